@@ -1,0 +1,93 @@
+"""What a recipe says of itself; the flags, the API's fields and the studio's tools are made from this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gesso.conditions.condition import Condition
+from gesso.errors import GessoError
+from gesso.ports import PortSizes
+
+Words = Mapping[str, str]  # by language: "en", "ko"
+
+
+class Slot(BaseModel):
+    """A named condition: the name is the flag, the JSON key and the tool."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    kind: type[Condition]
+    help: Words
+    required: bool = False
+    network: bool = True  # False: hard rules alone read it, no port is made of it
+    drop: float = Field(default=0.0, ge=0, le=1)  # how often training leaves it out
+    options: Mapping[str, Any] = {}
+
+
+class Out(BaseModel):
+    """A named output and its medium ("picture", "pieces", "label", …)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    medium: str
+    help: Words
+
+
+class Settings(BaseModel):
+    """How to make it; recipes add their own fields, which become flags, API fields and sliders."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Card(BaseModel):
+    """One page about a recipe, read by people, the command line, the API and the studio."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: Words
+    summary: Words
+    conditions: tuple[Slot, ...]
+    outputs: tuple[Out, ...]
+    settings: type[Settings] = Settings
+    paper: str = ""
+    licence: str = ""
+    data: str = ""
+    limits: Words = {}
+    numbers: tuple[str, ...] = ()  # measured, each with its command
+    example: str = ""  # a command line that shows it
+
+    def slot(self, name: str) -> Slot:
+        for slot in self.conditions:
+            if slot.name == name:
+                return slot
+        known = ", ".join(s.name for s in self.conditions)
+        raise GessoError(f"{self.name} has no condition {name!r}", where=name, fix=f"one of {known}")
+
+    def port_sizes(self) -> PortSizes:
+        """How wide a network's joined inputs are."""
+        return sum((s.kind.sizes(s.options) for s in self.conditions if s.network), PortSizes())
+
+    def read(self, given: Mapping[str, Any]) -> dict[str, Condition]:
+        """Conditions' values from what came in by name; unknown names, missing required ones and misfits are GessoErrors."""
+        values: dict[str, Condition] = {}
+        for name, value in given.items():
+            slot = self.slot(name)
+            if value is None:
+                continue
+            several = value if slot.kind.repeatable and isinstance(value, (list, tuple)) else [value]
+            for one in several:
+                new = one if isinstance(one, slot.kind) else slot.kind.read(one, where=name, options=slot.options)
+                values[name] = values[name].merge(new) if name in values else new
+        missing = [s.name for s in self.conditions if s.required and s.name not in values]
+        if missing:
+            raise GessoError(f"{self.name} needs {' and '.join(missing)}", where=missing[0], fix=self.example or None)
+        page = next((v.page for s in self.conditions if (v := values.get(s.name)) is not None and v.page), None)
+        for name, value in values.items():
+            value.check(page, where=name)
+        return {s.name: values[s.name] for s in self.conditions if s.name in values}

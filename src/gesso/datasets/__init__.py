@@ -1,0 +1,1 @@
+"""Where examples come from: folders, tables, synthetic; their splits and licences."""

@@ -1,0 +1,1 @@
+"""How a family learns and makes: phases, loss and sample together."""

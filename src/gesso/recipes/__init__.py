@@ -1,0 +1,60 @@
+"""One file a system: recipes are found, not listed; a path to a .py file or an entry point works as well as a name."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gesso.errors import GessoError
+
+if TYPE_CHECKING:
+    from gesso.recipes.recipe import Recipe
+
+
+def names() -> list[str]:
+    """Names of all recipes in the package and of those that installed packages offer under the entry point `gesso.recipes`."""
+    inside = [m.name for m in pkgutil.iter_modules(__path__) if m.name != "recipe" and not m.name.startswith("_")]
+    outside = [e.name for e in entry_points(group="gesso.recipes")]
+    return sorted({*inside, *outside})
+
+
+def find(name: str | Path) -> Recipe:
+    """The recipe of that name, entry point, or .py file."""
+    text = str(name)
+    if text.endswith(".py"):
+        module = _module_from(Path(text))
+    elif text in {m.name for m in pkgutil.iter_modules(__path__)} - {"recipe"}:
+        module = importlib.import_module(f"gesso.recipes.{text}")
+    else:
+        offered = [e for e in entry_points(group="gesso.recipes") if e.name == text]
+        if not offered:
+            raise GessoError(f"there is no recipe {text!r}", where="recipe", fix="one of " + ", ".join(names()) + ", or a path to a .py file")
+        module = offered[0].load()
+    recipe = getattr(module, "recipe", None)
+    if recipe is None:
+        raise GessoError("defines no `recipe`", where=text, fix="end the file with recipe = Recipe(card=…, …)")
+    return recipe
+
+
+def _module_from(path: Path):
+    if not path.is_file():
+        raise GessoError("there is no such file", where=path)
+    label = "gesso_recipe_" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    if label in sys.modules:
+        return sys.modules[label]
+    spec = importlib.util.spec_from_file_location(label, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[label] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[label]
+        raise GessoError(f"could not be read as a recipe: {type(error).__name__}: {error}", where=path) from error
+    return module

@@ -1,0 +1,79 @@
+"""The recipe: where parts meet. One file a system, found and not listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from gesso.card import Card
+from gesso.datasets.dataset import Dataset
+from gesso.families.family import Family, Output
+from gesso.ports import Frame
+from gesso.request import Request
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """AdamW's settings for one role. `decay` is the weight decay; the rate warms up over `warmup` steps, then falls as a cosine to `floor` of it."""
+
+    rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.99)
+    decay: float = 0.0
+    warmup: int = 100
+    floor: float = 0.02
+    clip: float = 1.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training: `trains` maps the roles that learn to their optimisers; everything else is frozen."""
+
+    name: str
+    family: Family
+    trains: Mapping[str, Optimiser]
+    data: Callable[[Path | None, str], Dataset]  # (folder or None for what the project makes itself, "train" | "val" | "dev")
+    num_steps: int
+    batch_size: int
+    look_every: int = 0  # every so many steps simulated people see the current output; 0 is never
+    average: float = 0.999  # decay of the exponential moving average of weights; 0 is none
+    frame: Frame = field(default_factory=Frame)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Card, presets, networks, stages; optionally frozen parents, frames and a finish with rules.
+
+    build(preset) -> {role: module}, untrained.  stages(preset) -> the trainings, none for optimise-the-input.
+    uses: {role: recipe's name} of frozen parents.  keeps: the roles whose weights are shipped (a critic's are not).
+    frames(request) -> the views a request is sampled in.  family(preset) -> the family that samples.
+    finish(request, [(frame, output)]) -> the named outputs.  measures: {name: function(make, data, options) -> report}.
+    """
+
+    card: Card
+    presets: Mapping[str, Any]
+    build: Callable[[Any], Mapping[str, nn.Module]]
+    family: Callable[[Any], Family]
+    stages: Callable[[Any], Sequence[Stage]] = lambda preset: ()
+    keeps: tuple[str, ...] = ()
+    uses: Mapping[str, str] = field(default_factory=dict)
+    frames: Callable[[Request, Any], Sequence[Frame]] = lambda request, preset: (Frame(),)
+    shape: Callable[[Request, Frame, Any], tuple[int, ...]] = lambda request, frame, preset: (1, 1, *frame.size)
+    finish: Callable[[Request, Sequence[tuple[Frame, Output]]], Mapping[str, Any]] | None = None
+    measures: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    default_preset: str = "small"
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    def preset(self, name: str | None) -> Any:
+        from gesso.errors import GessoError
+
+        chosen = name or self.default_preset
+        if chosen not in self.presets:
+            raise GessoError(f"{self.name} has no preset {chosen!r}", where="--preset", fix="one of " + ", ".join(self.presets))
+        return self.presets[chosen]

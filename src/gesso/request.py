@@ -1,0 +1,70 @@
+"""One generation, completely described: what decides an output and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gesso.card import Card, Settings
+from gesso.conditions.condition import Condition
+from gesso.errors import GessoError
+
+MAX_SEED = 2**53 - 1  # exact in JSON and JavaScript too
+
+
+class Request(BaseModel):
+    """Recipe, weights {role: sha256}, conditions, seed, settings. JSON both ways without loss."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    recipe: str
+    weights: Mapping[str, str] = {}
+    conditions: Mapping[str, Condition] = {}
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    settings: Settings = Settings()
+    preset: str = ""
+
+    @classmethod
+    def build(
+        cls, card: Card, conditions: Mapping[str, Any], *, seed: int = 0, settings: Mapping[str, Any] | Settings | None = None, weights: Mapping[str, str] | None = None, preset: str = ""
+    ) -> Request:
+        """A checked request from what came through any door; every misfit is a GessoError that names its field."""
+        values = card.read(conditions)
+        try:
+            made = settings if isinstance(settings, card.settings) else card.settings.model_validate(dict(settings or {}))
+            return cls(recipe=card.name, weights=dict(weights or {}), conditions=values, seed=seed, settings=made, preset=preset)
+        except ValidationError as error:
+            raise readable(error) from None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "recipe": self.recipe,
+            "preset": self.preset,
+            "weights": dict(self.weights),
+            "conditions": {name: value.model_dump(mode="json") for name, value in self.conditions.items()},
+            "seed": self.seed,
+            "settings": self.settings.model_dump(mode="json"),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], card: Card) -> Request:
+        try:
+            values = {name: card.slot(name).kind.model_validate(value) for name, value in data.get("conditions", {}).items()}
+        except ValidationError as error:
+            raise readable(error) from None
+        return cls.build(card, values, seed=data.get("seed", 0), settings=data.get("settings") or {}, weights=data.get("weights"), preset=data.get("preset", ""))
+
+    def canonical(self) -> str:
+        """The request as one line of JSON with sorted keys: equal requests have equal text."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def readable(error: ValidationError) -> GessoError:
+    """A validation error as one sentence: the field, what is wrong, what was given."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "request"
+    given = repr(first.get("input"))
+    return GessoError(f"{first['msg']}, not {given if len(given) < 60 else given[:57] + '…'}", where=where)
