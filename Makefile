@@ -1,0 +1,56 @@
+# Two commands for a stranger: `make demo` and `make test`. Without make (Windows too): see README.md.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+JOBS   ?= 2
+OUT    ?= demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test test-slow check format bench clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|' 2>/dev/null || cat Makefile
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Gesso needs Python 3.11 or newer; '$(PYTHON)' is `$(PYTHON) --version 2>&1 | head -1`. Say which: make PYTHON=python3.12 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp a set of packages, newer than what decides it: a second run installs nothing.
+$(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+install: $(VENV)/.installed  ## the package alone, into .venv
+
+demo: $(VENV)/.installed  ## colour the sample drawings; prints where the pictures and the gallery are
+	$(BIN)/gesso demo --out $(OUT)
+
+test: $(VENV)/.installed-dev  ## the quick tests (a quarter of an hour at most on two cores)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+test-slow: $(VENV)/.installed-dev  ## the slow tests: wheels, kill -9 in training, the measured figures
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow
+
+check: $(VENV)/.installed-dev  ## lint, types, layers
+	$(BIN)/ruff check src tests examples
+	$(BIN)/ruff format --check src tests examples
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev  ## mend what can be mended by itself
+	$(BIN)/ruff check --fix src tests examples
+	$(BIN)/ruff format src tests examples
+
+bench: $(VENV)/.installed-dev  ## what bench/README.md tells
+	@ls bench/*.py >/dev/null 2>&1 || { echo "bench/ holds no bench yet: see bench/README.md"; exit 0; }; \
+	for f in bench/*.py; do $(BIN)/python $$f || exit 1; done
+
+clean:  ## .venv, caches and what the demo made
+	rm -rf $(VENV) $(OUT) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
