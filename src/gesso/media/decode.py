@@ -1,0 +1,233 @@
+"""The bytes of a picture file, or an opened Pillow image, to pixels: refused from the header, then read exactly."""
+
+from __future__ import annotations
+
+import io
+from typing import NoReturn
+
+import numpy as np
+from PIL import Image
+
+from gesso.errors import GessoError
+from gesso.media import png
+from gesso.media.budget import Budget
+
+# MPO is a JPEG with further pictures behind it, as telephones write; Pillow opens it through JPEG and its first picture is the one meant.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS_IN_WORDS = "PNG, JPEG, WebP, BMP, TIFF, or GIF with one frame"
+SEVERAL_IS_FINE = {"MPO"}
+# What libtiff is asked to unpack; the rest (old JPEG, LogLuv, ThunderScan …) is rare, and where its bugs are found.
+TIFF_COMPRESSIONS = {"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "group3", "group4", "tiff_ccitt", "jpeg"}
+TIFF_BITS, TIFF_TILE_WIDTH, TIFF_TILE_HEIGHT = 258, 322, 323
+ORIENTATION = 0x0112
+GREY_16 = {"I;16", "I;16L", "I;16B", "I;16N"}
+WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
+
+KNOWN_OTHERS = (
+    (b"%PDF", "a PDF", "export the page as PNG"),
+    (b"8BPS", "a Photoshop document", "export it as PNG"),
+    (b"%!PS", "a PostScript file", "export it as PNG"),
+    (b"PK\x03\x04", "a zip archive or a layered document", "export the picture inside as PNG"),
+    (b"gimp xcf", "a GIMP document", "export it as PNG"),
+    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (b"\x00\x00\x01\x00", "an icon file", "save it as PNG"),
+    (b"II*\x00\x10\x00\x00\x00CR", "a raw photograph", "develop it and save it as PNG or JPEG"),
+)
+
+
+def decode(data: bytes, budget: Budget, least_side: int, *, where: object = None) -> np.ndarray:
+    """Pixels, uint8 [h w], [h w 3] or [h w 4], of a file in one of FORMATS, turned as its EXIF says."""
+    if not data:
+        raise GessoError("the file is empty", where=where, fix="give a picture file")
+    if data.startswith(png.SIGNATURE):
+        header = png.read_header(data, where=where)
+        check_size((header.width, header.height), budget, least_side, where)
+        bits = header.bits
+        data = png.pixel_chunks(data, budget=budget, where=where)
+    else:
+        bits = 8
+        _check_webp(data, budget, where)
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        limit = f"{budget.max_pixels / 1e6:.1f} million"
+        raise GessoError(f"the picture claims far more pixels than the limit of {limit}", where=where, fix="make it smaller") from error
+    except Exception as error:  # a decoder that is fed garbage raises anything at all
+        _refuse_format(data, error, where)
+    with image:
+        return pixels_of(image, budget, least_side, bits=bits, where=where)
+
+
+def check_size(size: tuple[int, int], budget: Budget, least_side: int, where: object) -> None:
+    """Refuse a width and height (in pixels) beyond the budget or below `least_side`."""
+    width, height = size
+    budget.check_size(width, height, where=where)
+    if min(width, height) < least_side:
+        raise GessoError(
+            f"the picture is {width} x {height} pixels, which is too small",
+            where=where,
+            fix=f"give one of at least {least_side} x {least_side}",
+        )
+
+
+def pixels_of(image: Image.Image, budget: Budget, least_side: int, *, bits: int = 8, where: object = None) -> np.ndarray:
+    """Pixels of a Pillow image that may not be loaded yet; `bits` is what a sample has in its PNG file. The image stays open."""
+    check_size(image.size, budget, least_side, where)
+    _check_mode(image, where)
+    channels = len(image.getbands()) if image.mode not in ("P", "PA") else 3
+    if "transparency" in image.info or image.mode in WITH_ALPHA:
+        channels = 4
+    budget.check_decoded(*image.size, channels, where=where)
+    try:
+        _check_frames(image, where)
+        _check_tiff(image, budget, where)
+        bits_of_tiff = _tiff_bits(image)
+        image.load()
+        check_size(image.size, budget, least_side, where)
+        pixels = _exactly(image, bits, bits_of_tiff, where)
+        turned = _turned(pixels, _orientation(image))
+    except GessoError:
+        raise
+    except MemoryError as error:
+        raise GessoError("there is not enough memory to read the picture", where=where, fix="make it smaller") from error
+    except Exception as error:  # a decoder that is fed garbage raises anything at all
+        _refuse_damaged(error, where)
+    return np.ascontiguousarray(turned)
+
+
+def _check_webp(data: bytes, budget: Budget, where: object) -> None:
+    """Pillow sets a canvas aside as soon as it opens a WebP, so its header is looked at first (RFC 9649, section 2)."""
+    if data[:4] != b"RIFF" or data[8:16] not in (b"WEBPVP8X",):
+        return
+    if len(data) >= 30:
+        budget.check_size(int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1, where=where)
+
+
+def _check_mode(image: Image.Image, where: object) -> None:
+    if image.mode == "CMYK":
+        raise GessoError("the picture is in CMYK, the colours of a printing press", where=where, fix="save it as RGB")
+    if image.mode == "LAB":
+        raise GessoError("the picture is in Lab colours", where=where, fix="save it as RGB")
+
+
+def _check_frames(image: Image.Image, where: object) -> None:
+    if getattr(image, "is_animated", False) and image.format not in SEVERAL_IS_FINE:
+        kind = "has several pages" if image.format == "TIFF" else f"is an animated {image.format}"
+        raise GessoError(f"the picture {kind}", where=where, fix="save one frame as PNG")
+
+
+def _check_tiff(image: Image.Image, budget: Budget, where: object) -> None:
+    if image.format != "TIFF":
+        return
+    compression = image.info.get("compression", "raw")
+    if compression not in TIFF_COMPRESSIONS:
+        raise GessoError(f"the TIFF is packed in a way that is not read ({compression})", where=where, fix="save it as PNG")
+    tags = getattr(image, "tag_v2", {})
+    tile = (tags.get(TIFF_TILE_WIDTH), tags.get(TIFF_TILE_HEIGHT))
+    if all(isinstance(side, int) for side in tile):  # a small picture may claim tiles of any size, and libtiff sets one aside
+        budget.check_size(*tile, where=where)
+
+
+def _tiff_bits(image: Image.Image) -> int:
+    bits = getattr(image, "tag_v2", {}).get(TIFF_BITS, 0) if image.format == "TIFF" else 0
+    return bits[0] if isinstance(bits, tuple) and bits else bits if isinstance(bits, int) else 0
+
+
+def _exactly(image: Image.Image, bits: int, bits_of_tiff: int, where: object) -> np.ndarray:
+    """The pixels in uint8, whatever the mode: grey stays [h w], alpha is kept where any of it is below 255."""
+    mode, key = image.mode, image.info.get("transparency")
+    if mode in GREY_16 or mode in ("I", "F"):
+        raw = np.asarray(image)
+        grey = _grey_of_many(raw, mode, bits_of_tiff, where)
+        return grey if not isinstance(key, int) else _with_alpha(grey, np.where(raw == key, 0, 255))
+    if mode in ("1", "L"):
+        grey = np.asarray(image.convert("L"))
+        return (
+            grey if not isinstance(key, int) else _with_alpha(grey, np.where(grey == _to_8_bits(key, 1 if mode == "1" else bits), 0, 255))
+        )
+    if mode == "RGB":
+        colour = np.asarray(image)
+        if not isinstance(key, tuple):
+            return colour
+        see_through = (colour == np.array([_to_8_bits(value, bits) for value in key])).all(-1)
+        return _with_alpha(colour, np.where(see_through, 0, 255))
+    if mode in WITH_ALPHA or key is not None:
+        grey_alpha = mode in ("LA", "La")
+        both = np.asarray((image.convert("LA") if mode == "La" else image) if grey_alpha else image.convert("RGBA"))
+        colour = both[..., 0] if grey_alpha else both[..., :-1]
+        return _with_alpha(colour, both[..., -1])
+    return np.asarray(image.convert("RGB"))
+
+
+def _to_8_bits(value: int, bits: int) -> int:
+    # Pillow keeps the high byte of 16-bit colours and spreads fewer bits over 0 to 255, but leaves the transparent colour as the file has it.
+    return value >> 8 if bits == 16 else value * 255 // (2**bits - 1)
+
+
+def _with_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    if (alpha == 255).all():
+        return colour
+    if colour.ndim == 2:
+        colour = np.repeat(colour[..., None], 3, axis=-1)
+    return np.concatenate([colour, alpha[..., None].astype(np.uint8)], axis=-1)
+
+
+def _grey_of_many(raw: np.ndarray, mode: str, bits_of_tiff: int, where: object) -> np.ndarray:
+    """Grey of more than 8 bits to uint8: 16-bit files by /257; "I" and "F" do not say their range, so the values decide."""
+    if mode in GREY_16:
+        return scaled(raw, 4095 if bits_of_tiff == 12 else 65535)
+    if not np.isfinite(raw).all():
+        raise GessoError("the picture holds values that are no numbers (NaN or infinity)", where=where, fix="save it as 8-bit or 16-bit")
+    low, high = float(raw.min()), float(raw.max())
+    top = 1 if mode == "F" and high <= 1 else 255 if high <= 255 else 65535
+    if low < 0 or high > top or (mode == "F" and top == 65535):
+        raise GessoError(f"the picture holds values from {low:g} to {high:g}", where=where, fix="save it as 8-bit or 16-bit")
+    return scaled(raw, top)
+
+
+def scaled(values: np.ndarray, top: float) -> np.ndarray:
+    """uint8 with 255 at `top`, rounded to the nearest; strip by strip, so that a large picture is never held in float64."""
+    out = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), 256):
+        strip = values[start : start + 256].astype(np.float64)
+        out[start : start + 256] = np.clip(np.rint(strip * (255 / top)), 0, 255)
+    return out
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # broken metadata beside sound pixels: the picture is read as it lies
+        return 1
+
+
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turned upright, by the eight values of the EXIF tag Orientation (EXIF 2.3, 4.6.4)."""
+    if orientation in (5, 6, 7, 8):
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _refuse_format(data: bytes, error: Exception, where: object) -> NoReturn:
+    start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if b"<svg" in start:
+        raise GessoError("this is an SVG, a drawing that is not pixels yet", where=where, fix="render it first, as PNG") from error
+    if data[4:8] == b"ftyp":
+        raise GessoError("this is an AVIF, HEIC or video file, which is not read", where=where, fix="save it as PNG") from error
+    for magic, name, fix in KNOWN_OTHERS:
+        if data.startswith(magic):
+            raise GessoError(f"this is {name}, not a picture", where=where, fix=fix) from error
+    if data[:3] == b"\xff\xd8\xff" or data[:4] in (b"RIFF", b"GIF8", b"II*\x00", b"MM\x00*") or data[:2] == b"BM":
+        _refuse_damaged(error, where)
+    kind = "text" if start and all(byte >= 32 or byte in b"\t\r\n" for byte in start) else "not a picture that can be read"
+    raise GessoError(f"this is {kind}, whatever its name says", where=where, fix=f"give a picture: {FORMATS_IN_WORDS}") from error
+
+
+def _refuse_damaged(error: Exception, where: object) -> NoReturn:
+    short = isinstance(error, EOFError) or any(word in str(error).lower() for word in ("truncated", "eof", "not enough"))
+    what = "the picture is cut short: the file ends before it does" if short else "the picture file is damaged"
+    raise GessoError(what, where=where, fix="copy or download it again, or save it again from an image editor") from error

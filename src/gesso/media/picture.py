@@ -1,0 +1,158 @@
+"""Pictures in and out: any common file to uint8 pixels, and pixels to a PNG that carries its texts."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from gesso.errors import GessoError
+from gesso.media import png
+from gesso.media.budget import DEFAULT, Budget, in_megabytes
+from gesso.media.decode import check_size, decode, pixels_of, scaled
+from gesso.media.file import read_bytes, shown
+
+Source = str | Path | bytes | BinaryIO | Image.Image | np.ndarray
+DATA_URL = re.compile(r"data:image/[a-z0-9.+-]{1,40}(;[a-z0-9=._-]{1,40}){0,3};base64,", re.IGNORECASE)
+ROUNDING = 0.5 / 255  # floats this far outside [0, 1] (a resize overshoots) still round to 0 or 255
+
+
+def read_picture(source: Source, *, where: str | None = None, budget: Budget = DEFAULT, least_side: int = 8) -> np.ndarray:
+    """Pixels, uint8 [h w 3], [h w 4] where any pixel is see-through, or [h w] grey, of a path, bytes, open file, data URL, Pillow image or array.
+
+    Files may be PNG, JPEG, WebP, BMP, TIFF, or GIF, with one frame; they are turned as their EXIF says, and 16-bit grey
+    is scaled by /257 (16-bit colour keeps its high byte). Colour profiles are not applied. Arrays may be uint8, bool,
+    uint16 (by /257), or float in [0, 1]; floats in [-1, 1] are a tensor's and belong to `tensor.from_tensor`.
+    Raises GessoError, before decoding where the header can tell, for anything else. `where` names the input in errors.
+    """
+    name = shown(where) if where is not None else None
+    if isinstance(source, np.ndarray):
+        return _from_array(source, budget, least_side, name or "array")
+    if isinstance(source, Image.Image):
+        return pixels_of(source, budget, least_side, where=name or "image")
+    if isinstance(source, str) and source[:11].lower() == "data:image/":
+        return from_data_url(source, budget, where=where, least_side=least_side)
+    data, name = _bytes_of(source, budget.max_bytes, name)
+    return decode(data, budget, least_side, where=name)
+
+
+def to_white(picture: np.ndarray) -> np.ndarray:
+    """uint8 [h w 3]: grey in three channels, alpha laid over white (rounded to the nearest)."""
+    picture = _checked(picture)
+    if picture.ndim == 2:
+        return np.repeat(picture[..., None], 3, axis=-1)
+    if picture.shape[-1] == 3:
+        return picture.copy()
+    alpha = picture[..., 3:].astype(np.uint16)
+    return ((picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def encode_png(picture: np.ndarray, text: Mapping[str, str] | None = None, *, compress_level: int = 6) -> bytes:
+    """A PNG of the pixels (uint8 [h w], [h w 3] or [h w 4], kept exactly) with the texts by keyword in iTXt chunks.
+
+    Keywords are 1 to 64 plain characters. A text of more than a megabyte lies in several chunks; `read_png_text` joins them.
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(_checked(picture))).save(buffer, "PNG", compress_level=compress_level)
+    return png.with_text(buffer.getvalue(), text or {})
+
+
+def read_png_text(source: str | Path | bytes | BinaryIO, *, where: str | None = None, budget: Budget = DEFAULT) -> dict[str, str]:
+    """The texts of a PNG by keyword, read without decoding its pixels; GessoError past `budget.max_text_bytes`, packed or not."""
+    data, name = _bytes_of(source, budget.max_bytes, None if where is None else shown(where))
+    return png.read_text(data, budget=budget, where=name)
+
+
+def data_url(picture: np.ndarray) -> str:
+    """The pixels (uint8) as `data:image/png;base64,…`, exactly."""
+    return "data:image/png;base64," + base64.b64encode(encode_png(picture)).decode("ascii")
+
+
+def from_data_url(url: str, budget: Budget = DEFAULT, *, where: str | None = None, least_side: int = 8) -> np.ndarray:
+    """The pixels, as from `read_picture`, of a `data:image/…;base64,…` URL; what the bytes are decides, not what the URL calls them."""
+    name = "data URL" if where is None else shown(where)
+    head = DATA_URL.match(url)
+    if head is None:
+        raise GessoError("this is not a data URL of a picture", where=name, fix="it begins data:image/png;base64,")
+    if (len(url) - head.end()) * 3 // 4 > budget.max_bytes + 2:
+        raise GessoError(f"the picture is larger than {in_megabytes(budget.max_bytes)}", where=name, fix="give a smaller one")
+    try:
+        data = base64.b64decode(url[head.end() :], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise GessoError("the base64 text of the data URL is damaged", where=name, fix="encode the file again") from error
+    return decode(data, budget, least_side, where=name)
+
+
+def _bytes_of(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str | None) -> tuple[bytes, str]:
+    if isinstance(source, (str, Path)):
+        if isinstance(source, str) and re.match(r"https?://", source, re.IGNORECASE):
+            raise GessoError(
+                "addresses on the web are not opened", where=name or shown(source), fix="download the picture and give the file"
+            )
+        name = name or shown(source)
+        return read_bytes(source, max_bytes, name), name
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data, name = bytes(source), name or "bytes"
+    elif hasattr(source, "read"):
+        name = name or shown(getattr(source, "name", "open file"))
+        try:
+            data = source.read(max_bytes + 1)
+        except (OSError, ValueError) as error:
+            raise GessoError("the open file cannot be read", where=name, fix="open it for reading, and keep it open") from error
+        if not isinstance(data, bytes):
+            raise GessoError("the file is open as text", where=name, fix='open it with mode "rb"')
+    else:
+        kind = type(source).__name__
+        raise GessoError(
+            f"a picture cannot be read from {kind}", where=name, fix="give a path, bytes, an open file, a Pillow image or an array"
+        )
+    if len(data) > max_bytes:
+        raise GessoError(f"the file is larger than {in_megabytes(max_bytes)}", where=name, fix="give a smaller file")
+    return data, name
+
+
+def _from_array(array: np.ndarray, budget: Budget, least_side: int, name: str) -> np.ndarray:
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (3, 4)):
+        raise GessoError(
+            f"an array of shape {list(array.shape)} is not a picture", where=name, fix="give [h w], [h w 3] or [h w 4], channels last"
+        )
+    height, width = array.shape[:2]
+    check_size((width, height), budget, least_side, name)
+    budget.check_decoded(width, height, 1 if array.ndim == 2 else array.shape[-1], where=name)
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * 255
+    elif array.dtype == np.uint16:
+        array = scaled(array, 65535)
+    elif array.dtype.kind == "f":
+        array = _from_floats(array, name)
+    elif array.dtype != np.uint8:
+        raise GessoError(f"an array of {array.dtype} is not a picture", where=name, fix="give uint8, or floats in [0, 1]")
+    if array.ndim == 3 and array.shape[-1] == 4 and (array[..., 3] == 255).all():
+        array = array[..., :3]
+    return np.array(array, order="C")
+
+
+def _from_floats(array: np.ndarray, name: str) -> np.ndarray:
+    if not np.isfinite(array).all():
+        raise GessoError("the array holds values that are no numbers (NaN or infinity)", where=name, fix="find where they come from")
+    low, high = float(array.min()), float(array.max())
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise GessoError(f"the array holds floats from {low:g} to {high:g}", where=name, fix="give floats in [0, 1], or uint8")
+    return scaled(array, 1)
+
+
+def _checked(picture: np.ndarray) -> np.ndarray:
+    good = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.size > 0
+    if not good or not (picture.ndim == 2 or (picture.ndim == 3 and picture.shape[-1] in (3, 4))):
+        what = f"{picture.dtype} {list(picture.shape)}" if isinstance(picture, np.ndarray) else type(picture).__name__
+        raise GessoError(f"this is not a picture: {what}", fix="give uint8 [h w], [h w 3] or [h w 4]")
+    return picture

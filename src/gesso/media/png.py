@@ -1,0 +1,214 @@
+"""PNG by its chunks: what the header claims, the text beside the pixels, and the chunks that pixels need.
+
+Pillow reads at most 1 MB of compressed text and forgets what it does not know; here a chunk is looked at before anything is
+inflated, and text is read without the pixels. Source: PNG specification, third edition (W3C 2025), sections 5 and 11.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from gesso.errors import GessoError
+from gesso.media.budget import DEFAULT, Budget, in_megabytes
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MAX_CHUNKS = 2**18
+# libpng and Firefox give up on a chunk of more than 4 to 8 MB, so a long text lies in several.
+PART_BYTES = 2**20
+PART = re.compile(r"(?P<keyword>.+) \+(?P<number>[1-9][0-9]{0,4})/(?P<total>[1-9][0-9]{0,4})", re.DOTALL)
+NEEDED_FOR_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"}
+TEXT_CHUNKS = {b"tEXt", b"zTXt", b"iTXt"}
+EXIF_AS_TEXT = b"Raw profile type exif\x00"
+
+
+class Chunk(NamedTuple):
+    """One chunk: its four-letter name, its contents, whole (with length and checksum), and whether the checksum is right."""
+
+    kind: bytes
+    data: memoryview
+    whole: memoryview
+
+    @property
+    def is_intact(self) -> bool:
+        return zlib.crc32(self.whole[4:-4]) == int.from_bytes(self.whole[-4:], "big")
+
+
+class Header(NamedTuple):
+    """What IHDR claims; `bits` a sample, `colour` 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
+
+    width: int
+    height: int
+    bits: int
+    colour: int
+
+
+def chunks(data: bytes, *, where: object = None) -> Iterator[Chunk]:
+    """The chunks of a PNG from IHDR to IEND; GessoError where it is no PNG, is cut short, or is built wrongly."""
+    if not data.startswith(SIGNATURE):
+        raise GessoError("this is not a PNG", where=where, fix="give a PNG file")
+    view, position = memoryview(data), len(SIGNATURE)
+    for number in range(MAX_CHUNKS):
+        if position + 12 > len(view):
+            raise _cut_short(where)
+        length = int.from_bytes(view[position : position + 4], "big")
+        end = position + 12 + length
+        kind = bytes(view[position + 4 : position + 8])
+        if not kind.isalpha() or (kind == b"IHDR") != (number == 0):
+            raise _damaged(where)
+        if end > len(view):
+            raise _cut_short(where)
+        yield Chunk(kind, view[position + 8 : end - 4], view[position:end])
+        if kind == b"IEND":
+            return
+        position = end
+    raise GessoError(f"the PNG holds more than {MAX_CHUNKS} chunks", where=where, fix="save it again from an image editor")
+
+
+def read_header(data: bytes, *, where: object = None) -> Header:
+    """What the first chunk claims of the pixels."""
+    first = next(chunks(data, where=where))
+    if len(first.data) != 13 or not first.is_intact:
+        raise _damaged(where)
+    return Header(*struct.unpack(">IIBB", first.data[:10]))
+
+
+def pixel_chunks(data: bytes, *, budget: Budget = DEFAULT, where: object = None) -> bytes:
+    """The same PNG with only what its pixels and rotation need; refuses animation, wrong checksums, and metadata that inflates past the budget."""
+    kept: list[bytes | memoryview] = [SIGNATURE]
+    left = budget.max_text_bytes
+    for chunk in chunks(data, where=where):
+        if chunk.kind == b"acTL" and int.from_bytes(chunk.data[:4], "big") > 1:
+            raise GessoError("this is an animated PNG", where=where, fix="save one frame as PNG")
+        if chunk.kind in TEXT_CHUNKS or chunk.kind == b"iCCP":
+            left -= len(_inflated(chunk, left, budget, where))
+            if not bytes(chunk.data[: len(EXIF_AS_TEXT)]) == EXIF_AS_TEXT:
+                continue
+        elif chunk.kind not in NEEDED_FOR_PIXELS:
+            continue
+        if not chunk.is_intact:
+            raise _damaged(where)
+        kept.append(chunk.whole)
+    return b"".join(kept)
+
+
+def read_text(data: bytes, *, budget: Budget = DEFAULT, where: object = None) -> dict[str, str]:
+    """The texts of a PNG by keyword, read without its pixels (whose checksums may be wrong); a later text of the same keyword wins."""
+    found: dict[str, str] = {}
+    left = budget.max_text_bytes
+    for chunk in chunks(data, where=where):
+        if chunk.kind not in TEXT_CHUNKS:
+            continue
+        if not chunk.is_intact:
+            raise GessoError("a text inside this PNG is damaged (wrong checksum)", where=where, fix="give the file as it was written")
+        contents = _inflated(chunk, left, budget, where)
+        left -= len(contents)
+        found[_keyword(chunk)] = contents.decode("utf-8" if chunk.kind == b"iTXt" else "latin-1", errors="replace")
+    return _joined(found, where)
+
+
+def text_chunks(text: Mapping[str, str]) -> bytes:
+    """iTXt chunks (UTF-8, not compressed) of the texts, each in parts of at most a megabyte; `read_text` joins the parts again."""
+    written: list[bytes] = []
+    for keyword, words in text.items():
+        _check_keyword(keyword)
+        parts = _parts(words.encode("utf-8"))
+        for number, part in enumerate(parts):
+            name = keyword if number == 0 else f"{keyword} +{number}/{len(parts) - 1}"
+            written.append(_chunk(b"iTXt", name.encode("latin-1") + b"\x00\x00\x00\x00\x00" + part))
+    return b"".join(written)
+
+
+def with_text(data: bytes, text: Mapping[str, str]) -> bytes:
+    """The PNG with the texts put after its header, before its pixels."""
+    end_of_header = len(SIGNATURE) + 12 + 13
+    return data[:end_of_header] + text_chunks(text) + data[end_of_header:]
+
+
+def _inflated(chunk: Chunk, limit: int, budget: Budget, where: object) -> bytes:
+    """The text or profile in a chunk, never inflated past `limit` bytes."""
+    data = chunk.data
+    start = len(_keyword(chunk)) + 1
+    compressed = chunk.kind in (b"zTXt", b"iCCP")
+    if compressed:
+        start += 1
+    elif chunk.kind == b"iTXt":
+        head = bytes(data[start : start + 300])
+        language_end = head.find(b"\x00", 2)
+        title_end = head.find(b"\x00", language_end + 1)
+        if language_end < 0 or title_end < 0:
+            raise _damaged(where)
+        compressed = head[0] == 1
+        start += title_end + 1
+    if not compressed:
+        if len(data) - start > limit:
+            raise _too_much_text(budget, where)
+        return bytes(data[start:])
+    try:
+        stream = zlib.decompressobj()
+        contents = stream.decompress(data[start:], limit + 1)
+    except zlib.error as error:
+        raise _damaged(where) from error
+    if len(contents) > limit:
+        raise _too_much_text(budget, where)
+    return contents
+
+
+def _keyword(chunk: Chunk) -> str:
+    return bytes(chunk.data[:80]).split(b"\x00", 1)[0].decode("latin-1")
+
+
+def _parts(data: bytes) -> list[bytes]:
+    """`data` (UTF-8) in pieces of at most PART_BYTES, never cutting a character."""
+    pieces, start = [], 0
+    while len(data) - start > PART_BYTES:
+        end = start + PART_BYTES
+        while data[end] & 0xC0 == 0x80:  # inside a character
+            end -= 1
+        pieces.append(data[start:end])
+        start = end
+    return [*pieces, data[start:]]
+
+
+def _joined(found: dict[str, str], where: object) -> dict[str, str]:
+    whole: dict[str, str] = {}
+    parts: dict[str, dict[int, str]] = {}
+    totals: dict[str, int] = {}
+    for name, words in found.items():
+        part = PART.fullmatch(name)
+        if part is None or part["keyword"] not in found:
+            whole[name] = words
+        else:
+            parts.setdefault(part["keyword"], {})[int(part["number"])] = words
+            totals[part["keyword"]] = int(part["total"])
+    for keyword, pieces in parts.items():
+        if sorted(pieces) != list(range(1, totals[keyword] + 1)):
+            raise GessoError(f"the text {keyword!r} in this PNG has lost a part", where=where, fix="give the file as it was written")
+        whole[keyword] += "".join(pieces[number] for number in sorted(pieces))
+    return whole
+
+
+def _check_keyword(keyword: str) -> None:
+    fits = keyword.isascii() and keyword.isprintable() and 1 <= len(keyword) <= 64 and keyword == keyword.strip() and "  " not in keyword
+    if not fits or PART.fullmatch(keyword):
+        raise GessoError(f"{keyword!r} cannot be a keyword in a PNG", fix="use 1 to 64 plain letters, digits and single spaces")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(data, zlib.crc32(kind)).to_bytes(4, "big")
+
+
+def _cut_short(where: object) -> GessoError:
+    return GessoError("the PNG is cut short: the file ends before the picture does", where=where, fix="copy or download it again")
+
+
+def _damaged(where: object) -> GessoError:
+    return GessoError("the PNG is damaged", where=where, fix="copy or download it again, or save it again from an image editor")
+
+
+def _too_much_text(budget: Budget, where: object) -> GessoError:
+    limit = in_megabytes(budget.max_text_bytes)
+    return GessoError(f"the PNG carries more text or metadata than {limit}", where=where, fix="save the picture without metadata")
