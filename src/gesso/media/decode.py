@@ -123,9 +123,9 @@ def _check_tiff(image: Image.Image, budget: Budget, where: object) -> None:
     if compression not in TIFF_COMPRESSIONS:
         raise GessoError(f"the TIFF is packed in a way that is not read ({compression})", where=where, fix="save it as PNG")
     tags = getattr(image, "tag_v2", {})
-    tile = (tags.get(TIFF_TILE_WIDTH), tags.get(TIFF_TILE_HEIGHT))
-    if all(isinstance(side, int) for side in tile):  # a small picture may claim tiles of any size, and libtiff sets one aside
-        budget.check_size(*tile, where=where)
+    width, height = tags.get(TIFF_TILE_WIDTH), tags.get(TIFF_TILE_HEIGHT)
+    if isinstance(width, int) and isinstance(height, int):  # a small picture may claim tiles of any size, and libtiff sets one aside
+        budget.check_size(width, height, where=where)
 
 
 def _tiff_bits(image: Image.Image) -> int:
@@ -160,7 +160,8 @@ def _exactly(image: Image.Image, bits: int, bits_of_tiff: int, where: object) ->
 
 
 def _to_8_bits(value: int, bits: int) -> int:
-    # Pillow keeps the high byte of 16-bit colours and spreads fewer bits over 0 to 255, but leaves the transparent colour as the file has it.
+    # Pillow keeps the high byte of 16-bit colours and spreads fewer bits over 0 to 255,
+    # but leaves the transparent colour as the file has it.
     return value >> 8 if bits == 16 else value * 255 // (2**bits - 1)
 
 

@@ -58,7 +58,7 @@ def read_bytes(path: str | Path, max_bytes: int = DEFAULT.max_bytes, where: obje
             data = file.read(max_bytes + 1) if status.st_size <= max_bytes else None
     except OSError as error:
         if os.path.isdir(path):  # Windows answers "permission denied" for a folder
-            error = IsADirectoryError(errno.EISDIR, "")
+            _refuse(IsADirectoryError(errno.EISDIR, "is a directory"), name)
         _refuse(error, name)
     except ValueError as error:
         if isinstance(error, GessoError):
@@ -99,6 +99,8 @@ def write_atomic(path: str | Path, data: bytes | bytearray | memoryview) -> None
     (full disk, read-only, no such folder, a folder or device in the way); the old file is then as it was.
     """
     name = shown(path)
+    if not os.path.basename(path):
+        raise GessoError("cannot write: this names a folder", where=name or None, fix="give the name of a file")
     try:
         target = Path(os.path.realpath(path))
         mode = _mode_to_keep(target, name)
@@ -112,10 +114,10 @@ def write_atomic(path: str | Path, data: bytes | bytearray | memoryview) -> None
             raise
         _sync_folder(target.parent)
     except OSError as error:
-        parent = os.path.dirname(os.path.abspath(path))
-        if error.errno == errno.ENOENT and not os.path.isdir(parent):
+        folder = os.path.dirname(path)
+        if error.errno == errno.ENOENT and folder and not os.path.isdir(folder):
             raise GessoError(
-                "the folder does not exist", where=name, fix=f"make the folder {shown(os.path.dirname(path))} first"
+                "the folder does not exist", where=name, fix=f"make the folder {shown(folder)} first"
             ) from error
         _refuse(error, name, doing="cannot write: ")
     except ValueError as error:

@@ -25,7 +25,9 @@ ROUNDING = 0.5 / 255  # floats this far outside [0, 1] (a resize overshoots) sti
 
 
 def read_picture(source: Source, *, where: str | None = None, budget: Budget = DEFAULT, least_side: int = 8) -> np.ndarray:
-    """Pixels, uint8 [h w 3], [h w 4] where any pixel is see-through, or [h w] grey, of a path, bytes, open file, data URL, Pillow image or array.
+    """The pixels of a path, bytes, open file, data URL, Pillow image or array: uint8 [h w 3], grey [h w], or [h w 4].
+
+    The fourth channel, alpha, is there where any pixel is see-through.
 
     Files may be PNG, JPEG, WebP, BMP, TIFF, or GIF, with one frame; they are turned as their EXIF says, and 16-bit grey
     is scaled by /257 (16-bit colour keeps its high byte). Colour profiles are not applied. Arrays may be uint8, bool,

@@ -77,7 +77,10 @@ def read_header(data: bytes, *, where: object = None) -> Header:
 
 
 def pixel_chunks(data: bytes, *, budget: Budget = DEFAULT, where: object = None) -> bytes:
-    """The same PNG with only what its pixels and rotation need; refuses animation, wrong checksums, and metadata that inflates past the budget."""
+    """The same PNG with only what its pixels and rotation need.
+
+    Raises GessoError for animation, wrong checksums, and metadata that inflates past `budget.max_text_bytes`.
+    """
     kept: list[bytes | memoryview] = [SIGNATURE]
     left = budget.max_text_bytes
     for chunk in chunks(data, where=where):
