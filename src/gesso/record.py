@@ -1,0 +1,235 @@
+"""The record: what is written into each output, so that it can be made again from itself alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gesso import __version__
+from gesso.errors import GessoError
+from gesso.media.budget import DEFAULT
+from gesso.media.file import parse_json, read_bytes, shown
+from gesso.media.png import SIGNATURE, read_text
+from gesso.request import MAX_SEED, Request, readable
+
+# IPTC's digital source type "trained algorithmic media": made by a model that learned from samples.
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+KEYWORD = "gesso"
+MAX_EMBEDDED = 32 * 2**20  # bytes of the conditions' JSON
+HASH = r"^[0-9a-f]{64}$"
+NAME = r"^[A-Za-z0-9_.:-]{1,100}$"
+CPU_FEATURES = ("amx_tile", "amx_bf16", "amx_int8", "avx512f", "avx512_bf16", "avx2", "fma", "neon", "asimd", "sve", "bf16")
+
+
+class Left(BaseModel):
+    """A condition too large to embed: `sha256` and `size` of its JSON in bytes, and the `name` of the file it came from, if any."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str = Field(pattern=HASH)
+    name: str = Field(max_length=255)
+    size: int = Field(ge=0)
+
+
+class Made(BaseModel):
+    """Under what the output was made: whatever may move a last bit, and when."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    threads: int = Field(ge=1, le=4096)
+    dtype: str = Field(default="float32", max_length=40)
+    cpu: tuple[str, ...] = Field(default=(), max_length=100)
+    torch: str = Field(default="", max_length=100)
+    python: str = Field(default="", max_length=100)
+    numpy: str = Field(default="", max_length=100)
+    platform: str = Field(default="", max_length=300)
+    time: str = Field(default="", max_length=60)
+
+
+class Digest(BaseModel):
+    """An output by its values: sha256 over dtype, shape and values of an array, over the JSON of anything else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str = Field(pattern=HASH)
+    shape: tuple[int, ...] | None = Field(default=None, max_length=8)
+
+
+class Asked(BaseModel):
+    """A request as a record holds it: JSON whose names and numbers are in range, its conditions not yet read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: str = Field(pattern=r"^[a-z][a-z0-9_]{0,99}$")
+    preset: str = Field(default="", max_length=100)
+    weights: dict[str, str] = Field(default_factory=dict, max_length=100)
+    conditions: dict[str, dict[str, Any]] = Field(default_factory=dict, max_length=1000)
+    seed: int = Field(ge=0, le=MAX_SEED, strict=True)
+    settings: dict[str, Any] = Field(default_factory=dict, max_length=1000)
+
+
+class Record(BaseModel):
+    """One generation, completely described, and what came of it. JSON both ways."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gesso: str = Field(max_length=60)
+    type: Literal["http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"] = SOURCE_TYPE
+    request: Asked
+    left: dict[str, Left] = Field(default_factory=dict, max_length=100)
+    made: Made
+    output: dict[str, Digest] = Field(default_factory=dict, max_length=100)
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_defaults=False)
+
+    def text(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+    def parameters(self) -> str:
+        """A line for programs and people who look for `parameters` in a picture."""
+        asked = self.request
+        given = ", ".join([*asked.conditions, *self.left]) or "nothing given"
+        facts = {
+            "Seed": asked.seed,
+            **{k: v for k, v in asked.settings.items() if isinstance(v, (str, int, float))},
+            "Preset": asked.preset,
+        }
+        facts |= {f"{name} weights": hashed[:10] for name, hashed in asked.weights.items()} | {"Version": f"gesso {self.gesso}"}
+        return f"{asked.recipe} ({given})\n" + ", ".join(f"{name}: {value}" for name, value in facts.items())
+
+
+def record(
+    request: Request,
+    outputs: Mapping[str, Any],
+    *,
+    threads: int,
+    dtype: str = "float32",
+    files: Mapping[str, str] | None = None,
+    limit: int = MAX_EMBEDDED,
+) -> Record:
+    """The record of outputs just made. Conditions are embedded whole up to `limit` bytes together; the largest beyond it are named by hash.
+
+    `files` {condition: file's name} says where they came from; names only, no folder is written down.
+    """
+    asked = request.to_json()
+    sizes = {name: len(canonical(value)) for name, value in asked["conditions"].items()}
+    left: dict[str, Left] = {}
+    for name in sorted(sizes, key=lambda n: sizes[n], reverse=True):
+        if sum(sizes.values()) <= limit:
+            break
+        source = Path((files or {}).get(name, name)).name[:255]
+        left[name] = Left(sha256=condition_hash(asked["conditions"].pop(name)), name=source, size=sizes.pop(name))
+    return Record(
+        gesso=__version__,
+        request=Asked(**asked),
+        left=left,
+        made=made_here(threads, dtype),
+        output={name: digest(value) for name, value in outputs.items()},
+    )
+
+
+def made_here(threads: int, dtype: str) -> Made:
+    """This machine and these versions, now."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        # The installed version, not the imported module's: a record may be made where torch is not loaded.
+        torch_version = sys.modules["torch"].__version__ if "torch" in sys.modules else version("torch")
+    except PackageNotFoundError:
+        torch_version = ""
+    return Made(
+        threads=threads,
+        dtype=dtype,
+        cpu=cpu_features(),
+        torch=str(torch_version),
+        python=platform.python_version(),
+        numpy=np.__version__,
+        platform=platform.platform()[:300],
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def cpu_features() -> tuple[str, ...]:
+    """Which of the instruction sets that move last bits this processor has."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text(errors="replace").lower().split())
+    except OSError:
+        return (platform.machine().lower(),) if platform.machine() else ()
+    return tuple(name for name in CPU_FEATURES if name in words) or (platform.machine().lower(),)
+
+
+def digest(value: Any) -> Digest:
+    if isinstance(value, np.ndarray):
+        head = f"{value.dtype.str}{value.shape}".encode()
+        return Digest(sha256=hashlib.sha256(head + np.ascontiguousarray(value).tobytes()).hexdigest(), shape=value.shape)
+    return Digest(sha256=hashlib.sha256(canonical(plain(value))).hexdigest())
+
+
+def plain(value: Any) -> Any:
+    """An output as JSON holds it: arrays and tensors as lists, numbers as numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def condition_hash(value: Any) -> str:
+    """sha256 of a condition's JSON: of what was given, so that another file with the same picture is as good."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def read_record(path: str | os.PathLike[str]) -> Record:
+    """The record inside a PNG or a JSON file. Nothing of the pixels is decoded; a stranger's file is a GessoError with its reason."""
+    data = read_bytes(Path(path), DEFAULT.max_bytes)
+    where = shown(path)
+    if data.startswith(SIGNATURE):
+        text: str | bytes | None = read_text(data, where=where).get(KEYWORD)
+        if text is None:
+            raise GessoError(
+                "this PNG carries no record",
+                where=where,
+                fix="give a picture that Gesso made and no other program saved again, or the .json beside it",
+            )
+    elif data.lstrip()[:1] == b"{":
+        text = data
+    else:
+        raise GessoError("this is neither a PNG nor a JSON record", where=where, fix="give a picture or a .json that Gesso made")
+    assert text is not None
+    return parse_record(parse_json(text, where=where), where=where)
+
+
+def parse_record(value: Any, *, where: object) -> Record:
+    """A record from JSON, checked against its schema. A result's JSON holds its record under `record`."""
+    if isinstance(value, Mapping) and "record" in value and "gesso" not in value:
+        value = value["record"]
+    if not isinstance(value, Mapping) or "gesso" not in value:
+        raise GessoError("this JSON is no record of Gesso", where=where, fix="give a picture or a .json that Gesso made")
+    try:
+        return Record.model_validate(value)
+    except ValidationError as error:
+        wrong = readable(error)
+        raise GessoError(
+            f"the record is damaged: {wrong.where}: {wrong.what}", where=where, fix="give the file as Gesso wrote it"
+        ) from None

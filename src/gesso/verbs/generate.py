@@ -1,0 +1,168 @@
+"""Generate: a request through the networks and the recipe's rules, to outputs with a record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gesso.errors import GessoError
+from gesso.families.family import Inputs, Output
+from gesso.media.tensor import from_tensor
+from gesso.ports import Frame, join
+from gesso.record import record
+from gesso.request import Request
+from gesso.verbs.assemble import Assembled
+from gesso.verbs.result import Result
+
+MOST_THREADS = 4
+
+
+def run(
+    assembled: Assembled,
+    request: Request,
+    *,
+    on_output: Callable[[Output], None] | None = None,
+    threads: int | None = None,
+    files: Mapping[str, str] | None = None,
+) -> Result:
+    """Make what the request asks for, one item a forward pass.
+
+    `on_output` is given each preview (an Output that is not final). `threads` (None: one a processor, at most 4) is
+    torch's number while this runs, because it moves last bits; the record says it. `files` {condition: file's name} goes into the
+    record. GessoError where the output is not finite, or there is none.
+    """
+    recipe, preset = assembled.recipe, assembled.preset
+    if request.recipe != recipe.name:
+        raise GessoError(f"this request is for {request.recipe!r}, not {recipe.name!r}", where="request")
+    family = recipe.family(preset)
+    made: list[tuple[Frame, Output]] = []
+    needs_grad = bool(getattr(family, "needs_grad", False))
+    number = threads or default_threads()
+    with fixed_threads(number), torch.enable_grad() if needs_grad else torch.inference_mode():
+        for frame in recipe.frames(request, preset):
+            inputs = encode(assembled, request, frame)
+            # Frames are views of one item, so each starts from the same dice.
+            rng = torch.Generator().manual_seed(request.seed)
+            for output in family.sample(assembled.networks, inputs, rng, request.settings):
+                if output.final:
+                    check_finite(output, recipe.name)
+                    made.append((frame, output))
+                elif on_output is not None:
+                    on_output(output)
+        if not made:
+            raise GessoError(
+                f"{recipe.name} made no output", where=recipe.name, fix="its family's sample must end with an Output that is final"
+            )
+        outputs = recipe.finish(request, made) if recipe.finish else finish(assembled, made)
+    outputs = {name: _checked(assembled, name, value) for name, value in outputs.items()}
+    return Result(recipe.card, outputs, request, record(request, outputs, threads=number, dtype=_dtype(assembled), files=files))
+
+
+def encode(assembled: Assembled, request: Request, frame: Frame) -> Inputs:
+    """A request's conditions as a sampler's inputs; the null twin keeps what the card requires and drops the rest."""
+    given, absent = [], []
+    for slot in assembled.recipe.card.conditions:
+        if not slot.network:
+            continue
+        view = frame.with_options(slot.options)
+        ports = slot.kind.encode([request.conditions.get(slot.name)], view)
+        given.append(ports)
+        absent.append(ports if slot.required else slot.kind.null(view))
+    return Inputs(join(given), join(absent), tuple(assembled.recipe.shape(request, frame, assembled.preset)))
+
+
+def finish(assembled: Assembled, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
+    """The last output's media by the card's names; a picture's tensor [1 c h w] in [-1, 1] becomes uint8."""
+    media = made[-1][1].media
+    outs = assembled.recipe.card.outputs
+    if len(outs) == 1 and outs[0].name not in media and len(media) == 1:
+        media = {outs[0].name: next(iter(media.values()))}
+    missing = [out.name for out in outs if out.name not in media]
+    if missing:
+        raise GessoError(
+            f"{assembled.recipe.name} made {', '.join(media) or 'nothing'}, not {', '.join(missing)}",
+            where="finish",
+            fix="name the media as the card does, or give the recipe a finish",
+        )
+    return {out.name: picture_of(media[out.name]) if out.medium == "picture" else media[out.name] for out in outs}
+
+
+def picture_of(value: Any) -> np.ndarray:
+    """uint8 pixels of a picture's tensor, [c h w] or [1 c h w] in [-1, 1], or of pixels themselves."""
+    if isinstance(value, Tensor):
+        return from_tensor(value[0] if value.ndim == 4 and len(value) == 1 else value)
+    return np.asarray(value)
+
+
+def preview_of(output: Output) -> np.ndarray | None:
+    """The first medium of a preview that is a picture's tensor, as pixels."""
+    for value in output.media.values():
+        if (
+            isinstance(value, Tensor)
+            and value.is_floating_point()
+            and (value.ndim == 3 or (value.ndim == 4 and len(value) == 1))
+            and value.shape[-3] in (1, 3, 4)
+        ):
+            return picture_of(value)
+    return None
+
+
+def default_threads() -> int:
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_THREADS, available)
+
+
+@contextmanager
+def fixed_threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def check_finite(output: Output, where: str) -> None:
+    """GessoError where a medium is NaN, infinite, or has no values."""
+    for name, value in output.media.items():
+        if not isinstance(value, Tensor):
+            continue
+        if not value.numel():
+            raise GessoError(f"{name!r} came out empty", where=where, fix="look at the recipe's shape and frames")
+        if (value.is_floating_point() or value.is_complex()) and not torch.isfinite(value).all():
+            raise GessoError(
+                f"{name!r} came out with values that are no numbers (NaN or infinity)",
+                where=where,
+                fix="the weights diverged, or a setting is extreme; try other weights or milder settings",
+            )
+
+
+def _checked(assembled: Assembled, name: str, value: Any) -> Any:
+    """An output as it is kept: tensors as arrays on the CPU; a picture must have pixels, and numbers be finite."""
+    recipe = assembled.recipe.name
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    medium = next((out.medium for out in assembled.recipe.card.outputs if out.name == name), None)
+    if medium is None:
+        raise GessoError(
+            f"the recipe's finish gave {name!r}, which its card does not name", where=recipe, fix="name every output on the card"
+        )
+    if isinstance(value, np.ndarray):
+        if not value.size:
+            raise GessoError(f"{name!r} came out empty", where=recipe, fix="look at the recipe's shape and frames")
+        if value.dtype.kind in "fc" and not np.isfinite(value).all():
+            raise GessoError(f"{name!r} came out with values that are no numbers (NaN or infinity)", where=recipe)
+    if medium == "picture" and not (isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim in (2, 3)):
+        raise GessoError(f"{name!r} is no picture", where=recipe, fix="finish gives pictures as uint8 [h w], [h w 3] or [h w 4]")
+    return value
+
+
+def _dtype(assembled: Assembled) -> str:
+    kinds = {str(p.dtype).removeprefix("torch.") for network in assembled.networks.values() for p in network.parameters()}
+    return "+".join(sorted(kinds)) or "float32"

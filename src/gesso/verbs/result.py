@@ -1,0 +1,129 @@
+"""What came of a request: named outputs and the record that makes them again."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gesso.errors import GessoError
+from gesso.media.file import write_atomic
+from gesso.media.png import with_text
+from gesso.record import KEYWORD, plain
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from gesso.card import Card
+    from gesso.record import Record
+    from gesso.request import Request
+
+
+class Result:
+    """Outputs by the card's names, as attributes: pictures as PIL images, everything else as made.
+
+    `outputs` holds pictures as uint8 [h w], [h w 3] or [h w 4]. Shows itself in a notebook.
+    """
+
+    def __init__(self, card: Card, outputs: Mapping[str, Any], request: Request, record: Record) -> None:
+        self.card, self.outputs, self.request, self.record = card, dict(outputs), request, record
+
+    def __getattr__(self, name: str) -> Any:
+        outputs = self.__dict__.get("outputs", {})
+        if name not in outputs:
+            raise AttributeError(f"this result has no {name!r}; it has {', '.join(outputs) or 'nothing'}")
+        return self.picture(name) if self._is_picture(name) else outputs[name]
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.outputs})
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{name}={v.shape[1]}x{v.shape[0]}" if self._is_picture(name) else f"{name}={_short(v)}" for name, v in self.outputs.items()
+        ]
+        return f"Result({self.card.name}, seed={self.request.seed}, {', '.join(parts)})"
+
+    def picture(self, name: str) -> Image:
+        from PIL import Image
+
+        return Image.fromarray(self.outputs[name])
+
+    @property
+    def shown(self) -> str | None:
+        """The name of the first output that is a picture."""
+        return next((out.name for out in self.card.outputs if out.name in self.outputs and self._is_picture(out.name)), None)
+
+    def png(self, name: str | None = None) -> bytes:
+        """A picture as PNG with the record inside."""
+        from gesso.media.picture import encode_png
+
+        chosen = name or self.shown
+        if chosen is None or chosen not in self.outputs or not self._is_picture(chosen):
+            raise GessoError(f"{self.card.name} makes no picture {chosen or ''}".rstrip(), where="--out", fix="save it as .json")
+        return with_text(encode_png(self.outputs[chosen]), {KEYWORD: self.record.text(), "parameters": self.record.parameters()})
+
+    def json(self) -> bytes:
+        """Outputs that are no pictures, and the record."""
+        values = {name: plain(value) for name, value in self.outputs.items() if not self._is_picture(name)}
+        return (json.dumps({"outputs": values, "record": self.record.to_json()}, ensure_ascii=False, indent=1) + "\n").encode()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the first picture with its record into a .png, or outputs and record into a .json; whole or not at all."""
+        target = Path(path)
+        check_out(target)
+        suffix = target.suffix.lower()
+        data = self.json() if suffix == ".json" else self.png()
+        make_folder(target.parent)
+        write_atomic(target, data)
+        return target
+
+    def _is_picture(self, name: str) -> bool:
+        value = self.outputs[name]
+        medium = next((out.medium for out in self.card.outputs if out.name == name), "")
+        return medium == "picture" and isinstance(value, np.ndarray) and value.dtype == np.uint8
+
+    def _repr_png_(self) -> bytes | None:
+        return None if self.shown is None else self.png()
+
+    def _repr_html_(self) -> str:
+        import base64
+
+        cells = []
+        for name, value in self.outputs.items():
+            if self._is_picture(name):
+                from gesso.media.picture import encode_png
+
+                source = base64.b64encode(encode_png(value)).decode()
+                body = f'<img alt="{html.escape(name)}" style="max-width:384px" src="data:image/png;base64,{source}">'
+            else:
+                body = f"<code>{html.escape(_short(value))}</code>"
+            cells.append(f"<figure style='display:inline-block'>{body}<figcaption>{html.escape(name)}</figcaption></figure>")
+        return f"<div>{''.join(cells)}<p>{html.escape(self.card.name)}, seed {self.request.seed}</p></div>"
+
+
+def check_out(path: Path) -> None:
+    """Refuse, before any work is done, a name that no result could be written to."""
+    if path.suffix.lower() not in {".png", ".json"}:
+        raise GessoError("results are written as .png or .json", where=path, fix=f"{path.stem or 'result'}.png")
+    if path.is_dir():
+        raise GessoError("cannot write: a folder of that name is in the way", where=path, fix="give the name of a file")
+
+
+def make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GessoError(
+            f"the folder could not be made: {(error.strerror or 'refused').lower()}", where=path, fix="choose another place"
+        ) from error
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {list(value.shape)}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
