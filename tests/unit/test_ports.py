@@ -1,0 +1,104 @@
+"""Ports: places on a page become places in a tensor, and several conditions join in order."""
+
+import pytest
+import torch
+
+from gesso.ports import Frame, Ports, PortSizes, Tokens, join
+
+
+def test_whole_page_maps_corner_to_corner():
+    frame = Frame(size=(64, 128), page=(640, 1280))
+    assert frame.to_tensor_xy(0, 0) == (0, 0)
+    assert frame.to_tensor_xy(1280, 640) == (128, 64)
+    assert frame.scale == pytest.approx(0.1)
+
+
+def test_box_shifts_and_scales():
+    frame = Frame(size=(100, 100), page=(1000, 1000), box=(200, 300, 400, 500))
+    assert frame.to_tensor_xy(200, 300) == (0, 0)
+    assert frame.to_tensor_xy(300, 400) == (50, 50)
+    assert frame.to_tensor_xy(100, 300)[0] == -50, "places outside the box keep their distance from it"
+    assert frame.scale == pytest.approx(0.5)
+
+
+def test_frame_without_page_is_its_own_page():
+    frame = Frame(size=(28, 30))
+    assert frame.to_tensor_xy(7, 9) == (7, 9)
+    assert frame.scale == 1
+
+
+def test_options_are_replaced_and_the_view_kept():
+    frame = Frame(size=(8, 8), box=(0, 0, 4, 4), page=(16, 16))
+    new = frame.with_options({"classes": 10})
+    assert new.options == {"classes": 10} and (new.size, new.box, new.page) == (frame.size, frame.box, frame.page)
+    assert frame.options == {}, "a frame is frozen"
+
+
+def tokens(num: int, value: float, *, placed: bool = True) -> Tokens:
+    places = torch.full((2, num, 4, 4), value) if placed else None
+    return Tokens(torch.full((2, num, 3), value), torch.ones(2, num, dtype=torch.bool), places)
+
+
+def test_join_keeps_the_order():
+    first = Ports(vector=torch.zeros(2, 1), spatial=torch.zeros(2, 2, 4, 4), tokens=tokens(1, 0.0))
+    second = Ports(vector=torch.ones(2, 3), spatial=torch.ones(2, 1, 4, 4), tokens=tokens(2, 1.0))
+    both = join([first, Ports(), second])
+    assert both.vector is not None and both.vector[0].tolist() == [0, 1, 1, 1]
+    assert both.spatial is not None and both.spatial[0, :, 0, 0].tolist() == [0, 0, 1]
+    assert both.tokens is not None and both.tokens.values[0, :, 0].tolist() == [0, 1, 1]
+    assert both.tokens.mask.shape == (2, 3)
+    assert both.tokens.places is not None and both.tokens.places[0, :, 0, 0].tolist() == [0, 1, 1]
+    assert both.geometry is None and both.relation is None
+
+
+def test_join_drops_places_that_not_all_have():
+    both = join([Ports(tokens=tokens(1, 0.0)), Ports(tokens=tokens(2, 1.0, placed=False))])
+    assert both.tokens is not None and both.tokens.places is None and both.tokens.values.shape == (2, 3, 3)
+
+
+def test_join_of_nothing_is_empty():
+    assert join([]) == Ports()
+
+
+def test_join_geometry_and_relation():
+    both = join([Ports(geometry={"camera": torch.eye(4)}), Ports(relation=torch.zeros(2, 1, 4)), Ports(relation=torch.ones(2, 2, 4))])
+    assert both.geometry is not None and set(both.geometry) == {"camera"}
+    assert both.relation is not None and both.relation.shape == (2, 3, 4)
+
+
+def test_map_reaches_every_tensor():
+    full = Ports(
+        vector=torch.zeros(2, 1),
+        spatial=torch.zeros(2, 1, 4, 4),
+        tokens=tokens(1, 0.0),
+        geometry={"camera": torch.zeros(2)},
+        relation=torch.zeros(2, 1, 4),
+    )
+    changed = full.map(lambda t: t[:1])
+    assert changed.vector is not None and changed.spatial is not None and changed.tokens is not None
+    assert changed.geometry is not None and changed.relation is not None
+    for tensor in (
+        changed.vector,
+        changed.spatial,
+        changed.tokens.values,
+        changed.tokens.mask,
+        changed.geometry["camera"],
+        changed.relation,
+    ):
+        assert len(tensor) == 1
+    assert changed.tokens.places is not None and len(changed.tokens.places) == 1
+
+
+def test_map_leaves_absent_ports_absent():
+    changed = Ports(tokens=tokens(1, 0.0, placed=False)).map(lambda t: t + 0)
+    assert changed.vector is None and changed.tokens is not None and changed.tokens.places is None
+
+
+def test_sizes_add_up():
+    assert PortSizes(1, 2, 3) + PortSizes(4, 5, 3) == PortSizes(5, 7, 3)
+    assert PortSizes(token=3) + PortSizes() == PortSizes(token=3)
+
+
+def test_tokens_of_two_widths_do_not_meet():
+    with pytest.raises(ValueError, match="3 and 4"):
+        PortSizes(token=3) + PortSizes(token=4)
