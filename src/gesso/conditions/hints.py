@@ -1,0 +1,180 @@
+"""Colour hints on a page: points and strokes, each with its colour."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from gesso.conditions.condition import Clean, Condition, Truth
+from gesso.conditions.person import hints_of_a_person
+from gesso.errors import GessoError
+from gesso.media.file import read_json
+from gesso.ports import Frame, Ports, PortSizes, Tokens
+from gesso.rules.palette import parse_colour
+
+MAX_HINTS = 4096
+MAX_PATH = 4096
+JSON_BYTES = 8 << 20
+
+
+class Hint(BaseModel):
+    """A dot at (x, y) or a stroke along `path`, in the page's pixels (0, 0 is the top left corner), in one colour.
+
+    `color` is "#rrggbb", "#rgb" or a CSS name; `radius` is half the pen's width in pixels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    x: float = Field(allow_inf_nan=False)
+    y: float = Field(allow_inf_nan=False)
+    color: str
+    radius: float = Field(default=3.0, gt=0, le=1000, allow_inf_nan=False)
+    path: tuple[tuple[float, float], ...] = Field(default=(), max_length=MAX_PATH)
+
+    def __init__(self, x: float | None = None, y: float | None = None, color: str | None = None, **rest: Any) -> None:
+        given = {k: v for k, v in (("x", x), ("y", y), ("color", color)) if v is not None}
+        super().__init__(**given, **rest)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _start_of_path(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("path") and "x" not in data and len(data["path"][0]) == 2:
+            return {**data, "x": data["path"][0][0], "y": data["path"][0][1]}
+        return data
+
+    @field_validator("color")
+    @classmethod
+    def _as_hex(cls, value: str) -> str:
+        return "#{:02x}{:02x}{:02x}".format(*parse_colour(value))
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        return int(self.color[1:3], 16), int(self.color[3:5], 16), int(self.color[5:7], 16)
+
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        return self.path or ((self.x, self.y),)
+
+
+class Hints(Condition):
+    """Points and strokes with colours, in the order they were made; a later one wins where they meet."""
+
+    kind: ClassVar[str] = "hints"
+    repeatable: ClassVar[bool] = True
+
+    marks: tuple[Hint, ...] = Field(default=(), max_length=MAX_HINTS)
+
+    @classmethod
+    def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
+        """From a Hint, a list of them, {"marks": […]}, "x,y,#colour[,radius]", or a JSON file's path."""
+        try:
+            if isinstance(given, Hint):
+                return cls(marks=(given,))
+            if isinstance(given, (str, Path)):
+                return cls(marks=tuple(_marks_of(str(given), where)))
+            if isinstance(given, Mapping):
+                given = given.get("marks", given.get("hints", [given]))
+            if isinstance(given, Sequence):
+                return cls(marks=tuple(m if isinstance(m, Hint) else Hint.model_validate(m) for m in given))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(p) for p in first["loc"])
+            raise GessoError(f"{field}: {first['msg']}, not {str(first.get('input'))[:60]!r}", where=where, fix="x,y,#rrggbb or x,y,#rrggbb,radius") from None
+        raise GessoError(f"is a {type(given).__name__}, not hints", where=where, fix="a gesso.Hint, a list of them, or x,y,#rrggbb")
+
+    def check(self, page: tuple[int, int] | None, *, where: str) -> None:
+        if page is None:
+            return
+        h, w = page
+        for mark in self.marks:
+            if all(not (0 <= x < w and 0 <= y < h) for x, y in mark.points):
+                raise GessoError(f"a hint at {mark.x:g},{mark.y:g} lies outside the page", where=where, fix=f"x from 0 to {w - 1}, y from 0 to {h - 1}")
+
+    def merge(self, edit: Self) -> Self:
+        return type(self)(marks=self.marks + edit.marks)
+
+    @classmethod
+    def sizes(cls, options: Mapping[str, Any]) -> PortSizes:
+        return PortSizes(spatial=4, token=3)
+
+    @classmethod
+    def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
+        """spatial: colour in [-1, 1] under the marks and where they are; tokens: a mark each, its colour and the pixels it covers."""
+        import torch
+
+        h, w = frame.size
+        num = max([1] + [len(v.marks) for v in values if v])
+        spatial = np.zeros((len(values), 4, h, w), np.float32)
+        colours = np.zeros((len(values), num, 3), np.float32)
+        places = np.zeros((len(values), num, h, w), np.float32)
+        mask = np.zeros((len(values), num), bool)
+        for b, value in enumerate(values):
+            for n, mark in enumerate(value.marks if value else ()):
+                box, cover = stamp(mark, frame)
+                if not cover.any():
+                    continue
+                rgb = np.asarray(mark.rgb, np.float32) / 127.5 - 1
+                spatial[b, :3, *box][:, cover] = rgb[:, None]
+                spatial[b, 3, *box][cover] = 1
+                places[b, n, *box][cover] = 1
+                colours[b, n], mask[b, n] = rgb, True
+        tokens = Tokens(torch.from_numpy(colours), torch.from_numpy(mask), torch.from_numpy(places))
+        return Ports(spatial=torch.from_numpy(spatial), tokens=tokens)
+
+    @classmethod
+    def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
+        """What a person would point at; see `hints_of_a_person`. `given` is the current picture, uint8 [h w 3]."""
+        marks, truth = hints_of_a_person(clean, rng, budget, given)
+        made = tuple(Hint.model_construct(x=p[0][0], y=p[0][1], color="#{:02x}{:02x}{:02x}".format(*c), radius=r, path=tuple(p) if len(p) > 1 else ()) for p, c, r in marks)
+        return (cls.model_construct(marks=made) if made else None), truth
+
+    @classmethod
+    def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {"tool": "brush", "schema": cls.model_json_schema(), "modes": ["point", "stroke"], "colour": True}
+
+
+def stamp(mark: Hint, frame: Frame) -> tuple[tuple[slice, slice], np.ndarray]:
+    """Which tensor pixels a mark covers: a box (rows, columns) and a bool mask in it; never empty while a point is in the frame."""
+    h, w = frame.size
+    points = np.array([frame.to_tensor_xy(x + 0.5, y + 0.5) for x, y in mark.points]) - 0.5
+    radius = max(mark.radius * frame.scale, 0.71)
+    left, top = np.floor(points.min(0) - radius).astype(int).clip(0)
+    right, bottom = np.minimum(np.ceil(points.max(0) + radius).astype(int) + 1, (w, h))
+    if right <= left or bottom <= top:
+        return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool)
+    ys, xs = np.mgrid[top:bottom, left:right]
+    away = np.full(ys.shape, np.inf)
+    for a, b in zip(points[:-1], points[1:], strict=True) if len(points) > 1 else [(points[0], points[0])]:
+        along = b - a
+        t = ((xs - a[0]) * along[0] + (ys - a[1]) * along[1]) / max(float(along @ along), 1e-9)
+        t = t.clip(0, 1)
+        away = np.minimum(away, np.hypot(xs - a[0] - t * along[0], ys - a[1] - t * along[1]))
+    return (slice(top, bottom), slice(left, right)), away <= radius
+
+
+def _marks_of(text: str, where: str) -> list[Hint]:
+    """Marks from a flag's text: a JSON file, JSON itself, or x,y,colour[,radius]."""
+    if text.lstrip().startswith(("[", "{")):
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise GessoError(f"is not JSON: {error}", where=where) from None
+    elif text.lower().endswith(".json"):
+        data = read_json(text, JSON_BYTES)
+    else:
+        parts = re.split(r"\s*,\s*", text.strip())
+        if len(parts) not in (3, 4):
+            raise GessoError(f"{text!r} is no hint", where=where, fix="x,y,#rrggbb or x,y,#rrggbb,radius, or a .json file")
+        keys = ("x", "y", "color", "radius")
+        return [Hint.model_validate(dict(zip(keys, parts, strict=False)))]
+    if isinstance(data, dict):
+        data = data.get("marks", data.get("hints", [data]))
+    if not isinstance(data, list):
+        raise GessoError("holds no list of hints", where=where, fix='[{"x": 30, "y": 40, "color": "#ff8800"}]')
+    return [Hint.model_validate(d) for d in data]

@@ -1,0 +1,100 @@
+"""A simulated person who colours: where they would put a hint, how shaky it is, and which colours they want.
+
+Their habits are mixed: nobody hints, the largest pieces are hinted first, a random half of everything, whatever is
+wrong in the current picture. They often want other colours than the example's, so that a network that was taught by
+them obeys instead of remembering.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+Mark = tuple[list[tuple[float, float]], tuple[int, int, int], float]  # points, colour, radius
+
+
+def hints_of_a_person(clean: Any, rng: np.random.Generator, budget: float, given: np.ndarray | None) -> tuple[list[Mark], dict[str, np.ndarray]]:
+    """Marks on an example with `pieces` int [h w] and `colours` uint8 [n 3] (piece -> its colour), and what they mean.
+
+    truth: `wanted` uint8 [n 3], the colours this person wants; `changed` bool [n], where that is not the example's colour;
+    `answers` bool [marks n], which pieces truly have a mark's colour.
+    """
+    pieces, colours = clean["pieces"], clean["colours"]
+    chosen = _choose(pieces, colours, rng, budget, given)
+    wanted, changed = _repaint(colours, chosen, rng) if rng.random() < 0.45 else (colours, np.zeros(len(colours), bool))
+    scale = max(pieces.shape) / clean.get("across", max(pieces.shape))  # drawings on the page, per side
+    unit = max(pieces.shape) / 72 / scale
+    depth = _depth(pieces) if len(chosen) else None
+    marks: list[Mark] = []
+    for piece in chosen:
+        colour = tuple(int(v) for v in np.clip(wanted[piece] + (rng.normal(0, 4, 3) if rng.random() < 0.4 else 0), 0, 255))
+        marks.append((_points(pieces == piece, depth, rng), colour, float(rng.uniform(0.7, 2.2) * unit)))
+    answers = np.array([(wanted == wanted[p]).all(1) for p in chosen], bool).reshape(len(chosen), len(colours))
+    return marks, {"wanted": wanted, "changed": changed, "answers": answers}
+
+
+def _choose(pieces: np.ndarray, colours: np.ndarray, rng: np.random.Generator, budget: float, given: np.ndarray | None) -> np.ndarray:
+    areas = np.bincount(pieces.ravel(), minlength=len(colours)).astype(float)
+    big = areas >= 9 * pieces.size / 72**2 / 16
+    coloured = np.flatnonzero(big & (colours.min(1) < 243))
+    white = np.flatnonzero(big & (colours.min(1) >= 243))
+    if not len(coloured) or budget <= 0:
+        return np.zeros(0, int)
+    if given is not None:
+        wrong = np.abs(given.astype(float) - colours[pieces]).mean(-1)
+        error = np.bincount(pieces.ravel(), wrong.ravel(), minlength=len(colours)) * big
+        if error.sum() <= 0:
+            return np.zeros(0, int)
+        num = min(int(rng.geometric(0.35)), 8, int((error > 0).sum()))
+        return rng.choice(len(colours), num, replace=False, p=error / error.sum())
+    habit = rng.random()
+    if habit < 0.25:
+        return np.zeros(0, int)
+    if habit < 0.5:
+        return coloured[np.argsort(-areas[coloured])][: rng.integers(1, 11)]
+    if habit < 0.75:
+        return rng.permutation(coloured)[: (len(coloured) + 1) // 2]
+    pool = np.concatenate([coloured, white[:3]]) if rng.random() < 0.4 else coloured
+    return rng.permutation(pool)[: min(int(rng.geometric(0.2)), 14)]
+
+
+def _repaint(colours: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Other colours for some of the hinted ones: every piece of such a colour changes with it."""
+    wanted, changed = colours.copy(), np.zeros(len(colours), bool)
+    turn = rng.permutation(3) if rng.random() < 0.5 else None
+    for colour in np.unique(colours[chosen], axis=0):
+        if colour.min() >= 243 or rng.random() < 0.2:
+            continue
+        same = (colours == colour).all(1)
+        wanted[same] = colour[turn] if turn is not None else rng.integers(0, 256, 3)
+        changed |= same
+    return wanted, changed & (wanted != colours).any(1)
+
+
+def _depth(pieces: np.ndarray) -> np.ndarray:
+    """How far each pixel is from its piece's border."""
+    edge = np.zeros(pieces.shape, bool)
+    edge[1:] |= pieces[1:] != pieces[:-1]
+    edge[:-1] |= edge[1:] | (pieces[1:] != pieces[:-1])
+    edge[:, 1:] |= pieces[:, 1:] != pieces[:, :-1]
+    edge[:, :-1] |= pieces[:, 1:] != pieces[:, :-1]
+    return ndimage.distance_transform_edt(~edge)
+
+
+def _points(inside: np.ndarray, depth: np.ndarray, rng: np.random.Generator) -> list[tuple[float, float]]:
+    """One point, or a wobbling stroke, in a piece: careful people aim at its middle, others anywhere."""
+    where = np.flatnonzero(inside.ravel())
+    tries = where[rng.integers(len(where), size=1 if rng.random() < 0.4 else 12)]
+    start = tries[depth.ravel()[tries].argmax()]
+    width = inside.shape[1]
+    first = (float(start % width), float(start // width))
+    if rng.random() < 0.75 or len(where) < 30:
+        return [first]
+    others = where[rng.integers(len(where), size=int(rng.integers(1, 4)))]
+    points = [first, *((float(p % width), float(p // width)) for p in others)]
+    spread = np.array(points)
+    axis = spread[:, 0] if np.ptp(spread[:, 0]) > np.ptp(spread[:, 1]) else spread[:, 1]
+    spread = spread[np.argsort(axis)] + rng.normal(0, 0.5, spread.shape)
+    return [(float(x), float(y)) for x, y in spread.clip(0, np.array(inside.shape[::-1]) - 1)]

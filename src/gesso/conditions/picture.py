@@ -1,0 +1,88 @@
+"""A picture as a condition: a photograph, a style, a drawing of any make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from pydantic import field_serializer, field_validator
+
+from gesso.conditions.condition import Clean, Condition, Truth
+from gesso.media.picture import data_url, from_data_url, read_picture, to_white
+from gesso.ports import Frame, Ports, PortSizes
+
+
+class Picture(Condition):
+    """`pixels` is uint8 [h w], [h w 3] or [h w 4], as read (turned as its EXIF says); losslessly PNG in JSON."""
+
+    kind: ClassVar[str] = "picture"
+    pixels: np.ndarray
+
+    @field_validator("pixels", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> np.ndarray:
+        return from_data_url(value) if isinstance(value, str) else value
+
+    @field_serializer("pixels")
+    def _to_json(self, value: np.ndarray) -> str:
+        return data_url(value)
+
+    @classmethod
+    def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
+        if isinstance(given, Mapping):
+            return cls.model_validate(given)
+        if isinstance(given, str) and given.startswith("data:"):
+            return cls(pixels=from_data_url(given))
+        return cls(pixels=read_picture(given, where=given if isinstance(given, str) else where))
+
+    @property
+    def page(self) -> tuple[int, int]:
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    def planes(self) -> np.ndarray:
+        """What the network is shown, as uint8 [h w c]."""
+        return to_white(self.pixels)
+
+    @classmethod
+    def num_planes(cls) -> int:
+        return 3
+
+    @classmethod
+    def sizes(cls, options: Mapping[str, Any]) -> PortSizes:
+        return PortSizes(spatial=cls.num_planes() + 1)
+
+    @classmethod
+    def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
+        import torch
+
+        h, w = frame.size
+        out = torch.zeros(len(values), cls.num_planes() + 1, h, w)
+        for row, value in zip(out, values, strict=True):
+            if value is not None:
+                row[:-1] = torch.from_numpy(fit_planes(value.planes(), frame)).permute(2, 0, 1) / 127.5 - 1
+                row[-1] = 1
+        return Ports(spatial=out)
+
+    @classmethod
+    def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
+        return cls.model_construct(pixels=clean[clean.get("slot_reads", "picture")]), {}
+
+    @classmethod
+    def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {"tool": "picture", "schema": cls.model_json_schema()}
+
+
+def fit_planes(planes: np.ndarray, frame: Frame) -> np.ndarray:
+    """uint8 [h w c] cut to the frame's box and brought to its size as float32 0-255; areas are averaged when it shrinks."""
+    from PIL import Image
+
+    if frame.box is not None:
+        left, top, right, bottom = frame.box
+        planes = planes[top:bottom, left:right]
+    size = (frame.size[1], frame.size[0])
+    if planes.shape[:2] == frame.size:
+        return planes.astype(np.float32)
+    shrinks = planes.shape[1] > size[0]
+    one = [np.asarray(Image.fromarray(planes[..., c]).resize(size, Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR)) for c in range(planes.shape[2])]
+    return np.stack(one, -1).astype(np.float32)
