@@ -1,0 +1,72 @@
+"""Colours as people write and see them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from gesso.errors import GessoError
+
+RGB = tuple[int, int, int]
+
+
+def parse_colour(text: str) -> RGB:
+    """Read '#rgb', '#rrggbb' (the '#' may be left out) or a CSS colour name; anything else is a `GessoError`."""
+    if isinstance(text, str):
+        plain = text.strip().lower()
+        digits = re.fullmatch(r"#?([0-9a-f]{3}|[0-9a-f]{6})", plain)
+        if digits:
+            code = digits[1] if len(digits[1]) == 6 else "".join(c + c for c in digits[1])
+            return int(code[:2], 16), int(code[2:4], 16), int(code[4:], 16)
+        from PIL import ImageColor  # its table of CSS names
+
+        if plain.isalpha() and plain in ImageColor.colormap:
+            red, green, blue = ImageColor.getrgb(plain)[:3]
+            return red, green, blue
+    raise GessoError(f"{text!r} is no colour", where="colour", fix="write '#rrggbb' or a name such as 'orange'")
+
+
+def format_colour(rgb: Sequence[int] | np.ndarray) -> str:
+    """'#rrggbb' of three numbers 0 to 255."""
+    values = [int(v) for v in rgb]
+    if len(values) != 3 or not all(0 <= v <= 255 for v in values):
+        raise GessoError(f"{values} is no colour", where="colour", fix="give three numbers, 0 to 255")
+    return "#{:02x}{:02x}{:02x}".format(*values)
+
+
+def lab_of(rgb: np.ndarray) -> np.ndarray:
+    """CIE Lab (D65, 2 degrees), float64 [... 3], of sRGB 0 to 255 [... 3]."""
+    from skimage.color import rgb2lab
+
+    scaled = np.clip(np.asarray(rgb, np.float64), 0, 255) / 255
+    return rgb2lab(scaled.reshape(-1, 1, 3)).reshape(scaled.shape)
+
+
+def rgb_of(lab: np.ndarray) -> np.ndarray:
+    """sRGB, uint8 [... 3], of CIE Lab [... 3]; what lies outside sRGB is clipped."""
+    import warnings
+
+    from skimage.color import lab2rgb
+
+    lab = np.asarray(lab, np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it warns of each colour outside sRGB, which we clip knowingly
+        scaled = lab2rgb(lab.reshape(-1, 1, 3)).reshape(lab.shape)
+    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+
+
+def delta_e(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """How unlike sRGB colours [... 3] look: the CIE 1976 difference, [...]; 2 is just visible, 10 plainly another colour."""
+    return np.linalg.norm(lab_of(one) - lab_of(two), axis=-1)
+
+
+def nearest_colour(rgb: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """The index in `palette` [n 3] of the colour that looks most like each of `rgb` [... 3], int64 [...]."""
+    palette = np.asarray(palette)
+    if palette.ndim != 2 or palette.shape[1] != 3 or not len(palette):
+        raise GessoError("a palette without colours", where="palette", fix="give [n 3] with n at least 1")
+    from scipy.spatial import cKDTree
+
+    return np.asarray(cKDTree(lab_of(palette)).query(lab_of(rgb))[1])
