@@ -81,10 +81,10 @@ def pixels_of(image: Image.Image, budget: Budget, least_side: int, *, bits: int 
     try:
         _check_frames(image, where)
         _check_tiff(image, budget, where)
-        bits_of_tiff = _tiff_bits(image)
+        bits = _tiff_bits(image) or bits
         image.load()
         check_size(image.size, budget, least_side, where)
-        pixels = _exactly(image, bits, bits_of_tiff, where)
+        pixels = _exactly(image, bits, where)
         turned = _turned(pixels, _orientation(image))
     except GessoError:
         raise
@@ -92,15 +92,22 @@ def pixels_of(image: Image.Image, budget: Budget, least_side: int, *, bits: int 
         raise GessoError("there is not enough memory to read the picture", where=where, fix="make it smaller") from error
     except Exception as error:  # a decoder that is fed garbage raises anything at all
         _refuse_damaged(error, where)
-    return np.ascontiguousarray(turned)
+    return np.require(turned, requirements=["C", "W"])
 
 
 def _check_webp(data: bytes, budget: Budget, where: object) -> None:
     """Pillow sets a canvas aside as soon as it opens a WebP, so its header is looked at first (RFC 9649, section 2)."""
-    if data[:4] != b"RIFF" or data[8:16] not in (b"WEBPVP8X",):
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
         return
-    if len(data) >= 30:
-        budget.check_size(int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1, where=where)
+    kind = data[12:16]
+    if kind == b"VP8X":
+        budget.check_size(1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little"), where=where)
+    elif kind == b"VP8L":
+        sides = int.from_bytes(data[21:25], "little")
+        budget.check_size(1 + (sides & 0x3FFF), 1 + (sides >> 14 & 0x3FFF), where=where)
+    elif kind == b"VP8 ":
+        sides = int.from_bytes(data[26:30], "little")
+        budget.check_size(sides & 0x3FFF, sides >> 16 & 0x3FFF, where=where)
 
 
 def _check_mode(image: Image.Image, where: object) -> None:
@@ -133,18 +140,19 @@ def _tiff_bits(image: Image.Image) -> int:
     return bits[0] if isinstance(bits, tuple) and bits else bits if isinstance(bits, int) else 0
 
 
-def _exactly(image: Image.Image, bits: int, bits_of_tiff: int, where: object) -> np.ndarray:
+def _exactly(image: Image.Image, bits: int, where: object) -> np.ndarray:
     """The pixels in uint8, whatever the mode: grey stays [h w], alpha is kept where any of it is below 255."""
     mode, key = image.mode, image.info.get("transparency")
     if mode in GREY_16 or mode in ("I", "F"):
         raw = np.asarray(image)
-        grey = _grey_of_many(raw, mode, bits_of_tiff, where)
+        grey = _grey_of_many(raw, mode, bits, where)
         return grey if not isinstance(key, int) else _with_alpha(grey, np.where(raw == key, 0, 255))
     if mode in ("1", "L"):
         grey = np.asarray(image.convert("L"))
-        return (
-            grey if not isinstance(key, int) else _with_alpha(grey, np.where(grey == _to_8_bits(key, 1 if mode == "1" else bits), 0, 255))
-        )
+        if not isinstance(key, int):
+            return grey
+        transparent = 255 * bool(key) if mode == "1" else _to_8_bits(key, bits)
+        return _with_alpha(grey, np.where(grey == transparent, 0, 255))
     if mode == "RGB":
         colour = np.asarray(image)
         if not isinstance(key, tuple):
@@ -173,10 +181,10 @@ def _with_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return np.concatenate([colour, alpha[..., None].astype(np.uint8)], axis=-1)
 
 
-def _grey_of_many(raw: np.ndarray, mode: str, bits_of_tiff: int, where: object) -> np.ndarray:
+def _grey_of_many(raw: np.ndarray, mode: str, bits: int, where: object) -> np.ndarray:
     """Grey of more than 8 bits to uint8: 16-bit files by /257; "I" and "F" do not say their range, so the values decide."""
     if mode in GREY_16:
-        return scaled(raw, 4095 if bits_of_tiff == 12 else 65535)
+        return scaled(raw, 4095 if bits == 12 else 65535)
     if not np.isfinite(raw).all():
         raise GessoError("the picture holds values that are no numbers (NaN or infinity)", where=where, fix="save it as 8-bit or 16-bit")
     low, high = float(raw.min()), float(raw.max())

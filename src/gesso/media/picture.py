@@ -140,7 +140,7 @@ def _from_array(array: np.ndarray, budget: Budget, least_side: int, name: str) -
         raise GessoError(f"an array of {array.dtype} is not a picture", where=name, fix="give uint8, or floats in [0, 1]")
     if array.ndim == 3 and array.shape[-1] == 4 and (array[..., 3] == 255).all():
         array = array[..., :3]
-    return np.array(array, order="C")
+    return np.array(array, order="C")  # a copy: what the caller does to the array later changes nothing
 
 
 def _from_floats(array: np.ndarray, name: str) -> np.ndarray:

@@ -20,7 +20,7 @@ def to_tensor(picture: np.ndarray) -> Tensor:
         what = f"{picture.dtype} {list(picture.shape)}" if isinstance(picture, np.ndarray) else type(picture).__name__
         raise GessoError(f"this is not a picture: {what}", fix="give uint8 [h w] or [h w c]")
     planes = picture[None] if picture.ndim == 2 else np.moveaxis(picture, -1, 0)
-    return torch.from_numpy(np.ascontiguousarray(planes)).to(torch.float32).div_(127.5).sub_(1)
+    return torch.from_numpy(np.require(planes, requirements=["C", "W"])).to(torch.float32).div_(127.5).sub_(1)
 
 
 def from_tensor(x: Tensor) -> np.ndarray:
