@@ -91,11 +91,11 @@ class Record(BaseModel):
     output: dict[str, Digest] = Field(default_factory=dict, max_length=100)
 
     def to_json(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude_defaults=False)
+        return self.model_dump(mode="json")
 
     def text(self) -> str:
         """One line of JSON."""
-        return json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return encoded(json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)).decode()
 
     def parameters(self) -> str:
         """A line for programs and people who look for `parameters` in a picture."""
@@ -118,6 +118,7 @@ def record(
     dtype: str = "float32",
     files: Mapping[str, str] | None = None,
     limit: int = MAX_EMBEDDED,
+    time: datetime | None = None,
 ) -> Record:
     """The record of outputs just made. Conditions are embedded whole up to `limit` bytes together; the largest beyond it are named by hash.
 
@@ -135,12 +136,12 @@ def record(
         gesso=__version__,
         request=Asked(**asked),
         left=left,
-        made=made_here(threads, dtype),
+        made=made_here(threads, dtype, time),
         output={name: digest(value) for name, value in outputs.items()},
     )
 
 
-def made_here(threads: int, dtype: str) -> Made:
+def made_here(threads: int, dtype: str, time: datetime | None = None) -> Made:
     """This machine and these versions, now."""
     from importlib.metadata import PackageNotFoundError, version
 
@@ -156,8 +157,8 @@ def made_here(threads: int, dtype: str) -> Made:
         torch=str(torch_version),
         python=platform.python_version(),
         numpy=np.__version__,
-        platform=platform.platform()[:300],
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        platform=f"{platform.system()} {platform.machine()}",
+        time=(time or datetime.now(UTC)).isoformat(timespec="seconds"),
     )
 
 
@@ -192,7 +193,12 @@ def plain(value: Any) -> Any:
 
 def canonical(value: Any) -> bytes:
     """JSON with sorted keys and no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return encoded(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+
+
+def encoded(text: str) -> bytes:
+    """JSON as UTF-8; half a surrogate pair (a file's name may hold one) becomes its escape, which JSON reads back."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def condition_hash(value: Any) -> str:

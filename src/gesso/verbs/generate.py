@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,7 +63,9 @@ def run(
             )
         outputs = recipe.finish(request, made) if recipe.finish else finish(assembled, made)
     outputs = {name: _checked(assembled, name, value) for name, value in outputs.items()}
-    return Result(recipe.card, outputs, request, record(request, outputs, threads=number, dtype=_dtype(assembled), files=files))
+    now = datetime.now(UTC)
+    describe = partial(record, request, outputs, threads=number, dtype=_dtype(assembled), files=files, time=now)
+    return Result(recipe.card, outputs, request, describe)
 
 
 def encode(assembled: Assembled, request: Request, frame: Frame) -> Inputs:
@@ -158,6 +162,8 @@ def _checked(assembled: Assembled, name: str, value: Any) -> Any:
             raise GessoError(f"{name!r} came out empty", where=recipe, fix="look at the recipe's shape and frames")
         if value.dtype.kind in "fc" and not np.isfinite(value).all():
             raise GessoError(f"{name!r} came out with values that are no numbers (NaN or infinity)", where=recipe)
+        value = value.view()
+        value.flags.writeable = False
     if medium == "picture" and not (isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim in (2, 3)):
         raise GessoError(f"{name!r} is no picture", where=recipe, fix="finish gives pictures as uint8 [h w], [h w 3] or [h w 4]")
     return value

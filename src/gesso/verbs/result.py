@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from gesso.errors import GessoError
 from gesso.media.file import write_atomic
 from gesso.media.png import with_text
-from gesso.record import KEYWORD, plain
+from gesso.record import KEYWORD, encoded, plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,11 +27,16 @@ if TYPE_CHECKING:
 class Result:
     """Outputs by the card's names, as attributes: pictures as PIL images, everything else as made.
 
-    `outputs` holds pictures as uint8 [h w], [h w 3] or [h w 4]. Shows itself in a notebook.
+    `outputs` holds pictures as uint8 [h w], [h w 3] or [h w 4], not to be written to: their record has their hash. Shows itself in a notebook.
     """
 
-    def __init__(self, card: Card, outputs: Mapping[str, Any], request: Request, record: Record) -> None:
-        self.card, self.outputs, self.request, self.record = card, dict(outputs), request, record
+    def __init__(self, card: Card, outputs: Mapping[str, Any], request: Request, describe: Callable[[], Record]) -> None:
+        self.card, self.outputs, self.request, self._describe = card, dict(outputs), request, describe
+
+    @cached_property
+    def record(self) -> Record:
+        """Made when it is first asked for: a measure of thousands of pictures needs none."""
+        return self._describe()
 
     def __getattr__(self, name: str) -> Any:
         outputs = self.__dict__.get("outputs", {})
@@ -69,14 +75,14 @@ class Result:
     def json(self) -> bytes:
         """Outputs that are no pictures, and the record."""
         values = {name: plain(value) for name, value in self.outputs.items() if not self._is_picture(name)}
-        return (json.dumps({"outputs": values, "record": self.record.to_json()}, ensure_ascii=False, indent=1) + "\n").encode()
+        return encoded(json.dumps({"outputs": values, "record": self.record.to_json()}, ensure_ascii=False, indent=1) + "\n")
 
-    def save(self, path: str | Path) -> Path:
-        """Write the first picture with its record into a .png, or outputs and record into a .json; whole or not at all."""
+    def save(self, path: str | Path, name: str | None = None) -> Path:
+        """Write a picture (`name`, or the first) with the record into a .png, or outputs and record into a .json; whole or not at all."""
         target = Path(path)
         check_out(target)
         suffix = target.suffix.lower()
-        data = self.json() if suffix == ".json" else self.png()
+        data = self.json() if suffix == ".json" else self.png(name)
         make_folder(target.parent)
         write_atomic(target, data)
         return target
@@ -87,7 +93,7 @@ class Result:
         return medium == "picture" and isinstance(value, np.ndarray) and value.dtype == np.uint8
 
     def _repr_png_(self) -> bytes | None:
-        return None if self.shown is None else self.png()
+        return None if self.shown is None else self.png(name)
 
     def _repr_html_(self) -> str:
         import base64

@@ -1,0 +1,150 @@
+"""Measure: a recipe's own figures, printed as a table and kept as JSON with what it takes to get them again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gesso
+from gesso.errors import GessoError
+from gesso.media.file import write_atomic
+from gesso.recipes.recipe import Recipe
+from gesso.record import encoded, made_here, plain
+from gesso.verbs.generate import default_threads
+from gesso.verbs.load import Model, load
+from gesso.verbs.result import Result, make_folder
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+class Make:
+    """How a measure makes outputs: `make(sketch=…, seed=0) -> Result`, one at a time; `make.model` is the whole model, for batches."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def __call__(self, **given: Any) -> Result:
+        return self.model.generate(**given)
+
+
+def measure(
+    name: str | Path | Recipe,
+    *,
+    which: str | None = None,
+    data: Path | str | None = None,
+    out: Path | str | None = None,
+    weights: Path | str | None = None,
+    preset: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """The report of one of the recipe's measures (`which`, or its first), with command, versions and commit; written to `out` (.json) if given.
+
+    `data` is the file or folder to measure on; `options` are the measure's own. The figures are under `figures`.
+    """
+    target = _checked_out(out)
+    model = load(name, preset=preset, weights=weights)
+    measures = model.recipe.measures
+    chosen = which or next(iter(measures), None)
+    if chosen is None or chosen not in measures:
+        what = f"{model.card.name} has no measure" + (f" {which!r}" if which else "s")
+        raise GessoError(what, where="--which", fix=f"one of {', '.join(measures)}" if measures else None)
+    place = None if data is None else Path(data)
+    if place is not None and not place.exists():
+        raise GessoError("there is no such file or folder", where=place, fix="say where the data are: --data")
+    began = time.monotonic()
+    figures = plain(measures[chosen](Make(model), place, options))
+    report = {
+        "recipe": model.card.name,
+        "measure": chosen,
+        "preset": model.preset,
+        "weights": model.assembled.hashes,
+        "command": command(model.card.name, which, place, weights, options),
+        "gesso": gesso.__version__,
+        "commit": commit(),
+        "made": made_here(default_threads(), "float32").model_dump(mode="json"),
+        "seconds": round(time.monotonic() - began, 1),
+        "figures": figures,
+    }
+    if target is not None:
+        make_folder(target.parent)
+        write_atomic(target, encoded(json.dumps(report, ensure_ascii=False, indent=1) + "\n"))
+    return report
+
+
+def command(name: str, which: str | None, data: Path | None, weights: Path | str | None, options: Mapping[str, Any]) -> str:
+    """The command line that measures the same."""
+    parts = ["gesso", "measure", name]
+    given = {"which": which, "data": data, "weights": weights, **options}
+    for key, value in given.items():
+        if value is not None:
+            text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+            parts += [f"--{key.replace('_', '-')}", text]
+    return shlex.join(parts)
+
+
+def commit() -> str | None:
+    """The commit of the checkout this package lies in, with + where files differ from it; None outside a checkout."""
+    folder = Path(__file__).resolve().parents[3]
+    if not (folder / ".git").exists():
+        return None
+    try:
+        ask = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+        done = subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def tables(report: Mapping[str, Any]) -> list[Table]:
+    """The figures as tables: rows of a mapping of mappings or of a list of them; single figures in one of their own."""
+    from rich.table import Table
+
+    title = f"{report['recipe']}: {report['measure']}"
+    figures = report["figures"]
+    figures = dict(figures) if isinstance(figures, Mapping) else {report["measure"]: figures}
+    made: list[Table] = []
+    single = Table("figure", "value", title=title)
+    for name, value in figures.items():
+        rows = _rows(value)
+        if rows is None:
+            single.add_row(str(name), _number(value))
+            continue
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        table = Table(title=f"{title}: {name}")
+        for number, column in enumerate(columns):
+            table.add_column(str(column), justify="right" if number else "left")
+        for row in rows:
+            table.add_row(*(_number(row.get(column, "")) for column in columns))
+        made.append(table)
+    return [*made, single] if single.row_count else made
+
+
+def _rows(value: Any) -> list[dict[str, Any]] | None:
+    if isinstance(value, Mapping) and value and all(isinstance(row, Mapping) for row in value.values()):
+        return [{"": key, **row} for key, row in value.items()]
+    if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
+        return [dict(row) for row in value]
+    return None
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 10 else f"{value:.2f}"
+    if isinstance(value, (list, tuple)):
+        return " – ".join(_number(one) for one in value) if len(value) == 2 else ", ".join(_number(one) for one in value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else str(value)
+
+
+def _checked_out(out: Path | str | None) -> Path | None:
+    if out is None:
+        return None
+    path = Path(out)
+    if path.suffix.lower() != ".json" or path.is_dir():
+        raise GessoError("figures are written as .json", where=path, fix=f"{path.stem or 'figures'}.json")
+    return path

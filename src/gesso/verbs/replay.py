@@ -1,0 +1,182 @@
+"""Replay: an output made again from the record inside it, and told what, if anything, differs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gesso.errors import GessoError
+from gesso.media.budget import DEFAULT
+from gesso.media.file import read_bytes
+from gesso.media.picture import read_picture
+from gesso.media.png import SIGNATURE
+from gesso.recipes.recipe import Recipe
+from gesso.record import Left, Made, Record, condition_hash, digest, read_record
+from gesso.request import Request
+from gesso.verbs.assemble import assemble
+from gesso.verbs.generate import run
+from gesso.verbs.result import Result, check_out
+
+MOST_FILES = 2000  # looked at in a folder given with --with
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of a replay.
+
+    `equal`: every output has the record's hash. `psnr` in dB of the new picture against the one in the file: inf where
+    equal, None where there is none to compare. `differences`: what differs, in words, causes first. `changed`: the
+    file's pixels are not those it was made with.
+    """
+
+    equal: bool
+    psnr: float | None
+    differences: list[str] = field(default_factory=list)
+    changed: bool = False
+    result: Result | None = None
+
+
+def replay(
+    path: Path | str,
+    out: Path | str | None = None,
+    with_files: Mapping[str, Path | str] | Path | str | None = None,
+    *,
+    weights: Path | str | None = None,
+    recipe: Path | str | Recipe | None = None,
+    threads: int | None = None,
+) -> Replay:
+    """Make the output of a .png or .json again, from its record alone, and compare it with what the record says.
+
+    `with_files` gives inputs that were too large to embed: {condition: file}, or a folder to look in. `recipe` is the file
+    of a recipe outside the package. Threads are the record's unless given. Writes the new output to `out`, if given.
+    """
+    source = Path(path)
+    if out is not None:
+        check_out(Path(out))
+        if source.exists() and Path(out).exists() and source.samefile(out):
+            raise GessoError("the output would overwrite the file that is replayed", where=out, fix="choose another name")
+    record = read_record(source)
+    assembled = assemble(recipe if recipe is not None else record.request.recipe, preset=record.request.preset or None, weights=weights)
+    if assembled.recipe.name != record.request.recipe:
+        raise GessoError(
+            f"the record is of {record.request.recipe!r}, not of {assembled.recipe.name!r}", where=source, fix="give the recipe's own file"
+        )
+    card = assembled.recipe.card
+    given: dict[str, Any] = {**record.request.conditions}
+    for name, left in record.left.items():
+        given[name] = _missing_input(card.slot(name), name, left, with_files)
+    request = Request.from_json(record.request.model_dump() | {"conditions": given, "weights": assembled.hashes}, card)
+    result = run(assembled, request, threads=threads or min(record.made.threads, 64))
+    if out is not None:
+        result.save(out)
+    return compare(source, record, result)
+
+
+def compare(source: Path, record: Record, result: Result) -> Replay:
+    """What a file, its record and a result made from it have to say to each other."""
+    new = {name: digest(value) for name, value in result.outputs.items()}
+    equal = bool(record.output) and all(name in new and new[name].sha256 == old.sha256 for name, old in record.output.items())
+    held, unreadable = _held(source)
+    changed = held is not None and all(digest(held).sha256 != old.sha256 for old in record.output.values())
+    words = [] if equal else causes(record, result)
+    wrong = [name for name, old in record.output.items() if name not in new or new[name].sha256 != old.sha256]
+    if not record.output:
+        words.append("the record names no output to compare with")
+    elif wrong:
+        words.append(f"{' and '.join(wrong)} came out differently")
+    if changed:
+        words.append("the file's pixels were changed after it was made")
+    if unreadable:
+        words.append(f"the file's pixels cannot be read any more: {unreadable}")
+    psnr = math.inf if equal else _psnr(held, result)
+    return Replay(equal, psnr, words, changed or bool(unreadable), result)
+
+
+def causes(record: Record, result: Result) -> list[str]:
+    """What was not the same this time, and may be why the output is not."""
+    words = []
+    for name in sorted({*record.request.weights, *result.request.weights}):
+        old, new = record.request.weights.get(name), result.request.weights.get(name)
+        if old != new:
+            words.append(f"weights of {name}: {_brief(old)} then, {_brief(new)} now (give the old ones: --weights FILE)")
+    if record.gesso != result.record.gesso:
+        words.append(f"gesso: {record.gesso} then, {result.record.gesso} now")
+    for label in ("threads", "dtype", "cpu", "torch", "numpy", "python", "platform"):
+        before, now = getattr(record.made, label), getattr(result.record.made, label)
+        if before != now:
+            words.append(f"{label}: {_said(label, record.made, result.record.made)}")
+    return words
+
+
+def _said(label: str, then: Made, now: Made) -> str:
+    before, after = getattr(then, label), getattr(now, label)
+    if label != "cpu":
+        return f"{before or 'not said'} then, {after} now"
+    gone, come = [f for f in before if f not in after], [f for f in after if f not in before]
+    return ", ".join([f"{f} then only" for f in gone] + [f"{f} now only" for f in come])
+
+
+def _brief(hashed: str | None) -> str:
+    return "none" if hashed is None else f"sha256 {hashed[:16]}…"
+
+
+def _held(source: Path) -> tuple[np.ndarray | None, str]:
+    """The pixels in the file, or why they cannot be read; neither for JSON."""
+    data = read_bytes(source, DEFAULT.max_bytes)
+    if not data.startswith(SIGNATURE):
+        return None, ""
+    try:
+        return read_picture(data, where=source.name, least_side=1), ""
+    except GessoError as error:
+        return None, error.what
+
+
+def _psnr(held: np.ndarray | None, result: Result) -> float | None:
+    """In dB, of uint8 pictures of one shape."""
+    new = None if result.shown is None else result.outputs[result.shown]
+    if held is None or new is None or held.shape != new.shape:
+        return None
+    error = np.mean((held.astype(np.float64) - new) ** 2)
+    return math.inf if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+def _missing_input(slot: Any, name: str, left: Left, with_files: Mapping[str, Path | str] | Path | str | None) -> Any:
+    """An input that was too large for the record, found by its hash among the files given."""
+    tried = []
+    for file in _candidates(name, left, with_files):
+        tried.append(file)
+        try:
+            value = slot.kind.read(str(file), where=str(file), options=slot.options).model_dump(mode="json")
+        except GessoError:
+            if isinstance(with_files, Mapping):
+                raise
+            continue
+        if condition_hash(value) == left.sha256:
+            return value
+    needs = (
+        f"{name} (it was called {left.name!r}, {left.size / 1e6:.1f} MB, sha256 {left.sha256[:16]}…) was too large to be kept in the record"
+    )
+    if tried and isinstance(with_files, Mapping):
+        raise GessoError(f"this is not what was given as {name}; {needs}", where=tried[0], fix="give the file that was used")
+    fix = f"--with {name}=FILE or --with FOLDER"
+    raise GessoError(needs if not tried else f"none of {len(tried)} files is it: {needs}", where=name, fix=fix)
+
+
+def _candidates(name: str, left: Left, with_files: Mapping[str, Path | str] | Path | str | None) -> Iterator[Path]:
+    if isinstance(with_files, Mapping):
+        if name in with_files:
+            yield Path(with_files[name])
+        return
+    if with_files is None:
+        return
+    folder = Path(with_files)
+    if not folder.is_dir():
+        raise GessoError("there is no such folder", where=folder, fix=f"--with {name}=FILE or --with FOLDER")
+    inside = sorted(path for path in folder.iterdir() if path.is_file())[:MOST_FILES]
+    # The name in the record is a stranger's word: it only says which file of this folder to try first.
+    yield from sorted(inside, key=lambda path: path.name != left.name)
