@@ -1,0 +1,185 @@
+"""A part that is known: these pixels stay, the rest is to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from pydantic import ValidationError, field_serializer, field_validator, model_validator
+
+from gesso.conditions.condition import Clean, Condition, Truth
+from gesso.errors import GessoError
+from gesso.media.picture import data_url, from_data_url, read_picture
+from gesso.ports import Frame, Ports, PortSizes
+
+KNOWN_FROM = 128  # a mask's or an alpha's value from which a pixel counts as known
+
+
+class Known(Condition):
+    """`pixels` uint8 [h w] (or [h w 3], as the slot's option `channels` says) and `mask` bool [h w], true where they are known.
+
+    Pixels outside the mask are set to 0, so that equal values are equal. The slot's option `size` (height, width) is the
+    only size taken, because what is kept to the bit cannot be resized.
+    """
+
+    kind: ClassVar[str] = "known"
+    pixels: np.ndarray
+    mask: np.ndarray
+
+    @field_validator("pixels", "mask", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        return from_data_url(value, least_side=1) if isinstance(value, str) else value
+
+    @field_validator("mask", mode="after")
+    @classmethod
+    def _as_bool(cls, value: np.ndarray) -> np.ndarray:
+        flat = value if value.ndim == 2 else value.max(-1)
+        return flat if flat.dtype == bool else flat >= KNOWN_FROM
+
+    @model_validator(mode="after")
+    def _of_one_size(self) -> Self:
+        if self.pixels.dtype != np.uint8 or self.pixels.shape[:2] != self.mask.shape:
+            raise ValueError(f"pixels {list(self.pixels.shape)} and mask {list(self.mask.shape)} are not of one size")
+        shown = np.where(self.mask if self.pixels.ndim == 2 else self.mask[..., None], self.pixels, 0).astype(np.uint8)
+        object.__setattr__(self, "pixels", shown)
+        return self
+
+    @field_serializer("pixels")
+    def _pixels_to_json(self, value: np.ndarray) -> str:
+        return data_url(value)
+
+    @field_serializer("mask")
+    def _mask_to_json(self, value: np.ndarray) -> str:
+        return data_url(value.astype(np.uint8) * 255)
+
+    @property
+    def page(self) -> tuple[int, int]:
+        return self.mask.shape[0], self.mask.shape[1]
+
+    @classmethod
+    def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
+        """From one picture whose opaque part is known, from "picture.png,mask.png", from (picture, mask), or {"pixels": …, "mask": …}.
+
+        A mask is white where the picture is known. Pictures may be files, data URLs, arrays or Pillow images.
+        """
+        picture, mask = _parts(given, where)
+        pixels = read_picture(picture, where=where if not isinstance(picture, (str, Path)) else None, least_side=1)
+        if mask is None:
+            if pixels.ndim != 3 or pixels.shape[2] != 4:
+                raise GessoError("says nowhere which part is known", where=where, fix="a picture with transparency where it is not, or picture.png,mask.png")
+            opaque, pixels = pixels[..., 3] >= KNOWN_FROM, pixels[..., :3]
+        else:
+            drawn = read_picture(mask, where=where if not isinstance(mask, (str, Path)) else None, least_side=1)
+            opaque = (drawn if drawn.ndim == 2 else drawn[..., :3].max(-1)) >= KNOWN_FROM
+        try:
+            made = cls(pixels=_with_channels(pixels, options.get("channels", 1)), mask=opaque)
+        except ValidationError as error:
+            raise GessoError(error.errors()[0]["msg"].removeprefix("Value error, "), where=where, fix="a picture and a mask of one size") from None
+        made._check_size(options.get("size"), where)
+        return made
+
+    def _check_size(self, size: tuple[int, int] | None, where: str) -> None:
+        if size is not None and self.page != tuple(size):
+            h, w = self.page
+            raise GessoError(f"is {w} × {h} pixels", where=where, fix=f"exactly {size[1]} × {size[0]}: what is kept to the bit is not resized")
+
+    @classmethod
+    def sizes(cls, options: Mapping[str, Any]) -> PortSizes:
+        return PortSizes(spatial=options.get("channels", 1) + 1)
+
+    @classmethod
+    def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
+        """spatial: the known pixels in [-1, 1], 0 elsewhere; then 1 where they are known."""
+        import torch
+
+        out = torch.zeros(len(values), frame.options.get("channels", 1) + 1, *frame.size)
+        for row, value in zip(out, values, strict=True):
+            if value is None:
+                continue
+            value._check_size(frame.size, cls.kind)
+            mask = torch.from_numpy(value.mask)
+            pixels = torch.from_numpy(np.atleast_3d(value.pixels)).permute(2, 0, 1) / 127.5 - 1
+            if len(pixels) != len(row) - 1:
+                raise GessoError(f"has {len(pixels)} channels", where=cls.kind, fix=f"{len(row) - 1}")
+            row[:-1] = pixels * mask
+            row[-1] = mask
+        return Ports(spatial=out)
+
+    @classmethod
+    def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
+        """A box, a half, some strokes, or all but one of these, of the clean `picture`; less of it for a smaller budget."""
+        pixels = clean["picture"]
+        mask = some_region(pixels.shape[:2], rng, budget)
+        if not mask.any():
+            return None, {}
+        return cls.model_construct(pixels=np.where(mask if pixels.ndim == 2 else mask[..., None], pixels, 0).astype(np.uint8), mask=mask), {}
+
+    def merge(self, edit: Self) -> Self:
+        """Both regions; the later's pixels where they meet."""
+        if edit.page != self.page:
+            return edit
+        later = edit.mask if self.pixels.ndim == 2 else edit.mask[..., None]
+        return type(self)(pixels=np.where(later, edit.pixels, self.pixels).astype(np.uint8), mask=self.mask | edit.mask)
+
+    def paste(self, picture: np.ndarray) -> np.ndarray:
+        """The picture (uint8, same shape) with the known pixels put in its place, to the bit."""
+        if picture.shape != self.pixels.shape:
+            raise GessoError(f"a known part of {list(self.pixels.shape)} does not fit a picture of {list(picture.shape)}", where=self.kind)
+        return np.where(self.mask if picture.ndim == 2 else self.mask[..., None], self.pixels, picture).astype(np.uint8)
+
+    @classmethod
+    def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {"tool": "mask", "schema": cls.model_json_schema(), "size": options.get("size"), "channels": options.get("channels", 1)}
+
+
+def some_region(size: tuple[int, int], rng: np.random.Generator, budget: float = 1.0) -> np.ndarray:
+    """bool [h w]: a half, a box, or strokes of a pen as wide as a seventh of the picture, and half the time all but that."""
+    h, w = size
+    mask = np.zeros(size, bool)
+    shape = rng.integers(3)
+    if shape == 0:
+        along = mask if rng.random() < 0.5 else mask.T
+        span = round(len(along) * rng.uniform(0.25, 0.25 + 0.5 * budget))
+        along[:span] = True
+    elif shape == 1:
+        tall, wide = (rng.integers(max(1, n // 5), max(2, round(n * (0.4 + 0.4 * budget)))) for n in size)
+        top, left = rng.integers(h - tall + 1), rng.integers(w - wide + 1)
+        mask[top : top + tall, left : left + wide] = True
+    else:
+        ys, xs = np.mgrid[:h, :w]
+        for _ in range(rng.integers(1, 2 + round(3 * budget))):
+            a, b = rng.uniform(0, (h, w), (2, 2))
+            for t in np.linspace(0, 1, 16):
+                y, x = a + t * (b - a)
+                mask |= np.hypot(ys - y, xs - x) <= max(h, w) / 14
+    return mask if rng.random() < 0.5 else ~mask
+
+
+def _parts(given: Any, where: str) -> tuple[Any, Any]:
+    """What holds the picture and what holds the mask (None: the picture's own transparency)."""
+    if isinstance(given, Mapping):
+        if set(given) != {"pixels", "mask"}:
+            raise GessoError(f"has {', '.join(map(str, given)) or 'nothing'}", where=where, fix="pixels and mask")
+        return given["pixels"], given["mask"]
+    if isinstance(given, str) and not given.startswith("data:") and "," in given and not Path(given).is_file():
+        files = given.split(",")
+        if len(files) != 2:
+            raise GessoError(f"names {len(files)} files", where=where, fix="picture.png,mask.png")
+        return files[0].strip(), files[1].strip()
+    if isinstance(given, (tuple, list)):
+        if len(given) != 2:
+            raise GessoError(f"holds {len(given)} things", where=where, fix="a picture and a mask")
+        return given[0], given[1]
+    return given, None
+
+
+def _with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
+    if channels == 1:
+        if pixels.ndim == 2:
+            return pixels
+        grey = pixels[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+        return np.where((pixels[..., :1] == pixels[..., :3]).all(-1), pixels[..., 0], grey.round()).astype(np.uint8)
+    return np.repeat(pixels[..., None], 3, -1) if pixels.ndim == 2 else pixels[..., :3]

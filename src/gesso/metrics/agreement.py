@@ -1,0 +1,78 @@
+"""Did it obey: the class that was asked for, the pixels that were given, and is there still variety."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gesso.errors import GessoError
+from gesso.media.picture import to_white
+from gesso.media.tensor import to_tensor
+
+
+def obeyed(asked: Sequence[int] | np.ndarray, found: Sequence[int] | np.ndarray) -> float:
+    """The share of pictures whose class, as a classifier finds it, is the one that was asked for."""
+    asked, found = np.asarray(asked), np.asarray(found)
+    if asked.shape != found.shape or not asked.size:
+        raise GessoError(f"{asked.size} classes asked for and {found.size} found", where="classes", fix="one of each for every picture")
+    return float((asked == found).mean())
+
+
+def kept(made: np.ndarray, given: np.ndarray, mask: np.ndarray) -> float:
+    """The share of given pixels (mask true) that are the same in what was made, to the bit; 1 where none was given."""
+    if made.shape[:2] != mask.shape or given.shape != made.shape:
+        raise GessoError(f"made {made.shape}, given {given.shape} and mask {mask.shape} are not of one size", where="known")
+    mask = mask.astype(bool)
+    return float((made[mask] == given[mask]).mean()) if mask.any() else 1.0
+
+
+def diversity(features: np.ndarray, classes: Sequence[int] | np.ndarray) -> float:
+    """The mean distance between two features [n d] of one class, averaged over the classes that have at least two."""
+    features, classes = np.asarray(features, np.float64), np.asarray(classes)
+    means = []
+    for c in np.unique(classes):
+        rows = features[classes == c]
+        if len(rows) > 1:
+            squares = np.square(rows).sum(1)
+            distances = np.sqrt((squares[:, None] + squares[None] - 2 * rows @ rows.T).clip(0))
+            means.append(distances.sum() / (len(rows) * (len(rows) - 1)))
+    if not means:
+        raise GessoError("diversity needs a class with two pictures", where="classes")
+    return float(np.mean(means))
+
+
+def measure_classes(network: Any, dataset: Any, classes: Sequence[str], batch_size: int = 250) -> dict[str, Any]:
+    """Accuracy of a classifier on every example of a dataset (items with `picture` and `label`), in all and per class."""
+    asked, found = [], []
+    for start in range(0, len(dataset), batch_size):
+        items = [dataset.item(i, np.random.default_rng(0)) for i in range(start, min(start + batch_size, len(dataset)))]
+        asked += [item["label"] for item in items]
+        found += classes_of(network, [item["picture"] for item in items]).tolist()
+    rows = {name: {"accuracy": obeyed([c] * asked.count(c), [f for a, f in zip(asked, found, strict=True) if a == c]), "n": asked.count(c)} for c, name in enumerate(classes) if c in asked}
+    return {"accuracy": obeyed(asked, found), "n": len(asked), "data": dataset.name, "per class": rows}
+
+
+def classes_of(network: Any, pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """The class [n] that a classifier finds in each picture (uint8, all of one size)."""
+    import torch
+
+    with torch.inference_mode():
+        return network(_stacked(pictures)).argmax(1).numpy()
+
+
+def features_of(network: Any, pictures: Sequence[np.ndarray], batch_size: int = 250) -> np.ndarray:
+    """The features [n d] of each picture (uint8, all of one size) by a network that has `pooled`."""
+    import torch
+
+    with torch.inference_mode():
+        parts = [network.pooled(_stacked(pictures[i : i + batch_size])) for i in range(0, len(pictures), batch_size)]
+        return torch.cat(parts).numpy()
+
+
+def _stacked(pictures: Sequence[np.ndarray]) -> Any:
+    """float [n 3 h w] in [-1, 1], as `to_white` and `to_tensor` make them."""
+    import torch
+
+    return torch.stack([to_tensor(to_white(picture)) for picture in pictures])

@@ -1,0 +1,120 @@
+"""A small U-Net that reads a noisy picture, a time, and whatever conditions its ports carry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gesso.ports import Ports, PortSizes
+from gesso.shapes import Images, Maps, Times, Vectors
+
+
+class UNet(nn.Module):
+    """U-Net (Ronneberger 2015) with residual blocks, time and vector port by scale and shift (Dhariwal and Nichol 2021).
+
+    `widths` are the channels at each resolution, each half the size of the one before; `depths` the blocks there, on
+    the way down and again on the way up. The spatial port is laid beside the input; self-attention stands at the lowest resolution.
+    """
+
+    def __init__(self, channels: int, ports: PortSizes, widths: Sequence[int] = (32, 64, 96), depths: Sequence[int] = (1, 1, 1), embedding: int = 128) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.num_spatial, self.num_vector = ports.spatial, ports.vector
+        self.time = nn.Sequential(nn.Linear(embedding, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.given = nn.Linear(ports.vector, embedding) if ports.vector else None
+        self.enter = nn.Conv2d(channels + ports.spatial, widths[0], 3, padding=1)
+
+        self.down, self.shrink, self.up = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        before = widths[0]
+        for width, depth in zip(widths, depths, strict=True):
+            self.down.append(nn.ModuleList(Block(before if i == 0 else width, width, embedding) for i in range(depth)))
+            before = width
+        self.shrink.extend(nn.Conv2d(width, width, 3, stride=2, padding=1) for width in widths[:-1])
+        self.middle = nn.ModuleList([Block(before, before, embedding), Attention(before), Block(before, before, embedding)])
+        for width, depth in zip(reversed(widths), reversed(depths), strict=True):
+            self.up.append(nn.ModuleList(Block(before + width if i == 0 else width, width, embedding) for i in range(depth)))
+            before = width
+        self.leave = nn.Sequential(PixelNorm(widths[0]), nn.SiLU(), nn.Conv2d(widths[0], channels, 3, padding=1))
+        nn.init.zeros_(self.leave[-1].weight)
+
+    def forward(self, x: Images, t: Times, ports: Ports) -> Images:
+        told = self.time(waves(t, self.embedding))
+        if self.given is not None:
+            told = told + self.given(_wanted(ports.vector, "vector", self.num_vector))
+        h = self.enter(torch.cat([x, _wanted(ports.spatial, "spatial", self.num_spatial)], 1) if self.num_spatial else x)
+        skips = []
+        for level, blocks in enumerate(self.down):
+            h = self.shrink[level - 1](h) if level else h
+            for block in blocks:
+                h = block(h, told)
+            skips.append(h)
+        first, attention, second = self.middle
+        h = second(attention(first(h, told)), told)
+        for blocks, skip in zip(self.up, reversed(skips), strict=True):
+            if skip.shape[-2:] != h.shape[-2:]:
+                h = F.interpolate(h, size=skip.shape[-2:], mode="nearest")
+            h = torch.cat([h, skip], 1)
+            for block in blocks:
+                h = block(h, told)
+        return self.leave(h)
+
+
+class Block(nn.Module):
+    """Two convolutions around a skip; the embedding scales and shifts between them. The second starts at zero."""
+
+    def __init__(self, num_in: int, num_out: int, embedding: int) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = PixelNorm(num_in), nn.Conv2d(num_in, num_out, 3, padding=1)
+        self.norm2, self.conv2 = PixelNorm(num_out), nn.Conv2d(num_out, num_out, 3, padding=1)
+        self.turn = nn.Linear(embedding, 2 * num_out)
+        self.skip = nn.Conv2d(num_in, num_out, 1) if num_in != num_out else nn.Identity()
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(self, x: Maps, told: Vectors) -> Maps:
+        scale, shift = self.turn(F.silu(told))[:, :, None, None].chunk(2, 1)
+        h = self.conv1(F.silu(self.norm1(x)))
+        h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+        return self.skip(x) + h
+
+
+class PixelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each pixel, as in ConvNeXt (Liu 2022): fast where channels lie last in memory, and local."""
+
+    def forward(self, x: Maps) -> Maps:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Attention(nn.Module):
+    """Self-attention over places (Vaswani 2017), added to its input; its last layer starts at zero."""
+
+    def __init__(self, width: int, num_heads: int = 4) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.norm, self.read, self.write = PixelNorm(width), nn.Conv2d(width, 3 * width, 1), nn.Conv2d(width, width, 1)
+        nn.init.zeros_(self.write.weight)
+
+    def forward(self, x: Maps) -> Maps:
+        b, c, h, w = x.shape
+        query, key, value = (part.transpose(-1, -2) for part in self.read(self.norm(x)).reshape(b, 3, self.num_heads, c // self.num_heads, h * w).unbind(1))
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        return x + self.write(mixed.transpose(-1, -2).reshape(b, c, h, w))
+
+
+def waves(t: Times, num: int) -> Vectors:
+    """Times in [0, 1] as cosines and sines of `num` / 2 wavelengths (Vaswani 2017, section 3.5, with t in thousandths)."""
+    rates = torch.exp(-math.log(1e4) * torch.arange(num // 2, device=t.device, dtype=torch.float32) / (num // 2))
+    angles = 1000 * t.float()[:, None] * rates
+    return torch.cat([angles.cos(), angles.sin()], 1)
+
+
+def _wanted(port: Tensor | None, name: str, num: int) -> Tensor:
+    if port is None or port.shape[1] != num:
+        raise ValueError(f"this network was built for a {name} port {num} wide, not {None if port is None else port.shape[1]}")
+    return port
+
+
+__all__ = ["Attention", "Block", "PixelNorm", "UNet", "waves"]

@@ -1,0 +1,101 @@
+"""What is in this small picture? A VGG of CIFAR-10 whose inside `style` reads.
+
+Simonyan and Zisserman 2015 (VGG), at an eighth of the width and four stages; deviations: standardised filters (Qiao 2019) in
+place of batch statistics, which fold into plain weights, average pooling as Gatys 2016 (section 2) advises for Gram matrices,
+one linear layer. The user gives a picture; out come its class and a probability for each of the ten.
+
+The preset `vgg19` is the paper's network for `style`, without a classifier and without weights here: whoever has them converts
+them with tools/convert_vgg.py. It is not trained here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gesso.card import Card, Out, Slot
+from gesso.conditions.picture import Picture
+from gesso.datasets.cifar import CLASSES, SIZE, Patterns, cifar
+from gesso.families.supervised import Supervised, named
+from gesso.metrics.agreement import measure_classes
+from gesso.networks.convnet import ConvNet, vgg19
+from gesso.ports import Frame
+from gesso.recipes.recipe import Optimiser, Recipe, Stage
+
+
+@dataclass(frozen=True)
+class Preset:
+    plan: tuple[tuple[int, int], ...]  # (channels, convolutions) of each stage; empty is VGG-19
+    num_steps: int
+    batch_size: int
+    made_up: bool = False  # without --data, learn made-up patterns
+
+
+PRESETS = {
+    "tiny": Preset(plan=((8, 1), (8, 1), (16, 1), (16, 1)), num_steps=200, batch_size=16, made_up=True),
+    "small": Preset(plan=((32, 2), (64, 2), (128, 2), (256, 2)), num_steps=4500, batch_size=128),
+    "vgg19": Preset(plan=(), num_steps=0, batch_size=0),
+}
+
+CARD = Card(
+    name="cifar_classifier",
+    title={"en": "Picture classifier", "ko": "사진 분류기"},
+    summary={
+        "en": "Says which of CIFAR-10's ten things a small picture shows; its inside measures style.",
+        "ko": "작은 사진이 CIFAR-10의 열 가지 중 무엇인지 알려 줍니다. 내부 특징은 화풍을 재는 데 쓰입니다.",
+    },
+    conditions=(
+        Slot(name="picture", kind=Picture, required=True, help={"en": "a picture; shown to the network at 32×32", "ko": "사진 한 장; 신경망은 32×32로 봅니다"}),
+    ),
+    outputs=(
+        Out(name="label", medium="label", help={"en": "the class", "ko": "종류"}),
+        Out(name="probability", medium="table", help={"en": "how likely each class is", "ko": "각 종류일 확률"}),
+    ),
+    paper="Simonyan and Zisserman 2015, arXiv:1409.1556; Qiao 2019, arXiv:1903.10520",
+    licence="Apache-2.0",
+    data="CIFAR-10 (research): 48,000 of its 50,000 training pictures as JPEG, mirrored and shifted",
+    limits={
+        "en": "Ten classes, 32×32; every picture is called one of the ten.",
+        "ko": "열 가지 종류, 32×32 크기만 압니다. 어떤 사진이든 그중 하나라고 답합니다.",
+    },
+    example="gesso generate cifar_classifier --picture ship.png",
+)
+
+
+def build(preset: Preset) -> dict[str, ConvNet]:
+    return {"classifier": ConvNet(3, preset.plan, len(CLASSES), drop=0.1) if preset.plan else vgg19()}
+
+
+def family(preset: Preset) -> Supervised:
+    return Supervised()
+
+
+def stages(preset: Preset) -> list[Stage]:
+    def data(folder: Path | None, split: str) -> Any:
+        if folder is None and preset.made_up:
+            return Patterns(500, first=0 if split == "train" else 500)
+        return cifar(folder, split)
+
+    if not preset.num_steps:
+        return []
+    optimiser = Optimiser(rate=2e-3, decay=0.05, warmup=200)
+    return [Stage("classify", Supervised(smoothing=0.05), {"classifier": optimiser}, data, preset.num_steps, preset.batch_size, average=0.995, frame=Frame(SIZE))]
+
+
+def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    return measure_classes(make.model.networks["classifier"], cifar(data, "val"), CLASSES)
+
+
+recipe = Recipe(
+    card=CARD,
+    presets=PRESETS,
+    build=build,
+    family=family,
+    stages=stages,
+    keeps=("classifier",),
+    frames=lambda request, preset: [Frame(SIZE, page=request.conditions["picture"].page)],
+    shape=lambda request, frame, preset: (1, 3, *frame.size),
+    finish=lambda request, made: named(made[-1][1], CLASSES),
+    measures={"accuracy": measure},
+)
