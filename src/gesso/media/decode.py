@@ -43,7 +43,7 @@ def decode(data: bytes, budget: Budget, least_side: int, *, where: object = None
         header = png.read_header(data, where=where)
         check_size((header.width, header.height), budget, least_side, where)
         bits = header.bits
-        data = png.pixel_chunks(data, budget=budget, where=where)
+        data = png.pixel_chunks(data, header, budget=budget, where=where)
     else:
         bits = 8
         _check_webp(data, budget, where)
@@ -97,8 +97,9 @@ def pixels_of(image: Image.Image, budget: Budget, least_side: int, *, bits: int 
 
 def _check_webp(data: bytes, budget: Budget, where: object) -> None:
     """Pillow sets a canvas aside as soon as it opens a WebP, so its header is looked at first (RFC 9649, section 2)."""
-    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         return
+    data = data[:30].ljust(30, b"\x00")
     kind = data[12:16]
     if kind == b"VP8X":
         budget.check_size(1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little"), where=where)

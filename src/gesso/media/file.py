@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from gesso.errors import GessoError
 from gesso.media.budget import DEFAULT, in_megabytes
@@ -54,8 +54,7 @@ def read_bytes(path: str | Path, max_bytes: int = DEFAULT.max_bytes, where: obje
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise GessoError("this is a pipe or a device, not a file", where=name, fix="save it as a file first")
-            # Sizes lie (files under /proc say 0, others grow), so the read itself is what is bounded.
-            data = file.read(max_bytes + 1) if status.st_size <= max_bytes else None
+            data = read_bounded(file, max_bytes, expected=status.st_size) if status.st_size <= max_bytes else None
     except OSError as error:
         if os.path.isdir(path):  # Windows answers "permission denied" for a folder
             _refuse(IsADirectoryError(errno.EISDIR, "is a directory"), name)
@@ -67,6 +66,20 @@ def read_bytes(path: str | Path, max_bytes: int = DEFAULT.max_bytes, where: obje
     if data is None or len(data) > max_bytes:
         raise GessoError(f"the file is larger than {in_megabytes(max_bytes)}", where=name, fix="give a smaller file")
     return data
+
+
+def read_bounded(file: BinaryIO, max_bytes: int, expected: int = 2**20) -> bytes:
+    """What is left in an open file, and at most one byte more than `max_bytes`, so that the caller sees when there was more.
+
+    `expected` is only where to begin: sizes lie (files under /proc say 0, others grow), and to ask for the limit at
+    once would take that much memory for the smallest file.
+    """
+    pieces: list[bytes] = []
+    left = max_bytes + 1
+    while left > 0 and (piece := file.read(min(left, max(expected, 2**16) + 1))):
+        pieces.append(piece)
+        left -= len(piece)
+    return pieces[0] if len(pieces) == 1 and isinstance(pieces[0], bytes) else b"".join(pieces)
 
 
 def read_json(path: str | Path, max_bytes: int = DEFAULT.max_text_bytes, where: object = None) -> Any:
@@ -116,9 +129,7 @@ def write_atomic(path: str | Path, data: bytes | bytearray | memoryview) -> None
     except OSError as error:
         folder = os.path.dirname(path)
         if error.errno == errno.ENOENT and folder and not os.path.isdir(folder):
-            raise GessoError(
-                "the folder does not exist", where=name, fix=f"make the folder {shown(folder)} first"
-            ) from error
+            raise GessoError("the folder does not exist", where=name, fix=f"make the folder {shown(folder)} first") from error
         _refuse(error, name, doing="cannot write: ")
     except ValueError as error:
         if isinstance(error, GessoError):

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gesso.errors import GessoError
 from gesso.media.budget import Budget
-from gesso.media.picture import to_white
+from gesso.media.picture import check_picture, to_white
 
 SHEET = Budget(max_pixels=2**26)
 GAP = 4
@@ -22,7 +22,7 @@ def contact_sheet(pictures: Sequence[np.ndarray], columns: int, labels: Sequence
 
     A label too long for its cell ends in "…". Raises GessoError where there is no picture, or not one label for each.
     """
-    shown = [to_white(picture) for picture in pictures]
+    shown = [check_picture(picture) for picture in pictures]
     if not shown or columns < 1:
         raise GessoError(f"a sheet of {len(shown)} pictures in {columns} columns", fix="give at least one of each")
     if labels is not None and len(labels) != len(shown):
@@ -31,7 +31,7 @@ def contact_sheet(pictures: Sequence[np.ndarray], columns: int, labels: Sequence
     num_rows = -(-len(shown) // columns)
     cell_height = max(len(picture) for picture in shown)
     cell_width = max(picture.shape[1] for picture in shown)
-    step_down = cell_height + GAP + (LABEL_HEIGHT if labels else 0)
+    step_down = cell_height + GAP + (LABEL_HEIGHT if labels is not None else 0)
     height, width = num_rows * step_down + GAP, columns * (cell_width + GAP) + GAP
     SHEET.check_size(width, height, where="contact sheet")
     sheet = np.full((height, width, 3), PAPER, np.uint8)
@@ -39,7 +39,7 @@ def contact_sheet(pictures: Sequence[np.ndarray], columns: int, labels: Sequence
         top = GAP + index // columns * step_down
         left = GAP + index % columns * (cell_width + GAP)
         down, right = (cell_height - len(picture)) // 2, (cell_width - picture.shape[1]) // 2
-        sheet[top + down : top + down + len(picture), left + right : left + right + picture.shape[1]] = picture
+        sheet[top + down : top + down + len(picture), left + right : left + right + picture.shape[1]] = to_white(picture)
         if labels is not None:
             below = top + cell_height
             sheet[below : below + LABEL_HEIGHT, left : left + cell_width] = _label(labels[index], cell_width)

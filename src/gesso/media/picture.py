@@ -17,7 +17,7 @@ from gesso.errors import GessoError
 from gesso.media import png
 from gesso.media.budget import DEFAULT, Budget, in_megabytes
 from gesso.media.decode import check_size, decode, pixels_of, scaled
-from gesso.media.file import read_bytes, shown
+from gesso.media.file import read_bounded, read_bytes, shown
 
 Source = str | Path | bytes | BinaryIO | Image.Image | np.ndarray
 DATA_URL = re.compile(r"data:image/[a-z0-9.+-]{1,40}(;[a-z0-9=._-]{1,40}){0,3};base64,", re.IGNORECASE)
@@ -47,7 +47,7 @@ def read_picture(source: Source, *, where: str | None = None, budget: Budget = D
 
 def to_white(picture: np.ndarray) -> np.ndarray:
     """uint8 [h w 3]: grey in three channels, alpha laid over white (rounded to the nearest)."""
-    picture = _checked(picture)
+    picture = check_picture(picture)
     if picture.ndim == 2:
         return np.repeat(picture[..., None], 3, axis=-1)
     if picture.shape[-1] == 3:
@@ -62,7 +62,7 @@ def encode_png(picture: np.ndarray, text: Mapping[str, str] | None = None, *, co
     Keywords are 1 to 64 plain characters. A text of more than a megabyte lies in several chunks; `read_png_text` joins them.
     """
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(_checked(picture))).save(buffer, "PNG", compress_level=compress_level)
+    Image.fromarray(np.ascontiguousarray(check_picture(picture))).save(buffer, "PNG", compress_level=compress_level)
     return png.with_text(buffer.getvalue(), text or {})
 
 
@@ -105,11 +105,11 @@ def _bytes_of(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str |
     elif hasattr(source, "read"):
         name = name or shown(getattr(source, "name", "open file"))
         try:
-            data = source.read(max_bytes + 1)
+            data = read_bounded(source, max_bytes)
+        except TypeError as error:
+            raise GessoError("the file is open as text", where=name, fix='open it with mode "rb"') from error
         except (OSError, ValueError) as error:
             raise GessoError("the open file cannot be read", where=name, fix="open it for reading, and keep it open") from error
-        if not isinstance(data, bytes):
-            raise GessoError("the file is open as text", where=name, fix='open it with mode "rb"')
     else:
         kind = type(source).__name__
         raise GessoError(
@@ -152,7 +152,8 @@ def _from_floats(array: np.ndarray, name: str) -> np.ndarray:
     return scaled(array, 1)
 
 
-def _checked(picture: np.ndarray) -> np.ndarray:
+def check_picture(picture: np.ndarray) -> np.ndarray:
+    """The picture itself; GessoError unless it is uint8 [h w], [h w 3] or [h w 4] with pixels in it."""
     good = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.size > 0
     if not good or not (picture.ndim == 2 or (picture.ndim == 3 and picture.shape[-1] in (3, 4))):
         what = f"{picture.dtype} {list(picture.shape)}" if isinstance(picture, np.ndarray) else type(picture).__name__

@@ -19,6 +19,8 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS = 2**18
 # libpng and Firefox give up on a chunk of more than 4 to 8 MB, so a long text lies in several.
 PART_BYTES = 2**20
+SEVEN_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # left, top, steps
+NUM_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 PART = re.compile(r"(?P<keyword>.+) \+(?P<number>[1-9][0-9]{0,4})/(?P<total>[1-9][0-9]{0,4})", re.DOTALL)
 NEEDED_FOR_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"}
 TEXT_CHUNKS = {b"tEXt", b"zTXt", b"iTXt"}
@@ -44,6 +46,18 @@ class Header(NamedTuple):
     height: int
     bits: int
     colour: int
+    interlaced: int
+
+    @property
+    def num_bytes(self) -> int:
+        """Of all rows when inflated, each with its filter byte; an interlaced picture is seven small ones (section 8)."""
+        passes = SEVEN_PASSES if self.interlaced else ((0, 0, 1, 1),)
+        bits_a_pixel = self.bits * NUM_CHANNELS.get(self.colour, 1)
+        total = 0
+        for left, top, across, down in passes:
+            width, height = -(-(self.width - left) // across), -(-(self.height - top) // down)
+            total += height * (1 + -(-width * bits_a_pixel // 8)) if width > 0 and height > 0 else 0
+        return total
 
 
 def chunks(data: bytes, *, where: object = None) -> Iterator[Chunk]:
@@ -73,16 +87,18 @@ def read_header(data: bytes, *, where: object = None) -> Header:
     first = next(chunks(data, where=where))
     if len(first.data) != 13 or not first.is_intact:
         raise _damaged(where)
-    return Header(*struct.unpack(">IIBB", first.data[:10]))
+    width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", first.data)
+    return Header(width, height, bits, colour, interlaced)
 
 
-def pixel_chunks(data: bytes, *, budget: Budget = DEFAULT, where: object = None) -> bytes:
+def pixel_chunks(data: bytes, header: Header, *, budget: Budget = DEFAULT, where: object = None) -> bytes:
     """The same PNG with only what its pixels and rotation need.
 
-    Raises GessoError for animation, wrong checksums, and metadata that inflates past `budget.max_text_bytes`.
+    Raises GessoError for animation, wrong checksums, missing rows (which Pillow would leave black), and metadata that
+    inflates past `budget.max_text_bytes`.
     """
     kept: list[bytes | memoryview] = [SIGNATURE]
-    left = budget.max_text_bytes
+    left, missing, rows = budget.max_text_bytes, header.num_bytes, zlib.decompressobj()
     for chunk in chunks(data, where=where):
         if chunk.kind == b"acTL" and int.from_bytes(chunk.data[:4], "big") > 1:
             raise GessoError("this is an animated PNG", where=where, fix="save one frame as PNG")
@@ -94,7 +110,11 @@ def pixel_chunks(data: bytes, *, budget: Budget = DEFAULT, where: object = None)
             continue
         if not chunk.is_intact:
             raise _damaged(where)
+        if chunk.kind == b"IDAT":
+            missing -= _num_inflated(rows, chunk.data, missing, where)
         kept.append(chunk.whole)
+    if missing > 0:
+        raise _cut_short(where)
     return b"".join(kept)
 
 
@@ -158,6 +178,18 @@ def _inflated(chunk: Chunk, limit: int, budget: Budget, where: object) -> bytes:
     if len(contents) > limit:
         raise _too_much_text(budget, where)
     return contents
+
+
+def _num_inflated(stream: zlib._Decompress, data: bytes | memoryview, most: int, where: object) -> int:
+    """How many bytes `data` adds to the stream, counted to `most` and thrown away piece by piece."""
+    total = 0
+    try:
+        while data and total < most and not stream.eof:
+            total += len(stream.decompress(data, 2**18))
+            data = stream.unconsumed_tail
+    except zlib.error as error:
+        raise _damaged(where) from error
+    return total
 
 
 def _keyword(chunk: Chunk) -> str:

@@ -42,6 +42,18 @@ def rows_of(samples: np.ndarray) -> bytes:
     return b"".join(b"\x00" + line.tobytes() for line in lines)
 
 
+def interlaced_png(samples: np.ndarray) -> bytes:
+    """A PNG in the seven passes of Adam7, of uint8 [h w] or [h w 3], or of bool [h w] at 1 bit."""
+    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    parts = [samples[top::down, left::across] for left, top, across, down in passes]
+    bits = 1 if samples.dtype == bool else 8
+    rows = b"".join(rows_of(np.packbits(part, axis=1) if bits == 1 else part) for part in parts if part.size)
+    data = bytearray(png(samples.shape[1], samples.shape[0], bits, 2 if samples.ndim == 3 else 0, rows))
+    data[28] = 1
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return bytes(data)
+
+
 def zeros(num_bytes: int) -> bytes:
     """A zlib stream of that many zeros, made without holding them."""
     packer, out = zlib.compressobj(9), []

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from unit.media.made import chunk, noise, png, rows_of, saved
 
 from gesso.errors import GessoError
 from gesso.media.budget import Budget
 from gesso.media.picture import data_url, encode_png, from_data_url, read_picture, read_png_text, to_white
+from unit.media.made import chunk, interlaced_png, noise, png, rows_of, saved
 
 SHAPES = [(20, 30), (20, 30, 3), (20, 30, 4)]
 
@@ -58,6 +58,13 @@ def test_one_bit():
     bits = noise(16, 24) > 127
     for kind in ("PNG", "TIFF", "BMP"):
         np.testing.assert_array_equal(read_picture(saved(Image.fromarray(bits), kind)), bits * np.uint8(255))
+
+
+@pytest.mark.parametrize("height, width", [(8, 8), (9, 13), (16, 24), (17, 10), (21, 8)])
+def test_interlaced_png(height, width):
+    colour, bits = noise(height, width, 3), noise(height, width) > 127
+    np.testing.assert_array_equal(read_picture(interlaced_png(colour)), colour)
+    np.testing.assert_array_equal(read_picture(interlaced_png(bits)), bits * np.uint8(255))
 
 
 def test_palette_with_half_transparency():
