@@ -51,6 +51,7 @@ class Recipe:
     uses: {role: recipe's name} of frozen parents.  keeps: the roles whose weights are shipped (a critic's are not).
     frames(request) -> the views a request is sampled in.  family(preset) -> the family that samples.
     finish(request, [(frame, output)]) -> the named outputs.  measures: {name: function(make, data, options) -> report}.
+    preview(networks, batch) -> a uint8 picture that training draws now and then; without it the family's samples are drawn.
     """
 
     card: Card
@@ -65,6 +66,7 @@ class Recipe:
     finish: Callable[[Request, Sequence[tuple[Frame, Output]]], Mapping[str, Any]] | None = None
     measures: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     default_preset: str = "small"
+    preview: Callable[[Mapping[str, nn.Module], Any], Any] | None = None
 
     @property
     def name(self) -> str:

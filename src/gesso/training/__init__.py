@@ -1,1 +1,1 @@
-"""The one loop: step, optimiser, average, checkpoint, log."""
+"""The one loop that trains every recipe: batches, players, average, checkpoints, log."""

@@ -1,0 +1,35 @@
+"""Ctrl-C without loss: the first asks the run to end after its step, the second ends it at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+
+class Interrupt:
+    """While it is entered, SIGINT and SIGTERM set `asked` to their name; the second time they do what they did before."""
+
+    def __init__(self, say: Any = print) -> None:
+        self.asked: str | None = None
+        self._say = say
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            self.__exit__(None, None, None)
+            raise KeyboardInterrupt
+        self.asked = signal.Signals(number).name
+        self._say("finishing this step, then saving; once more to leave at once")

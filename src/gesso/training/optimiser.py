@@ -1,0 +1,91 @@
+"""AdamW for each player, with a rate that is a function of the step alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from gesso.errors import GessoError
+
+
+class OptimiserSettings(Protocol):
+    """What a recipe says of one role's optimiser (`gesso.recipes.recipe.Optimiser`)."""
+
+    @property
+    def rate(self) -> float: ...
+    @property
+    def betas(self) -> tuple[float, float]: ...
+    @property
+    def decay(self) -> float: ...
+    @property
+    def warmup(self) -> int: ...
+    @property
+    def floor(self) -> float: ...
+    @property
+    def clip(self) -> float: ...
+
+
+class Player:
+    """One role that learns: its parameters by name, its AdamW, and how its gradient is held in bounds.
+
+    Weight decay takes hold of matrices and kernels alone, not of biases, norms and other vectors.
+    """
+
+    def __init__(self, role: str, network: nn.Module, settings: OptimiserSettings) -> None:
+        self.role, self.settings = role, settings
+        self.parameters = dict(network.named_parameters())
+        if not self.parameters:
+            raise GessoError(f"the role {role!r} is to learn but has no parameters", where="trains")
+        decayed = [p for p in self.parameters.values() if p.ndim >= 2]
+        others = [p for p in self.parameters.values() if p.ndim < 2]
+        groups = [{"params": g, "weight_decay": d} for g, d in ((decayed, settings.decay), (others, 0.0)) if g]
+        self.adam = torch.optim.AdamW(groups, lr=settings.rate, betas=settings.betas, fused=True)
+
+    def learning(self, on: bool) -> None:
+        for parameter in self.parameters.values():
+            parameter.requires_grad_(on)
+
+    def gradients(self) -> list[Tensor]:
+        return [p.grad for p in self.parameters.values() if p.grad is not None]
+
+    def norm(self) -> Tensor:
+        """The gradient's length; zero where the loss touched none of the parameters."""
+        gradients = self.gradients()
+        return torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+
+    def step(self, rate: float, norm: float) -> None:
+        if self.settings.clip > 0 and norm > self.settings.clip:
+            torch._foreach_mul_(self.gradients(), self.settings.clip / norm)
+        for group in self.adam.param_groups:
+            group["lr"] = rate
+        self.adam.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The optimiser's memory by "parameter/quantity"."""
+        state = self.adam.state
+        return {f"{name}/{key}": value for name, p in self.parameters.items() for key, value in state.get(p, {}).items()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        self.adam.state.clear()
+        for full, value in tensors.items():
+            name, _, key = full.rpartition("/")
+            parameter = self.parameters[name]
+            like = (
+                torch.empty_like(parameter, memory_format=torch.preserve_format)
+                if value.shape == parameter.shape
+                else torch.empty_like(value)
+            )
+            where = parameter.device if key != "step" or parameter.is_cuda else torch.device("cpu")
+            self.adam.state[parameter][key] = like.to(where, value.dtype).detach().copy_(value)
+
+
+def rate_at(settings: OptimiserSettings, step: int, num_steps: int) -> float:
+    """The learning rate of step `step` (from 0): a straight warm-up, then a cosine from `rate` to `rate * floor` at `num_steps`."""
+    warm = min(1.0, (step + 1) / settings.warmup) if settings.warmup > 0 else 1.0
+    far = max(0, step - settings.warmup) / max(1, num_steps - settings.warmup)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, far)))
+    return settings.rate * warm * (settings.floor + (1 - settings.floor) * cosine)

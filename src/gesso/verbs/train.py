@@ -1,0 +1,320 @@
+"""Train a recipe: its stages in order, each from where it was stopped, and the averaged weights with their card at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import gesso
+from gesso import recipes
+from gesso.datasets.dataset import Dataset
+from gesso.errors import GessoError
+from gesso.families.family import Inputs
+from gesso.media.file import REASONS, write_atomic
+from gesso.recipes.recipe import Recipe, Stage
+from gesso.request import MAX_SEED
+from gesso.training import chaos, checkpoint
+from gesso.training.batch import Maker
+from gesso.training.config import plain, shape_of
+from gesso.training.device import Device, choose, use_threads
+from gesso.training.interrupt import Interrupt
+from gesso.training.learner import Learner
+from gesso.training.lock import locked
+from gesso.training.loop import Loop, Plan, Rhythm
+from gesso.training.picture import sheet
+from gesso.verbs.assemble import assemble
+from gesso.weights.store import save_weights
+
+NUM_SHOWN = 8
+OWN_FILES = ("log.jsonl", "config.json", "curve.png", "weights.safetensors")
+OWN_FOLDERS = ("samples", "tensorboard")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where the weights and the log are, how many steps the run has done in all its sittings, their seconds, and why it ended."""
+
+    weights: Path
+    log: Path
+    steps: int
+    seconds: float
+    reason: str  # "done", "minutes", or the signal's name
+
+    @property
+    def done(self) -> bool:
+        return self.reason == "done"
+
+
+def train(
+    recipe: Recipe | str | Path,
+    *,
+    data: Path | str | None = None,
+    out: Path | str,
+    preset: str | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int = 0,
+    fresh: bool = False,
+    stage: str | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+    log_every: int = 20,
+    sample_every: int = 500,
+    checkpoint_every: int = 500,
+) -> TrainResult:
+    """Train `recipe` into the folder `out`, going on where a run in it stopped unless `fresh`.
+
+    `steps` overrides each stage's own number; schedules stretch over it. `minutes` ends this sitting at a step boundary, Ctrl-C too;
+    going on later is bit-equal to not having stopped, on the same machine with the same number of threads. `stage` is the last one trained.
+    GessoError where the folder holds another training, the disk refuses, or the training diverges again and again; what was
+    good stays on the disk.
+    """
+    began = time.monotonic()
+    made = recipe if isinstance(recipe, Recipe) else recipes.find(recipe)
+    folder, source = Path(out), None if data is None else Path(data)
+    _check(made, source, folder, steps, minutes, seed)
+    chosen = _stages(made, preset, steps, stage)
+    num_threads = use_threads(threads)
+    device, rhythm = choose(), Rhythm(log_every, sample_every, checkpoint_every)
+    chaos.watch_calls()
+    torch.manual_seed(seed)
+    assembled = assemble(made, preset=preset, untrained=True)
+    facts = _facts(made, assembled.preset_name, source, folder, seed, steps, minutes)
+    _make_folder(folder)
+    totals: list[Learner] = []
+    reason, log = "done", folder / "log.jsonl"
+    with locked(folder), Interrupt() as interrupt:
+        if fresh:
+            _clear(folder, chosen)
+        for one in chosen:
+            place = folder if len(made.stages(assembled.preset)) == 1 else folder / one.name
+            dataset = one.data(source, "train")
+            plan = Plan(
+                stage=one,
+                networks=assembled.networks,
+                keeps=made.keeps,
+                dataset=dataset,
+                slots=made.card.conditions,
+                folder=place,
+                device=device,
+                config=_config(made, assembled.preset_name, assembled.preset, one, assembled.networks, dataset, seed, num_threads, device),
+                seed=seed,
+                rhythm=rhythm,
+                may_change=("threads", "numbers", *(("num_steps",) if steps is not None else ())),
+                export=_exporter(made, folder / "weights.safetensors", facts, totals, dataset),
+                show=_shower(made, one, source, seed),
+                quiet=quiet,
+            )
+            loop = Loop(plan)
+            _save_config(place, plan.config)
+            reason = loop.run(deadline=None if minutes is None else began + 60 * minutes, interrupt=interrupt)
+            totals.append(loop.learner)
+            log = place / "log.jsonl"
+            if reason != "done":
+                loop.progress.say(f"stopped at step {loop.learner.step} of {one.num_steps}, saved; the same command goes on from there")
+                break
+            _hand_on(loop.learner, assembled.networks)
+    return TrainResult(folder / "weights.safetensors", log, sum(t.step for t in totals), sum(t.seconds for t in totals), reason)
+
+
+def _check(recipe: Recipe, data: Path | None, out: Path, steps: int | None, minutes: float | None, seed: int) -> None:
+    if data is not None and not data.exists():
+        raise GessoError("there is no such folder", where=data, fix="give the folder of the data to --data")
+    if out.exists() and not out.is_dir():
+        raise GessoError("is a file, not a folder", where=out, fix="choose another --out")
+    if steps is not None and steps < 1:
+        raise GessoError(f"must be at least 1, not {steps}", where="--steps")
+    if minutes is not None and not minutes > 0:
+        raise GessoError(f"must be more than 0, not {minutes}", where="--minutes")
+    if not 0 <= seed <= MAX_SEED:
+        raise GessoError(f"must be from 0 to {MAX_SEED}, not {seed}", where="--seed")
+
+
+def _stages(recipe: Recipe, preset: str | None, steps: int | None, last: str | None) -> list[Stage]:
+    stages = list(recipe.stages(recipe.preset(preset)))
+    if not stages:
+        raise GessoError(f"{recipe.name} is not trained", where="recipe", fix=f"gesso fit {recipe.name} …")
+    names = [one.name for one in stages]
+    if last is not None:
+        if last not in names:
+            raise GessoError(f"{recipe.name} has no stage {last!r}", where="--stage", fix="one of " + ", ".join(names))
+        stages = stages[: names.index(last) + 1]
+    return stages if steps is None else [dataclasses.replace(one, num_steps=steps) for one in stages]
+
+
+def _config(
+    recipe: Recipe,
+    preset_name: str,
+    preset: Any,
+    stage: Stage,
+    networks: Mapping[str, nn.Module],
+    dataset: Dataset,
+    seed: int,
+    threads: int,
+    device: Device,
+) -> dict[str, Any]:
+    """Everything that decides the run, as JSON gives it back; `threads` and `numbers` decide only its last bits."""
+    conditions = [
+        {"name": s.name, "kind": s.kind.kind, "drop": s.drop, "options": plain(s.options)} for s in recipe.card.conditions if s.network
+    ]
+    config = {
+        "recipe": recipe.name,
+        "preset": preset_name,
+        "preset_values": plain(preset),
+        "stage": stage.name,
+        "family": plain(stage.family),
+        "trains": plain(stage.trains),
+        "num_steps": stage.num_steps,
+        "batch_size": stage.batch_size,
+        "look_every": stage.look_every,
+        "average": stage.average,
+        "conditions": conditions,
+        "networks": {role: shape_of(network) for role, network in sorted(networks.items())},
+        "data": dataset.name,
+        "num_examples": len(dataset),
+        "seed": seed,
+        "threads": threads,
+        "numbers": f"{device.device.type} {device.autocast or torch.float32}".replace("torch.", ""),
+    }
+    return dict(json.loads(json.dumps(config)))
+
+
+def _facts(
+    recipe: Recipe, preset_name: str, data: Path | None, out: Path, seed: int, steps: int | None, minutes: float | None
+) -> dict[str, Any]:
+    """The card's constant part. Folders are named as they were typed if that says nothing of this machine, else by their last part."""
+    words = ["gesso", "train", recipe.name]
+    for flag, value in (
+        ("--data", data),
+        ("--out", out),
+        ("--preset", preset_name),
+        ("--steps", steps),
+        ("--minutes", minutes),
+        ("--seed", seed),
+    ):
+        if value is not None:
+            words += [flag, _place(value) if isinstance(value, Path) else str(value)]
+    return {
+        "recipe": recipe.name,
+        "preset": preset_name,
+        "folder": data.resolve().name if data is not None else "",
+        "model_licence": recipe.card.licence,
+        "command": shlex.join(words),
+        "seed": seed,
+        "commit": _commit(),
+        "versions": {"gesso": gesso.__version__, "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
+        "figures": {},
+    }
+
+
+def _place(path: Path) -> str:
+    return path.name if path.is_absolute() else path.as_posix()
+
+
+def _commit() -> str:
+    """The checkout's commit, with + where files differ from it; "" for an installed package."""
+    root = Path(gesso.__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return ""
+    try:
+        run = [
+            subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10)
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno"))
+        ]
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return run[0].stdout.strip() + ("+" if run[1].stdout.strip() else "") if run[0].returncode == 0 else ""
+
+
+def _exporter(
+    recipe: Recipe, path: Path, facts: Mapping[str, Any], before: Sequence[Learner], dataset: Dataset
+) -> Callable[[Learner], None] | None:
+    """Writes the averaged weights of the roles that the recipe keeps, in half precision, whole or not at all."""
+    if not recipe.keeps:
+        return None
+
+    def export(learner: Learner) -> None:
+        steps, seconds = sum(t.step for t in before) + learner.step, sum(t.seconds for t in before) + learner.seconds
+        card = {**facts, "data": facts["folder"] or dataset.name, "licence": dataset.licence, "steps": steps, "seconds": round(seconds, 1)}
+        del card["folder"]
+        save_weights(path, {role: learner.shown[role].state_dict() for role in recipe.keeps}, card)
+
+    return export
+
+
+def _shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Callable[[Mapping[str, nn.Module], int], np.ndarray | None]:
+    """Draws the same few examples of the validation split each time: with the recipe's preview, else by sampling the family."""
+    made: list[Any] = []
+
+    def show(networks: Mapping[str, nn.Module], step: int) -> np.ndarray | None:
+        device = next((p.device for network in networks.values() for p in network.parameters()), torch.device("cpu"))
+        if not made:
+            dataset = stage.data(data, "val")
+            slots = [slot.model_copy(update={"drop": 0.0}) for slot in recipe.card.conditions]
+            maker = Maker(dataset, slots, min(NUM_SHOWN, len(dataset)), seed, stage.frame)
+            draft = maker.draft(0)
+            made.extend([maker.finish(draft).to(device), maker.null(draft).map(lambda t: t.to(device))])
+        batch, null = made
+        modes = {role: network.training for role, network in networks.items()}
+        try:
+            for network in networks.values():
+                network.eval()
+            with torch.no_grad():
+                if recipe.preview is not None:
+                    return np.asarray(recipe.preview(networks, batch))
+                shape = next((tuple(v.shape) for v in batch.clean.values() if v.ndim == 4), None)
+                if shape is None:
+                    return None
+                inputs = Inputs(batch.ports, null, shape, range(shape[0]))
+                outputs = stage.family.sample(networks, inputs, torch.Generator(device).manual_seed(seed), recipe.card.settings())
+                last = [output for output in outputs if output.final]
+                return sheet(last[-1].media) if last else None
+        finally:
+            for role, network in networks.items():
+                network.train(modes[role])
+
+    return show
+
+
+def _hand_on(learner: Learner, networks: Mapping[str, nn.Module]) -> None:
+    """The next stage starts from the averaged weights: those are the ones that will be used."""
+    for role, averaged in (learner.average.networks if learner.average else {}).items():
+        networks[role].load_state_dict(averaged.state_dict())
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".lock").touch()
+    except OSError as error:
+        reason, fix = REASONS.get(error.errno or 0, ((error.strerror or "the system refused").lower(), None))
+        raise GessoError(f"nothing can be written here: {reason}", where=folder, fix=fix) from error
+
+
+def _save_config(folder: Path, config: Mapping[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if not checkpoint.steps(folder / "checkpoints"):
+        write_atomic(folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
+
+
+def _clear(folder: Path, stages: Sequence[Stage]) -> None:
+    """Remove what an earlier training wrote here, and nothing else."""
+    for place in (folder, *(folder / one.name for one in stages)):
+        checkpoint.clear(place / "checkpoints")
+        for name in OWN_FILES:
+            (place / name).unlink(missing_ok=True)
+        for name in OWN_FOLDERS:
+            shutil.rmtree(place / name, ignore_errors=True)

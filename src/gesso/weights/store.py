@@ -1,0 +1,161 @@
+"""Weights with their card: one safetensors file, tensors named "role/parameter", and a page of JSON about where they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gesso.errors import GessoError
+from gesso.media.file import read_bytes, shown, write_atomic
+from gesso.weights.safe import MAX_HEADER, check_name, read_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+MAX_FILE = 4 * 2**30
+MAX_CARD = 2**20
+DTYPES = ("F16", "BF16", "F32", "I64", "U8")  # the last two for buffers
+LAYOUT = "1"
+SHOWN_NAMES = 5
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a weights file holds: `states` {role: {parameter's name: tensor}}, its `card`, and the `sha256` of the whole file."""
+
+    states: dict[str, dict[str, Tensor]]
+    card: dict[str, Any]
+    sha256: str
+    path: Path
+
+
+def save_weights(
+    path: str | Path, networks_state: Mapping[str, Mapping[str, Tensor]], card: Mapping[str, Any], *, half: bool = True
+) -> str:
+    """Write {role: state_dict} and the card as one file, whole or not at all; returns its sha256.
+
+    `half` stores floats as float16 where every value stays finite in it. GessoError for a value that is NaN or infinite, a
+    name that no reader would accept, or a disk that refuses.
+    """
+    from safetensors.torch import save
+
+    text = _card_text(card, path)
+    tensors: dict[str, Tensor] = {}
+    for role, state in networks_state.items():
+        for name, value in state.items():
+            full = f"{role}/{name}"
+            check_name(full, path)
+            tensors[full] = _stored(value, half, where=f"{shown(path)}: {full}")
+    if not tensors:
+        raise GessoError("there are no weights to save", where=path)
+    data = save(tensors, metadata={"gesso": LAYOUT, "card": text})
+    write_atomic(path, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_weights(path: str | Path, *, recipe: str | None = None, max_bytes: int = MAX_FILE) -> Weights:
+    """Weights from a file that anybody may have made.
+
+    GessoError with the reason where it is no safetensors file (whatever its name), is cut short or larger than `max_bytes`,
+    hides or overlaps bytes, holds NaN or infinity, types other than F16, BF16, F32, I64 and U8, unsafe names, no card, or a card of another
+    recipe than `recipe`.
+    """
+    where = shown(path)
+    data = read_bytes(path, max_bytes)
+    tensors, metadata = read_tensors(data, where=where, dtypes=DTYPES)
+    card = _read_card(metadata, where)
+    if recipe is not None and card.get("recipe") != recipe:
+        raise GessoError(
+            f"these are weights of {shown(str(card.get('recipe')))!r}, not of {recipe!r}", where=where, fix=f"give weights of {recipe}"
+        )
+    states: dict[str, dict[str, Tensor]] = {}
+    for full, value in tensors.items():
+        role, slash, name = full.partition("/")
+        if not (role and slash and name):
+            raise GessoError(f"the tensor name {full!r} is not role/parameter", where=where, fix="give weights that Gesso wrote")
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise GessoError(f"{full} holds NaN or infinity", where=where, fix="these weights are spoilt; use others")
+        states.setdefault(role, {})[name] = value
+    if not states:
+        raise GessoError("the file holds no weights", where=where)
+    return Weights(states, card, hashlib.sha256(data).hexdigest(), Path(path))
+
+
+def load_into(network: nn.Module, state: Mapping[str, Tensor], *, where: object) -> None:
+    """Put a state into a network, in the network's own number types; all of it fits, or GessoError lists what does not and nothing is changed."""
+    import torch
+
+    own = network.state_dict()
+    missing, extra = [n for n in own if n not in state], [n for n in state if n not in own]
+    misfits = [f"{n} {list(state[n].shape)} for {list(own[n].shape)}" for n in own if n in state and state[n].shape != own[n].shape]
+    parts = [
+        f"{what}: {_some(names)}" for what, names in (("missing", missing), ("not wanted", extra), ("of another shape", misfits)) if names
+    ]
+    if parts:
+        raise GessoError(
+            "the weights do not fit this network; " + "; ".join(parts), where=where, fix="use the preset they were trained with"
+        )
+    with torch.no_grad():
+        for name, target in own.items():
+            target.copy_(state[name])
+
+
+def shipped(recipe_name: str) -> Path | None:
+    """The weights that come inside the package for a recipe, if any do."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", recipe_name):
+        return None
+    place = resources.files("gesso.weights").joinpath("shipped", f"{recipe_name}.safetensors")
+    path = Path(str(place))
+    return path if path.is_file() else None
+
+
+def _stored(value: Tensor, half: bool, where: object) -> Tensor:
+    import torch
+
+    plain = value.detach().to("cpu").contiguous()
+    if plain.is_floating_point():
+        if not bool(plain.isfinite().all()):
+            raise GessoError("holds NaN or infinity; nothing was written", where=where)
+        small = plain.to(torch.float16 if half else torch.float32)
+        plain = small if bool(small.isfinite().all()) else plain.to(torch.float32)
+    elif plain.dtype == torch.bool:
+        plain = plain.to(torch.uint8)
+    elif plain.dtype not in (torch.int64, torch.uint8):
+        plain = plain.to(torch.int64)
+    return plain.clone()  # tensors that share memory (tied weights) are stored each on its own
+
+
+def _card_text(card: Mapping[str, Any], path: object) -> str:
+    try:
+        text = json.dumps(dict(card), ensure_ascii=False, allow_nan=False, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise GessoError(f"the card is not plain JSON: {error}", where=path) from error
+    if len(text.encode()) > min(MAX_CARD, MAX_HEADER):
+        raise GessoError(f"the card is larger than {MAX_CARD} bytes", where=path)
+    return text
+
+
+def _read_card(metadata: Mapping[str, str], where: object) -> dict[str, Any]:
+    fix = "give weights that Gesso wrote; others are converted first by a script of their own"
+    if metadata.get("gesso") != LAYOUT or "card" not in metadata:
+        raise GessoError("the file has no Gesso card", where=where, fix=fix)
+    if len(metadata["card"].encode("utf-8", "replace")) > MAX_CARD:
+        raise GessoError(f"the card is larger than {MAX_CARD} bytes", where=where, fix=fix)
+    try:
+        card = json.loads(metadata["card"])
+    except (ValueError, RecursionError) as error:
+        raise GessoError("the card is not JSON", where=where, fix=fix) from error
+    if not isinstance(card, dict) or not isinstance(card.get("recipe", ""), str) or not isinstance(card.get("preset", ""), str):
+        raise GessoError("the card is not a table that names its recipe and preset", where=where, fix=fix)
+    return card
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + more
