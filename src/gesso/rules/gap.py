@@ -16,7 +16,6 @@ from skimage.draw import line as raster
 ACROSS = np.cos(np.deg2rad(65.0))  # how far a stroke may turn away from the bridge that goes on from its end
 BALL = 1.3  # what a bridge cuts off must hold a ball this many times as wide as the bridge
 OPEN_SHARE = 0.4  # a piece whose border is bridges by more than this is no piece: hatching, a bundle of strokes
-_DISC = np.ones((3, 3), bool)
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def _is_end(free: np.ndarray, depth: np.ndarray, here: np.ndarray, there: np.nda
     dy = np.arange(ink.shape[0])[:, None] + top - here[0]
     dx = np.arange(ink.shape[1])[None] + left - here[1]
     away = dy * dy + dx * dx
-    parts, _ = ndimage.label(ink & (away <= radius**2), structure=_DISC)
+    parts, _ = ndimage.label(ink & (away <= radius**2), structure=np.ones((3, 3), bool))
     ry, rx = np.nonzero((parts == parts[here[0] - top, here[1] - left]) & (away > (radius - 1.5) ** 2))
     if not len(ry):
         return False
@@ -120,83 +119,93 @@ def _is_end(free: np.ndarray, depth: np.ndarray, here: np.ndarray, there: np.nda
 def close(free: np.ndarray, bridges: Bridges, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Components int32 [h w] (0 where blocked) after bridging, and the pixels of bridges that part two of them, bool [h w].
 
-    A bridge that cuts off too little is taken back: the little part joins the biggest part the bridge touches.
+    Bridges that touch stand and fall together. What they cut off too little of goes to the biggest part they touch.
     """
-    owner = np.zeros(free.shape, np.int32)
-    for i, (a, b) in enumerate(zip(bridges.start, bridges.end), 1):
-        rows, columns = raster(a[0], a[1], b[0], b[1])
-        owner[rows, columns] = i
-    owner[~free] = 0
+    drawn = np.zeros(free.shape, np.float32)
+    for start, end, width in zip(bridges.start[::-1], bridges.end[::-1], bridges.width[::-1], strict=True):
+        drawn[raster(*start, *end)] = width + 1
+    drawn[~free] = 0
+    owner, num = ndimage.label(drawn > 0, structure=np.ones((3, 3), bool))
+    width = np.zeros(num + 1)
+    np.maximum.at(width, owner.ravel(), drawn.ravel())
     blocked = owner > 0
     if cuts is not None:
         blocked |= cuts & free
     parts, num = ndimage.label(free & ~blocked)
-    if not len(bridges):
-        return parts.astype(np.int32, copy=False), np.zeros_like(blocked)
-    root = _joined(free, parts, num, owner, bridges)
-    parts = root[parts]
-    return parts, (owner > 0) & _parting(parts, owner)
+    met = _Met.of(parts, owner)
+    parts = _joined(free, parts, num, met, width)[parts]
+    still = _Met.of(parts, owner)
+    return parts, blocked & (np.bincount(still.bridge, minlength=len(width)) > 1)[owner] & (owner > 0)
 
 
-def _touching(parts: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Pairs (bridge, component) that touch, each once, int [n 2]."""
-    height, width = parts.shape
-    ys, xs = np.nonzero(owner)
-    found = []
-    for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-        qy, qx = np.clip(ys + dy, 0, height - 1), np.clip(xs + dx, 0, width - 1)
-        found.append(np.stack([owner[ys, xs], parts[qy, qx]], 1))
-    pairs = np.unique(np.concatenate(found), axis=0)
-    return pairs[pairs[:, 1] > 0]
+@dataclass(frozen=True)
+class _Met:
+    """Each pair of a bridge and a component that touch, and the length along which they do, all int [n]."""
+
+    bridge: np.ndarray
+    part: np.ndarray
+    length: np.ndarray
+
+    @classmethod
+    def of(cls, parts: np.ndarray, owner: np.ndarray) -> _Met:
+        height, width = parts.shape
+        ys, xs = np.nonzero(owner)
+        found = []
+        for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+            qy, qx = np.clip(ys + dy, 0, height - 1), np.clip(xs + dx, 0, width - 1)
+            found.append(np.stack([owner[ys, xs], parts[qy, qx]], 1))
+        pairs, length = np.unique(np.concatenate(found), axis=0, return_counts=True)
+        touching = pairs[:, 1] > 0
+        return cls(pairs[touching, 0], pairs[touching, 1], length[touching])
 
 
-def _joined(free: np.ndarray, parts: np.ndarray, num: int, owner: np.ndarray, bridges: Bridges) -> np.ndarray:
+def _rims(parts: np.ndarray, num: int) -> np.ndarray:
+    """The length of each component's border with ink and bridges, int64 [num + 1]."""
+    length = np.zeros(num + 1, np.int64)
+    for a, b in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        for one, other in ((parts[a], parts[b]), (parts[b], parts[a])):
+            length += np.bincount(one[other == 0], minlength=num + 1)
+    return length
+
+
+def _joined(free: np.ndarray, parts: np.ndarray, num: int, met: _Met, width: np.ndarray) -> np.ndarray:
     """For each component (and 0) the component it belongs to when bridges that part too little are taken back."""
-    parent = np.arange(num + 1, dtype=np.int32)
+    parent = list(range(num + 1))
+    ball = np.zeros(num + 1)
+    np.maximum.at(ball, parts.ravel(), ndimage.distance_transform_edt(free).ravel())
+    area, rim = np.bincount(parts.ravel(), minlength=num + 1), _rims(parts, num)
+    around: dict[int, set[int]] = {}
+    beside: dict[int, dict[int, int]] = {}
+    for bridge, part, length in zip(met.bridge.tolist(), met.part.tolist(), met.length.tolist(), strict=True):
+        around.setdefault(bridge, set()).add(part)
+        beside.setdefault(part, {})[bridge] = length
 
     def top(i: int) -> int:
         while parent[i] != i:
             parent[i] = parent[parent[i]]
-            i = int(parent[i])
+            i = parent[i]
         return i
 
-    def join(a: int, b: int) -> None:
-        parent[b] = a
-        ball[a] = max(ball[a], ball[b])
-        area[a] += area[b]
-        edge[a] += edge[b]
+    def parted(bridge: int) -> list[int]:
+        return sorted({top(p) for p in around[bridge]}, key=lambda p: (-area[p], p))
 
-    ball = np.zeros(num + 1)
-    np.maximum.at(ball, parts.ravel(), ndimage.distance_transform_edt(free).ravel())
-    area = np.bincount(parts.ravel(), minlength=num + 1)
-    rim = (parts > 0) & (ndimage.minimum_filter(parts, footprint=ndimage.generate_binary_structure(2, 1), mode="nearest") == 0)
-    edge = np.bincount(parts[rim], minlength=num + 1)
-    touching: dict[int, list[int]] = {}
-    for bridge, part in _touching(parts, owner):
-        touching.setdefault(int(bridge), []).append(int(part))
-    order = sorted(touching, key=lambda i: (-bridges.width[i - 1], i))
+    def join(whole: int, part: int) -> None:
+        parent[part] = whole
+        ball[whole] = max(ball[whole], ball[part])
+        area[whole] += area[part]
+        rim[whole] += rim[part]
+        for bridge, length in beside.pop(part).items():
+            beside[whole][bridge] = beside[whole].get(bridge, 0) + length
+
+    order = sorted(around, key=lambda i: (-width[i], i))
     for bridge in order:
-        need = BALL * (bridges.width[bridge - 1] + 1) / 2 + 0.75
-        met = sorted({top(p) for p in touching[bridge]}, key=lambda p: (-area[p], p))
-        for part in met[1:]:
-            if ball[part] < need:
-                join(met[0], part)
-    bordering: dict[int, list[int]] = {}
+        whole, *rest = parted(bridge)
+        for part in rest:
+            if ball[part] < BALL * width[bridge] / 2 + 0.75:
+                join(whole, part)
     for bridge in order:
-        for part in {top(p) for p in touching[bridge]}:
-            bordering.setdefault(part, []).append(bridge)
-    for bridge in order:
-        met = sorted({top(p) for p in touching[bridge]}, key=lambda p: (-area[p], p))
-        for part in met[1:]:
-            parting = [b for b in bordering[part] if len({top(p) for p in touching[b]}) > 1]
-            if sum(bridges.width[b - 1] for b in parting) > OPEN_SHARE * edge[part]:
-                join(met[0], part)
-                bordering[met[0]] = sorted({*bordering[met[0]], *bordering.pop(part)})
+        whole, *rest = parted(bridge)
+        for part in rest:
+            if sum(n for b, n in beside[part].items() if len(parted(b)) > 1) > OPEN_SHARE * rim[part]:
+                join(whole, part)
     return np.array([top(i) for i in range(num + 1)], np.int32)
-
-
-def _parting(parts: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Pixels of those bridges that still touch two components, bool [h w]."""
-    pairs = _touching(parts, owner)
-    times = np.bincount(pairs[:, 0], minlength=int(owner.max()) + 1)
-    return (times >= 2)[owner]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def pieces_under(pieces: Pieces, points: Sequence[tuple[float, float]], radius: 
 def _along(points: np.ndarray, step: float) -> np.ndarray:
     """The points of a path and others between them, no farther apart than `step`."""
     rows = [points[:1]]
-    for a, b in zip(points[:-1], points[1:]):
+    for a, b in pairwise(points):
         num = max(1, int(np.ceil(np.hypot(*(b - a)) / step)))
         rows.append(a + (b - a) * (np.arange(1, num + 1) / num)[:, None])
     return np.concatenate(rows)

@@ -1,0 +1,210 @@
+"""From what a network proposes to colours of pieces: cuts where the proposal has an edge, votes, and hints that win."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gesso.rules.fill import voters
+from gesso.rules.hinting import pieces_under
+from gesso.rules.palette import delta_e
+from gesso.rules.pieces import Pieces, split
+
+SAME = 4.0  # colours nearer than this (delta E 1976) are one
+Mark = tuple[Sequence[tuple[float, float]], tuple[int, int, int], float]  # points, colour, radius
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a network says of a window: `shares` float32 [k h w] of the colours, summing to 1; `box` (left, top, right, bottom) on the page."""
+
+    shares: np.ndarray
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """How far the proposal is trusted.
+
+    temperature  of the mean that a piece's colour is; 0 takes the likeliest colour
+    paper        how much likelier paper must be (added to its log share) where a piece reaches the page's border
+    inside       the same for pieces that don't
+    least        parts smaller than this share of a 72-pixel drawing's pixels are not cut off
+    sure         how much of a part must agree on its colour, for the cut to stand
+    """
+
+    temperature: float = 0.4
+    paper: float = 0.0
+    inside: float = 0.0
+    least: float = 10.0
+    sure: float = 0.6
+
+
+def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np.ndarray]:
+    """Colours that look the same made one, their shares added: a hint's blue and the palette's blue are one wish."""
+    into = np.zeros(len(colours), int)
+    kept: list[int] = []
+    for i in reversed(range(len(colours))):  # hints come last and keep their exact colour
+        away = delta_e(colours[kept], colours[i]) if kept else np.full(1, np.inf)
+        into[i] = away.argmin() if away.min() < SAME else len(kept)
+        if into[i] == len(kept):
+            kept.append(i)
+    out = []
+    for field in fields:
+        shares = np.zeros((len(kept), *field.shares.shape[1:]), np.float32)
+        np.add.at(shares, into, field.shares)
+        out.append(Field(shares, field.box))
+    return out, colours[kept]
+
+
+def likeliest(fields: Sequence[Field], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The likeliest colour at each pixel of the page int16 [h w], and its share float32 [h w], bilinear between the field's pixels.
+
+    Where windows overlap, the one in which a pixel lies deeper speaks.
+    """
+    best, share = np.zeros(shape, np.int16), np.zeros(shape, np.float32)
+    depth = np.full(shape, -1.0, np.float32)
+    for field in fields:
+        left, top, right, bottom = field.box
+        h, w = bottom - top, right - left
+        used = np.flatnonzero(field.shares.reshape(len(field.shares), -1).max(1) > 0.1)
+        ys, xs = _axis(h, field.shares.shape[1]), _axis(w, field.shares.shape[2])
+        rows = max(1, 2_000_000 // (w * max(1, len(used))))
+        deep_x = np.minimum(np.arange(w), np.arange(w)[::-1])
+        for start in range(0, h, rows):
+            part = slice(start, min(h, start + rows))
+            values = _bilinear(field.shares[used], tuple(a[part] for a in ys), xs)
+            deep = np.minimum(np.minimum(np.arange(h), np.arange(h)[::-1])[part, None], deep_x[None]).astype(np.float32)
+            at = np.s_[top + part.start : top + part.stop, left:right]
+            wins = deep > depth[at]
+            top_one = values.argmax(0)
+            best[at] = np.where(wins, used[top_one], best[at])
+            share[at] = np.where(wins, np.take_along_axis(values, top_one[None], 0)[0], share[at])
+            depth[at] = np.maximum(depth[at], deep)
+    return best, share
+
+
+def _axis(num: int, small: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    at = ((np.arange(num) + 0.5) * small / num - 0.5).clip(0, small - 1)
+    low = np.floor(at).astype(int)
+    return low, np.minimum(low + 1, small - 1), (at - low).astype(np.float32)
+
+
+def _bilinear(values: np.ndarray, ys: tuple[np.ndarray, ...], xs: tuple[np.ndarray, ...]) -> np.ndarray:
+    rows = values[:, ys[0]] * (1 - ys[2])[:, None] + values[:, ys[1]] * ys[2][:, None]
+    return rows[:, :, xs[0]] * (1 - xs[2]) + rows[:, :, xs[1]] * xs[2]
+
+
+def cut(pieces: Pieces, fields: Sequence[Field], knobs: Knobs) -> Pieces:
+    """Open shapes cut where the proposal's likeliest colour changes, if both sides are large and sure enough."""
+    best, share = likeliest(fields, pieces.shape)
+    least = max(3, round(knobs.least * (max(pieces.shape) / 72) ** 2))
+    main = _majority(pieces, best)
+    for _ in range(2):
+        # a part that is not sure of its colour is no part: it takes its piece's commonest
+        parts = split(pieces, best, least=least)
+        speak = voters(parts)
+        count = np.bincount(parts.labels[speak], minlength=parts.num)
+        sure = np.bincount(parts.labels[speak], share[speak], parts.num) / np.maximum(count, 1)
+        weak = (sure < knobs.sure)[parts.labels]
+        if not (weak & (best != main)).any():
+            return parts
+        best = np.where(weak, main, best)
+    return split(pieces, best, least=least)
+
+
+def _majority(pieces: Pieces, values: np.ndarray) -> np.ndarray:
+    """Each pixel's piece's commonest value [h w]."""
+    num = int(values.max()) + 1
+    keys, counts = np.unique(pieces.labels[pieces.free].astype(np.int64) * num + values[pieces.free], return_counts=True)
+    order = np.lexsort((keys, counts))
+    table = np.zeros(pieces.num, values.dtype)
+    table[keys[order] // num] = keys[order] % num
+    return table[pieces.labels]
+
+
+def votes(pieces: Pieces, fields: Sequence[Field]) -> np.ndarray:
+    """The mean share of each colour over each piece's voters, float [num k]; tiny pieces are asked at their middle."""
+    num_colours = fields[0].shares.shape[0]
+    total, count = np.zeros((pieces.num, num_colours)), np.zeros(pieces.num)
+    speak = voters(pieces)
+    for field in fields:
+        left, top, right, bottom = field.box
+        labels, voting = pieces.labels[top:bottom, left:right], speak[top:bottom, left:right]
+        ys, xs = np.nonzero(voting)
+        if not len(ys):
+            continue
+        h, w = field.shares.shape[1:]
+        cell = (ys * h // (bottom - top)) * w + xs * w // (right - left)
+        # one entry per (piece, field pixel) with how many page pixels it stands for
+        keys, weight = np.unique(labels[ys, xs].astype(np.int64) * (h * w) + cell, return_counts=True)
+        owner, where = keys // (h * w), keys % (h * w)
+        flat = field.shares.reshape(num_colours, -1)
+        for k in range(num_colours):
+            total[:, k] += np.bincount(owner, flat[k, where] * weight, pieces.num)
+        count += np.bincount(owner, weight, pieces.num)
+    return total / np.maximum(count, 1e-9)[:, None]
+
+
+def choose(share: np.ndarray, colours: np.ndarray, border: np.ndarray, knobs: Knobs, noise: np.ndarray | None = None) -> np.ndarray:
+    """A colour for each piece, uint8 [num 3], from its votes [num k].
+
+    Paper is a decision of its own, then the annealed mean of the rest (Zhang 2016). With `noise` [k], added to log
+    shares, the likeliest is taken: one draw for the whole drawing, so that like pieces stay alike.
+    """
+    log = np.log(np.maximum(share, 1e-6))
+    white = np.flatnonzero(colours.min(1) >= 243)
+    log[:, white] += np.where(border, knobs.paper, knobs.inside)[:, None]
+    if noise is not None:
+        log = log + noise[None]
+    if knobs.temperature <= 0 or noise is not None:
+        return colours[log.argmax(1)]
+    is_white = np.isin(log.argmax(1), white)
+    rest = log.copy()
+    rest[:, white] = -np.inf
+    weight = np.exp((rest - rest.max(1, keepdims=True)) / knobs.temperature)
+    mean = weight @ colours.astype(float) / weight.sum(1, keepdims=True)
+    mean[is_white] = 255
+    return np.rint(mean).astype(np.uint8)
+
+
+def obey(pieces: Pieces, colours: np.ndarray, marks: Sequence[Mark], paper: np.ndarray) -> tuple[Pieces, np.ndarray]:
+    """Hints win, in order, inside the piece they lie in.
+
+    A coloured mark on open paper (`paper` bool [num]: a piece that reaches the border and stays white) colours only
+    itself, so that it never spreads over the page.
+    """
+    colours = colours.copy()
+    dabs = np.zeros(pieces.shape, np.int32)
+    said: list[tuple[int, tuple[int, int, int]]] = []
+    for n, (points, rgb, radius) in enumerate(marks, 1):
+        for piece, _ in pieces_under(pieces, points, radius):
+            if paper[piece] and min(rgb) < 243:
+                dabs[_covered(pieces, points, radius) & (pieces.labels == piece)] = n
+            else:
+                said.append((piece, rgb))
+    for piece, rgb in said:
+        colours[piece] = rgb
+    if not dabs.any():
+        return pieces, colours
+    parts = split(pieces, dabs, least=1)
+    ink = np.zeros((parts.num, 3), np.uint8)
+    where = np.flatnonzero(parts.free)
+    ink[parts.labels.ravel()[where]] = colours[pieces.labels.ravel()[where]]
+    for n, (_, rgb, _) in enumerate(marks, 1):
+        ink[np.unique(parts.labels[(dabs == n) & parts.free])] = rgb
+    return parts, ink
+
+
+def _covered(pieces: Pieces, points: Sequence[tuple[float, float]], radius: float) -> np.ndarray:
+    from PIL import Image, ImageDraw
+
+    page = Image.new("1", (pieces.shape[1], pieces.shape[0]))
+    pen = ImageDraw.Draw(page)
+    if len(points) > 1:
+        pen.line([tuple(p) for p in points], fill=1, width=max(1, round(2 * radius)), joint="curve")
+    for x, y in points:
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
+    return np.asarray(page) & pieces.free
