@@ -1,0 +1,115 @@
+"""Every recipe that is found: its parts fit each other, and where it can make its own data it learns and makes at its smallest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gesso import recipes
+from gesso.errors import GessoError
+from gesso.recipes.recipe import Recipe
+from gesso.request import Request
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = [*recipes.names(), str(ROOT / "examples" / "my_recipe.py")]
+every = pytest.mark.parametrize("name", NAMES, ids=lambda n: Path(n).stem)
+
+
+def smallest(recipe: Recipe) -> str:
+    return "tiny" if "tiny" in recipe.presets else next(iter(recipe.presets))
+
+
+def examples(recipe: Recipe, place: Path | None = None) -> Any:
+    """The dataset of the first stage; skipped where the recipe has none or needs files."""
+    stages = recipe.stages(recipe.preset(smallest(recipe)))
+    if not stages:
+        pytest.skip(f"{recipe.name} learns nothing of its own")
+    try:
+        return stages[0].data(place, "train")
+    except GessoError as error:
+        pytest.skip(f"{recipe.name} needs data: {error}")
+
+
+def simulated(recipe: Recipe, dataset: Any, index: int = 0) -> dict[str, Any]:
+    """What a person would give for one example."""
+    rng = np.random.default_rng(index)
+    item = dataset.item(index, rng)
+    given = {s.name: s.kind.simulate({**item, "slot": s}, rng, 1.0)[0] for s in recipe.card.conditions if s.network}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+@every
+def test_its_parts_fit(name: str):
+    recipe = recipes.find(name)
+    assert recipe.default_preset in recipe.presets
+    for preset in map(recipe.preset, recipe.presets):
+        networks = recipe.build(preset)
+        assert set(recipe.keeps) <= set(networks)
+        for stage in recipe.stages(preset):
+            assert set(stage.trains) <= set(networks), f"{stage.name} trains a role that is not built"
+            assert stage.num_steps > 0 and stage.batch_size > 0
+            players = {phase.player for phase in stage.family.phases(0)}
+            assert players == set(stage.trains), "who moves, and who has an optimiser"
+    assert {*recipe.uses.values()} <= set(recipes.names())
+
+
+@every
+def test_what_people_give_survives_json(name: str):
+    recipe = recipes.find(name)
+    dataset = examples(recipe)
+    for index in range(min(3, len(dataset))):
+        request = Request.build(recipe.card, simulated(recipe, dataset, index), seed=index)
+        again = Request.from_json(json.loads(request.canonical()), recipe.card)
+        assert again == request and again.canonical() == request.canonical()
+
+
+@every
+def test_ports_are_as_wide_as_the_kind_says(name: str):
+    recipe = recipes.find(name)
+    dataset = examples(recipe)
+    rng = np.random.default_rng(0)
+    item = dataset.item(0, rng)
+    (stage, *_) = recipe.stages(recipe.preset(smallest(recipe)))
+    frame = dataset.frame([item]) if hasattr(dataset, "frame") else stage.frame
+    for slot in recipe.card.conditions:
+        if not slot.network:
+            continue
+        value, _ = slot.kind.simulate({**item, "slot": slot}, rng, 1.0)
+        ports = slot.kind.encode([value, None], frame.with_options(slot.options))
+        sizes = slot.kind.sizes(slot.options)
+        assert (0 if ports.vector is None else ports.vector.shape[1]) == sizes.vector, slot.name
+        assert (0 if ports.spatial is None else ports.spatial.shape[1]) == sizes.spatial, slot.name
+        assert (0 if ports.tokens is None else ports.tokens.values.shape[2]) == sizes.token, slot.name
+
+
+@every
+def test_it_learns_and_makes(name: str, tmp_path: Path):
+    """Two steps of training at the smallest preset, one output from what they left, and the same output from its record."""
+    import gesso
+
+    recipe = recipes.find(name)
+    dataset = examples(recipe)
+    gesso.train(name, data=None, out=tmp_path / "run", preset=smallest(recipe), steps=2, quiet=True)
+    model = gesso.load(name, weights=tmp_path / "run")
+    given = simulated(recipe, dataset)
+    result = model.generate(seed=3, **given)
+    for out in recipe.card.outputs:
+        assert out.name in result.outputs
+    assert model.generate(seed=3, **given).record.output == result.record.output
+
+
+@every
+def test_what_is_required_is_asked_for(name: str):
+    card = recipes.find(name).card
+    required = [slot.name for slot in card.conditions if slot.required]
+    if not required:
+        Request.build(card, {})
+        return
+    with pytest.raises(GessoError, match=required[0]):
+        Request.build(card, {})
+    with pytest.raises(GessoError, match="no_such_thing"):
+        Request.build(card, {"no_such_thing": 1})
