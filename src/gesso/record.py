@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -26,6 +26,7 @@ from gesso.request import MAX_SEED, Request, readable
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 KEYWORD = "gesso"
 MAX_EMBEDDED = 32 * 2**20  # bytes of the conditions' JSON
+Checked = TypeVar("Checked", bound=BaseModel)
 HASH = r"^[0-9a-f]{64}$"
 NAME = r"^[A-Za-z0-9_.:-]{1,100}$"
 CPU_FEATURES = ("amx_tile", "amx_bf16", "amx_int8", "avx512f", "avx512_bf16", "avx2", "fma", "neon", "asimd", "sve", "bf16")
@@ -74,7 +75,7 @@ class Asked(BaseModel):
     preset: str = Field(default="", max_length=100)
     weights: dict[str, str] = Field(default_factory=dict, max_length=100)
     conditions: dict[str, dict[str, Any]] = Field(default_factory=dict, max_length=1000)
-    seed: int = Field(ge=0, le=MAX_SEED, strict=True)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED, strict=True)
     settings: dict[str, Any] = Field(default_factory=dict, max_length=1000)
 
 
@@ -232,10 +233,19 @@ def parse_record(value: Any, *, where: object) -> Record:
         value = value["record"]
     if not isinstance(value, Mapping) or "gesso" not in value:
         raise GessoError("this JSON is no record of Gesso", where=where, fix="give a picture or a .json that Gesso made")
+    return _validated(Record, value, "the record is damaged", where)
+
+
+def parse_request(value: Any, *, where: object) -> Asked:
+    """A request from JSON, checked as far as that goes without its recipe's card."""
+    if not isinstance(value, Mapping):
+        raise GessoError("a request is a JSON object", where=where, fix='{"recipe": "…", "conditions": {…}, "seed": 0, "settings": {…}}')
+    return _validated(Asked, value, "this is no request", where)
+
+
+def _validated(kind: type[Checked], value: Any, what: str, where: object) -> Checked:
     try:
-        return Record.model_validate(value)
+        return kind.model_validate(value)
     except ValidationError as error:
         wrong = readable(error)
-        raise GessoError(
-            f"the record is damaged: {wrong.where}: {wrong.what}", where=where, fix="give the file as Gesso wrote it"
-        ) from None
+        raise GessoError(f"{what}: {wrong.where}: {wrong.what}", where=where, fix="give the file as Gesso wrote it") from None

@@ -43,9 +43,10 @@ def measure(
     preset: str | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """The report of one of the recipe's measures (`which`, or its first), with command, versions and commit; written to `out` (.json) if given.
+    """The report of one of the recipe's measures (`which`, or its first); written to `out` (.json) if given.
 
-    `data` is the file or folder to measure on; `options` are the measure's own. The figures are under `figures`.
+    `data` is the file or folder to measure on; `options` are the measure's own. The figures are under `figures`, beside command,
+    versions and commit.
     """
     target = _checked_out(out)
     model = load(name, preset=preset, weights=weights)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Result:
     """Outputs by the card's names, as attributes: pictures as PIL images, everything else as made.
 
-    `outputs` holds pictures as uint8 [h w], [h w 3] or [h w 4], not to be written to: their record has their hash. Shows itself in a notebook.
+    `outputs` holds pictures as uint8 [h w], [h w 3] or [h w 4], read-only because the record has their hash.
+    Shows itself in a notebook.
     """
 
     def __init__(self, card: Card, outputs: Mapping[str, Any], request: Request, describe: Callable[[], Record]) -> None:
@@ -117,6 +118,21 @@ def check_out(path: Path) -> None:
         raise GessoError("results are written as .png or .json", where=path, fix=f"{path.stem or 'result'}.png")
     if path.is_dir():
         raise GessoError("cannot write: a folder of that name is in the way", where=path, fix="give the name of a file")
+
+
+def refuse_overwriting(outs: Iterable[Path | None], inputs: Iterable[str | Path | None]) -> None:
+    """GessoError where an output would take the place of a file that goes in."""
+    existing = [Path(one) for one in inputs if one is not None and is_file(one)]
+    for out in outs:
+        if out is not None and out.exists() and any(out.samefile(one) for one in existing):
+            raise GessoError("the output would overwrite an input", where=out, fix="choose another name for --out")
+
+
+def is_file(value: Any) -> bool:
+    try:
+        return isinstance(value, (str, Path)) and Path(value).is_file()
+    except (OSError, ValueError):  # a text too long, or with a zero, to be a path
+        return False
 
 
 def make_folder(path: Path) -> None:

@@ -1,0 +1,176 @@
+"""A recipe's own flags, made from its card, and what was typed read into values."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+
+from cyclopts import App, Group, Parameter
+
+from gesso.cli.show import words
+from gesso.errors import GessoError
+
+if TYPE_CHECKING:
+    from gesso.card import Card
+
+MOST_SEEDS = 10_000
+BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+OPTIONAL = inspect.Parameter.KEYWORD_ONLY
+
+
+def app_of_recipe(verb: str, name: str, act: Callable[..., Any]) -> App:
+    """The command of one recipe, `gesso VERB NAME`: the card's conditions and settings, then the flags of `act` itself.
+
+    `act(name, card, conditions, settings, **flags)` is called with what was given.
+    """
+    from gesso.recipes import find
+
+    card = find(name).card
+    groups = [Group(kind, sort_key=number) for number, kind in enumerate(("Conditions", "Settings", "Making"))]
+    hints = inspect.get_annotations(act, eval_str=True)
+    common = [p for p in inspect.signature(act).parameters.values() if p.kind is OPTIONAL]
+    parameters = [p.replace(annotation=Annotated[hints[p.name], Parameter(group=groups[2])]) for p in common]
+    own = [*_condition_flags(card, groups[0]), *_setting_flags(card, groups[1])]
+    names = [p.name.partition("__")[2] for p in own] + [p.name for p in common]
+    twice = next((one for one in names if names.count(one) > 1), None)
+    if twice:
+        raise GessoError(f"the name {twice!r} stands for two flags of gesso {verb}", where=name, fix="rename it on the recipe's card")
+
+    def command(**given: Any) -> Any:
+        conditions = {key.removeprefix("condition__"): value for key, value in given.items() if key.startswith("condition__")}
+        settings = {key.removeprefix("setting__"): value for key, value in given.items() if key.startswith("setting__")}
+        rest = {key: value for key, value in given.items() if "__" not in key}
+        return act(name, card, _conditions(card, conditions), _settings(card, settings), **rest)
+
+    command.__signature__ = inspect.Signature([*own, *parameters])  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in [*own, *parameters]}
+    about = f"{words(card.title)}. {words(card.summary)}"
+    example = card.example.replace("gesso generate", f"gesso {verb}", 1)
+    made = App(
+        name=f"gesso {verb} {name}",
+        help=f"{about}\n\n{example}".strip(),
+        help_format="plaintext",
+        version_flags=(),
+        result_action="return_value",
+    )
+    made.default(command)
+    return made
+
+
+def _condition_flags(card: Card, group: Any) -> list[Any]:
+    flags = []
+    for slot in card.conditions:
+        more = [word for word, holds in (("required", slot.required), ("may be repeated", slot.kind.repeatable)) if holds]
+        text = words(slot.help) + (f" [{', '.join(more)}]" if more else "")
+        kind = Annotated[
+            list[str] | None, Parameter(name=f"--{slot.name.replace('_', '-')}", help=text, group=group, negative=(), show_default=False)
+        ]
+        flags.append(inspect.Parameter(f"condition__{slot.name}", OPTIONAL, default=None, annotation=kind))
+    return flags
+
+
+def _setting_flags(card: Card, group: Any) -> list[Any]:
+    flags = []
+    for name, info in card.settings.model_fields.items():
+        bounds = [f"{label} {getattr(rule, key)}" for rule in info.metadata for key, label in BOUNDS.items() if hasattr(rule, key)]
+        text = (info.description or "") + (f" [{', '.join(bounds)}]" if bounds else "")
+        kind = info.annotation if _is_plain(info.annotation) else str
+        default = None if info.is_required() else info.get_default(call_default_factory=True)
+        flag = Parameter(name=f"--{name.replace('_', '-')}", help=text, group=group, show_default=default is not None)
+        flags.append(inspect.Parameter(f"setting__{name}", OPTIONAL, default=default, annotation=Annotated[kind, flag]))
+    return flags
+
+
+def _is_plain(kind: Any) -> bool:
+    """May the command line read it by itself; anything else is given as text, which the settings' own class reads."""
+    if get_origin(kind) is Literal or kind in (int, float, str, bool, type(None)):
+        return True
+    return bool(get_args(kind)) and get_origin(kind) not in (list, tuple, dict, set) and all(_is_plain(one) for one in get_args(kind))
+
+
+def _conditions(card: Card, given: dict[str, list[str] | None]) -> dict[str, Any]:
+    """What the flags gave, by condition; several values only where the kind takes several."""
+    values: dict[str, Any] = {}
+    for name, texts in given.items():
+        if not texts:
+            continue
+        if len(texts) > 1 and not card.slot(name).kind.repeatable:
+            raise GessoError(f"given {len(texts)} times", where=f"--{name.replace('_', '-')}", fix="give it once")
+        values[name] = texts if card.slot(name).kind.repeatable else texts[0]
+    return values
+
+
+def _settings(card: Card, given: dict[str, Any]) -> dict[str, Any]:
+    """Settings that are neither numbers nor words come as text: JSON, or values between commas."""
+    read = dict(given)
+    for name, value in given.items():
+        if isinstance(value, str) and not _is_plain(card.settings.model_fields[name].annotation):
+            try:
+                read[name] = json.loads(value)
+            except ValueError:
+                read[name] = typed(value)
+    return read
+
+
+def seeds(several: str | None, one: int | None) -> list[int | None]:
+    """`0-7` or `1,5,9` as numbers."""
+    if several is None:
+        return [one]
+    numbers: list[int | None] = []
+    for part in several.split(","):
+        match = re.fullmatch(r"(\d{1,16})(?:-(\d{1,16}))?", part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first or last - first + len(numbers) >= MOST_SEEDS:
+            raise GessoError(f"{several!r} are no seeds", where="--seeds", fix=f"0-7, or 1,5,9; {MOST_SEEDS} at most")
+        numbers += range(first, last + 1)
+    if one is not None:
+        raise GessoError("both --seed and --seeds are given", where="--seeds", fix="give one of them")
+    return numbers
+
+
+def outs(out: Path | None, card: Card, seeds: list[int | None]) -> list[Path | None]:
+    """A file for each seed; without --out a new name here, or nothing (print it) where the recipe makes no picture."""
+    from gesso.verbs.result import check_out
+
+    if out is None:
+        if not any(one.medium == "picture" for one in card.outputs):
+            return [None] * len(seeds)
+        out = next(path for number in itertools.count(1) if not (path := Path(f"{card.name}-{number}.png")).exists())
+    paths: list[Path | None] = []
+    for seed in seeds:
+        if "{seed}" in out.name:
+            path = out.with_name(out.name.replace("{seed}", str(seed or 0)))
+        else:
+            path = out if len(seeds) == 1 else out.with_name(f"{out.stem}-{seed}{out.suffix}")
+        check_out(path)
+        paths.append(path)
+    return paths
+
+
+def texts(conditions: dict[str, Any]) -> Iterator[str]:
+    for value in conditions.values():
+        yield from value if isinstance(value, list) else [value]
+
+
+def typed(text: str) -> Any:
+    """An option's value: a number, true or false, several of them between commas, or text."""
+    if "," in text:
+        return tuple(typed(part) for part in text.split(",") if part)
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def with_files(given: list[str]) -> dict[str, Path] | Path | None:
+    pairs = {name: Path(file) for name, sign, file in (text.partition("=") for text in given) if sign}
+    folders = [text for text in given if "=" not in text]
+    if len(folders) > 1 or (folders and pairs):
+        raise GessoError("give files by name, or one folder", where="--with", fix="--with sketch=cat.png, or --with FOLDER")
+    return Path(folders[0]) if folders else pairs or None

@@ -1,0 +1,368 @@
+"""The verbs as commands; no logic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from gesso import __version__
+from gesso.cli import flag, show
+from gesso.errors import GessoError
+
+if TYPE_CHECKING:
+    from gesso.card import Card
+
+DIFFERS, TO_MEND = 3, 1
+
+app = App(
+    name="gesso",
+    help="Generative models you steer: train, generate, fit, measure, replay.\n\n"
+    "Begin with:  gesso demo\n"
+    "Then:        gesso generate colorize --sketch cat.png --hints 30,40,#ff8800 --out coloured.png",
+    help_format="plaintext",
+    version=__version__,
+    result_action="return_value",
+)
+
+
+@app.command(sort_key=1)
+def recipes(*, json: bool = False) -> None:
+    """What can be made: every recipe, what it takes and what it gives.
+
+    gesso recipes
+    gesso recipes --json
+
+    Parameters
+    ----------
+    json
+        The cards as JSON: conditions, settings, outputs.
+    """
+    from gesso import recipes
+
+    found = {name: _card_of(name) for name in recipes.names()}
+    if json:
+        show.print_json({name: _described(card) for name, card in found.items() if not isinstance(card, str)})
+        return
+    rows = []
+    for name, card in found.items():
+        if isinstance(card, str):
+            rows.append([name, card, "", ""])
+            continue
+        takes = ", ".join(slot.name + ("" if slot.required else "?") for slot in card.conditions)
+        rows.append([name, f"{show.words(card.title)}. {show.words(card.summary)}", takes, ", ".join(out.name for out in card.outputs)])
+    show.write(
+        show.table(["recipe", "what it does", "takes (? may be left out)", "gives"], rows),
+        "Flags and examples of one: gesso generate RECIPE --help",
+    )
+
+
+@app.command(sort_key=2)
+def generate(recipe: str, /) -> None:
+    """Make an output. Each recipe has flags of its own: gesso generate RECIPE --help
+
+    gesso generate colorize --sketch cat.png --out coloured.png
+    gesso generate colorize --sketch cat.png --hints 30,40,#ff8800 --hints 5,6,#0a0 --out coloured.png
+    gesso generate digits --label 7 --seeds 0-7 --out seven.png
+    gesso generate ./mine.py --weights runs/mine --out mine.png
+
+    Parameters
+    ----------
+    recipe
+        A recipe's name (gesso recipes lists them) or the path of a recipe file.
+    """
+    recipe_first("generate", recipe)
+
+
+@app.command(sort_key=3)
+def train(
+    recipe: str,
+    /,
+    *,
+    out: Path,
+    data: Path | None = None,
+    preset: str | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int = 0,
+    fresh: bool = False,
+    stage: str | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> None:
+    """Train a recipe. Stopped by Ctrl-C or --minutes, the same command goes on where it stopped.
+
+    gesso train colorize --data data/openmoji --out runs/colorize --minutes 60
+    gesso train ./mine.py --data data/mine --out runs/mine --preset tiny
+
+    Parameters
+    ----------
+    recipe
+        A recipe's name or the path of a recipe file.
+    out
+        The run's folder: checkpoints, weights, samples, curves.
+    data
+        The folder of examples; recipes that make their own need none.
+    preset
+        How large: tiny, small, …
+    steps
+        Steps in all; the recipe's own number if left out.
+    minutes
+        Stop at the first step after so many minutes.
+    seed
+        Decides first weights, order and noise.
+    fresh
+        Begin again, although the folder holds a run.
+    stage
+        Train this stage alone.
+    threads
+        Torch's threads.
+    quiet
+        Print nothing while training.
+    """
+    from gesso.verbs.train import train as run
+
+    run(
+        recipe, data=data, out=out, preset=preset, steps=steps, minutes=minutes, seed=seed, fresh=fresh, stage=stage,
+        threads=threads, quiet=quiet,
+    )  # fmt: skip
+
+
+@app.command(sort_key=4)
+def fit(recipe: str, /) -> None:
+    """Optimise an output for one request, as a job in a folder. Each recipe has flags of its own: gesso fit RECIPE --help
+
+    gesso fit style --content street.jpg --style waves.png --out fits/street
+
+    Parameters
+    ----------
+    recipe
+        A recipe's name or the path of a recipe file.
+    """
+    recipe_first("fit", recipe)
+
+
+@app.command(sort_key=5)
+def measure(
+    recipe: str,
+    /,
+    *,
+    which: str | None = None,
+    data: Path | None = None,
+    out: Path | None = None,
+    weights: Path | None = None,
+    preset: str | None = None,
+    json: bool = False,
+    **options: str,
+) -> None:
+    """Measure a recipe by its own yardstick: a table, and JSON with what it takes to get it again.
+
+    gesso measure colorize --data openmoji/val.parquet --counts 0,1,3 --limit 20
+    gesso measure digits --out digits.json
+
+    Parameters
+    ----------
+    recipe
+        A recipe's name or the path of a recipe file.
+    which
+        Which of its measures; the first if left out.
+    data
+        The file or folder to measure on.
+    out
+        Where to write the figures, as .json.
+    weights
+        A .safetensors file or a run's folder.
+    preset
+        How large.
+    json
+        Print JSON, not a table.
+    options
+        The measure's own options.
+    """
+    from gesso.verbs.measure import measure as run
+    from gesso.verbs.measure import tables
+
+    given = {name.replace("-", "_"): flag.typed(value) for name, value in options.items()}
+    report = run(recipe, which=which, data=data, out=out, weights=weights, preset=preset, **given)
+    if json:
+        show.print_json(report)
+        return
+    show.write(*tables(report), f"{report['command']}  ({report['seconds']} s, commit {report['commit'] or 'unknown'})")
+    if out is not None:
+        show.write(f"written to {out}")
+
+
+@app.command(sort_key=6)
+def replay(
+    file: Path,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(alias="-o")] = None,
+    with_: Annotated[list[str] | None, Parameter(name="--with", negative=())] = None,
+    weights: Path | None = None,
+    recipe: str | None = None,
+    threads: int | None = None,
+) -> int:
+    """Make an output again from the record inside it, and say what differs. Ends with 0 if it is equal to the bit, else with 3.
+
+    gesso replay coloured.png
+    gesso replay coloured.png --out again.png
+    gesso replay poster.png --with sketch=scans/poster.png
+    gesso replay mine.png --recipe ./mine.py --weights runs/mine
+
+    Parameters
+    ----------
+    file
+        A .png or .json that Gesso made.
+    out
+        Where to write the new output.
+    with_
+        NAME=FILE, an input that was too large to be kept in the record; or a folder to look for it.
+    weights
+        The weights it was made with, where they are not the shipped ones.
+    recipe
+        The file of a recipe outside the package.
+    threads
+        Torch's threads; the record's if left out.
+    """
+    from gesso.verbs.replay import replay as run
+
+    made = run(file, out, flag.with_files(with_ or []), weights=weights, recipe=recipe, threads=threads)
+    show.write("equal to the bit" if made.equal else "not equal" + ("" if made.psnr is None else f": {made.psnr:.2f} dB"))
+    show.write(*(f"- {difference}" for difference in made.differences))
+    if out is not None:
+        show.write(f"written to {out}")
+    return 0 if made.equal else DIFFERS
+
+
+@app.command(sort_key=7)
+def demo(*, out: Annotated[Path, Parameter(alias="-o")] = Path("demo")) -> None:
+    """Colour the sample drawings and make a gallery of them.
+
+    gesso demo
+    gesso demo --out pictures
+
+    Parameters
+    ----------
+    out
+        The folder to write into.
+    """
+    from gesso.verbs.demo import demo as run
+
+    with show.progress("demo") as advance:
+        gallery = run(out, on_drawing=advance)
+    show.write(f"pictures and gallery: {gallery.resolve()}")
+
+
+@app.command(sort_key=8)
+def doctor(*, json: bool = False) -> int:
+    """What this machine has, what is missing, and the line that installs it.
+
+    gesso doctor
+
+    Parameters
+    ----------
+    json
+        As JSON.
+    """
+    from gesso.verbs.doctor import doctor as run
+
+    findings = run()
+    if json:
+        show.print_json([vars(finding) for finding in findings])
+    else:
+        sign = {True: "ok", False: "mend", None: "·"}
+        show.write(show.table(["", "what", "found", "the line that mends it"], [[sign[f.good], f.name, f.value, f.fix] for f in findings]))
+    return TO_MEND if any(finding.good is False for finding in findings) else 0
+
+
+# --- what `gesso generate RECIPE` and `gesso fit RECIPE` do, beside the flags of the card -----------------------------------
+
+
+def generate_one(
+    recipe: str,
+    card: Any,
+    conditions: dict[str, Any],
+    settings: dict[str, Any],
+    *,
+    out: Annotated[Path | None, Parameter(alias="-o", help="Where to write it: .png (with its record inside) or .json.")] = None,
+    seed: Annotated[int | None, Parameter(help="Decides what chance decides [0].")] = None,
+    seeds: Annotated[
+        str | None, Parameter(help="Several outputs, one a seed: 0-7, or 1,5,9. Their names get -0, -1, … or {seed} in --out.")
+    ] = None,
+    take: Annotated[str | None, Parameter(help="Which of the outputs to write, if not the first picture.")] = None,
+    request: Annotated[Path | None, Parameter(help="Begin from a request's JSON, or from an output made before.")] = None,
+    preset: Annotated[str | None, Parameter(help="How large: the weights' own if left out.")] = None,
+    weights: Annotated[Path | None, Parameter(help="A .safetensors file or a run's folder; the shipped ones if left out.")] = None,
+    threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
+) -> None:
+    from gesso.verbs.load import load
+    from gesso.verbs.result import refuse_overwriting
+
+    numbers = flag.seeds(seeds, seed)
+    paths = flag.outs(out, card, numbers)
+    refuse_overwriting(paths, [*flag.texts(conditions), recipe, request, weights])
+    model = load(recipe, preset=preset, weights=weights)
+    asked = [model.request(seed=number, base=request, **conditions, **settings) for number in numbers]
+    for one, path in zip(asked, paths, strict=True):
+        with show.watch(card.name) as on_output:
+            result = model.make(one, on_output=on_output, threads=threads, files=model.files_of(conditions))
+        if path is None:
+            print(result.json().decode(), end="")
+        else:
+            result.save(path, take)
+            print(path)
+
+
+def fit_one(
+    recipe: str,
+    card: Any,
+    conditions: dict[str, Any],
+    settings: dict[str, Any],
+    *,
+    out: Annotated[Path, Parameter(alias="-o", help="The folder to write into.")],
+    seed: Annotated[int | None, Parameter(help="Decides what chance decides [0].")] = None,
+    preset: Annotated[str | None, Parameter(help="How large: the weights' own if left out.")] = None,
+    weights: Annotated[Path | None, Parameter(help="Weights of the recipe, or of the network that it looks through.")] = None,
+    threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
+    fresh: Annotated[bool, Parameter(help="Take an earlier fit out of the folder first.", negative=())] = False,
+) -> None:
+    from gesso.verbs.fit import fit as run
+
+    with show.watch(card.name) as on_output:
+        made = run(
+            recipe, out=out, conditions=conditions, settings=settings, seed=seed or 0, preset=preset, weights=weights, threads=threads,
+            fresh=fresh, on_output=on_output,
+        )  # fmt: skip
+    print(made.out / "result.png")
+
+
+BY_RECIPE = {"generate": generate_one, "fit": fit_one}
+
+
+def recipe_first(verb: str, name: str) -> str:
+    """The flags that may follow depend on the recipe, so its name comes first."""
+    if name.startswith("-"):
+        raise GessoError("name the recipe first", where=f"gesso {verb}", fix=f"gesso {verb} RECIPE --…; gesso recipes lists them")
+    return name
+
+
+def _card_of(name: str) -> Card | str:
+    """A recipe's card, or why it has none: somebody else's broken recipe must not hide the others."""
+    from gesso.recipes import find
+
+    try:
+        return find(name).card
+    except Exception as error:
+        return f"cannot be read: {type(error).__name__}: {error}"
+
+
+def _described(card: Card) -> dict[str, Any]:
+    conditions = [
+        {"name": s.name, "kind": s.kind.kind, "required": s.required, "repeatable": s.kind.repeatable, "help": dict(s.help)}
+        for s in card.conditions
+    ]
+    return card.model_dump(mode="json", exclude={"conditions", "settings"}) | {
+        "conditions": conditions, "settings": card.settings.model_json_schema()
+    }  # fmt: skip
