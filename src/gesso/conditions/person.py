@@ -21,30 +21,30 @@ def hints_of_a_person(clean: Any, rng: np.random.Generator, budget: float, given
     truth: `wanted` uint8 [n 3], the colours this person wants; `changed` bool [n], where that is not the example's colour;
     `answers` bool [marks n], which pieces truly have a mark's colour.
     """
-    pieces, colours = clean["pieces"], clean["colours"]
-    chosen = _choose(pieces, colours, rng, budget, given)
+    pieces, colours, free = clean["pieces"], clean["colours"], clean["line"] > 160
+    chosen = _choose(np.where(free, pieces, len(colours)), colours, rng, budget, given)
     wanted, changed = _repaint(colours, chosen, rng) if rng.random() < 0.45 else (colours, np.zeros(len(colours), bool))
     scale = max(pieces.shape) / clean.get("across", max(pieces.shape))  # drawings on the page, per side
     unit = max(pieces.shape) / 72 / scale
-    depth = _depth(pieces) if len(chosen) else None
+    depth = _depth(pieces, free) if len(chosen) else np.zeros(0)
     marks: list[Mark] = []
     for piece in chosen:
         colour = tuple(int(v) for v in np.clip(wanted[piece] + (rng.normal(0, 4, 3) if rng.random() < 0.4 else 0), 0, 255))
-        marks.append((_points(pieces == piece, depth, rng), colour, float(rng.uniform(0.7, 2.2) * unit)))
+        marks.append((_points((pieces == piece) & free, depth, rng), colour, float(rng.uniform(0.7, 2.2) * unit)))
     answers = np.array([(wanted == wanted[p]).all(1) for p in chosen], bool).reshape(len(chosen), len(colours))
     return marks, {"wanted": wanted, "changed": changed, "answers": answers}
 
 
 def _choose(pieces: np.ndarray, colours: np.ndarray, rng: np.random.Generator, budget: float, given: np.ndarray | None) -> np.ndarray:
-    areas = np.bincount(pieces.ravel(), minlength=len(colours)).astype(float)
+    areas = np.bincount(pieces.ravel(), minlength=len(colours) + 1).astype(float)[:-1]
     big = areas >= 9 * pieces.size / 72**2 / 16
     coloured = np.flatnonzero(big & (colours.min(1) < 243))
     white = np.flatnonzero(big & (colours.min(1) >= 243))
     if not len(coloured) or budget <= 0:
         return np.zeros(0, int)
     if given is not None:
-        wrong = np.abs(given.astype(float) - colours[pieces]).mean(-1)
-        error = np.bincount(pieces.ravel(), wrong.ravel(), minlength=len(colours)) * big
+        wrong = np.abs(given.astype(float) - np.pad(colours, ((0, 1), (0, 0)))[pieces]).mean(-1)
+        error = np.bincount(pieces.ravel(), wrong.ravel(), minlength=len(colours) + 1)[:-1] * big
         if error.sum() <= 0:
             return np.zeros(0, int)
         num = min(int(rng.geometric(0.35)), 8, int((error > 0).sum()))
@@ -73,11 +73,11 @@ def _repaint(colours: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) 
     return wanted, changed & (wanted != colours).any(1)
 
 
-def _depth(pieces: np.ndarray) -> np.ndarray:
-    """How far each pixel is from its piece's border."""
-    edge = np.zeros(pieces.shape, bool)
+def _depth(pieces: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """How far each pixel is from its piece's border and from ink."""
+    edge = ~free
     edge[1:] |= pieces[1:] != pieces[:-1]
-    edge[:-1] |= edge[1:] | (pieces[1:] != pieces[:-1])
+    edge[:-1] |= pieces[1:] != pieces[:-1]
     edge[:, 1:] |= pieces[:, 1:] != pieces[:, :-1]
     edge[:, :-1] |= pieces[:, 1:] != pieces[:, :-1]
     return ndimage.distance_transform_edt(~edge)

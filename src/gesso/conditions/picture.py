@@ -60,8 +60,10 @@ class Picture(Condition):
         out = torch.zeros(len(values), cls.num_planes() + 1, h, w)
         for row, value in zip(out, values, strict=True):
             if value is not None:
-                row[:-1] = torch.from_numpy(fit_planes(value.planes(), frame)).permute(2, 0, 1) / 127.5 - 1
-                row[-1] = 1
+                view = inside(value.page, frame) if frame.options.get("fit") == "inside" else frame
+                part = row[:, : view.size[0], : view.size[1]]
+                part[:-1] = torch.from_numpy(fit_planes(value.planes(), view)).permute(2, 0, 1) / 127.5 - 1
+                part[-1] = 1
         return Ports(spatial=out)
 
     @classmethod
@@ -71,6 +73,12 @@ class Picture(Condition):
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         return {"tool": "picture", "schema": cls.model_json_schema()}
+
+
+def inside(page: tuple[int, int], frame: Frame) -> Frame:
+    """The frame in whose top left corner the whole page of (height, width) lies with its own proportions: the slot's option `fit` = "inside"."""
+    scale = min(frame.size[0] / page[0], frame.size[1] / page[1])
+    return Frame((max(1, round(page[0] * scale)), max(1, round(page[1] * scale))))
 
 
 def fit_planes(planes: np.ndarray, frame: Frame) -> np.ndarray:

@@ -8,7 +8,9 @@ import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,7 @@ class Drawings:
             "line": torch.from_numpy(np.stack([i["line"] for i in items])),
             "pieces": torch.from_numpy(np.stack([i["pieces"] for i in items]).astype(np.int64)),
             "classes": torch.from_numpy(classes),
+            "colours": torch.from_numpy(PALETTE[classes]),  # -1 pads, never looked up
         }
 
 
@@ -162,9 +165,11 @@ def _cached(table: Any, sizes: set[int]) -> dict[int, list[list[Drawing]]]:
     from rich.progress import track
 
     made: dict[int, list[list[Drawing]]] = {s: [] for s in sorted(sizes)}
-    for n, row in enumerate(track(list(table.itertuples()), description="drawing the examples")):
-        for size, variants in _variants(row.line_svg, row.color_svg, sorted(sizes), np.random.default_rng([7, n])).items():
-            made[size].append(variants)
+    work = [(row.line_svg, row.color_svg, sorted(sizes), n) for n, row in enumerate(table.itertuples())]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for one in track(pool.map(_variants_of, work, chunksize=16), description="drawing the examples", total=len(work)):
+            for size, variants in one.items():
+                made[size].append(variants)
     file.parent.mkdir(parents=True, exist_ok=True)
     packed: dict[str, np.ndarray] = {}
     for size, drawings in made.items():
@@ -183,6 +188,11 @@ def _unpack(kept: Any, size: int, num: int) -> list[list[Drawing]]:
     flat = [Drawing(*d) for d in zip(lines, pieces, classes, strict=True)]
     each = len(flat) // num
     return [flat[i : i + each] for i in range(0, len(flat), each)]
+
+
+def _variants_of(work: tuple[str, str, list[int], int]) -> dict[int, list[Drawing]]:
+    line_svg, colour_svg, sizes, n = work
+    return _variants(line_svg, colour_svg, sizes, np.random.default_rng([7, n]))
 
 
 def _variants(line_svg: str, colour_svg: str, sizes: Sequence[int], rng: np.random.Generator) -> dict[int, list[Drawing]]:
@@ -228,8 +238,10 @@ def _warp(source: np.ndarray, size: int, mesh: np.ndarray, how: Image.Resampling
 
 def nearest(picture: np.ndarray) -> np.ndarray:
     """Palette entries uint8 [h w] nearest to a picture's colours."""
-    colours, back = np.unique(picture.reshape(-1, 3), axis=0, return_inverse=True)
-    away = ((colours[:, None].astype(int) - PALETTE[None].astype(int)) ** 2).sum(-1)
+    packed = picture.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
+    codes, back = np.unique(packed.ravel(), return_inverse=True)
+    colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], -1)
+    away = ((colours[:, None] - PALETTE[None].astype(int)) ** 2).sum(-1)
     return away.argmin(1).astype(np.uint8)[back.reshape(picture.shape[:2])]
 
 

@@ -51,15 +51,15 @@ class Draft:
 class Maker:
     """Makes batches. `slots` are the card's; those of the network alone are simulated. A condition left out has the truth {}.
 
-    A dataset may define `for_batch(rng)`, the view one whole batch is taken from (a size, say), `frame(items)`, and `weights`,
-    how often each example is drawn.
+    A dataset may define `for_batch(rng)`, the view one whole batch is taken from (a size, say), `batch_size(full)` of that view
+    (fewer where its examples cost more), `frame(items)`, and `weights`, how often each example is drawn.
     """
 
     dataset: Dataset
     slots: Sequence[Slot]
     batch_size: int
     seed: int
-    frame: Frame = Frame()
+    frame: Frame = field(default_factory=Frame)
     channels_last: bool = False
     _orders: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
@@ -77,13 +77,15 @@ class Maker:
         index = self.indices(step)
         chosen = getattr(self.dataset, "for_batch", None)
         view = self.dataset if chosen is None else chosen(np.random.default_rng([self.seed, step, VIEW]))
+        fewer = getattr(view, "batch_size", None)
+        index = index if fewer is None else index[: fewer(self.batch_size)]
         items = [self._item(view, int(n), step, i) for i, n in enumerate(index)]
         framed = getattr(view, "frame", None)
         frame = framed(items) if callable(framed) else self.frame
         return Draft(step, index, items, {k: self._own(v) for k, v in view.stack(items).items()}, frame)
 
     def finish(self, draft: Draft, given: Any = None) -> Batch:
-        """The batch with its conditions; `given` is the current output per item, which people correct (tensors come to them as numpy arrays)."""
+        """The batch with its conditions; `given` is the current output per item, which people correct (a tensor comes as a numpy array)."""
         shown = _per_item(given, len(draft.items))
         rngs = [[self.seed, draft.step, i] for i in range(len(draft.items))]
         budgets = [float(np.random.default_rng([*rng, BUDGET]).random()) for rng in rngs]

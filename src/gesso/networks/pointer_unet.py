@@ -1,0 +1,106 @@
+"""A U-Net that says, for each pixel, which colour it takes: one of a palette, or one of the colours it was pointed to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gesso.ports import Ports, PortSizes
+
+
+@dataclass
+class ColourField:
+    """`logits` [b k+n h w]: how well each colour suits each pixel; `colours` [b k+n 3] in [-1, 1]; the first k are the palette, then the tokens'."""
+
+    logits: Tensor
+    colours: Tensor
+    num_palette: int
+
+    def mean(self, temperature: float = 1.0) -> Tensor:
+        """The annealed mean colour [b 3 h w] in [-1, 1] (Zhang 2016, eq. 5, over whole colours instead of ab bins)."""
+        share = torch.softmax(self.logits.float() / temperature, 1)
+        return torch.einsum("bkhw,bkc->bchw", share, self.colours.float())
+
+
+class Block(nn.Module):
+    """Group norm, 3x3 convolution, ReLU, 3x3 convolution, and a skip; one norm a block, since on a CPU norms cost as much as convolutions."""
+
+    def __init__(self, wide_in: int, wide: int, drop: float = 0.0) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(8, wide_in)
+        self.conv1, self.conv2 = nn.Conv2d(wide_in, wide, 3, padding=1), nn.Conv2d(wide, wide, 3, padding=1)
+        self.skip = nn.Conv2d(wide_in, wide, 1) if wide_in != wide else nn.Identity()
+        self.drop = nn.Dropout2d(drop) if drop else nn.Identity()
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.skip(x) + self.conv2(self.drop(F.relu(self.conv1(self.norm(x)), inplace=True)))
+
+
+class PointerUNet(nn.Module):
+    """spatial [b c h w] and tokens -> ColourField at the same h, w (any; padded to a multiple of 8 inside).
+
+    Works at half resolution (pixel-unshuffle). A token's key is the mean of the decoder's features over the pixels it
+    covers; a pixel takes its colour in proportion to exp(query . key): a pointer, so any colour can be copied exactly.
+    """
+
+    def __init__(self, sizes: PortSizes, palette: Tensor, *, widths: tuple[int, ...] = (64, 128, 160), depth: tuple[int, ...] = (1, 2, 2), query: int = 16, drop: float = 0.1) -> None:
+        super().__init__()
+        self.num_palette, self.query = len(palette), query
+        self.register_buffer("palette", palette.float() / 127.5 - 1)
+        self.stem = nn.Conv2d(sizes.spatial * 4, widths[0], 3, padding=1)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        self.shrink, self.grow = nn.ModuleList(), nn.ModuleList()
+        for i, (wide, num) in enumerate(zip(widths, depth, strict=True)):
+            last = i == len(widths) - 1
+            self.down.append(nn.Sequential(*[Block(wide, wide, drop if last else 0) for _ in range(num)]))
+            self.up.append(nn.Sequential(Block(wide if last else 2 * wide, wide, drop if last else 0), *[Block(wide, wide) for _ in range(num - 1)]))
+            if not last:
+                self.shrink.append(nn.Conv2d(wide, widths[i + 1], 2, stride=2))
+                self.grow.append(nn.Conv2d(widths[i + 1], wide, 1))
+        deep = widths[-1]
+        self.glance = nn.Sequential(nn.Linear(deep, deep), nn.SiLU(), nn.Linear(deep, 2 * deep))
+        nn.init.zeros_(self.glance[2].weight)
+        nn.init.zeros_(self.glance[2].bias)
+        self.norm = nn.GroupNorm(8, widths[0])
+        self.head = nn.Conv2d(widths[0], (self.num_palette + 2 * query) * 4, 1)
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def features(self, spatial: Tensor) -> Tensor:
+        """[b c h w] with h, w multiples of 8 -> [b palette+2*query h w]."""
+        x = self.stem(F.pixel_unshuffle(spatial, 2))
+        kept = []
+        for i, level in enumerate(self.down):
+            x = level(x)
+            if i < len(self.shrink):
+                kept.append(x)
+                x = self.shrink[i](x)
+        scale, shift = self.glance(x.mean((2, 3)))[:, :, None, None].chunk(2, 1)
+        x = x * (1 + scale) + shift
+        for i in reversed(range(len(self.up))):
+            if i < len(self.grow):
+                x = torch.cat([F.interpolate(self.grow[i](x), scale_factor=2.0, mode="nearest"), kept[i]], 1)
+            x = self.up[i](x)
+        return F.pixel_shuffle(self.head(F.relu(self.norm(x))), 2)
+
+    def forward(self, ports: Ports) -> ColourField:
+        spatial = ports.spatial
+        assert spatial is not None
+        h, w = spatial.shape[-2:]
+        if h % 8 or w % 8:
+            spatial = F.pad(spatial, (0, -w % 8, 0, -h % 8), mode="replicate")
+        out = self.features(spatial)[..., :h, :w].float()
+        palette, ask, answer = out.split([self.num_palette, self.query, self.query], 1)
+        colours = self.palette.expand(len(out), -1, -1)
+        tokens = ports.tokens
+        if tokens is None or tokens.places is None:
+            return ColourField(palette, colours, self.num_palette)
+        places = tokens.places.float().flatten(2)
+        keys = torch.bmm(places, answer.flatten(2).transpose(1, 2)) / places.sum(2, keepdim=True).clamp(min=1e-3)
+        points = torch.bmm(keys, ask.flatten(2)).unflatten(2, (h, w)) / self.query**0.5 + self.bias
+        points = points.masked_fill(~tokens.mask[:, :, None, None], -1e4)
+        return ColourField(torch.cat([palette, points], 1), torch.cat([colours, tokens.values.float()], 1), self.num_palette)
