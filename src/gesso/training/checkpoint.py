@@ -88,10 +88,19 @@ def save(folder: Path, snapshot: Snapshot, *, spare: Collection[int] = ()) -> Pa
             _remove(temporary)
         raise cannot_write(error, folder, f"the checkpoint of step {snapshot.step}") from error
     with contextlib.suppress(OSError):  # what could not be removed now is removed later
-        for step in sorted(steps(folder))[:-KEEP]:
+        past = [step for step in sorted(steps(folder)) if step <= snapshot.step]
+        for step in past[:-KEEP]:
             if step not in spare:
                 _retire(folder / f"{step:09d}")
+        drop_after(folder, snapshot.step)
     return final
+
+
+def drop_after(folder: Path, step: int) -> None:
+    """Remove checkpoints of later steps: they are broken, or of a past that was gone back from."""
+    for later in steps(folder):
+        if later > step:
+            _retire(folder / f"{later:09d}")
 
 
 def load(folder: Path, step: int) -> Snapshot:

@@ -26,12 +26,12 @@ class Device:
     def place(self, network: torch.nn.Module) -> torch.nn.Module:
         """The network on the device, its images in the chosen memory format."""
         if self.channels_last:
-            return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+            return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network.to(self.device)
 
 
 def choose() -> Device:
-    """CUDA with bf16 where there is a card; else this CPU, with bf16 and channels_last where it multiplies bf16 natively (AMX, AVX-512 BF16)."""
+    """CUDA where there is a card, else this CPU; bf16 and channels_last where bf16 is multiplied natively (on CPUs: AMX, AVX-512 BF16)."""
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         name = torch.cuda.get_device_name()

@@ -17,7 +17,7 @@ class Diverged(Exception):
 
 
 class Guard:
-    """Holds recent losses of each phase; a loss or gradient that is NaN or infinite, or a loss 1000 times the running median, is divergence."""
+    """Recent losses of each phase: NaN or infinity in a loss or gradient, or a loss 1000 times the running median, is divergence."""
 
     def __init__(self) -> None:
         self.recent: dict[str, deque[float]] = {}

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+
+def say_to_terminal(words: str) -> None:
+    """Straight to stderr: a signal may come in the middle of a print, which cannot be entered twice."""
+    os.write(2, f"\n{words}\n".encode())
 
 
 class Interrupt:
     """While it is entered, SIGINT and SIGTERM set `asked` to their name; the second time they do what they did before."""
 
-    def __init__(self, say: Any = print) -> None:
+    def __init__(self, say: Callable[[str], None] = say_to_terminal) -> None:
         self.asked: str | None = None
         self._say = say
         self._before: dict[int, Any] = {}

@@ -123,13 +123,11 @@ def _fill_family(module: nn.Module, state: Mapping[str, Tensor]) -> None:
         path, _, name = full.rpartition(".")
         holder = module.get_submodule(path)
         own = getattr(holder, name, None)
-        if isinstance(own, Tensor) and own.shape == value.shape:
-            own.copy_(value)
-        elif isinstance(own, Tensor):
-            setattr(
-                holder,
-                name,
-                nn.Parameter(value.to(own.device), own.requires_grad) if isinstance(own, nn.Parameter) else value.to(own.device),
-            )
-        else:
+        if not isinstance(own, Tensor):
             holder.register_buffer(name, value.clone())
+        elif own.shape == value.shape:
+            own.copy_(value)
+        elif isinstance(own, nn.Parameter):
+            setattr(holder, name, nn.Parameter(value.to(own.device), own.requires_grad))
+        else:
+            setattr(holder, name, value.to(own.device))

@@ -17,7 +17,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Log:
-    """log.jsonl in `folder`: flat tables with "step" (steps done) and numbers by name; beside it TensorBoard's events where that is installed."""
+    """log.jsonl in `folder`, flat tables with "step" (steps done) and numbers by name; TensorBoard's events too where that is installed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / "log.jsonl"
@@ -80,7 +80,7 @@ class Log:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             return
-        self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step + 1)  # type: ignore[no-untyped-call]
+        self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step + 1)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -116,9 +116,9 @@ class Progress:
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
                 TextColumn("left"),
-                TimeRemainingColumn(speed_estimate_period=120),
+                TimeRemainingColumn(),
             )
-            self._bar = Bar(*columns, TextColumn("{task.fields[words]}"), console=self.console)
+            self._bar = Bar(*columns, TextColumn("{task.fields[words]}"), console=self.console, speed_estimate_period=120)
             self._task = self._bar.add_task(title, total=num_steps, words="")
 
     def start(self, step: int) -> None:

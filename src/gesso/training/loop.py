@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
-from gesso.families.family import Batch, Family, Loss
+from gesso.families.family import Batch, Family, Loss, Phase
 from gesso.ports import Frame
 from gesso.training import checkpoint, picture
 from gesso.training.batch import Draft, Maker, Prefetcher, Slot
@@ -25,7 +25,7 @@ from gesso.training.guard import Diverged
 from gesso.training.interrupt import Interrupt
 from gesso.training.learner import Learner
 from gesso.training.log import Log, Progress
-from gesso.training.optimiser import OptimiserSettings, rate_at
+from gesso.training.optimiser import OptimiserSettings, Player, rate_at
 
 MAX_ROLLBACKS = 3
 SLOWER = 0.5
@@ -159,9 +159,8 @@ class Loop:
                 f"this folder holds another training: {told}", where=self.plan.folder, fix="--fresh starts over, or choose another --out"
             )
         for k in changed:
-            self.progress.say(
-                f"{k} was {_short(old.get(k))}, is now {_short(new.get(k))}: from here on this is not the run that an unchanged one would have been"
-            )
+            told = f"{k} was {_short(old.get(k))}, is now {_short(new.get(k))}"
+            self.progress.say(f"{told}: from here on this is not the run that an unchanged one would have been")
 
     def _until_stop(self, deadline: float | None, interrupt: Interrupt | None) -> str:
         learner, rhythm = self.learner, self.plan.rhythm
@@ -194,20 +193,14 @@ class Loop:
         for phase in family.phases(step):
             if step % phase.every:
                 continue
-            player = learner.players.get(phase.player)
-            if player is None:
-                raise GessoError(
-                    f"the phase {phase.name!r} moves {phase.player!r}, which does not learn in this stage",
-                    where="trains",
-                    fix="one of " + ", ".join(learner.players),
-                )
+            player = self._player(phase)
             if len(learner.players) > 1:
                 learner.learn_only(phase.player)
             with self.plan.device.computing():
                 loss = family.loss(phase, learner.networks, batch, learner.family, step, rng)
             value = loss.value.float().mean()
             player.adam.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()
             number, norm = torch.stack([value.detach(), player.norm().to(value.device, value.dtype)]).tolist()
             learner.guard.check(phase.name, number, norm)
             player.step(learner.slow * rate_at(player.settings, step, self.stage.num_steps), norm)
@@ -217,6 +210,18 @@ class Loop:
         if learner.average is not None:
             learner.average.update(step)
         return logs
+
+    def _player(self, phase: Phase) -> Player:
+        player = self.learner.players.get(phase.player)
+        if player is None:
+            known = ", ".join(self.learner.players)
+            raise GessoError(
+                f"the phase {phase.name!r} moves {phase.player!r}, which does not learn here", where="trains", fix=f"one of {known}"
+            )
+        return player
+
+    def _rates(self, step: int) -> dict[str, float]:
+        return {r: self.learner.slow * rate_at(p.settings, step, self.stage.num_steps) for r, p in self.learner.players.items()}
 
     def _batch(self, step: int) -> Batch:
         draft, batch = self.batches.plain(step)
@@ -242,16 +247,13 @@ class Loop:
         num = learner.step - self._logged_step
         losses = {name: learner.sums[name] / learner.num_summed[name] for name in learner.sums}
         learner.sums, learner.num_summed = {}, {}
-        rates = {
-            f"rate/{r}": learner.slow * rate_at(p.settings, learner.step - 1, self.stage.num_steps) for r, p in learner.players.items()
-        }
+        rates = {f"rate/{role}": rate for role, rate in self._rates(learner.step - 1).items()}
         line = {"step": learner.step, **{f"loss/{n}": v for n, v in losses.items()}, **{n: _number(v) for n, v in logs.items()}, **rates}
         speed = num * self.stage.batch_size / took
         self.log.write(line | {"items_per_second": round(speed, 2), "seconds": round(learner.seconds, 2)})
         every = self.plan.rhythm.checkpoint_every
-        self.progress.show(
-            learner.step, losses, speed, num / took, every - learner.step % every if every else self.stage.num_steps - learner.step
-        )
+        to_checkpoint = every - learner.step % every if every else self.stage.num_steps - learner.step
+        self.progress.show(learner.step, losses, speed, num / took, to_checkpoint)
         self._logged, self._logged_step = time.monotonic(), learner.step
 
     def _save(self) -> None:
@@ -278,9 +280,9 @@ class Loop:
         learner, at, num = self.learner, self.learner.step, self.learner.num_rollbacks + 1
         if num > MAX_ROLLBACKS:
             raise GessoError(
-                f"the training diverged at step {at} and {MAX_ROLLBACKS} times before, each time with half the rate: {reason}",
+                f"the training diverged at step {at}, as {MAX_ROLLBACKS} times before at ever half the rate: {reason}",
                 where=self.plan.folder,
-                fix=f"lower the rate in the recipe or look at the data of that step; the last good state is kept in {self.checkpoints.name}/",
+                fix="lower the rate in the recipe, or look at that step's data; the last good state is kept in checkpoints/",
             )
         anchor = self._anchor(at)
         assert self.good is not None
@@ -292,6 +294,7 @@ class Loop:
         learner.restore(self.good, where=self.checkpoints)
         learner.num_rollbacks, learner.slow = num, SLOWER**num
         self.batches.forget()
+        checkpoint.drop_after(self.checkpoints, learner.step)
         self.log.go_back(learner.step)
         self.log.write({"step": learner.step, "event": "roll-back", "at": at, "reason": str(reason), "slow": learner.slow})
         self.progress.say(f"step {at}: {reason}; back to step {learner.step}, at {learner.slow:g} of the rate")

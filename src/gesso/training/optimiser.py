@@ -74,13 +74,8 @@ class Player:
         for full, value in tensors.items():
             name, _, key = full.rpartition("/")
             parameter = self.parameters[name]
-            like = (
-                torch.empty_like(parameter, memory_format=torch.preserve_format)
-                if value.shape == parameter.shape
-                else torch.empty_like(value)
-            )
-            where = parameter.device if key != "step" or parameter.is_cuda else torch.device("cpu")
-            self.adam.state[parameter][key] = like.to(where, value.dtype).detach().copy_(value)
+            own = torch.empty_like(parameter if value.shape == parameter.shape else value, dtype=value.dtype, device=parameter.device)
+            self.adam.state[parameter][key] = own.detach().copy_(value)
 
 
 def rate_at(settings: OptimiserSettings, step: int, num_steps: int) -> float:

@@ -110,7 +110,7 @@ def train(
                 slots=made.card.conditions,
                 folder=place,
                 device=device,
-                config=_config(made, assembled.preset_name, assembled.preset, one, assembled.networks, dataset, seed, num_threads, device),
+                config=_config(made, assembled.preset_name, one, assembled.networks, dataset, seed, num_threads, device),
                 seed=seed,
                 rhythm=rhythm,
                 may_change=("threads", "numbers", *(("num_steps",) if steps is not None else ())),
@@ -158,7 +158,6 @@ def _stages(recipe: Recipe, preset: str | None, steps: int | None, last: str | N
 def _config(
     recipe: Recipe,
     preset_name: str,
-    preset: Any,
     stage: Stage,
     networks: Mapping[str, nn.Module],
     dataset: Dataset,
@@ -173,7 +172,7 @@ def _config(
     config = {
         "recipe": recipe.name,
         "preset": preset_name,
-        "preset_values": plain(preset),
+        "preset_values": plain(recipe.preset(preset_name)),
         "stage": stage.name,
         "family": plain(stage.family),
         "trains": plain(stage.trains),
@@ -197,16 +196,10 @@ def _facts(
 ) -> dict[str, Any]:
     """The card's constant part. Folders are named as they were typed if that says nothing of this machine, else by their last part."""
     words = ["gesso", "train", recipe.name]
-    for flag, value in (
-        ("--data", data),
-        ("--out", out),
-        ("--preset", preset_name),
-        ("--steps", steps),
-        ("--minutes", minutes),
-        ("--seed", seed),
-    ):
+    given = {"data": data, "out": out, "preset": preset_name, "steps": steps, "minutes": minutes, "seed": seed}
+    for flag, value in given.items():
         if value is not None:
-            words += [flag, _place(value) if isinstance(value, Path) else str(value)]
+            words += [f"--{flag}", _place(value) if isinstance(value, Path) else str(value)]
     return {
         "recipe": recipe.name,
         "preset": preset_name,
@@ -229,14 +222,16 @@ def _commit() -> str:
     root = Path(gesso.__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return ""
-    try:
-        run = [
-            subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10)
-            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno"))
-        ]
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return run[0].stdout.strip() + ("+" if run[1].stdout.strip() else "") if run[0].returncode == 0 else ""
+    said = []
+    for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno")):
+        try:
+            run = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.SubprocessError):
+            return ""
+        if run.returncode:
+            return ""
+        said.append(run.stdout.strip())
+    return said[0] + ("+" if said[1] else "")
 
 
 def _exporter(

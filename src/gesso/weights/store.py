@@ -88,7 +88,10 @@ def read_weights(path: str | Path, *, recipe: str | None = None, max_bytes: int 
 
 
 def load_into(network: nn.Module, state: Mapping[str, Tensor], *, where: object) -> None:
-    """Put a state into a network, in the network's own number types; all of it fits, or GessoError lists what does not and nothing is changed."""
+    """Put a state into a network, in the network's own number types.
+
+    All of it fits, or GessoError lists what is missing, not wanted or of another shape, and nothing is changed.
+    """
     import torch
 
     own = network.state_dict()

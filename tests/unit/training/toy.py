@@ -125,12 +125,23 @@ def _spoiler(step: int, player: str = "") -> float:
 
 def card(name: str) -> Card:
     slot = Slot(name="guess", kind=Guess, help=BOTH, drop=0.3)
-    return Card(name=name, title=BOTH, summary=BOTH, conditions=(slot,), outputs=(Out(name="y", medium="number", help=BOTH),), licence="MIT")
+    return Card(
+        name=name, title=BOTH, summary=BOTH, conditions=(slot,), outputs=(Out(name="y", medium="number", help=BOTH),), licence="MIT"
+    )
 
 
 def one_player(num_steps: int = 30, **options: Any) -> Recipe:
-    stage = Stage("fit", Regress(), {"net": Optimiser(rate=1e-2, warmup=5, decay=0.01)}, lambda folder, split: Numbers(), num_steps, 4, **options)
-    return Recipe(card("toy"), {"small": {"width": WIDTH}}, lambda preset: {"net": Net(5)}, lambda preset: Regress(), lambda preset: (stage,), ("net",))
+    stage = Stage(
+        "fit", Regress(), {"net": Optimiser(rate=1e-2, warmup=5, decay=0.01)}, lambda folder, split: Numbers(), num_steps, 4, **options
+    )
+    return Recipe(
+        card("toy"),
+        {"small": {"width": WIDTH}},
+        lambda preset: {"net": Net(5)},
+        lambda preset: Regress(),
+        lambda preset: (stage,),
+        ("net",),
+    )
 
 
 def two_players(num_steps: int = 30, **options: Any) -> Recipe:
