@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,7 +23,7 @@ from gesso.media.png import SIGNATURE, read_text
 from gesso.request import MAX_SEED, Request, readable
 
 # IPTC's digital source type "trained algorithmic media": made by a model that learned from samples.
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 KEYWORD = "gesso"
 MAX_EMBEDDED = 32 * 2**20  # bytes of the conditions' JSON
 Checked = TypeVar("Checked", bound=BaseModel)

@@ -154,8 +154,10 @@ def outs(out: Path | None, card: Card, seeds: list[int | None]) -> list[Path | N
 
 
 def texts(conditions: dict[str, Any]) -> Iterator[str]:
+    """All that was given as conditions, and its parts between commas: any of it may be a file."""
     for value in conditions.values():
-        yield from value if isinstance(value, list) else [value]
+        for text in value if isinstance(value, list) else [value]:
+            yield from (text, *text.split(","))
 
 
 def typed(text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -309,7 +310,7 @@ def generate_one(
         with show.watch(card.name) as on_output:
             result = model.make(one, on_output=on_output, threads=threads, files=model.files_of(conditions))
         if path is None:
-            print(result.json().decode(), end="")
+            show.print_json(result.values())
         else:
             result.save(path, take)
             print(path)
@@ -338,7 +339,7 @@ def fit_one(
     print(made.out / "result.png")
 
 
-BY_RECIPE = {"generate": generate_one, "fit": fit_one}
+BY_RECIPE: dict[str, Callable[..., None]] = {"generate": generate_one, "fit": fit_one}
 
 
 def recipe_first(verb: str, name: str) -> str:

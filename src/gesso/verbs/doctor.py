@@ -46,7 +46,12 @@ def doctor() -> list[Finding]:
 def _program() -> Iterator[Finding]:
     yield Finding("gesso", f"{gesso.__version__} in {Path(gesso.__file__).parent}")
     python = platform.python_version()
-    yield Finding("python", f"{python} at {sys.executable}", sys.version_info >= (3, 11), "install Python 3.11 or newer")
+    yield Finding(
+        "python",
+        f"{python} at {sys.executable}",
+        sys.version_info >= (3, 11),
+        "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer",
+    )
     for name in NEEDED:
         try:
             yield Finding(name, version(name))

@@ -118,8 +118,10 @@ def preview_of(output: Output) -> np.ndarray | None:
 
 
 def default_threads() -> int:
+    """One a processor that this process may use, at most 4, and at most what OMP_NUM_THREADS asks for."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_THREADS, available)
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(MOST_THREADS, available, max(1, int(asked)) if asked.isdecimal() else MOST_THREADS)
 
 
 @contextmanager

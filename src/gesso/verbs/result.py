@@ -73,10 +73,13 @@ class Result:
             raise GessoError(f"{self.card.name} makes no picture {chosen or ''}".rstrip(), where="--out", fix="save it as .json")
         return with_text(encode_png(self.outputs[chosen]), {KEYWORD: self.record.text(), "parameters": self.record.parameters()})
 
+    def values(self) -> dict[str, Any]:
+        """Outputs that are no pictures, as JSON holds them."""
+        return {name: plain(value) for name, value in self.outputs.items() if not self._is_picture(name)}
+
     def json(self) -> bytes:
-        """Outputs that are no pictures, and the record."""
-        values = {name: plain(value) for name, value in self.outputs.items() if not self._is_picture(name)}
-        return encoded(json.dumps({"outputs": values, "record": self.record.to_json()}, ensure_ascii=False, indent=1) + "\n")
+        """`values` and the record."""
+        return encoded(json.dumps({"outputs": self.values(), "record": self.record.to_json()}, ensure_ascii=False, indent=1) + "\n")
 
     def save(self, path: str | Path, name: str | None = None) -> Path:
         """Write a picture (`name`, or the first) with the record into a .png, or outputs and record into a .json; whole or not at all."""
@@ -94,7 +97,7 @@ class Result:
         return medium == "picture" and isinstance(value, np.ndarray) and value.dtype == np.uint8
 
     def _repr_png_(self) -> bytes | None:
-        return None if self.shown is None else self.png(name)
+        return None if self.shown is None else self.png()
 
     def _repr_html_(self) -> str:
         import base64
