@@ -69,7 +69,11 @@ class Known(Condition):
         pixels = read_picture(picture, where=where if not isinstance(picture, (str, Path)) else None, least_side=1)
         if mask is None:
             if pixels.ndim != 3 or pixels.shape[2] != 4:
-                raise GessoError("says nowhere which part is known", where=where, fix="a picture with transparency where it is not, or picture.png,mask.png")
+                raise GessoError(
+                    "says nowhere which part is known",
+                    where=where,
+                    fix="a picture with transparency where it is not, or picture.png,mask.png",
+                )
             opaque, pixels = pixels[..., 3] >= KNOWN_FROM, pixels[..., :3]
         else:
             drawn = read_picture(mask, where=where if not isinstance(mask, (str, Path)) else None, least_side=1)
@@ -77,14 +81,18 @@ class Known(Condition):
         try:
             made = cls(pixels=_with_channels(pixels, options.get("channels", 1)), mask=opaque)
         except ValidationError as error:
-            raise GessoError(error.errors()[0]["msg"].removeprefix("Value error, "), where=where, fix="a picture and a mask of one size") from None
+            raise GessoError(
+                error.errors()[0]["msg"].removeprefix("Value error, "), where=where, fix="a picture and a mask of one size"
+            ) from None
         made._check_size(options.get("size"), where)
         return made
 
     def _check_size(self, size: tuple[int, int] | None, where: str) -> None:
         if size is not None and self.page != tuple(size):
             h, w = self.page
-            raise GessoError(f"is {w} × {h} pixels", where=where, fix=f"exactly {size[1]} × {size[0]}: what is kept to the bit is not resized")
+            raise GessoError(
+                f"is {w} × {h} pixels", where=where, fix=f"exactly {size[1]} × {size[0]}: what is kept to the bit is not resized"
+            )
 
     @classmethod
     def sizes(cls, options: Mapping[str, Any]) -> PortSizes:
@@ -115,7 +123,9 @@ class Known(Condition):
         mask = some_region(pixels.shape[:2], rng, budget)
         if not mask.any():
             return None, {}
-        return cls.model_construct(pixels=np.where(mask if pixels.ndim == 2 else mask[..., None], pixels, 0).astype(np.uint8), mask=mask), {}
+        return cls.model_construct(
+            pixels=np.where(mask if pixels.ndim == 2 else mask[..., None], pixels, 0).astype(np.uint8), mask=mask
+        ), {}
 
     def merge(self, edit: Self) -> Self:
         """Both regions; the later's pixels where they meet."""

@@ -21,7 +21,7 @@ DEV_EVERY = 25  # of the training file, every 25th picture is kept apart for loo
 
 
 class Cifar:
-    """Pictures as JPEG or PNG bytes with their class, decoded when first looked at; `sway` mirrors them and shifts them by up to 4 pixels."""
+    """Pictures as JPEG or PNG bytes with their class, decoded when first looked at; `sway` mirrors and shifts them."""
 
     name, licence = "CIFAR-10", "as CIFAR-10 (research)"
 
@@ -73,9 +73,11 @@ class Patterns:
 
 
 def cifar(folder: Path | None, split: str, *, sway: bool = True) -> Cifar:
-    """CIFAR-10's "train", "dev" (every 25th of the training file) or "val"; `folder` holds train.parquet and val.parquet, or cifar10/ does."""
+    """CIFAR-10's "train", "dev" (every 25th of the training file) or "val", from the parquet files in `folder` or its cifar10/."""
     if folder is None:
-        raise GessoError("this learns from CIFAR-10", where="--data", fix="the folder with its train.parquet and val.parquet (columns image and label)")
+        raise GessoError(
+            "this learns from CIFAR-10", where="--data", fix="the folder with its train.parquet and val.parquet (columns image and label)"
+        )
     place = Path(folder) / "cifar10" if (Path(folder) / "cifar10").is_dir() else Path(folder)
     path = place / ("val.parquet" if split == "val" else "train.parquet")
     pictures, labels = read_parquet(path)
@@ -101,10 +103,14 @@ def read_parquet(path: Path) -> tuple[list[bytes], np.ndarray]:
             raise GessoError("would unpack to more than 2 GB", where=path, fix="a smaller file")
         table = file.read(columns=["image", "label"]).to_pydict()
     except (pyarrow.ArrowException, OSError, MemoryError) as error:
-        raise GessoError(f"cannot be read as parquet: {str(error).splitlines()[0][:120]}", where=path, fix="CIFAR-10 with the columns image and label") from error
+        raise GessoError(
+            f"cannot be read as parquet: {str(error).splitlines()[0][:120]}", where=path, fix="CIFAR-10 with the columns image and label"
+        ) from error
     absent = {"image", "label"} - set(table)
     if absent or not table["label"]:
-        raise GessoError(f"has no column {sorted(absent)[0]!r}" if absent else "holds no rows", where=path, fix="the columns image and label")
+        raise GessoError(
+            f"has no column {sorted(absent)[0]!r}" if absent else "holds no rows", where=path, fix="the columns image and label"
+        )
     pictures = [cell["bytes"] if isinstance(cell, Mapping) and "bytes" in cell else cell for cell in table["image"]]
     bad = next((i for i, cell in enumerate(pictures) if not isinstance(cell, bytes)), None)
     if bad is not None:

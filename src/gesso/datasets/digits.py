@@ -66,10 +66,16 @@ def read_mnist(folder: Path) -> tuple[np.ndarray, np.ndarray, str, str]:
     """Pixels [n 28 28], labels [n], name and licence of MNIST's test files."""
     place = next((p for p in (Path(folder), Path(folder) / "mnist10k") if (p / IMAGES).is_file()), None)
     if place is None:
-        raise GessoError(f"holds no {IMAGES}", where=folder, fix="the folder with MNIST's t10k files, or leave --data out for scikit-learn's digits")
+        raise GessoError(
+            f"holds no {IMAGES}", where=folder, fix="the folder with MNIST's t10k files, or leave --data out for scikit-learn's digits"
+        )
     pixels, labels = read_idx(place / IMAGES), read_idx(place / LABELS)
     if pixels.ndim != 3 or pixels.shape[1:] != SIZE or labels.shape != pixels.shape[:1] or not len(labels) or labels.max() > 9:
-        raise GessoError(f"pictures {list(pixels.shape)} and labels {list(labels.shape)} are not MNIST's", where=place, fix="download the two t10k files again")
+        raise GessoError(
+            f"pictures {list(pixels.shape)} and labels {list(labels.shape)} are not MNIST's",
+            where=place,
+            fix="download the two t10k files again",
+        )
     return pixels, labels.astype(np.int64), "MNIST, its 10,000 test pictures", "as MNIST (research)"
 
 

@@ -50,7 +50,12 @@ def measure_classes(network: Any, dataset: Any, classes: Sequence[str], batch_si
         items = [dataset.item(i, np.random.default_rng(0)) for i in range(start, min(start + batch_size, len(dataset)))]
         asked += [item["label"] for item in items]
         found += classes_of(network, [item["picture"] for item in items]).tolist()
-    rows = {name: {"accuracy": obeyed([c] * asked.count(c), [f for a, f in zip(asked, found, strict=True) if a == c]), "n": asked.count(c)} for c, name in enumerate(classes) if c in asked}
+    wanted, seen = np.array(asked), np.array(found)
+    rows = {
+        name: {"accuracy": obeyed(wanted[wanted == c], seen[wanted == c]), "n": asked.count(c)}
+        for c, name in enumerate(classes)
+        if c in asked
+    }
     return {"accuracy": obeyed(asked, found), "n": len(asked), "data": dataset.name, "per class": rows}
 
 

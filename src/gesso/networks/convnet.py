@@ -49,8 +49,8 @@ class ConvNet(nn.Module):
         self.num_features = width
         self.drop = nn.Dropout(drop)
         self.head = nn.Linear(width, num_classes) if num_classes else None
-        self.register_buffer("mean", torch.tensor(mean[:channels])[:, None, None], persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation[:channels])[:, None, None], persistent=False)
+        self.mean = nn.Buffer(torch.tensor(mean[:channels])[:, None, None], persistent=False)
+        self.deviation = nn.Buffer(torch.tensor(deviation[:channels])[:, None, None], persistent=False)
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -63,7 +63,11 @@ class ConvNet(nn.Module):
         if absent:
             raise GessoError(f"this network has no layer {absent[0]!r}", where="features", fix="one of " + ", ".join(self.layers))
         if min(x.shape[-2:]) < self.least_size:
-            raise GessoError(f"a picture of {x.shape[-1]} × {x.shape[-2]} is too small for this network", where="features", fix=f"at least {self.least_size} a side")
+            raise GessoError(
+                f"a picture of {x.shape[-1]} × {x.shape[-2]} is too small for this network",
+                where="features",
+                fix=f"at least {self.least_size} a side",
+            )
         found: dict[str, Maps] = {}
         h = ((x + 1) / 2 - self.mean) / self.deviation
         for name, layer in self.layers.items():
@@ -91,7 +95,7 @@ class StandardConv2d(nn.Conv2d):
     def __init__(self, num_in: int, num_out: int, size: int, padding: int = 0) -> None:
         super().__init__(num_in, num_out, size, padding=padding)
         self.gain = nn.Parameter(torch.full((num_out,), RELU_GAIN))
-        nn.init.zeros_(self.bias)
+        self.bias = nn.Parameter(torch.zeros(num_out))
 
     def folded_weight(self) -> Tensor:
         weight = self.weight.float()
@@ -107,5 +111,5 @@ VGG19_PLAN = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 
 
 def vgg19() -> ConvNet:
-    """VGG-19's sixteen convolutions with average pooling (Gatys 2016, section 2), expecting weights learned with ImageNet's mean and deviation."""
+    """VGG-19's sixteen convolutions with average pooling (Gatys 2016, section 2), for weights learned with ImageNet's statistics."""
     return ConvNet(3, VGG19_PLAN, 0, standardise=False, mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225))

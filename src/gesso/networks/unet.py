@@ -20,7 +20,9 @@ class UNet(nn.Module):
     the way down and again on the way up. The spatial port is laid beside the input; self-attention stands at the lowest resolution.
     """
 
-    def __init__(self, channels: int, ports: PortSizes, widths: Sequence[int] = (32, 64, 96), depths: Sequence[int] = (1, 1, 1), embedding: int = 128) -> None:
+    def __init__(
+        self, channels: int, ports: PortSizes, widths: Sequence[int] = (32, 64, 96), depths: Sequence[int] = (1, 1, 1), embedding: int = 128
+    ) -> None:
         super().__init__()
         self.embedding = embedding
         self.num_spatial, self.num_vector = ports.spatial, ports.vector
@@ -28,18 +30,19 @@ class UNet(nn.Module):
         self.given = nn.Linear(ports.vector, embedding) if ports.vector else None
         self.enter = nn.Conv2d(channels + ports.spatial, widths[0], 3, padding=1)
 
-        self.down, self.shrink, self.up = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
         before = widths[0]
         for width, depth in zip(widths, depths, strict=True):
-            self.down.append(nn.ModuleList(Block(before if i == 0 else width, width, embedding) for i in range(depth)))
+            self.down.append(Blocks(Block(before if i == 0 else width, width, embedding) for i in range(depth)))
             before = width
-        self.shrink.extend(nn.Conv2d(width, width, 3, stride=2, padding=1) for width in widths[:-1])
+        self.shrink = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2, padding=1) for width in widths[:-1])
         self.middle = nn.ModuleList([Block(before, before, embedding), Attention(before), Block(before, before, embedding)])
         for width, depth in zip(reversed(widths), reversed(depths), strict=True):
-            self.up.append(nn.ModuleList(Block(before + width if i == 0 else width, width, embedding) for i in range(depth)))
+            self.up.append(Blocks(Block(before + width if i == 0 else width, width, embedding) for i in range(depth)))
             before = width
-        self.leave = nn.Sequential(PixelNorm(widths[0]), nn.SiLU(), nn.Conv2d(widths[0], channels, 3, padding=1))
-        nn.init.zeros_(self.leave[-1].weight)
+        last = nn.Conv2d(widths[0], channels, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        self.leave = nn.Sequential(PixelNorm(widths[0]), nn.SiLU(), last)
 
     def forward(self, x: Images, t: Times, ports: Ports) -> Images:
         told = self.time(waves(t, self.embedding))
@@ -49,17 +52,14 @@ class UNet(nn.Module):
         skips = []
         for level, blocks in enumerate(self.down):
             h = self.shrink[level - 1](h) if level else h
-            for block in blocks:
-                h = block(h, told)
+            h = blocks(h, told)
             skips.append(h)
         first, attention, second = self.middle
         h = second(attention(first(h, told)), told)
         for blocks, skip in zip(self.up, reversed(skips), strict=True):
             if skip.shape[-2:] != h.shape[-2:]:
                 h = F.interpolate(h, size=skip.shape[-2:], mode="nearest")
-            h = torch.cat([h, skip], 1)
-            for block in blocks:
-                h = block(h, told)
+            h = blocks(torch.cat([h, skip], 1), told)
         return self.leave(h)
 
 
@@ -81,6 +81,15 @@ class Block(nn.Module):
         return self.skip(x) + h
 
 
+class Blocks(nn.ModuleList):
+    """Blocks one after another."""
+
+    def forward(self, x: Maps, told: Vectors) -> Maps:
+        for block in self:
+            x = block(x, told)
+        return x
+
+
 class PixelNorm(nn.LayerNorm):
     """Layer normalisation over the channels of each pixel, as in ConvNeXt (Liu 2022): fast where channels lie last in memory, and local."""
 
@@ -99,7 +108,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Maps) -> Maps:
         b, c, h, w = x.shape
-        query, key, value = (part.transpose(-1, -2) for part in self.read(self.norm(x)).reshape(b, 3, self.num_heads, c // self.num_heads, h * w).unbind(1))
+        parts = self.read(self.norm(x)).reshape(b, 3, self.num_heads, c // self.num_heads, h * w)
+        query, key, value = parts.transpose(-1, -2).unbind(1)
         mixed = F.scaled_dot_product_attention(query, key, value)
         return x + self.write(mixed.transpose(-1, -2).reshape(b, c, h, w))
 

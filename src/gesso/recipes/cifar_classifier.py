@@ -46,7 +46,12 @@ CARD = Card(
         "ko": "작은 사진이 CIFAR-10의 열 가지 중 무엇인지 알려 줍니다. 내부 특징은 화풍을 재는 데 쓰입니다.",
     },
     conditions=(
-        Slot(name="picture", kind=Picture, required=True, help={"en": "a picture; shown to the network at 32×32", "ko": "사진 한 장; 신경망은 32×32로 봅니다"}),
+        Slot(
+            name="picture",
+            kind=Picture,
+            required=True,
+            help={"en": "a picture; shown to the network at 32×32", "ko": "사진 한 장; 신경망은 32×32로 봅니다"},
+        ),
     ),
     outputs=(
         Out(name="label", medium="label", help={"en": "the class", "ko": "종류"}),
@@ -80,7 +85,18 @@ def stages(preset: Preset) -> list[Stage]:
     if not preset.num_steps:
         return []
     optimiser = Optimiser(rate=2e-3, decay=0.05, warmup=200)
-    return [Stage("classify", Supervised(smoothing=0.05), {"classifier": optimiser}, data, preset.num_steps, preset.batch_size, average=0.995, frame=Frame(SIZE))]
+    return [
+        Stage(
+            "classify",
+            Supervised(smoothing=0.05),
+            {"classifier": optimiser},
+            data,
+            preset.num_steps,
+            preset.batch_size,
+            average=0.995,
+            frame=Frame(SIZE),
+        )
+    ]
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,10 @@ CARD = Card(
             name="picture",
             kind=Picture,
             required=True,
-            help={"en": "a digit, white on black; shown to the network at 28×28", "ko": "검은 바탕에 흰 숫자 그림; 신경망은 28×28로 봅니다"},
+            help={
+                "en": "a digit, white on black; shown to the network at 28×28",
+                "ko": "검은 바탕에 흰 숫자 그림; 신경망은 28×28로 봅니다",
+            },
         ),
     ),
     outputs=(
@@ -74,7 +77,18 @@ def stages(preset: Preset) -> list[Stage]:
         return digits(folder, split, "classifier", sway=1.0)
 
     optimiser = Optimiser(rate=3e-3, decay=0.02, warmup=50)
-    return [Stage("classify", Supervised(smoothing=0.05), {"classifier": optimiser}, data, preset.num_steps, preset.batch_size, average=0.99, frame=Frame(SIZE))]
+    return [
+        Stage(
+            "classify",
+            Supervised(smoothing=0.05),
+            {"classifier": optimiser},
+            data,
+            preset.num_steps,
+            preset.batch_size,
+            average=0.99,
+            frame=Frame(SIZE),
+        )
+    ]
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:

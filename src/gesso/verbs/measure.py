@@ -32,6 +32,10 @@ class Make:
     def __call__(self, **given: Any) -> Result:
         return self.model.generate(**given)
 
+    def other(self, name: str, weights: Path | str | None = None) -> Model:
+        """Another recipe's model to measure with: a yardstick."""
+        return load(name, weights=weights)
+
 
 def measure(
     name: str | Path | Recipe,

@@ -1,0 +1,210 @@
+"""Optimise the input: no network learns; a picture is changed until a frozen network sees in it what was asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from gesso.errors import GessoError
+from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase, item_noise
+from gesso.ports import Ports
+from gesso.shapes import Images, Maps
+
+HISTORY = 20
+Terms = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Repaint:
+    """Neural style transfer (Gatys 2016): L-BFGS on pixels, the content's features (equation 1) against the style's Gram matrices (3 to 5).
+
+    Deviation: each layer's error is divided by its target's own square, so that layers weigh alike whatever the network, and
+    the weights in the settings mean the same for any picture and size. The spatial port holds the content's picture and
+    validity, then the style's; the style's validity says which rectangle it fills.
+    """
+
+    content_layer: str
+    style_layers: tuple[str, ...]
+    role: str = "features"
+    fits: ClassVar[bool] = True
+    needs_grad: ClassVar[bool] = True
+
+    def phases(self, step: int) -> Sequence[Phase]:
+        return ()
+
+    def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
+        return nn.Module()
+
+    def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
+        raise GessoError("nothing is learned here", where=phase.name, fix="gesso generate or gesso fit")
+
+    def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> None:
+        return None
+
+    def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
+        """At the start and after every step a preview, with the terms of the objective as the tap `objective`; then the picture.
+
+        `settings` has `num_steps`, `style_weight`, `content_weight`, `smoothness` and `start` ("content" or "noise").
+        """
+        network = networks[self.role]
+        device = next(network.parameters()).device
+        content, style = pictures_of(inputs.ports, device)
+        check_memory(network, {self.content_layer, *self.style_layers}, (content.shape[-2], content.shape[-1]), device)
+        noise = 0.25 * item_noise(inputs.shape, rng.initial_seed(), inputs.items).to(device)
+        starts = content if settings.start == "content" else noise
+        runs = [Descent(self._objective(network, content[i : i + 1], style[i], settings), starts[i : i + 1]) for i in range(len(content))]
+        num = settings.num_steps
+        for step in range(num + 1):
+            terms = [run.step() if step else run.begin() for run in runs]
+            told = {name: sum(t[name] for t in terms) / len(terms) for name in terms[0]}
+            now = torch.cat([run.x.detach() for run in runs]).clamp(-1, 1)
+            yield Output({"image": now}, taps={"objective": told}, final=False, step=step, num_steps=num)
+        yield Output({"image": now}, step=num, num_steps=num)
+
+    def _objective(self, network: Any, content: Images, style: Images, settings: Any) -> Callable[[Images], Terms]:
+        with torch.no_grad():
+            wanted_content = network.features(content, [self.content_layer])[self.content_layer]
+            wanted_style = {name: gram(tap) for name, tap in network.features(style, self.style_layers).items()}
+
+        def objective(x: Images) -> Terms:
+            taps = network.features(x, {self.content_layer, *self.style_layers})
+            parts = [relative_error(gram(taps[name]), target) for name, target in wanted_style.items()]
+            terms = {
+                "content": settings.content_weight * relative_error(taps[self.content_layer], wanted_content),
+                "style": settings.style_weight * torch.stack(parts).mean(),
+                "smoothness": settings.smoothness * roughness(x),
+            }
+            return {"all": sum(terms.values(), x.new_zeros(())), **terms}
+
+        return objective
+
+
+class Descent:
+    """L-BFGS with a strong Wolfe line search on one picture. `step` is one iteration and gives the objective's terms where it arrived."""
+
+    def __init__(self, objective: Callable[[Images], Terms], start: Images) -> None:
+        self.objective = objective
+        self.x = start.detach().clone().requires_grad_(True)
+        self.optimiser = torch.optim.LBFGS(
+            [self.x], max_iter=1, max_eval=12, history_size=HISTORY, tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe"
+        )
+        self._known: tuple[Tensor, Tensor, Terms] | None = None
+
+    def step(self) -> dict[str, float]:
+        self.optimiser.step(self._evaluate)
+        return self.begin()
+
+    def begin(self) -> dict[str, float]:
+        """The objective's terms where the picture is now."""
+        self._evaluate()
+        assert self._known is not None
+        return {name: float(value) for name, value in self._known[2].items()}
+
+    def _evaluate(self) -> Tensor:
+        # A step begins where the last one's search ended: that place is not evaluated twice.
+        if self._known is None or not torch.equal(self.x, self._known[0]):
+            with torch.enable_grad():
+                terms = self.objective(self.x)
+                (slope,) = torch.autograd.grad(terms["all"], self.x)
+            self._known = (self.x.detach().clone(), slope, {name: value.detach() for name, value in terms.items()})
+        self.x.grad = self._known[1].clone()
+        return self._known[2]["all"]
+
+
+def gram(features: Maps) -> Tensor:
+    """How often features fire together: [b c c], the mean over places (Gatys 2016, equation 3, by place)."""
+    flat = features.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[-1]
+
+
+def relative_error(found: Tensor, wanted: Tensor) -> Tensor:
+    """|found - wanted|² / |wanted|²."""
+    return (found - wanted).square().sum() / wanted.square().sum().clamp_min(1e-12)
+
+
+def roughness(x: Images) -> Tensor:
+    """The mean squared step between neighbouring pixels."""
+    down, across = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
+    return down.square().mean() + across.square().mean()
+
+
+def pictures_of(ports: Ports, device: torch.device) -> tuple[Images, list[Images]]:
+    """The contents [b c h w], and each style [1 c h w] cut to the rectangle it fills."""
+    if ports.spatial is None or ports.spatial.shape[1] % 2:
+        raise GessoError(
+            "this family reads two pictures", where="conditions", fix="a card whose network conditions are a content and a style"
+        )
+    content, style = ports.spatial.to(device).chunk(2, 1)
+    styles = []
+    for one in style:
+        valid = one[-1] > 0
+        rows, columns = valid.any(1).nonzero()[:, 0], valid.any(0).nonzero()[:, 0]
+        if not len(rows):
+            raise GessoError("no style was given", where="style", fix="give a picture whose style to take")
+        styles.append(one[None, :-1, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].contiguous())
+    return content[:, :-1].contiguous(), styles
+
+
+def longest_side(page: tuple[int, int], length: int) -> tuple[int, int]:
+    """The (height, width) of a page brought to that longest side, its proportions kept; at least 8 a side."""
+    h, w = page
+    return max(8, round(h * length / max(h, w))), max(8, round(w * length / max(h, w)))
+
+
+def check_memory(network: Any, names: Collection[str], size: tuple[int, int], device: torch.device) -> None:
+    """GessoError, naming a longest side that fits, where optimising a picture of (height, width) would not fit into free memory."""
+    free = free_memory(device)
+    if free is None:
+        return
+    per_pixel = bytes_a_pixel(network, names, device)
+    need, usable = per_pixel * size[0] * size[1], 0.8 * free
+    if need > usable:
+        fits = int(max(size) * (usable / need) ** 0.5) // 8 * 8
+        raise GessoError(
+            f"{size[1]} × {size[0]} pixels would take about {need / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            where="size",
+            fix=f"a longest side of at most {fits}",
+        )
+
+
+def bytes_a_pixel(network: Any, names: Collection[str], device: torch.device, side: int = 64) -> float:
+    """Memory of one evaluation with its way back, and of L-BFGS's history, per pixel of the picture; measured on a small one."""
+    kept: dict[int, int] = {}
+
+    def keep(value: Tensor) -> Tensor:
+        kept[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+        return value
+
+    weights = sum(p.numel() * p.element_size() for p in network.parameters())
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+        x = torch.zeros(1, 3, side, side, device=device, requires_grad=True)
+        taps = network.features(x, names)
+    largest = max(tap.numel() * tap.element_size() for tap in taps.values())
+    evaluation = max(0, sum(kept.values()) - weights) + 3 * largest  # the way back holds some gradients of the largest layer
+    history = (2 * HISTORY + 8) * 3 * 4
+    return evaluation / side**2 + history
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that can still be had on the device; on a CPU within the limits of its container. None where the system does not say."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    found = []
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(int(line.split()[1]) * 1024)
+        limit, used = (Path("/sys/fs/cgroup", name).read_text().strip() for name in ("memory.max", "memory.current"))
+        if limit != "max":
+            found.append(int(limit) - int(used))
+    except (OSError, ValueError):
+        pass
+    if not found and hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+        found.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(found) if found else None
