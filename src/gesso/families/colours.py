@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gesso.families.family import Batch
+from gesso.families.family import Batch, Inputs
 
 PAPER_WEIGHT, INK_WEIGHT = 0.3, 0.2  # most pixels are paper, and easy; under full ink no colour is seen
 UNLIKELY = -1e4
+SEEN = 0.5  # temperature of the mean colour that people and critics are shown
 
 
 def wishes(batch: Batch, num_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -77,3 +78,29 @@ def wanted_picture(batch: Batch) -> Tensor:
     pieces = batch.clean["pieces"]
     flat = pieces.flatten(1)[..., None].expand(-1, -1, 3)
     return over_line(colours.gather(1, flat).view(*pieces.shape, 3).permute(0, 3, 1, 2), batch.clean["line"])
+
+
+def critic_sees(field: Any, batch: Batch) -> Tensor:
+    """The proposal as a picture under the line, [b 3 h w] in [-1, 1]."""
+    return over_line(field.mean(SEEN), batch.clean["line"])
+
+
+def critic_sees_truth(batch: Batch) -> Tensor:
+    return wanted_picture(batch)
+
+
+def judged_beside(batch: Batch) -> Tensor:
+    """What a critic knows of the wish: all maps that the maker was given."""
+    assert batch.ports.spatial is not None
+    return batch.ports.spatial
+
+
+def looked_at(field: Any, batch: Batch) -> Tensor:
+    """The proposal as people see it, [b h w 3] in 0-255."""
+    return ((field.mean(SEEN) + 1) * 127.5).permute(0, 2, 3, 1)
+
+
+def shares(field: Any, inputs: Inputs, settings: Any) -> dict[str, Tensor]:
+    """The field as media: `shares` [b k+n h w] that sum to 1, and `colours` uint8 [b k+n 3]; marks outside the window have no share."""
+    colours = ((field.colours.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return {"shares": torch.softmax(field.logits.float(), 1), "colours": colours}

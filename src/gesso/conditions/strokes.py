@@ -1,0 +1,77 @@
+"""Strokes without a colour: what the person marks for the rules (this is paper, cut here, these are one)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gesso.conditions.condition import Condition
+from gesso.errors import GessoError
+from gesso.media.file import read_json
+
+Path2D = tuple[tuple[float, float], ...]
+
+
+class Stroke(BaseModel):
+    """A pen's path in the page's pixels; one point is a dot."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path2D = Field(min_length=1, max_length=4096)
+    radius: float = Field(default=3.0, gt=0, le=1000, allow_inf_nan=False)
+
+
+class Strokes(Condition):
+    """Paths in the order they were drawn. Rules read them; no network does."""
+
+    kind: ClassVar[str] = "strokes"
+    repeatable: ClassVar[bool] = True
+
+    strokes: tuple[Stroke, ...] = Field(default=(), max_length=4096)
+
+    @classmethod
+    def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
+        """From a Stroke, a list of them or of paths, {"strokes": […]}, a JSON file, or "x,y x,y x,y"."""
+        try:
+            if isinstance(given, (str, Path)):
+                given = _parsed(str(given), where)
+            if isinstance(given, Stroke):
+                return cls(strokes=(given,))
+            if isinstance(given, Mapping):
+                given = given["strokes"] if "strokes" in given else [given]
+            if isinstance(given, Sequence):
+                return cls(strokes=tuple(s if isinstance(s, Stroke) else Stroke.model_validate(s if isinstance(s, Mapping) else {"path": s}) for s in given))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise GessoError(f"{first['msg']}, not {str(first.get('input'))[:60]!r}", where=where, fix='"x,y x,y x,y", in pixels') from None
+        raise GessoError(f"is a {type(given).__name__}, not strokes", where=where, fix='"x,y x,y x,y", in pixels')
+
+    def check(self, page: tuple[int, int] | None, *, where: str) -> None:
+        if page is None:
+            return
+        for stroke in self.strokes:
+            x, y = stroke.path[0]
+            if all(not (0 <= x < page[1] and 0 <= y < page[0]) for x, y in stroke.path):
+                raise GessoError(f"a stroke at {x:g},{y:g} lies outside the page", where=where, fix=f"x from 0 to {page[1] - 1}, y from 0 to {page[0] - 1}")
+
+    def merge(self, edit: Self) -> Self:
+        return type(self)(strokes=self.strokes + edit.strokes)
+
+    @classmethod
+    def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {"tool": "pen", "schema": cls.model_json_schema(), "modes": ["point", "stroke"], "colour": False}
+
+
+def _parsed(text: str, where: str) -> Any:
+    if text.lower().endswith(".json"):
+        return read_json(text, 8 << 20)
+    try:
+        if text.lstrip().startswith(("[", "{")):
+            return json.loads(text)
+        return [[tuple(float(v) for v in point.split(",")) for point in text.split()]]
+    except ValueError:
+        raise GessoError(f"{text[:60]!r} is no stroke", where=where, fix='"x,y x,y x,y", in pixels') from None

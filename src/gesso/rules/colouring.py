@@ -1,0 +1,86 @@
+"""A drawing coloured by rules from what a network proposes: pieces, cuts, votes, hints that win, flats under the line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gesso.rules import proposal
+from gesso.rules.fill import flats, over_line
+from gesso.rules.hinting import pieces_under
+from gesso.rules.pieces import Pieces, find_pieces
+from gesso.rules.proposal import Field, Knobs, Mark
+
+Dots = Sequence[tuple[Sequence[tuple[float, float]], float]]  # paths and radii
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the person said: `marks` with colours, strokes that say `paper`, `cuts` and `joins` of pieces, in the page's pixels."""
+
+    marks: Sequence[Mark] = ()
+    paper: Dots = ()
+    cuts: Dots = ()
+    joins: Sequence[Sequence[tuple[float, float]]] = ()
+    gap: float | None = None
+
+
+@dataclass(frozen=True)
+class Coloured:
+    """`images` uint8 [h w 3], one a proposal, the first the surest; `pieces`; `colours` of the first, uint8 [num 3]."""
+
+    images: list[np.ndarray]
+    pieces: Pieces
+    colours: np.ndarray = field(repr=False)
+
+
+def colour(line: np.ndarray, fields: Sequence[Field], colours: np.ndarray, wishes: Wishes, knobs: Knobs, *, num: int = 1, spread: float = 1.0, seed: int = 0) -> Coloured:
+    """Colour a drawing's pieces. `fields` are the network's windows over `colours` uint8 [k 3], the palette's and the marks'.
+
+    `num` proposals: the first takes each piece's surest colour; each other adds Gumbel noise of size `spread` to the log
+    shares, one draw a colour for the whole drawing, so that it differs in which colours it prefers and like pieces stay alike.
+    """
+    closed = find_pieces(line, gap=wishes.gap, cuts=_painted(line.shape, wishes.cuts), joins=list(wishes.joins) or None)
+    fields, colours = proposal.group(fields, colours)
+    pieces = proposal.cut(closed, fields, knobs)
+    share = proposal.votes(pieces, fields)
+    rng = np.random.default_rng(seed)
+    images, first, cut = [], None, pieces
+    for n in range(num):
+        noise = None if n == 0 else spread * rng.gumbel(size=len(colours))
+        chosen = proposal.choose(share, colours, pieces.touches_border, knobs, noise)
+        for path, radius in wishes.paper:
+            chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
+        paper = pieces.touches_border & (chosen.min(1) >= 243)
+        parts, chosen = proposal.obey(pieces, chosen, wishes.marks, paper)
+        images.append(over_line(flats(parts, chosen), line))
+        if first is None:
+            first, cut = chosen, parts
+    assert first is not None
+    return Coloured(images, cut, first)
+
+
+def mean_picture(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """What the network alone proposes, before any rule: its mean colour, uint8 [h w 3], windows pasted in order."""
+    from PIL import Image
+
+    page = np.full((*shape, 3), 255, np.uint8)
+    for one in fields:
+        left, top, right, bottom = one.box
+        mean = np.einsum("khw,kc->hwc", one.shares, colours.astype(np.float32)).round().clip(0, 255).astype(np.uint8)
+        page[top:bottom, left:right] = np.asarray(Image.fromarray(mean).resize((right - left, bottom - top), Image.Resampling.BILINEAR))
+    return page
+
+
+def _painted(shape: tuple[int, ...], strokes: Dots) -> np.ndarray | None:
+    if not strokes:
+        return None
+    from PIL import Image, ImageDraw
+
+    page = Image.new("1", (shape[1], shape[0]))
+    pen = ImageDraw.Draw(page)
+    for path, _ in strokes:  # one pixel parts pieces; two, so that a diagonal does too
+        pen.line([tuple(p) for p in path], fill=1, width=2)
+    return np.asarray(page)

@@ -1,0 +1,25 @@
+"""How a page of any size is shown to a network that works in small windows."""
+
+from __future__ import annotations
+
+MOST = 256  # pixels of a window's side
+
+
+def windows(page: tuple[int, int], detail: int) -> list[tuple[tuple[int, int], tuple[int, int, int, int]]]:
+    """[(window's (height, width) in network pixels, its box (left, top, right, bottom) on the page)].
+
+    A page not larger than `detail` is shown as it is, a larger one shrunk so that its short side has at most `detail`
+    pixels and no window more than 256; a long page gets several windows, each overlapping the next by a quarter.
+    """
+    height, width = page
+    short, long = min(page), max(page)
+    scale = min(1.0, detail / long if long <= 1.5 * short else min(detail / short, MOST / short))
+    across = long if long <= 1.5 * short else short
+    num = 1 if across == long else -(-(long - across) * 4 // (across * 3)) + 1
+    out = []
+    for n in range(num):
+        start = 0 if num == 1 else round(n * (long - across) / (num - 1))
+        box = (0, start, width, start + across) if height >= width else (start, 0, start + across, height)
+        size = (max(8, round((box[3] - box[1]) * scale)), max(8, round((box[2] - box[0]) * scale)))
+        out.append((size, box))
+    return out
