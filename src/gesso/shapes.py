@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Images = Float[Tensor, "b c h w"]  # in [-1, 1] unless said otherwise
-Maps = Float[Tensor, "b c h w"]  # any range
+Maps = Float[Tensor, "b _ _ _"]  # b c h w in any range; channels and sizes may differ from one to the next
 Masks = Float[Tensor, "b 1 h w"]  # 1 where something is known, else 0
 Vectors = Float[Tensor, "b d"]
 TokenValues = Float[Tensor, "b n d"]

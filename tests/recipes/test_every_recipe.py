@@ -52,7 +52,8 @@ def test_its_parts_fit(name: str):
         for stage in recipe.stages(preset):
             assert set(stage.trains) <= set(networks), f"{stage.name} trains a role that is not built"
             assert stage.num_steps > 0 and stage.batch_size > 0
-            players = {phase.player for phase in stage.family.phases(0)}
+            looked_at = (0, stage.num_steps // 2, stage.num_steps - 1)
+            players = {phase.player for step in looked_at for phase in stage.family.phases(step)}
             assert players == set(stage.trains), "who moves, and who has an optimiser"
     assert {*recipe.uses.values()} <= set(recipes.names())
 
@@ -64,7 +65,7 @@ def test_what_people_give_survives_json(name: str):
     for index in range(min(3, len(dataset))):
         request = Request.build(recipe.card, simulated(recipe, dataset, index), seed=index)
         again = Request.from_json(json.loads(request.canonical()), recipe.card)
-        assert again == request and again.canonical() == request.canonical()
+        assert again.canonical() == request.canonical()
 
 
 @every

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import ValidationError, field_serializer, field_validator, model_validator
 
 from gesso.conditions.condition import Clean, Condition, Truth
+from gesso.conditions.picture import Pixels
 from gesso.errors import GessoError
 from gesso.media.picture import data_url, from_data_url, read_picture
 from gesso.ports import Frame, Ports, PortSizes
@@ -25,8 +26,8 @@ class Known(Condition):
     """
 
     kind: ClassVar[str] = "known"
-    pixels: np.ndarray
-    mask: np.ndarray
+    pixels: Pixels
+    mask: Pixels
 
     @field_validator("pixels", "mask", mode="before")
     @classmethod

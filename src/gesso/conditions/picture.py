@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import field_serializer, field_validator
+from pydantic import WithJsonSchema, field_serializer, field_validator
 
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.media.picture import data_url, from_data_url, read_picture, to_white
 from gesso.ports import Frame, Ports, PortSizes
 
 
+Pixels = Annotated[np.ndarray, WithJsonSchema({"type": "string", "format": "uri", "description": "a PNG as a data: URL"})]
+
+
 class Picture(Condition):
     """`pixels` is uint8 [h w], [h w 3] or [h w 4], as read (turned as its EXIF says); losslessly PNG in JSON."""
 
     kind: ClassVar[str] = "picture"
-    pixels: np.ndarray
+    pixels: Pixels
 
     @field_validator("pixels", mode="before")
     @classmethod
