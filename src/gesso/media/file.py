@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NoReturn
 from gesso.errors import GessoError
 from gesso.media.budget import DEFAULT, in_megabytes
 
-LONGEST_NAME = 200
+LONGEST_NAME = 400
 NO_FSYNC_OF_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}
 
 REASONS = {
@@ -29,6 +29,7 @@ REASONS = {
     errno.EFBIG: ("the file would be larger than this system lets a file be", "raise the limit (ulimit -f) or write less"),
     errno.ENAMETOOLONG: ("the name is too long", "use a shorter name"),
     errno.ELOOP: ("the links in this path go round in a circle", "give the file itself"),
+    errno.EIO: ("the disk reports an error", "check the disk, or choose another"),
     errno.EMFILE: ("too many files are open", "close some programs, or raise the limit (ulimit -n)"),
 }
 

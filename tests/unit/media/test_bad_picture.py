@@ -6,6 +6,7 @@ import random
 import re
 import subprocess
 import sys
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image, ImageFile
 
 from gesso.errors import GessoError
 from gesso.media.budget import Budget
-from gesso.media.picture import read_picture
+from gesso.media.picture import read_picture, read_png_text
 from unit.media import made
 from unit.media.made import chunk, noise, png, rows_of, saved
 
@@ -35,6 +36,13 @@ def without_last_row_data(data):
     """The same PNG with a sound stream of pixels that ends a few bytes early."""
     start, end = data.index(b"IDAT") + 4, data.index(b"IEND") - 8
     return data[: start - 8] + chunk(b"IDAT", zlib.compress(zlib.decompress(data[start:end])[:-3])) + chunk(b"IEND", b"")
+
+
+def with_wrong_checksum(data):
+    """Sound but for one bit in the checksum of the pixels."""
+    spoiled = bytearray(data)
+    spoiled[data.index(b"IEND") - 5] ^= 1
+    return bytes(spoiled)
 
 
 BAD = {
@@ -60,7 +68,7 @@ BAD = {
     "PNG with no rows": (made.SIGNATURE + png(24, 24, 8, 2)[8:33] + chunk(b"IEND", b""), "cut short"),
     "PNG of two headers": (png(24, 24, 8, 2, rows_of(GOOD), before=png(30000, 30000, 8, 2)[8:33]), "damaged"),
     "PNG signature alone": (made.SIGNATURE, "cut short"),
-    "PNG wrong checksum": (png(24, 24, 8, 2, rows_of(GOOD)).replace(b"IDAT", b"IDAT\x01", 1)[:-1], "damaged|cut short"),
+    "PNG wrong checksum": (with_wrong_checksum(png(24, 24, 8, 2, rows_of(GOOD))), "PNG is damaged"),
     "CMYK JPEG": (saved(Image.new("CMYK", (16, 16)), "JPEG"), "CMYK.*save it as RGB"),
     "CMYK TIFF": (saved(Image.new("CMYK", (16, 16)), "TIFF"), "CMYK.*save it as RGB"),
     "Lab TIFF": (saved(Image.new("LAB", (16, 16)), "TIFF"), "Lab.*save it as RGB"),
@@ -131,7 +139,7 @@ def test_the_bomb_is_small_and_would_open_without_a_guard():
 REFUSE_IN_LITTLE_MEMORY = """
 import resource, sys, warnings
 from gesso.errors import GessoError
-from gesso.media.picture import read_picture
+from gesso.media.picture import read_picture, read_png_text
 import PIL.BmpImagePlugin, PIL.GifImagePlugin, PIL.JpegImagePlugin, PIL.PngImagePlugin, PIL.TiffImagePlugin, PIL.WebPImagePlugin
 warnings.simplefilter("ignore")
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -184,6 +192,20 @@ def test_the_same_child_is_stopped_by_its_limit_when_it_does_decode(tmp_path):
     assert "not enough memory" in run.stdout, run.stdout + run.stderr
 
 
+@pytest.mark.parametrize("kind, head", [(b"iCCP", b"p\x00\x00"), (b"zTXt", b"p\x00\x00"), (b"iTXt", b"p\x00\x01\x00\x00\x00")])
+def test_metadata_is_inflated_no_further_than_the_budget(kind, head):
+    data = png(24, 24, 8, 2, rows_of(GOOD), before=chunk(kind, head + made.zeros(2**26)))
+    budget = Budget(max_text_bytes=2**20)
+    for read in (read_picture, read_png_text) if kind != b"iCCP" else (read_picture,):
+        tracemalloc.start()
+        try:
+            with pytest.raises(GessoError, match="more text or metadata"):
+                read(data, budget=budget)
+            assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+        finally:
+            tracemalloc.stop()
+
+
 def test_files_larger_than_the_budget(tmp_path):
     path = tmp_path / "cat.png"
     path.write_bytes(saved(GOOD, "PNG"))
@@ -215,7 +237,7 @@ def test_places_that_are_no_picture(tmp_path):
     assert "no file was named" in str(refused(""))
     assert "not opened" in str(refused("https://example.org/cat.png"))
     assert refused("no/such/cat.png").where == "no/such/cat.png"
-    assert len(str(refused("c" * 100_000))) < 400
+    assert len(str(refused("c" * 100_000))) < 600
     assert "\x1b" not in str(refused("cat\x1b[31m.png"))
     str(refused(os.fsdecode(b"cat\xff.png"))).encode("utf-8")
 

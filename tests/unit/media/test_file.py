@@ -103,7 +103,7 @@ CODES = {
     errno.EROFS: "read-only",
     errno.EACCES: "may not read or write",
     errno.EDQUOT: "quota",
-    errno.EIO: "error",
+    errno.EIO: "the disk reports an error",
 }
 
 
@@ -197,7 +197,7 @@ def test_read_bytes_is_bounded(tmp_path):
     path = tmp_path / "cat"
     path.write_bytes(b"x" * 300_000)
     assert read_bytes(path, 300_000) == b"x" * 300_000
-    with pytest.raises(GessoError, match="larger than 0.3 MB"):
+    with pytest.raises(GessoError, match=r"larger than 0\.3 MB"):
         read_bytes(path, 299_999)
     path.write_bytes(b"")
     assert read_bytes(path, 0) == b""
@@ -212,7 +212,7 @@ def test_a_file_that_says_it_is_empty_and_is_not():
 
 
 def test_where_names_the_input(tmp_path):
-    with pytest.raises(GessoError, match="^--sketch: there is no such file"):
+    with pytest.raises(GessoError, match=r"^--sketch: there is no such file"):
         read_bytes(tmp_path / "none", where="--sketch")
 
 
@@ -252,4 +252,4 @@ def test_names_as_people_may_see_them():
     assert shown(Path("a") / "b.png") == os.path.join("a", "b.png")
     assert shown("a\x1b[2J\n\u202eb") == "a\\x1b[2J\\n\\u202eb"
     shown(os.fsdecode(b"\xff")).encode("utf-8")
-    assert len(shown("c" * 10_000)) < 200
+    assert len(shown("c" * 10_000)) < 400

@@ -10,7 +10,7 @@ from PIL import Image
 from gesso.errors import GessoError
 from gesso.media.budget import Budget
 from gesso.media.picture import data_url, encode_png, from_data_url, read_picture, read_png_text, to_white
-from unit.media.made import chunk, interlaced_png, noise, png, rows_of, saved
+from unit.media.made import chunk, interlaced_png, noise, png, rows_of, saved, tiff
 
 SHAPES = [(20, 30), (20, 30, 3), (20, 30, 4)]
 
@@ -131,6 +131,14 @@ def test_16_bit_grey_is_scaled_never_clipped():
     np.testing.assert_array_equal(read_picture(Image.fromarray(ramp)), want)
     big_endian = Image.frombytes("I;16B", (24, 16), ramp.astype(">u2").tobytes())
     np.testing.assert_array_equal(read_picture(big_endian), want)
+
+
+def test_12_bit_grey_is_scaled_by_its_own_top():
+    ramp = np.linspace(0, 4095, 16 * 16).astype(int).reshape(16, 16)
+    first, second = ramp[:, ::2], ramp[:, 1::2]
+    packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], -1).astype(np.uint8).tobytes()
+    tags = {256: (3, 16), 257: (3, 16), 258: (3, 12), 259: (3, 1), 262: (3, 1), 273: (4, 8), 277: (3, 1), 278: (3, 16), 279: (4, 384)}
+    np.testing.assert_array_equal(read_picture(tiff(tags, packed)), np.rint(ramp * 255 / 4095))
 
 
 def test_dark_16_bit_grey_stays_dark():

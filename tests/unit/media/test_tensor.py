@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -65,3 +68,9 @@ def test_what_is_no_picture(x):
 def test_what_is_no_tensor(picture):
     with pytest.raises(GessoError, match="uint8"):
         to_tensor(picture)
+
+
+def test_torch_is_imported_only_where_tensors_are_made():
+    names = "budget, decode, file, grid, picture, png, tensor"
+    code = f"from gesso.media import {names}; import sys; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
