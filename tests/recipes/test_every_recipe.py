@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,24 @@ def smallest(recipe: Recipe) -> str:
     return "tiny" if "tiny" in recipe.presets else next(iter(recipe.presets))
 
 
-def examples(recipe: Recipe, place: Path | None = None) -> Any:
-    """The dataset of the first stage; skipped where the recipe has none or needs files."""
+@cache
+def loaded(name: str) -> Any:
+    """The dataset of the recipe's first stage as it is without any files, or why there is none."""
+    recipe = recipes.find(name)
     stages = recipe.stages(recipe.preset(smallest(recipe)))
     if not stages:
-        pytest.skip(f"{recipe.name} learns nothing of its own")
+        return "learns nothing of its own"
     try:
-        return stages[0].data(place, "train")
+        return stages[0].data(None, "train")
     except GessoError as error:
-        pytest.skip(f"{recipe.name} needs data: {error}")
+        return f"needs data: {error}"
+
+
+def examples(name: str) -> Any:
+    found = loaded(name)
+    if isinstance(found, str):
+        pytest.skip(f"{name} {found}")
+    return found
 
 
 def simulated(recipe: Recipe, dataset: Any, index: int = 0) -> dict[str, Any]:
@@ -61,7 +71,7 @@ def test_its_parts_fit(name: str):
 @every
 def test_what_people_give_survives_json(name: str):
     recipe = recipes.find(name)
-    dataset = examples(recipe)
+    dataset = examples(name)
     for index in range(min(3, len(dataset))):
         request = Request.build(recipe.card, simulated(recipe, dataset, index), seed=index)
         again = Request.from_json(json.loads(request.canonical()), recipe.card)
@@ -71,7 +81,7 @@ def test_what_people_give_survives_json(name: str):
 @every
 def test_ports_are_as_wide_as_the_kind_says(name: str):
     recipe = recipes.find(name)
-    dataset = examples(recipe)
+    dataset = examples(name)
     rng = np.random.default_rng(0)
     item = dataset.item(0, rng)
     (stage, *_) = recipe.stages(recipe.preset(smallest(recipe)))
@@ -93,7 +103,7 @@ def test_it_learns_and_makes(name: str, tmp_path: Path):
     import gesso
 
     recipe = recipes.find(name)
-    dataset = examples(recipe)
+    dataset = examples(name)
     gesso.train(name, data=None, out=tmp_path / "run", preset=smallest(recipe), steps=2, quiet=True)
     model = gesso.load(name, weights=tmp_path / "run")
     given = simulated(recipe, dataset)
