@@ -36,11 +36,7 @@ def find_bridges(free: np.ndarray, depth: np.ndarray, gap: float) -> Bridges:
     `free` is bool [h w]; `depth` [h w] is the distance of each ink pixel to the nearest free one.
     """
     start, end, width = _necks(free, gap)
-    kept = [
-        i
-        for i in range(len(width))
-        if _is_end(free, depth, start[i], end[i], gap) or _is_end(free, depth, end[i], start[i], gap)
-    ]
+    kept = [i for i in range(len(width)) if _is_end(free, depth, start[i], end[i], gap) or _is_end(free, depth, end[i], start[i], gap)]
     return Bridges(start[kept], end[kept], width[kept])
 
 
@@ -77,7 +73,8 @@ def _necks(free: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray, np.nda
     apart = np.hypot(pairs[:, 0] - pairs[:, 2], pairs[:, 1] - pairs[:, 3])
     pairs, apart = (v[np.argsort(apart, kind="stable")] for v in (pairs, apart))
     cell = max(2, int(gap / 2))
-    _, first = np.unique(pairs // cell, axis=0, return_index=True)
+    corner = np.argmax(~free.all(1)), np.argmax(~free.all(0))  # counted from the first ink, so that paper around changes nothing
+    _, first = np.unique((pairs - np.tile(corner, 2)) // cell, axis=0, return_index=True)
     first.sort()
     return pairs[first, :2], pairs[first, 2:], apart[first] - 1
 
@@ -88,7 +85,7 @@ def _is_end(free: np.ndarray, depth: np.ndarray, here: np.ndarray, there: np.nda
     Within a disc somewhat wider than the stroke, the ink joined to `here` leaves by one arm, and that arm points back.
     """
     back = (here - there) / np.hypot(*(here - there))
-    most = max(8.0, 4 * gap)
+    most = max(16.0, 5 * gap)
     steps = np.arange(0, most)[:, None] * back + here
     iy, ix = np.rint(steps).astype(int).T
     inside = (iy >= 0) & (iy < free.shape[0]) & (ix >= 0) & (ix < free.shape[1])
@@ -113,7 +110,7 @@ def _is_end(free: np.ndarray, depth: np.ndarray, here: np.ndarray, there: np.nda
     widest = int(spaces.argmax())
     extent = 2 * np.pi - spaces[widest]
     middle = angles[widest] + spaces[widest] + extent / 2
-    return bool(extent <= np.deg2rad(130) and np.sin(middle) * back[0] + np.cos(middle) * back[1] >= ACROSS)
+    return bool(extent <= np.deg2rad(75) and np.sin(middle) * back[0] + np.cos(middle) * back[1] >= ACROSS)
 
 
 def close(free: np.ndarray, bridges: Bridges, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

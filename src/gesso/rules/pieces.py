@@ -234,8 +234,9 @@ def _absorbed(pairs: np.ndarray, lengths: np.ndarray, area: np.ndarray, old: np.
             aim = aim[aim]
         table, area = aim[table], np.bincount(aim, area, len(area))
         pairs = np.sort(aim[pairs], axis=1)
-        pairs, same = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0, return_inverse=True), pairs[:, 0] != pairs[:, 1]
-        pairs, lengths = pairs[0], np.bincount(pairs[1].ravel(), lengths[same], len(pairs[0]))
+        kept = pairs[:, 0] != pairs[:, 1]
+        pairs, same = np.unique(pairs[kept], axis=0, return_inverse=True)
+        lengths = np.bincount(same.ravel(), lengths[kept], len(pairs))
     return _stray(table, area, old, least)
 
 
