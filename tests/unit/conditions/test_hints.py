@@ -1,0 +1,73 @@
+"""Hints: read from every door, merged in order, encoded where they lie."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gesso.conditions.hints import Hint, Hints, stamp
+from gesso.errors import GessoError
+from gesso.ports import Frame
+
+
+def read(given):
+    return Hints.read(given, where="hints", options={})
+
+
+def test_the_same_hint_through_every_door(tmp_path):
+    file = tmp_path / "hints.json"
+    file.write_text(json.dumps({"hints": [{"x": 30, "y": 40, "color": "#ff8800", "radius": 2}]}))
+    wanted = Hints(marks=(Hint(30, 40, "#ff8800", radius=2),))
+    doors = ["30,40,#ff8800,2", Hint(30, 40, "#F80", radius=2), [Hint(30, 40, "#ff8800", radius=2)], str(file), file.read_text()]
+    assert [read(d) for d in doors] == [wanted] * 5
+
+
+def test_json_is_lossless():
+    value = Hints(marks=(Hint(1.25, 2, "orange"), Hint(path=[(1, 2), (3, 4.5)], color="#123456", radius=0.5)))
+    assert Hints.model_validate_json(value.model_dump_json()) == value
+
+
+@pytest.mark.parametrize("bad", ["30,40", "30,40,#ggg", "a,b,#fff", "1,2,#fff,-3", "1,2,#fff,nan", "inf,2,#fff", 7, [{"x": 1}], '{"x":', "[3]"])
+def test_what_is_no_hint_is_refused_by_name(bad):
+    with pytest.raises(GessoError, match="hints"):
+        read(bad)
+
+
+def test_outside_the_page_is_refused_and_says_where():
+    with pytest.raises(GessoError, match=r"500,2 lies outside.*0 to 99"):
+        read("500,2,#f00").check((50, 100), where="hints")
+    read("99,49,#f00").check((50, 100), where="hints")
+
+
+def test_later_wins_where_they_meet():
+    both = read("5,5,#ff0000,3").merge(read("5,5,#0000ff,2"))
+    ports = Hints.encode([both], Frame((12, 12)))
+    assert ports.spatial[0, :3, 5, 5].tolist() == [-1, -1, 1]
+    assert ports.tokens.mask.tolist() == [[True, True]]
+
+
+def test_null_is_zero_and_masked():
+    ports = Hints.encode([None, read("3,3,#ffffff,1")], Frame((8, 8)))
+    assert not ports.spatial[0].any() and not ports.tokens.mask[0].any()
+    assert ports.spatial[1, 3].sum() == 5 and ports.tokens.places[1, 0].sum() == 5
+
+
+def test_a_mark_outside_the_window_is_absent_and_one_inside_is_scaled():
+    frame = Frame((16, 16), box=(32, 0, 64, 32), page=(64, 64))
+    ports = Hints.encode([read([Hint(8, 8, "#f00", radius=2), Hint(48, 16, "#0f0", radius=2)])], frame)
+    assert ports.tokens.mask.tolist() == [[False, True]]
+    ys, xs = np.nonzero(ports.tokens.places[0, 1].numpy())
+    assert abs(ys.mean() - 8) < 0.6 and abs(xs.mean() - 8) < 0.6
+
+
+def test_a_stroke_covers_its_path_and_nothing_else():
+    box, cover = stamp(Hint(path=[(2, 5), (12, 5)], color="#f00", radius=1), Frame((20, 20)))
+    rows, columns = box
+    page = np.zeros((20, 20), bool)
+    page[rows, columns] = cover
+    assert page[5, 2:13].all() and not page[8:].any() and not page[:, 15:].any()
+
+
+def test_even_a_hair_of_a_hint_covers_a_pixel():
+    box, cover = stamp(Hint(500, 500, "#f00", radius=0.1), Frame((64, 64), page=(1000, 1000)))
+    assert cover.any()

@@ -1,0 +1,33 @@
+"""Strokes for the rules, through every door."""
+
+import pytest
+
+from gesso.conditions.strokes import Stroke, Strokes
+from gesso.errors import GessoError
+
+
+def read(given):
+    return Strokes.read(given, where="cuts", options={})
+
+
+def test_the_same_stroke_through_every_door():
+    wanted = Strokes(strokes=(Stroke(path=((1, 2), (3, 4))),))
+    doors = ["1,2 3,4", [[(1, 2), (3, 4)]], wanted.strokes[0], {"strokes": [{"path": [[1, 2], [3, 4]]}]}, '[{"path": [[1, 2], [3, 4]]}]']
+    assert [read(d) for d in doors] == [wanted] * 5
+    assert Strokes.model_validate_json(wanted.model_dump_json()) == wanted
+
+
+@pytest.mark.parametrize("bad", ["", "1", "1,2,3", "[", 4, [[]], "nan,1 2,2x"])
+def test_what_is_no_stroke_is_refused(bad):
+    with pytest.raises(GessoError, match="cuts"):
+        read(bad)
+
+
+def test_wholly_outside_is_refused():
+    with pytest.raises(GessoError, match="outside"):
+        read("500,500 600,600").check((100, 100), where="cuts")
+    read("50,50 600,600").check((100, 100), where="cuts")
+
+
+def test_later_strokes_come_after():
+    assert [s.path[0] for s in read("1,1").merge(read("2,2")).strokes] == [(1, 1), (2, 2)]

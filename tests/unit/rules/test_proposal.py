@@ -1,0 +1,149 @@
+"""Proposals on pieces: votes, cuts, colours that look the same, and hints that win."""
+
+import numpy as np
+import pytest
+
+from gesso.rules.colouring import Wishes, colour
+from gesso.rules.pieces import find_pieces
+from gesso.rules.proposal import Field, Knobs, choose, cut, group, likeliest, obey, votes
+
+WHITE, RED, BLUE = (255, 255, 255), (220, 40, 40), (40, 60, 220)
+COLOURS = np.array([WHITE, RED, BLUE], np.uint8)
+
+
+def page(size=72):
+    """A closed box in the middle of a page."""
+    line = np.full((size, size), 255, np.uint8)
+    a, b = size // 4, size * 3 // 4
+    line[a : b + 1, [a, b]] = 0
+    line[[a, b], a : b + 1] = 0
+    return line
+
+
+def field(wins, sure=0.9, size=72, small=None):
+    """A field in which `wins` [h w] says which colour is likeliest."""
+    shares = np.full((3, *wins.shape), (1 - sure) / 2, np.float32)
+    np.put_along_axis(shares, wins[None], sure, 0)
+    return Field(shares, (0, 0, size, size))
+
+
+def inside(value, size=72, other=0):
+    wins = np.full((size, size), other)
+    wins[size // 4 : size * 3 // 4, size // 4 : size * 3 // 4] = value
+    return wins
+
+
+def test_a_piece_takes_its_vote_and_the_rest_stays_paper():
+    out = colour(page(), [field(inside(1))], COLOURS, Wishes(), Knobs())
+    assert tuple(out.images[0][36, 36]) == RED and tuple(out.images[0][2, 2]) == WHITE
+    assert tuple(out.images[0][36, 18]) == (0, 0, 0), "ink stays"
+
+
+def test_no_fringe_beside_the_line():
+    line = page()
+    line[18:55, 17] = line[18:55, 19] = 140  # a soft edge
+    out = colour(line, [field(inside(1))], COLOURS, Wishes(), Knobs()).images[0]
+    assert np.abs(out[36, 19].astype(int) - np.array(RED) * 140 // 255).max() <= 2
+
+
+def test_a_hint_wins_whatever_is_proposed():
+    out = colour(page(), [field(inside(1))], COLOURS, Wishes(marks=[([(36, 36)], (1, 200, 3), 2.0)]), Knobs())
+    assert (out.images[0][20:53, 20:53] == (1, 200, 3)).all() and tuple(out.images[0][2, 2]) == WHITE
+
+
+def test_the_later_hint_wins():
+    marks = [([(36, 36)], (1, 200, 3), 2.0), ([(30, 30)], (9, 9, 200), 2.0)]
+    assert tuple(colour(page(), [field(inside(1))], COLOURS, Wishes(marks=marks), Knobs()).images[0][36, 36]) == (9, 9, 200)
+
+
+def test_a_hint_on_open_paper_never_spreads():
+    out = colour(page(), [field(inside(1))], COLOURS, Wishes(marks=[([(8, 8)], (1, 200, 3), 2.0)]), Knobs()).images[0]
+    green = (out == (1, 200, 3)).all(-1)
+    assert green[8, 8] and green.sum() < 40
+
+
+def test_a_white_hint_makes_paper():
+    out = colour(page(), [field(inside(1))], COLOURS, Wishes(marks=[([(36, 36)], WHITE, 2.0)]), Knobs()).images[0]
+    assert (out[20:53, 20:53] == 255).all()
+
+
+def test_an_open_shape_is_cut_where_the_proposal_has_an_edge():
+    line = page()
+    line[30:40, 54] = 255  # a wide opening
+    knobs, closed = Knobs(), find_pieces(line, gap=0)
+    assert closed.num == 1
+    assert cut(closed, [field(inside(1))], knobs).num == 2
+    out = colour(line, [field(inside(1))], COLOURS, Wishes(gap=0), knobs).images[0]
+    assert tuple(out[36, 36]) == RED and tuple(out[36, 66]) == WHITE
+
+
+def test_an_unsure_edge_cuts_nothing():
+    line = np.full((72, 72), 255, np.uint8)
+    assert cut(find_pieces(line), [field(inside(1), sure=0.4)], Knobs(sure=0.6)).num == 1
+
+
+def test_crumbs_are_not_cut_off():
+    wins = np.zeros((72, 72), int)
+    wins[30:32, 30:32] = 1
+    assert cut(find_pieces(np.full((72, 72), 255, np.uint8)), [field(wins)], Knobs(least=10)).num == 1
+
+
+def test_votes_are_mean_shares_whatever_the_fields_size():
+    pieces = find_pieces(page(), gap=0)
+    fine = votes(pieces, [field(inside(1))])
+    coarse = votes(pieces, [Field(field(inside(1)).shares.reshape(3, 36, 2, 36, 2).mean((2, 4)), (0, 0, 72, 72))])
+    at = pieces.labels[36, 36]
+    assert fine[at].argmax() == coarse[at].argmax() == 1
+    assert fine.sum(1) == pytest.approx(1, abs=1e-4)
+
+
+def test_two_windows_speak_where_they_lie_deepest():
+    left, right = np.zeros((72, 40), int), np.ones((72, 40), int)
+    fields = [Field(field(left).shares, (0, 0, 40, 72)), Field(field(right).shares, (32, 0, 72, 72))]
+    best, _ = likeliest(fields, (72, 72))
+    assert (best[36, :34] == 0).all() and (best[36, 39:] == 1).all()
+
+
+def test_colours_that_look_the_same_are_one_wish_and_the_hints_own_is_kept():
+    shares = np.zeros((4, 2, 2), np.float32)
+    shares[1], shares[3], shares[2] = 0.3, 0.3, 0.4
+    fields, colours = group([Field(shares, (0, 0, 2, 2))], np.array([WHITE, RED, BLUE, (221, 41, 40)], np.uint8))
+    best = fields[0].shares[:, 0, 0].argmax()
+    assert tuple(colours[best]) == (221, 41, 40) and fields[0].shares[best, 0, 0] == pytest.approx(0.6)
+
+
+def test_paper_is_a_decision_of_its_own():
+    share = np.array([[0.45, 0.4, 0.15]])
+    assert tuple(choose(share, COLOURS, np.array([False]), Knobs())[0]) == WHITE
+    coloured = choose(share, COLOURS, np.array([False]), Knobs(inside=-1.0, temperature=0))[0]
+    assert tuple(coloured) == RED
+
+
+def test_proposals_differ_and_like_pieces_stay_alike():
+    line = page()
+    line[30, 18:55] = 0  # two boxes now
+    shares = np.stack([inside(0.1, other=0.9), inside(0.5, other=0.05), inside(0.4, other=0.05)]).astype(np.float32)
+    out = colour(line, [Field(shares, (0, 0, 72, 72))], COLOURS, Wishes(), Knobs(temperature=0), num=4, spread=1.5, seed=3)
+    pairs = {(tuple(i[24, 36]), tuple(i[45, 36])) for i in out.images}
+    assert len(pairs) >= 2 and all(a == b for a, b in pairs)
+    again = colour(line, [Field(shares, (0, 0, 72, 72))], COLOURS, Wishes(), Knobs(temperature=0), num=4, spread=1.5, seed=3)
+    assert all((a == b).all() for a, b in zip(out.images, again.images, strict=True))
+
+
+def test_strokes_say_paper_cut_and_join():
+    fields = [field(inside(1))]
+    paper = colour(page(), fields, COLOURS, Wishes(paper=[([(36, 36)], 2.0)]), Knobs())
+    assert tuple(paper.images[0][36, 36]) == WHITE
+    halves = colour(page(), fields, COLOURS, Wishes(cuts=[([(18, 36), (54, 36)], 1.0)], marks=[([(36, 25)], BLUE, 2.0)]), Knobs()).images[0]
+    assert tuple(halves[25, 36]) == BLUE and tuple(halves[45, 36]) == RED
+    line = page()
+    line[36, 18:55] = 0
+    one = colour(line, fields, COLOURS, Wishes(joins=[[(36, 25), (36, 45)]], marks=[([(36, 25)], BLUE, 2.0)]), Knobs()).images[0]
+    assert tuple(one[25, 36]) == tuple(one[45, 36]) == BLUE
+
+
+def test_obey_keeps_each_pieces_colour_when_a_dab_is_cut_off():
+    pieces = find_pieces(page(), gap=0)
+    colours = np.array([WHITE, RED], np.uint8)
+    parts, ink = obey(pieces, colours, [([(8, 8)], BLUE, 2.0)], np.array([True, False]))
+    assert tuple(ink[parts.labels[36, 36]]) == RED and tuple(ink[parts.labels[8, 8]]) == BLUE and tuple(ink[parts.labels[60, 60]]) == WHITE
