@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
 import platform
 import sys
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +28,7 @@ from gesso.request import MAX_SEED, Request, readable
 SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 KEYWORD = "gesso"
 MAX_EMBEDDED = 32 * 2**20  # bytes of the conditions' JSON
+LARGE = 4096  # values, beyond which an array in JSON is packed
 Checked = TypeVar("Checked", bound=BaseModel)
 HASH = r"^[0-9a-f]{64}$"
 NAME = r"^[A-Za-z0-9_.:-]{1,100}$"
@@ -118,10 +121,11 @@ def record(
     threads: int,
     dtype: str = "float32",
     files: Mapping[str, str] | None = None,
-    limit: int = MAX_EMBEDDED,
+    limit: int | None = None,
     time: datetime | None = None,
 ) -> Record:
-    """The record of outputs just made. Conditions are embedded whole up to `limit` bytes together; the largest beyond it are named by hash.
+    """The record of outputs just made. Conditions are embedded whole up to `limit` bytes (32 MiB) together;
+    the largest beyond it are named by hash.
 
     `files` {condition: file's name} says where they came from; names only, no folder is written down.
     """
@@ -129,7 +133,7 @@ def record(
     sizes = {name: len(canonical(value)) for name, value in asked["conditions"].items()}
     left: dict[str, Left] = {}
     for name in sorted(sizes, key=lambda n: sizes[n], reverse=True):
-        if sum(sizes.values()) <= limit:
+        if sum(sizes.values()) <= (MAX_EMBEDDED if limit is None else limit):
             break
         source = Path((files or {}).get(name, name)).name[:255]
         left[name] = Left(sha256=condition_hash(asked["conditions"].pop(name)), name=source, size=sizes.pop(name))
@@ -176,17 +180,29 @@ def digest(value: Any) -> Digest:
     if isinstance(value, np.ndarray):
         head = f"{value.dtype.str}{value.shape}".encode()
         return Digest(sha256=hashlib.sha256(head + np.ascontiguousarray(value).tobytes()).hexdigest(), shape=value.shape)
-    return Digest(sha256=hashlib.sha256(canonical(plain(value))).hexdigest())
+    return Digest(sha256=hashlib.sha256(canonical(_hashed(value))).hexdigest())
+
+
+def _hashed(value: Any) -> Any:
+    """An output as JSON, with the hash of each array in its place."""
+    if isinstance(value, np.ndarray):
+        return digest(value).sha256
+    if isinstance(value, Mapping):
+        return {str(key): _hashed(one) for key, one in value.items()}
+    return [_hashed(one) for one in value] if isinstance(value, (list, tuple)) else plain(value)
 
 
 def plain(value: Any) -> Any:
-    """An output as JSON holds it: arrays and tensors as lists, numbers as numbers."""
+    """An output as JSON holds it: numbers as numbers, small arrays as lists, large ones as {"dtype", "shape", "zlib"} with base64."""
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if isinstance(value, np.ndarray) and value.size > LARGE and value.dtype.kind in "biuf":
+        packed = base64.b64encode(zlib.compress(np.ascontiguousarray(value).tobytes())).decode()
+        return {"dtype": value.dtype.str, "shape": list(value.shape), "zlib": packed}
     if hasattr(value, "tolist"):
         return value.tolist()
     return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)

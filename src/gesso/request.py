@@ -29,7 +29,14 @@ class Request(BaseModel):
 
     @classmethod
     def build(
-        cls, card: Card, conditions: Mapping[str, Any], *, seed: int = 0, settings: Mapping[str, Any] | Settings | None = None, weights: Mapping[str, str] | None = None, preset: str = ""
+        cls,
+        card: Card,
+        conditions: Mapping[str, Any],
+        *,
+        seed: int = 0,
+        settings: Mapping[str, Any] | Settings | None = None,
+        weights: Mapping[str, str] | None = None,
+        preset: str = "",
     ) -> Request:
         """A checked request from what came through any door; every misfit is a GessoError that names its field."""
         values = card.read(conditions)
@@ -51,15 +58,37 @@ class Request(BaseModel):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], card: Card) -> Request:
-        try:
-            values = {name: card.slot(name).kind.model_validate(value) for name, value in data.get("conditions", {}).items()}
-        except ValidationError as error:
-            raise readable(error) from None
-        return cls.build(card, values, seed=data.get("seed", 0), settings=data.get("settings") or {}, weights=data.get("weights"), preset=data.get("preset", ""))
+        """A request from JSON that anybody may have written."""
+        if not isinstance(data, Mapping):
+            raise GessoError(f"a request is a JSON object, not {type(data).__name__}", where="request")
+        if data.get("recipe", card.name) != card.name:
+            raise GessoError(f"this is a request for {data['recipe']!r}, not for {card.name!r}", where="recipe")
+        parts = {part: data.get(part, {}) for part in ("conditions", "settings", "weights")}
+        for part, value in parts.items():
+            if not isinstance(value, Mapping):
+                raise GessoError(f"is a JSON object, not {type(value).__name__}", where=part)
+        values = {name: _value(card, name, value) for name, value in parts["conditions"].items()}
+        return cls.build(
+            card, values, seed=data.get("seed", 0), settings=parts["settings"], weights=parts["weights"], preset=data.get("preset", "")
+        )
 
     def canonical(self) -> str:
         """The request as one line of JSON with sorted keys: equal requests have equal text."""
         return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _value(card: Card, name: str, value: Any) -> Condition:
+    kind = card.slot(name).kind
+    if isinstance(value, kind):
+        return value
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        wrong = readable(error)
+        raise GessoError(wrong.what, where=f"{name}.{wrong.where}") from None
+    except (TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        # A kind's own reading took something about its input for granted.
+        raise GessoError(f"is no {kind.kind} ({type(error).__name__}: {error})", where=name) from error
 
 
 def readable(error: ValidationError) -> GessoError:
@@ -67,4 +96,4 @@ def readable(error: ValidationError) -> GessoError:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or "request"
     given = repr(first.get("input"))
-    return GessoError(f"{first['msg']}, not {given if len(given) < 60 else given[:57] + '…'}", where=where)
+    return GessoError(f"{first['msg'].removeprefix('Value error, ')}, not {given if len(given) < 60 else given[:57] + '…'}", where=where)

@@ -22,8 +22,7 @@ CAPTIONS = {
     "sketch": {"en": "drawing", "ko": "선화"},
     "hints": {"en": "hints", "ko": "색 힌트"},
     "result": {"en": "coloured with the hints", "ko": "힌트로 채색"},
-    "alone": {"en": "without hints", "ko": "힌트 없이"},
-    "proposal": {"en": "proposal", "ko": "제안"},
+    "proposal": {"en": "without hints, proposal", "ko": "힌트 없는 제안"},
 }
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1500px;padding:0 1rem;background:#f4f2ee;color:#222}
@@ -44,7 +43,7 @@ class Sample:
 
 
 def demo(out: Path | str, *, on_drawing: Callable[[int, int, str], None] | None = None, size: int | None = None) -> Path:
-    """Colour every sample drawing with and without its hints, in four proposals, into `out`; returns the gallery's path.
+    """Colour every sample drawing with its hints, and without them in four proposals, into `out`; returns the gallery's path.
 
     `on_drawing(done, all, title)` is told of each; `size` shrinks the drawings to that longest side first.
     """
@@ -90,18 +89,12 @@ def _coloured(model: Model, sample: Sample, folder: Path, size: int | None) -> l
     write_atomic(own / "sketch.png", encode_png(sketch))
     write_atomic(own / "hints.png", encode_png(with_hints(sketch, hints)))
     model.generate(sketch=sketch, hints=hints).save(own / "result.png")
-    model.generate(sketch=sketch).save(own / "alone.png")
-    made = [(name, f"{own.name}/{name}.png") for name in ("sketch", "hints", "result", "alone")]
-    name = _proposal_setting(model)
-    for number in range(PROPOSALS if name else 0):
-        proposal: dict[str, Any] = {str(name): number}
-        model.generate(sketch=sketch, **proposal).save(own / f"proposal-{number + 1}.png")
+    made = [(name, f"{own.name}/{name}.png") for name in ("sketch", "hints", "result")]
+    for number in range(PROPOSALS if "choice" in model.card.settings.model_fields else 1):
+        choice: dict[str, Any] = {"choice": number} if number else {}
+        model.generate(sketch=sketch, **choice).save(own / f"proposal-{number + 1}.png")
         made.append(("proposal", f"{own.name}/proposal-{number + 1}.png"))
     return made
-
-
-def _proposal_setting(model: Model) -> str | None:
-    return next((name for name in model.card.settings.model_fields if name.startswith("proposal")), None)
 
 
 def with_hints(sketch: Any, hints: Sequence[Mapping[str, Any]]) -> Any:
@@ -140,7 +133,7 @@ def _section(sample: Sample, made: Sequence[tuple[str, str]]) -> str:
     figures = []
     for number, (name, source) in enumerate(made):
         words = CAPTIONS[name]
-        counted = f" {number - 3}" if name == "proposal" else ""
+        counted = f" {number - 2}" if name == "proposal" else ""
         caption = html.escape(f"{words['en']}{counted} · {words['ko']}{counted}")
         figures.append(
             f'<figure><a href="{source}"><img loading="lazy" src="{source}" alt="{caption}"></a><figcaption>{caption}</figcaption></figure>'

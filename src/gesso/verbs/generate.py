@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -62,6 +63,8 @@ def run(
                 f"{recipe.name} made no output", where=recipe.name, fix="its family's sample must end with an Output that is final"
             )
         outputs = recipe.finish(request, made) if recipe.finish else finish(assembled, made)
+    if not outputs:
+        raise GessoError("the recipe's finish gave nothing", where=recipe.name, fix="give the outputs that the card names")
     outputs = {name: _checked(assembled, name, value) for name, value in outputs.items()}
     now = datetime.now(UTC)
     describe = partial(record, request, outputs, threads=number, dtype=_dtype(assembled), files=files, time=now)
@@ -150,24 +153,36 @@ def check_finite(output: Output, where: str) -> None:
 
 
 def _checked(assembled: Assembled, name: str, value: Any) -> Any:
-    """An output as it is kept: tensors as arrays on the CPU; a picture must have pixels, and numbers be finite."""
+    """An output as it is kept: tensors as arrays on the CPU, read-only; pictures must have pixels, and numbers be finite."""
     recipe = assembled.recipe.name
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
     medium = next((out.medium for out in assembled.recipe.card.outputs if out.name == name), None)
     if medium is None:
         raise GessoError(
             f"the recipe's finish gave {name!r}, which its card does not name", where=recipe, fix="name every output on the card"
         )
+    kept = _kept(value, name, recipe)
+    pictures = kept if medium == "pictures" and isinstance(kept, tuple) else (kept,) if medium.startswith("picture") else ()
+    for one in pictures:
+        if not (isinstance(one, np.ndarray) and one.dtype == np.uint8 and one.ndim in (2, 3)):
+            raise GessoError(f"{name!r} is no picture", where=recipe, fix="finish gives pictures as uint8 [h w], [h w 3] or [h w 4]")
+    return kept
+
+
+def _kept(value: Any, name: str, recipe: str) -> Any:
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, (list, tuple)):
+        return tuple(_kept(one, name, recipe) for one in value)
+    if isinstance(value, Mapping):
+        return {key: _kept(one, name, recipe) for key, one in value.items()}
     if isinstance(value, np.ndarray):
         if not value.size:
             raise GessoError(f"{name!r} came out empty", where=recipe, fix="look at the recipe's shape and frames")
-        if value.dtype.kind in "fc" and not np.isfinite(value).all():
-            raise GessoError(f"{name!r} came out with values that are no numbers (NaN or infinity)", where=recipe)
         value = value.view()
         value.flags.writeable = False
-    if medium == "picture" and not (isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim in (2, 3)):
-        raise GessoError(f"{name!r} is no picture", where=recipe, fix="finish gives pictures as uint8 [h w], [h w 3] or [h w 4]")
+    wrong = value.dtype.kind in "fc" and not np.isfinite(value).all() if isinstance(value, np.ndarray | np.generic) else False
+    if wrong or (isinstance(value, float) and not math.isfinite(value)):
+        raise GessoError(f"{name!r} came out with values that are no numbers (NaN or infinity)", where=recipe)
     return value
 
 

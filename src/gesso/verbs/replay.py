@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gesso import recipes
 from gesso.errors import GessoError
 from gesso.media.budget import DEFAULT
 from gesso.media.file import read_bytes
@@ -18,7 +19,7 @@ from gesso.media.png import SIGNATURE
 from gesso.recipes.recipe import Recipe
 from gesso.record import Left, Made, Record, condition_hash, digest, read_record
 from gesso.request import Request
-from gesso.verbs.assemble import assemble
+from gesso.verbs.assemble import Assembled, assemble
 from gesso.verbs.generate import run
 from gesso.verbs.result import Result, check_out
 
@@ -61,11 +62,7 @@ def replay(
         if source.exists() and Path(out).exists() and source.samefile(out):
             raise GessoError("the output would overwrite the file that is replayed", where=out, fix="choose another name")
     record = read_record(source)
-    assembled = assemble(recipe if recipe is not None else record.request.recipe, preset=record.request.preset or None, weights=weights)
-    if assembled.recipe.name != record.request.recipe:
-        raise GessoError(
-            f"the record is of {record.request.recipe!r}, not of {assembled.recipe.name!r}", where=source, fix="give the recipe's own file"
-        )
+    assembled = _assembled(record, source, recipe, weights)
     card = assembled.recipe.card
     given: dict[str, Any] = {**record.request.conditions}
     for name, left in record.left.items():
@@ -77,12 +74,33 @@ def replay(
     return compare(source, record, result)
 
 
+def _assembled(record: Record, source: Path, recipe: Path | str | Recipe | None, weights: Path | str | None) -> Assembled:
+    """The record's recipe; where its weights are missing, the error says which they were."""
+    asked = record.request
+    if recipe is None and asked.recipe not in recipes.names():
+        raise GessoError(
+            f"it was made with the recipe {asked.recipe!r}, which is not here", where=source, fix="give its file: --recipe mine.py"
+        )
+    try:
+        assembled = assemble(asked.recipe if recipe is None else recipe, preset=asked.preset or None, weights=weights)
+    except GessoError as error:
+        if not asked.weights or weights is not None:
+            raise
+        wanted = ", ".join(f"{name} sha256 {hashed}" for name, hashed in asked.weights.items())
+        raise GessoError(f"{error.what}; it was made with weights {wanted}", where=source, fix="give them: --weights FILE") from error
+    if assembled.recipe.name != asked.recipe:
+        raise GessoError(
+            f"the record is of {asked.recipe!r}, not of {assembled.recipe.name!r}", where=source, fix="give the recipe's own file"
+        )
+    return assembled
+
+
 def compare(source: Path, record: Record, result: Result) -> Replay:
     """What a file, its record and a result made from it have to say to each other."""
     new = {name: digest(value) for name, value in result.outputs.items()}
     equal = bool(record.output) and all(name in new and new[name].sha256 == old.sha256 for name, old in record.output.items())
     held, unreadable = _held(source)
-    changed = held is not None and all(digest(held).sha256 != old.sha256 for old in record.output.values())
+    changed = held is not None and bool(record.output) and all(digest(held).sha256 != old.sha256 for old in record.output.values())
     words = [] if equal else causes(record, result)
     wrong = [name for name, old in record.output.items() if name not in new or new[name].sha256 != old.sha256]
     if not record.output:

@@ -13,6 +13,7 @@ import numpy as np
 
 from gesso.errors import GessoError
 from gesso.media.file import write_atomic
+from gesso.media.picture import data_url, encode_png
 from gesso.media.png import with_text
 from gesso.record import KEYWORD, encoded, plain
 
@@ -43,75 +44,69 @@ class Result:
         outputs = self.__dict__.get("outputs", {})
         if name not in outputs:
             raise AttributeError(f"this result has no {name!r}; it has {', '.join(outputs) or 'nothing'}")
-        return self.picture(name) if self._is_picture(name) else outputs[name]
+        if self._medium(name) == "pictures":
+            return [_image(pixels) for pixels in outputs[name]]
+        return _image(outputs[name]) if self._medium(name) == "picture" else outputs[name]
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self.outputs})
 
     def __repr__(self) -> str:
-        parts = [
-            f"{name}={v.shape[1]}x{v.shape[0]}" if self._is_picture(name) else f"{name}={_short(v)}" for name, v in self.outputs.items()
-        ]
+        parts = [f"{name}={_short(value)}" for name, value in self.outputs.items()]
         return f"Result({self.card.name}, seed={self.request.seed}, {', '.join(parts)})"
-
-    def picture(self, name: str) -> Image:
-        from PIL import Image
-
-        return Image.fromarray(self.outputs[name])
 
     @property
     def shown(self) -> str | None:
         """The name of the first output that is a picture."""
-        return next((out.name for out in self.card.outputs if out.name in self.outputs and self._is_picture(out.name)), None)
+        return next((out.name for out in self.card.outputs if out.medium == "picture" and out.name in self.outputs), None)
 
     def png(self, name: str | None = None) -> bytes:
         """A picture as PNG with the record inside."""
-        from gesso.media.picture import encode_png
-
         chosen = name or self.shown
-        if chosen is None or chosen not in self.outputs or not self._is_picture(chosen):
-            raise GessoError(f"{self.card.name} makes no picture {chosen or ''}".rstrip(), where="--out", fix="save it as .json")
+        if chosen is None or chosen not in self.outputs or self._medium(chosen) != "picture":
+            pictures = ", ".join(out.name for out in self.card.outputs if out.medium == "picture")
+            what = f"{self.card.name} makes no picture {name!r}" if name else f"{self.card.name} makes no picture"
+            raise GessoError(what, where="--take" if name else "--out", fix=f"one of {pictures}" if pictures else "save it as .json")
         return with_text(encode_png(self.outputs[chosen]), {KEYWORD: self.record.text(), "parameters": self.record.parameters()})
 
     def values(self) -> dict[str, Any]:
         """Outputs that are no pictures, as JSON holds them."""
-        return {name: plain(value) for name, value in self.outputs.items() if not self._is_picture(name)}
+        return {name: plain(value) for name, value in self.outputs.items() if not self._medium(name).startswith("picture")}
 
     def json(self) -> bytes:
-        """`values` and the record."""
-        return encoded(json.dumps({"outputs": self.values(), "record": self.record.to_json()}, ensure_ascii=False, indent=1) + "\n")
+        """All outputs, pictures as data URLs, and the record."""
+        pictures = {name: _urls(value) for name, value in self.outputs.items() if self._medium(name).startswith("picture")}
+        told = {"outputs": self.values() | pictures, "record": self.record.to_json()}
+        return encoded(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
 
     def save(self, path: str | Path, name: str | None = None) -> Path:
-        """Write a picture (`name`, or the first) with the record into a .png, or outputs and record into a .json; whole or not at all."""
+        """Write a picture (`name`, or the first) and the record into a .png, or all outputs and the record into a .json.
+
+        Whole or not at all; folders are made.
+        """
         target = Path(path)
         check_out(target)
-        suffix = target.suffix.lower()
-        data = self.json() if suffix == ".json" else self.png(name)
+        data = self.json() if target.suffix.lower() == ".json" else self.png(name)
         make_folder(target.parent)
         write_atomic(target, data)
         return target
 
-    def _is_picture(self, name: str) -> bool:
-        value = self.outputs[name]
-        medium = next((out.medium for out in self.card.outputs if out.name == name), "")
-        return medium == "picture" and isinstance(value, np.ndarray) and value.dtype == np.uint8
+    def _medium(self, name: str) -> str:
+        return next((out.medium for out in self.card.outputs if out.name == name), "")
 
     def _repr_png_(self) -> bytes | None:
         return None if self.shown is None else self.png()
 
     def _repr_html_(self) -> str:
-        import base64
-
         cells = []
         for name, value in self.outputs.items():
-            if self._is_picture(name):
-                from gesso.media.picture import encode_png
-
-                source = base64.b64encode(encode_png(value)).decode()
-                body = f'<img alt="{html.escape(name)}" style="max-width:384px" src="data:image/png;base64,{source}">'
+            caption = html.escape(name)
+            if self._medium(name).startswith("picture"):
+                urls = [_urls(one) for one in (value if isinstance(value, tuple) else (value,))]
+                body = "".join(f'<img alt="{caption}" style="max-width:384px" src="{url}">' for url in urls)
             else:
                 body = f"<code>{html.escape(_short(value))}</code>"
-            cells.append(f"<figure style='display:inline-block'>{body}<figcaption>{html.escape(name)}</figcaption></figure>")
+            cells.append(f"<figure style='display:inline-block'>{body}<figcaption>{caption}</figcaption></figure>")
         return f"<div>{''.join(cells)}<p>{html.escape(self.card.name)}, seed {self.request.seed}</p></div>"
 
 
@@ -147,8 +142,20 @@ def make_folder(path: Path) -> None:
         ) from error
 
 
+def _image(pixels: np.ndarray) -> Image:
+    from PIL import Image
+
+    return Image.fromarray(pixels)
+
+
+def _urls(value: Any) -> Any:
+    return [data_url(one) for one in value] if isinstance(value, tuple) else data_url(value)
+
+
 def _short(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {list(value.shape)}"
+    if isinstance(value, tuple) and value and isinstance(value[0], np.ndarray):
+        return f"{len(value)} x {_short(value[0])}"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"

@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from pydantic import Field
+
 from gesso.card import Card, Out, Settings, Slot
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.errors import GessoError
 from gesso.families.family import Inputs, Networks, Output
 from gesso.ports import Frame, Ports, PortSizes
 from gesso.recipes.recipe import Recipe
-from pydantic import Field
 
 
 class Number(Condition):
@@ -60,7 +61,10 @@ recipe = Recipe(
         example="gesso generate kept.py --number 2",
     ),
     presets={"small": 8, "wide": 16},
-    build=lambda preset: {"painter": torch.nn.Sequential(torch.nn.Linear(5, preset), torch.nn.Linear(preset, 192)), "critic": torch.nn.Linear(192, 1)},
+    build=lambda preset: {
+        "painter": torch.nn.Sequential(torch.nn.Linear(5, preset), torch.nn.Linear(preset, 192)),
+        "critic": torch.nn.Linear(192, 1),
+    },
     family=lambda preset: KeptFamily(),
     keeps=("painter",),
 )

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, field_serializer, field_validator
+
 from gesso.card import Card, Out, Settings, Slot
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.errors import GessoError
@@ -18,7 +20,6 @@ from gesso.media.tensor import to_tensor
 from gesso.ports import Frame, Ports, PortSizes
 from gesso.recipes.recipe import Recipe
 from gesso.request import Request
-from pydantic import Field, field_serializer, field_validator
 
 
 class Photo(Condition):
@@ -92,7 +93,7 @@ class Tags(Condition):
 class ToySettings(Settings):
     num_steps: int = Field(default=3, ge=1, le=50, description="How many previews and a final picture.")
     strength: float = Field(default=0.2, ge=0, le=1, description="How strong the noise is.")
-    mood: Literal["plain", "nan", "empty", "slow"] = Field(default="plain", description="What goes wrong.")
+    mood: Literal["plain", "nan", "empty", "stopped"] = Field(default="plain", description="What goes wrong.")
     flip: bool = Field(default=False, description="Upside down.")
 
 
@@ -102,20 +103,33 @@ class ToyFamily:
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: ToySettings) -> Iterator[Output]:
         photo, tags = inputs.ports.spatial, inputs.ports.vector
         assert photo is not None and tags is not None and inputs.null.vector is not None
-        x = photo[:, :3] * 0.7 + 0.1 * tags[:, :1, None, None] + settings.strength * 0.5 * item_noise((1, *photo[:, :3].shape[1:]), rng.initial_seed(), [0])
+        x = (
+            photo[:, :3] * 0.7
+            + 0.1 * tags[:, :1, None, None]
+            + settings.strength * 0.5 * item_noise((1, *photo[:, :3].shape[1:]), rng.initial_seed(), [0])
+        )
         if settings.mood == "nan":
             x[0, 0, 0, 0] = float("nan")
         if settings.mood == "empty":
             x = x[..., :0]
         for step in range(1, settings.num_steps + 1):
+            if settings.mood == "stopped" and step == 5:
+                raise KeyboardInterrupt
             final = step == settings.num_steps
-            taps = {"objective": {"all": 1 / step, "tags": 2 / step}, "threads": torch.get_num_threads(), "inference": torch.is_inference_mode_enabled()}
+            taps = {
+                "objective": {"all": 1 / step, "tags": 2 / step},
+                "threads": torch.get_num_threads(),
+                "inference": torch.is_inference_mode_enabled(),
+            }
             yield Output({"image": x * step / settings.num_steps}, taps, final=final, step=step, num_steps=settings.num_steps)
 
 
 def _measure(make: Any, data: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     photo = np.full((8, 8, 3), 200, np.uint8)
-    rows = {str(n): {"mean": float(np.mean(make(photo=photo, seed=n, num_steps=1).outputs["image"]))} for n in range(int(options.get("limit", 2)))}
+    rows = {
+        str(n): {"mean": float(np.mean(make(photo=photo, seed=n, num_steps=1).outputs["image"]))}
+        for n in range(int(options.get("limit", 2)))
+    }
     return {"rows": rows, "data": str(data), "options": json.loads(json.dumps(dict(options)))}
 
 
@@ -136,7 +150,10 @@ recipe = Recipe(
             Slot(name="tags", kind=Tags, help={"en": "Tints.", "ko": "색조."}, options={"names": ("none", "warm", "warmer")}),
             Slot(name="keep", kind=Tags, network=False, help={"en": "For rules alone.", "ko": "규칙만."}, options={"names": ("a", "b")}),
         ),
-        outputs=(Out(name="image", medium="picture", help={"en": "It", "ko": "그것"}), Out(name="mean", medium="number", help={"en": "Mean", "ko": "평균"})),
+        outputs=(
+            Out(name="image", medium="picture", help={"en": "It", "ko": "그것"}),
+            Out(name="mean", medium="number", help={"en": "Mean", "ko": "평균"}),
+        ),
         settings=ToySettings,
         example="gesso generate toy.py --photo cat.png --tags warm",
     ),

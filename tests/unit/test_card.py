@@ -1,0 +1,82 @@
+"""A card reads what comes in by name, and says what is wrong by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from gesso import recipes
+from gesso.card import Card, Slot
+from gesso.errors import GessoError
+from gesso.ports import PortSizes
+
+
+@pytest.fixture
+def card(toy: Path) -> Card:
+    return recipes.find(toy).card
+
+
+def test_values_come_in_the_cards_order(card: Card, pixels: np.ndarray):
+    values = card.read({"keep": "a", "tags": "warm", "photo": pixels})
+    assert list(values) == ["photo", "tags", "keep"]
+    assert np.array_equal(values["photo"].pixels, pixels)
+
+
+def test_a_repeatable_condition_is_merged_in_order(card: Card, pixels: np.ndarray):
+    assert card.read({"photo": pixels, "tags": ["warm", "none", "warm"]})["tags"].names == ("warm", "none", "warm")
+
+
+def test_a_value_of_the_kind_is_taken_as_it_is(card: Card, pixels: np.ndarray):
+    photo = card.slot("photo").kind(pixels=pixels)
+    assert card.read({"photo": photo})["photo"] is photo
+
+
+def test_none_is_absent(card: Card, pixels: np.ndarray):
+    assert list(card.read({"photo": pixels, "tags": None})) == ["photo"]
+
+
+def test_an_unknown_name_lists_the_known(card: Card, pixels: np.ndarray):
+    with pytest.raises(GessoError, match=r"no condition 'picture'.*photo, tags, keep"):
+        card.read({"picture": pixels})
+
+
+@pytest.mark.parametrize("given", [{}, {"tags": "warm"}, {"photo": None}])
+def test_a_missing_required_condition_is_named_with_an_example(card: Card, given: dict):
+    with pytest.raises(GessoError, match=r"photo: toy needs photo.*--photo cat\.png"):
+        card.read(given)
+
+
+def test_a_misfit_names_its_condition(card: Card, pixels: np.ndarray):
+    with pytest.raises(GessoError, match=r"tags: there is no tag 'hot'.*none, warm, warmer"):
+        card.read({"photo": pixels, "tags": ["warm", "hot"]})
+
+
+def test_every_value_is_checked_against_the_page(card: Card, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    monkeypatch.setattr(card.slot("tags").kind, "check", lambda self, page, where: seen.append((where, page)))
+    card.read({"tags": "warm", "photo": pixels})
+    assert seen == [("tags", (10, 14))]
+
+
+def test_port_sizes_are_of_what_networks_read(card: Card):
+    assert card.port_sizes() == PortSizes(vector=2, spatial=4)  # `keep` is for rules alone
+
+
+def test_token_widths_must_agree():
+    assert PortSizes(token=3) + PortSizes(token=3) == PortSizes(token=3)
+    with pytest.raises(ValueError, match="different widths, 3 and 4"):
+        PortSizes(token=3) + PortSizes(token=4)
+
+
+@pytest.mark.parametrize("name", ["", "Photo", "two words", "../x", "photo-1", "1photo"])
+def test_a_name_that_can_be_no_flag_is_refused(card: Card, name: str):
+    with pytest.raises(ValidationError):
+        Slot(name=name, kind=card.slot("photo").kind, help={"en": "", "ko": ""})
+
+
+def test_a_card_is_frozen(card: Card):
+    with pytest.raises(ValidationError):
+        card.name = "other"  # type: ignore[misc]
