@@ -67,7 +67,7 @@ class Repaint:
             yield Output({"image": now}, taps={"objective": told}, final=False, step=step, num_steps=num)
         yield Output({"image": now}, step=num, num_steps=num)
 
-    def _objective(self, network: Any, content: Images, style: Images, settings: Any) -> Callable[[Images], Terms]:
+    def _objective(self, network: Any, content: Images, style: Tensor, settings: Any) -> Callable[[Images], Terms]:
         with torch.no_grad():
             wanted_content = network.features(content, [self.content_layer])[self.content_layer]
             wanted_style = {name: gram(tap) for name, tap in network.features(style, self.style_layers).items()}
@@ -134,7 +134,7 @@ def roughness(x: Images) -> Tensor:
     return down.square().mean() + across.square().mean()
 
 
-def pictures_of(ports: Ports, device: torch.device) -> tuple[Images, list[Images]]:
+def pictures_of(ports: Ports, device: torch.device) -> tuple[Images, list[Tensor]]:
     """The contents [b c h w], and each style [1 c h w] cut to the rectangle it fills."""
     if ports.spatial is None or ports.spatial.shape[1] % 2:
         raise GessoError(

@@ -56,7 +56,7 @@ class ConvNet(nn.Module):
     def taps(self) -> tuple[str, ...]:
         return tuple(self.layers)
 
-    def features(self, x: Images, names: Collection[str] | None = None) -> dict[str, Maps]:
+    def features(self, x: Images, names: Collection[str] | None = None) -> dict[str, Tensor]:
         """The named layers' outputs after ReLU (all, if no names are given); nothing above the highest of them is computed."""
         wanted = list(self.layers) if names is None else list(names)
         absent = [name for name in wanted if name not in self.layers]
@@ -68,7 +68,7 @@ class ConvNet(nn.Module):
                 where="features",
                 fix=f"at least {self.least_size} a side",
             )
-        found: dict[str, Maps] = {}
+        found: dict[str, Tensor] = {}
         h = ((x + 1) / 2 - self.mean) / self.deviation
         for name, layer in self.layers.items():
             if len(found) == len(set(wanted)):

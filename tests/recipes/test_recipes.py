@@ -1,0 +1,154 @@
+"""Every recipe that is found, at its smallest, without files: what it saves is what it loads, and its conditions steer it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import gesso
+from gesso import recipes
+from gesso.errors import GessoError
+from gesso.recipes.recipe import Recipe
+from gesso.verbs.assemble import Assembled, assemble
+from gesso.verbs.generate import encode
+from gesso.verbs.load import Model
+
+NAMES = recipes.names()
+every = pytest.mark.parametrize("name", NAMES)
+
+
+def own_data(recipe: Recipe) -> Any:
+    """A dataset that needs no files: the recipe's own, or for a recipe that learns nothing its parent's."""
+    stages = recipe.stages(recipe.preset("tiny"))
+    if stages:
+        return stages[0].data(None, "train")
+    parent = recipes.find(next(iter(recipe.uses.values())))
+    return parent.stages(parent.preset("tiny"))[0].data(None, "train")
+
+
+def given_for(recipe: Recipe, dataset: Any, index: int) -> dict[str, Any]:
+    """What people would give for examples, one after another, so that two pictures on a card differ."""
+    values = {}
+    for k, slot in enumerate(s for s in recipe.card.conditions if s.network):
+        rng = np.random.default_rng([index, k])
+        item = dataset.item((index + 3 * k) % len(dataset), rng)
+        values[slot.name], _ = slot.kind.simulate({**item, "slot": slot}, rng, 1.0)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def brief(recipe: Recipe) -> dict[str, Any]:
+    """Settings that make it quick, where it has them."""
+    wished = {"num_steps": 2, "size": 24}
+    return {name: value for name, value in wished.items() if name in recipe.card.settings.model_fields}
+
+
+def raw(assembled: Assembled, given: dict[str, Any], seed: int = 1) -> list[torch.Tensor]:
+    """The family's last output as tensors, before anything is rounded to pixels."""
+    model = Model(assembled)
+    request = model.request(seed=seed, **given, **brief(assembled.recipe))
+    family = assembled.recipe.family(assembled.preset)
+    made = []
+    with torch.enable_grad() if getattr(family, "needs_grad", False) else torch.no_grad():
+        for frame in assembled.recipe.frames(request, assembled.preset):
+            *_, last = family.sample(
+                assembled.networks, encode(assembled, request, frame), torch.Generator().manual_seed(seed), request.settings
+            )
+            made += [v.detach().float().clone() for v in last.media.values() if isinstance(v, torch.Tensor)]
+    assert made and all(torch.isfinite(v).all() for v in made)
+    return made
+
+
+def awake(assembled: Assembled) -> Assembled:
+    """With no layer at zero: what a longer training would have done, so that everything given can reach the output."""
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for role in assembled.recipe.keeps:
+            for p in assembled.networks[role].parameters():
+                p.add_(torch.randn_like(p) * 0.05)
+    return assembled
+
+
+def apart(one: list[torch.Tensor], two: list[torch.Tensor]) -> float:
+    return max(float((a - b).abs().max()) if a.shape == b.shape else 1.0 for a, b in zip(one, two, strict=True))
+
+
+@every
+def test_there_is_a_tiny_preset_that_needs_no_files(name: str):
+    recipe = recipes.find(name)
+    assert "tiny" in recipe.presets
+    assert len(own_data(recipe)) >= 10
+    size = sum(p.numel() for network in recipe.build(recipe.preset("tiny")).values() for p in network.parameters())
+    assert size < 500_000, "tiny is for tests"
+
+
+@every
+def test_what_is_saved_is_what_is_loaded(name: str, tmp_path: Path):
+    recipe = recipes.find(name)
+    if not recipe.keeps:
+        pytest.skip(f"{name} keeps no weights of its own")
+    done = gesso.train(name, out=tmp_path / "run", preset="tiny", steps=2, threads=1, quiet=True)
+    assert done.done and done.steps == 2 * len(recipe.stages(recipe.preset("tiny")))
+    first, second = assemble(name, weights=tmp_path / "run"), assemble(name, weights=done.weights)
+    assert first.preset_name == "tiny" and first.hashes == second.hashes and set(first.hashes) >= {name}
+    given = given_for(recipe, own_data(recipe), 0)
+    assert apart(raw(first, given), raw(second, given)) == 0
+    torch.manual_seed(99)
+    fresh = assemble(name, preset="tiny", untrained=True)
+    assert any(
+        not torch.equal(a, b)
+        for role in recipe.keeps
+        for a, b in zip(first.networks[role].parameters(), fresh.networks[role].parameters(), strict=True)
+    )
+
+
+@every
+def test_learning_moves_every_player(name: str, tmp_path: Path):
+    """Nothing that is trained stays where it began, and nothing else moves."""
+    recipe = recipes.find(name)
+    stages = recipe.stages(recipe.preset("tiny"))
+    if not stages:
+        pytest.skip(f"{name} learns nothing of its own")
+    gesso.train(name, out=tmp_path / "one", preset="tiny", steps=1, seed=4, threads=1, quiet=True)
+    gesso.train(name, out=tmp_path / "more", preset="tiny", steps=3, seed=4, threads=1, quiet=True)
+    one, more = (assemble(name, weights=tmp_path / run).networks for run in ("one", "more"))
+    for role in recipe.keeps:
+        moved = [not torch.equal(a, b) for a, b in zip(one[role].parameters(), more[role].parameters(), strict=True)]
+        assert np.mean(moved) > 0.5, f"{role}: {sum(moved)} of {len(moved)} tensors moved"
+
+
+@every
+def test_each_condition_changes_the_output(name: str):
+    """Leaving out what may be left out, and another value of what may not, both reach the output."""
+    recipe = recipes.find(name)
+    torch.manual_seed(0)
+    try:
+        assembled = awake(assemble(name, preset="tiny", untrained=True))
+    except GessoError as error:
+        pytest.skip(f"{name} stands on weights that are not here: {error}")
+    dataset = own_data(recipe)
+    other = given_for(recipe, dataset, 1)
+    given = {}
+    for index in (0, *range(2, 30)):  # people leave things out: look until everything was given once
+        given |= {k: v for k, v in given_for(recipe, dataset, index).items() if k not in given}
+    usual = raw(assembled, given)
+    assert apart(usual, raw(assembled, given)) == 0, "the same request makes the same output"
+    for slot in recipe.card.conditions:
+        if not slot.network or slot.name not in given:
+            continue
+        if slot.required:
+            changed = {**given, slot.name: other[slot.name]}
+        else:
+            changed = {k: v for k, v in given.items() if k != slot.name}
+        assert apart(usual, raw(assembled, changed)) > 1e-6, f"{slot.name} changes nothing"
+
+
+@every
+def test_the_card_says_what_people_need(name: str):
+    card = recipes.find(name).card
+    for field in ("title", "summary", "limits"):
+        assert set(getattr(card, field)) >= {"en", "ko"}, field
+    assert card.paper and card.example.startswith("gesso ") and name in card.example

@@ -1,0 +1,131 @@
+"""Flow matching: the straight path, its solvers, guidance, noise by item."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from gesso.errors import GessoError
+from gesso.families.family import Batch, Inputs, Phase
+from gesso.families.flow import Flow, along, euler, guided, heun
+from gesso.ports import Ports
+
+
+class Field(nn.Module):
+    """A velocity field given as a function of (x, t, vector)."""
+
+    def __init__(self, rule) -> None:
+        super().__init__()
+        self.rule, self.calls = rule, 0
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x, t, ports):
+        self.calls += 1
+        return self.rule(x, t[:, None, None, None], ports.vector)
+
+
+def settings(num_steps=4, guidance_scale=1.0, solver="euler"):
+    return SimpleNamespace(num_steps=num_steps, guidance_scale=guidance_scale, solver=solver)
+
+
+def inputs(items=(0,), given=1.0):
+    vector = torch.full((len(items), 1), given)
+    return Inputs(Ports(vector=vector), Ports(vector=torch.zeros_like(vector)), (len(items), 1, 4, 4), items)
+
+
+def run(field, asked, chosen, seed=0):
+    return list(Flow().sample({"velocity": field}, asked, torch.Generator().manual_seed(seed), chosen))
+
+
+def test_the_path_is_straight():
+    noise, data = torch.randn(2, 1, 4, 4), torch.randn(2, 1, 4, 4)
+    assert torch.equal(along(noise, data, torch.zeros(2)), noise)
+    assert torch.allclose(along(noise, data, torch.ones(2)), data)
+    assert torch.allclose(along(noise, data, torch.tensor([0.25, 0.5]))[1], (noise[1] + data[1]) / 2)
+
+
+def test_the_true_velocity_has_no_loss_and_another_has_its_square():
+    """For data that is one picture the velocity is (data - x) / (1 - t)."""
+    data = torch.full((8, 1, 4, 4), 0.7)
+    batch = Batch({"image": data}, Ports(), torch.arange(8))
+
+    def loss(rule):
+        return Flow().loss(Phase("flow", "velocity"), {"velocity": Field(rule)}, batch, nn.Module(), 0, torch.Generator().manual_seed(1))
+
+    right = loss(lambda x, t, v: (0.7 - x) / (1 - t))
+    assert right.value.shape == (8,) and right.value.max() < 1e-6
+    off = loss(lambda x, t, v: (0.7 - x) / (1 - t) + 2)
+    assert torch.allclose(off.value, torch.full((8,), 4.0), atol=1e-3)
+    assert float(off.logs["velocity_error"]) == pytest.approx(4, abs=1e-3)
+
+
+def test_times_cover_the_whole_path():
+    times = Flow().times(4000, torch.Generator().manual_seed(0))
+    assert 0 <= times.min() < 0.02 and 0.98 < times.max() <= 1
+    assert abs(float(times.mean()) - 0.5) < 0.02
+    middle = ((times > 0.25) & (times < 0.75)).float().mean()
+    assert middle > 0.6, "logit-normal looks at the middle more often"
+
+
+@pytest.mark.parametrize("solver", ["euler", "heun"])
+@pytest.mark.parametrize("num_steps", [1, 3, 200])
+def test_a_straight_flow_arrives_in_any_number_of_steps(solver, num_steps):
+    """Velocity data - noise is constant along the path: every solver is exact."""
+    start = run(Field(lambda x, t, v: 0 * x), inputs(), settings(1))[-1].media["image"]
+    outputs = run(Field(lambda x, t, v: 0.7 - start), inputs(), settings(num_steps, solver=solver))
+    assert torch.allclose(outputs[-1].media["image"], torch.full((1, 1, 4, 4), 0.7), atol=1e-4)
+    assert len(outputs) == num_steps and [o.final for o in outputs] == [False] * (num_steps - 1) + [True]
+    assert all(o.step == i + 1 and o.num_steps == num_steps for i, o in enumerate(outputs))
+    for preview in outputs[:-1]:
+        assert torch.allclose(preview.media["image"], torch.full((1, 1, 4, 4), 0.7), atol=1e-4), "a preview is where the flow is heading"
+
+
+def test_heun_is_of_second_order_and_euler_of_first():
+    """dx/dt = x: at t = 1 the start has grown by e."""
+    start = run(Field(lambda x, t, v: 0 * x), inputs(), settings(1))[-1].media["image"]
+
+    def error(solver, num):
+        made = run(Field(lambda x, t, v: x), inputs(), settings(num, solver=solver))[-1].media["image"]
+        return float((made - start * torch.e).abs().max())
+
+    assert 1.7 < error("euler", 32) / error("euler", 64) < 2.3
+    assert 3.5 < error("heun", 32) / error("heun", 64) < 4.5
+    assert error("heun", 16) < error("euler", 32), "at equal evaluations"
+
+
+@pytest.mark.parametrize(("solver", "scale", "calls"), [("euler", 1.0, 5), ("heun", 1.0, 10), ("euler", 2.0, 10), ("heun", 0.0, 10)])
+def test_evaluations_are_what_is_said(solver, scale, calls):
+    field = Field(lambda x, t, v: 0 * x)
+    run(field, inputs(), settings(5, scale, solver))
+    assert field.calls == calls
+
+
+@pytest.mark.parametrize(("scale", "wanted"), [(0.0, 0.0), (1.0, 2.0), (3.0, 6.0)])
+def test_guidance_exaggerates_what_the_conditions_change(scale, wanted):
+    field = Field(lambda x, t, v: 0 * x + v[:, :, None, None])
+    given, null = Ports(vector=torch.full((1, 1), 2.0)), Ports(vector=torch.zeros(1, 1))
+    velocity = guided(field, torch.zeros(1, 1, 4, 4), torch.zeros(1), given, null, scale)
+    assert torch.allclose(velocity, torch.full_like(velocity, wanted))
+
+
+def test_noise_is_by_seed_and_item_whatever_the_batch():
+    field = Field(lambda x, t, v: 0 * x)
+    together = run(field, inputs((3, 4, 5)), settings(1), seed=9)[-1].media["image"]
+    alone = run(field, inputs((4,)), settings(1), seed=9)[-1].media["image"]
+    assert torch.equal(together[1], alone[0])
+    assert not torch.equal(together[0], together[1])
+    assert not torch.equal(run(field, inputs((4,)), settings(1), seed=10)[-1].media["image"], alone)
+
+
+def test_a_solver_that_is_not_there_is_refused():
+    with pytest.raises(GessoError, match="euler or heun"):
+        run(Field(lambda x, t, v: x), inputs(), settings(solver="rk9"))
+
+
+def test_one_step_of_each():
+    x, t0, t1 = torch.ones(1, 1, 1, 1), torch.zeros(1), torch.full((1,), 0.5)
+    assert euler(None, x, 2 * x, t0, t1).item() == 2
+    assert heun(lambda x, t: 4 * torch.ones_like(x), x, 2 * x, t0, t1).item() == 2.5

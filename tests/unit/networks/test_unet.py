@@ -1,0 +1,100 @@
+"""The U-Net reads picture, time and ports; each of them can change what it says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gesso.networks.unet import PixelNorm, UNet, waves
+from gesso.ports import Ports, PortSizes
+
+
+def awake(network: torch.nn.Module) -> torch.nn.Module:
+    """The network with no layer at zero, so that everything reaches the output."""
+    with torch.no_grad():
+        for p in network.parameters():
+            if not p.any():
+                p.normal_(0, 0.1)
+    return network
+
+
+@pytest.fixture
+def network() -> UNet:
+    torch.manual_seed(0)
+    return awake(UNet(1, PortSizes(vector=3, spatial=2), widths=(8, 16, 16), embedding=16))
+
+
+def ports(num: int = 2, size: int = 12) -> Ports:
+    return Ports(vector=torch.zeros(num, 3), spatial=torch.zeros(num, 2, size, size))
+
+
+@pytest.mark.parametrize("size", [(12, 12), (28, 28), (8, 20)])
+def test_gives_what_it_is_given_in_shape(network, size):
+    given = Ports(vector=torch.zeros(2, 3), spatial=torch.zeros(2, 2, *size))
+    assert network(torch.randn(2, 1, *size), torch.rand(2), given).shape == (2, 1, *size)
+
+
+def test_odd_sizes_fit_too(network):
+    given = Ports(vector=torch.zeros(1, 3), spatial=torch.zeros(1, 2, 13, 11))
+    assert network(torch.randn(1, 1, 13, 11), torch.rand(1), given).shape == (1, 1, 13, 11)
+
+
+def test_starts_by_saying_nothing():
+    fresh = UNet(1, PortSizes(vector=3, spatial=2), widths=(8, 16), depths=(1, 1), embedding=16)
+    last = fresh.leave[-1]
+    out = fresh(torch.randn(2, 1, 12, 12), torch.rand(2), ports())
+    assert torch.allclose(out, last.bias.expand_as(out.movedim(1, -1)).movedim(-1, 1))
+
+
+@pytest.mark.parametrize("change", ["picture", "time", "vector", "spatial"])
+def test_each_input_reaches_the_output(network, change):
+    x, t, given = torch.zeros(2, 1, 12, 12), torch.full((2,), 0.3), ports()
+    before = network(x, t, given)
+    if change == "picture":
+        x = x + 0.5
+    elif change == "time":
+        t = t + 0.1
+    elif change == "vector":
+        given = Ports(vector=given.vector + 1, spatial=given.spatial)
+    else:
+        given = Ports(vector=given.vector, spatial=given.spatial + 1)
+    assert (network(x, t, given) - before).abs().max() > 1e-4
+
+
+def test_items_of_a_batch_do_not_meet(network):
+    x, t = torch.randn(3, 1, 12, 12), torch.rand(3)
+    together = network(x, t, ports(3))
+    alone = torch.cat([network(x[i : i + 1], t[i : i + 1], ports(1)) for i in range(3)])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_a_missing_or_misfit_port_is_refused(network):
+    x, t = torch.zeros(2, 1, 12, 12), torch.zeros(2)
+    with pytest.raises(ValueError, match="vector port 3 wide, not None"):
+        network(x, t, Ports(spatial=ports().spatial))
+    with pytest.raises(ValueError, match="spatial port 2 wide, not 1"):
+        network(x, t, Ports(vector=ports().vector, spatial=torch.zeros(2, 1, 12, 12)))
+
+
+def test_without_ports_it_needs_none():
+    plain = UNet(3, PortSizes(), widths=(8, 8), depths=(1, 1), embedding=8)
+    assert plain(torch.zeros(1, 3, 8, 8), torch.zeros(1), Ports()).shape == (1, 3, 8, 8)
+
+
+def test_every_parameter_learns(network):
+    network(torch.randn(2, 1, 12, 12), torch.rand(2), Ports(torch.randn(2, 3), torch.randn(2, 2, 12, 12))).square().mean().backward()
+    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_times_are_told_apart():
+    told = waves(torch.linspace(0, 1, 101), 32)
+    assert torch.cdist(told, told).fill_diagonal_(9).min() > 0.05
+
+
+def test_pixel_norm_looks_at_one_pixel():
+    norm, x = PixelNorm(8), torch.randn(1, 8, 4, 4)
+    other = x.clone()
+    other[..., 2, 2] += 5
+    changed = (norm(other) - norm(x)).abs().amax(1)[0] > 1e-6
+    assert changed.sum() <= 1
+    assert torch.allclose(norm(x).mean(1), torch.zeros(1, 4, 4), atol=1e-5)
