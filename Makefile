@@ -38,14 +38,14 @@ test-slow: $(VENV)/.installed-dev  ## the slow tests: wheels, kill -9 in trainin
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow
 
 check: $(VENV)/.installed-dev  ## lint, types, layers
-	$(BIN)/ruff check src tests examples
-	$(BIN)/ruff format --check src tests examples
+	$(BIN)/ruff check src tests examples tools
+	$(BIN)/ruff format --check src tests examples tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(VENV)/.installed-dev  ## mend what can be mended by itself
-	$(BIN)/ruff check --fix src tests examples
-	$(BIN)/ruff format src tests examples
+	$(BIN)/ruff check --fix src tests examples tools
+	$(BIN)/ruff format src tests examples tools
 
 bench: $(VENV)/.installed-dev  ## what bench/README.md tells
 	@ls bench/*.py >/dev/null 2>&1 || { echo "bench/ holds no bench yet: see bench/README.md"; exit 0; }; \
