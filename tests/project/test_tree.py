@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = sorted((ROOT / "src").rglob("*.py"))
-LINES_WISHED, LINES_ALLOWED = 400, 600
+LINES_WISHED, LINES_ALLOWED, FEW_LINES = 400, 600, 8
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 # Spelt in halves, so that this file does not find itself.
 MACHINE = re.compile(r"(?<![\w.~-])/(?:wo" r"rk|ro" r"ot|ho" r"me|Us" r"ers|op" r"t)/\w")
@@ -69,6 +69,12 @@ def test_a_recipe_imports_no_other_recipe():
     assert not meets, "parents are named in `uses`"
 
 
+def is_explained(path: Path, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """It has a docstring; or its name and signature say it all in a few lines; or it is a part of a recipe, which `Recipe` explains."""
+    long = isinstance(node, ast.ClassDef) or (node.end_lineno or 0) - node.lineno >= FEW_LINES
+    return bool(ast.get_docstring(node)) or not long or path.parent.name == "recipes"
+
+
 def test_public_things_say_what_they_are():
     silent = []
     for path in SOURCE:
@@ -76,8 +82,8 @@ def test_public_things_say_what_they_are():
         if not ast.get_docstring(module):
             silent.append(name_of(path))
         for node in module.body:
-            named = isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_")
-            if named and not ast.get_docstring(node):
+            public = isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_")
+            if public and not is_explained(path, node):
                 silent.append(f"{name_of(path)}: {node.name}")
     assert not silent
 

@@ -298,6 +298,7 @@ def generate_one(
     weights: Annotated[Path | None, Parameter(help="A .safetensors file or a run's folder; the shipped ones if left out.")] = None,
     threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
 ) -> None:
+    """Make one output a seed and print where each was written."""
     from gesso.verbs.load import load
     from gesso.verbs.result import refuse_overwriting
 
@@ -329,6 +330,7 @@ def fit_one(
     threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
     fresh: Annotated[bool, Parameter(help="Take an earlier fit out of the folder first.", negative=())] = False,
 ) -> None:
+    """Optimise one output into a folder, showing how it goes."""
     from gesso.verbs.fit import fit as run
 
     with show.watch(card.name) as on_output:
