@@ -74,7 +74,7 @@ class Ports:
             if value is None:
                 return None
             if isinstance(value, Tokens):
-                return Tokens(*(None if v is None else change(v) for v in (value.values, value.mask, value.places)))
+                return Tokens(change(value.values), change(value.mask), None if value.places is None else change(value.places))
             return {k: change(v) for k, v in value.items()} if isinstance(value, Mapping) else change(value)
 
         return Ports(**{f.name: each(getattr(self, f.name)) for f in fields(self)})

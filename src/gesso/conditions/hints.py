@@ -85,7 +85,9 @@ class Hints(Condition):
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(p) for p in first["loc"])
-            raise GessoError(f"{field}: {first['msg']}, not {str(first.get('input'))[:60]!r}", where=where, fix="x,y,#rrggbb or x,y,#rrggbb,radius") from None
+            raise GessoError(
+                f"{field}: {first['msg']}, not {str(first.get('input'))[:60]!r}", where=where, fix="x,y,#rrggbb or x,y,#rrggbb,radius"
+            ) from None
         raise GessoError(f"is a {type(given).__name__}, not hints", where=where, fix="a gesso.Hint, a list of them, or x,y,#rrggbb")
 
     def check(self, page: tuple[int, int] | None, *, where: str) -> None:
@@ -94,7 +96,9 @@ class Hints(Condition):
         h, w = page
         for mark in self.marks:
             if all(not (0 <= x < w and 0 <= y < h) for x, y in mark.points):
-                raise GessoError(f"a hint at {mark.x:g},{mark.y:g} lies outside the page", where=where, fix=f"x from 0 to {w - 1}, y from 0 to {h - 1}")
+                raise GessoError(
+                    f"a hint at {mark.x:g},{mark.y:g} lies outside the page", where=where, fix=f"x from 0 to {w - 1}, y from 0 to {h - 1}"
+                )
 
     def merge(self, edit: Self) -> Self:
         return type(self)(marks=self.marks + edit.marks)
@@ -131,7 +135,12 @@ class Hints(Condition):
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
         """What a person would point at; see `hints_of_a_person`. `given` is the current picture, uint8 [h w 3]."""
         marks, truth = hints_of_a_person(clean, rng, budget, given)
-        made = tuple(Hint.model_construct(x=p[0][0], y=p[0][1], color="#{:02x}{:02x}{:02x}".format(*c), radius=r, path=tuple(p) if len(p) > 1 else ()) for p, c, r in marks)
+        made = tuple(
+            Hint.model_construct(
+                x=p[0][0], y=p[0][1], color="#{:02x}{:02x}{:02x}".format(*c), radius=r, path=tuple(p) if len(p) > 1 else ()
+            )
+            for p, c, r in marks
+        )
         return (cls.model_construct(marks=made) if made else None), truth
 
     @classmethod

@@ -15,7 +15,9 @@ from scipy import ndimage
 Mark = tuple[list[tuple[float, float]], tuple[int, int, int], float]  # points, colour, radius
 
 
-def hints_of_a_person(clean: Any, rng: np.random.Generator, budget: float, given: np.ndarray | None) -> tuple[list[Mark], dict[str, np.ndarray]]:
+def hints_of_a_person(
+    clean: Any, rng: np.random.Generator, budget: float, given: np.ndarray | None
+) -> tuple[list[Mark], dict[str, np.ndarray]]:
     """Marks on an example with `pieces` int [h w] and `colours` uint8 [n 3] (piece -> its colour), and what they mean.
 
     truth: `wanted` uint8 [n 3], the colours this person wants; `changed` bool [n], where that is not the example's colour;
@@ -29,8 +31,8 @@ def hints_of_a_person(clean: Any, rng: np.random.Generator, budget: float, given
     depth = _depth(pieces, free) if len(chosen) else np.zeros(0)
     marks: list[Mark] = []
     for piece in chosen:
-        colour = tuple(int(v) for v in np.clip(wanted[piece] + (rng.normal(0, 4, 3) if rng.random() < 0.4 else 0), 0, 255))
-        marks.append((_points((pieces == piece) & free, depth, rng), colour, float(rng.uniform(0.7, 2.2) * unit)))
+        red, green, blue = (int(v) for v in np.clip(wanted[piece] + (rng.normal(0, 4, 3) if rng.random() < 0.4 else 0), 0, 255))
+        marks.append((_points((pieces == piece) & free, depth, rng), (red, green, blue), float(rng.uniform(0.7, 2.2) * unit)))
     answers = np.array([(wanted == wanted[p]).all(1) for p in chosen], bool).reshape(len(chosen), len(colours))
     return marks, {"wanted": wanted, "changed": changed, "answers": answers}
 

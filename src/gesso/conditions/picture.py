@@ -12,7 +12,6 @@ from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.media.picture import data_url, from_data_url, read_picture, to_white
 from gesso.ports import Frame, Ports, PortSizes
 
-
 Pixels = Annotated[np.ndarray, WithJsonSchema({"type": "string", "format": "uri", "description": "a PNG as a data: URL"})]
 
 
@@ -79,7 +78,7 @@ class Picture(Condition):
 
 
 def inside(page: tuple[int, int], frame: Frame) -> Frame:
-    """The frame in whose top left corner the whole page of (height, width) lies with its own proportions: the slot's option `fit` = "inside"."""
+    """The frame in whose top left corner the whole page lies with its own proportions: what the slot's option `fit` = "inside" asks."""
     scale = min(frame.size[0] / page[0], frame.size[1] / page[1])
     return Frame((max(1, round(page[0] * scale)), max(1, round(page[1] * scale))))
 
@@ -95,5 +94,8 @@ def fit_planes(planes: np.ndarray, frame: Frame) -> np.ndarray:
     if planes.shape[:2] == frame.size:
         return planes.astype(np.float32)
     shrinks = planes.shape[1] > size[0]
-    one = [np.asarray(Image.fromarray(planes[..., c]).resize(size, Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR)) for c in range(planes.shape[2])]
+    one = [
+        np.asarray(Image.fromarray(planes[..., c]).resize(size, Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR))
+        for c in range(planes.shape[2])
+    ]
     return np.stack(one, -1).astype(np.float32)

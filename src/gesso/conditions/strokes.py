@@ -44,7 +44,11 @@ class Strokes(Condition):
             if isinstance(given, Mapping):
                 given = given["strokes"] if "strokes" in given else [given]
             if isinstance(given, Sequence):
-                return cls(strokes=tuple(s if isinstance(s, Stroke) else Stroke.model_validate(s if isinstance(s, Mapping) else {"path": s}) for s in given))
+                return cls(
+                    strokes=tuple(
+                        s if isinstance(s, Stroke) else Stroke.model_validate(s if isinstance(s, Mapping) else {"path": s}) for s in given
+                    )
+                )
         except ValidationError as error:
             first = error.errors()[0]
             raise GessoError(f"{first['msg']}, not {str(first.get('input'))[:60]!r}", where=where, fix='"x,y x,y x,y", in pixels') from None
@@ -56,7 +60,11 @@ class Strokes(Condition):
         for stroke in self.strokes:
             x, y = stroke.path[0]
             if all(not (0 <= x < page[1] and 0 <= y < page[0]) for x, y in stroke.path):
-                raise GessoError(f"a stroke at {x:g},{y:g} lies outside the page", where=where, fix=f"x from 0 to {page[1] - 1}, y from 0 to {page[0] - 1}")
+                raise GessoError(
+                    f"a stroke at {x:g},{y:g} lies outside the page",
+                    where=where,
+                    fix=f"x from 0 to {page[1] - 1}, y from 0 to {page[0] - 1}",
+                )
 
     def merge(self, edit: Self) -> Self:
         return type(self)(strokes=self.strokes + edit.strokes)

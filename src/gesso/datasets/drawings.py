@@ -1,4 +1,4 @@
-"""Line drawings and their flat colours: pairs rendered from SVG, in several sizes, pen widths and wobbles, and drawings the project makes itself."""
+"""Line drawings and their flat colours: rendered from SVG in several sizes, pen widths and wobbles, or made up here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -34,7 +34,7 @@ VARIANTS = {72: 6, 144: 3}  # warped copies kept, by size
 
 @dataclass(frozen=True)
 class Drawing:
-    """`line` uint8 [h w], `pieces` int16 [h w]: which connected flat a pixel is in, under the line too; `classes` uint8 [n]: each one's palette entry."""
+    """`line` uint8 [h w]; `pieces` int16 [h w], the flat a pixel is in, under the line too; `classes` uint8 [n], their palette entries."""
 
     line: np.ndarray
     pieces: np.ndarray
@@ -130,7 +130,9 @@ class Drawings:
         }
 
 
-def from_table(path: Path | str, split: str = "train", *, limit: int | None = None, sizes: Sequence[tuple[int, int, float]] = ((72, 1, 1.0),)) -> Drawings:
+def from_table(
+    path: Path | str, split: str = "train", *, limit: int | None = None, sizes: Sequence[tuple[int, int, float]] = ((72, 1, 1.0),)
+) -> Drawings:
     """Drawings of a parquet table with columns color_svg, line_svg, cluster, flag: "train", or "dev", every 16th cluster held out from it.
 
     Clusters (nearly the same line drawing) count once, however many colourings they have. Renders are cached.
@@ -144,7 +146,9 @@ def from_table(path: Path | str, split: str = "train", *, limit: int | None = No
     try:
         table = pd.read_parquet(file, columns=needed)
     except Exception as error:
-        raise GessoError(f"is no table of drawings: {str(error)[:160]}", where=file, fix="a parquet file with columns " + ", ".join(needed)) from None
+        raise GessoError(
+            f"is no table of drawings: {str(error)[:160]}", where=file, fix="a parquet file with columns " + ", ".join(needed)
+        ) from None
     table = table[~table["flag"].astype(bool)]
     held = table["cluster"].map(lambda c: int(hashlib.sha256(str(c).encode()).hexdigest(), 16) % 16 == 0)
     table = table[held if split == "dev" else ~held][:limit]
@@ -176,7 +180,9 @@ def made_up(split: str = "train", num: int = 48, size: int = 72) -> Drawings:
 
 def _cached(table: Any, sizes: set[int]) -> dict[int, list[list[Drawing]]]:
     """Renders of a table, kept under GESSO_CACHE or ~/.cache/gesso as npz, since they take minutes."""
-    key = hashlib.sha256(("".join(table.color_svg) + "".join(table.line_svg) + repr((sorted(sizes), PENS, VARIANTS, FINE))).encode()).hexdigest()[:16]
+    key = hashlib.sha256(
+        ("".join(table.color_svg) + "".join(table.line_svg) + repr((sorted(sizes), PENS, VARIANTS, FINE))).encode()
+    ).hexdigest()[:16]
     file = Path(os.environ.get("GESSO_CACHE") or Path.home() / ".cache" / "gesso") / f"drawings-{key}.npz"
     if file.is_file():
         with np.load(file) as kept:
@@ -283,7 +289,7 @@ def _render(svg: str, size: int, *, crisp: bool = False) -> np.ndarray:
         import resvg_py
     except ImportError:
         raise MissingExtra("resvg-py", "data", purpose="rendering SVG drawings") from None
-    how = "crisp_edges" if crisp else "geometric_precision"
+    how: Literal["crisp_edges", "geometric_precision"] = "crisp_edges" if crisp else "geometric_precision"
     png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, shape_rendering=how, skip_system_fonts=True))
     picture = Image.open(io.BytesIO(png)).convert("RGBA")
     page = Image.new("RGBA", picture.size, "white")

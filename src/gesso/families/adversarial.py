@@ -20,6 +20,9 @@ from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
 class Memory(nn.Module):
     """The critic's running view of real and made, so that its balance survives a restart."""
 
+    real: Tensor
+    made: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("real", torch.zeros(()))

@@ -16,7 +16,7 @@ SEEN = 0.5  # temperature of the mean colour that people and critics are shown
 
 
 def wishes(batch: Batch, num_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
-    """What the person wants per piece: palette entry [b p] (-1 if it is none of the palette), answering tokens [b n p] bool, colours [b p 3] in [-1, 1]."""
+    """What the person wants per piece: palette entry [b p] (-1 if none of it), tokens that answer [b n p], colours [b p 3] in [-1, 1]."""
     classes, colours = batch.clean["classes"].clone(), batch.clean["colours"].float() / 127.5 - 1
     answers = torch.zeros(len(classes), num_tokens, classes.shape[1], dtype=torch.bool)
     for i, truth in enumerate(batch.truth.get("hints", ())):

@@ -41,12 +41,14 @@ class Batch:
     truth: Mapping[str, Any] = field(default_factory=dict)
 
     def to(self, device: torch.device | str) -> Batch:
-        return Batch({k: v.to(device) for k, v in self.clean.items()}, self.ports.map(lambda t: t.to(device)), self.index.to(device), self.truth)
+        return Batch(
+            {k: v.to(device) for k, v in self.clean.items()}, self.ports.map(lambda t: t.to(device)), self.index.to(device), self.truth
+        )
 
 
 @dataclass(frozen=True)
 class Output:
-    """Something a sampler shows: `media` by name (tensors until a recipe's `finish` makes them pictures), `taps` into the inside, `final` or a preview."""
+    """What a sampler shows: `media` by name (tensors until `finish` makes pictures), `taps` into the inside, `final` or preview."""
 
     media: dict[str, Any]
     taps: dict[str, Any] = field(default_factory=dict)
@@ -57,7 +59,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a sampler is given: joined `ports` and their `null` twin (for guidance), the tensors' `shape` (b, c, h, w), `item` indices for per-item noise."""
+    """What a sampler is given: joined `ports`, their `null` twin for guidance, the tensors' `shape` (b, c, h, w), `items` for noise."""
 
     ports: Ports
     null: Ports

@@ -13,7 +13,7 @@ from gesso.ports import Ports, PortSizes
 
 @dataclass
 class ColourField:
-    """`logits` [b k+n h w]: how well each colour suits each pixel; `colours` [b k+n 3] in [-1, 1]; the first k are the palette, then the tokens'."""
+    """`logits` [b k+n h w]: how well a colour suits a pixel; `colours` [b k+n 3] in [-1, 1]: k of the palette, then n of the tokens."""
 
     logits: Tensor
     colours: Tensor
@@ -26,7 +26,7 @@ class ColourField:
 
 
 class Block(nn.Module):
-    """Group norm, 3x3 convolution, ReLU, 3x3 convolution, and a skip; one norm a block, since on a CPU norms cost as much as convolutions."""
+    """Group norm, 3x3 convolution, ReLU, 3x3 convolution, and a skip; one norm only, since on a CPU norms cost as much as convolutions."""
 
     def __init__(self, wide_in: int, wide: int, drop: float = 0.0) -> None:
         super().__init__()
@@ -48,7 +48,18 @@ class PointerUNet(nn.Module):
     covers; a pixel takes its colour in proportion to exp(query . key): a pointer, so any colour can be copied exactly.
     """
 
-    def __init__(self, sizes: PortSizes, palette: Tensor, *, widths: tuple[int, ...] = (64, 128, 160), depth: tuple[int, ...] = (1, 2, 2), query: int = 16, drop: float = 0.1) -> None:
+    palette: Tensor
+
+    def __init__(
+        self,
+        sizes: PortSizes,
+        palette: Tensor,
+        *,
+        widths: tuple[int, ...] = (64, 128, 160),
+        depth: tuple[int, ...] = (1, 2, 2),
+        query: int = 16,
+        drop: float = 0.1,
+    ) -> None:
         super().__init__()
         self.num_palette, self.query = len(palette), query
         self.register_buffer("palette", palette.float() / 127.5 - 1)
@@ -58,14 +69,17 @@ class PointerUNet(nn.Module):
         for i, (wide, num) in enumerate(zip(widths, depth, strict=True)):
             last = i == len(widths) - 1
             self.down.append(nn.Sequential(*[Block(wide, wide, drop if last else 0) for _ in range(num)]))
-            self.up.append(nn.Sequential(Block(wide if last else 2 * wide, wide, drop if last else 0), *[Block(wide, wide) for _ in range(num - 1)]))
+            self.up.append(
+                nn.Sequential(Block(wide if last else 2 * wide, wide, drop if last else 0), *[Block(wide, wide) for _ in range(num - 1)])
+            )
             if not last:
                 self.shrink.append(nn.Conv2d(wide, widths[i + 1], 2, stride=2))
                 self.grow.append(nn.Conv2d(widths[i + 1], wide, 1))
         deep = widths[-1]
-        self.glance = nn.Sequential(nn.Linear(deep, deep), nn.SiLU(), nn.Linear(deep, 2 * deep))
-        nn.init.zeros_(self.glance[2].weight)
-        nn.init.zeros_(self.glance[2].bias)
+        first, second = nn.Linear(deep, deep), nn.Linear(deep, 2 * deep)
+        nn.init.zeros_(second.weight)
+        nn.init.zeros_(second.bias)
+        self.glance = nn.Sequential(first, nn.SiLU(), second)
         self.norm = nn.GroupNorm(8, widths[0])
         self.head = nn.Conv2d(widths[0], (self.num_palette + 2 * query) * 4, 1)
         self.bias = nn.Parameter(torch.zeros(1))

@@ -9,6 +9,7 @@ import pkgutil
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from gesso.errors import GessoError
@@ -34,7 +35,9 @@ def find(name: str | Path) -> Recipe:
     else:
         offered = [e for e in entry_points(group="gesso.recipes") if e.name == text]
         if not offered:
-            raise GessoError(f"there is no recipe {text!r}", where="recipe", fix="one of " + ", ".join(names()) + ", or a path to a .py file")
+            raise GessoError(
+                f"there is no recipe {text!r}", where="recipe", fix="one of " + ", ".join(names()) + ", or a path to a .py file"
+            )
         module = offered[0].load()
     recipe = getattr(module, "recipe", None)
     if recipe is None:
@@ -42,7 +45,7 @@ def find(name: str | Path) -> Recipe:
     return recipe
 
 
-def _module_from(path: Path):
+def _module_from(path: Path) -> ModuleType:
     if not path.is_file():
         raise GessoError("there is no such file", where=path)
     label = "gesso_recipe_" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]

@@ -12,6 +12,7 @@ The user gives `sketch`, and if they like `hints` (points and strokes with colou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,6 @@ from gesso.networks.patchgan import PatchGAN
 from gesso.networks.pointer_unet import PointerUNet
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
-from gesso.request import Request
 from gesso.rules.colouring import Wishes, colour, mean_picture
 from gesso.rules.proposal import Field as Proposed
 from gesso.rules.proposal import Knobs
@@ -59,7 +59,7 @@ PRESETS = {
 class ColorizeSettings(Settings):
     choice: int = Field(default=0, ge=0, le=3, description="which proposal becomes the image: 0 the surest, 1 to 3 others")
     spread: float = Field(default=1.0, ge=0, le=5, description="how far proposals 1 to 3 stray from the surest")
-    gap: float | None = Field(default=None, ge=0, le=200, description="widest gap in outlines that is bridged, in pixels; by default 1.2 % of the long side")
+    gap: float | None = Field(default=None, ge=0, le=200, description="widest gap bridged, in pixels; by default 1.2 % of the long side")
     detail: int = Field(default=144, ge=64, le=256, description="pixels of the network's windows along the page's short side")
 
 
@@ -72,34 +72,50 @@ CARD = Card(
     },
     conditions=(
         Slot(name="sketch", kind=Sketch, required=True, help={"en": "the line drawing", "ko": "선화"}),
-        Slot(name="hints", kind=Hints, help={"en": "points or strokes with a colour: x,y,#rrggbb[,radius] or a .json file", "ko": "색이 있는 점이나 획: x,y,#rrggbb[,반지름] 또는 .json 파일"}),
-        Slot(name="paper", kind=Strokes, network=False, help={"en": "strokes on pieces that stay paper: \"x,y x,y\"", "ko": "종이로 남길 조각 위의 획: \"x,y x,y\""}),
+        Slot(
+            name="hints",
+            kind=Hints,
+            help={
+                "en": "points or strokes: x,y,#rrggbb[,radius] or a .json file",
+                "ko": "색점이나 획: x,y,#rrggbb[,반지름] 또는 .json 파일",
+            },
+        ),
+        Slot(
+            name="paper", kind=Strokes, network=False, help={"en": 'pieces that stay paper: "x,y x,y"', "ko": '종이로 남길 조각: "x,y x,y"'}
+        ),
         Slot(name="cuts", kind=Strokes, network=False, help={"en": "strokes that part a piece in two", "ko": "조각을 둘로 나누는 획"}),
-        Slot(name="joins", kind=Strokes, network=False, help={"en": "strokes over pieces that are one", "ko": "하나로 이을 조각들을 지나는 획"}),
+        Slot(name="joins", kind=Strokes, network=False, help={"en": "strokes over pieces that are one", "ko": "한 조각으로 이을 획"}),
     ),
     outputs=(
         Out(name="image", medium="picture", help={"en": "flats under the line, the sketch's size", "ko": "선 아래 밑색, 선화와 같은 크기"}),
         Out(name="proposal", medium="picture", help={"en": "what the network alone would do", "ko": "신경망만의 제안"}),
         Out(name="pieces", medium="pieces", help={"en": "which piece each pixel is in, int32 [h w]", "ko": "픽셀마다 속한 조각 번호"}),
-        Out(name="proposals", medium="pictures", help={"en": "four colourings that prefer different colours", "ko": "서로 다른 색을 고른 네 가지 채색"}),
+        Out(name="proposals", medium="pictures", help={"en": "four colourings of different colours", "ko": "서로 다른 색의 네 가지 채색"}),
     ),
     settings=ColorizeSettings,
     paper="Isola 2017, arXiv:1611.07004; Zhang 2017, arXiv:1705.02999",
     licence="weights CC BY-SA 4.0 (made from OpenMoji), code Apache-2.0",
     data="OpenMoji 17 (CC BY-SA 4.0), train split",
-    limits={"en": "It learned from emoji: it knows their colours, and proposes little for crowded scenes.", "ko": "이모지로 배웠습니다. 복잡한 장면에서는 제안이 약합니다."},
+    limits={
+        "en": "It learned from emoji: for crowded scenes it proposes little.",
+        "ko": "이모지로 배워, 복잡한 장면에서는 제안이 약합니다.",
+    },
     example="gesso generate colorize --sketch cat.png --hints 300,400,#ff8800 --out coloured.png",
 )
 KNOBS = Knobs()
 
 
 def family(preset: Preset) -> Adversarial:
-    return Adversarial(colour_likelihood, critic_sees, critic_sees_truth, judged_beside, shares, looked_at, critic_from=preset.num_steps * 4 // 5, weight=0.02)
+    late = preset.num_steps * 4 // 5
+    return Adversarial(colour_likelihood, critic_sees, critic_sees_truth, judged_beside, shares, looked_at, critic_from=late, weight=0.02)
 
 
 def build(preset: Preset) -> dict[str, torch.nn.Module]:
     sizes = CARD.port_sizes()
-    return {"generator": PointerUNet(sizes, torch.from_numpy(PALETTE), widths=preset.widths, depth=preset.depth), "critic": PatchGAN(3 + sizes.spatial, width=preset.critic)}
+    return {
+        "generator": PointerUNet(sizes, torch.from_numpy(PALETTE), widths=preset.widths, depth=preset.depth),
+        "critic": PatchGAN(3 + sizes.spatial, width=preset.critic),
+    }
 
 
 def stages(preset: Preset) -> list[Stage]:
@@ -110,21 +126,23 @@ def stages(preset: Preset) -> list[Stage]:
     return [Stage("colour", family(preset), trains, data, preset.num_steps, preset.batch_size, look_every=5)]
 
 
-def frames(request: Request, preset: Preset) -> list[Frame]:
+def frames(request: Any, preset: Preset) -> list[Frame]:
     """The page in windows no larger than the network was taught on, near square, overlapping where the page is long."""
-    return [Frame(size, box, request.conditions["sketch"].page) for size, box in windows(request.conditions["sketch"].page, request.settings.detail)]
+    page = request.conditions["sketch"].page
+    return [Frame(size, box, page) for size, box in windows(page, request.settings.detail)]
 
 
-def finish(request: Request, made: list[tuple[Frame, Output]]) -> dict[str, Any]:
+def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
     given, chosen = request.conditions, request.settings
     line = given["sketch"].line()
-    hints = given["hints"].marks if "hints" in given else ()
+    hints = [(h.points, h.rgb, h.radius) for h in given["hints"].marks] if "hints" in given else []
     strokes = {k: [(s.path, s.radius) for s in given[k].strokes] if k in given else [] for k in ("paper", "cuts", "joins")}
-    wishes = Wishes([(h.points, h.rgb, h.radius) for h in hints], strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap)
+    wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap)
     fields = [Proposed(o.media["shares"][0].numpy(), f.box or (0, 0, line.shape[1], line.shape[0])) for f, o in made]
     colours = made[0][1].media["colours"][0].numpy()
     out = colour(line, fields, colours, wishes, KNOBS, num=4, spread=chosen.spread, seed=request.seed)
-    return {"image": out.images[chosen.choice], "proposal": mean_picture(fields, colours, line.shape), "pieces": out.pieces.labels, "proposals": tuple(out.images)}
+    mean = mean_picture(fields, colours, line.shape)
+    return {"image": out.images[chosen.choice], "proposal": mean, "pieces": out.pieces.labels, "proposals": tuple(out.images)}
 
 
 recipe = Recipe(CARD, PRESETS, build, family, stages, keeps=("generator",), frames=frames, finish=finish, measures={"protocol": protocol})

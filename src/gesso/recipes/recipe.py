@@ -18,7 +18,7 @@ from gesso.request import Request
 
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW's settings for one role. `decay` is the weight decay; the rate warms up over `warmup` steps, then falls as a cosine to `floor` of it."""
+    """AdamW's settings for one role: `decay` of weights; the rate warms up over `warmup` steps, then falls as a cosine to `floor` of it."""
 
     rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)

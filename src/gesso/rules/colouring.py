@@ -36,7 +36,17 @@ class Coloured:
     colours: np.ndarray = field(repr=False)
 
 
-def colour(line: np.ndarray, fields: Sequence[Field], colours: np.ndarray, wishes: Wishes, knobs: Knobs, *, num: int = 1, spread: float = 1.0, seed: int = 0) -> Coloured:
+def colour(
+    line: np.ndarray,
+    fields: Sequence[Field],
+    colours: np.ndarray,
+    wishes: Wishes,
+    knobs: Knobs,
+    *,
+    num: int = 1,
+    spread: float = 1.0,
+    seed: int = 0,
+) -> Coloured:
     """Colour a drawing's pieces. `fields` are the network's windows over `colours` uint8 [k 3], the palette's and the marks'.
 
     `num` proposals: the first takes each piece's surest colour; each other adds Gumbel noise of size `spread` to the log

@@ -18,7 +18,7 @@ Mark = tuple[Sequence[tuple[float, float]], tuple[int, int, int], float]  # poin
 
 @dataclass(frozen=True)
 class Field:
-    """What a network says of a window: `shares` float32 [k h w] of the colours, summing to 1; `box` (left, top, right, bottom) on the page."""
+    """What a network says of a window: `shares` float32 [k h w] of colours, summing to 1; `box` (left, top, right, bottom) on the page."""
 
     shares: np.ndarray
     box: tuple[int, int, int, int]

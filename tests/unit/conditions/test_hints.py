@@ -27,7 +27,9 @@ def test_json_is_lossless():
     assert Hints.model_validate_json(value.model_dump_json()) == value
 
 
-@pytest.mark.parametrize("bad", ["30,40", "30,40,#ggg", "a,b,#fff", "1,2,#fff,-3", "1,2,#fff,nan", "inf,2,#fff", 7, [{"x": 1}], '{"x":', "[3]"])
+@pytest.mark.parametrize(
+    "bad", ["30,40", "30,40,#ggg", "a,b,#fff", "1,2,#fff,-3", "1,2,#fff,nan", "inf,2,#fff", 7, [{"x": 1}], '{"x":', "[3]"]
+)
 def test_what_is_no_hint_is_refused_by_name(bad):
     with pytest.raises(GessoError, match="hints"):
         read(bad)
@@ -69,5 +71,5 @@ def test_a_stroke_covers_its_path_and_nothing_else():
 
 
 def test_even_a_hair_of_a_hint_covers_a_pixel():
-    box, cover = stamp(Hint(500, 500, "#f00", radius=0.1), Frame((64, 64), page=(1000, 1000)))
+    _, cover = stamp(Hint(500, 500, "#f00", radius=0.1), Frame((64, 64), page=(1000, 1000)))
     assert cover.any()

@@ -6,14 +6,18 @@ import pytest
 from gesso.datasets.drawings import PALETTE, WHITE, drawing, from_table, made_up, nearest, without_lines
 from gesso.errors import GessoError
 
-LINE = '<svg viewBox="0 0 72 72" xmlns="http://www.w3.org/2000/svg"><g id="line"><circle cx="36" cy="36" r="24" fill="none" stroke="#000" stroke-width="2"/></g></svg>'
-COLOUR = '<svg viewBox="0 0 72 72" xmlns="http://www.w3.org/2000/svg"><g id="color"><circle cx="36" cy="36" r="24" fill="#FCEA2B"/></g><g id="line"><circle cx="36" cy="36" r="24" fill="none" stroke="#000" stroke-width="2"/></g></svg>'
+RING = '<g id="line"><circle cx="36" cy="36" r="24" fill="none" stroke="#000" stroke-width="2"/></g>'
+DISC = '<g id="color"><circle cx="36" cy="36" r="24" fill="#FCEA2B"/></g>'
+LINE = f'<svg viewBox="0 0 72 72" xmlns="http://www.w3.org/2000/svg">{RING}</svg>'
+COLOUR = f'<svg viewBox="0 0 72 72" xmlns="http://www.w3.org/2000/svg">{DISC}{RING}</svg>'
 
 
 def table(path, rows=24):
     pd = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
-    pd.DataFrame({"color_svg": [COLOUR] * rows, "line_svg": [LINE] * rows, "cluster": [f"c{i // 2}" for i in range(rows)], "flag": [False] * rows}).to_parquet(path)
+    pd.DataFrame(
+        {"color_svg": [COLOUR] * rows, "line_svg": [LINE] * rows, "cluster": [f"c{i // 2}" for i in range(rows)], "flag": [False] * rows}
+    ).to_parquet(path)
 
 
 def test_flats_have_no_lines_and_nearest_finds_the_palette():

@@ -62,7 +62,7 @@ def test_a_perfect_field_has_no_loss_and_looks_like_the_truth(batch):
 
 def test_a_field_that_remembers_instead_of_obeying_pays(batch):
     """Where the person wants another colour, the palette's remembered one is no answer."""
-    field, (classes, answers, _) = perfect(batch), wishes(batch, batch.ports.tokens.mask.shape[1])
+    field, (classes, _, _) = perfect(batch), wishes(batch, batch.ports.tokens.mask.shape[1])
     repainted = ((classes == -1) & (batch.clean["classes"] >= 0)).any(1)
     assert repainted.any() and not repainted.all()
     stubborn = ColourField(field.logits.clone(), field.colours, field.num_palette)

@@ -18,7 +18,10 @@ def network():
 def ports(h, w, num=2, seed=0):
     rng = torch.Generator().manual_seed(seed)
     places = (torch.rand(1, num, h, w, generator=rng) > 0.9).float()
-    return Ports(spatial=torch.randn(1, 6, h, w, generator=rng), tokens=Tokens(torch.rand(1, num, 3, generator=rng), torch.ones(1, num, dtype=torch.bool), places))
+    return Ports(
+        spatial=torch.randn(1, 6, h, w, generator=rng),
+        tokens=Tokens(torch.rand(1, num, 3, generator=rng), torch.ones(1, num, dtype=torch.bool), places),
+    )
 
 
 @pytest.mark.parametrize("size", [(72, 72), (8, 8), (50, 33), (9, 64)])

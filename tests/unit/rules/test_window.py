@@ -6,7 +6,9 @@ import pytest
 from gesso.rules.window import MOST, windows
 
 
-@pytest.mark.parametrize("page", [(72, 72), (8, 8), (144, 100), (512, 512), (1000, 1500), (20000, 800), (300, 9000), (2000, 2000), (8, 3000)])
+@pytest.mark.parametrize(
+    "page", [(72, 72), (8, 8), (144, 100), (512, 512), (1000, 1500), (20000, 800), (300, 9000), (2000, 2000), (8, 3000)]
+)
 @pytest.mark.parametrize("detail", [64, 144, 256])
 def test_windows(page, detail):
     seen = np.zeros(page, np.uint8)
