@@ -24,7 +24,7 @@ from torch import Tensor
 from gesso.errors import GessoError
 from gesso.media.file import REASONS, read_bytes, shown
 from gesso.training.chaos import point
-from gesso.weights.safe import read_tensors
+from gesso.weights.safe import read_tensors, write_tensors
 
 KEEP = 2
 CHUNK = 2**20
@@ -63,8 +63,6 @@ def save(folder: Path, snapshot: Snapshot, *, spare: Collection[int] = ()) -> Pa
 
     Raises GessoError saying why where the disk refuses; what was there before is then untouched and no temporary file stays.
     """
-    from safetensors.torch import save as to_bytes
-
     final, temporary = folder / f"{snapshot.step:09d}", folder / f".writing-{snapshot.step:09d}"
     if final.is_dir() and _verifies(folder, snapshot.step):
         return final
@@ -73,7 +71,7 @@ def save(folder: Path, snapshot: Snapshot, *, spare: Collection[int] = ()) -> Pa
         _remove(temporary)
         point("folder.make")
         temporary.mkdir()
-        files = {STATE: to_bytes(snapshot.tensors), META: (json.dumps(snapshot.meta, allow_nan=False) + "\n").encode()}
+        files = {STATE: write_tensors(snapshot.tensors, {}), META: (json.dumps(snapshot.meta, allow_nan=False) + "\n").encode()}
         manifest = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
         for name, data in (*files.items(), (MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())):
             _write(temporary / name, data, {STATE: "state", META: "meta", MANIFEST: "manifest"}[name])

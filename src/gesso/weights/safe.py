@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gesso.errors import GessoError
@@ -48,6 +48,18 @@ def read_tensors(data: bytes, *, where: object, dtypes: Collection[str] = tuple(
     if set(tensors) != {e.name for e in entries}:
         raise GessoError("the header and the tensors do not name the same things", where=where, fix=SAFE)
     return tensors, metadata
+
+
+def write_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file of contiguous tensors on the CPU; the same tensors give the same bytes (the library alone shuffles metadata)."""
+    from safetensors.torch import save
+
+    data = memoryview(save(dict(tensors)))
+    length = int.from_bytes(data[:8], "little")
+    header = {METADATA: dict(sorted(metadata.items())), **json.loads(bytes(data[8 : 8 + length]))}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that numbers begin at a multiple of eight bytes
+    return b"".join((len(text).to_bytes(8, "little"), text, data[8 + length :]))
 
 
 def read_header(data: bytes, *, where: object, dtypes: Collection[str] = tuple(NUM_BYTES)) -> tuple[list[Entry], dict[str, str]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes, shown, write_atomic
-from gesso.weights.safe import MAX_HEADER, check_name, read_tensors
+from gesso.weights.safe import MAX_HEADER, check_name, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,8 +43,6 @@ def save_weights(
     `half` stores floats as float16 where every value stays finite in it. GessoError for a value that is NaN or infinite, a
     name that no reader would accept, or a disk that refuses.
     """
-    from safetensors.torch import save
-
     text = _card_text(card, path)
     tensors: dict[str, Tensor] = {}
     for role, state in networks_state.items():
@@ -54,7 +52,7 @@ def save_weights(
             tensors[full] = _stored(value, half, where=f"{shown(path)}: {full}")
     if not tensors:
         raise GessoError("there are no weights to save", where=path)
-    data = save(tensors, metadata={"gesso": LAYOUT, "card": text})
+    data = write_tensors(tensors, {"gesso": LAYOUT, "card": text})
     write_atomic(path, data)
     return hashlib.sha256(data).hexdigest()
 
