@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gesso.card import Card
 
 MOST_SEEDS = 10_000
+LIKE_ALL: dict[str, Any] = {"result_action": "return_value", "suppress_keyboard_interrupt": False}  # main says how it ended
 BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 OPTIONAL = inspect.Parameter.KEYWORD_ONLY
 
@@ -50,15 +51,9 @@ def app_of_recipe(verb: str, name: str, act: Callable[..., Any]) -> App:
 
     command.__signature__ = inspect.Signature([*own, *parameters])  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in [*own, *parameters]}
-    about = f"{words(card.title)}. {words(card.summary)}"
     example = card.example.replace("gesso generate", f"gesso {verb}", 1)
-    made = App(
-        name=f"gesso {verb} {name}",
-        help=f"{about}\n\n{example}".strip(),
-        help_format="plaintext",
-        version_flags=(),
-        result_action="return_value",
-    )
+    text = f"{words(card.title)}. {words(card.summary)}\n\n{example}".strip()
+    made = App(name=f"gesso {verb} {name}", help=text, help_format="plaintext", version_flags=(), **LIKE_ALL)
     made.default(command)
     return made
 
@@ -80,10 +75,15 @@ def _setting_flags(card: Card, group: Any) -> list[Any]:
     for name, info in card.settings.model_fields.items():
         bounds = [f"{label} {getattr(rule, key)}" for rule in info.metadata for key, label in BOUNDS.items() if hasattr(rule, key)]
         text = (info.description or "") + (f" [{', '.join(bounds)}]" if bounds else "")
-        kind = info.annotation if _is_plain(info.annotation) else str
         default = None if info.is_required() else info.get_default(call_default_factory=True)
-        flag = Parameter(name=f"--{name.replace('_', '-')}", help=text, group=group, show_default=default is not None)
-        flags.append(inspect.Parameter(f"setting__{name}", OPTIONAL, default=default, annotation=Annotated[kind, flag]))
+        if default is not None:
+            text += f" [default: {','.join(map(str, default)) if isinstance(default, (list, tuple)) else default}]"
+        plain = _is_plain(info.annotation)
+        kind = Annotated[
+            info.annotation if plain else str | None,
+            Parameter(name=f"--{name.replace('_', '-')}", help=text.strip(), group=group, show_default=False),
+        ]
+        flags.append(inspect.Parameter(f"setting__{name}", OPTIONAL, default=default if plain else None, annotation=kind))
     return flags
 
 

@@ -24,7 +24,7 @@ app = App(
     "Then:        gesso generate colorize --sketch cat.png --hints 30,40,#ff8800 --out coloured.png",
     help_format="plaintext",
     version=__version__,
-    result_action="return_value",
+    **flag.LIKE_ALL,
 )
 
 
@@ -238,7 +238,7 @@ def replay(
 
 
 @app.command(sort_key=7)
-def demo(*, out: Annotated[Path, Parameter(alias="-o")] = Path("demo")) -> None:
+def demo(*, out: Annotated[Path, Parameter(alias="-o")] = Path("demo"), weights: Path | None = None, size: int | None = None) -> None:
     """Colour the sample drawings and make a gallery of them.
 
     gesso demo
@@ -248,11 +248,15 @@ def demo(*, out: Annotated[Path, Parameter(alias="-o")] = Path("demo")) -> None:
     ----------
     out
         The folder to write into.
+    weights
+        A .safetensors file or a run's folder; the shipped ones if left out.
+    size
+        Shrink the drawings to this longest side first.
     """
     from gesso.verbs.demo import demo as run
 
     with show.progress("demo") as advance:
-        gallery = run(out, on_drawing=advance)
+        gallery = run(out, weights=weights, size=size, on_drawing=advance)
     show.write(f"pictures and gallery: {gallery.resolve()}")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ import gesso
 from gesso.errors import GessoError
 from gesso.media.file import read_json, write_atomic
 from gesso.media.picture import encode_png, read_picture, to_white
+from gesso.record import record
 from gesso.verbs.load import Model, load
-from gesso.verbs.result import make_folder
+from gesso.verbs.result import Result, make_folder
 
 RECIPE = "colorize"
-PROPOSALS = 4
 CAPTIONS = {
     "sketch": {"en": "drawing", "ko": "선화"},
     "hints": {"en": "hints", "ko": "색 힌트"},
@@ -42,16 +43,23 @@ class Sample:
     hints: Sequence[Mapping[str, Any]]
 
 
-def demo(out: Path | str, *, on_drawing: Callable[[int, int, str], None] | None = None, size: int | None = None) -> Path:
+def demo(
+    out: Path | str,
+    *,
+    weights: Path | str | None = None,
+    size: int | None = None,
+    on_drawing: Callable[[int, int, str], None] | None = None,
+) -> Path:
     """Colour every sample drawing with its hints, and without them in four proposals, into `out`; returns the gallery's path.
 
-    `on_drawing(done, all, title)` is told of each; `size` shrinks the drawings to that longest side first.
+    `weights` are others than the shipped; `size` shrinks the drawings to that longest side first; `on_drawing(done, all, title)`
+    is told of each.
     """
     folder = Path(out)
     found = samples()
     if folder.exists() and found[0].path.parent.exists() and folder.resolve() == found[0].path.parent.resolve():
         raise GessoError("this is where the samples lie", where=folder, fix="choose another folder")
-    model = load(RECIPE)
+    model = load(RECIPE, weights=weights)
     make_folder(folder)
     parts = []
     for number, sample in enumerate(found):
@@ -90,11 +98,19 @@ def _coloured(model: Model, sample: Sample, folder: Path, size: int | None) -> l
     write_atomic(own / "hints.png", encode_png(with_hints(sketch, hints)))
     model.generate(sketch=sketch, hints=hints).save(own / "result.png")
     made = [(name, f"{own.name}/{name}.png") for name in ("sketch", "hints", "result")]
-    for number in range(PROPOSALS if "choice" in model.card.settings.model_fields else 1):
-        choice: dict[str, Any] = {"choice": number} if number else {}
-        model.generate(sketch=sketch, **choice).save(own / f"proposal-{number + 1}.png")
-        made.append(("proposal", f"{own.name}/proposal-{number + 1}.png"))
+    for number, proposal in enumerate(_proposals(model, sketch), 1):
+        proposal.save(own / f"proposal-{number}.png")
+        made.append(("proposal", f"{own.name}/proposal-{number}.png"))
     return made
+
+
+def _proposals(model: Model, sketch: Any) -> Iterator[Result]:
+    """What one run without hints proposes; each as if it alone had been chosen, so that its record makes it again."""
+    first = model.generate(sketch=sketch)
+    for number, pixels in enumerate(first.outputs["proposals"]):
+        outputs, asked = {"image": pixels}, model.request(sketch=sketch, choice=number)
+        made = first.record.made
+        yield Result(model.card, outputs, asked, partial(record, asked, outputs, threads=made.threads, dtype=made.dtype))
 
 
 def with_hints(sketch: Any, hints: Sequence[Mapping[str, Any]]) -> Any:

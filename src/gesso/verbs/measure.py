@@ -39,6 +39,7 @@ class Make:
 
 def measure(
     name: str | Path | Recipe,
+    /,
     *,
     which: str | None = None,
     data: Path | str | None = None,

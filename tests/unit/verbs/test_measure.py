@@ -1,0 +1,62 @@
+"""Measuring: the recipe's own figures, and what it takes to get them again."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from gesso.errors import GessoError
+from gesso.verbs.measure import command, measure, tables
+
+
+def test_the_report_says_how_to_get_it_again(toy: Path, tmp_path: Path):
+    out = tmp_path / "new" / "figures.json"
+    report = measure(toy, data=tmp_path, out=out, limit=3, counts=(0, "half"))
+    assert json.loads(out.read_text("utf-8")) == report
+    assert report["figures"]["options"] == {"limit": 3, "counts": [0, "half"]} and set(report["figures"]["rows"]) == {"0", "1", "2"}
+    assert report["command"] == f"gesso measure toy --data {tmp_path} --limit 3 --counts 0,half"
+    assert report["gesso"] and report["made"]["torch"] and report["measure"] == "means" and "commit" in report
+    assert measure(toy, limit=3)["figures"]["rows"] == report["figures"]["rows"]
+
+
+def test_a_command_is_quoted():
+    assert command("toy", "m", Path("a b"), None, {"top_k": 2}) == "gesso measure toy --which m --data 'a b' --top-k 2"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"which": "speed"}, "no measure 'speed'.*one of means"),
+        ({"data": "nowhere"}, "nowhere: there is no such file or folder"),
+        ({"out": "figures.csv"}, r"written as \.json"),
+        ({"preset": "huge"}, "no preset 'huge'"),
+    ],
+)
+def test_bad_input_is_told_before_any_work(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict, words: str):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GessoError, match=words):
+        measure(toy, **given)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recipe_without_measures(kept: Path, kept_weights: Path):
+    with pytest.raises(GessoError, match="kept has no measures"):
+        measure(kept, weights=kept_weights)
+
+
+def test_tables_of_rows_and_of_single_figures():
+    from rich.console import Console
+
+    figures = {"by count": {"0": {"psnr": 20.123, "n": 5}, "half": {"psnr": 3.14159}}, "n": 7, "interval": [1.0, 2.0], "list": [{"a": 1}]}
+    made = tables({"recipe": "toy", "measure": "m", "figures": figures})
+    assert len(made) == 3
+    file = io.StringIO()
+    for table in made:
+        Console(file=file, width=200).print(table)
+    text = file.getvalue()
+    for word in ("count", "half", "20.12", "3.142", "1 – 2", "interval"):
+        assert word in text, text
+    assert len(tables({"recipe": "toy", "measure": "m", "figures": 3.0})) == 1
