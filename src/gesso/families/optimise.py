@@ -17,6 +17,8 @@ from gesso.ports import Ports
 from gesso.shapes import Images, Maps
 
 HISTORY = 20
+# Measured on a CPU at 192 to 768 pixels: a step peaks at 2.3 (VGG-19) to 2.9 times what autograd keeps, and 0.2 GB whatever the size.
+PEAK, FIXED_BYTES = 3.0, 300_000_000
 Terms = dict[str, Tensor]
 
 
@@ -163,32 +165,43 @@ def check_memory(network: Any, names: Collection[str], size: tuple[int, int], de
     if free is None:
         return
     per_pixel = bytes_a_pixel(network, names, device)
-    need, usable = per_pixel * size[0] * size[1], 0.8 * free
-    if need > usable:
-        fits = int(max(size) * (usable / need) ** 0.5) // 8 * 8
+    fixed = FIXED_BYTES + 2 * bytes_of(network)
+    growing, usable = per_pixel * size[0] * size[1], 0.9 * free - fixed
+    if growing > usable:
+        need, fits = growing + fixed, int(max(size) * (max(0.0, usable) / growing) ** 0.5) // 8 * 8
         raise GessoError(
             f"{size[1]} × {size[0]} pixels would take about {need / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
             where="size",
-            fix=f"a longest side of at most {fits}",
+            fix=f"a longest side of at most {fits}" if fits >= 16 else "close other programs",
         )
 
 
-def bytes_a_pixel(network: Any, names: Collection[str], device: torch.device, side: int = 64) -> float:
-    """Memory of one evaluation with its way back, and of L-BFGS's history, per pixel of the picture; measured on a small one."""
+def bytes_a_pixel(network: Any, names: Collection[str], device: torch.device) -> float:
+    """What one evaluation with its way back and L-BFGS's history take per pixel of the picture, found on small ones."""
+    small, large = 48, 96
+    kept = (bytes_kept(network, names, device, large) - bytes_kept(network, names, device, small)) / (large**2 - small**2)
+    history = (2 * HISTORY + 8) * 3 * 4
+    return PEAK * kept + history
+
+
+def bytes_kept(network: Any, names: Collection[str], device: torch.device, side: int) -> int:
+    """What autograd keeps of one pass over a picture of side × side."""
     kept: dict[int, int] = {}
 
     def keep(value: Tensor) -> Tensor:
         kept[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
         return value
 
-    weights = sum(p.numel() * p.element_size() for p in network.parameters())
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
         x = torch.zeros(1, 3, side, side, device=device, requires_grad=True)
         taps = network.features(x, names)
-    largest = max(tap.numel() * tap.element_size() for tap in taps.values())
-    evaluation = max(0, sum(kept.values()) - weights) + 3 * largest  # the way back holds some gradients of the largest layer
-    history = (2 * HISTORY + 8) * 3 * 4
-    return evaluation / side**2 + history
+    assert taps
+    return sum(kept.values())
+
+
+def bytes_of(network: Any) -> int:
+    """What a network's weights take."""
+    return sum(p.numel() * p.element_size() for p in network.parameters())
 
 
 def free_memory(device: torch.device) -> int | None:

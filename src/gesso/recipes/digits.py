@@ -1,9 +1,10 @@
 """Handwritten digits by flow matching: a class, a part that is known, and noise become a 28×28 digit.
 
 Lipman 2022, "Flow Matching for Generative Modeling", with the straight path of Liu 2022; logit-normal times after Esser 2024;
-guidance by leaving conditions out (Ho and Salimans 2022). Deviations: a U-Net of 1.4 M parameters with pixel-wise layer
-normalisation; a part of the times is uniform. The user gives `label` (which digit) and `known` (pixels that stay: the network
-sees them at every step, and they are put back to the bit at the end); out comes `image`. Previews are what the flow is heading for.
+guidance by leaving conditions out (Ho and Salimans 2022). Deviations: a U-Net of 1.2 M parameters on patches of 2×2 with
+pixel-wise layer normalisation; a part of the times is uniform. The user gives `label` (which digit) and `known` (pixels that
+stay: the network sees them at every step, and they are put back to the bit at the end); out comes `image`. Previews are what the
+flow is heading for.
 
 It learns from a part of the digits that neither its yardstick `digit_classifier` nor its reference set sees (`gesso.datasets.digits`).
 """
@@ -33,15 +34,15 @@ from gesso.request import Request
 
 @dataclass(frozen=True)
 class Preset:
-    widths: tuple[int, ...]  # channels at 28×28, 14×14, 7×7
+    widths: tuple[int, ...]  # channels at 14×14 and 7×7
     embedding: int
     num_steps: int
     batch_size: int
 
 
 PRESETS = {
-    "tiny": Preset(widths=(8, 16, 16), embedding=32, num_steps=200, batch_size=16),
-    "small": Preset(widths=(32, 64, 96), embedding=128, num_steps=4000, batch_size=128),
+    "tiny": Preset(widths=(8, 16), embedding=32, num_steps=200, batch_size=16),
+    "small": Preset(widths=(64, 96), embedding=128, num_steps=3000, batch_size=128),
 }
 
 
@@ -90,7 +91,7 @@ CARD = Card(
 
 
 def build(preset: Preset) -> dict[str, UNet]:
-    return {"velocity": UNet(1, CARD.port_sizes(), preset.widths, embedding=preset.embedding)}
+    return {"velocity": UNet(1, CARD.port_sizes(), preset.widths, (1, 1), preset.embedding, patch=2)}
 
 
 def stages(preset: Preset) -> list[Stage]:

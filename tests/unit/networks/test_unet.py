@@ -34,6 +34,19 @@ def test_gives_what_it_is_given_in_shape(network, size):
     assert network(torch.randn(2, 1, *size), torch.rand(2), given).shape == (2, 1, *size)
 
 
+def test_patches_are_laid_into_channels_and_put_back():
+    torch.manual_seed(0)
+    patched = awake(UNet(1, PortSizes(vector=3, spatial=2), widths=(8, 16), depths=(1, 1), embedding=16, patch=2))
+    x, t = torch.zeros(1, 1, 12, 12), torch.full((1,), 0.5)
+    one = Ports(vector=torch.zeros(1, 3), spatial=torch.zeros(1, 2, 12, 12))
+    before = patched(x, t, one)
+    assert before.shape == x.shape and patched.enter.in_channels == 12
+    moved = one.spatial.clone()
+    moved[0, 1, 7, 3] = 1
+    change = (patched(x, t, Ports(vector=one.vector, spatial=moved)) - before).abs()[0, 0]
+    assert change[4:10, 0:6].sum() > change[0:3, 8:].sum(), "what lies at one place is seen there"
+
+
 def test_odd_sizes_fit_too(network):
     given = Ports(vector=torch.zeros(1, 3), spatial=torch.zeros(1, 2, 13, 11))
     assert network(torch.randn(1, 1, 13, 11), torch.rand(1), given).shape == (1, 1, 13, 11)
