@@ -52,11 +52,11 @@ def _choose(pieces: np.ndarray, colours: np.ndarray, rng: np.random.Generator, b
         num = min(int(rng.geometric(0.35)), 8, int((error > 0).sum()))
         return rng.choice(len(colours), num, replace=False, p=error / error.sum())
     habit = rng.random()
-    if habit < 0.25:
+    if habit < 0.35:
         return np.zeros(0, int)
-    if habit < 0.5:
+    if habit < 0.57:
         return coloured[np.argsort(-areas[coloured])][: rng.integers(1, 11)]
-    if habit < 0.75:
+    if habit < 0.8:
         return rng.permutation(coloured)[: (len(coloured) + 1) // 2]
     pool = np.concatenate([coloured, white[:3]]) if rng.random() < 0.4 else coloured
     return rng.permutation(pool)[: min(int(rng.geometric(0.2)), 14)]

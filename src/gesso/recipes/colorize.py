@@ -51,13 +51,14 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset((16, 16, 16), (1, 1, 1), 8, 300, 8, ((72, 1, 1.0),)),
-    "small": Preset((64, 128, 160), (1, 2, 2), 32, 6000, 48, ((72, 1, 0.62), (144, 1, 0.23), (144, 2, 0.15))),
+    "small": Preset((64, 128, 160), (1, 2, 2), 32, 9000, 48, ((72, 1, 0.6), (144, 2, 0.3), (144, 1, 0.1))),
     "base": Preset((64, 128, 160), (2, 2, 2), 64, 60000, 256, ((72, 1, 0.5), (144, 1, 0.3), (144, 2, 0.2))),
 }
 
 
 class ColorizeSettings(Settings):
     choice: int = Field(default=0, ge=0, le=3, description="which proposal becomes the image: 0 the surest, 1 to 3 others")
+    num_proposals: int = Field(default=1, ge=1, le=4, description="how many proposals are made")
     spread: float = Field(default=1.0, ge=0, le=5, description="how far proposals 1 to 3 stray from the surest")
     gap: float | None = Field(default=None, ge=0, le=200, description="widest gap bridged, in pixels; by default 1.2 % of the long side")
     detail: int = Field(default=144, ge=64, le=256, description="pixels of the network's windows along the page's short side")
@@ -140,7 +141,7 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap)
     fields = [Proposed(o.media["shares"][0].numpy(), f.box or (0, 0, line.shape[1], line.shape[0])) for f, o in made]
     colours = made[0][1].media["colours"][0].numpy()
-    out = colour(line, fields, colours, wishes, KNOBS, num=4, spread=chosen.spread, seed=request.seed)
+    out = colour(line, fields, colours, wishes, KNOBS, num=max(chosen.num_proposals, chosen.choice + 1), spread=chosen.spread, seed=request.seed)
     mean = mean_picture(fields, colours, line.shape)
     return {"image": out.images[chosen.choice], "proposal": mean, "pieces": out.pieces.labels, "proposals": tuple(out.images)}
 
