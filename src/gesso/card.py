@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
@@ -26,6 +27,16 @@ class Slot(BaseModel):
     network: bool = True  # False: hard rules alone read it, no port is made of it
     drop: float = Field(default=0.0, ge=0, le=1)  # how often training leaves it out
     options: Mapping[str, Any] = {}
+
+    def read(self, given: Any) -> Condition:
+        """A value from what came in; whatever the kind's own reading stumbles over is a GessoError that names this condition."""
+        with named_errors(self.name, self.kind):
+            return self.kind.read(given, where=self.name, options=self.options)
+
+    def from_json(self, value: Any) -> Condition:
+        """A value from the JSON of a value, as it is written into requests."""
+        with named_errors(self.name, self.kind):
+            return self.kind.model_validate(value)
 
 
 class Out(BaseModel):
@@ -82,7 +93,7 @@ class Card(BaseModel):
                 continue
             several = value if slot.kind.repeatable and isinstance(value, (list, tuple)) else [value]
             for one in several:
-                new = one if isinstance(one, slot.kind) else slot.kind.read(one, where=name, options=slot.options)
+                new = one if isinstance(one, slot.kind) else slot.read(one)
                 values[name] = values[name].merge(new) if name in values else new
         missing = [s.name for s in self.conditions if s.required and s.name not in values]
         if missing:
@@ -91,3 +102,25 @@ class Card(BaseModel):
         for name, value in values.items():
             value.check(page, where=name)
         return {s.name: values[s.name] for s in self.conditions if s.name in values}
+
+
+@contextmanager
+def named_errors(name: str, kind: type[Condition]) -> Iterator[None]:
+    """Turn what a kind's reading raises for input that it took for granted into a GessoError."""
+    try:
+        yield
+    except GessoError:
+        raise
+    except ValidationError as error:
+        wrong = readable(error)
+        raise GessoError(wrong.what, where=f"{name}.{wrong.where}") from None
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        raise GessoError(f"is no {kind.kind} ({type(error).__name__}: {error})", where=name) from error
+
+
+def readable(error: ValidationError) -> GessoError:
+    """A validation error as one sentence: the field, what is wrong, what was given."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "value"
+    given = repr(first.get("input"))
+    return GessoError(f"{first['msg'].removeprefix('Value error, ')}, not {given if len(given) < 60 else given[:57] + '…'}", where=where)

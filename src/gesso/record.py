@@ -18,11 +18,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gesso import __version__
+from gesso.card import readable
 from gesso.errors import GessoError
 from gesso.media.budget import DEFAULT
 from gesso.media.file import parse_json, read_bytes, shown
 from gesso.media.png import SIGNATURE, read_text
-from gesso.request import MAX_SEED, Request, readable
+from gesso.request import MAX_SEED, Request
 
 # IPTC's digital source type "trained algorithmic media": made by a model that learned from samples.
 SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gesso.card import Card, Settings
+from gesso.card import Card, Settings, readable
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
 
@@ -67,7 +67,8 @@ class Request(BaseModel):
         for part, value in parts.items():
             if not isinstance(value, Mapping):
                 raise GessoError(f"is a JSON object, not {type(value).__name__}", where=part)
-        values = {name: _value(card, name, value) for name, value in parts["conditions"].items()}
+        given = parts["conditions"]
+        values = {name: value if isinstance(value, Condition) else card.slot(name).from_json(value) for name, value in given.items()}
         return cls.build(
             card, values, seed=data.get("seed", 0), settings=parts["settings"], weights=parts["weights"], preset=data.get("preset", "")
         )
@@ -75,25 +76,3 @@ class Request(BaseModel):
     def canonical(self) -> str:
         """The request as one line of JSON with sorted keys: equal requests have equal text."""
         return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def _value(card: Card, name: str, value: Any) -> Condition:
-    kind = card.slot(name).kind
-    if isinstance(value, kind):
-        return value
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        wrong = readable(error)
-        raise GessoError(wrong.what, where=f"{name}.{wrong.where}") from None
-    except (TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        # A kind's own reading took something about its input for granted.
-        raise GessoError(f"is no {kind.kind} ({type(error).__name__}: {error})", where=name) from error
-
-
-def readable(error: ValidationError) -> GessoError:
-    """A validation error as one sentence: the field, what is wrong, what was given."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "request"
-    given = repr(first.get("input"))
-    return GessoError(f"{first['msg'].removeprefix('Value error, ')}, not {given if len(given) < 60 else given[:57] + '…'}", where=where)

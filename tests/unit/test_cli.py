@@ -71,8 +71,8 @@ def test_a_recipes_help_is_made_from_its_card(gesso: Run, toy: Path):
     assert code == 0
     for words in (
         "Toy. Tints a picture.", "gesso generate toy.py --photo cat.png --tags warm", "--photo", "The picture to tint. [required]",
-        "Tints. [may be repeated]", "--num-steps", "at least 1, at most 50", "[default: 3]", "plain, nan, empty, stopped", "--flip --no-flip",
-        "--out", "--seeds", "--weights", "--preset",
+        "Tints. [may be repeated]", "--num-steps", "at least 1, at most 50", "[default: 3]", "plain, nan, empty, stopped",
+        "--flip --no-flip", "--out", "--seeds", "--weights", "--preset",
     ):  # fmt: skip
         assert words in flat, words
     assert "gesso fit toy.py --photo" in gesso("fit", toy, "--help").out

@@ -19,6 +19,7 @@ from gesso.verbs.load import Model, load
 from gesso.verbs.result import Result, make_folder
 
 RECIPE = "colorize"
+PROPOSALS = 4
 CAPTIONS = {
     "sketch": {"en": "drawing", "ko": "선화"},
     "hints": {"en": "hints", "ko": "색 힌트"},
@@ -106,7 +107,7 @@ def _coloured(model: Model, sample: Sample, folder: Path, size: int | None) -> l
 
 def _proposals(model: Model, sketch: Any) -> Iterator[Result]:
     """What one run without hints proposes; each as if it alone had been chosen, so that its record makes it again."""
-    first = model.generate(sketch=sketch)
+    first = model.generate(sketch=sketch, num_proposals=PROPOSALS)
     for number, pixels in enumerate(first.outputs["proposals"]):
         outputs, asked = {"image": pixels}, model.request(sketch=sketch, choice=number)
         made = first.record.made

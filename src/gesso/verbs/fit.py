@@ -52,6 +52,8 @@ def fit(
     (a number, or numbers by name), and result.png with its record. Ctrl-C keeps the newest preview. `fresh` takes an
     earlier fit out of the folder. Recipes whose family does not say `fits = True` are refused.
     """
+    if Path(out).suffix.lower() in {".png", ".jpg", ".jpeg", ".json"}:
+        raise GessoError("a fit writes a folder, with result.png in it", where=out, fix=f"--out {Path(out).with_suffix('')}")
     assembled = assemble(recipe, preset=preset, weights=weights)
     name = assembled.recipe.name
     if not getattr(assembled.recipe.family(assembled.preset), "fits", False):

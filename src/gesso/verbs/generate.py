@@ -23,7 +23,8 @@ from gesso.request import Request
 from gesso.verbs.assemble import Assembled
 from gesso.verbs.result import Result
 
-MOST_THREADS = 4
+MOST_THREADS = 4  # unless asked for
+MAX_THREADS = 256
 
 
 def run(
@@ -46,7 +47,9 @@ def run(
     family = recipe.family(preset)
     made: list[tuple[Frame, Output]] = []
     needs_grad = bool(getattr(family, "needs_grad", False))
-    number = threads or default_threads()
+    number = default_threads() if threads is None else threads
+    if not 1 <= number <= MAX_THREADS:
+        raise GessoError(f"{number} threads cannot be", where="threads", fix=f"1 to {MAX_THREADS}")
     with fixed_threads(number), torch.enable_grad() if needs_grad else torch.inference_mode():
         for frame in recipe.frames(request, preset):
             inputs = encode(assembled, request, frame)

@@ -20,7 +20,7 @@ from gesso.recipes.recipe import Recipe
 from gesso.record import Left, Made, Record, condition_hash, digest, read_record
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled, assemble
-from gesso.verbs.generate import run
+from gesso.verbs.generate import MAX_THREADS, run
 from gesso.verbs.result import Result, check_out
 
 MOST_FILES = 2000  # looked at in a folder given with --with
@@ -68,7 +68,7 @@ def replay(
     for name, left in record.left.items():
         given[name] = _missing_input(card.slot(name), name, left, with_files)
     request = Request.from_json(record.request.model_dump() | {"conditions": given, "weights": assembled.hashes}, card)
-    result = run(assembled, request, threads=threads or min(record.made.threads, 64))
+    result = run(assembled, request, threads=min(record.made.threads, MAX_THREADS) if threads is None else threads)
     if out is not None:
         result.save(out)
     return compare(source, record, result)

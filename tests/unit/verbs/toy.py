@@ -83,7 +83,11 @@ class Tags(Condition):
     @classmethod
     def encode(cls, values: Sequence[Tags | None], frame: Frame) -> Ports:
         names = list(frame.options["names"])
-        return Ports(vector=torch.tensor([[0.0, 0.0] if v is None else [float(sum(names.index(n) for n in v.names)), 1.0] for v in values]))
+        wrong = {name for v in values if v is not None for name in v.names} - set(names)
+        if wrong:
+            raise GessoError(f"there is no tag {min(wrong)!r}", where="tags", fix="one of " + ", ".join(names))
+        sums = [None if v is None else sum(names.index(name) for name in v.names) for v in values]
+        return Ports(vector=torch.tensor([[0.0, 0.0] if one is None else [float(one), 1.0] for one in sums]))
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Tags | None, Truth]:
