@@ -15,7 +15,9 @@ from skimage.draw import line as raster
 
 ACROSS = np.cos(np.deg2rad(65.0))  # how far a stroke may turn away from the bridge that goes on from its end
 BALL = 1.3  # what a bridge cuts off must hold a ball this many times as wide as the bridge
+BREADTH = 75.0  # degrees: ink that leaves the disc around it more broadly is no stroke but a solid
 OPEN_SHARE = 0.4  # a piece whose border is bridges by more than this is no piece: hatching, a bundle of strokes
+_TURNS, _RINGS, _CHUNK = 48, 12, 8192
 
 
 @dataclass(frozen=True)
@@ -30,27 +32,28 @@ class Bridges:
         return len(self.width)
 
 
-def find_bridges(free: np.ndarray, depth: np.ndarray, gap: float) -> Bridges:
+def find_bridges(free: np.ndarray, near: np.ndarray, depth: np.ndarray, gap: float) -> Bridges:
     """All bridges of at most `gap` free pixels that go on from a stroke's end.
 
-    `free` is bool [h w]; `depth` [h w] is the distance of each ink pixel to the nearest free one.
+    `free` is bool [h w]; `near` int [2 h w] the nearest ink (y, x) of each pixel; `depth` [h w] the distance of each ink pixel
+    to the nearest free one.
     """
-    start, end, width = _necks(free, gap)
-    kept = [i for i in range(len(width)) if _is_end(free, depth, start[i], end[i], gap) or _is_end(free, depth, end[i], start[i], gap)]
+    start, end, width = _necks(free, near, gap)
+    kept = np.zeros(len(width), bool)
+    for i in range(0, len(width), _CHUNK):
+        some = np.s_[i : i + _CHUNK]
+        kept[some] = _are_ends(free, depth, start[some], end[some], gap) | _are_ends(free, depth, end[some], start[some], gap)
     return Bridges(start[kept], end[kept], width[kept])
 
 
-def _necks(free: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _necks(free: np.ndarray, near: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of ink pixels facing each other across at most `gap` free pixels, one for each two places that face.
 
     Neighbouring pixels whose nearest ink lies on opposite sides straddle the middle of a passage.
     """
     height, width = free.shape
-    near = ndimage.distance_transform_edt(free, return_distances=False, return_indices=True)
-    ys, xs = np.nonzero(free)
-    reach = (gap + 1) / 2 + 0.75
-    narrow = (ys - near[0][ys, xs]) ** 2 + (xs - near[1][ys, xs]) ** 2 <= reach**2
-    ys, xs = ys[narrow], xs[narrow]
+    away = (near[0] - np.arange(height, dtype=np.int32)[:, None]) ** 2 + (near[1] - np.arange(width, dtype=np.int32)) ** 2
+    ys, xs = np.nonzero(free & (away <= ((gap + 1) / 2 + 0.75) ** 2))
     found = []
     for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1), (0, -1), (-1, 0), (-1, -1), (-1, 1)):
         qy, qx = ys + dy, xs + dx
@@ -63,57 +66,86 @@ def _necks(free: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray, np.nda
         apart = np.hypot(ay - by, ax - bx)
         sides = np.hypot(ay - py, ax - px) + np.hypot(by - qy, bx - qx)
         ok = (apart >= 2) & (apart - 1 <= gap + 0.5) & (apart >= 0.9 * sides)
-        found.append(np.stack([ay[ok], ax[ok], by[ok], bx[ok]], 1))
-    pairs = np.concatenate(found).astype(np.int64)
-    if not len(pairs):
-        return np.zeros((0, 2), int), np.zeros((0, 2), int), np.zeros(0)
-    swap = (pairs[:, 0] > pairs[:, 2]) | ((pairs[:, 0] == pairs[:, 2]) & (pairs[:, 1] > pairs[:, 3]))
-    pairs[swap] = pairs[swap][:, [2, 3, 0, 1]]
-    pairs = np.unique(pairs, axis=0)
-    apart = np.hypot(pairs[:, 0] - pairs[:, 2], pairs[:, 1] - pairs[:, 3])
-    pairs, apart = (v[np.argsort(apart, kind="stable")] for v in (pairs, apart))
+        a, b = (v[ok].astype(np.int64) for v in (ay * width + ax, by * width + bx))
+        found.append(np.minimum(a, b) * free.size + np.maximum(a, b))
+    pairs = np.unique(np.concatenate(found))
+    start, end = (np.stack(np.divmod(v, width), 1) for v in np.divmod(pairs, free.size))
+    apart = np.hypot(*(start - end).T)
+    order = np.argsort(apart, kind="stable")
+    start, end, apart = start[order], end[order], apart[order]
+    # one bridge between two cells, the shortest; cells are counted from the first ink, so that paper around changes nothing
     cell = max(2, int(gap / 2))
-    corner = np.argmax(~free.all(1)), np.argmax(~free.all(0))  # counted from the first ink, so that paper around changes nothing
-    _, first = np.unique((pairs - np.tile(corner, 2)) // cell, axis=0, return_index=True)
-    first.sort()
-    return pairs[first, :2], pairs[first, 2:], apart[first] - 1
+    corner = np.array([np.argmax(~free.all(1)), np.argmax(~free.all(0))])
+    rows, columns = height // cell + 1, width // cell + 1
+    places = [((v - corner) // cell) @ np.array([columns, 1]) for v in (start, end)]
+    first = np.sort(np.unique(places[0] * (rows * columns) + places[1], return_index=True)[1])
+    return start[first], end[first], apart[first] - 1
 
 
-def _is_end(free: np.ndarray, depth: np.ndarray, here: np.ndarray, there: np.ndarray, gap: float) -> bool:
-    """Does a stroke end at the ink pixel `here`, coming from the side away from `there`?
+def _are_ends(free: np.ndarray, depth: np.ndarray, here: np.ndarray, there: np.ndarray, gap: float) -> np.ndarray:
+    """Does a stroke end at each ink pixel `here` [n 2], coming from the side away from `there` [n 2]? bool [n].
 
-    Within a disc somewhat wider than the stroke, the ink joined to `here` leaves by one arm, and that arm points back.
+    Within a disc somewhat wider than the stroke, the ink that leads outward from `here` leaves by one narrow arm, and that
+    arm points back. The disc is read as rings of directions, each reached from the one within.
     """
-    back = (here - there) / np.hypot(*(here - there))
+    apart = np.hypot(*(here - there).T)
+    back = (here - there) / apart[:, None]
     most = max(16.0, 5 * gap)
-    steps = np.arange(0, most)[:, None] * back + here
-    iy, ix = np.rint(steps).astype(int).T
-    inside = (iy >= 0) & (iy < free.shape[0]) & (ix >= 0) & (ix < free.shape[1])
-    values = depth[iy[inside], ix[inside]]
-    gone = np.nonzero(values <= 0)[0]
-    thick = 2 * float(values[: gone[0] if len(gone) else None].max(initial=1)) - 1
-    radius = min(1.5 * thick + 2, most)
-    reach = int(np.ceil(radius))
-    top, left = max(0, here[0] - reach), max(0, here[1] - reach)
-    ink = ~free[top : here[0] + reach + 1, left : here[1] + reach + 1]
-    dy = np.arange(ink.shape[0])[:, None] + top - here[0]
-    dx = np.arange(ink.shape[1])[None] + left - here[1]
-    away = dy * dy + dx * dx
-    parts, _ = ndimage.label(ink & (away <= radius**2), structure=np.ones((3, 3), bool))
-    ry, rx = np.nonzero((parts == parts[here[0] - top, here[1] - left]) & (away > (radius - 1.5) ** 2))
-    if not len(ry):
-        return False
-    angles = np.sort(np.arctan2(ry + top - here[0], rx + left - here[1]))
-    spaces = np.diff(np.append(angles, angles[0] + 2 * np.pi))
-    if (spaces > 2.5 / radius).sum() != 1:
-        return False
-    widest = int(spaces.argmax())
-    extent = 2 * np.pi - spaces[widest]
-    middle = angles[widest] + spaces[widest] + extent / 2
-    return bool(extent <= np.deg2rad(75) and np.sin(middle) * back[0] + np.cos(middle) * back[1] >= ACROSS)
+    walk = _read(depth, here[:, None] + np.arange(0, most, 0.5 + most / 64)[:, None] * back[:, None])
+    walk[np.logical_or.accumulate(walk <= 0, axis=1)] = 0
+    deep = walk.max(1)
+    result = np.zeros(len(here), bool)
+    unsure = np.arange(len(here))
+    for _ in range(3):
+        radius = np.minimum(1.5 * (2 * deep[unsure] - 1) + 2, most)
+        one, breadth, towards, deepest = _arm(depth, here[unsure], back[unsure], apart[unsure] / 2, radius)
+        leads = one & (towards >= ACROSS)
+        result[unsure] = leads & (breadth <= BREADTH)
+        # from the corner of a broad stroke's end the stroke looked thin: look again with a wider disc
+        again = leads & (breadth > BREADTH) & (deepest > deep[unsure]) & (radius < most)
+        deep[unsure] = deepest
+        unsure = unsure[again]
+    return result
 
 
-def close(free: np.ndarray, bridges: Bridges, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _arm(depth: np.ndarray, here: np.ndarray, back: np.ndarray, half: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Of the ink that leads from `here` [n 2] out of a disc of `radius` [n]: is it one arm, its breadth in degrees,
+    the cosine of its turn from `back` [n 2], and the greatest depth met, each [n].
+
+    Ink farther in front than the middle of the bridge, `half` [n], belongs to the other side.
+    """
+    turn = np.arange(_TURNS) * (2 * np.pi / _TURNS)
+    ray = np.stack([np.sin(turn), np.cos(turn)], 1)
+    ahead = back @ ray.T
+    reached = np.ones((len(here), _TURNS), bool)
+    deepest = np.ones(len(here))
+    for ring in range(1, _RINGS + 1):
+        met = _read(depth, here[:, None] + (radius * (ring / _RINGS))[:, None, None] * ray)
+        ink = (met > 0) & ((radius * (ring / _RINGS))[:, None] * ahead > -half[:, None])
+        reached = ink & _wider(reached, int(np.ceil(_TURNS / (2 * np.pi * ring))))
+        for _ in range(2):
+            reached = ink & _wider(reached, 1)
+        deepest = np.maximum(deepest, (met * reached).max(1))
+    arms = (reached & ~np.roll(reached, 1, axis=1)).sum(1)
+    middle = reached @ ray
+    towards = (middle * back).sum(1) / np.maximum(np.hypot(*middle.T), 1e-9)
+    return arms == 1, reached.sum(1) * (360 / _TURNS), towards, deepest
+
+
+def _read(values: np.ndarray, spots: np.ndarray) -> np.ndarray:
+    """`values` [h w] at the pixels nearest to `spots` [... 2] (y, x); 0 outside."""
+    near = np.rint(spots).astype(np.int32)
+    y, x = near[..., 0], near[..., 1]
+    inside = (y >= 0) & (y < values.shape[0]) & (x >= 0) & (x < values.shape[1])
+    return np.where(inside, values[np.where(inside, y, 0), np.where(inside, x, 0)], 0)
+
+
+def _wider(rings: np.ndarray, steps: int) -> np.ndarray:
+    """Each run of true directions in [n turns] longer by `steps` at both ends."""
+    return ndimage.maximum_filter1d(rings.view(np.uint8), 2 * steps + 1, axis=1, mode="wrap").view(bool)
+
+
+def close(free: np.ndarray, near: np.ndarray, bridges: Bridges, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Components int32 [h w] (0 where blocked) after bridging, and the pixels of bridges that part two of them, bool [h w].
 
     Bridges that touch stand and fall together. What they cut off too little of goes to the biggest part they touch.
@@ -130,7 +162,7 @@ def close(free: np.ndarray, bridges: Bridges, cuts: np.ndarray | None) -> tuple[
         blocked |= cuts & free
     parts, num = ndimage.label(free & ~blocked)
     met = _Met.of(parts, owner)
-    parts = _joined(free, parts, num, met, width)[parts]
+    parts = _joined(near, parts, num, met, width)[parts]
     still = _Met.of(parts, owner)
     return parts, blocked & (np.bincount(still.bridge, minlength=len(width)) > 1)[owner] & (owner > 0)
 
@@ -165,11 +197,12 @@ def _rims(parts: np.ndarray, num: int) -> np.ndarray:
     return length
 
 
-def _joined(free: np.ndarray, parts: np.ndarray, num: int, met: _Met, width: np.ndarray) -> np.ndarray:
+def _joined(near: np.ndarray, parts: np.ndarray, num: int, met: _Met, width: np.ndarray) -> np.ndarray:
     """For each component (and 0) the component it belongs to when bridges that part too little are taken back."""
     parent = list(range(num + 1))
     ball = np.zeros(num + 1)
-    np.maximum.at(ball, parts.ravel(), ndimage.distance_transform_edt(free).ravel())
+    rows, columns = np.indices(parts.shape, dtype=np.int32, sparse=True)
+    np.maximum.at(ball, parts.ravel(), np.hypot(near[0] - rows, near[1] - columns, dtype=np.float32).ravel())
     area, rim = np.bincount(parts.ravel(), minlength=num + 1), _rims(parts, num)
     around: dict[int, set[int]] = {}
     beside: dict[int, dict[int, int]] = {}

@@ -93,10 +93,10 @@ def find_pieces(
 
 def _components(free: np.ndarray, gap: float, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     if gap >= 1 and free.any() and not free.all():
-        inner = ndimage.distance_transform_edt(~free)
-        bridges = find_bridges(free, inner, gap)
+        near = ndimage.distance_transform_edt(free, return_distances=False, return_indices=True)
+        bridges = find_bridges(free, near, ndimage.distance_transform_edt(~free), gap)
         if len(bridges):
-            return close(free, bridges, cuts)
+            return close(free, near, bridges, cuts)
     open_ = free if cuts is None or (free & ~cuts).sum() == 0 else free & ~cuts
     return ndimage.label(open_)[0], np.zeros(free.shape, bool)
 
