@@ -54,7 +54,7 @@ def colour(
     """
     closed = find_pieces(line, gap=wishes.gap, cuts=_painted(line.shape, wishes.cuts), joins=list(wishes.joins) or None)
     fields, colours = proposal.group(fields, colours)
-    pieces = proposal.cut(closed, fields, knobs)
+    pieces = proposal.cut(closed, fields, colours, knobs)
     share = proposal.votes(pieces, fields)
     rng = np.random.default_rng(seed)
     images, first, cut = [], None, pieces

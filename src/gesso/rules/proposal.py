@@ -29,7 +29,7 @@ class Knobs:
     """How far the proposal is trusted.
 
     temperature  of the mean that a piece's colour is; 0 takes the likeliest colour
-    paper        how much likelier paper must be (added to its log share) where a piece reaches the page's border
+    paper        added to paper's log share where a piece reaches the page's border, before it is weighed against all colours
     inside       the same for pieces that don't
     least        parts smaller than this share of a 72-pixel drawing's pixels are not cut off
     sure         how much of a part must agree on its colour, for the cut to stand
@@ -59,17 +59,19 @@ def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np
     return out, colours[kept]
 
 
-def likeliest(fields: Sequence[Field], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def likeliest(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """The likeliest colour at each pixel of the page int16 [h w], and its share float32 [h w], bilinear between the field's pixels.
 
-    Where windows overlap, the one in which a pixel lies deeper speaks.
+    Paper or not is decided first: many colours that share a pixel are together likelier than paper, though none may be
+    alone. A colour's share is among colours then. Where windows overlap, the one in which a pixel lies deeper speaks.
     """
+    is_white = colours.min(1) >= 243
     best, share = np.zeros(shape, np.int16), np.zeros(shape, np.float32)
     depth = np.full(shape, -1.0, np.float32)
     for field in fields:
         left, top, right, bottom = field.box
         h, w = bottom - top, right - left
-        used = np.flatnonzero(field.shares.reshape(len(field.shares), -1).max(1) > 0.1)
+        used = np.flatnonzero(field.shares.reshape(len(field.shares), -1).max(1) > 0.02)
         ys, xs = _axis(h, field.shares.shape[1]), _axis(w, field.shares.shape[2])
         rows = max(1, 2_000_000 // (w * max(1, len(used))))
         deep_x = np.minimum(np.arange(w), np.arange(w)[::-1])
@@ -79,9 +81,14 @@ def likeliest(fields: Sequence[Field], shape: tuple[int, int]) -> tuple[np.ndarr
             deep = np.minimum(np.minimum(np.arange(h), np.arange(h)[::-1])[part, None], deep_x[None]).astype(np.float32)
             at = np.s_[top + part.start : top + part.stop, left:right]
             wins = deep > depth[at]
-            top_one = values.argmax(0)
+            white = is_white[used]
+            paper = values[white].sum(0) if white.any() else np.zeros(values.shape[1:], np.float32)
+            coloured = np.where(white[:, None, None], 0, values)
+            of_paper = paper > coloured.sum(0)
+            top_one = np.where(of_paper, white.argmax(), coloured.argmax(0))
+            sure = np.where(of_paper, paper, coloured.max(0) / np.maximum(1 - paper, 1e-6))
             best[at] = np.where(wins, used[top_one], best[at])
-            share[at] = np.where(wins, np.take_along_axis(values, top_one[None], 0)[0], share[at])
+            share[at] = np.where(wins, sure, share[at])
             depth[at] = np.maximum(depth[at], deep)
     return best, share
 
@@ -97,9 +104,9 @@ def _bilinear(values: np.ndarray, ys: tuple[np.ndarray, ...], xs: tuple[np.ndarr
     return rows[:, :, xs[0]] * (1 - xs[2]) + rows[:, :, xs[1]] * xs[2]
 
 
-def cut(pieces: Pieces, fields: Sequence[Field], knobs: Knobs) -> Pieces:
+def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs) -> Pieces:
     """Open shapes cut where the proposal's likeliest colour changes, if both sides are large and sure enough."""
-    best, share = likeliest(fields, pieces.shape)
+    best, share = likeliest(fields, colours, pieces.shape)
     least = max(3, round(knobs.least * (max(pieces.shape) / 72) ** 2))
     main = _majority(pieces, best)
     for _ in range(2):
@@ -154,20 +161,24 @@ def choose(share: np.ndarray, colours: np.ndarray, border: np.ndarray, knobs: Kn
     Paper is a decision of its own, then the annealed mean of the rest (Zhang 2016). With `noise` [k], added to log
     shares, the likeliest is taken: one draw for the whole drawing, so that like pieces stay alike.
     """
-    log = np.log(np.maximum(share, 1e-6))
-    white = np.flatnonzero(colours.min(1) >= 243)
-    log[:, white] += np.where(border, knobs.paper, knobs.inside)[:, None]
-    if noise is not None:
-        log = log + noise[None]
+    white = colours.min(1) >= 243
+    log = np.log(np.maximum(share, 1e-6)) + (0.0 if noise is None else noise[None])
+    paper = np.where(border, knobs.paper, knobs.inside) + _log_sum(log[:, white])
+    is_paper = paper > _log_sum(log[:, ~white])
+    rest = np.where(white[None], -np.inf, log)
     if knobs.temperature <= 0 or noise is not None:
-        return colours[log.argmax(1)]
-    is_white = np.isin(log.argmax(1), white)
-    rest = log.copy()
-    rest[:, white] = -np.inf
-    weight = np.exp((rest - rest.max(1, keepdims=True)) / knobs.temperature)
-    mean = weight @ colours.astype(float) / weight.sum(1, keepdims=True)
-    mean[is_white] = 255
-    return np.rint(mean).astype(np.uint8)
+        chosen = colours[rest.argmax(1)].astype(float)
+    else:
+        weight = np.exp((rest - rest.max(1, keepdims=True)) / knobs.temperature)
+        chosen = weight @ colours.astype(float) / weight.sum(1, keepdims=True)
+    chosen[is_paper] = 255
+    return np.rint(chosen).astype(np.uint8)
+
+
+def _log_sum(log: np.ndarray) -> np.ndarray:
+    if not log.shape[1]:
+        return np.full(len(log), -np.inf)
+    return np.logaddexp.reduce(log, axis=1)
 
 
 def obey(pieces: Pieces, colours: np.ndarray, marks: Sequence[Mark], paper: np.ndarray) -> tuple[Pieces, np.ndarray]:

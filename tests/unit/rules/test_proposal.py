@@ -72,20 +72,20 @@ def test_an_open_shape_is_cut_where_the_proposal_has_an_edge():
     line[30:40, 54] = 255  # a wide opening
     knobs, closed = Knobs(), find_pieces(line, gap=0)
     assert closed.num == 1
-    assert cut(closed, [field(inside(1))], knobs).num == 2
+    assert cut(closed, [field(inside(1))], COLOURS, knobs).num == 2
     out = colour(line, [field(inside(1))], COLOURS, Wishes(gap=0), knobs).images[0]
     assert tuple(out[36, 36]) == RED and tuple(out[36, 66]) == WHITE
 
 
 def test_an_unsure_edge_cuts_nothing():
     line = np.full((72, 72), 255, np.uint8)
-    assert cut(find_pieces(line), [field(inside(1), sure=0.4)], Knobs(sure=0.6)).num == 1
+    assert cut(find_pieces(line), [field(inside(1), sure=0.4)], COLOURS, Knobs(sure=0.7)).num == 1
 
 
 def test_crumbs_are_not_cut_off():
     wins = np.zeros((72, 72), int)
     wins[30:32, 30:32] = 1
-    assert cut(find_pieces(np.full((72, 72), 255, np.uint8)), [field(wins)], Knobs(least=10)).num == 1
+    assert cut(find_pieces(np.full((72, 72), 255, np.uint8)), [field(wins)], COLOURS, Knobs(least=10)).num == 1
 
 
 def test_votes_are_mean_shares_whatever_the_fields_size():
@@ -100,7 +100,7 @@ def test_votes_are_mean_shares_whatever_the_fields_size():
 def test_two_windows_speak_where_they_lie_deepest():
     left, right = np.zeros((72, 40), int), np.ones((72, 40), int)
     fields = [Field(field(left).shares, (0, 0, 40, 72)), Field(field(right).shares, (32, 0, 72, 72))]
-    best, _ = likeliest(fields, (72, 72))
+    best, _ = likeliest(fields, COLOURS, (72, 72))
     assert (best[36, :34] == 0).all() and (best[36, 39:] == 1).all()
 
 
@@ -114,9 +114,9 @@ def test_colours_that_look_the_same_are_one_wish_and_the_hints_own_is_kept():
 
 def test_paper_is_a_decision_of_its_own():
     share = np.array([[0.45, 0.4, 0.15]])
-    assert tuple(choose(share, COLOURS, np.array([False]), Knobs())[0]) == WHITE
-    coloured = choose(share, COLOURS, np.array([False]), Knobs(inside=-1.0, temperature=0))[0]
-    assert tuple(coloured) == RED
+    assert tuple(choose(share, COLOURS, np.array([False]), Knobs(temperature=0))[0]) == RED, "two colours outweigh paper together"
+    assert tuple(choose(share, COLOURS, np.array([False]), Knobs(inside=1.0))[0]) == WHITE
+    assert tuple(choose(share, COLOURS, np.array([True]), Knobs(inside=1.0, temperature=0))[0]) == RED
 
 
 def test_proposals_differ_and_like_pieces_stay_alike():
