@@ -88,7 +88,9 @@ def test_a_strip_is_coloured_in_windows(model):
 
 
 def test_strokes_speak_to_the_rules(model):
-    cut = np.asarray(model.generate(sketch=sketch(), cuts="24,48 72,48", hints=[gesso.Hint(48, 35, "#ff0000"), gesso.Hint(48, 60, "#0000ff")]).image)
+    cut = np.asarray(
+        model.generate(sketch=sketch(), cuts="24,48 72,48", hints=[gesso.Hint(48, 35, "#ff0000"), gesso.Hint(48, 60, "#0000ff")]).image
+    )
     assert tuple(cut[30, 30]) == (255, 0, 0) and tuple(cut[66, 66]) == (0, 0, 255)
     paper = np.asarray(model.generate(sketch=sketch(), paper="48,48").image)
     assert (paper[30:66, 30:66] == 255).all()

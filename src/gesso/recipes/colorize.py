@@ -81,9 +81,7 @@ CARD = Card(
                 "ko": "색점이나 획: x,y,#rrggbb[,반지름] 또는 .json 파일",
             },
         ),
-        Slot(
-            name="paper", kind=Strokes, network=False, help={"en": 'pieces that stay paper: "x,y x,y"', "ko": '종이로 남길 조각: "x,y x,y"'}
-        ),
+        Slot(name="paper", kind=Strokes, network=False, help={"en": 'what stays paper: "x,y x,y"', "ko": '종이로 남길 곳: "x,y x,y"'}),
         Slot(name="cuts", kind=Strokes, network=False, help={"en": "strokes that part a piece in two", "ko": "조각을 둘로 나누는 획"}),
         Slot(name="joins", kind=Strokes, network=False, help={"en": "strokes over pieces that are one", "ko": "한 조각으로 이을 획"}),
     ),
@@ -107,7 +105,7 @@ KNOBS = Knobs()
 
 
 def family(preset: Preset) -> Adversarial:
-    late = preset.num_steps * 4 // 5
+    late = preset.num_steps * 11 // 12
     return Adversarial(colour_likelihood, critic_sees, critic_sees_truth, judged_beside, shares, looked_at, critic_from=late, weight=0.02)
 
 
@@ -141,7 +139,8 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap)
     fields = [Proposed(o.media["shares"][0].numpy(), f.box or (0, 0, line.shape[1], line.shape[0])) for f, o in made]
     colours = made[0][1].media["colours"][0].numpy()
-    out = colour(line, fields, colours, wishes, KNOBS, num=max(chosen.num_proposals, chosen.choice + 1), spread=chosen.spread, seed=request.seed)
+    num = max(chosen.num_proposals, chosen.choice + 1)
+    out = colour(line, fields, colours, wishes, KNOBS, num=num, spread=chosen.spread, seed=request.seed)
     mean = mean_picture(fields, colours, line.shape)
     return {"image": out.images[chosen.choice], "proposal": mean, "pieces": out.pieces.labels, "proposals": tuple(out.images)}
 
