@@ -87,7 +87,7 @@ def test_its_commands_train_and_make(followed: tuple[Path, list[str]], where: st
     recipe, flag = ("thick_digits", ["--thickness", "0.8"]) if where == "inside" else ("./examples/my_recipe.py", ["--phase", "0.3"])
     environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "OMP_NUM_THREADS": "1"}
     for words in (
-        ["train", recipe, "--preset", "tiny", "--steps", "60", "--out", "runs/new", "--quiet"],
+        ["train", recipe, "--preset", "tiny", "--steps", "10", "--out", "runs/new", "--quiet"],
         ["generate", recipe, "--weights", "runs/new", *flag, "--out", "new.png"],
         ["replay", "new.png", "--recipe", recipe, "--weights", "runs/new", "--out", "again.png"],
     ):
