@@ -201,7 +201,7 @@ def _joined(near: np.ndarray, parts: np.ndarray, num: int, met: _Met, width: np.
     """For each component (and 0) the component it belongs to when bridges that part too little are taken back."""
     parent = list(range(num + 1))
     ball = np.zeros(num + 1)
-    rows, columns = np.indices(parts.shape, dtype=np.int32, sparse=True)
+    rows, columns = np.arange(parts.shape[0], dtype=np.int32)[:, None], np.arange(parts.shape[1], dtype=np.int32)[None]
     np.maximum.at(ball, parts.ravel(), np.hypot(near[0] - rows, near[1] - columns, dtype=np.float32).ravel())
     area, rim = np.bincount(parts.ravel(), minlength=num + 1), _rims(parts, num)
     around: dict[int, set[int]] = {}
