@@ -1,7 +1,7 @@
 """Trainings in child processes that die, fail or are killed on purpose. Run as a script, so that nothing but it is forked.
 
-    python killer.py points FOLDER            a death at every named point and every durable call, then going on
-    python killer.py faults FOLDER            ENOSPC, EACCES, EROFS at every named point, then going on
+    python killer.py points FOLDER STRIDE     a death at every named point and every STRIDE-th durable call, then going on
+    python killer.py faults FOLDER STRIDE     ENOSPC, EACCES, EROFS at every named point (one of the three where STRIDE is 3), then going on
     python killer.py random FOLDER NUM SEED   kill -9 at random moments, until NUM have hit
 
 prints one JSON line: what happened, and how many runs ended unlike the one that nothing happened to.
@@ -34,6 +34,7 @@ from gesso.weights.store import read_weights  # noqa: E402
 
 NOT_SAME_EVERY_TIME = {"seconds", "items_per_second"}
 REFUSED = 3
+NUM_STEPS = 12
 
 
 def run(out: Path, num_steps: int, fault: str = "") -> None:
@@ -48,7 +49,7 @@ def run(out: Path, num_steps: int, fault: str = "") -> None:
             quiet=True,
             log_every=4,
             sample_every=0,
-            checkpoint_every=7,
+            checkpoint_every=5,
             preset="small",
         )
     finally:
@@ -100,41 +101,41 @@ def leftovers(out: Path) -> list[str]:
     return [p.name for p in (*out.glob(".*"), *(out / "checkpoints").glob(".*")) if p.name != ".lock"]
 
 
-def points(root: Path) -> dict[str, Any]:
-    child(root / "whole", 20)
+def points(root: Path, stride: int) -> dict[str, Any]:
+    child(root / "whole", NUM_STEPS)
     whole = finger(root / "whole")
-    told: dict[str, Any] = {"deaths": 0, "unlike": [], "unbroken": 0, "whole": whole}
-    places = [(name, turn) for name in chaos.POINTS for turn in (1, 2, 3)] + [(name, turn) for name in chaos.CALLS for turn in range(1, 40)]
-    for name, turn in places:
-        out = root / f"{name}-{turn}"
-        code, why = child(out, 20, f"{name}:{turn}")
-        if code == 0:  # fewer of them than that
-            told["unbroken"] += 1
-            continue
-        told["deaths"] += code == chaos.DEATH
-        again, why_again = child(out, 20)
-        if code != chaos.DEATH or again or finger(out) != whole or leftovers(out):
-            told["unlike"].append([name, turn, code, why, again, why_again, leftovers(out)])
-        shutil.rmtree(out)
+    told: dict[str, Any] = {"deaths": {}, "unlike": []}
+    for name in (*chaos.POINTS, *chaos.CALLS):
+        for turn in range(1, 100, stride) if name in chaos.CALLS else range(2, 3) if stride > 1 else range(1, 4):
+            out = root / f"{name}-{turn}"
+            code, why = child(out, NUM_STEPS, f"{name}:{turn}")
+            if code == 0:  # it is not passed as often as that
+                break
+            told["deaths"][name] = told["deaths"].get(name, 0) + 1
+            again, why_again = child(out, NUM_STEPS)
+            if code != chaos.DEATH or again or finger(out) != whole or leftovers(out):
+                told["unlike"].append([name, turn, code, why, again, why_again, leftovers(out)])
+            shutil.rmtree(out)
     return told
 
 
-def faults(root: Path) -> dict[str, Any]:
-    child(root / "whole", 20)
+def faults(root: Path, stride: int) -> dict[str, Any]:
+    child(root / "whole", NUM_STEPS)
     whole = finger(root / "whole")
-    told: dict[str, Any] = {"refused": 0, "unlike": [], "reasons": {}}
-    for name in chaos.POINTS:
-        for fault in ("ENOSPC", "EACCES", "EROFS"):
-            out = root / f"{name}-{fault}"
-            code, why = child(out, 20, f"{name}:2:{fault}")
-            good = checkpoint.load_latest(out / "checkpoints")
-            left = leftovers(out) if code == REFUSED else []
-            told["refused"] += code == REFUSED
+    told: dict[str, Any] = {"unlike": [], "reasons": {}}
+    for number, (name, fault) in enumerate((p, f) for p in chaos.POINTS for f in ("ENOSPC", "EACCES", "EROFS")):
+        if (number + number // 3) % stride:
+            continue
+        out = root / f"{name}-{fault}"
+        code, why = child(out, NUM_STEPS, f"{name}:2:{fault}")
+        good = checkpoint.load_latest(out / "checkpoints")
+        left = leftovers(out) if code == REFUSED else []
+        if code == REFUSED:
             told["reasons"][f"{name} {fault}"] = why
-            again, why_again = child(out, 20)
-            if code not in (0, REFUSED) or good is None or left or again or finger(out) != whole:
-                told["unlike"].append([name, fault, code, why, again, why_again, left])
-            shutil.rmtree(out)
+        again, why_again = child(out, NUM_STEPS)
+        if code not in (0, REFUSED) or good is None or left or again or finger(out) != whole:
+            told["unlike"].append([name, fault, code, why, again, why_again, left])
+        shutil.rmtree(out)
     return told
 
 

@@ -1,0 +1,138 @@
+"""Batches are functions of (seed, step): made alone, ahead, or again, they are the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gesso.errors import GessoError
+from gesso.families.family import Batch
+from gesso.training.batch import Maker, Prefetcher
+from unit.training import toy
+
+SLOTS = toy.card("toy").conditions
+
+
+def maker(seed: int = 1, batch_size: int = 4, **more: Any) -> Maker:
+    return Maker(toy.Numbers(), SLOTS, batch_size, seed, **more)
+
+
+def same(one: Batch, two: Batch) -> bool:
+    vectors = one.ports.vector is not None and two.ports.vector is not None and torch.equal(one.ports.vector, two.ports.vector)
+    clean = all(torch.equal(one.clean[k], two.clean[k]) for k in one.clean)
+    return vectors and clean and torch.equal(one.index, two.index) and one.truth == two.truth
+
+
+def test_the_same_seed_and_step_give_the_same_batch_in_any_order() -> None:
+    one = {step: maker().batch(step) for step in (5, 0, 17)}
+    whole = maker()
+    assert all(same(one[step], whole.batch(step)) for step in (0, 17, 5, 5))
+    assert not same(one[0], maker(seed=2).batch(0)) and not same(one[0], one[5])
+
+
+def test_each_epoch_sees_each_example_once() -> None:
+    made = maker(batch_size=7)
+    seen = np.concatenate([made.indices(step) for step in range(50)])
+    for epoch in range(7):
+        assert Counter(seen[epoch * 50 : (epoch + 1) * 50]) == Counter(range(50))
+    assert not np.array_equal(seen[:50], seen[50:100])
+
+
+def test_a_batch_may_be_larger_than_the_data() -> None:
+    assert Counter(maker(batch_size=150).indices(0)) == Counter(list(range(50)) * 3)
+
+
+def test_conditions_are_left_out_as_often_as_the_slot_says() -> None:
+    made = maker(batch_size=50)
+    given = torch.cat([made.batch(step).ports.vector[:, 1] for step in range(10)])
+    assert 0.62 < given.mean() < 0.78  # drop=0.3 of 500
+    batch = made.batch(0)
+    for there, truth in zip(batch.ports.vector[:, 1], batch.truth["guess"], strict=True):
+        assert bool(truth) == bool(there)
+
+
+def test_people_see_what_is_given_and_nothing_else_changes() -> None:
+    made = maker()
+    draft = made.draft(3)
+    plain, seen = made.finish(draft), made.finish(draft, torch.full((4, 1), 2.0, requires_grad=True))
+    assert torch.equal(plain.clean["x"], seen.clean["x"]) and plain.truth == seen.truth
+    there = plain.ports.vector[:, 1] == 1
+    assert there.any() and torch.allclose(plain.ports.vector[there, 0] - 1.0, seen.ports.vector[there, 0])
+    with pytest.raises(GessoError, match="3 outputs for 4 items"):
+        made.finish(draft, [None] * 3)
+
+
+def test_null_is_every_condition_left_out() -> None:
+    made = maker()
+    assert torch.equal(made.null(made.draft(0)).vector, torch.zeros(4, 2))
+
+
+@pytest.mark.parametrize("look_every", [0, 1, 3])
+def test_batches_made_ahead_are_those_made_alone(look_every: int) -> None:
+    made, alone = Prefetcher(maker(), 20, look_every), maker()
+    try:
+        for step in (*range(8), *range(4, 20)):  # and going back
+            if step == 4:
+                made.forget()
+            draft, batch = made.plain(step)
+            assert same(batch, alone.batch(step))
+            if made.looks(step):
+                given = [np.array([float(step)])] * 4
+                assert same(made.given(draft, given), alone.finish(alone.draft(step), given))
+    finally:
+        made.close()
+
+
+def test_an_example_that_cannot_be_made_is_named() -> None:
+    class Holed(toy.Numbers):
+        def item(self, index: int, rng: np.random.Generator) -> Any:
+            if index == 7:
+                raise OSError("no such picture")
+            return super().item(index, rng)
+
+    made = Prefetcher(Maker(Holed(), SLOTS, 50, 0), 1)
+    try:
+        with pytest.raises(GessoError, match="numbers: example 7 could not be made: OSError: no such picture"):
+            made.plain(0)
+    finally:
+        made.close()
+    with pytest.raises(GessoError, match="no examples"):
+        Maker(toy.Numbers(0), SLOTS, 4, 0)
+
+
+def test_a_dataset_may_choose_a_view_a_frame_and_weights() -> None:
+    class Sized(toy.Numbers):
+        def __init__(self, scale: float = 1.0) -> None:
+            super().__init__()
+            self.scale = scale
+            self.weights = np.arange(50) == 3
+
+        def for_batch(self, rng: np.random.Generator) -> Sized:
+            return Sized(float(rng.integers(2, 9)))
+
+        def item(self, index: int, rng: np.random.Generator) -> Any:
+            return {"x": self.x[index] * 0 + self.scale, "y": self.y[index]}
+
+        def frame(self, items: Any) -> Any:
+            from gesso.ports import Frame
+
+            return Frame((int(items[0]["x"][0]), 1))
+
+    made = Maker(Sized(), SLOTS, 4, 0)
+    drafts = [made.draft(step) for step in range(12)]
+    assert all(d.index.tolist() == [3, 3, 3, 3] for d in drafts)
+    assert all(len(set(d.clean["x"].flatten().tolist())) == 1 for d in drafts) and len({d.frame.size for d in drafts}) > 2
+
+
+def test_images_are_channels_last_where_that_was_chosen() -> None:
+    class Pictures(toy.Numbers):
+        def stack(self, items: Any) -> Any:
+            return {"x": torch.zeros(len(items), 3, 4, 4)}
+
+    for chosen in (False, True):
+        x = Maker(Pictures(), SLOTS, 4, 0, channels_last=chosen).batch(0).clean["x"]
+        assert x.is_contiguous(memory_format=torch.channels_last) == chosen
