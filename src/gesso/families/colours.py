@@ -104,3 +104,8 @@ def shares(field: Any, inputs: Inputs, settings: Any) -> dict[str, Tensor]:
     """The field as media: `shares` [b k+n h w] that sum to 1, and `colours` uint8 [b k+n 3]; marks outside the window have no share."""
     colours = ((field.colours.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return {"shares": torch.softmax(field.logits.float(), 1), "colours": colours}
+
+
+def mean_shares(media: dict[str, Any], mirrored: dict[str, Any]) -> dict[str, Any]:
+    """Two fields as one, the second of the mirror image: the mean of their shares."""
+    return {**media, "shares": (media["shares"] + mirrored["shares"].flip(-1)) / 2}

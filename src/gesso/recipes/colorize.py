@@ -26,8 +26,9 @@ from gesso.conditions.sketch import Sketch
 from gesso.conditions.strokes import Strokes
 from gesso.datasets.drawings import PALETTE, from_table, made_up
 from gesso.families.adversarial import Adversarial
-from gesso.families.colours import colour_likelihood, critic_sees, critic_sees_truth, judged_beside, looked_at, shares
+from gesso.families.colours import colour_likelihood, critic_sees, critic_sees_truth, judged_beside, looked_at, mean_shares, shares
 from gesso.families.family import Output
+from gesso.families.mirrored import Mirrored
 from gesso.metrics.colour import protocol
 from gesso.networks.patchgan import PatchGAN
 from gesso.networks.pointer_unet import PointerUNet
@@ -145,4 +146,7 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     return {"image": out.images[chosen.choice], "proposal": mean, "pieces": out.pieces.labels, "proposals": tuple(out.images)}
 
 
-recipe = Recipe(CARD, PRESETS, build, family, stages, keeps=("generator",), frames=frames, finish=finish, measures={"protocol": protocol})
+asked_twice = lambda preset: Mirrored(family(preset), mean_shares)  # noqa: E731
+recipe = Recipe(
+    CARD, PRESETS, build, asked_twice, stages, keeps=("generator",), frames=frames, finish=finish, measures={"protocol": protocol}
+)
