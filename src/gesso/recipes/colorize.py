@@ -102,7 +102,6 @@ CARD = Card(
     },
     example="gesso generate colorize --sketch cat.png --hints 300,400,#ff8800 --out coloured.png",
 )
-KNOBS = Knobs()
 
 
 def family(preset: Preset) -> Adversarial:
@@ -141,12 +140,19 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     fields = [Proposed(o.media["shares"][0].numpy(), f.box or (0, 0, line.shape[1], line.shape[0])) for f, o in made]
     colours = made[0][1].media["colours"][0].numpy()
     num = max(chosen.num_proposals, chosen.choice + 1)
-    out = colour(line, fields, colours, wishes, KNOBS, num=num, spread=chosen.spread, seed=request.seed)
+    out = colour(line, fields, colours, wishes, Knobs(), num=num, spread=chosen.spread, seed=request.seed)
     mean = mean_picture(fields, colours, line.shape)
     return {"image": out.images[chosen.choice], "proposal": mean, "pieces": out.pieces.labels, "proposals": tuple(out.images)}
 
 
-asked_twice = lambda preset: Mirrored(family(preset), mean_shares)  # noqa: E731
 recipe = Recipe(
-    CARD, PRESETS, build, asked_twice, stages, keeps=("generator",), frames=frames, finish=finish, measures={"protocol": protocol}
+    CARD,
+    PRESETS,
+    build,
+    lambda preset: Mirrored(family(preset), mean_shares),
+    stages,
+    keeps=("generator",),
+    frames=frames,
+    finish=finish,
+    measures={"protocol": protocol},
 )
