@@ -65,6 +65,11 @@ class Rhythm:
     sample_every: int = 500
     checkpoint_every: int = 500
 
+    def __post_init__(self) -> None:
+        for name, every in vars(self).items():
+            if every < 0:
+                raise GessoError(f"must be 0 or more, not {every}", where="--" + name.replace("_", "-"))
+
     def falls(self, every: int, step: int) -> bool:
         return every > 0 and step % every == 0
 
@@ -130,7 +135,7 @@ class Loop:
         plan, learner = self.plan, self.learner
         plan.folder.mkdir(parents=True, exist_ok=True)
         checkpoint.sweep(self.checkpoints)
-        torch.manual_seed(_key(plan.seed, 0, PREPARE))
+        self._seed_torch(_key(plan.seed, 0, PREPARE))
         prepared = self.stage.family.prepare(learner.networks, plan.dataset, self._generator(0, PREPARE))
         learner.family = (prepared if prepared is not None else nn.Module()).to(plan.device.device)
         found = checkpoint.load_latest(self.checkpoints)
@@ -186,7 +191,7 @@ class Loop:
     def _take(self, step: int) -> dict[str, Any]:
         """One step: each phase's player moves once. Raises Diverged before a step that must not be taken."""
         learner, family = self.learner, self.stage.family
-        torch.manual_seed(_key(self.plan.seed, step, GLOBAL))
+        self._seed_torch(_key(self.plan.seed, step, GLOBAL))
         batch = self._batch(step)
         rng = self._generator(step, LOSS)
         logs: dict[str, Any] = {}
@@ -328,6 +333,12 @@ class Loop:
         now = time.monotonic()
         self.learner.seconds += now - self._clock
         self._clock = now
+
+    def _seed_torch(self, seed: int) -> None:
+        """As torch.manual_seed, which takes milliseconds to remember the seed for devices that are not there."""
+        torch.default_generator.manual_seed(seed)
+        if self.plan.device.device.type == "cuda":
+            torch.cuda.manual_seed_all(seed)
 
     def _generator(self, step: int, purpose: int) -> torch.Generator:
         return torch.Generator(self.plan.device.device).manual_seed(_key(self.plan.seed, step, purpose))

@@ -85,7 +85,7 @@ def train(
     began = time.monotonic()
     made = recipe if isinstance(recipe, Recipe) else recipes.find(recipe)
     folder, source = Path(out), None if data is None else Path(data)
-    _check(made, source, folder, steps, minutes, seed)
+    _check(source, folder, steps, minutes, seed, threads)
     chosen = _stages(made, preset, steps, stage)
     num_threads = use_threads(threads)
     device, rhythm = choose(), Rhythm(log_every, sample_every, checkpoint_every)
@@ -130,7 +130,7 @@ def train(
     return TrainResult(folder / "weights.safetensors", log, sum(t.step for t in totals), sum(t.seconds for t in totals), reason)
 
 
-def _check(recipe: Recipe, data: Path | None, out: Path, steps: int | None, minutes: float | None, seed: int) -> None:
+def _check(data: Path | None, out: Path, steps: int | None, minutes: float | None, seed: int, threads: int | None) -> None:
     if data is not None and not data.exists():
         raise GessoError("there is no such folder", where=data, fix="give the folder of the data to --data")
     if out.exists() and not out.is_dir():
@@ -139,6 +139,8 @@ def _check(recipe: Recipe, data: Path | None, out: Path, steps: int | None, minu
         raise GessoError(f"must be at least 1, not {steps}", where="--steps")
     if minutes is not None and not minutes > 0:
         raise GessoError(f"must be more than 0, not {minutes}", where="--minutes")
+    if threads is not None and threads < 1:
+        raise GessoError(f"must be at least 1, not {threads}", where="--threads")
     if not 0 <= seed <= MAX_SEED:
         raise GessoError(f"must be from 0 to {MAX_SEED}, not {seed}", where="--seed")
 
