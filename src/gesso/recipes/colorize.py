@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +75,7 @@ CARD = Card(
     },
     conditions=(
         Slot(name="sketch", kind=Sketch, required=True, help={"en": "the line drawing", "ko": "선화"}),
-        Slot(
-            name="hints",
-            kind=Hints,
-            help={
-                "en": "points or strokes: x,y,#rrggbb[,radius] or a .json file",
-                "ko": "색점이나 획: x,y,#rrggbb[,반지름] 또는 .json 파일",
-            },
-        ),
+        Slot(name="hints", kind=Hints, help={"en": "x,y,#rrggbb[,radius], or a .json file", "ko": "x,y,#rrggbb[,반지름] 또는 .json 파일"}),
         Slot(name="paper", kind=Strokes, network=False, help={"en": 'what stays paper: "x,y x,y"', "ko": '종이로 남길 곳: "x,y x,y"'}),
         Slot(name="cuts", kind=Strokes, network=False, help={"en": "strokes that part a piece in two", "ko": "조각을 둘로 나누는 획"}),
         Slot(name="joins", kind=Strokes, network=False, help={"en": "strokes over pieces that are one", "ko": "한 조각으로 이을 획"}),
@@ -96,10 +90,7 @@ CARD = Card(
     paper="Isola 2017, arXiv:1611.07004; Zhang 2017, arXiv:1705.02999",
     licence="weights CC BY-SA 4.0 (made from OpenMoji), code Apache-2.0",
     data="OpenMoji 17 (CC BY-SA 4.0), train split",
-    limits={
-        "en": "It learned from emoji: for crowded scenes it proposes little.",
-        "ko": "이모지로 배워, 복잡한 장면에서는 제안이 약합니다.",
-    },
+    limits={"en": "It learned from emoji: for crowded scenes it proposes little.", "ko": "이모지로 배워, 복잡한 장면에는 약합니다."},
     example="gesso generate colorize --sketch cat.png --hints 300,400,#ff8800 --out coloured.png",
 )
 
@@ -145,14 +136,5 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     return {"image": out.images[chosen.choice], "proposal": mean, "pieces": out.pieces.labels, "proposals": tuple(out.images)}
 
 
-recipe = Recipe(
-    CARD,
-    PRESETS,
-    build,
-    lambda preset: Mirrored(family(preset), mean_shares),
-    stages,
-    keeps=("generator",),
-    frames=frames,
-    finish=finish,
-    measures={"protocol": protocol},
-)
+sampler, measures = partial(Mirrored, join=mean_shares), {"protocol": protocol}
+recipe = Recipe(CARD, PRESETS, build, lambda p: sampler(family(p)), stages, ("generator",), {}, frames, finish=finish, measures=measures)
