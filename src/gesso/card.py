@@ -94,7 +94,8 @@ class Card(BaseModel):
             several = value if slot.kind.repeatable and isinstance(value, (list, tuple)) else [value]
             for one in several:
                 new = one if isinstance(one, slot.kind) else slot.read(one)
-                values[name] = values[name].merge(new) if name in values else new
+                with named_errors(name, slot.kind):  # together they may be more than the kind takes
+                    values[name] = values[name].merge(new) if name in values else new
         missing = [s.name for s in self.conditions if s.required and s.name not in values]
         if missing:
             raise GessoError(f"{self.name} needs {' and '.join(missing)}", where=missing[0], fix=self.example or None)

@@ -87,6 +87,15 @@ def test_a_strip_is_coloured_in_windows(model):
     assert out.shape == (768, 96, 3) and tuple(out[48 + 96 * 7, 40]) == (255, 136, 0)
 
 
+def test_every_window_knows_the_colour_of_a_hint_in_another(model):
+    from gesso.verbs.generate import encode
+
+    asked = model.request(sketch=np.concatenate([sketch(96)] * 4), hints=[gesso.Hint(48, 48 + 96 * 3, "#ff8800")], detail=96)
+    frames = model.recipe.frames(asked, model.assembled.preset)
+    told = [encode(model.assembled, asked, frame).ports.tokens.values[0, 0].tolist() for frame in frames]
+    assert len(told) > 2 and all(one == told[-1] for one in told) and told[0][0] == 1
+
+
 def test_strokes_speak_to_the_rules(model):
     cut = np.asarray(
         model.generate(sketch=sketch(), cuts="24,48 72,48", hints=[gesso.Hint(48, 35, "#ff0000"), gesso.Hint(48, 60, "#0000ff")]).image

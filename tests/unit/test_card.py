@@ -29,6 +29,13 @@ def test_a_repeatable_condition_is_merged_in_order(card: Card, pixels: np.ndarra
     assert card.read({"photo": pixels, "tags": ["warm", "none", "warm"]})["tags"].names == ("warm", "none", "warm")
 
 
+def test_parts_that_are_too_much_together_are_refused_by_name():
+    card = recipes.find("colorize").card
+    half = {"marks": [{"x": 5, "y": 5, "color": "red"}] * 3000}
+    with pytest.raises(GessoError, match=r"hints.*4096"):
+        card.read({"sketch": np.zeros((16, 16), np.uint8), "hints": [half, half]})
+
+
 def test_a_value_of_the_kind_is_taken_as_it_is(card: Card, pixels: np.ndarray):
     photo = card.slot("photo").kind(pixels=pixels)
     assert card.read({"photo": photo})["photo"] is photo

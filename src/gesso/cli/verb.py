@@ -116,7 +116,7 @@ def train(
     fresh
         Begin again, although the folder holds a run.
     stage
-        Train this stage alone.
+        The last stage to train; all of them if left out.
     threads
         Torch's threads.
     quiet

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,14 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.conditions.person import hints_of_a_person
+from gesso.conditions.strokes import Coordinate, Path2D
 from gesso.errors import GessoError
-from gesso.media.file import read_json
+from gesso.media.file import parse_json, read_json
 from gesso.ports import Frame, Ports, PortSizes, Tokens
-from gesso.rules.palette import parse_colour
+from gesso.rules.palette import format_colour, parse_colour
 
 MAX_HINTS = 4096
 MAX_PATH = 4096
 JSON_BYTES = 8 << 20
+IN_ORDER = ("x", "y", "color", "radius")
 
 
 class Hint(BaseModel):
@@ -31,11 +32,11 @@ class Hint(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    x: float = Field(allow_inf_nan=False)
-    y: float = Field(allow_inf_nan=False)
+    x: Coordinate
+    y: Coordinate
     color: str
     radius: float = Field(default=3.0, gt=0, le=1000, allow_inf_nan=False)
-    path: tuple[tuple[float, float], ...] = Field(default=(), max_length=MAX_PATH)
+    path: Path2D = Field(default=(), max_length=MAX_PATH)
 
     def __init__(self, x: float | None = None, y: float | None = None, color: str | None = None, **rest: Any) -> None:
         given = {k: v for k, v in (("x", x), ("y", y), ("color", color)) if v is not None}
@@ -51,7 +52,7 @@ class Hint(BaseModel):
     @field_validator("color")
     @classmethod
     def _as_hex(cls, value: str) -> str:
-        return "#{:02x}{:02x}{:02x}".format(*parse_colour(value))
+        return format_colour(parse_colour(value))
 
     @property
     def rgb(self) -> tuple[int, int, int]:
@@ -72,7 +73,7 @@ class Hints(Condition):
 
     @classmethod
     def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
-        """From a Hint, a list of them, {"marks": […]}, "x,y,#colour[,radius]", or a JSON file's path."""
+        """From a Hint, (x, y, colour[, radius]), a list of either, {"marks": […]}, "x,y,#colour[,radius]", or a JSON file's path."""
         try:
             if isinstance(given, Hint):
                 return cls(marks=(given,))
@@ -81,7 +82,8 @@ class Hints(Condition):
             if isinstance(given, Mapping):
                 given = given.get("marks", given.get("hints", [given]))
             if isinstance(given, Sequence):
-                return cls(marks=tuple(m if isinstance(m, Hint) else Hint.model_validate(m) for m in given))
+                several = [given] if given and isinstance(given[0], (int, float)) else given
+                return cls(marks=tuple(_mark(one) for one in several))
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(p) for p in first["loc"])
@@ -121,13 +123,14 @@ class Hints(Condition):
         for b, value in enumerate(values):
             for n, mark in enumerate(value.marks if value else ()):
                 box, cover = stamp(mark, frame)
+                # Its colour is told in every window: the page's colours are one list, whichever window speaks.
+                rgb = colours[b, n] = np.asarray(mark.rgb, np.float32) / 127.5 - 1
                 if not cover.any():
                     continue
-                rgb = np.asarray(mark.rgb, np.float32) / 127.5 - 1
                 spatial[b, :3, *box][:, cover] = rgb[:, None]
                 spatial[b, 3, *box][cover] = 1
                 places[b, n, *box][cover] = 1
-                colours[b, n], mask[b, n] = rgb, True
+                mask[b, n] = True
         tokens = Tokens(torch.from_numpy(colours), torch.from_numpy(mask), torch.from_numpy(places))
         return Ports(spatial=torch.from_numpy(spatial), tokens=tokens)
 
@@ -136,9 +139,7 @@ class Hints(Condition):
         """What a person would point at; see `hints_of_a_person`. `given` is the current picture, uint8 [h w 3]."""
         marks, truth = hints_of_a_person(clean, rng, budget, given)
         made = tuple(
-            Hint.model_construct(
-                x=p[0][0], y=p[0][1], color="#{:02x}{:02x}{:02x}".format(*c), radius=r, path=tuple(p) if len(p) > 1 else ()
-            )
+            Hint.model_construct(x=p[0][0], y=p[0][1], color=format_colour(c), radius=r, path=tuple(p) if len(p) > 1 else ())
             for p, c, r in marks
         )
         return (cls.model_construct(marks=made) if made else None), truth
@@ -170,20 +171,22 @@ def stamp(mark: Hint, frame: Frame) -> tuple[tuple[slice, slice], np.ndarray]:
 def _marks_of(text: str, where: str) -> list[Hint]:
     """Marks from a flag's text: a JSON file, JSON itself, or x,y,colour[,radius]."""
     if text.lstrip().startswith(("[", "{")):
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise GessoError(f"is not JSON: {error}", where=where) from None
+        data = parse_json(text, where=where)
     elif text.lower().endswith(".json"):
         data = read_json(text, JSON_BYTES)
     else:
         parts = re.split(r"\s*,\s*", text.strip())
         if len(parts) not in (3, 4):
             raise GessoError(f"{text!r} is no hint", where=where, fix="x,y,#rrggbb or x,y,#rrggbb,radius, or a .json file")
-        keys = ("x", "y", "color", "radius")
-        return [Hint.model_validate(dict(zip(keys, parts, strict=False)))]
+        return [_mark(parts)]
     if isinstance(data, dict):
         data = data.get("marks", data.get("hints", [data]))
     if not isinstance(data, list):
         raise GessoError("holds no list of hints", where=where, fix='[{"x": 30, "y": 40, "color": "#ff8800"}]')
-    return [Hint.model_validate(d) for d in data]
+    return [_mark(one) for one in data]
+
+
+def _mark(one: Any) -> Hint:
+    if isinstance(one, (list, tuple)) and len(one) in (3, 4):
+        one = dict(zip(IN_ORDER, one, strict=False))
+    return one if isinstance(one, Hint) else Hint.model_validate(one)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import dist
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
-from gesso.media.file import read_json
+from gesso.media.file import parse_json, read_json
 
-Path2D = tuple[tuple[float, float], ...]
+FAR = 65_536.0  # pixels: twice the longest side of a page
+LONGEST = 2.0**20  # pixels: rules walk along a path, and a few numbers must not send them walking for ever
+
+
+def _walkable(path: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    length = sum(dist(one, two) for one, two in pairwise(path))
+    if length > LONGEST:
+        raise ValueError(f"a path of {length:.0f} pixels, at most {LONGEST:.0f} can be drawn")
+    return path
+
+
+Coordinate = Annotated[float, Field(ge=-FAR, le=FAR, allow_inf_nan=False)]
+Path2D = Annotated[tuple[tuple[Coordinate, Coordinate], ...], AfterValidator(_walkable)]
 
 
 class Stroke(BaseModel):
@@ -77,9 +90,9 @@ class Strokes(Condition):
 def _parsed(text: str, where: str) -> Any:
     if text.lower().endswith(".json"):
         return read_json(text, 8 << 20)
+    if text.lstrip().startswith(("[", "{")):
+        return parse_json(text, where=where)
     try:
-        if text.lstrip().startswith(("[", "{")):
-            return json.loads(text)
         return [[tuple(float(v) for v in point.split(",")) for point in text.split()]]
     except ValueError:
         raise GessoError(f"{text[:60]!r} is no stroke", where=where, fix='"x,y x,y x,y", in pixels') from None

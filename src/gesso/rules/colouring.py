@@ -9,7 +9,8 @@ import numpy as np
 
 from gesso.rules import proposal
 from gesso.rules.fill import flats, over_line
-from gesso.rules.hinting import pieces_under
+from gesso.rules.hinting import along, pieces_under
+from gesso.rules.line import INK
 from gesso.rules.pieces import Pieces, find_pieces
 from gesso.rules.proposal import Field, Knobs, Mark
 
@@ -52,7 +53,8 @@ def colour(
     `num` proposals: the first takes each piece's surest colour; each other adds Gumbel noise of size `spread` to the log
     shares, one draw a colour for the whole drawing, so that it differs in which colours it prefers and like pieces stay alike.
     """
-    closed = find_pieces(line, gap=wishes.gap, cuts=_painted(line.shape, wishes.cuts), joins=list(wishes.joins) or None)
+    joins = [_passed(path, line) for path in wishes.joins]
+    closed = find_pieces(line, gap=wishes.gap, cuts=_painted(line.shape, wishes.cuts), joins=joins)
     fields, colours = proposal.group(fields, colours)
     pieces = proposal.cut(closed, fields, colours, knobs)
     share = proposal.votes(pieces, fields)
@@ -63,7 +65,7 @@ def colour(
         chosen = proposal.choose(share, colours, pieces.touches_border, knobs, noise)
         for path, radius in wishes.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
-        paper = pieces.touches_border & (chosen.min(1) >= 243)
+        paper = pieces.touches_border & (chosen.min(1) >= proposal.WHITE)
         parts, chosen = proposal.obey(pieces, chosen, wishes.marks, paper)
         images.append(over_line(flats(parts, chosen), line))
         if first is None:
@@ -82,6 +84,17 @@ def mean_picture(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int,
         mean = np.einsum("khw,kc->hwc", one.shares, colours.astype(np.float32)).round().clip(0, 255).astype(np.uint8)
         page[top:bottom, left:right] = np.asarray(Image.fromarray(mean).resize((right - left, bottom - top), Image.Resampling.BILINEAR))
     return page
+
+
+def _passed(path: Sequence[tuple[float, float]], line: np.ndarray) -> list[tuple[float, float]]:
+    """Places on the page that a stroke is over, a pixel apart: its own points, and between them those that aren't ink."""
+    points = np.asarray(path, float).reshape(-1, 2)
+    every = np.concatenate([points, along(points, 1.0)])
+    on_page = (every >= 0).all(1) & (every < line.shape[::-1]).all(1)
+    where = np.floor(every).astype(int).clip(0, np.array(line.shape[::-1]) - 1)
+    seen = line[where[:, 1], where[:, 0]] > INK
+    seen[: len(points)] = True
+    return [(float(x), float(y)) for x, y in every[on_page & seen]]
 
 
 def _painted(shape: tuple[int, ...], strokes: Dots) -> np.ndarray | None:

@@ -39,7 +39,7 @@ def pieces_under(pieces: Pieces, points: Sequence[tuple[float, float]], radius: 
     if not len(points):
         raise GessoError("a stroke without points", where="hint", fix="give at least one (x, y)")
     height, width = pieces.shape
-    centres = _along(np.asarray(points, float).reshape(-1, 2), max(1.0, radius / 2))
+    centres = along(np.asarray(points, float).reshape(-1, 2), max(1.0, radius / 2))
     inside = (centres >= 0).all(1) & (centres[:, 0] < width) & (centres[:, 1] < height)
     if not inside.any():
         raise GessoError("the stroke lies outside the picture", where="hint", fix=f"stay within {width}x{height}")
@@ -67,7 +67,7 @@ def pieces_under(pieces: Pieces, points: Sequence[tuple[float, float]], radius: 
     return [(int(ids[i]), float(share[i])) for i in order]
 
 
-def _along(points: np.ndarray, step: float) -> np.ndarray:
+def along(points: np.ndarray, step: float) -> np.ndarray:
     """The points of a path and others between them, no farther apart than `step`."""
     rows = [points[:1]]
     for a, b in pairwise(points):

@@ -13,6 +13,7 @@ from gesso.rules.palette import delta_e
 from gesso.rules.pieces import Pieces, split
 
 SAME = 4.0  # colours nearer than this (delta E 1976) are one
+WHITE = 243  # a colour with no channel below this is paper's
 Mark = tuple[Sequence[tuple[float, float]], tuple[int, int, int], float]  # points, colour, radius
 
 
@@ -43,11 +44,15 @@ class Knobs:
 
 
 def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np.ndarray]:
-    """Colours that look the same made one, their shares added: a hint's blue and the palette's blue are one wish."""
+    """Colours that look the same made one, their shares added: a hint's blue and the palette's blue are one wish.
+
+    Paper is never made one with a colour: cream beside it would take the whole page along.
+    """
+    white = colours.min(1) >= WHITE
     into = np.zeros(len(colours), int)
     kept: list[int] = []
     for i in reversed(range(len(colours))):  # hints come last and keep their exact colour
-        away = delta_e(colours[kept], colours[i]) if kept else np.full(1, np.inf)
+        away = np.where(white[kept] == white[i], delta_e(colours[kept], colours[i]), np.inf) if kept else np.full(1, np.inf)
         into[i] = away.argmin() if away.min() < SAME else len(kept)
         if into[i] == len(kept):
             kept.append(i)
@@ -65,7 +70,7 @@ def likeliest(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, in
     Paper or not is decided first: many colours that share a pixel are together likelier than paper, though none may be
     alone. A colour's share is among colours then. Where windows overlap, the one in which a pixel lies deeper speaks.
     """
-    is_white = colours.min(1) >= 243
+    is_white = colours.min(1) >= WHITE
     best, share = np.zeros(shape, np.int16), np.zeros(shape, np.float32)
     depth = np.full(shape, -1.0, np.float32)
     for field in fields:
@@ -161,7 +166,7 @@ def choose(share: np.ndarray, colours: np.ndarray, border: np.ndarray, knobs: Kn
     Paper is a decision of its own, then the annealed mean of the rest (Zhang 2016). With `noise` [k], added to log
     shares, the likeliest is taken: one draw for the whole drawing, so that like pieces stay alike.
     """
-    white = colours.min(1) >= 243
+    white = colours.min(1) >= WHITE
     log = np.log(np.maximum(share, 1e-6)) + (0.0 if noise is None else noise[None])
     paper = np.where(border, knobs.paper, knobs.inside) + _log_sum(log[:, white])
     is_paper = paper > _log_sum(log[:, ~white])
@@ -184,18 +189,19 @@ def _log_sum(log: np.ndarray) -> np.ndarray:
 def obey(pieces: Pieces, colours: np.ndarray, marks: Sequence[Mark], paper: np.ndarray) -> tuple[Pieces, np.ndarray]:
     """Hints win, in order, inside the piece they lie in.
 
-    A coloured mark on open paper (`paper` bool [num]: a piece that reaches the border and stays white) colours only
-    itself, so that it never spreads over the page.
+    A mark on open paper (`paper` bool [num]: a piece that reaches the border and stays white, or was made white by an
+    earlier mark) colours only itself, so that it never spreads over the page.
     """
-    colours = colours.copy()
+    colours, paper = colours.copy(), paper.copy()
     dabs = np.zeros(pieces.shape, np.int32)
     said: list[tuple[int, tuple[int, int, int]]] = []
     for n, (points, rgb, radius) in enumerate(marks, 1):
         for piece, _ in pieces_under(pieces, points, radius):
-            if paper[piece] and min(rgb) < 243:
+            if paper[piece]:
                 dabs[_covered(pieces, points, radius) & (pieces.labels == piece)] = n
             else:
                 said.append((piece, rgb))
+                paper[piece] = pieces.touches_border[piece] and min(rgb) >= WHITE
     for piece, rgb in said:
         colours[piece] = rgb
     if not dabs.any():
@@ -204,8 +210,8 @@ def obey(pieces: Pieces, colours: np.ndarray, marks: Sequence[Mark], paper: np.n
     ink = np.zeros((parts.num, 3), np.uint8)
     where = np.flatnonzero(parts.free)
     ink[parts.labels.ravel()[where]] = colours[pieces.labels.ravel()[where]]
-    for n, (_, rgb, _) in enumerate(marks, 1):
-        ink[np.unique(parts.labels[(dabs == n) & parts.free])] = rgb
+    inked = (dabs > 0) & parts.free
+    ink[parts.labels[inked]] = np.array([rgb for _, rgb, _ in marks], np.uint8)[dabs[inked] - 1]
     return parts, ink
 
 

@@ -8,8 +8,8 @@ MOST = 256  # pixels of a window's side
 def windows(page: tuple[int, int], detail: int) -> list[tuple[tuple[int, int], tuple[int, int, int, int]]]:
     """[(window's (height, width) in network pixels, its box (left, top, right, bottom) on the page)].
 
-    A page not larger than `detail` is shown as it is, a larger one shrunk so that its short side has at most `detail`
-    pixels and no window more than 256; a long page gets several windows, each overlapping the next by a quarter.
+    A page not larger than `detail` is shown as it is, a larger one shrunk so that its long side has `detail` pixels.
+    A long page (beyond 3:2) is shrunk by its short side and gets square windows, each overlapping the next by a quarter or more.
     """
     height, width = page
     short, long = min(page), max(page)

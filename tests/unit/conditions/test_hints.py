@@ -19,7 +19,8 @@ def test_the_same_hint_through_every_door(tmp_path):
     file.write_text(json.dumps({"hints": [{"x": 30, "y": 40, "color": "#ff8800", "radius": 2}]}))
     wanted = Hints(marks=(Hint(30, 40, "#ff8800", radius=2),))
     doors = ["30,40,#ff8800,2", Hint(30, 40, "#F80", radius=2), [Hint(30, 40, "#ff8800", radius=2)], str(file), file.read_text()]
-    assert [read(d) for d in doors] == [wanted] * 5
+    doors += [(30, 40, "#f80", 2), [(30, 40, "#f80", 2)], '[[30, 40, "#f80", 2]]']
+    assert [read(d) for d in doors] == [wanted] * 8
 
 
 def test_json_is_lossless():
@@ -28,7 +29,12 @@ def test_json_is_lossless():
 
 
 @pytest.mark.parametrize(
-    "bad", ["30,40", "30,40,#ggg", "a,b,#fff", "1,2,#fff,-3", "1,2,#fff,nan", "inf,2,#fff", 7, [{"x": 1}], '{"x":', "[3]"]
+    "bad",
+    [
+        *("30,40", "30,40,#ggg", "a,b,#fff", "1,2,#fff,-3", "1,2,#fff,nan", "inf,2,#fff", 7, [{"x": 1}], '{"x":', "[3]"),
+        *("[" * 100_000, "1e9,2,#fff", {"x": 1, "y": 1, "color": "red", "path": [[1, 1], [float("nan"), 3]]}),
+        {"x": 1, "y": 1, "color": "red", "path": [[0, 0], [60_000, 0]] * 2000},
+    ],
 )
 def test_what_is_no_hint_is_refused_by_name(bad):
     with pytest.raises(GessoError, match="hints"):
@@ -57,7 +63,8 @@ def test_null_is_zero_and_masked():
 def test_a_mark_outside_the_window_is_absent_and_one_inside_is_scaled():
     frame = Frame((16, 16), box=(32, 0, 64, 32), page=(64, 64))
     ports = Hints.encode([read([Hint(8, 8, "#f00", radius=2), Hint(48, 16, "#0f0", radius=2)])], frame)
-    assert ports.tokens.mask.tolist() == [[False, True]]
+    assert ports.tokens.mask.tolist() == [[False, True]] and not ports.tokens.places[0, 0].any()
+    assert ports.tokens.values[0].tolist() == [[1, -1, -1], [-1, 1, -1]], "one list of colours, whichever window speaks"
     ys, xs = np.nonzero(ports.tokens.places[0, 1].numpy())
     assert abs(ys.mean() - 8) < 0.6 and abs(xs.mean() - 8) < 0.6
 

@@ -17,10 +17,15 @@ def test_the_same_stroke_through_every_door():
     assert Strokes.model_validate_json(wanted.model_dump_json()) == wanted
 
 
-@pytest.mark.parametrize("bad", ["", "1", "1,2,3", "[", 4, [[]], "nan,1 2,2x"])
+@pytest.mark.parametrize("bad", ["", "1", "1,2,3", "[", 4, [[]], "nan,1 2,2x", "5,5 nan,5", "5,5 inf,5", "5,5 1e9,5", "[" * 100_000])
 def test_what_is_no_stroke_is_refused(bad):
     with pytest.raises(GessoError, match="cuts"):
         read(bad)
+
+
+def test_a_path_without_end_is_refused():
+    with pytest.raises(GessoError, match=r"cuts.*pixels"):
+        read([[(0, 0), (60_000, 0)] * 2000])
 
 
 def test_wholly_outside_is_refused():

@@ -62,6 +62,29 @@ def test_a_hint_on_open_paper_never_spreads():
     assert green[8, 8] and green.sum() < 40
 
 
+def test_the_later_hint_wins_on_open_paper_too():
+    marks = [([(8, 8)], (1, 200, 3), 2.0), ([(8, 8)], WHITE, 4.0)]
+    out = colour(page(), [field(inside(1))], COLOURS, Wishes(marks=marks), Knobs()).images[0]
+    assert (out[:16] == 255).all()
+
+
+def test_paper_that_a_hint_made_is_not_flooded_by_the_next():
+    blue_page = field(np.full((72, 72), 2))
+    marks = [([(60, 60)], WHITE, 2.0), ([(8, 8)], (1, 200, 3), 2.0)]
+    out = colour(page(), [blue_page], COLOURS, Wishes(marks=marks), Knobs()).images[0]
+    green = (out == (1, 200, 3)).all(-1)
+    assert green[8, 8] and green.sum() < 40 and tuple(out[66, 8]) == WHITE
+
+
+def test_a_hint_of_cream_takes_no_paper_along():
+    cream = (248, 248, 242)  # as near to white as colours that are made one
+    shares = np.concatenate([field(inside(0)).shares, np.zeros((1, 72, 72), np.float32)])
+    marks = [([(36, 36)], cream, 2.0), ([(8, 8)], (1, 200, 3), 2.0)]
+    out = colour(page(), [Field(shares, (0, 0, 72, 72))], np.array([*COLOURS, cream], np.uint8), Wishes(marks=marks), Knobs()).images[0]
+    assert tuple(out[36, 36]) == cream and tuple(out[66, 8]) == WHITE
+    assert (out == (1, 200, 3)).all(-1).sum() < 40
+
+
 def test_a_white_hint_makes_paper():
     out = colour(page(), [field(inside(1))], COLOURS, Wishes(marks=[([(36, 36)], WHITE, 2.0)]), Knobs()).images[0]
     assert (out[20:53, 20:53] == 255).all()
@@ -140,6 +163,17 @@ def test_strokes_say_paper_cut_and_join():
     line[36, 18:55] = 0
     one = colour(line, fields, COLOURS, Wishes(joins=[[(36, 25), (36, 45)]], marks=[([(36, 25)], BLUE, 2.0)]), Knobs()).images[0]
     assert tuple(one[25, 36]) == tuple(one[45, 36]) == BLUE
+
+
+def test_a_stroke_joins_all_that_it_is_over_and_may_leave_the_page():
+    line = page()
+    line[18:55, [30, 42]] = 0  # three rooms
+    marks = [([(24, 36)], BLUE, 2.0)]
+    wishes = Wishes(joins=[[(24, 36), (50, 36)]], marks=marks, gap=0)
+    out = colour(line, [field(inside(1))], COLOURS, wishes, Knobs()).images[0]
+    assert tuple(out[36, 24]) == tuple(out[36, 36]) == tuple(out[36, 50]) == BLUE and tuple(out[36, 66]) == WHITE
+    beyond = colour(line, [field(inside(1))], COLOURS, Wishes(joins=[[(24, 36), (36, 36), (36, -40)]], marks=marks, gap=0), Knobs())
+    assert tuple(beyond.images[0][36, 36]) == BLUE
 
 
 def test_obey_keeps_each_pieces_colour_when_a_dab_is_cut_off():
