@@ -31,7 +31,7 @@ CHUNK = 2**20
 STATE, META, MANIFEST = "state.safetensors", "state.json", "manifest.json"
 MAX_STATE, MAX_META = 64 * 2**30, 2**26
 NAME = re.compile(r"\d{9}")
-LEFTOVER = re.compile(r"\.(writing|gone)-\d{9}")
+LEFTOVER = re.compile(r"\.(writing|gone)-\d{9}|\.gesso-[0-9a-f]{16}\.part")
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def steps(folder: Path) -> list[int]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what an interrupted save left behind."""
+    """Remove what an interrupted save, of a checkpoint or of a file (`media.file.write_atomic`), left in this folder."""
     if folder.is_dir():
         for place in folder.iterdir():
             if LEFTOVER.fullmatch(place.name):
@@ -223,5 +223,7 @@ def _retire(place: Path) -> None:
 
 
 def _remove(place: Path) -> None:
-    if place.exists():
+    if place.is_dir() and not place.is_symlink():
         shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)

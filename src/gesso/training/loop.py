@@ -134,7 +134,8 @@ class Loop:
     def _begin(self) -> None:
         plan, learner = self.plan, self.learner
         plan.folder.mkdir(parents=True, exist_ok=True)
-        checkpoint.sweep(self.checkpoints)
+        for folder in (self.checkpoints, plan.folder, plan.folder / "samples"):
+            checkpoint.sweep(folder)
         self._seed_torch(_key(plan.seed, 0, PREPARE))
         prepared = self.stage.family.prepare(learner.networks, plan.dataset, self._generator(0, PREPARE))
         learner.family = (prepared if prepared is not None else nn.Module()).to(plan.device.device)

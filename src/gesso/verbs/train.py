@@ -97,6 +97,7 @@ def train(
     totals: list[Learner] = []
     reason, log = "done", folder / "log.jsonl"
     with locked(folder), Interrupt() as interrupt:
+        checkpoint.sweep(folder)
         if fresh:
             _clear(folder, chosen)
         for one in chosen:

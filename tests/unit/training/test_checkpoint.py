@@ -44,6 +44,18 @@ def test_the_newest_two_are_kept_and_those_that_are_spared(tmp_path: Path) -> No
     assert sorted(p.name for p in tmp_path.iterdir()) == ["000000010", "000000030", "000000035"]
 
 
+def test_leftovers_are_swept_and_nothing_else_is(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, snapshot(1))
+    for name in (".writing-000000002", ".gone-000000000"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "state.safetensors").write_bytes(b"half")
+    for name in (".gesso-0123456789abcdef.part", ".lock", "notes.part", ".gesso-mine.part"):
+        (tmp_path / name).write_bytes(b"x")
+    checkpoint.sweep(tmp_path)
+    checkpoint.sweep(tmp_path / "nowhere")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".gesso-mine.part", ".lock", "000000001", "notes.part"]
+
+
 def test_nothing_there_is_none(tmp_path: Path) -> None:
     assert checkpoint.load_latest(tmp_path / "checkpoints") is None
     assert checkpoint.load_latest(tmp_path) is None
