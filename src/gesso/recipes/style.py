@@ -1,10 +1,10 @@
 """Neural style transfer: one picture's content in another's style, made by optimising pixels through a frozen classifier.
 
 Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks". Deviations: the features come from this
-project's own small VGG of CIFAR-10 (`cifar_classifier`), which knows far less of pictures than VGG-19 does, so textures and
-colours carry over better than brushwork does; each layer's error is relative to its target; L-BFGS starts from the content as a
-rule. Whoever has VGG-19's weights converts them (tools/convert_vgg.py) and gives --preset vgg19 --weights vgg19.safetensors:
-the paper's layers.
+project's own small VGG of CIFAR-10 (`cifar_classifier`), which knows far less of pictures than VGG-19 does, so strokes and
+colours carry over better than large forms do; the picture's own colours count as one more style layer; each layer's error is
+relative to its target; L-BFGS starts from the content as a rule. Whoever has VGG-19's weights converts them (tools/convert_vgg.py)
+and gives --preset vgg19 --weights vgg19.safetensors: the paper's layers.
 
 The user gives `content` and `style`; out comes `image`, the content's shape at the longest side `size`. Nothing is trained.
 """
@@ -33,8 +33,8 @@ class Preset:
 
 
 PRESETS = {
-    "tiny": Preset("conv2_1", ("conv1_1", "conv2_1")),
-    "small": Preset("conv3_2", ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv4_1")),
+    "tiny": Preset("conv2_1", ("pixels", "conv1_1", "conv2_1")),
+    "small": Preset("conv3_2", ("pixels", "conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv4_1")),
     "vgg19": Preset("conv4_2", ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")),
 }
 
@@ -42,7 +42,7 @@ PRESETS = {
 class StyleSettings(Settings):
     num_steps: int = Field(default=100, ge=1, le=2000, description="iterations of L-BFGS")
     size: int = Field(default=384, ge=16, le=4096, description="the result's longest side in pixels, within memory")
-    style_weight: float = Field(default=10.0, ge=0, le=1e6, description="how much the style counts")
+    style_weight: float = Field(default=50.0, ge=0, le=1e6, description="how much the style counts")
     content_weight: float = Field(default=1.0, ge=0, le=1e6, description="how much the content counts")
     smoothness: float = Field(default=0.1, ge=0, le=1e6, description="how much noise between neighbouring pixels is held down")
     start: Literal["content", "noise"] = Field(default="content", description="begin from the content, or from noise (decided by the seed)")

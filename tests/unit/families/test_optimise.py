@@ -12,16 +12,19 @@ from gesso.errors import GessoError
 from gesso.families import optimise
 from gesso.families.family import Inputs
 from gesso.families.optimise import (
+    PIXELS,
     Descent,
     Repaint,
     bytes_a_pixel,
     check_memory,
+    evened,
     free_memory,
     gram,
     longest_side,
     pictures_of,
     relative_error,
     roughness,
+    taps_of,
 )
 from gesso.networks.convnet import ConvNet
 from gesso.ports import Ports
@@ -131,6 +134,33 @@ def test_gram_is_the_mean_over_places():
     x = torch.randn(2, 3, 4, 5)
     assert torch.allclose(gram(x)[1], sum(torch.outer(x[1, :, i, j], x[1, :, i, j]) for i in range(4) for j in range(5)) / 20, atol=1e-5)
     assert torch.allclose(gram(x.repeat(1, 1, 2, 1)), gram(x), atol=1e-5), "the size does not matter"
+
+
+def test_filters_count_alike_however_loud_they_are():
+    one, other = torch.rand(1, 3, 4, 4), torch.rand(1, 3, 6, 6)
+    loud = torch.tensor([1.0, 50.0, 1.0])[None, :, None, None]
+    scaled = one * loud * evened(one * loud, other * loud)
+    assert scaled.mean((0, 2, 3)).max() < 1.5
+    assert torch.isfinite(evened(torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 3, 3))).all()
+
+
+def test_the_picture_itself_can_be_a_layer(network):
+    x = torch.rand(1, 3, 8, 8) * 2 - 1
+    taps = taps_of(network, x, {PIXELS, "conv1_1"})
+    assert set(taps) == {PIXELS, "conv1_1"} and taps[PIXELS].shape == (1, 4, 8, 8)
+    matrix = gram(taps[PIXELS])[0]
+    assert torch.allclose(matrix[:3, 3], ((x + 1) / 2).mean((0, 2, 3)), atol=1e-5), "the mean colour is in it"
+
+
+def test_colours_follow_the_style(network):
+    ports = two_pictures()
+    ports.spatial[:, 4:7] = torch.tensor([0.8, -0.8, -0.8])[:, None, None]
+    ports.spatial[:, 4:7] *= ports.spatial[:, 7:]
+    family = Repaint("conv2_1", (PIXELS, "conv1_1"))
+    chosen = settings(style_weight=1000.0, num_steps=20)
+    *_, last = family.sample({"features": network}, Inputs(ports, ports, (1, 3, 16, 20)), torch.Generator(), chosen)
+    red, green, blue = last.media["image"].mean((0, 2, 3)).tolist()
+    assert red > green + 0.5 and red > blue + 0.5
 
 
 def test_small_measures():
