@@ -146,25 +146,46 @@ def _wider(rings: np.ndarray, steps: int) -> np.ndarray:
 
 
 def close(free: np.ndarray, near: np.ndarray, bridges: Bridges, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Components int32 [h w] (0 where blocked) after bridging, and the pixels of bridges that part two of them, bool [h w].
+    """Components int32 [h w] (0 on ink alone) after bridging, and the pixels of bridges that part two of them, bool [h w].
 
-    Bridges that touch stand and fall together. What they cut off too little of goes to the biggest part they touch.
+    Bridges that touch stand and fall together. What they cut off too little of goes to the biggest part they touch. What
+    was closed before stays closed: no component reaches over a line, and none is lost under a bridge or a cut.
     """
+    from skimage.measure import label as connected  # slow to import
+
+    whole, num = ndimage.label(free)
     drawn = np.zeros(free.shape, np.float32)
     for start, end, width in zip(bridges.start[::-1], bridges.end[::-1], bridges.width[::-1], strict=True):
         drawn[raster(*start, *end)] = width + 1
-    drawn[~free] = 0
-    owner, num = ndimage.label(drawn > 0, structure=np.ones((3, 3), bool))
-    width = np.zeros(num + 1)
-    np.maximum.at(width, owner.ravel(), drawn.ravel())
-    blocked = owner > 0
-    if cuts is not None:
-        blocked |= cuts & free
+    blocked = free & ((drawn > 0) if cuts is None else (drawn > 0) | cuts)
+    spared = np.bincount(whole[free & ~blocked], minlength=num + 1) == 0
+    blocked &= ~spared[whole]
     parts, num = ndimage.label(free & ~blocked)
-    met = _Met.of(parts, owner)
-    parts = _joined(near, parts, num, met, width)[parts]
-    still = _Met.of(parts, owner)
-    return parts, blocked & (np.bincount(still.bridge, minlength=len(width)) > 1)[owner] & (owner > 0)
+    if len(bridges):
+        owner = connected(np.where(blocked & (drawn > 0), whole, 0), connectivity=2, background=0)
+        width = np.zeros(int(owner.max()) + 1)
+        np.maximum.at(width, owner.ravel(), drawn.ravel())
+        parts = _joined(near, parts, num, _Met.of(parts, owner), width)[parts]
+        still = _Met.of(parts, owner)
+        parting = (np.bincount(still.bridge, minlength=len(width)) > 1)[owner] & (owner > 0)
+    else:
+        parting = np.zeros(free.shape, bool)
+    return _grown(parts, blocked), parting
+
+
+def _grown(parts: np.ndarray, blocked: np.ndarray) -> np.ndarray:
+    """Labels for the blocked pixels too, from the nearest part by way of blocked pixels: never over a line."""
+    parts = np.pad(parts.astype(np.int32, copy=False), 1)
+    ys, xs = (v + 1 for v in np.nonzero(blocked))
+    while len(ys):
+        taken = np.zeros(len(ys), np.int32)
+        for dy, dx in ((-1, 0), (0, -1), (0, 1), (1, 0)):
+            taken = np.where(taken > 0, taken, parts[ys + dy, xs + dx])
+        if not taken.any():
+            break
+        parts[ys, xs] = taken
+        ys, xs = ys[taken == 0], xs[taken == 0]
+    return parts[1:-1, 1:-1]
 
 
 @dataclass(frozen=True)

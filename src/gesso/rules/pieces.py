@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from gesso.errors import GessoError
-from gesso.rules.gap import close, find_bridges
+from gesso.rules.gap import Bridges, close, find_bridges
 from gesso.rules.line import INK, check_line
 
 GAP_SHARE = 0.012
@@ -84,32 +84,31 @@ def find_pieces(
         raise GessoError(f"a gap of {gap}", where="gap", fix="give 0 or more pixels")
     if cuts is not None and (cuts.shape != free.shape or cuts.dtype != bool):
         raise GessoError(f"cuts are {cuts.dtype} {list(cuts.shape)}", where="cuts", fix=f"give bool {list(free.shape)}, as the line")
-    parts, bridges = _components(free, gap, cuts)
-    labels, nearest = _spread(parts)
-    labels, num = _in_order(labels, free)
+    nearest = _nearest_free(free)
+    parts, bridges = _components(free, nearest, gap, cuts)
+    labels, num = _in_order(parts.ravel()[nearest], free)
     pieces = Pieces(labels, free, bridges, num, nearest)
     return pieces if not joins else join(pieces, joins)
 
 
-def _components(free: np.ndarray, gap: float, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _components(free: np.ndarray, nearest: np.ndarray, gap: float, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    none = Bridges(np.zeros((0, 2), int), np.zeros((0, 2), int), np.zeros(0))
     if gap >= 1 and free.any() and not free.all():
         near = ndimage.distance_transform_edt(free, return_distances=False, return_indices=True)
-        bridges = find_bridges(free, near, ndimage.distance_transform_edt(~free), gap)
-        if len(bridges):
-            return close(free, near, bridges, cuts)
-    open_ = free if cuts is None or (free & ~cuts).sum() == 0 else free & ~cuts
-    return ndimage.label(open_)[0], np.zeros(free.shape, bool)
+        rows, columns = np.indices(free.shape, dtype=np.int32, sparse=True)
+        depth = np.hypot(nearest // free.shape[1] - rows, nearest % free.shape[1] - columns, dtype=np.float32)
+        return close(free, near, find_bridges(free, near, depth, gap), cuts)
+    if cuts is not None:
+        return close(free, np.zeros((2, 0, 0)), none, cuts)
+    return ndimage.label(free)[0], np.zeros(free.shape, bool)
 
 
-def _spread(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels for all pixels, each from the nearest pixel that has one, and that pixel's flat index, both int32 [h w]."""
-    if not parts.any():
-        return np.zeros(parts.shape, np.int32), np.arange(parts.size, dtype=np.int32).reshape(parts.shape)
-    near = ndimage.distance_transform_edt(parts == 0, return_distances=False, return_indices=True)
-    flat = near[0].astype(np.int32, copy=False)
-    flat *= parts.shape[1]
-    flat += near[1]
-    return parts.ravel()[flat], flat
+def _nearest_free(free: np.ndarray) -> np.ndarray:
+    """The flat index of the free pixel nearest to each pixel, int32 [h w]; its own where no pixel is free."""
+    if not free.any():
+        return np.arange(free.size, dtype=np.int32).reshape(free.shape)
+    near = np.asarray(ndimage.distance_transform_edt(~free, return_distances=False, return_indices=True))
+    return (near[0] * np.int32(free.shape[1]) + near[1]).astype(np.int32, copy=False)
 
 
 def _in_order(labels: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, int]:

@@ -200,6 +200,23 @@ def test_split_gives_a_crumb_to_its_longest_border() -> None:
     assert cut.num == 2 and cut.labels[11, 15] == cut.labels[0, 0]
 
 
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.45])
+@pytest.mark.parametrize("gap", [2, 6, 15])
+def test_bridges_and_cuts_only_ever_part_what_was_one(gap: float, share: float) -> None:
+    rng = np.random.default_rng(int(gap))
+    coarse = np.kron(rng.random((40, 50)) < share, np.ones((3, 3), bool))
+    line = np.where(coarse | (rng.random(coarse.shape) < share / 2), 0, 255).astype(np.uint8)
+    plain, num = ndimage.label(line > INK)
+    cuts = np.zeros(line.shape, bool)
+    cuts[50:64, 10:90] = cuts[:, 70] = True
+    for given in (None, cuts):
+        pieces = find_pieces(line, gap=gap, cuts=given)
+        assert (pieces.areas > 0).all()
+        pairs = np.unique(np.stack([pieces.labels[pieces.free], plain[pieces.free]], 1), axis=0)
+        assert len(pairs) == pieces.num >= num == len(np.unique(pairs[:, 1]))
+        assert (find_pieces(line, gap=0, cuts=given).num >= num) and not (pieces.bridges & ~pieces.free).any()
+
+
 @pytest.mark.parametrize(
     "call",
     [
