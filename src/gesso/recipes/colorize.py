@@ -63,7 +63,7 @@ class ColorizeSettings(Settings):
     num_proposals: int = Field(default=1, ge=1, le=4, description="how many proposals are made")
     spread: float = Field(default=1.0, ge=0, le=5, description="how far proposals 1 to 3 stray from the surest")
     gap: float | None = Field(default=None, ge=0, le=200, description="widest gap bridged, in pixels; by default 1.2 % of the long side")
-    detail: int = Field(default=144, ge=64, le=256, description="pixels of the network's windows along the page's short side")
+    detail: int = Field(default=144, ge=64, le=256, description="pixels of a window's side, as the network sees it")
 
 
 CARD = Card(

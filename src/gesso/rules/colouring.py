@@ -57,15 +57,15 @@ def colour(
     closed = find_pieces(line, gap=wishes.gap, cuts=_painted(line.shape, wishes.cuts), joins=joins)
     fields, colours = proposal.group(fields, colours)
     pieces = proposal.cut(closed, fields, colours, knobs)
-    share = proposal.votes(pieces, fields)
+    share, page = proposal.votes(pieces, fields), proposal.page_pieces(pieces)
     rng = np.random.default_rng(seed)
     images, first, cut = [], None, pieces
     for n in range(num):
         noise = None if n == 0 else spread * rng.gumbel(size=len(colours))
-        chosen = proposal.choose(share, colours, pieces.touches_border, knobs, noise)
+        chosen = proposal.choose(share, colours, page, knobs, noise)
         for path, radius in wishes.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
-        paper = pieces.touches_border & (chosen.min(1) >= proposal.WHITE)
+        paper = page & (chosen.min(1) >= proposal.WHITE)
         parts, chosen = proposal.obey(pieces, chosen, wishes.marks, paper)
         images.append(over_line(flats(parts, chosen), line))
         if first is None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gesso.rules.fill import voters
-from gesso.rules.hinting import pieces_under
+from gesso.rules.hinting import piece_at, pieces_under
 from gesso.rules.palette import delta_e
 from gesso.rules.pieces import Pieces, split
 
 SAME = 4.0  # colours nearer than this (delta E 1976) are one
+PAGE = 0.5  # a piece that holds this share of the page's border is the page
 WHITE = 243  # a colour with no channel below this is paper's
 Mark = tuple[Sequence[tuple[float, float]], tuple[int, int, int], float]  # points, colour, radius
 
@@ -30,7 +31,7 @@ class Knobs:
     """How far the proposal is trusted.
 
     temperature  of the mean that a piece's colour is; 0 takes the likeliest colour
-    paper        added to paper's log share where a piece reaches the page's border, before it is weighed against all colours
+    paper        added to paper's log share where a piece is the page itself, before it is weighed against all colours
     inside       the same for pieces that don't
     least        parts smaller than this share of a 72-pixel drawing's pixels are not cut off
     sure         how much of a part must agree on its colour, for the cut to stand
@@ -77,6 +78,7 @@ def likeliest(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, in
         left, top, right, bottom = field.box
         h, w = bottom - top, right - left
         used = np.flatnonzero(field.shares.reshape(len(field.shares), -1).max(1) > 0.02)
+        used = used if len(used) else np.arange(len(field.shares))
         ys, xs = _axis(h, field.shares.shape[1]), _axis(w, field.shares.shape[2])
         rows = max(1, 2_000_000 // (w * max(1, len(used))))
         deep_x = np.minimum(np.arange(w), np.arange(w)[::-1])
@@ -160,7 +162,7 @@ def votes(pieces: Pieces, fields: Sequence[Field]) -> np.ndarray:
     return total / np.maximum(count, 1e-9)[:, None]
 
 
-def choose(share: np.ndarray, colours: np.ndarray, border: np.ndarray, knobs: Knobs, noise: np.ndarray | None = None) -> np.ndarray:
+def choose(share: np.ndarray, colours: np.ndarray, page: np.ndarray, knobs: Knobs, noise: np.ndarray | None = None) -> np.ndarray:
     """A colour for each piece, uint8 [num 3], from its votes [num k].
 
     Paper is a decision of its own, then the annealed mean of the rest (Zhang 2016). With `noise` [k], added to log
@@ -168,7 +170,7 @@ def choose(share: np.ndarray, colours: np.ndarray, border: np.ndarray, knobs: Kn
     """
     white = colours.min(1) >= WHITE
     log = np.log(np.maximum(share, 1e-6)) + (0.0 if noise is None else noise[None])
-    paper = np.where(border, knobs.paper, knobs.inside) + _log_sum(log[:, white])
+    paper = np.where(page, knobs.paper, knobs.inside) + _log_sum(log[:, white])
     is_paper = paper > _log_sum(log[:, ~white])
     rest = np.where(white[None], -np.inf, log)
     if knobs.temperature <= 0 or noise is not None:
@@ -186,22 +188,28 @@ def _log_sum(log: np.ndarray) -> np.ndarray:
     return np.logaddexp.reduce(log, axis=1)
 
 
+def page_pieces(pieces: Pieces) -> np.ndarray:
+    """Which pieces are the page itself, bool [num]: one that holds at least `PAGE` of the border, dark rims of a scan left out of account."""
+    edge = np.concatenate([pieces.labels[0], pieces.labels[-1], pieces.labels[1:-1, 0], pieces.labels[1:-1, -1]])
+    return np.bincount(edge, minlength=pieces.num) >= PAGE * len(edge)
+
+
 def obey(pieces: Pieces, colours: np.ndarray, marks: Sequence[Mark], paper: np.ndarray) -> tuple[Pieces, np.ndarray]:
     """Hints win, in order, inside the piece they lie in.
 
-    A mark on open paper (`paper` bool [num]: a piece that reaches the border and stays white, or was made white by an
-    earlier mark) colours only itself, so that it never spreads over the page.
+    A mark on open paper (`paper` bool [num]: a piece that is the page and stays white, or was made white by an earlier
+    mark) colours only itself, so that it never spreads over the page. A dot means the piece under its centre.
     """
-    colours, paper = colours.copy(), paper.copy()
+    colours, paper, page = colours.copy(), paper.copy(), page_pieces(pieces)
     dabs = np.zeros(pieces.shape, np.int32)
     said: list[tuple[int, tuple[int, int, int]]] = []
     for n, (points, rgb, radius) in enumerate(marks, 1):
-        for piece, _ in pieces_under(pieces, points, radius):
+        for piece in _meant(pieces, points, radius):
             if paper[piece]:
                 dabs[_covered(pieces, points, radius) & (pieces.labels == piece)] = n
             else:
                 said.append((piece, rgb))
-                paper[piece] = pieces.touches_border[piece] and min(rgb) >= WHITE
+                paper[piece] = page[piece] and min(rgb) >= WHITE
     for piece, rgb in said:
         colours[piece] = rgb
     if not dabs.any():
@@ -213,6 +221,13 @@ def obey(pieces: Pieces, colours: np.ndarray, marks: Sequence[Mark], paper: np.n
     inked = (dabs > 0) & parts.free
     ink[parts.labels[inked]] = np.array([rgb for _, rgb, _ in marks], np.uint8)[dabs[inked] - 1]
     return parts, ink
+
+
+def _meant(pieces: Pieces, points: Sequence[tuple[float, float]], radius: float) -> list[int]:
+    if len(points) > 1:
+        return [piece for piece, _ in pieces_under(pieces, points, radius)]
+    x, y = points[0]
+    return [int(pieces.labels[int(y), int(x)]) if pieces.free[int(y), int(x)] else piece_at(pieces, x, y, radius)]
 
 
 def _covered(pieces: Pieces, points: Sequence[tuple[float, float]], radius: float) -> np.ndarray:

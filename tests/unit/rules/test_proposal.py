@@ -181,3 +181,24 @@ def test_obey_keeps_each_pieces_colour_when_a_dab_is_cut_off():
     colours = np.array([WHITE, RED], np.uint8)
     parts, ink = obey(pieces, colours, [([(8, 8)], BLUE, 2.0)], np.array([True, False]))
     assert tuple(ink[parts.labels[36, 36]]) == RED and tuple(ink[parts.labels[8, 8]]) == BLUE and tuple(ink[parts.labels[60, 60]]) == WHITE
+
+
+def test_a_hint_in_a_sky_that_leaves_the_page_fills_it():
+    line = np.full((72, 72), 255, np.uint8)
+    line[30] = 0
+    out = colour(line, [field(np.zeros((72, 72), int))], COLOURS, Wishes(marks=[([(36, 12)], BLUE, 2.0)]), Knobs()).images[0]
+    assert (out[:29] == BLUE).all() and (out[32:] == 255).all()
+
+
+def test_a_scans_dark_rim_makes_the_page_no_closed_piece():
+    line = page()
+    line[[0, -1]] = line[:, [0, -1]] = 0
+    out = colour(line, [field(inside(1))], COLOURS, Wishes(marks=[([(8, 8)], BLUE, 2.0)]), Knobs()).images[0]
+    assert (out == BLUE).all(-1).sum() < 40
+
+
+def test_a_dot_wider_than_its_room_stays_in_it():
+    line = page()
+    line[18:55, 22] = 0  # a strip three pixels wide beside the room
+    out = colour(line, [field(inside(1))], COLOURS, Wishes(marks=[([(20, 36)], BLUE, 6.0)]), Knobs()).images[0]
+    assert tuple(out[36, 20]) == BLUE and tuple(out[36, 40]) == RED and tuple(out[36, 5]) == WHITE
