@@ -149,7 +149,7 @@ def at_random(root: Path, num: int, seed: int) -> dict[str, Any]:
     while told["kills"] < num:
         out = root / f"run{told['runs']}"
         while True:
-            code, why = child(out, num_steps, kill_after=rng.uniform(0, 0.7 * took) if told["kills"] < num else None)
+            code, why = child(out, num_steps, kill_after=rng.uniform(0, took) if told["kills"] < num else None)
             if code == 0:
                 break
             told["kills"] += code == -signal.SIGKILL

@@ -16,7 +16,10 @@ import pytest
 
 from gesso.training import chaos
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked, which this system cannot"),
+    pytest.mark.timeout(3600),
+]
 SCRIPT = Path(__file__).with_name("killer.py")
 
 
@@ -60,7 +63,6 @@ def test_kill_9_at_10_random_moments_changes_nothing(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
 def test_death_at_every_point_of_a_save_changes_nothing(folder: Path) -> None:
     told = killer("points", folder, 1)
     assert told["unlike"] == []
@@ -68,7 +70,6 @@ def test_death_at_every_point_of_a_save_changes_nothing(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
 def test_every_fault_at_every_point_keeps_the_last_good_state(folder: Path) -> None:
     told = killer("faults", folder, 1)
     assert told["unlike"] == []
@@ -76,7 +77,6 @@ def test_every_fault_at_every_point_keeps_the_last_good_state(folder: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
 def test_kill_9_at_50_random_moments_changes_nothing(folder: Path) -> None:
     told = killer("random", folder, 50, 2)
     assert told["unlike"] == [] and told["kills"] >= 50
