@@ -95,7 +95,7 @@ def _components(free: np.ndarray, nearest: np.ndarray, gap: float, cuts: np.ndar
     none = Bridges(np.zeros((0, 2), int), np.zeros((0, 2), int), np.zeros(0))
     if gap >= 1 and free.any() and not free.all():
         near = ndimage.distance_transform_edt(free, return_distances=False, return_indices=True)
-        rows, columns = np.indices(free.shape, dtype=np.int32, sparse=True)
+        rows, columns = np.arange(free.shape[0], dtype=np.int32)[:, None], np.arange(free.shape[1], dtype=np.int32)
         depth = np.hypot(nearest // free.shape[1] - rows, nearest % free.shape[1] - columns, dtype=np.float32)
         return close(free, near, find_bridges(free, near, depth, gap), cuts)
     if cuts is not None:
