@@ -58,7 +58,7 @@ class Flow:
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         """Pictures [b c h w] from noise; before each step but the first, a preview of where the flow is heading.
 
-        `settings` has `num_steps`, `guidance_scale` and `solver` ("euler": one evaluation a step, "heun": two).
+        `settings` has `num_steps`, `guidance_scale` and `solver` ("euler": one evaluation a step, "heun": two but for the last).
         """
         network = networks[self.role]
         device = next(network.parameters()).device
@@ -76,7 +76,8 @@ class Flow:
             t, t_next = (torch.full((len(x),), k / num, device=device) for k in (step, step + 1))
             v = velocity(x, t)
             preview = x + (1 - t[0]) * v
-            x = solver(velocity, x, v, t, t_next)
+            # The last step lands on the prediction itself (Karras 2022, algorithm 1): at t = 1 there is no noise left to see.
+            x = solver(velocity, x, v, t, t_next) if step < num - 1 else euler(velocity, x, v, t, t_next)
             if step < num - 1:
                 yield Output({self.clean: preview}, final=False, step=step + 1, num_steps=num)
         yield Output({self.clean: x}, step=num, num_steps=num)

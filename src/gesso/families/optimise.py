@@ -134,7 +134,7 @@ def taps_of(network: Any, x: Tensor, names: Collection[str]) -> dict[str, Tensor
 
 
 def evened(one: Maps, other: Tensor) -> Tensor:
-    """Factors [1 c 1 1] that bring each filter's mean over both pictures to one, as Gatys did with VGG's weights; silent ones stay small."""
+    """Factors [1 c 1 1] that bring each filter's mean over both pictures to one, as Gatys did with VGG's weights; silent ones stay so."""
     mean = (one.mean((0, 2, 3)) + other.mean((0, 2, 3))) / 2
     return (1 / (mean + 0.1 * mean.mean() + 1e-6))[None, :, None, None]
 

@@ -49,7 +49,7 @@ def measure_steered(model: Any, judge: Any, real: Any, options: Mapping[str, Any
     by_steps = []
     for solver, steps in runs:
         chosen = settings.model_copy(update={"solver": solver, "num_steps": steps, "guidance_scale": scales[0]})
-        row = {"solver": solver, "steps": steps, "evaluations": steps * (2 if solver == "heun" else 1)}
+        row = {"solver": solver, "steps": steps, "evaluations": 2 * steps - 1 if solver == "heun" else steps}
         by_steps.append(row | figures(make_many(model, asked, chosen, seed)))
     by_scale = []
     for scale in scales:

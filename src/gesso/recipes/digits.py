@@ -49,7 +49,7 @@ PRESETS = {
 class DigitSettings(Settings):
     num_steps: int = Field(default=16, ge=1, le=200, description="steps from noise to digit")
     guidance_scale: float = Field(default=1.5, ge=0, le=10, description="how strictly the conditions are followed: 0 not at all, 1 plainly")
-    solver: Literal["heun", "euler"] = Field(default="heun", description="heun looks twice a step, euler once")
+    solver: Literal["heun", "euler"] = Field(default="heun", description="heun looks twice a step but for the last, euler once")
 
 
 CARD = Card(

@@ -96,7 +96,7 @@ def test_obedience_is_counted_and_said_with_its_n():
     report = measure_steered(model(family), JUDGE, Real(), {"runs": "euler:2,heun:2", "guidance": "1,4", "num": 100})
     assert report["n"] == 100 and report["judge"] == {"toy_judge": "abc"}
     steps = report["by steps, guidance 1"]
-    assert [(row["solver"], row["steps"], row["evaluations"]) for row in steps] == [("euler", 2, 2), ("heun", 2, 4)]
+    assert [(row["solver"], row["steps"], row["evaluations"]) for row in steps] == [("euler", 2, 2), ("heun", 2, 3)]
     assert [row["class obeyed"] for row in steps] == [pytest.approx(0.7)] * 2
     scales = report["by guidance, heun with 4 steps"]
     assert [row["guidance"] for row in scales] == [1, 4]
