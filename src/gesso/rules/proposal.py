@@ -189,7 +189,7 @@ def _log_sum(log: np.ndarray) -> np.ndarray:
 
 
 def page_pieces(pieces: Pieces) -> np.ndarray:
-    """Which pieces are the page itself, bool [num]: one that holds at least `PAGE` of the border, dark rims of a scan left out of account."""
+    """Which pieces are the page itself, bool [num]: those that hold at least `PAGE` of the border, under a scan's dark rim too."""
     edge = np.concatenate([pieces.labels[0], pieces.labels[-1], pieces.labels[1:-1, 0], pieces.labels[1:-1, -1]])
     return np.bincount(edge, minlength=pieces.num) >= PAGE * len(edge)
 

@@ -96,7 +96,9 @@ def test_heun_is_of_second_order_and_euler_of_first():
     assert error("heun", 16) < error("euler", 32), "at equal evaluations"
 
 
-@pytest.mark.parametrize(("solver", "scale", "calls"), [("euler", 1.0, 5), ("heun", 1.0, 9), ("euler", 2.0, 10), ("heun", 3.0, 18), ("heun", 0.0, 9)])
+@pytest.mark.parametrize(
+    ("solver", "scale", "calls"), [("euler", 1.0, 5), ("heun", 1.0, 9), ("euler", 2.0, 10), ("heun", 3.0, 18), ("heun", 0.0, 9)]
+)
 def test_evaluations_are_what_is_said(solver, scale, calls):
     field = Field(lambda x, t, v: 0 * x)
     run(field, inputs(), settings(5, scale, solver))
