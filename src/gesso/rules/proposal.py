@@ -38,10 +38,10 @@ class Knobs:
     """
 
     temperature: float = 0.4
-    paper: float = 0.0
-    inside: float = 0.0
+    paper: float = 1.0
+    inside: float = 0.5
     least: float = 10.0
-    sure: float = 0.6
+    sure: float = 0.3
 
 
 def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np.ndarray]:

@@ -137,9 +137,9 @@ def test_colours_that_look_the_same_are_one_wish_and_the_hints_own_is_kept():
 
 def test_paper_is_a_decision_of_its_own():
     share = np.array([[0.45, 0.4, 0.15]])
-    assert tuple(choose(share, COLOURS, np.array([False]), Knobs(temperature=0))[0]) == RED, "two colours outweigh paper together"
+    assert tuple(choose(share, COLOURS, np.array([False]), Knobs(temperature=0, inside=0))[0]) == RED, "two colours outweigh paper together"
     assert tuple(choose(share, COLOURS, np.array([False]), Knobs(inside=1.0))[0]) == WHITE
-    assert tuple(choose(share, COLOURS, np.array([True]), Knobs(inside=1.0, temperature=0))[0]) == RED
+    assert tuple(choose(share, COLOURS, np.array([True]), Knobs(inside=1.0, paper=0, temperature=0))[0]) == RED
 
 
 def test_proposals_differ_and_like_pieces_stay_alike():
