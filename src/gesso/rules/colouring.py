@@ -57,7 +57,7 @@ def colour(
     closed = find_pieces(line, gap=wishes.gap, cuts=_painted(line.shape, wishes.cuts), joins=joins)
     fields, colours = proposal.group(fields, colours)
     pieces = proposal.cut(closed, fields, colours, knobs)
-    share, page = proposal.votes(pieces, fields), proposal.page_pieces(pieces)
+    share, page = proposal.votes(pieces, fields), proposal.of_the_page(closed, pieces)
     rng = np.random.default_rng(seed)
     images, first, cut = [], None, pieces
     for n in range(num):

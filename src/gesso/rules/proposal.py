@@ -31,14 +31,14 @@ class Knobs:
     """How far the proposal is trusted.
 
     temperature  of the mean that a piece's colour is; 0 takes the likeliest colour
-    paper        added to paper's log share where a piece is the page itself, before it is weighed against all colours
+    paper        added to paper's log share on the page and what is cut from it, before it is weighed against all colours
     inside       the same for pieces that don't
     least        parts smaller than this share of a 72-pixel drawing's pixels are not cut off
     sure         how much of a part must agree on its colour, for the cut to stand
     """
 
     temperature: float = 0.4
-    paper: float = 1.0
+    paper: float = 2.0
     inside: float = 0.5
     least: float = 10.0
     sure: float = 0.3
@@ -192,6 +192,13 @@ def page_pieces(pieces: Pieces) -> np.ndarray:
     """Which pieces are the page itself, bool [num]: those that hold at least `PAGE` of the border, under a scan's dark rim too."""
     edge = np.concatenate([pieces.labels[0], pieces.labels[-1], pieces.labels[1:-1, 0], pieces.labels[1:-1, -1]])
     return np.bincount(edge, minlength=pieces.num) >= PAGE * len(edge)
+
+
+def of_the_page(closed: Pieces, parts: Pieces) -> np.ndarray:
+    """Which of the parts that were cut from closed pieces come from the page itself, bool [num]: open ground, where colour must be sure."""
+    owner = np.zeros(parts.num, np.int64)
+    owner[parts.labels[parts.free]] = closed.labels[parts.free]
+    return page_pieces(closed)[owner] | page_pieces(parts)
 
 
 def obey(pieces: Pieces, colours: np.ndarray, marks: Sequence[Mark], paper: np.ndarray) -> tuple[Pieces, np.ndarray]:
