@@ -43,7 +43,7 @@ def killer(*words: object) -> dict[str, Any]:
 
 
 def test_death_at_points_of_a_save_changes_nothing(folder: Path) -> None:
-    told = killer("points", folder, 7)
+    told = killer("points", folder, 13)
     assert told["unlike"] == []
     assert set(told["deaths"]) == {*chaos.POINTS, *chaos.CALLS}, "a point that nothing passes tests nothing"
 
