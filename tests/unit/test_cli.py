@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -254,9 +255,9 @@ def test_a_signal_ends_with_130_and_leaves_nothing(toy: Path, photo: Path, tmp_p
     (tmp_path / "waits.py").write_text(waits, "utf-8")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     words = ["generate", "waits.py", "--photo", str(photo), "--num-steps", "20", "--mood", "stopped", "--out", "a.png"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "gesso", *words], cwd=tmp_path, env=environment, stdout=-1, stderr=-1, text=True
-    ) as process:
+    listens = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+    command = [sys.executable, "-m", "gesso", *words]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=-1, stderr=-1, text=True, preexec_fn=listens) as process:
         assert process.stdout and process.stdout.readline() == "waiting\n"
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
