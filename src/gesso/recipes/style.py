@@ -42,7 +42,7 @@ PRESETS = {
 class StyleSettings(Settings):
     num_steps: int = Field(default=100, ge=1, le=2000, description="iterations of L-BFGS")
     size: int = Field(default=384, ge=16, le=4096, description="the result's longest side in pixels, within memory")
-    style_weight: float = Field(default=50.0, ge=0, le=1e6, description="how much the style counts")
+    style_weight: float = Field(default=30.0, ge=0, le=1e6, description="how much the style counts")
     content_weight: float = Field(default=1.0, ge=0, le=1e6, description="how much the content counts")
     smoothness: float = Field(default=0.1, ge=0, le=1e6, description="how much noise between neighbouring pixels is held down")
     start: Literal["content", "noise"] = Field(default="content", description="begin from the content, or from noise (decided by the seed)")
