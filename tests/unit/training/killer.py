@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Any
 
 sys.modules["torch.utils.tensorboard"] = None  # type: ignore[assignment]  # both are for looking at, and slow to import
-sys.modules["matplotlib.figure"] = None  # type: ignore[assignment]
+sys.modules["matplotlib.backends.backend_agg"] = None  # type: ignore[assignment]
 
+import rich.progress  # noqa: E402, F401  # what a training imports when it begins, once here and not in each child
+import torch._dynamo  # noqa: E402, F401
 import toy  # noqa: E402
 
 from gesso.errors import GessoError  # noqa: E402

@@ -36,7 +36,7 @@ def _plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     import sys
 
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
     monkeypatch.delenv("GESSO_TOY_SPOIL", raising=False)
     yield
 
