@@ -159,7 +159,7 @@ def measure(
 ) -> None:
     """Measure a recipe by its own yardstick: a table, and JSON with what it takes to get it again.
 
-    gesso measure colorize --data openmoji/val.parquet --counts 0,1,3 --limit 20
+    gesso measure colorize --data openmoji/val.parquet --size 512 --counts 0,1,3 --limit 20
     gesso measure digits --out digits.json
 
     Parameters

@@ -67,6 +67,10 @@ CARD = Card(
     paper="Gatys, Ecker and Bethge 2016, CVPR",
     licence="Apache-2.0; what the two pictures allow",
     data="none of its own; the features are cifar_classifier's",
+    numbers=(
+        "the objective falls to 8.3 % of its start in 100 iterations, mean of 6 pairs (0.3 to 13 %), at no iteration rising: "
+        "gesso measure style --data style --pairs 6 --size 256 --num-steps 100",
+    ),
     limits={
         "en": "With the shipped features, colours and textures carry over, large brushwork less so. Minutes at 1000 pixels on a CPU.",
         "ko": "기본 특징으로는 색과 질감이 잘 옮겨지고 큰 붓질은 덜합니다. CPU에서 1000픽셀이면 몇 분 걸립니다.",
