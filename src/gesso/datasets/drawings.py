@@ -32,6 +32,7 @@ PENS = (1.4, 2.0, 3.0)  # stroke widths, in 72nds of the drawing
 # people hint at two in three drawings that want colour and never at one that wants none: seen as often, "no hints" would mean "no colour"
 UNCOLOURED = 0.35
 VARIANTS = {72: 6, 144: 3}  # warped copies kept, by size
+AGAIN = 0.7  # how often a small drawing is warped anew from one twice its size, so that no two epochs are alike
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,9 @@ class Drawings:
         if not self.augment:
             return variants[0].line, variants[0].classes, variants[0].pieces
         d = variants[rng.integers(len(variants))]
+        if 2 * size in self.by_size and rng.random() < AGAIN:
+            larger = self.by_size[2 * size][index]
+            d = _half(larger[rng.integers(len(larger))], rng)
         turn = (slice(None), slice(None, None, -1)) if rng.random() < 0.5 else (slice(None), slice(None))
         return d.line[turn], d.classes, d.pieces[turn]
 
@@ -262,6 +266,14 @@ def _warp(source: np.ndarray, size: int, mesh: np.ndarray, how: Image.Resampling
             quad = np.concatenate([at[j, i], at[j + 1, i], at[j + 1, i + 1], at[j, i + 1]])
             data.append(((edge[i], edge[j], edge[i + 1], edge[j + 1]), tuple(float(v) for v in quad)))
     return np.asarray(Image.fromarray(padded).transform((size, size), Image.Transform.MESH, data, how, fill=1, fillcolor=fill))
+
+
+def _half(d: Drawing, rng: np.random.Generator) -> Drawing:
+    """A drawing at half its size, seen through a new mesh; its pieces keep their numbers, and beyond its edge is what its corner has."""
+    size, mesh, corner = len(d.line) // 2, _mesh(rng), int(d.pieces[0, 0])
+    line = _warp(d.line, 2 * size, mesh, Image.Resampling.BILINEAR).reshape(size, 2, size, 2).mean((1, 3)).round().astype(np.uint8)
+    pieces = _warp(d.pieces.astype(np.int32) - corner, size, mesh, Image.Resampling.NEAREST) + corner
+    return Drawing(line, pieces.astype(np.int16), d.classes)
 
 
 def nearest(picture: np.ndarray) -> np.ndarray:

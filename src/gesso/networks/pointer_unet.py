@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +14,36 @@ from gesso.ports import Ports, PortSizes
 
 @dataclass
 class ColourField:
-    """`logits` [b k+n h w]: how well a colour suits a pixel; `colours` [b k+n 3] in [-1, 1]: k of the palette, then n of the tokens."""
+    """`logits` [b k+n h w]: how well a colour suits a pixel; `colours` [b k+n 3] in [-1, 1]: k of the palette, then n of the tokens.
 
-    logits: Tensor
+    It is kept as it leaves the network, the four pixels of every 2 x 2 side by side, so that who learns from it may
+    look at one in four (`thin`) and pay for that one alone.
+    """
+
+    quads: Tensor  # [b k+query 4 h/2 w/2], rounded up: the palette's logits, then, where there are keys, what a pixel asks of tokens
+    keys: Tensor | None  # [b n query]
+    bias: Tensor
+    mask: Tensor | None  # bool [b n]
     colours: Tensor
     num_palette: int
+    size: tuple[int, int]
+
+    @cached_property
+    def logits(self) -> Tensor:
+        h, w = self.size
+        return self._point(F.pixel_shuffle(self.quads.flatten(1, 2), 2)[..., :h, :w])
+
+    def thin(self, dy: int, dx: int) -> Tensor:
+        """The logits of the pixels [dy::2, dx::2] alone."""
+        h, w = self.size
+        return self._point(self.quads[:, :, 2 * dy + dx, : (h - dy + 1) // 2, : (w - dx + 1) // 2])
+
+    def _point(self, field: Tensor) -> Tensor:
+        if self.keys is None or self.mask is None:
+            return field.float()
+        palette, ask = field.float().split([self.num_palette, field.shape[1] - self.num_palette], 1)
+        points = torch.bmm(self.keys, ask.flatten(2)).unflatten(2, ask.shape[2:]) / ask.shape[1] ** 0.5 + self.bias
+        return torch.cat([palette, points.masked_fill(~self.mask[:, :, None, None], -1e4)], 1)
 
     def mean(self, temperature: float = 1.0) -> Tensor:
         """The annealed mean colour [b 3 h w] in [-1, 1] (Zhang 2016, eq. 5, over whole colours instead of ab bins)."""
@@ -85,8 +111,8 @@ class PointerUNet(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1))
 
     def features(self, spatial: Tensor) -> Tensor:
-        """[b c h w] with h, w multiples of 8 -> [b palette+2*query h w]."""
-        x = self.stem(F.pixel_unshuffle(spatial, 2))
+        """[b c h w] with h, w multiples of 8 -> [b palette+2*query 4 h/2 w/2], four pixels side by side."""
+        x = self.stem(_unshuffle(spatial))
         kept = []
         for i, level in enumerate(self.down):
             x = level(x)
@@ -99,7 +125,7 @@ class PointerUNet(nn.Module):
             if i < len(self.grow):
                 x = torch.cat([F.interpolate(self.grow[i](x), scale_factor=2.0, mode="nearest"), kept[i]], 1)
             x = self.up[i](x)
-        return F.pixel_shuffle(self.head(F.relu(self.norm(x))), 2)
+        return self.head(F.relu(self.norm(x))).unflatten(1, (-1, 4))
 
     def forward(self, ports: Ports) -> ColourField:
         spatial = ports.spatial
@@ -107,14 +133,19 @@ class PointerUNet(nn.Module):
         h, w = spatial.shape[-2:]
         if h % 8 or w % 8:
             spatial = F.pad(spatial, (0, -w % 8, 0, -h % 8), mode="replicate")
-        out = self.features(spatial)[..., :h, :w].float()
-        palette, ask, answer = out.split([self.num_palette, self.query, self.query], 1)
-        colours = self.palette.expand(len(out), -1, -1)
-        tokens = ports.tokens
+        out = self.features(spatial)
+        quads, answer = out.split([self.num_palette + self.query, self.query], 1)
+        colours, tokens = self.palette.expand(len(out), -1, -1), ports.tokens
         if tokens is None or tokens.places is None:
-            return ColourField(palette, colours, self.num_palette)
+            return ColourField(quads[:, : self.num_palette], None, self.bias, None, colours, self.num_palette, (h, w))
         places = tokens.places.float().flatten(2)
-        keys = torch.bmm(places, answer.flatten(2).transpose(1, 2)) / places.sum(2, keepdim=True).clamp(min=1e-3)
-        points = torch.bmm(keys, ask.flatten(2)).unflatten(2, (h, w)) / self.query**0.5 + self.bias
-        points = points.masked_fill(~tokens.mask[:, :, None, None], -1e4)
-        return ColourField(torch.cat([palette, points], 1), torch.cat([colours, tokens.values.float()], 1), self.num_palette)
+        covered = F.pixel_shuffle(answer.flatten(1, 2), 2)[..., :h, :w].float().flatten(2)
+        keys = torch.bmm(places, covered.transpose(1, 2)) / places.sum(2, keepdim=True).clamp(min=1e-3)
+        colours = torch.cat([colours, tokens.values.float()], 1)
+        return ColourField(quads, keys, self.bias, tokens.mask, colours, self.num_palette, (h, w))
+
+
+def _unshuffle(x: Tensor) -> Tensor:
+    """F.pixel_unshuffle(x, 2), in one copy whatever the memory format."""
+    b, c, h, w = x.shape
+    return x.view(b, c, h // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(b, 4 * c, h // 2, w // 2)

@@ -30,6 +30,8 @@ from gesso.families.adversarial import Adversarial
 from gesso.families.colours import colour_likelihood, critic_sees, critic_sees_truth, judged_beside, looked_at, mean_shares, shares
 from gesso.families.family import Output
 from gesso.families.mirrored import Mirrored
+from gesso.media.grid import contact_sheet
+from gesso.media.tensor import from_tensor
 from gesso.metrics.colour import protocol
 from gesso.networks.patchgan import PatchGAN
 from gesso.networks.pointer_unet import PointerUNet
@@ -53,7 +55,7 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset((16, 16, 16), (1, 1, 1), 8, 300, 8, ((72, 1, 1.0),)),
-    "small": Preset((64, 128, 160), (1, 2, 2), 32, 4800, 48, ((72, 1, 0.6), (144, 2, 0.3), (144, 1, 0.1))),
+    "small": Preset((64, 128, 160), (1, 2, 2), 32, 12000, 48, ((72, 1, 0.55), (144, 2, 0.2), (144, 1, 0.25))),
     "base": Preset((64, 128, 160), (2, 2, 2), 64, 60000, 256, ((72, 1, 0.5), (144, 1, 0.3), (144, 2, 0.2))),
 }
 
@@ -136,5 +138,23 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     return {"image": out.images[chosen.choice], "proposal": mean, "pieces": out.pieces.labels, "proposals": tuple(out.images)}
 
 
+def preview(networks: Any, batch: Any) -> Any:
+    """Each proposal, and beside it what its person wanted."""
+    pairs = zip(critic_sees(networks["generator"](batch.ports), batch), critic_sees_truth(batch), strict=True)
+    return contact_sheet([from_tensor(one) for pair in pairs for one in pair], 8)
+
+
 sampler, measures = partial(Mirrored, join=mean_shares), {"protocol": protocol}
-recipe = Recipe(CARD, PRESETS, build, lambda p: sampler(family(p)), stages, ("generator",), {}, frames, finish=finish, measures=measures)
+recipe = Recipe(
+    CARD,
+    PRESETS,
+    build,
+    lambda p: sampler(family(p)),
+    stages,
+    ("generator",),
+    {},
+    frames,
+    finish=finish,
+    measures=measures,
+    preview=preview,
+)

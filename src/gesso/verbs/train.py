@@ -29,7 +29,7 @@ from gesso.request import MAX_SEED
 from gesso.training import chaos, checkpoint
 from gesso.training.batch import Maker
 from gesso.training.config import plain, shape_of
-from gesso.training.device import Device, choose, use_threads
+from gesso.training.device import Device, choose, keep_memory, use_threads
 from gesso.training.interrupt import Interrupt
 from gesso.training.learner import Learner
 from gesso.training.lock import locked
@@ -88,6 +88,7 @@ def train(
     _check(source, folder, steps, minutes, seed, threads)
     chosen = _stages(made, preset, steps, stage)
     num_threads = use_threads(threads)
+    keep_memory()
     device, rhythm = choose(), Rhythm(log_every, sample_every, checkpoint_every)
     chaos.watch_calls()
     torch.manual_seed(seed)

@@ -32,6 +32,11 @@ def networks():
     }
 
 
+def field_of(logits, colours) -> ColourField:
+    quads = torch.nn.functional.pixel_unshuffle(logits, 2).unflatten(1, (-1, 4))
+    return ColourField(quads, None, torch.zeros(1), None, colours, len(PALETTE), tuple(logits.shape[2:]))
+
+
 def perfect(batch: Batch) -> ColourField:
     """A field that is sure of what the person wants."""
     tokens = batch.ports.tokens
@@ -45,7 +50,7 @@ def perfect(batch: Batch) -> ColourField:
     right = answers.gather(2, flat[:, None].expand(-1, answers.shape[1], -1)).view(*answers.shape[:2], *pieces.shape[1:])
     logits[:, k:][right] = 20.0
     colours = torch.cat([(torch.from_numpy(PALETTE) / 127.5 - 1).expand(len(pieces), -1, -1), tokens.values], 1)
-    return ColourField(logits, colours, k)
+    return field_of(logits, colours)
 
 
 def test_the_critic_joins_when_it_is_told():
@@ -65,9 +70,8 @@ def test_a_field_that_remembers_instead_of_obeying_pays(batch):
     field, (classes, _, _) = perfect(batch), wishes(batch, batch.ports.tokens.mask.shape[1])
     repainted = ((classes == -1) & (batch.clean["classes"] >= 0)).any(1)
     assert repainted.any() and not repainted.all()
-    stubborn = ColourField(field.logits.clone(), field.colours, field.num_palette)
     entry = batch.clean["classes"].clamp(min=0).gather(1, batch.clean["pieces"].flatten(1)).view_as(batch.clean["pieces"])
-    stubborn.logits.fill_(-20.0).scatter_(1, entry[:, None], 20.0)
+    stubborn = field_of(torch.full_like(field.logits, -20.0).scatter_(1, entry[:, None], 20.0), field.colours)
     value, _ = colour_likelihood(stubborn, batch)
     assert value[repainted].min() > 0.1 and value[~repainted].max() < 1e-3
 

@@ -31,6 +31,13 @@ def test_any_size_gives_a_share_for_each_palette_colour_and_token(network, size)
     assert field.mean().abs().max() <= 1
 
 
+@pytest.mark.parametrize("size", [(16, 24), (9, 13)])
+def test_one_pixel_in_four_is_the_same_pixel(network, size):
+    field = network(ports(*size))
+    for dy, dx in [(0, 0), (0, 1), (1, 0), (1, 1)]:
+        assert torch.allclose(field.thin(dy, dx), field.logits[:, :, dy::2, dx::2], atol=1e-5)
+
+
 def test_a_masked_token_gets_nothing(network):
     given = ports(24, 24)
     given.tokens.mask[0, 1] = False
