@@ -55,7 +55,7 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset((16, 16, 16), (1, 1, 1), 8, 300, 8, ((72, 1, 1.0),)),
-    "small": Preset((64, 128, 160), (1, 2, 2), 32, 12000, 48, ((72, 1, 0.55), (144, 2, 0.2), (144, 1, 0.25))),
+    "small": Preset((64, 128, 160), (1, 2, 2), 32, 9000, 48, ((72, 1, 0.55), (144, 2, 0.2), (144, 1, 0.25))),
     "base": Preset((64, 128, 160), (2, 2, 2), 64, 60000, 256, ((72, 1, 0.5), (144, 1, 0.3), (144, 2, 0.2))),
 }
 
@@ -144,17 +144,5 @@ def preview(networks: Any, batch: Any) -> Any:
     return contact_sheet([from_tensor(one) for pair in pairs for one in pair], 8)
 
 
-sampler, measures = partial(Mirrored, join=mean_shares), {"protocol": protocol}
-recipe = Recipe(
-    CARD,
-    PRESETS,
-    build,
-    lambda p: sampler(family(p)),
-    stages,
-    ("generator",),
-    {},
-    frames,
-    finish=finish,
-    measures=measures,
-    preview=preview,
-)
+sampler, more = partial(Mirrored, join=mean_shares), {"measures": {"protocol": protocol}, "preview": preview}
+recipe = Recipe(CARD, PRESETS, build, lambda p: sampler(family(p)), stages, ("generator",), {}, frames, finish=finish, **more)  # type: ignore[arg-type]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -137,12 +140,19 @@ class Maker:
         return value.clone(memory_format=torch.channels_last if images else torch.contiguous_format)
 
 
+def _humble() -> None:
+    """This thread gives way to those that learn: a step waits for the slowest of its threads, a batch is two steps ahead."""
+    torch.set_num_threads(1)
+    with contextlib.suppress(AttributeError, OSError):  # niceness of one thread is Linux's own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
 class Prefetcher:
     """Batches made in one other thread, `ahead` of the step that learns from them; what comes is the same as without it."""
 
     def __init__(self, maker: Maker, num_steps: int, look_every: int = 0, ahead: int = 2) -> None:
         self.maker, self.num_steps, self.look_every, self.ahead = maker, num_steps, look_every, ahead
-        self._pool = ThreadPoolExecutor(1, "batches", initializer=torch.set_num_threads, initargs=(1,))
+        self._pool = ThreadPoolExecutor(1, "batches", initializer=_humble)
         self._waiting: dict[int, Future[tuple[Draft, Batch]]] = {}
 
     def looks(self, step: int) -> bool:
