@@ -11,8 +11,9 @@ from gesso.rules import proposal
 from gesso.rules.fill import flats, over_line
 from gesso.rules.hinting import along, pieces_under
 from gesso.rules.line import INK
+from gesso.rules.obey import Mark, obey
 from gesso.rules.pieces import Pieces, find_pieces
-from gesso.rules.proposal import Field, Knobs, Mark
+from gesso.rules.proposal import Field, Knobs
 
 Dots = Sequence[tuple[Sequence[tuple[float, float]], float]]  # paths and radii
 
@@ -66,7 +67,7 @@ def colour(
         for path, radius in wishes.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
         paper = page & (chosen.min(1) >= proposal.WHITE)
-        parts, chosen = proposal.obey(pieces, chosen, wishes.marks, paper)
+        parts, chosen = obey(pieces, chosen, wishes.marks, paper, fields, colours)
         images.append(over_line(flats(parts, chosen), line))
         if first is None:
             first, cut = chosen, parts

@@ -1,4 +1,4 @@
-"""From what a network proposes to colours of pieces: cuts where the proposal has an edge, votes, and hints that win."""
+"""From what a network proposes to colours of pieces: cuts where the proposal has an edge, and votes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gesso.rules.fill import voters
-from gesso.rules.hinting import piece_at, pieces_under
 from gesso.rules.palette import delta_e
 from gesso.rules.pieces import Pieces, split
 
 SAME = 4.0  # colours nearer than this (delta E 1976) are one
 PAGE = 0.5  # a piece that holds this share of the page's border is the page
 WHITE = 243  # a colour with no channel below this is paper's
-Mark = tuple[Sequence[tuple[float, float]], tuple[int, int, int], float]  # points, colour, radius
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,35 @@ def likeliest(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, in
     return best, share
 
 
+def sampled(fields: Sequence[Field], which: Sequence[int], ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
+    """The shares of some colours float32 [len(which) len(ys) len(xs)] where rows `ys` and columns `xs` of the page cross.
+
+    Bilinear between the field's pixels; where windows overlap, the one in which a place lies deeper speaks.
+    """
+    out = np.zeros((len(which), len(ys), len(xs)), np.float32)
+    depth = np.full((len(ys), len(xs)), -1.0)
+    for field in fields:
+        left, top, right, bottom = field.box
+        deep = np.minimum(np.minimum(ys - top, bottom - 1 - ys)[:, None], np.minimum(xs - left, right - 1 - xs)[None])
+        wins = deep > depth
+        if wins.any():
+            h, w = field.shares.shape[1:]
+            rows, columns = (
+                _between((ys + 0.5 - top) * h / (bottom - top) - 0.5, h),
+                _between((xs + 0.5 - left) * w / (right - left) - 0.5, w),
+            )
+            out = np.where(wins, _bilinear(field.shares[list(which)], rows, columns), out)
+            depth = np.maximum(depth, deep)
+    return out
+
+
 def _axis(num: int, small: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    at = ((np.arange(num) + 0.5) * small / num - 0.5).clip(0, small - 1)
+    return _between((np.arange(num) + 0.5) * small / num - 0.5, small)
+
+
+def _between(at: np.ndarray, small: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For places among `small` pixels: the pixel before, the one after, and how far from one to the other."""
+    at = at.clip(0, small - 1)
     low = np.floor(at).astype(int)
     return low, np.minimum(low + 1, small - 1), (at - low).astype(np.float32)
 
@@ -199,51 +224,3 @@ def of_the_page(closed: Pieces, parts: Pieces) -> np.ndarray:
     owner = np.zeros(parts.num, np.int64)
     owner[parts.labels[parts.free]] = closed.labels[parts.free]
     return page_pieces(closed)[owner] | page_pieces(parts)
-
-
-def obey(pieces: Pieces, colours: np.ndarray, marks: Sequence[Mark], paper: np.ndarray) -> tuple[Pieces, np.ndarray]:
-    """Hints win, in order, inside the piece they lie in.
-
-    A mark on open paper (`paper` bool [num]: a piece that is the page and stays white, or was made white by an earlier
-    mark) colours only itself, so that it never spreads over the page. A dot means the piece under its centre.
-    """
-    colours, paper, page = colours.copy(), paper.copy(), page_pieces(pieces)
-    dabs = np.zeros(pieces.shape, np.int32)
-    said: list[tuple[int, tuple[int, int, int]]] = []
-    for n, (points, rgb, radius) in enumerate(marks, 1):
-        for piece in _meant(pieces, points, radius):
-            if paper[piece]:
-                dabs[_covered(pieces, points, radius) & (pieces.labels == piece)] = n
-            else:
-                said.append((piece, rgb))
-                paper[piece] = page[piece] and min(rgb) >= WHITE
-    for piece, rgb in said:
-        colours[piece] = rgb
-    if not dabs.any():
-        return pieces, colours
-    parts = split(pieces, dabs, least=1)
-    ink = np.zeros((parts.num, 3), np.uint8)
-    where = np.flatnonzero(parts.free)
-    ink[parts.labels.ravel()[where]] = colours[pieces.labels.ravel()[where]]
-    inked = (dabs > 0) & parts.free
-    ink[parts.labels[inked]] = np.array([rgb for _, rgb, _ in marks], np.uint8)[dabs[inked] - 1]
-    return parts, ink
-
-
-def _meant(pieces: Pieces, points: Sequence[tuple[float, float]], radius: float) -> list[int]:
-    if len(points) > 1:
-        return [piece for piece, _ in pieces_under(pieces, points, radius)]
-    x, y = points[0]
-    return [int(pieces.labels[int(y), int(x)]) if pieces.free[int(y), int(x)] else piece_at(pieces, x, y, radius)]
-
-
-def _covered(pieces: Pieces, points: Sequence[tuple[float, float]], radius: float) -> np.ndarray:
-    from PIL import Image, ImageDraw
-
-    page = Image.new("1", (pieces.shape[1], pieces.shape[0]))
-    pen = ImageDraw.Draw(page)
-    if len(points) > 1:
-        pen.line([tuple(p) for p in points], fill=1, width=max(1, round(2 * radius)), joint="curve")
-    for x, y in points:
-        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
-    return np.asarray(page) & pieces.free

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from gesso.rules.colouring import Wishes, colour
+from gesso.rules.obey import obey
 from gesso.rules.pieces import find_pieces
-from gesso.rules.proposal import Field, Knobs, choose, cut, group, likeliest, obey, votes
+from gesso.rules.proposal import Field, Knobs, choose, cut, group, likeliest, votes
 
 WHITE, RED, BLUE = (255, 255, 255), (220, 40, 40), (40, 60, 220)
 COLOURS = np.array([WHITE, RED, BLUE], np.uint8)
@@ -51,8 +52,8 @@ def test_a_hint_wins_whatever_is_proposed():
     assert (out.images[0][20:53, 20:53] == (1, 200, 3)).all() and tuple(out.images[0][2, 2]) == WHITE
 
 
-def test_the_later_hint_wins():
-    marks = [([(36, 36)], (1, 200, 3), 2.0), ([(30, 30)], (9, 9, 200), 2.0)]
+def test_the_later_hint_wins_where_they_meet():
+    marks = [([(36, 36)], (1, 200, 3), 2.0), ([(35, 36)], (9, 9, 200), 2.0)]
     assert tuple(colour(page(), [field(inside(1))], COLOURS, Wishes(marks=marks), Knobs()).images[0][36, 36]) == (9, 9, 200)
 
 
@@ -179,7 +180,7 @@ def test_a_stroke_joins_all_that_it_is_over_and_may_leave_the_page():
 def test_obey_keeps_each_pieces_colour_when_a_dab_is_cut_off():
     pieces = find_pieces(page(), gap=0)
     colours = np.array([WHITE, RED], np.uint8)
-    parts, ink = obey(pieces, colours, [([(8, 8)], BLUE, 2.0)], np.array([True, False]))
+    parts, ink = obey(pieces, colours, [([(8, 8)], BLUE, 2.0)], np.array([True, False]), [field(inside(1))], COLOURS)
     assert tuple(ink[parts.labels[36, 36]]) == RED and tuple(ink[parts.labels[8, 8]]) == BLUE and tuple(ink[parts.labels[60, 60]]) == WHITE
 
 

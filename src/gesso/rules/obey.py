@@ -1,0 +1,154 @@
+"""Hints win: in the piece they lie in, and where several colours are hinted in one piece, each on its own side of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from gesso.rules.hinting import piece_at, pieces_under
+from gesso.rules.palette import delta_e
+from gesso.rules.pieces import Pieces, split
+from gesso.rules.proposal import SAME, WHITE, Field, page_pieces, sampled
+
+Points = Sequence[tuple[float, float]]
+Mark = tuple[Points, tuple[int, int, int], float]  # points, colour, radius
+
+FAR = 4.0  # what a way as long as the piece is wide weighs against the log of the network's shares
+UNLIKELY = -4.0  # no colour that was hinted in a piece counts as less likely there than this
+GRID = 160  # sides are weighed on a grid at most this wide; the border between them is drawn smoothly at full size
+
+
+def obey(
+    pieces: Pieces, chosen: np.ndarray, marks: Sequence[Mark], paper: np.ndarray, fields: Sequence[Field], colours: np.ndarray
+) -> tuple[Pieces, np.ndarray]:
+    """The pieces and their colours uint8 [num 3] once every mark has its way, in order: a later one wins where they meet.
+
+    A mark on open paper (`paper` bool [num]: a piece that is the page and stays white, or was made white by an earlier
+    mark) colours only itself, so that it never spreads over the page. A dot means the piece under its centre. `fields` over
+    `colours` uint8 [k 3] say where a piece that has marks of several colours changes from one to the other.
+    """
+    paper, page = paper.copy(), page_pieces(pieces)
+    values = np.zeros(pieces.shape, np.int32)  # which mark colours a pixel, where it is not the whole piece's
+    said: dict[int, list[int]] = {}
+    for n, (points, rgb, radius) in enumerate(marks, 1):
+        for piece in _meant(pieces, points, radius):
+            if paper[piece]:
+                values[_covered(pieces.shape, points, radius) & pieces.free & (pieces.labels == piece)] = n
+            else:
+                said.setdefault(piece, []).append(n)
+                paper[piece] = page[piece] and min(rgb) >= WHITE
+    ink = np.array([(0, 0, 0), *(rgb for _, rgb, _ in marks)], np.uint8)
+    won = np.zeros(pieces.num, np.int64)  # which mark colours the whole of a piece
+    for piece, numbers in said.items():
+        won[piece] = numbers[-1]
+        if len(np.unique(ink[numbers], axis=0)) > 1:
+            inside = (pieces.labels[pieces.boxes[piece]] == piece) & pieces.free[pieces.boxes[piece]]
+            open_ = inside & (values[pieces.boxes[piece]] == 0)  # a dab on paper stays, whatever the paper becomes later
+            values[pieces.boxes[piece]][open_] = _sides(pieces, piece, inside, marks, numbers, fields, colours)[open_]
+    parts = split(pieces, values, least=1) if values.any() else pieces
+    owner, mark = np.zeros(parts.num, np.int64), np.zeros(parts.num, np.int64)
+    where = np.flatnonzero(parts.free)
+    owner[parts.labels.ravel()[where]] = pieces.labels.ravel()[where]
+    mark[parts.labels.ravel()[where]] = values.ravel()[where]
+    mark = np.where(mark > 0, mark, won[owner])
+    return parts, np.where(mark[:, None] > 0, ink[mark], chosen[owner])
+
+
+def _sides(
+    pieces: Pieces,
+    piece: int,
+    inside: np.ndarray,
+    marks: Sequence[Mark],
+    numbers: Sequence[int],
+    fields: Sequence[Field],
+    colours: np.ndarray,
+) -> np.ndarray:
+    """Which mark's colour each pixel of a piece's box takes, int32 [h w]: under a mark its own, elsewhere as the network sees it."""
+    box, stands = pieces.boxes[piece], _alike(marks, numbers)
+    own, area = np.zeros(inside.shape, np.int32), dict.fromkeys(sorted(set(stands.values())), 0)
+    for n in numbers:
+        cover = _under(pieces, piece, marks[n - 1])[box]
+        own[cover] = stands[n]
+        area[stands[n]] += int(cover.sum())
+    left = np.bincount(own.ravel(), minlength=len(marks) + 1)
+    kept = [n for n in area if left[n] and 2 * left[n] >= area[n]] or [stands[numbers[-1]]]  # one mostly painted over is gone
+    if len(kept) == 1:
+        return np.full(inside.shape, kept[0], np.int32)
+    own[~np.isin(own, kept)] = 0
+    step = max(1.0, max(inside.shape) / GRID)
+    rows, columns = (np.minimum((np.arange(int(np.ceil(num / step))) + 0.5) * step, num) - 0.5 for num in inside.shape)
+    which = [int(delta_e(colours, np.array(marks[n - 1][1], np.uint8)).argmin()) for n in kept]
+    share = np.log(np.maximum(sampled(fields, which, rows + box[0].start, columns + box[1].start), 1e-6))
+    score = np.maximum(share - share.max(0), UNLIKELY)
+    coarse = np.rint(rows).astype(int)[:, None], np.rint(columns).astype(int)[None]
+    starts = [_cells(own == n, step, inside[coarse].shape) for n in kept]
+    score -= FAR * _ways(inside[coarse], starts)
+    fine = np.stack([_stretched(one, inside.shape) for one in score])
+    return np.where(own > 0, own, np.array(kept, np.int32)[fine.argmax(0)])
+
+
+def _alike(marks: Sequence[Mark], numbers: Sequence[int]) -> dict[int, int]:
+    """For each mark the last one that looks like it: two touches of one blue are one wish."""
+    colours = np.array([marks[n - 1][1] for n in numbers], np.uint8)
+    return {n: numbers[int(np.flatnonzero(delta_e(colours, rgb) < SAME)[-1])] for n, rgb in zip(numbers, colours, strict=True)}
+
+
+def _under(pieces: Pieces, piece: int, mark: Mark) -> np.ndarray:
+    """The pixels of a piece that a mark covers, bool [h w]; the nearest to it, where it lies on ink."""
+    points, _, radius = mark
+    cover = _covered(pieces.shape, points, radius) & pieces.free & (pieces.labels == piece)
+    if not cover.any():
+        h, w = pieces.shape
+        at = [pieces.nearest[min(max(int(y), 0), h - 1), min(max(int(x), 0), w - 1)] for x, y in points]
+        cover.ravel()[[i for i in at if pieces.labels.ravel()[i] == piece]] = True
+    return cover
+
+
+def _cells(fine: np.ndarray, step: float, shape: tuple[int, ...]) -> np.ndarray:
+    """The cells of a grid that hold any of the pixels, as an array of (row, column)."""
+    cells = np.unique((np.argwhere(fine) / step).astype(int), axis=0)
+    return np.minimum(cells, np.array(shape) - 1)
+
+
+def _ways(inside: np.ndarray, starts: Sequence[np.ndarray]) -> np.ndarray:
+    """How long the way inside is from each set of cells, in widths of the inside, float [n h w]; outside it is as nearest inside."""
+    from skimage.graph import MCP_Geometric  # slow to import
+
+    open_ = inside.copy()
+    for start in starts:
+        open_[tuple(start.T)] = True
+    costs = np.where(open_, 1.0, -1.0)
+    ways = np.stack([MCP_Geometric(costs).find_costs([tuple(cell) for cell in start.tolist()])[0] for start in starts])
+    width = np.sqrt(open_.sum())
+    ways = np.minimum(ways / width, 1e3)  # a part of a joined piece that no way leads to
+    near = ndimage.distance_transform_edt(~open_, return_distances=False, return_indices=True)
+    return ways[:, near[0], near[1]]
+
+
+def _stretched(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    from PIL import Image
+
+    if coarse.shape == shape:
+        return coarse
+    return np.asarray(Image.fromarray(coarse.astype(np.float32)).resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+
+
+def _meant(pieces: Pieces, points: Points, radius: float) -> list[int]:
+    if len(points) > 1:
+        return [piece for piece, _ in pieces_under(pieces, points, radius)]
+    x, y = points[0]
+    return [int(pieces.labels[int(y), int(x)]) if pieces.free[int(y), int(x)] else piece_at(pieces, x, y, radius)]
+
+
+def _covered(shape: tuple[int, int], points: Points, radius: float) -> np.ndarray:
+    from PIL import Image, ImageDraw
+
+    page = Image.new("1", (shape[1], shape[0]))
+    pen = ImageDraw.Draw(page)
+    if len(points) > 1:
+        pen.line([tuple(p) for p in points], fill=1, width=max(1, round(2 * radius)), joint="curve")
+    for x, y in points:
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
+    return np.asarray(page)
