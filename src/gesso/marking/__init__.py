@@ -1,0 +1,1 @@
+"""What outputs say of where they come from."""

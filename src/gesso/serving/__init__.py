@@ -1,0 +1,1 @@
+"""The recipes over HTTP and WebSocket."""

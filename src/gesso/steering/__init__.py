@@ -1,0 +1,1 @@
+"""A session: edits that can be undone, branched and replayed."""
