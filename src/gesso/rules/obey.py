@@ -78,7 +78,7 @@ def _sides(
         return np.full(inside.shape, kept[0], np.int32)
     own[~np.isin(own, kept)] = 0
     step = max(1.0, max(inside.shape) / GRID)
-    rows, columns = (np.minimum((np.arange(int(np.ceil(num / step))) + 0.5) * step, num) - 0.5 for num in inside.shape)
+    rows, columns = (np.minimum((np.arange(int(np.ceil(num / step))) + 0.5) * step - 0.5, num - 1) for num in inside.shape)
     which = [int(delta_e(colours, np.array(marks[n - 1][1], np.uint8)).argmin()) for n in kept]
     share = np.log(np.maximum(sampled(fields, which, rows + box[0].start, columns + box[1].start), 1e-6))
     score = np.maximum(share - share.max(0), UNLIKELY)

@@ -70,7 +70,7 @@ def test_a_hint_on_ink_means_what_is_nearest_beside_another():
     assert tuple(out[36, 36]) == RED
 
 
-@pytest.mark.parametrize("size", [72, 700])
+@pytest.mark.parametrize("size", [72, 313, 700])
 def test_a_stroke_and_a_dot(size):
     unit = size / 72
     stroke = [(20 * unit, 20 * unit), (20 * unit, 52 * unit)]
