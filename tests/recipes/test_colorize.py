@@ -38,12 +38,22 @@ def test_a_hint_wins_and_stays_inside(model, colour):
     assert (out[26:70, 24:26] == 0).all(), "ink stays ink"
 
 
-def test_a_later_hint_wins_and_both_obey_in_pieces_of_their_own(model):
+def test_a_later_hint_wins_where_they_meet_and_all_obey_in_pieces_of_their_own(model):
     line = sketch()
     line[48, 24:72] = 0
-    hints = [gesso.Hint(48, 35, "#ff0000"), gesso.Hint(48, 60, "#0000ff"), gesso.Hint(40, 35, "#00ff00")]
+    hints = [gesso.Hint(48, 35, "#ff0000"), gesso.Hint(48, 60, "#0000ff"), gesso.Hint(47, 35, "#00ff00")]
     out = np.asarray(model.generate(sketch=line, hints=hints).image)
     assert tuple(out[35, 60]) == (0, 255, 0) and tuple(out[60, 60]) == (0, 0, 255)
+
+
+def test_what_is_kept_stays_to_the_bit_and_fits_the_page(model):
+    before = np.asarray(model.generate(sketch=sketch(), hints=[gesso.Hint(48, 48, "#00ff00", radius=2)]).image)
+    mask = np.zeros((96, 96), np.uint8)
+    mask[20:50] = 255
+    out = np.asarray(model.generate(sketch=sketch(), hints=[gesso.Hint(48, 48, "#ff0000", radius=2)], keep=(before, mask)).image)
+    assert (out[20:50] == before[20:50]).all() and (out[55:60, 40:60] == (255, 0, 0)).all()
+    with pytest.raises(gesso.GessoError, match="96 × 96"):
+        model.generate(sketch=sketch(), keep=(before[:48], mask[:48]))
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "RGB", "RGBA", "LA", "P", "I;16"])

@@ -88,6 +88,9 @@ class Known(Condition):
         made._check_size(options.get("size"), where)
         return made
 
+    def check(self, page: tuple[int, int] | None, *, where: str) -> None:
+        self._check_size(page, where)
+
     def _check_size(self, size: tuple[int, int] | None, where: str) -> None:
         if size is not None and self.page != tuple(size):
             h, w = self.page

@@ -1,13 +1,12 @@
 """Colour line art: the network proposes, rules keep colour inside the drawing, and the person's hints always win.
 
 Lineage: pix2pix (Isola 2017: a U-Net and a critic of patches, conditional on the drawing) and user-guided colourisation
-(Zhang 2017: simulated people's hints as maps; a distribution over colours, annealed mean). Deviations: colours are whole
-colours of a closed palette and the hints' own, which the network points at, so that any hint can be copied exactly; the
-maker's first duty is the likelihood of the person's colours instead of L1; the critic joins for the last part of training;
-simulated people want other colours than the example's in four cases of ten, and correct what is wrong in the current output.
+(Zhang 2017: simulated people's hints as maps; an annealed mean of colours). Deviations: colours are those of a closed palette
+and the hints' own, which the network points at, so that any hint can be copied exactly; the maker's first duty is the
+likelihood of the person's colours, not L1; the critic joins late; people often want other colours than the example's.
 
-The user gives `sketch`, and if they like `hints` (points and strokes with colours), `paper`, `cuts`, `joins`. Out come
-`image` (flats under the line, the sketch's size), `proposal` (the network's own, before rules), `pieces`.
+The user gives `sketch`, and if they like `hints` (points and strokes with colours), `paper`, `cuts`, `joins`, `keep`.
+Out come `image` (flats under the line, the sketch's size), `proposal` (the network's own, before rules), `pieces`.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from pydantic import Field
 
 from gesso.card import Card, Out, Settings, Slot
 from gesso.conditions.hints import Hints
+from gesso.conditions.known import Known
 from gesso.conditions.sketch import Sketch
 from gesso.conditions.strokes import Strokes
 from gesso.datasets.drawings import PALETTE, from_table, made_up
@@ -81,6 +81,7 @@ CARD = Card(
         Slot(name="paper", kind=Strokes, network=False, help={"en": 'what stays paper: "x,y x,y"', "ko": '종이로 남길 곳: "x,y x,y"'}),
         Slot(name="cuts", kind=Strokes, network=False, help={"en": "strokes that part a piece in two", "ko": "조각을 둘로 나누는 획"}),
         Slot(name="joins", kind=Strokes, network=False, help={"en": "strokes over pieces that are one", "ko": "한 조각으로 이을 획"}),
+        Slot(name="keep", kind=Known, network=False, options={"channels": 3}, help={"en": "what stays as it is", "ko": "그대로 둘 부분"}),
     ),
     outputs=(
         Out(name="image", medium="picture", help={"en": "flats under the line, the sketch's size", "ko": "선 아래 밑색, 선화와 같은 크기"}),
@@ -134,8 +135,9 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     colours = made[0][1].media["colours"][0].numpy()
     num = max(chosen.num_proposals, chosen.choice + 1)
     out = colour(line, fields, colours, wishes, Knobs(), num=num, spread=chosen.spread, seed=request.seed)
+    images = tuple(given["keep"].paste(one) if "keep" in given else one for one in out.images)
     mean = mean_picture(fields, colours, line.shape)
-    return {"image": out.images[chosen.choice], "proposal": mean, "pieces": out.pieces.labels, "proposals": tuple(out.images)}
+    return {"image": images[chosen.choice], "proposal": mean, "pieces": out.pieces.labels, "proposals": images}
 
 
 def preview(networks: Any, batch: Any) -> Any:
