@@ -1,0 +1,103 @@
+"""Who comes in: a token in a header, or a link that opens once and leaves a cookie."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Literal, NamedTuple
+
+from gesso.serving.database import Database
+from gesso.serving.settings import Settings
+
+COOKIE_DAYS = 30
+MOST_KEYS = 100
+
+
+class Identity(NamedTuple):
+    """Whose request it is, and how that is known."""
+
+    owner: str
+    by: Literal["token", "cookie"]
+
+
+class Access:
+    """Tokens, links and logins. Secrets are compared in constant time and kept as hashes; a login outlives the server's process."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._tokens = [(_hash(token), owner) for owner, token in settings.tokens.items()]
+        self._owners = set(settings.tokens)
+        self._keys: dict[bytes, str] = {}
+        self._lock = threading.Lock()
+        self._database, self._address = database, settings.address
+        self.cookie = f"gesso-{settings.port}"  # cookies know no ports: each server has its own name
+        self._secure_hosts = frozenset(settings.names)
+
+    def link(self, owner: str | None = None) -> str:
+        """An address that lets its first visitor in as `owner` (the first one, if there is only one to mean)."""
+        owner = next(iter(self._owners)) if owner is None and len(self._owners) == 1 else owner
+        if owner not in self._owners:
+            raise ValueError(f"there is no owner {owner!r}")
+        key = secrets.token_urlsafe(32)
+        with self._lock:
+            self._keys[_hash(key)] = owner
+            while len(self._keys) > MOST_KEYS:
+                del self._keys[next(iter(self._keys))]
+        return f"{self._address}?key={key}"
+
+    def redeem(self, key: str) -> str | None:
+        """The secret of a new login for a link's key, which is then spent; None where it is not a key, or was spent."""
+        with self._lock:
+            owner = self._keys.pop(_hash(key), None)
+        if owner is None:
+            return None
+        secret = secrets.token_urlsafe(32)
+        now = time.time()
+        with self._database.writing() as rows:
+            rows.execute("delete from logins where made < ?", (now - COOKIE_DAYS * 86400,))
+            rows.execute("insert into logins (hash, owner, made) values (?, ?, ?)", (_hash(secret), owner, now))
+        return secret
+
+    def set_cookie(self, secret: str, host: str) -> str:
+        """The Set-Cookie header of a login."""
+        secure = "; Secure" if host in self._secure_hosts else ""
+        return f"{self.cookie}={secret}; Path=/; Max-Age={COOKIE_DAYS * 86400}; HttpOnly; SameSite=Strict{secure}"
+
+    def identity(self, headers: Mapping[str, str]) -> Identity | None:
+        """Whose request has these headers (names in small letters); a wrong token is nobody, whatever cookie is beside it."""
+        given = headers.get("authorization")
+        if given is not None:
+            scheme, _, token = given.partition(" ")
+            owner = self._by_token(token.strip()) if scheme.lower() == "bearer" else None
+            return Identity(owner, "token") if owner else None
+        secret = self._from_cookie(headers.get("cookie", ""))
+        owner = self._by_login(secret) if secret else None
+        return Identity(owner, "cookie") if owner else None
+
+    def _by_token(self, token: str) -> str | None:
+        hashed, found = _hash(token), None
+        for kept, owner in self._tokens:  # all of them, so that the time says nothing
+            if hmac.compare_digest(hashed, kept):
+                found = owner
+        return found
+
+    def _from_cookie(self, header: str) -> str | None:
+        try:
+            held = SimpleCookie(header[:8192]).get(self.cookie)
+        except CookieError:
+            return None
+        return held.value if held else None
+
+    def _by_login(self, secret: str) -> str | None:
+        rows = self._database.read(
+            "select owner from logins where hash = ? and made > ?", (_hash(secret), time.time() - COOKIE_DAYS * 86400)
+        )
+        return rows[0][0] if rows and rows[0][0] in self._owners else None
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,76 @@
+"""The application: parts, routes and the guard put together; it refuses to start where a route has no declared policy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi import Request as Http
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from gesso import __version__
+from gesso.errors import GessoError
+from gesso.serving import make, page
+from gesso.serving.guard import Guard
+from gesso.serving.refusal import Refused, answer
+from gesso.serving.room import Room
+from gesso.serving.routes import Routes
+from gesso.serving.settings import Settings
+
+MORE = (make.register,)
+
+
+def create_app(
+    settings: Settings | None = None, *, pages: Mapping[str, Path] | None = None, extend: Callable[[Routes, Room], None] | None = None
+) -> FastAPI:
+    """The server as an ASGI application, and in its `state`: `room` with all parts, `policies` of all routes.
+
+    `pages` {address's first part: folder} are files served to everybody as they are, "" being the page at /; `extend` registers
+    further routes. GessoError where a route has no policy, or a recipe that the settings name is not there.
+    """
+    settings = settings or Settings()
+    room = Room(settings)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        room.close()
+
+    app = FastAPI(
+        title="Gesso", version=__version__, lifespan=life, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    routes = Routes(app)
+    for register in MORE:
+        register(routes, room)
+    if extend is not None:
+        extend(routes, room)
+    page.register(routes, room, pages or {})
+    app.state.room, app.state.policies = room, routes.policies
+    app.add_exception_handler(GessoError, _refused)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _refused)
+    app.add_middleware(Guard, settings=settings, access=room.access, policies=routes.policies, counts=room.counts)  # type: ignore[arg-type]
+    routes.policies.check()
+    return app
+
+
+async def _refused(http: Http, error: Exception) -> Response:
+    return answer(_as_gesso(error), like_openai=http.url.path.startswith("/v1/"))
+
+
+def _as_gesso(error: Any) -> GessoError:
+    if isinstance(error, RequestValidationError):
+        first: dict[str, Any] = dict(error.errors()[0])
+        return Refused(str(first.get("msg", "does not fit")), where=".".join(str(part) for part in first.get("loc", ())[1:]) or None)
+    if isinstance(error, HTTPException):
+        words = {404: "there is nothing at this address", 405: "this address does not take that method"}
+        refusal = Refused(words.get(error.status_code, str(error.detail)), where="address" if error.status_code in words else "body")
+        refusal.status = error.status_code
+        return refusal
+    assert isinstance(error, GessoError)
+    return error

@@ -1,0 +1,160 @@
+"""Routes of recipes, uploads, making, and what was made."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import Request as Http
+from fastapi import Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from gesso.errors import GessoError
+from gesso.request import MAX_SEED
+from gesso.serving.guard import OPEN, TOKEN, identity_of
+from gesso.serving.outputs import first_picture, keep_result, png_of
+from gesso.serving.refusal import TooLarge
+from gesso.serving.render import Stopped, Ticket
+from gesso.serving.room import Room
+from gesso.serving.routes import PICTURE_BODY, Routes, body_of, read_json
+
+LOOK_FOR_CLIENT = 0.25  # seconds
+
+
+class Wish(BaseModel):
+    """A request, as `gesso replay` and records know it; a condition's picture may be {"upload": id} of POST /api/uploads."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    recipe: str
+    conditions: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    settings: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    preset: str = Field(default="", max_length=100)
+    weights: dict[str, str] = Field(default_factory=dict, max_length=100)
+
+
+def register(routes: Routes, room: Room) -> None:
+    limits = room.settings.limits
+
+    @routes.http("GET", "/api/recipes", who=TOKEN, tags=["recipes"], summary="All recipes")
+    def recipes() -> Any:
+        return {"recipes": [room.catalogue.line(name) for name in room.catalogue.recipes()]}
+
+    @routes.http("GET", "/api/recipes/{name}", who=TOKEN, tags=["recipes"], summary="A recipe's card: conditions, controls, settings")
+    def recipe(name: str) -> Any:
+        return room.catalogue.told(name)
+
+    @routes.http(
+        "POST",
+        "/api/uploads",
+        who=TOKEN,
+        max_body=limits.picture.max_bytes + 65_536,
+        tags=["uploads"],
+        summary="A picture, as the body or as a form's file",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/octet-stream": PICTURE_BODY,
+                    "multipart/form-data": {"schema": {"type": "object", "properties": {"file": PICTURE_BODY["schema"]}}},
+                },
+            }
+        },
+    )
+    async def upload(http: Http) -> Any:
+        owner = identity_of(http).owner
+        data = await uploaded(http, room)
+
+        def take() -> Any:
+            clean = room.decoder.clean(data)
+            return room.keep.put(owner, "upload", clean.png, size=(clean.width, clean.height)).to_json()
+
+        made = await asyncio.to_thread(take)
+        return JSONResponse(made, 201, {"Location": f"/api/uploads/{made['id']}"})
+
+    @routes.http("GET", "/api/uploads/{id}", who=TOKEN, tags=["uploads"], summary="An upload, encoded anew as PNG")
+    def see_upload(id: str, http: Http) -> Any:
+        return file_response(room, identity_of(http).owner, "upload", id)
+
+    @routes.http("DELETE", "/api/uploads/{id}", who=TOKEN, tags=["uploads"], summary="Delete an upload")
+    def drop_upload(id: str, http: Http) -> Any:
+        room.keep.drop(identity_of(http).owner, "upload", id)
+        return Response(status_code=204)
+
+    @routes.http(
+        "POST", "/api/generate", who=TOKEN, max_body=limits.json_bytes, reads=Wish, tags=["make"], summary="Make what a request asks for"
+    )
+    async def generate(http: Http) -> Any:
+        owner = identity_of(http).owner
+        wish = await read_json(http, Wish)
+        request = await asyncio.to_thread(room.given.request, owner, wish.model_dump())
+        wants_png = "image/png" in http.headers.get("accept", "")
+        if wants_png and first_picture(room.catalogue.card(wish.recipe)) is None:
+            raise GessoError(f"{wish.recipe} makes no picture", where="Accept", fix="application/json")
+        result = await made(http, room, room.renderer.submit(owner, ("http", owner), room.work(request, ("http", owner))))
+        if wants_png:
+            return Response(await asyncio.to_thread(png_of, result, result.shown), media_type="image/png", headers=download("gesso.png"))
+        outputs = await asyncio.to_thread(keep_result, room.keep, owner, result)
+        return {"outputs": outputs, "record": result.record.to_json()}
+
+    @routes.http("GET", "/api/outputs/{id}", who=TOKEN, tags=["make"], summary="Something that was made, with its record inside")
+    def see_output(id: str, http: Http) -> Any:
+        return file_response(room, identity_of(http).owner, "output", id)
+
+    @routes.http("GET", "/api/health", who=OPEN, tags=["watch"], summary="Whether the server is alive")
+    def health() -> Any:
+        return {"status": "ok"}
+
+    @routes.http("GET", "/api/metrics", who=TOKEN, tags=["watch"], summary="Counters, as Prometheus reads them")
+    def metrics() -> Any:
+        return Response(room.counts.text(), media_type="text/plain; version=0.0.4")
+
+
+async def uploaded(http: Http, room: Room) -> bytes:
+    """The bytes of a raw body, or of the one file in a form."""
+    kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "multipart/form-data":
+        return await body_of(http)
+    async with form_of(http) as form:
+        files = [one for _, one in form.multi_items() if not isinstance(one, str)]
+        if len(files) != 1:
+            raise GessoError(f"the form holds {len(files)} files", where="body", fix="one picture at a time")
+        if (files[0].size or 0) > room.settings.limits.picture.max_bytes:
+            raise TooLarge("the file is too large", where="body")
+        return await files[0].read()
+
+
+def form_of(http: Http, max_files: int = 1) -> Any:
+    """A form's reading, with few parts; to be entered with `async with`."""
+    return http.form(max_files=max_files, max_fields=30, max_part_size=2**16)
+
+
+async def made(http: Http, room: Room, ticket: Ticket) -> Any:
+    """What the ticket's work gives; the work is stopped when the client goes away."""
+    future = asyncio.wrap_future(ticket.future)
+    try:
+        while True:
+            done, _ = await asyncio.wait({future}, timeout=LOOK_FOR_CLIENT)
+            if done:
+                return future.result()
+            if await http.is_disconnected():
+                raise Stopped
+    except (Stopped, asyncio.CancelledError):
+        room.counts.add("clients_gone")
+        raise GessoError("nobody waits for it any more") from None
+    finally:
+        ticket.stop()
+
+
+def file_response(room: Room, owner: str, kind: Any, id: str) -> Response:
+    item, data = room.keep.read(owner, kind, id)
+    return Response(
+        data, media_type=item.content_type, headers=download(f"gesso-{id}.{item.suffix}") | {"Cache-Control": "private, max-age=86400"}
+    )
+
+
+def download(name: str) -> dict[str, str]:
+    """Shown where a page shows it, saved when it is opened by itself."""
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -1,0 +1,93 @@
+"""What was made, as files and as pixels to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gesso.card import Card
+from gesso.errors import GessoError
+from gesso.media.picture import encode_png
+from gesso.record import KEYWORD, encoded, plain
+from gesso.serving.keep import Item, Keep
+
+if TYPE_CHECKING:
+    from gesso.verbs.result import Result
+
+MOST_INLINE = 65_536  # bytes of JSON inside an answer
+MOST_LABELS = 2**24
+
+
+def medium_of(card: Card, name: str) -> str:
+    for out in card.outputs:
+        if out.name == name:
+            return out.medium
+    raise GessoError(f"{card.name} has no output {name!r}", where="output", fix="one of " + ", ".join(out.name for out in card.outputs))
+
+
+def first_picture(card: Card) -> str | None:
+    return next((out.name for out in card.outputs if out.medium == "picture"), None)
+
+
+def pixels_of(result: Result, name: str, index: int = 0) -> np.ndarray:
+    """An output as uint8 pixels: a picture, one of several, or whole numbers [h w] as 24-bit colours (red the lowest byte)."""
+    medium, value = medium_of(result.card, name), result.outputs.get(name)
+    several = value if isinstance(value, tuple) else (value,)
+    if not 0 <= index < len(several):
+        raise GessoError(f"{name} has {len(several)} of them", where="index", fix=f"0 to {len(several) - 1}")
+    one = several[index]
+    if medium.startswith("picture") and isinstance(one, np.ndarray):
+        return one
+    if isinstance(one, np.ndarray) and one.ndim == 2 and one.dtype.kind in "iub":
+        return as_colours(one)
+    raise GessoError(f"{name} is nothing to look at", where="output", fix=f"it is {medium}: see the outputs of POST /api/generate")
+
+
+def as_colours(labels: np.ndarray) -> np.ndarray:
+    """uint8 [h w 3] of whole numbers below 2^24; those below 0 become 2^24 - 1."""
+    if labels.size and int(labels.max()) >= MOST_LABELS:
+        raise GessoError("there are too many pieces to be shown", where="output")
+    numbers = np.where(labels < 0, MOST_LABELS - 1, labels).astype(np.uint32)
+    return np.stack([(numbers >> shift & 255).astype(np.uint8) for shift in (0, 8, 16)], -1)
+
+
+def png_of(result: Result, name: str, index: int = 0) -> bytes:
+    """A PNG with the record inside: the one way in which pictures leave."""
+    text = {KEYWORD: result.record.text(), "parameters": result.record.parameters()}
+    return encode_png(pixels_of(result, name, index), text, compress_level=4)
+
+
+def keep_result(keep: Keep, owner: str, result: Result) -> dict[str, Any]:
+    """The outputs by name, kept: {"id", "medium", "width", "height"}, a list of those, or {"medium", "value"}."""
+    told: dict[str, Any] = {}
+    for out in result.card.outputs:
+        if out.name not in result.outputs:
+            continue
+        value = result.outputs[out.name]
+        several = isinstance(value, tuple) and out.medium == "pictures"
+        if several:
+            items = [_kept(keep, owner, result, out.name, out.medium, index).to_json() for index in range(len(value))]
+            told[out.name] = {"medium": out.medium, "items": items}
+        elif _is_seen(value, out.medium):
+            told[out.name] = _kept(keep, owner, result, out.name, out.medium, 0).to_json()
+        else:
+            told[out.name] = {"medium": out.medium, "value": _inline(plain(value), out.name)}
+    return told
+
+
+def _kept(keep: Keep, owner: str, result: Result, name: str, medium: str, index: int) -> Item:
+    pixels = pixels_of(result, name, index)
+    return keep.put(owner, "output", png_of(result, name, index), medium=medium, size=(pixels.shape[1], pixels.shape[0]))
+
+
+def _is_seen(value: Any, medium: str) -> bool:
+    return isinstance(value, np.ndarray) and (medium.startswith("picture") or (value.ndim == 2 and value.dtype.kind in "iub"))
+
+
+def _inline(value: Any, name: str) -> Any:
+    import json
+
+    if len(encoded(json.dumps(value))) > MOST_INLINE:
+        raise GessoError(f"{name} is too large to be told", where=name, fix="gesso generate … --out result.json")
+    return value

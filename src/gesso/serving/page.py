@@ -1,0 +1,79 @@
+"""Files that are the same for everybody: the page, its scripts, the description of the API; and the link that lets people in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request as Http
+from fastapi import Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from gesso.errors import GessoError
+from gesso.media.file import read_bytes
+from gesso.serving.guard import OPEN, TOKEN
+from gesso.serving.refusal import NotLetIn
+from gesso.serving.room import Room
+from gesso.serving.routes import Routes
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+    ".md": "text/plain; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+}
+OWN = Path(__file__).parent / "page"
+
+
+def register(routes: Routes, room: Room, pages: Mapping[str, Path]) -> None:
+    """`pages` {first part of the address: folder}."""
+    files = {f"api/docs/{name}" if name != "docs.html" else "api/docs": path for name, path in found(OWN).items()}
+    for prefix, folder in pages.items():
+        files |= {f"{prefix}/{name}".strip("/"): path for name, path in found(folder).items()}
+    front = files.get("index.html")
+
+    @routes.http("GET", "/api/openapi.json", who=TOKEN, tags=["watch"], summary="This description")
+    def description() -> Any:
+        return JSONResponse(routes.app.openapi())
+
+    @routes.http("GET", "/", who=OPEN, include_in_schema=False)
+    def visit(http: Http) -> Any:
+        key = http.query_params.get("key")
+        if key is not None:
+            return enter(room, http, key)
+        return RedirectResponse("/api/docs", 303) if front is None else file(front)
+
+    for name, path in files.items():  # one route a file: no address is ever joined to a path
+        routes.http("GET", f"/{name}", who=OPEN, include_in_schema=False)(partial(file, path))
+
+
+def enter(room: Room, http: Http, key: str) -> Response:
+    """Let the bearer of a link in; the address bar keeps no key."""
+    response = RedirectResponse("/", 303)
+    secret = room.access.redeem(key)
+    if secret is not None:
+        response.headers["Set-Cookie"] = room.access.set_cookie(secret, http.headers["host"])
+    elif room.access.identity(dict(http.headers.items())) is None:
+        raise NotLetIn("this link was used already, or is not of this server's last start", fix="start it again for a new one")
+    return response
+
+
+def found(folder: Path) -> dict[str, Path]:
+    """The files under a folder whose kinds are served, by their names below it."""
+    if not folder.is_dir():
+        raise GessoError("there is no such folder of pages", where=folder)
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.suffix in TYPES and path.is_file()}
+
+
+def file(path: Path) -> Response:
+    return Response(read_bytes(path), media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,173 @@
+"""Rendering: one thread that holds the loaded recipes, fair between drawings, dropping what nobody waits for any more."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from gesso.errors import GessoError
+from gesso.serving.catalogue import Catalogue, complete
+from gesso.serving.count import Counts
+from gesso.serving.refusal import Busy, TooMany
+from gesso.serving.settings import Limits
+
+if TYPE_CHECKING:
+    from gesso.families.family import Output
+    from gesso.request import Request
+    from gesso.verbs.result import Result
+
+
+class Stopped(Exception):
+    """The work was given up on the way: somebody went away, or a newer edit came."""
+
+
+class Ticket:
+    """A place in the line; `future` has what the work gives."""
+
+    def __init__(self, owner: str, line: Hashable, work: Callable[[Callable[[], bool]], Any]) -> None:
+        self.owner, self.line, self.work = owner, line, work
+        self.future: Future[Any] = Future()
+        self._gone = threading.Event()
+
+    def stop(self) -> None:
+        """Nobody waits for it any more."""
+        self._gone.set()
+        self.future.cancel()
+
+    def stopped(self) -> bool:
+        return self._gone.is_set()
+
+
+class Renderer:
+    """Lines are served in turn, one piece of work each. `submit` may be called from any thread."""
+
+    def __init__(self, catalogue: Catalogue, limits: Limits, counts: Counts) -> None:
+        self._catalogue, self._limits, self._counts = catalogue, limits, counts
+        self._lines: OrderedDict[Hashable, deque[Ticket]] = OrderedDict()
+        self._memories: OrderedDict[Hashable, Any] = OrderedDict()
+        self._wake = threading.Condition()
+        self._closed = False
+        self._usual = 1.0  # seconds of one piece of work, a running mean
+        self._thread: threading.Thread | None = None
+        counts.gauge("renders_waiting", self.num_waiting)
+
+    def submit(self, owner: str, line: Hashable, work: Callable[[Callable[[], bool]], Any]) -> Ticket:
+        """Queue `work(stopped)`; TooMany or Busy, at once, where there is too much of it already."""
+        ticket = Ticket(owner, line, work)
+        with self._wake:
+            waiting = [one for queue in self._lines.values() for one in queue if not one.stopped()]
+            retry = max(1, min(60, round(self._usual * len(waiting))))
+            if len(waiting) >= self._limits.waiting:
+                raise Busy("the server has as much to do as it can", fix=f"try again in {retry} s", retry_after=retry)
+            if sum(one.owner == owner for one in waiting) >= self._limits.waiting_each:
+                raise TooMany("you are waiting for many pictures already", fix=f"try again in {retry} s", retry_after=retry)
+            self._lines.setdefault(line, deque()).append(ticket)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="render", daemon=True)
+                self._thread.start()
+            self._wake.notify()
+        return ticket
+
+    def make(
+        self,
+        request: Request,
+        memory: Hashable,
+        stopped: Callable[[], bool],
+        on_output: Callable[[Output], None] | None = None,
+    ) -> Result:
+        """What the request asks for; only inside a piece of work. `memory` names the drawing whose unchanging parts are kept."""
+        assembled = self._catalogue.assembled(request.recipe, request.preset)
+        request = complete(assembled, request)
+        key = (memory, request.recipe, assembled.preset_name)
+        again = self._memories.get(key)
+        if again is None or again.assembled is not assembled:
+            again = self._memories[key] = Painter(assembled)
+        self._memories.move_to_end(key)
+        while len(self._memories) > self._limits.lines_kept:
+            self._memories.popitem(last=False)
+        return again.make(request, on_output, stopped)
+
+    def num_waiting(self) -> int:
+        with self._wake:
+            return sum(len(queue) for queue in self._lines.values())
+
+    def close(self) -> None:
+        """Whatever waits is stopped; what runs ends at its next step."""
+        with self._wake:
+            self._closed = True
+            for ticket in itertools.chain.from_iterable(self._lines.values()):
+                ticket.stop()
+            self._lines.clear()
+            self._wake.notify_all()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=5)
+
+    def _next(self) -> Ticket | None:
+        """The oldest work of the line whose turn it is."""
+        with self._wake:
+            while not self._closed:
+                for line in list(self._lines):
+                    queue = self._lines[line]
+                    ticket = queue.popleft()
+                    if queue:
+                        self._lines.move_to_end(line)
+                    else:
+                        del self._lines[line]
+                    if not ticket.stopped() and ticket.future.set_running_or_notify_cancel():
+                        return ticket
+                if not self._lines:
+                    self._wake.wait()
+            return None
+
+    def _serve(self) -> None:
+        while (ticket := self._next()) is not None:
+            began = time.perf_counter()
+            try:
+                made = ticket.work(lambda ticket=ticket: ticket.stopped() or self._closed)  # type: ignore[misc]
+            except BaseException as error:
+                ticket.future.set_exception(error)
+                if isinstance(error, Stopped):
+                    self._counts.add("renders_stopped")
+            else:
+                ticket.future.set_result(made)
+            spent = time.perf_counter() - began
+            self._usual += 0.2 * (spent - self._usual)
+            self._counts.took("render", spent)
+            del ticket
+
+
+class Painter:
+    """One drawing's way through a recipe: what an edit cannot change is not made again."""
+
+    def __init__(self, assembled: Any) -> None:
+        self.assembled = assembled
+
+    def make(self, request: Request, on_output: Callable[[Output], None] | None, stopped: Callable[[], bool]) -> Result:
+        from gesso.verbs.generate import run
+
+        def look(output: Output) -> None:
+            if stopped():
+                raise Stopped
+            if on_output is not None:
+                on_output(output)
+
+        if stopped():
+            raise Stopped
+        return run(self.assembled, request, on_output=look)
+
+
+def within(seconds: float, stopped: Callable[[], bool]) -> Callable[[], bool]:
+    """`stopped`, but GessoError once the time is up."""
+    end = time.monotonic() + seconds
+
+    def check() -> bool:
+        if time.monotonic() > end:
+            raise GessoError(f"this takes longer than {seconds:.0f} s", where="settings", fix="ask for fewer steps, or a smaller size")
+        return stopped()
+
+    return check

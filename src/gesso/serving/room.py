@@ -1,0 +1,46 @@
+"""All that routes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
+
+from gesso.serving.access import Access
+from gesso.serving.catalogue import Catalogue
+from gesso.serving.count import Counts
+from gesso.serving.database import Database
+from gesso.serving.decode import Decoder
+from gesso.serving.given import Given
+from gesso.serving.keep import Keep
+from gesso.serving.render import Renderer, within
+from gesso.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from gesso.request import Request
+
+RENDER_SECONDS = 600.0
+
+
+class Room:
+    """One server's parts, made from its settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings.home / "serving.sqlite")
+        self.access = Access(settings, self.database)
+        self.counts = Counts()
+        self.catalogue = Catalogue(settings)
+        self.keep = Keep(settings.home / "kept", self.database, settings.limits)
+        self.decoder = Decoder(settings.limits)
+        self.given = Given(self.catalogue, self.keep, self.decoder)
+        self.renderer = Renderer(self.catalogue, settings.limits, self.counts)
+
+    def work(
+        self, request: Request, memory: Hashable, on_output: Callable[[Any], None] | None = None
+    ) -> Callable[[Callable[[], bool]], Any]:
+        """A piece of work for the renderer."""
+        return lambda stopped: self.renderer.make(request, memory, within(RENDER_SECONDS, stopped), on_output)
+
+    def close(self) -> None:
+        self.renderer.close()
+        self.database.close()

@@ -1,0 +1,69 @@
+"""Running a server: the port is bound first, so that addresses, Host and Origin are exact."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import uvicorn
+
+from gesso.errors import GessoError
+from gesso.serving.settings import Settings
+
+NEXT_PORTS = 20
+
+
+def serve(
+    settings: Settings | None = None, *, create: Callable[[Settings], Any] | None = None, on_start: Callable[[str], None] | None = None
+) -> None:
+    """Serve until Ctrl-C. `create(settings)` makes the application (by default `create_app`); `on_start` is given the link to open.
+
+    Where the port is taken the next free one of the following twenty is used.
+    """
+    from gesso.serving.app import create_app
+
+    settings = settings or Settings()
+    listener = bind(settings)
+    settings = replace(settings, port=listener.getsockname()[1])
+    app = (create or create_app)(settings)
+    if on_start is not None:
+        on_start(app.state.room.access.link(next(iter(settings.tokens))))
+    uvicorn.Server(configuration(app, settings)).run(sockets=[listener])
+
+
+def configuration(app: Any, settings: Settings) -> uvicorn.Config:
+    """How uvicorn is to run the application: no proxy's word is taken, no version is told, addresses (a link's key) are not logged."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        ws_max_size=settings.limits.message_bytes,
+        ws_max_queue=64,
+        ws_per_message_deflate=False,
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        limit_concurrency=512,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=2**16,
+    )
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A listening socket at the settings' port, or the next that is free."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    for port in range(settings.port, min(settings.port + NEXT_PORTS, 65536)):
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, port))
+        except OSError:
+            listener.close()
+            continue
+        listener.set_inheritable(False)
+        return listener
+    raise GessoError(f"the ports from {settings.port} on are taken", where="port", fix="choose another: --port 9000")

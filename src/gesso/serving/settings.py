@@ -1,0 +1,114 @@
+"""How a server is set up: where it keeps things, who may come in, and how much of everything."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gesso.errors import GessoError
+from gesso.media.budget import DEFAULT, Budget
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LEAST_TOKEN = 22  # letters: 128 bits in base64
+OWNER = re.compile(r"[a-z0-9_-]{1,40}")
+NAME = re.compile(r"[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one request, one owner and the whole server may take."""
+
+    picture: Budget = DEFAULT
+    json_bytes: int = 64 * 2**20  # a page of 16.8 million pixels as a data URL, and more
+    message_bytes: int = 8 * 2**20  # over the socket; larger pictures are uploaded
+    import_bytes: int = 256 * 2**20
+    body_pause: float = 30.0  # seconds without a byte of a body
+    decode_seconds: int = 10
+    decode_bytes: int = 2**30  # of memory, of the process that decodes
+    decoding: int = 2  # at once
+    decodes_waiting: int = 16
+    waiting: int = 64  # renders, of everybody
+    waiting_each: int = 8  # of one owner
+    kept_bytes: int = 2**30  # of one owner's uploads, and as much of outputs
+    kept_items: int = 4000
+    sockets_each: int = 16
+    messages_a_second: int = 400
+    variations: int = 8  # pictures of one request
+    loaded: int = 4  # recipes held in memory
+    lines_kept: int = 8  # drawings whose unchanging parts are held in memory
+
+
+def default_home() -> Path:
+    """GESSO_HOME, or the folder that this system keeps for programs' data."""
+    if os.environ.get("GESSO_HOME"):
+        return Path(os.environ["GESSO_HOME"]).expanduser()
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data and os.path.isabs(data) else Path.home() / ".local" / "share") / "gesso"
+
+
+def default_tokens() -> dict[str, str]:
+    """One owner, "me", whose token GESSO_TOKEN says, or the dice."""
+    return {"me": os.environ.get("GESSO_TOKEN") or secrets.token_urlsafe(32)}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`tokens` {owner: secret}: each sees only what is theirs. `recipes` are names or files (None: all that are found);
+    `weights` {recipe's name: file} where the shipped ones are not meant.
+
+    `names` are further host names under which a proxy with TLS shows this server. A `host` that other machines can reach is
+    refused without `behind_proxy`.
+    """
+
+    home: Path = field(default_factory=default_home)
+    host: str = "127.0.0.1"
+    port: int = 8765
+    tokens: Mapping[str, str] = field(default_factory=default_tokens, repr=False)
+    recipes: Sequence[str | Path] | None = None
+    weights: Mapping[str, str | Path] = field(default_factory=dict)
+    names: Sequence[str] = ()
+    behind_proxy: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.port <= 65535:
+            raise GessoError(f"there is no port {self.port}", where="port", fix="1024 to 65535")
+        if self.host not in ("127.0.0.1", "localhost", "::1") and not self.behind_proxy:
+            raise GessoError(
+                "other machines could reach this server, over a line that anybody can read",
+                where="host",
+                fix="127.0.0.1, or --behind-proxy with a proxy that speaks TLS in front, and its names",
+            )
+        if not self.tokens:
+            raise GessoError("nobody could come in", where="tokens", fix="{owner: secret}")
+        for owner, token in self.tokens.items():
+            if not OWNER.fullmatch(owner):
+                raise GessoError(f"{owner!r} cannot be an owner's name", where="tokens", fix="1 to 40 of a-z, 0-9, _ and -")
+            if len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+                raise GessoError(f"the token of {owner!r} could be guessed", where="tokens", fix=f"{LEAST_TOKEN} random letters or more")
+        if len({*self.tokens.values()}) != len(self.tokens):
+            raise GessoError("two owners have one token", where="tokens", fix="one each")
+        for name in self.names:
+            if not NAME.fullmatch(name):
+                raise GessoError(f"{name!r} is no host name", where="names", fix="studio.example.org, or with :port")
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """What a Host header may say, exactly."""
+        own = {f"{name}:{self.port}" for name in LOOPBACK} | (set(LOOPBACK) if self.port == 80 else set())
+        return frozenset(own | set(self.names))
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """What an Origin header may say, exactly: this server under http here, under https where a proxy shows it."""
+        own = {f"http://{name}" for name in self.hosts - set(self.names)}
+        return frozenset(own | {f"https://{name}" for name in self.names})
+
+    @property
+    def address(self) -> str:
+        """Where a browser on this machine finds it."""
+        return f"http://{'[::1]' if self.host == '::1' else '127.0.0.1'}:{self.port}/"
