@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from PIL import Image
@@ -11,6 +11,8 @@ from PIL import Image
 from gesso.errors import GessoError
 from gesso.media import png
 from gesso.media.budget import Budget
+from gesso.media.density import Dpi, kept_dpi
+from gesso.media.profile import to_srgb
 
 # MPO is a JPEG with further pictures behind it, as telephones write; Pillow opens it through JPEG and its first picture is the one meant.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
@@ -20,6 +22,7 @@ SEVERAL_IS_FINE = {"MPO"}
 TIFF_COMPRESSIONS = {"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "group3", "group4", "tiff_ccitt", "jpeg"}
 TIFF_BITS, TIFF_TILE_WIDTH, TIFF_TILE_HEIGHT = 258, 322, 323
 ORIENTATION = 0x0112
+ON_ITS_SIDE = (5, 6, 7, 8)
 GREY_16 = {"I;16", "I;16L", "I;16B", "I;16N"}
 WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 
@@ -35,17 +38,30 @@ KNOWN_OTHERS = (
 )
 
 
-def decode(data: bytes, budget: Budget, least_side: int, *, where: object = None) -> np.ndarray:
-    """Pixels, uint8 [h w], [h w 3] or [h w 4], of a file in one of FORMATS, turned as its EXIF says."""
+class Sheet(NamedTuple):
+    """A picture and what its file says of it beside the pixels.
+
+    `pixels` uint8 [h w], [h w 3] or [h w 4] in sRGB; `dpi` (across, down), if the file says it; `profile`, the name of the
+    colour profile that they were converted from, None where none changed them.
+    """
+
+    pixels: np.ndarray
+    dpi: Dpi | None = None
+    profile: str | None = None
+
+
+def decode(data: bytes, budget: Budget, least_side: int, *, where: object = None) -> Sheet:
+    """The picture in a file of one of FORMATS, turned as its EXIF says."""
     if not data:
         raise GessoError("the file is empty", where=where, fix="give a picture file")
     if data.startswith(png.SIGNATURE):
         header = png.read_header(data, where=where)
         check_size((header.width, header.height), budget, least_side, where)
         bits = header.bits
+        beside = png.read_beside(data, budget=budget, where=where)
         data = png.pixel_chunks(data, header, budget=budget, where=where)
     else:
-        bits = 8
+        bits, beside = 8, None
         _check_webp(data, budget, where)
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -55,7 +71,7 @@ def decode(data: bytes, budget: Budget, least_side: int, *, where: object = None
     except Exception as error:  # a decoder that is fed garbage raises anything at all
         _refuse_format(data, error, where)
     with image:
-        return pixels_of(image, budget, least_side, bits=bits, where=where)
+        return sheet_of(image, budget, least_side, bits=bits, beside=beside, where=where)
 
 
 def check_size(size: tuple[int, int], budget: Budget, least_side: int, where: object) -> None:
@@ -70,8 +86,19 @@ def check_size(size: tuple[int, int], budget: Budget, least_side: int, where: ob
         )
 
 
-def pixels_of(image: Image.Image, budget: Budget, least_side: int, *, bits: int = 8, where: object = None) -> np.ndarray:
-    """Pixels of a Pillow image that may not be loaded yet; `bits` is what a sample has in its PNG file. The image stays open."""
+def sheet_of(
+    image: Image.Image,
+    budget: Budget,
+    least_side: int,
+    *,
+    bits: int = 8,
+    beside: tuple[bytes | None, Dpi | None] | None = None,
+    where: object = None,
+) -> Sheet:
+    """A Pillow image that may not be loaded yet; `bits` is what a sample has in its PNG file. The image stays open.
+
+    `beside` is its profile and DPI, where they are known better than Pillow knows them.
+    """
     check_size(image.size, budget, least_side, where)
     _check_mode(image, where)
     channels = len(image.getbands()) if image.mode not in ("P", "PA") else 3
@@ -85,14 +112,24 @@ def pixels_of(image: Image.Image, budget: Budget, least_side: int, *, bits: int 
         image.load()
         check_size(image.size, budget, least_side, where)
         pixels = _exactly(image, bits, where)
-        turned = _turned(pixels, _orientation(image))
+        profile, dpi = beside or (_profile(image), kept_dpi(image.info.get("dpi")))
+        pixels, name = to_srgb(pixels, profile)
+        orientation = _orientation(image)
+        turned = _turned(pixels, orientation)
     except GessoError:
         raise
     except MemoryError as error:
         raise GessoError("there is not enough memory to read the picture", where=where, fix="make it smaller") from error
     except Exception as error:  # a decoder that is fed garbage raises anything at all
         _refuse_damaged(error, where)
-    return np.require(turned, requirements=["C", "W"])
+    if dpi is not None and orientation in ON_ITS_SIDE:
+        dpi = dpi[1], dpi[0]
+    return Sheet(np.require(turned, requirements=["C", "W"]), dpi, name)
+
+
+def _profile(image: Image.Image) -> bytes | None:
+    profile = image.info.get("icc_profile")
+    return profile if isinstance(profile, bytes) else None
 
 
 def _check_webp(data: bytes, budget: Budget, where: object) -> None:
@@ -213,7 +250,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Turned upright, by the eight values of the EXIF tag Orientation (EXIF 2.3, 4.6.4)."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in ON_ITS_SIDE:
         pixels = np.swapaxes(pixels, 0, 1)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]

@@ -16,7 +16,8 @@ from PIL import Image
 from gesso.errors import GessoError
 from gesso.media import png
 from gesso.media.budget import DEFAULT, Budget, in_megabytes
-from gesso.media.decode import check_size, decode, pixels_of, scaled
+from gesso.media.decode import Sheet, check_size, decode, scaled, sheet_of
+from gesso.media.density import Dpi
 from gesso.media.file import read_bounded, read_bytes, shown
 
 Source = str | Path | bytes | BinaryIO | Image.Image | np.ndarray
@@ -30,17 +31,24 @@ def read_picture(source: Source, *, where: str | None = None, budget: Budget = D
     The fourth channel, alpha, is there where any pixel is see-through.
 
     Files may be PNG, JPEG, WebP, BMP, TIFF, or GIF, with one frame; they are turned as their EXIF says, and 16-bit grey
-    is scaled by /257 (16-bit colour keeps its high byte). Colour profiles are not applied. Arrays may be uint8, bool,
-    uint16 (by /257), or float in [0, 1]; floats in [-1, 1] are a tensor's and belong to `tensor.from_tensor`.
+    is scaled by /257 (16-bit colour keeps its high byte). Where a file has an ICC profile that is not sRGB, its colours and
+    greys are converted to sRGB (`profile.to_srgb`); a file without one is taken to be sRGB, and PNG's gAMA and EXIF's
+    ColorSpace are not looked at. Arrays may be uint8, bool, uint16 (by /257), or float in [0, 1]; floats in [-1, 1] are a
+    tensor's and belong to `tensor.from_tensor`.
     Raises GessoError, before decoding where the header can tell, for anything else. `where` names the input in errors.
     """
+    return read_sheet(source, where=where, budget=budget, least_side=least_side).pixels
+
+
+def read_sheet(source: Source, *, where: str | None = None, budget: Budget = DEFAULT, least_side: int = 8) -> Sheet:
+    """The same pixels as `read_picture` gives, with the DPI that the file says and the name of the profile they were converted from."""
     name = shown(where) if where is not None else None
     if isinstance(source, np.ndarray):
-        return _from_array(source, budget, least_side, name or "array")
+        return Sheet(_from_array(source, budget, least_side, name or "array"))
     if isinstance(source, Image.Image):
-        return pixels_of(source, budget, least_side, where=name or "image")
+        return sheet_of(source, budget, least_side, where=name or "image")
     if isinstance(source, str) and source[:11].lower() == "data:image/":
-        return from_data_url(source, budget, where=where, least_side=least_side)
+        return sheet_from_data_url(source, budget, where=where, least_side=least_side)
     data, name = _bytes_of(source, budget.max_bytes, name)
     return decode(data, budget, least_side, where=name)
 
@@ -56,14 +64,17 @@ def to_white(picture: np.ndarray) -> np.ndarray:
     return ((picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def encode_png(picture: np.ndarray, text: Mapping[str, str] | None = None, *, compress_level: int = 6) -> bytes:
+def encode_png(
+    picture: np.ndarray, text: Mapping[str, str] | None = None, *, dpi: Dpi | None = None, srgb: bool = False, compress_level: int = 6
+) -> bytes:
     """A PNG of the pixels (uint8 [h w], [h w 3] or [h w 4], kept exactly) with the texts by keyword in iTXt chunks.
 
+    `dpi` is written to a whole pixel a metre; `srgb` says in the file what is so anyway, that its colours are sRGB.
     Keywords are 1 to 64 plain characters. A text of more than a megabyte lies in several chunks; `read_png_text` joins them.
     """
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(check_picture(picture))).save(buffer, "PNG", compress_level=compress_level)
-    return png.with_text(buffer.getvalue(), text or {})
+    return png.with_print(png.with_text(buffer.getvalue(), text or {}), dpi, srgb=srgb)
 
 
 def read_png_text(source: str | Path | bytes | BinaryIO, *, where: str | None = None, budget: Budget = DEFAULT) -> dict[str, str]:
@@ -72,13 +83,18 @@ def read_png_text(source: str | Path | bytes | BinaryIO, *, where: str | None = 
     return png.read_text(data, budget=budget, where=name)
 
 
-def data_url(picture: np.ndarray) -> str:
+def data_url(picture: np.ndarray, dpi: Dpi | None = None) -> str:
     """The pixels (uint8) as `data:image/png;base64,…`, exactly."""
-    return "data:image/png;base64," + base64.b64encode(encode_png(picture)).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode(encode_png(picture, dpi=dpi)).decode("ascii")
 
 
 def from_data_url(url: str, budget: Budget = DEFAULT, *, where: str | None = None, least_side: int = 8) -> np.ndarray:
     """The pixels, as from `read_picture`, of a `data:image/…;base64,…` URL; what the bytes are decides, not what the URL calls them."""
+    return sheet_from_data_url(url, budget, where=where, least_side=least_side).pixels
+
+
+def sheet_from_data_url(url: str, budget: Budget = DEFAULT, *, where: str | None = None, least_side: int = 8) -> Sheet:
+    """As from `read_sheet`, and from nothing but a data URL: no text here is ever opened as a path."""
     name = "data URL" if where is None else shown(where)
     head = DATA_URL.match(url)
     if head is None:

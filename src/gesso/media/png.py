@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 from gesso.errors import GessoError
 from gesso.media.budget import DEFAULT, Budget, in_megabytes
+from gesso.media.density import Dpi, from_metres, to_metres
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+END_OF_HEADER = len(SIGNATURE) + 12 + 13
 MAX_CHUNKS = 2**18
 # libpng and Firefox give up on a chunk of more than 4 to 8 MB, so a long text lies in several.
 PART_BYTES = 2**20
@@ -95,7 +97,7 @@ def pixel_chunks(data: bytes, header: Header, *, budget: Budget = DEFAULT, where
     """The same PNG with only what its pixels and rotation need.
 
     Raises GessoError for animation, wrong checksums, missing rows (which Pillow would leave black), and metadata that
-    inflates past `budget.max_text_bytes`.
+    inflates past `budget.max_text_bytes`. A colour profile that is damaged is passed over.
     """
     kept: list[bytes | memoryview] = [SIGNATURE]
     left, missing, rows = budget.max_text_bytes, header.num_bytes, zlib.decompressobj()
@@ -103,7 +105,7 @@ def pixel_chunks(data: bytes, header: Header, *, budget: Budget = DEFAULT, where
         if chunk.kind == b"acTL" and int.from_bytes(chunk.data[:4], "big") > 1:
             raise GessoError("this is an animated PNG", where=where, fix="save one frame as PNG")
         if chunk.kind in TEXT_CHUNKS or chunk.kind == b"iCCP":
-            left -= len(_inflated(chunk, left, budget, where))
+            left -= len(_inflated(chunk, left, budget, where) if chunk.kind != b"iCCP" else _profile_in(chunk, left, budget, where))
             if not bytes(chunk.data[: len(EXIF_AS_TEXT)]) == EXIF_AS_TEXT:
                 continue
         elif chunk.kind not in NEEDED_FOR_PIXELS:
@@ -133,6 +135,28 @@ def read_text(data: bytes, *, budget: Budget = DEFAULT, where: object = None) ->
     return _joined(found, where)
 
 
+def read_beside(data: bytes, *, budget: Budget = DEFAULT, where: object = None) -> tuple[bytes | None, Dpi | None]:
+    """The ICC profile and the DPI of a PNG, as its chunks before the pixels say; None of what is absent or damaged."""
+    profile: bytes | None = None
+    dpi: Dpi | None = None
+    for chunk in chunks(data, where=where):
+        if chunk.kind == b"IDAT":
+            break
+        if chunk.kind == b"iCCP" and profile is None:
+            profile = _profile_in(chunk, budget.max_text_bytes, budget, where) or None
+        elif chunk.kind == b"pHYs" and len(chunk.data) == 9 and chunk.data[8] == 1 and chunk.is_intact:
+            dpi = from_metres(*struct.unpack(">II", chunk.data[:8]))
+    return profile, dpi
+
+
+def with_print(data: bytes, dpi: Dpi | None, *, srgb: bool = False) -> bytes:
+    """The PNG with its DPI (to a whole pixel a metre) and, if asked, the word that its colours are sRGB, put after its header."""
+    said = _chunk(b"sRGB", b"\x01") if srgb else b""  # 1: relative colorimetric
+    if dpi is not None:
+        said += _chunk(b"pHYs", struct.pack(">IIB", *to_metres(dpi), 1))
+    return data[:END_OF_HEADER] + said + data[END_OF_HEADER:] if said else data
+
+
 def text_chunks(text: Mapping[str, str]) -> bytes:
     """iTXt chunks (UTF-8, not compressed) of the texts, each in parts of at most a megabyte; `read_text` joins the parts again."""
     written: list[bytes] = []
@@ -147,8 +171,7 @@ def text_chunks(text: Mapping[str, str]) -> bytes:
 
 def with_text(data: bytes, text: Mapping[str, str]) -> bytes:
     """The PNG with the texts put after its header, before its pixels."""
-    end_of_header = len(SIGNATURE) + 12 + 13
-    return data[:end_of_header] + text_chunks(text) + data[end_of_header:]
+    return data[:END_OF_HEADER] + text_chunks(text) + data[END_OF_HEADER:]
 
 
 def _inflated(chunk: Chunk, limit: int, budget: Budget, where: object) -> bytes:
@@ -178,6 +201,18 @@ def _inflated(chunk: Chunk, limit: int, budget: Budget, where: object) -> bytes:
     if len(contents) > limit:
         raise _too_much_text(budget, where)
     return contents
+
+
+def _profile_in(chunk: Chunk, limit: int, budget: Budget, where: object) -> bytes:
+    """The profile; nothing of one that is damaged, since the pixels do without."""
+    if not chunk.is_intact:
+        return b""
+    try:
+        return _inflated(chunk, limit, budget, where)
+    except GessoError as error:
+        if isinstance(error.__cause__, zlib.error):
+            return b""
+        raise
 
 
 def _num_inflated(stream: zlib._Decompress, data: bytes | memoryview, most: int, where: object) -> int:
