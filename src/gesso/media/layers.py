@@ -1,0 +1,198 @@
+"""A coloured drawing in layers: white paper at the bottom, one layer a colour, the line on top, multiplied.
+
+Layers are made one at a time, as a writer asks for them: of 16.8 million pixels one layer is 67 MB, and there may be hundreds.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from gesso.errors import GessoError
+from gesso.media.budget import DEFAULT, Budget
+from gesso.media.density import Dpi, kept_dpi
+
+RGB = tuple[int, int, int]
+Blend = Literal["normal", "multiply"]
+MAX_COLOURS = 1000  # beyond that the picture has no flats but shades
+WHITE = 0xFFFFFF
+LONGEST_NAME = 100  # Photoshop keeps 255 UTF-16 units
+STRIP_PIXELS = 2**20
+
+
+class Layer(NamedTuple):
+    """`pixels` uint8 [h w 3], or [h w 4] where some are see-through, with their top left corner at (left, top) of the page."""
+
+    name: str
+    left: int
+    top: int
+    pixels: np.ndarray
+    blend: Blend = "normal"
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True)
+class Layered:
+    """Flats and the line over them, as layers: iterate for them, from the bottom to the top; `len` counts them."""
+
+    line: np.ndarray = field(repr=False)  # uint8 [h w]
+    flats: np.ndarray = field(repr=False)  # uint8 [h w 3]
+    colours: tuple[RGB, ...]  # without white, the largest first
+    names: tuple[str, ...]
+    boxes: tuple[tuple[int, int, int, int], ...] = field(repr=False)  # left, top, right, bottom
+    dpi: Dpi | None = None
+
+    @property
+    def height(self) -> int:
+        return int(self.line.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.line.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.colours) + 2
+
+    def __iter__(self) -> Iterator[Layer]:
+        yield Layer("paper", 0, 0, np.full((*self.line.shape, 3), 255, np.uint8))
+        for name, colour, (left, top, right, bottom) in zip(self.names, self.colours, self.boxes, strict=True):
+            within = (self.flats[top:bottom, left:right] == np.array(colour, np.uint8)).all(-1)
+            pixels = np.empty((*within.shape, 4), np.uint8)
+            # Its colour is in the pixels that are see-through too, so that an editor which smooths or grows the layer has no dark rim.
+            pixels[..., :3] = colour
+            pixels[..., 3] = within * np.uint8(255)
+            yield Layer(name, left, top, pixels)
+        yield Layer("line", 0, 0, np.repeat(self.line[..., None], 3, -1), "multiply")
+
+    def merged(self) -> np.ndarray:
+        """The flats under the line, uint8 [h w 3]: what all layers together show."""
+        return multiplied(self.flats, self.line[..., None])
+
+
+def layered(
+    line: np.ndarray,
+    flats: np.ndarray,
+    names: Mapping[RGB, str] | None = None,
+    *,
+    dpi: Dpi | None = None,
+    budget: Budget = DEFAULT,
+) -> Layered:
+    """The layers of a drawing: `line` uint8 [h w] (255 is paper, 0 ink) over `flats` uint8 [h w 3], of at most 1000 colours.
+
+    A colour's layer has its name in `names`, or its '#rrggbb'; white is the paper and has no layer of its own.
+    """
+    _check(line, flats, budget)
+    keys = _found(flats)
+    colours, boxes = _measured(flats, keys[keys != WHITE])
+    return Layered(line, flats, colours, _names(colours, names or {}), boxes, kept_dpi(dpi))
+
+
+def recompose(layers: Iterable[Layer], height: int, width: int) -> np.ndarray:
+    """What layers show together, from the bottom to the top, uint8 [h w 3]: in whole numbers, each step rounded to the nearest.
+
+    Normal and multiply, on white (W3C Compositing and Blending Level 1, sections 5.1 and 10). A layer may reach over the page.
+    """
+    page = np.full((height, width, 3), 255, np.uint8)
+    for layer in layers:
+        top, left = max(0, layer.top), max(0, layer.left)
+        part = page[top : max(0, layer.top + layer.height), left : max(0, layer.left + layer.width)]
+        over = layer.pixels[top - layer.top :, left - layer.left :][: part.shape[0], : part.shape[1]]
+        if over.size == 0:
+            continue
+        colour = multiplied(part, over[..., :3]) if layer.blend == "multiply" else over[..., :3]
+        part[:] = colour if over.shape[-1] == 3 else _mixed(part, colour, over[..., 3:])
+    return page
+
+
+def multiplied(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """uint8 of uint8 times uint8 over 255, rounded to the nearest (there are no ties)."""
+    out = np.empty(np.broadcast_shapes(one.shape, two.shape), np.uint8)
+    step = max(1, STRIP_PIXELS // out.shape[1])
+    for top in range(0, len(out), step):
+        out[top : top + step] = (one[top : top + step].astype(np.uint16) * two[top : top + step] + 127) // 255
+    return out
+
+
+def plain_name(text: str) -> str:
+    """A name for a layer or a colour: on one line, no control characters, no halves of characters, at most 100 letters."""
+    kept = "".join(
+        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cs") or c in "\ufffe\uffff" else c for c in text[: 4 * LONGEST_NAME]
+    )
+    return kept.strip()[:LONGEST_NAME].rstrip()
+
+
+def hex_of(colour: RGB) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def _mixed(below: np.ndarray, above: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    weight = alpha.astype(np.uint16)
+    return ((above * weight + below * (255 - weight) + 127) // 255).astype(np.uint8)
+
+
+def _check(line: np.ndarray, flats: np.ndarray, budget: Budget) -> None:
+    for name, value, ndim in (("line", line, 2), ("flats", flats, 3)):
+        if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or value.ndim != ndim or not value.size:
+            found = f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else type(value).__name__
+            raise GessoError(f"is {found}", where=name, fix="give uint8 " + ("[h w]" if ndim == 2 else "[h w 3]"))
+    if flats.shape != (*line.shape, 3):
+        raise GessoError(f"is {list(flats.shape)}, and the line {list(line.shape)}", where="flats", fix=f"give {[*line.shape, 3]}")
+    budget.check_size(line.shape[1], line.shape[0], where="line")
+
+
+def _strips(flats: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Row by row strips of the colours as numbers 0xrrggbb, uint32 [n w], each with its first row."""
+    step = max(1, STRIP_PIXELS // flats.shape[1])
+    for top in range(0, len(flats), step):
+        part = flats[top : top + step].astype(np.uint32)
+        yield top, part[..., 0] << 16 | part[..., 1] << 8 | part[..., 2]
+
+
+def _found(flats: np.ndarray) -> np.ndarray:
+    found = np.empty(0, np.uint32)
+    for _, keys in _strips(flats):
+        found = np.union1d(found, keys)
+        if len(found) > MAX_COLOURS:
+            raise GessoError(
+                f"the flats have more than {MAX_COLOURS} colours, and each would be a layer",
+                where="flats",
+                fix="give flat colours, not a shaded picture, or save it as .png",
+            )
+    return found
+
+
+def _measured(flats: np.ndarray, keys: np.ndarray) -> tuple[tuple[RGB, ...], tuple[tuple[int, int, int, int], ...]]:
+    """The colours from the largest to the smallest, and the box of each."""
+    from scipy import ndimage
+
+    count = np.zeros(len(keys), np.int64)
+    low, high = np.full((len(keys), 2), 2**31), np.zeros((len(keys), 2), np.int64)
+    for first, part in _strips(flats):
+        place = np.searchsorted(keys, part).clip(max=max(0, len(keys) - 1))
+        labels = np.where(keys[place] == part, place + 1, 0) if len(keys) else np.zeros(part.shape, np.int64)
+        count += np.bincount(labels.ravel(), minlength=len(keys) + 1)[1:]
+        for number, box in enumerate(ndimage.find_objects(labels.astype(np.int32), max_label=len(keys))):
+            if box is not None:
+                low[number] = np.minimum(low[number], [box[0].start + first, box[1].start])
+                high[number] = np.maximum(high[number], [box[0].stop + first, box[1].stop])
+    order = np.lexsort((keys, -count))
+    colours = tuple((int(key) >> 16, int(key) >> 8 & 255, int(key) & 255) for key in keys[order])
+    return colours, tuple((int(low[n, 1]), int(low[n, 0]), int(high[n, 1]), int(high[n, 0])) for n in order)
+
+
+def _names(colours: tuple[RGB, ...], names: Mapping[RGB, str]) -> tuple[str, ...]:
+    """A name for each; the hex colour is added where two colours would have one name, or the name of the line or the paper."""
+    called = [plain_name(names.get(colour, "")) or hex_of(colour) for colour in colours]
+    taken = {"line", "paper"} | {name for name in called if called.count(name) > 1}
+    return tuple(f"{name} {hex_of(colour)}" if name in taken else name for name, colour in zip(called, colours, strict=True))
