@@ -155,6 +155,21 @@ def test_a_request_from_a_file_and_flags_over_it(gesso: Run, toy: Path, photo: P
     assert asked.conditions["tags"] == {"names": ["warmer"]} and "photo" in asked.conditions
 
 
+def test_a_requests_preset_and_weights_are_honoured_or_refused(
+    gesso: Run, refused: Run, toy: Path, kept: Path, kept_weights: Path, other_weights: Path, photo: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    first, second = tmp_path / "a.png", tmp_path / "b.png"
+    gesso("generate", toy, "--photo", photo, "--preset", "other", "--out", first)
+    assert gesso("generate", toy, "--request", first, "--out", second).code == 0
+    assert read_record(second).request.preset == "other"
+    gesso("generate", kept, "--weights", kept_weights, "--number", 1, "--out", first)
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: other_weights)
+    line = refused("generate", kept, "--request", first, "--out", tmp_path / "c.png")
+    assert read_record(first).request.weights["kept"][:16] in line and "--weights" in line and not (tmp_path / "c.png").exists()
+    assert gesso("generate", kept, "--request", first, "--weights", kept_weights, "--out", tmp_path / "c.png").code == 0
+
+
 def test_a_recipe_without_pictures_prints(gesso: Run, toy: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     text = toy.read_text("utf-8").replace('medium="picture"', 'medium="vector"').replace('name="toy"', 'name="plain"')
     (tmp_path / "plain.py").write_text(text, "utf-8")

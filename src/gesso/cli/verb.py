@@ -297,7 +297,9 @@ def generate_one(
         str | None, Parameter(help="Several outputs, one a seed: 0-7, or 1,5,9. Their names get -0, -1, … or {seed} in --out.")
     ] = None,
     take: Annotated[str | None, Parameter(help="Which of the outputs to write, if not the first picture.")] = None,
-    request: Annotated[Path | None, Parameter(help="Begin from a request's JSON, or from an output made before.")] = None,
+    request: Annotated[
+        Path | None, Parameter(help="Begin from a request's JSON, or from an output made before; its preset and weights too.")
+    ] = None,
     preset: Annotated[str | None, Parameter(help="How large: the weights' own if left out.")] = None,
     weights: Annotated[Path | None, Parameter(help="A .safetensors file or a run's folder; the shipped ones if left out.")] = None,
     threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
@@ -309,7 +311,7 @@ def generate_one(
     numbers = flag.seeds(seeds, seed)
     paths = flag.outs(out, card, numbers)
     refuse_overwriting(paths, [*flag.texts(conditions), recipe, request, weights])
-    model = load(recipe, preset=preset, weights=weights)
+    model = load(recipe, preset=preset, weights=weights, base=request)
     asked = [model.request(seed=number, base=request, **conditions, **settings) for number in numbers]
     for one, path in zip(asked, paths, strict=True):
         with show.watch(card.name) as on_output:

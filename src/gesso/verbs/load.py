@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from gesso import recipes
 from gesso.card import Card
 from gesso.errors import GessoError
 from gesso.families.family import Output
 from gesso.media.budget import DEFAULT
-from gesso.media.file import parse_json, read_bytes
+from gesso.media.file import parse_json, read_bytes, shown
 from gesso.media.png import SIGNATURE
 from gesso.recipes.recipe import Recipe
 from gesso.record import Asked, parse_request, read_record
 from gesso.request import Request
-from gesso.verbs.assemble import Assembled, assemble
+from gesso.verbs.assemble import Assembled, assemble, weights_file
 from gesso.verbs.generate import run
 from gesso.verbs.result import Result, is_file
+from gesso.weights.store import read_weights, shipped
 
 
-def load(name: str | Path | Recipe, *, preset: str | None = None, weights: str | Path | None = None) -> Model:
+def load(
+    name: str | Path | Recipe, *, preset: str | None = None, weights: str | Path | None = None, base: str | Path | None = None
+) -> Model:
     """The model of a recipe's name, or of a recipe file's path.
 
-    `weights` is a .safetensors file or a run's folder; None takes the shipped ones.
+    `weights` is a .safetensors file or a run's folder; None takes the shipped ones. `base` is the file of a request, or of an
+    output with its record inside, which the model is to make: preset and weights are the file's unless given here, and
+    GessoError says which weights it needs where those at hand are others.
     """
-    return Model(assemble(name, preset=preset, weights=weights))
+    if base is None:
+        return Model(assemble(name, preset=preset, weights=weights))
+    recipe = name if isinstance(name, Recipe) else recipes.find(name)
+    asked = read_request(base, recipe.name)
+    wanted = asked.preset if preset is None and not _names_preset(weights, recipe.name) else preset
+    if wanted and wanted not in recipe.presets:
+        raise GessoError(f"{recipe.name} has no preset {wanted!r}", where=f"{base}: preset", fix="one of " + ", ".join(recipe.presets))
+    model = Model(assemble(recipe, preset=wanted or None, weights=weights))
+    if weights is None:
+        _check_weights(asked, model, base)
+    return model
 
 
 class Model:
@@ -71,12 +87,14 @@ class Model:
         """A checked request. Names that the card lists as conditions are conditions; the rest are settings.
 
         `base` is the file of a request's JSON, or of an output with its record inside; what is given besides takes its place.
+        Preset and weights are this model's: `load(…, base=…)` loads the file's.
         """
         conditions, settings = sort_out(self.card, given)
         if base is not None:
-            asked = Request.from_json(read_request(base, self.card.name).model_dump(), self.card)
-            conditions = {**asked.conditions, **conditions}
-            settings = {**asked.settings.model_dump(), **settings}
+            asked = read_request(base, self.card.name, conditions)
+            held = {name: self.card.slot(name).from_json(value) for name, value in asked.conditions.items() if name not in conditions}
+            conditions = {**held, **conditions}
+            settings = {**asked.settings, **settings}
             seed = asked.seed if seed is None else seed
         return Request.build(self.card, conditions, seed=seed or 0, settings=settings, weights=self.assembled.hashes, preset=self.preset)
 
@@ -127,16 +145,41 @@ def sort_out(card: Card, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict
     return {k: v for k, v in given.items() if k in slots}, {k: v for k, v in given.items() if k not in slots and v is not None}
 
 
-def read_request(path: str | Path, recipe: str) -> Asked:
-    """A request from a file: its JSON, or the record of an output."""
+def read_request(path: str | Path, recipe: str, given: Collection[str] | None = None) -> Asked:
+    """A request from a file: its JSON, or the record of an output.
+
+    `given` are the conditions that somebody gives besides: GessoError where the record left out another. None is not asking.
+    """
     data = read_bytes(path, DEFAULT.max_bytes)
     value = None if data.startswith(SIGNATURE) else parse_json(data, where=path)
     if value is None or (isinstance(value, Mapping) and ("record" in value or "gesso" in value)):
         asked, left = (record := read_record(path)).request, record.left
-        if left:
-            raise GessoError(f"{' and '.join(left)} was too large to be kept in the record", where=path, fix="give it again as a flag")
+        absent = [] if given is None else [name for name in left if name not in given]
+        if absent:
+            raise GessoError(f"{' and '.join(absent)} was too large to be kept in the record", where=path, fix="give it again as a flag")
     else:
         asked = parse_request(value, where=path)
     if asked.recipe != recipe:
         raise GessoError(f"this is a request for {asked.recipe!r}, not for {recipe!r}", where=path, fix=f"gesso generate {asked.recipe}")
     return asked
+
+
+def _names_preset(weights: str | Path | None, recipe: str) -> bool:
+    """Do these weights say which preset of the recipe they are of."""
+    card = {} if weights is None else read_weights(weights_file(weights)).card
+    return card.get("recipe") == recipe and bool(card.get("preset"))
+
+
+def _check_weights(asked: Asked, model: Model, base: str | Path) -> None:
+    """GessoError where the request in the file `base` names other weights than the model has."""
+    held = model.assembled.hashes
+    for name, wanted in asked.weights.items():
+        if held.get(name) != wanted:
+            here = shipped(name)
+            has = held.get(name, "none")[:16]
+            use = "" if here is None else f", or --weights {here} for those shipped here"
+            raise GessoError(
+                f"it asks for weights of {shown(name)} with sha256 {shown(wanted[:16])}…, and those here have {has}…",
+                where=f"{base}: weights",
+                fix=f"--weights FILE with the ones it asks for{use}",
+            )

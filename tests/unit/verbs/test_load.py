@@ -95,6 +95,61 @@ def test_a_request_for_another_recipe_is_refused(model: Model, kept: Path, kept_
         model.request(base=tmp_path / "k.png")
 
 
+def test_a_requests_preset_and_weights_are_taken(
+    toy: Path, kept: Path, kept_weights: Path, other_weights: Path, photo: Path, tmp_path: Path
+):
+    other = load(toy, preset="other").generate(photo=photo).save(tmp_path / "other.png")
+    assert load(toy, base=other).preset == "other" and load(toy, preset="small", base=other).preset == "small"
+    made = load(kept, weights=kept_weights).generate(number=1).save(tmp_path / "k.json")
+    with pytest.raises(GessoError, match=r"(?s)no trained weights"):
+        load(kept, base=made)
+    assert load(kept, weights=other_weights, base=made).request(base=made).weights != read_record(made).request.weights, (
+        "what is given wins"
+    )
+
+
+def test_weights_that_are_not_at_hand_are_named(
+    kept: Path, kept_weights: Path, other_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    made = load(kept, weights=kept_weights).generate(number=1).save(tmp_path / "k.png")
+    asked = read_record(made).request.weights["kept"]
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: other_weights)
+    monkeypatch.setattr("gesso.verbs.load.shipped", lambda name: other_weights)
+    with pytest.raises(GessoError) as caught:
+        load(kept, base=made)
+    assert asked[:16] in caught.value.what and str(made) in str(caught.value) and str(other_weights) in str(caught.value)
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: kept_weights)
+    assert load(kept, base=made).request(base=made).weights == {"kept": asked}
+
+
+def test_the_preset_of_given_weights_goes_before_the_files(kept: Path, kept_weights: Path, tmp_path: Path, save: Callable[..., Path]):
+    made = load(kept, weights=kept_weights).generate(number=1).save(tmp_path / "k.png")
+    wide = save(kept, tmp_path / "wide.safetensors", preset="wide")
+    assert load(kept, weights=wide, base=made).preset == "wide"
+    unnamed = save(kept, tmp_path / "unnamed.safetensors", preset="wide", card={})
+    made = load(kept, weights=unnamed, preset="wide").generate(number=1).save(tmp_path / "w.png")
+    assert load(kept, weights=unnamed, base=made).preset == "wide"
+
+
+def test_a_preset_that_is_not_there(toy: Path, photo: Path, tmp_path: Path):
+    told = load(toy).generate(photo=photo).request.to_json() | {"preset": "huge"}
+    (tmp_path / "r.json").write_text(json.dumps(told))
+    with pytest.raises(GessoError, match=r"r\.json: preset: toy has no preset 'huge'.*small, other"):
+        load(toy, base=tmp_path / "r.json")
+
+
+def test_a_condition_left_out_of_the_record_is_given_again(
+    toy: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixels: np.ndarray
+):
+    monkeypatch.setattr("gesso.record.MAX_EMBEDDED", 50)
+    model = load(toy)
+    made = model.generate(photo=photo, tags="warm").save(tmp_path / "a.png")
+    with pytest.raises(GessoError, match="photo was too large"):
+        model.request(base=made)
+    again = load(toy, base=made).request(base=made, photo=photo)
+    assert np.array_equal(again.conditions["photo"].pixels, pixels) and again.conditions["tags"].names == ("warm",)
+
+
 # --- results --------------------------------------------------------------------------------------------------------------
 
 
