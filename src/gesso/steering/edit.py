@@ -1,0 +1,123 @@
+"""The edit: one step of a session, in terms of any recipe's card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from gesso.card import readable
+from gesso.conditions.condition import Condition
+from gesso.errors import GessoError
+from gesso.request import MAX_SEED
+
+MAX_EDITS = 1000  # in one step
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class _Step(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Merge(_Step):
+    """The slot's value, met by a later one as its kind says; a first value is set."""
+
+    op: Literal["merge"]
+    slot: Name
+    value: Any
+
+
+class Set(_Step):
+    """The slot's value, whatever was there."""
+
+    op: Literal["set"]
+    slot: Name
+    value: Any
+
+
+class Drop(_Step):
+    """The slot without a value."""
+
+    op: Literal["drop"]
+    slot: Name
+
+
+class Take(_Step):
+    """A repeatable slot without its mark number `index`, counted from 0 in the order they were given."""
+
+    op: Literal["take"]
+    slot: Name
+    index: int = Field(ge=0, strict=True)
+
+
+class Setting(_Step):
+    """A setting's value; without `value` it is back at its default."""
+
+    op: Literal["setting"]
+    name: Name
+    value: Any = None
+
+    @property
+    def resets(self) -> bool:
+        return "value" not in self.model_fields_set
+
+
+class Seed(_Step):
+    """The seed."""
+
+    op: Literal["seed"]
+    value: int = Field(ge=0, le=MAX_SEED, strict=True)
+
+
+Single = Annotated[Merge | Set | Drop | Take | Setting | Seed, Field(discriminator="op")]
+
+
+class Several(_Step):
+    """Edits that are undone together."""
+
+    op: Literal["several"]
+    edits: tuple[Single, ...] = Field(default=(), max_length=MAX_EDITS)
+
+
+Edit = Annotated[Merge | Set | Drop | Take | Setting | Seed | Several, Field(discriminator="op")]
+EDIT: TypeAdapter[Any] = TypeAdapter(Edit)
+
+
+def parse_edit(given: Any) -> Any:
+    """An edit from its JSON (or an edit itself); GessoError naming the field that is wrong."""
+    if isinstance(given, _Step):
+        return given
+    if not isinstance(given, Mapping):
+        raise GessoError(
+            f"an edit is a JSON object, not {type(given).__name__}", where="edit", fix='{"op": "merge", "slot": …, "value": …}'
+        )
+    try:
+        return EDIT.validate_python(dict(given))
+    except ValidationError as error:
+        wrong = readable(error)
+        raise GessoError(wrong.what, where="edit" if wrong.where == "value" else f"edit.{wrong.where}") from None
+
+
+def together(edits: Iterable[Any]) -> Several:
+    """Edits (several within them as well) as one."""
+    flat: list[Any] = []
+    for one in map(parse_edit, edits):
+        flat.extend(one.edits if isinstance(one, Several) else [one])
+    if len(flat) > MAX_EDITS:
+        raise GessoError(f"{len(flat)} edits in one step", where="edits", fix=f"at most {MAX_EDITS}")
+    return Several(op="several", edits=tuple(flat))
+
+
+def to_json(edit: Any) -> dict[str, Any]:
+    """The edit as JSON, its values as they were given."""
+    if isinstance(edit, Several):
+        return {"op": edit.op, "edits": [to_json(one) for one in edit.edits]}
+    made = {name: getattr(edit, name) for name in type(edit).model_fields if name in edit.model_fields_set}
+    if isinstance(made.get("value"), Condition):
+        made["value"] = made["value"].model_dump(mode="json")
+    return made
+
+
+def singles(edit: Any) -> tuple[Any, ...]:
+    return edit.edits if isinstance(edit, Several) else (edit,)
