@@ -36,7 +36,7 @@ class Slot(BaseModel):
     def from_json(self, value: Any) -> Condition:
         """A value from the JSON of a value, as it is written into requests."""
         with named_errors(self.name, self.kind):
-            return self.kind.model_validate(value)
+            return self.kind.model_validate(value).fit(self.options, where=self.name)
 
 
 class Out(BaseModel):

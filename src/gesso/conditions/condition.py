@@ -62,6 +62,10 @@ class Condition(BaseModel):
     def check(self, page: tuple[int, int] | None, *, where: str) -> None:
         """Raise GessoError if the value does not fit a page of (height, width)."""
 
+    def fit(self, options: Mapping[str, Any], *, where: str) -> Self:
+        """This value, read from its own JSON, as the slot's options ask for it; GessoError where it can't be."""
+        return self
+
     @property
     def page(self) -> tuple[int, int] | None:
         """(height, width), if this value is a page on which places are counted."""

@@ -88,6 +88,12 @@ class Known(Condition):
         made._check_size(options.get("size"), where)
         return made
 
+    def fit(self, options: Mapping[str, Any], *, where: str) -> Self:
+        """With as many channels as the slot asks for: what a browser draws is never grey."""
+        self._check_size(options.get("size"), where)
+        pixels = _with_channels(self.pixels, options.get("channels", 1))
+        return self if pixels.shape == self.pixels.shape else type(self)(pixels=pixels, mask=self.mask)
+
     def check(self, page: tuple[int, int] | None, *, where: str) -> None:
         self._check_size(page, where)
 

@@ -32,6 +32,9 @@ class Label(Condition):
         shown = text if len(text) <= 40 else text[:37] + "…"
         raise GessoError(f"there is no class {shown!r}", where=where, fix="one of " + ", ".join(classes))
 
+    def fit(self, options: Mapping[str, Any], *, where: str) -> Self:
+        return self.read(self.name, where=where, options=options)
+
     @classmethod
     def sizes(cls, options: Mapping[str, Any]) -> PortSizes:
         return PortSizes(vector=len(names(options)) + 1)
