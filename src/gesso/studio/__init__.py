@@ -1,1 +1,56 @@
-"""The web page, drawn from the cards."""
+"""The web page, drawn from the cards, and the server that serves it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from gesso.serving.room import Room
+    from gesso.serving.routes import Routes
+    from gesso.serving.settings import Settings
+
+PAGE = Path(__file__).parent / "page"
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The server with the page at /, and the sample drawings at /samples."""
+    from gesso.serving import create_app as create
+
+    pages = {"": PAGE}
+    folder = sample_folder()
+    if folder is not None:
+        pages["samples"] = folder
+    return create(settings, pages=pages, extend=_extend)
+
+
+def sample_folder() -> Path | None:
+    """Where the sample drawings are: in the installed package, or beside the source; None where neither is."""
+    package = Path(__file__).parent.parent
+    places = (package / "samples", package.parent.parent / "examples" / "drawings")
+    return next((place for place in places if place.is_dir()), None)
+
+
+def samples(folder: Path | None) -> list[dict[str, Any]]:
+    """Each sample's id (its file's name) and title by language, in order of their names."""
+    from gesso.media.file import read_json
+
+    if folder is None:
+        return []
+    listed = []
+    for path in sorted(folder.glob("*.png")):
+        beside = path.with_suffix(".json")
+        told = read_json(str(beside), 1 << 20) if beside.is_file() else {}
+        title = told.get("title") if isinstance(told, dict) else None
+        listed.append({"id": path.stem, "title": title or {"en": path.stem.replace("_", " ")}})
+    return listed
+
+
+def _extend(routes: Routes, room: Room) -> None:
+    listed = samples(sample_folder())
+
+    @routes.http("GET", "/api/samples", who="open", tags=["watch"], summary="Sample drawings; each is at /samples/{id}.png")
+    def sample_drawings() -> Any:
+        return {"samples": listed}

@@ -1,0 +1,76 @@
+/** The server's HTTP routes, and nothing else knows their addresses. */
+
+export class Refused extends Error {
+  /** @param {{what: string, where?: string, fix?: string}} error @param {number} status */
+  constructor(error, status) {
+    super([error.where, error.what].filter(Boolean).join(": ") + (error.fix ? ` (${error.fix})` : ""));
+    this.status = status;
+  }
+}
+
+/** @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} */
+async function call(path, options = {}) {
+  const answer = await fetch(path, { credentials: "same-origin", ...options });
+  if (answer.ok) return answer;
+  let error = { what: answer.statusText || String(answer.status) };
+  try {
+    error = (await answer.json()).error ?? error;
+  } catch {
+    // not JSON: the status is all there is to say
+  }
+  throw new Refused(error, answer.status);
+}
+
+const get = async (/** @type {string} */ path) => (await call(path)).json();
+
+const send = async (/** @type {string} */ method, /** @type {string} */ path, /** @type {any} */ body) => {
+  const answer = await call(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  return answer.status === 204 ? null : answer.json();
+};
+
+const enc = encodeURIComponent;
+const listOf = (/** @type {any} */ answer, /** @type {string} */ name) => (Array.isArray(answer) ? answer : (answer[name] ?? []));
+
+export const recipes = async () => listOf(await get("/api/recipes"), "recipes");
+export const recipe = (/** @type {string} */ name) => get(`/api/recipes/${enc(name)}`);
+export const samples = async () => listOf(await get("/api/samples"), "samples");
+export const samplePicture = (/** @type {string} */ id) => `/samples/${enc(id)}.png`;
+
+export const sessions = async () => listOf(await get("/api/sessions"), "sessions");
+export const session = (/** @type {string} */ id) => get(`/api/sessions/${enc(id)}`);
+export const begin = (/** @type {any} */ body) => send("POST", "/api/sessions", body);
+export const forget = (/** @type {string} */ id) => call(`/api/sessions/${enc(id)}`, { method: "DELETE" });
+export const search = async (/** @type {string} */ text) => listOf(await get(`/api/search?q=${enc(text)}`), "found");
+
+export const nameNode = (/** @type {string} */ id, /** @type {any} */ node, /** @type {any} */ change) => send("PATCH", `/api/sessions/${enc(id)}/nodes/${enc(node)}`, change);
+export const compare = async (/** @type {string} */ id, /** @type {any} */ a, /** @type {any} */ b) => listOf(await get(`/api/sessions/${enc(id)}/compare?a=${enc(a)}&b=${enc(b)}`), "changes");
+export const outputOf = (/** @type {string} */ id, /** @type {any} */ node, /** @type {string} */ output, /** @type {number} */ index = 0) =>
+  `/api/sessions/${enc(id)}/nodes/${enc(node)}/${enc(output)}${index ? `?index=${index}` : ""}`;
+
+export const blobAt = async (/** @type {string} */ path) => (await call(path)).blob();
+export const exported = (/** @type {string} */ id) => blobAt(`/api/sessions/${enc(id)}/export`);
+export const imported = async (/** @type {Blob} */ file) =>
+  (await call("/api/sessions/import", { method: "POST", headers: { "content-type": "application/zip" }, body: file })).json();
+
+/** A picture given to the server; what a condition holds of it is `{"upload": id}`. @param {Blob} file @returns {Promise<{id: string, width: number, height: number}>} */
+export const upload = async (file) =>
+  (await call("/api/uploads", { method: "POST", headers: { "content-type": file.type || "application/octet-stream" }, body: file })).json();
+
+/**
+ * Where the pixels of a value can be seen: a data URL, an upload, or what a session keeps once by its hash.
+ * @param {any} pixels @param {string} [sessionId] @returns {string | null}
+ */
+export function pictureAt(pixels, sessionId) {
+  if (typeof pixels === "string") return pixels.startsWith("data:image/") ? pixels : null;
+  if (pixels?.upload) return `/api/uploads/${enc(pixels.upload)}`;
+  if (pixels?.$blob && sessionId) return `/api/sessions/${enc(sessionId)}/blobs/${enc(pixels.$blob)}`;
+  return null;
+}
+
+export const liveAddress = (/** @type {string} */ id) => {
+  const url = new URL(`/api/live?session=${enc(id)}`, location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+};
+
+export const rename = (/** @type {string} */ id, /** @type {string} */ title) => send("PATCH", `/api/sessions/${enc(id)}`, { title });

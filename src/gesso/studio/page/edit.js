@@ -1,0 +1,70 @@
+/** Edits, as pure data: what a chain of them comes to, and how each is said. No kind is known here, only shapes of values. */
+import { named, t, titleOf, w } from "./words.js";
+
+/** @typedef {{conditions: Object<string, any>, settings: Object<string, any>, seed: number}} Given */
+
+/** The name of a value's one list of marks, if it has one. @param {any} value */
+export function listIn(value) {
+  if (!value || typeof value !== "object") return null;
+  const lists = Object.keys(value).filter((key) => Array.isArray(value[key]));
+  return lists.length === 1 ? lists[0] : null;
+}
+
+/** What the edits come to, as far as the page has to know it to draw it. @param {any[]} edits @returns {Given} */
+export function fold(edits) {
+  /** @type {Given} */
+  const given = { conditions: {}, settings: {}, seed: 0 };
+  for (const edit of edits) apply(given, edit);
+  return given;
+}
+
+/** @param {Given} given @param {any} edit */
+function apply(given, edit) {
+  if (!edit) return;
+  const { conditions } = given;
+  if (edit.op === "several") edit.edits.forEach((/** @type {any} */ one) => apply(given, one));
+  else if (edit.op === "set") conditions[edit.slot] = edit.value;
+  else if (edit.op === "drop") delete conditions[edit.slot];
+  else if (edit.op === "setting") given.settings[edit.name] = edit.value;
+  else if (edit.op === "seed") given.seed = edit.value;
+  else if (edit.op === "merge") {
+    const list = listIn(edit.value);
+    const before = conditions[edit.slot];
+    if (list && before?.[list]) conditions[edit.slot] = { ...edit.value, [list]: [...before[list], ...edit.value[list]] };
+    else conditions[edit.slot] = edit.value;
+  } else if (edit.op === "take") {
+    const list = listIn(conditions[edit.slot]);
+    if (list) conditions[edit.slot] = { ...conditions[edit.slot], [list]: conditions[edit.slot][list].filter((_, /** @type {number} */ i) => i !== edit.index) };
+  }
+}
+
+/** The first colour that an edit brings. @param {any} edit @returns {string | null} */
+export function colourOf(edit) {
+  if (edit?.op === "several") return edit.edits.map(colourOf).find(Boolean) ?? null;
+  const list = listIn(edit?.value);
+  return (list && edit.value[list][0]?.color) || null;
+}
+
+/** An edit in a few words. @param {any} edit @param {any} card @returns {any} */
+export function saidOf(edit, card) {
+  if (!edit) return w("began");
+  const slot = card.conditions.find((/** @type {any} */ s) => s.name === edit.slot);
+  const name = () => (slot ? t(titleOf(slot)) : t(named(edit.slot ?? "")));
+  if (edit.op === "merge") return w("edit_added", { name });
+  if (edit.op === "set") return w(typeof edit.value?.name === "string" ? "edit_named" : "edit_set", { name, value: edit.value?.name });
+  if (edit.op === "drop") return w("edit_dropped", { name });
+  if (edit.op === "take") return w("edit_taken", { name });
+  if (edit.op === "seed") return w("edit_seed", { value: String(edit.value) });
+  if (edit.op === "setting") return w("edit_setting", { name: () => t(settingTitle(card, edit.name)), value: String(edit.value ?? "–") });
+  if (edit.op === "several") {
+    const said = edit.edits[0] ? saidOf(edit.edits[0], card) : w("began");
+    return edit.edits.length > 1 ? w("edit_several", { first: () => t(said), num: String(edit.edits.length - 1) }) : said;
+  }
+  return edit.op;
+}
+
+/** @param {any} card @param {string} name */
+export function settingTitle(card, name) {
+  const field = card.settings?.properties?.[name];
+  return field?.words?.title ?? named(name);
+}

@@ -1,0 +1,109 @@
+/** The keyboard: everything that a pointer can do. */
+
+/**
+ * @param {import("./room.js").Room} room @param {import("./view.js").View} view
+ * @param {{space: boolean, turn: boolean}} held @param {Object<string, (event: KeyboardEvent) => void>} acts what panels offer
+ */
+export function listenToKeys(room, view, held, acts) {
+  const typing = (/** @type {Event} */ event) => {
+    const at = /** @type {HTMLElement} */ (event.target);
+    return at.matches?.("textarea, select, input:not([type=range]):not([type=checkbox]):not([type=color])") || at.isContentEditable;
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (!room.session || document.querySelector("dialog[open]")) return;
+    const command = event.ctrlKey || event.metaKey;
+    if (command) {
+      if (typing(event)) return;
+      const key = event.key.toLowerCase();
+      if (key === "z") stop(event, () => (event.shiftKey ? room.redo() : room.undo()));
+      else if (key === "y") stop(event, () => room.redo());
+      else if (key === "s") stop(event, () => acts.save(event));
+      else if (key === "c" && !String(getSelection())) stop(event, () => acts.copy(event));
+      return;
+    }
+    if (typing(event)) return;
+    if (document.activeElement === view.canvas && onCanvas(event)) return;
+    const simple = {
+      "+": () => view.zoomAt(1.25),
+      "=": () => view.zoomAt(1.25),
+      "-": () => view.zoomAt(0.8),
+      0: () => view.fit(),
+      "[": () => room.setRadius(room.radius / 1.2),
+      "]": () => room.setRadius(Math.max(room.radius * 1.2, room.radius + 0.5)),
+      ",": () => view.zoomAt(1, -Math.PI / 12),
+      ".": () => view.zoomAt(1, Math.PI / 12),
+      m: () => acts.marks(event),
+      p: () => acts.proposals(event),
+      "?": () => acts.help(event),
+      b: () => acts.before(event),
+      r: () => (held.turn = true),
+    }[event.key.toLowerCase()];
+    if (event.key === " " && !(/** @type {HTMLElement} */ (event.target).matches("button, input, a, [role=treeitem]"))) stop(event, () => (held.space = true));
+    else if (simple) stop(event, simple);
+    else acts.tool(event);
+  });
+
+  document.addEventListener("keyup", (event) => {
+    if (event.key === " ") held.space = false;
+    if (event.key.toLowerCase() === "r") held.turn = false;
+    if (event.key.toLowerCase() === "b" && room.session) acts.after(event);
+  });
+  addEventListener("blur", () => Object.assign(held, { space: false, turn: false }));
+
+  let stroking = false;
+
+  /** @param {KeyboardEvent} event */
+  function onCanvas(event) {
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (step) {
+      const [width, height] = view.page;
+      const far = Math.max(1, (event.shiftKey ? 40 : 8) / view.camera.zoom);
+      if (event.altKey) view.pan(-step[0] * 40, -step[1] * 40);
+      else {
+        const from = view.cursor ?? [width / 2, height / 2];
+        const to = [Math.min(width - 0.5, Math.max(0.5, from[0] + step[0] * far)), Math.min(height - 0.5, Math.max(0.5, from[1] + step[1] * far))];
+        view.cursor = to;
+        if (stroking) room.tool?.move?.(to);
+        follow(to);
+        room.say("hover", to);
+      }
+      return stop(event, () => view.ask());
+    }
+    if (event.key === "Enter" && room.tool?.down) {
+      const place = (view.cursor ??= [view.page[0] / 2, view.page[1] / 2]);
+      if (event.shiftKey && !stroking) {
+        stroking = true;
+        room.tool.down(place);
+      } else {
+        if (!stroking) room.tool.down(place);
+        stroking = false;
+        room.tool.up(place);
+      }
+      return stop(event, () => view.ask());
+    }
+    if (event.key === "Escape" && (stroking || view.cursor)) {
+      if (stroking) room.tool?.cancel?.();
+      stroking = false;
+      view.cursor = null;
+      return stop(event, () => view.ask());
+    }
+    return false;
+  }
+
+  /** Keep the cursor on the screen. @param {number[]} place */
+  function follow(place) {
+    const [x, y] = view.toScreen(place[0], place[1]);
+    const { clientWidth, clientHeight } = view.canvas;
+    const away = (/** @type {number} */ v, /** @type {number} */ end) => (v < 20 ? 60 - v : v > end - 20 ? end - 60 - v : 0);
+    const [dx, dy] = [away(x, clientWidth), away(y, clientHeight)];
+    if (dx || dy) view.pan(dx, dy);
+  }
+
+  /** @param {KeyboardEvent} event @param {() => void} run */
+  function stop(event, run) {
+    event.preventDefault();
+    run();
+    return true;
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The live socket: edits out, pictures in. One commit is on its way at a time, so that each has the parent it was made on;
+ * of previews only the newest is sent; a frame older than what is shown is never painted.
+ */
+import { liveAddress } from "./api.js";
+
+/** @typedef {{edit: any, client: string, seq: number, sent: boolean}} Commit */
+
+export class Live extends EventTarget {
+  /** @param {string} session @param {any} head @param {string} output */
+  constructor(session, head, output) {
+    super();
+    this.session = session;
+    this.head = head;
+    this.output = output;
+    this.seq = 0;
+    this.painted = -1;
+    /** @type {Commit[]} */
+    this.waiting = [];
+    /** @type {any} */
+    this.preview_ = null;
+    this.outstanding = 0; // seq of a preview whose frame has not come
+    this.sentAt = 0;
+    /** The picture as it stands; boxes of what changed are laid into it. */
+    this.picture = document.createElement("canvas");
+    this.picture.width = this.picture.height = 0;
+    this.full = [0, 0];
+    this.closed = false;
+    this.pause = 250;
+    /** @type {Map<number, (picture: HTMLCanvasElement) => void>} */
+    this.probes = new Map();
+    this.painting = Promise.resolve();
+    this.open();
+  }
+
+  open() {
+    this.socket = new WebSocket(liveAddress(this.session));
+    this.socket.binaryType = "arraybuffer";
+    this.socket.onopen = () => {
+      this.pause = 250;
+      this.say("state", { connected: true });
+      this.send({ type: "want", outputs: [this.output], max_side: 4096 });
+      for (const commit of this.waiting) commit.sent = false;
+      this.outstanding = 0;
+      if (this.waiting.length) this.pump();
+      else this.show(this.head);
+    };
+    this.socket.onmessage = (message) => this.read(message.data);
+    this.socket.onclose = () => {
+      if (this.closed) return;
+      this.say("state", { connected: false });
+      setTimeout(() => this.closed || this.open(), this.pause);
+      this.pause = Math.min(this.pause * 2, 5000);
+    };
+  }
+
+  close() {
+    this.closed = true;
+    this.socket?.close();
+  }
+
+  get ready() {
+    return this.socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** An edit to keep. Resent after a break of the line under the same key, so it is kept once. @param {any} edit */
+  commit(edit) {
+    this.preview_ = null;
+    const seq = ++this.seq;
+    this.waiting.push({ edit, client: crypto.randomUUID(), seq, sent: false });
+    this.say("busy", { seq });
+    this.pump();
+    return seq;
+  }
+
+  /** An edit to look at while the pen is down; a newer one replaces it. @param {any} edit */
+  preview(edit) {
+    this.preview_ = edit;
+    this.pump();
+  }
+
+  /** Look at another node; what is made next grows from it. @param {any} node */
+  show(node) {
+    this.head = node;
+    this.preview_ = null;
+    this.say("busy", { seq: this.send({ type: "show", node, seq: ++this.seq }) });
+  }
+
+  /** The picture an edit would give, not kept. @param {any} edit @returns {Promise<HTMLCanvasElement>} */
+  probe(edit) {
+    const seq = ++this.seq;
+    return new Promise((done) => {
+      this.probes.set(seq, done);
+      this.send({ type: "edit", parent: this.head, edit, commit: false, seq });
+    });
+  }
+
+  pump() {
+    if (!this.ready) return;
+    const first = this.waiting[0];
+    if (first) {
+      if (first.sent) return;
+      first.sent = true;
+      this.send({ type: "edit", parent: this.head, edit: first.edit, commit: true, client: first.client, seq: first.seq });
+      return;
+    }
+    const late = performance.now() - this.sentAt > 600;
+    if (this.preview_ && (!this.outstanding || late)) {
+      this.outstanding = ++this.seq;
+      this.sentAt = performance.now();
+      this.send({ type: "edit", parent: this.head, edit: this.preview_, commit: false, seq: this.outstanding });
+      this.preview_ = null;
+    }
+  }
+
+  /** @param {any} header */
+  send(header) {
+    if (!this.ready) return header.seq;
+    const text = new TextEncoder().encode(JSON.stringify(header));
+    const frame = new Uint8Array(4 + text.length);
+    new DataView(frame.buffer).setUint32(0, text.length, true);
+    frame.set(text, 4);
+    this.socket?.send(frame);
+    return header.seq;
+  }
+
+  /** @param {ArrayBuffer} data */
+  read(data) {
+    const num = new DataView(data).getUint32(0, true);
+    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, num)));
+    if (header.type === "frame") this.painting = this.painting.then(() => this.paint(header, data.slice(4 + num))).catch(() => undefined);
+    else if (header.type === "node") this.logged(header);
+    else if (header.type === "error") this.failed(header);
+    else this.say(header.type, header);
+  }
+
+  /** @param {any} header */
+  logged(header) {
+    if (this.waiting[0]?.seq === header.seq) {
+      this.waiting.shift();
+      this.head = header.node.id;
+    }
+    this.say("node", header);
+    this.pump();
+  }
+
+  /** @param {any} header */
+  failed(header) {
+    if (this.waiting[0]?.seq === header.seq) this.waiting.shift();
+    if (this.outstanding === header.seq) this.outstanding = 0;
+    this.probes.get(header.seq)?.(this.picture);
+    this.probes.delete(header.seq);
+    this.say("wrong", header);
+    this.pump();
+  }
+
+  /** @param {any} header @param {ArrayBuffer} bytes */
+  async paint(header, bytes) {
+    if (header.output !== this.output) return;
+    if (header.seq < this.painted) return;
+    const [width, height] = header.size;
+    const [left, top, right, bottom] = header.box;
+    const image = bytes.byteLength ? await createImageBitmap(new Blob([bytes], { type: `image/${header.format}` })) : null;
+    if (header.seq < this.painted) return;
+    const sized = this.picture.width === width && this.picture.height === height;
+    if (!sized) Object.assign(this.picture, { width, height });
+    const pen = this.picture.getContext("2d", { willReadFrequently: false });
+    if (pen && image) {
+      pen.clearRect(left, top, right - left, bottom - top);
+      pen.drawImage(image, left, top, right - left, bottom - top);
+    }
+    this.painted = header.seq;
+    if (this.outstanding && header.seq >= this.outstanding) this.outstanding = 0;
+    const probe = header.final !== false && this.probes.get(header.seq);
+    if (probe) {
+      this.probes.delete(header.seq);
+      probe(copyOf(this.picture));
+    }
+    this.say("frame", { ...header, resized: !sized, probe: Boolean(probe) });
+    this.pump();
+  }
+
+  /** @param {string} name @param {any} detail */
+  say(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+/** @param {HTMLCanvasElement} canvas @param {number} [side] longest side at most */
+export function copyOf(canvas, side = Infinity) {
+  const scale = Math.min(1, side / Math.max(canvas.width, canvas.height, 1));
+  const copy = document.createElement("canvas");
+  copy.width = Math.max(1, Math.round(canvas.width * scale));
+  copy.height = Math.max(1, Math.round(canvas.height * scale));
+  if (canvas.width) copy.getContext("2d")?.drawImage(canvas, 0, 0, copy.width, copy.height);
+  return copy;
+}

@@ -1,0 +1,217 @@
+/** The studio: the start, and the room that opens from it. Which session is open is in the address (#session). */
+import * as api from "./api.js";
+import { fill, h, iconButton, notice } from "./dom.js";
+import { listenToKeys } from "./keys.js";
+import { openChoices, chooserOf } from "./panels/choices.js";
+import { openCompare } from "./panels/compare.js";
+import { controls } from "./panels/controls.js";
+import { guide, keyTable } from "./panels/guide.js";
+import { history } from "./panels/history.js";
+import { rail } from "./panels/rail.js";
+import { saving } from "./panels/save.js";
+import { keepThumb, start } from "./panels/start.js";
+import { listenToPointers } from "./pointer.js";
+import { Room } from "./room.js";
+import { View } from "./view.js";
+import { pixelsOf } from "./widgets/picture.js";
+import { takesPicture } from "./widgets/registry.js";
+import { keepSaying, lang, speak, t, w } from "./words.js";
+
+const at = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
+
+document.documentElement.lang = lang();
+const room = new Room();
+const view = new View(at("canvas"), room);
+const held = { space: false, turn: false };
+const toolRail = rail(room, view, at("rail"));
+const given = controls(room, view, at("controls"), (kind) => openChoices(room, view, kind));
+const tree = history(room, at("history"), (a, b) => openCompare(room, a, b));
+const { menu, acts } = saving(room);
+const home = start(at("start"), (id) => (location.hash = encodeURIComponent(id)));
+
+for (const [id, words] of [["rail", w("page_tools")], ["canvas", w("canvas")], ["panel", w("controls")]]) keepSaying(at(/** @type {string} */ (id)), () => at(/** @type {string} */ (id)).setAttribute("aria-label", t(words)));
+
+// The bar above
+const title = h("input", { class: "title", "aria-label": w("session_title"), maxlength: 120, on: { change: () => rename() } });
+const saved = h("span", { class: "quiet saved", role: "status" });
+const undo = iconButton("undo", w("undo"), () => room.undo(), { "data-act": "undo" });
+const redo = iconButton("redo", w("redo"), () => room.redo(), { "data-act": "redo" });
+const before = iconButton("eye", w("before"), () => undefined, { "data-act": "before", "aria-pressed": "false" }, h("span", { class: "wide-only" }, w("before_short")));
+const proposals = iconButton("grid", w("proposals_help"), () => openChoices(room, view, "proposals"), { "data-act": "proposals" }, h("span", { class: "wide-only" }, w("proposals")));
+const marks = iconButton("marks", w("marks"), () => showMarks(), { "data-act": "marks", "aria-pressed": "true" });
+const languages = () => h("button", { type: "button", class: "language soft", label: w("language"), on: { click: () => speak(lang() === "ko" ? "en" : "ko") } }, () => (lang() === "ko" ? "EN" : "한국어"));
+const help = iconButton("help", w("help"), () => keyTable(), { "data-act": "help" });
+fill(at("bar"), iconButton("home", w("home"), () => (location.hash = ""), { "data-act": "home" }), title, saved, h("span", { class: "gap" }), undo, redo, before, marks, proposals, h("span", { class: "gap" }), help, languages(), menu);
+
+// The foot below
+const zoom = h("output", { class: "zoom" });
+const spot = h("span", { class: "spot" });
+const speed = h("span", { class: "quiet speed" });
+fill(at("foot"), iconButton("minus", w("zoom_out"), () => view.zoomAt(0.8)), zoom, iconButton("plus", w("zoom_in"), () => view.zoomAt(1.25)), iconButton("fit", w("fit"), () => view.fit(), { "data-act": "fit" }), spot, h("span", { class: "gap" }), speed, h("span", { class: "quiet local" }, w("local")));
+
+// Two tabs beside the page
+const tabs = [["controls", "dials", w("controls")], ["history", "tree", w("history")]].map(([id, sign, words]) =>
+  iconButton(/** @type {string} */ (sign), words, () => showTab(/** @type {string} */ (id)), { id: `${id}-tab`, role: "tab", "aria-controls": id, on: { keydown: turnTab } }, words),
+);
+fill(at("tabs"), tabs);
+/** @param {string} id */
+function showTab(id) {
+  for (const tab of tabs) {
+    const chosen = tab.id === `${id}-tab`;
+    tab.setAttribute("aria-selected", String(chosen));
+    tab.tabIndex = chosen ? 0 : -1;
+    at(tab.id.replace("-tab", "")).hidden = !chosen;
+  }
+}
+/** @param {KeyboardEvent} event */
+function turnTab(event) {
+  if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+  const other = tabs.find((tab) => tab !== document.activeElement);
+  other?.click();
+  other?.focus();
+}
+showTab("controls");
+
+/** @param {boolean} shown */
+function showBefore(shown) {
+  view.showBefore = shown;
+  before.setAttribute("aria-pressed", String(shown));
+  view.ask();
+}
+before.addEventListener("pointerdown", () => showBefore(true));
+for (const end of ["pointerup", "pointerleave", "pointercancel", "blur"]) before.addEventListener(end, () => showBefore(false));
+before.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => (event.key === " " || event.key === "Enter") && showBefore(true));
+before.addEventListener("keyup", () => showBefore(false));
+
+function showMarks() {
+  room.marksShown = !room.marksShown;
+  marks.setAttribute("aria-pressed", String(room.marksShown));
+  room.say("marks");
+}
+
+async function rename() {
+  room.session.title = title.value.trim();
+  await api.rename(room.session.id, room.session.title).catch((error) => notice(error.message, "wrong"));
+}
+
+listenToPointers(view, room, held);
+listenToKeys(room, view, held, {
+  save: () => acts.png(),
+  copy: () => acts.copy(),
+  marks: () => showMarks(),
+  proposals: () => chooserOf(room.card) && openChoices(room, view, "proposals"),
+  help: () => keyTable(),
+  before: () => showBefore(true),
+  after: () => showBefore(false),
+  tool: (event) => toolRail.key(event),
+});
+
+room.when("opened", () => {
+  toolRail.build(given.build());
+  title.value = room.session.title ?? "";
+  document.title = `${room.session.title || t(w("untitled"))} · Gesso`;
+  proposals.hidden = !chooserOf(room.card);
+  before.hidden = !room.card.conditions.some(takesPicture);
+});
+room.when("tree", () => {
+  undo.disabled = !room.canUndo;
+  redo.disabled = !room.canRedo;
+});
+room.when("given", () => fill(saved, w(room.pending.length ? "saving" : "saved")));
+room.when("camera", (camera) => {
+  const turned = Math.round((camera.angle * 180) / Math.PI) % 360;
+  zoom.textContent = `${Math.round(camera.zoom * 100)}%${turned ? ` · ${turned}°` : ""}`;
+});
+room.when("hover", (place) => (spot.textContent = place ? `${Math.floor(place[0])}, ${Math.floor(place[1])}` : ""));
+room.when("tool", () => (at("canvas").dataset.tool = room.tool?.name ?? ""));
+room.when("wrong", (error) => notice([error.what, error.fix].filter(Boolean).join(". "), "wrong"));
+room.when("state", ({ connected }) => connected || notice(w("line_lost"), "wrong"));
+
+// What is being made, and how long it took
+const progress = at("progress");
+let busySince = 0;
+room.when("busy", () => {
+  busySince = performance.now();
+  setTimeout(() => busySince && performance.now() - busySince > 350 && ((progress.hidden = false), (progress.firstElementChild.style.width = "")), 400);
+});
+room.when("progress", (now) => {
+  progress.hidden = false;
+  const share = now.share ?? (now.of ? (now.step ?? now.done ?? 0) / now.of : null);
+  if (share !== null) progress.firstElementChild.style.width = `${Math.round(share * 100)}%`;
+});
+room.when("frame wrong", (frame) => {
+  if (frame.final === false) return;
+  if (busySince && frame.node !== undefined) fill(speed, w("made_in", { ms: String(Math.round(performance.now() - busySince)) }));
+  busySince = 0;
+  progress.hidden = true;
+  if (room.live?.picture.width && frame.node !== undefined) laterThumb();
+});
+
+let thumbTimer = 0;
+function laterThumb() {
+  clearTimeout(thumbTimer);
+  thumbTimer = setTimeout(() => {
+    const small = room.seen.get(room.head);
+    if (room.session && small) keepThumb(room.session.id, small);
+  }, 600);
+}
+
+// The picture as it was given, under everything
+let original = "";
+room.when("given", async () => {
+  const slot = room.card.conditions.find(takesPicture);
+  const address = slot ? api.pictureAt(pixelsOf(room.given.conditions[slot.name]), room.session.id) : null;
+  if (address === original && view.before) return;
+  original = address ?? "";
+  if (!address) return view.setBefore(null);
+  const image = new Image();
+  image.src = address;
+  await image.decode().catch(() => undefined);
+  if (address === original && image.naturalWidth) view.setBefore(image);
+});
+
+// Pictures that are dropped or pasted anywhere
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => {
+  if (event.defaultPrevented) return;
+  event.preventDefault();
+  const file = event.dataTransfer?.files[0];
+  if (file) takeFile(file);
+});
+addEventListener("paste", (event) => {
+  const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
+  if (file) takeFile(file);
+});
+
+/** @param {File} file */
+async function takeFile(file) {
+  if (room.session) location.hash = "";
+  await shown;
+  home.takeFile(file);
+}
+
+// The address says what is open
+let shown = Promise.resolve();
+async function visit() {
+  const id = decodeURIComponent(location.hash.slice(1));
+  at("start").hidden = Boolean(id);
+  at("room").hidden = !id;
+  if (!id) {
+    room.leave();
+    document.title = "Gesso";
+    return home.show();
+  }
+  try {
+    await room.open(id);
+    view.resized();
+    tree.show();
+    at("canvas").focus({ preventScroll: true });
+    setTimeout(() => room.session && guide(), 900);
+  } catch (error) {
+    notice(String(/** @type {Error} */ (error).message), "wrong");
+    location.hash = "";
+  }
+}
+addEventListener("hashchange", () => (shown = visit()));
+document.querySelector("#start .hello")?.append(languages());
+shown = visit();

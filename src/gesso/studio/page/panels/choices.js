@@ -1,0 +1,60 @@
+/** Several pictures to choose one from: other proposals, other dice. Each is tried on the live line and kept only when chosen. */
+import { dialog, fill, h, icon } from "../dom.js";
+import { copyOf } from "../live.js";
+import { anySeed } from "../room.js";
+import { w } from "../words.js";
+
+/**
+ * The setting that chooses among an output of several pictures: its schema says `chooses`, or it is called `choice`.
+ * @param {any} card @returns {{name: string, values: number[]} | null}
+ */
+export function chooserOf(card) {
+  const several = card.outputs.find((/** @type {any} */ out) => out.medium === "pictures");
+  const fields = Object.entries(card.settings?.properties ?? {});
+  const [name, schema] = /** @type {[string, any]} */ (fields.find(([key, one]) => /** @type {any} */ (one).chooses || (several && key === "choice")) ?? ["", null]);
+  if (!schema || schema.maximum === undefined) return null;
+  const low = schema.minimum ?? 0;
+  return { name, values: Array.from({ length: Math.min(9, schema.maximum - low + 1) }, (_, i) => low + i) };
+}
+
+/** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {string} kind */
+export async function openChoices(room, view, kind) {
+  const live = room.live;
+  const chooser = chooserOf(room.card);
+  if (!live || (kind === "proposals" && !chooser) || document.querySelector(".choices-sheet")) return;
+  const edits =
+    kind === "proposals" && chooser
+      ? chooser.values.map((value) => ({ op: "setting", name: chooser.name, value }))
+      : [room.given.seed, ...Array.from({ length: 8 }, anySeed)].map((value) => ({ op: "seed", value }));
+  const now = kind === "proposals" && chooser ? (room.given.settings[chooser.name] ?? chooser.values[0]) : room.given.seed;
+  let over = false;
+  const tiles = edits.map((edit, i) =>
+    h("button", { type: "button", class: "choice", disabled: true, "aria-current": edit.value === now ? "true" : null, "data-choice": i, "aria-label": () => String(i + 1), on: { click: () => keep(edit) } }, h("span", { class: "choice-wait" }, icon("dice"))),
+  );
+  const line = h("p", { class: "quiet", role: "status" });
+  const box = dialog(w(kind === "proposals" ? "proposals" : "seed_grid"), [h("div", { class: `choices of-${edits.length}` }, tiles), line], "wide choices-sheet");
+  view.frozen = copyOf(live.picture);
+  box.addEventListener("close", () => {
+    over = true;
+    live.show(live.head);
+    setTimeout(() => ((view.frozen = null), view.ask()), 400);
+  });
+
+  /** @param {any} edit */
+  function keep(edit) {
+    box.close();
+    if (edit.value !== now) room.commit(edit);
+  }
+
+  for (const [i, edit] of edits.entries()) {
+    if (over || room.live !== live) return;
+    fill(line, w("trying", { now: String(i + 1), all: String(edits.length) }));
+    const made = await live.probe(edit);
+    const pixelated = made.width < 100;
+    tiles[i].replaceChildren(pixelated ? made : copyOf(made, 520));
+    tiles[i].classList.toggle("pixels", pixelated);
+    tiles[i].disabled = false;
+    if (i === 0) tiles[i].focus();
+  }
+  fill(line);
+}

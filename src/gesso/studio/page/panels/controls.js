@@ -1,0 +1,94 @@
+/** What is given: colour and brush, each condition's control, the settings and the dice, all from the card. */
+import { fill, h, iconButton } from "../dom.js";
+import { settingTitle } from "../edit.js";
+import { anySeed } from "../room.js";
+import { fieldOf } from "../widgets/form.js";
+import { widgetOf } from "../widgets/registry.js";
+import { titleOf, w } from "../words.js";
+import { palettePanel } from "./palette.js";
+
+/** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {HTMLElement} place @param {(kind: string) => void} choose */
+export function controls(room, view, place, choose) {
+  /** @returns {any[]} the tools for the rail */
+  function build() {
+    const made = room.card.conditions.map((/** @type {any} */ slot) => ({ slot, ...widgetOf(slot)(room, view, slot) }));
+    const tools = made.flatMap((one) => one.tools ?? []);
+    const coloured = tools.some((one) => one.coloured);
+    fill(
+      place,
+      tools.some((one) => one.radius) && brushPanel(tools),
+      coloured && palettePanel(room),
+      made.filter((one) => one.element).map((one) => section(titleOf(one.slot), [one.element], { help: one.slot.help, required: one.slot.required })),
+      settingsPanel(),
+      seedPanel(),
+      room.card.limits && Object.keys(room.card.limits).length ? h("p", { class: "quiet limits" }, room.card.limits) : null,
+    );
+    return tools;
+  }
+
+  /** @param {any} title @param {any[]} kids @param {any} [more] */
+  function section(title, kids, { help = null, required = false, open = true, folds = false } = {}) {
+    const heading = h(folds ? "summary" : "h3", { title: help }, title, required && h("span", { class: "needed" }, w("slot_needed")));
+    return h(folds ? "details" : "section", { class: "part", open: folds && open }, heading, kids);
+  }
+
+  /** @param {any[]} tools */
+  function brushPanel(tools) {
+    const colour = h("input", { type: "color", class: "colour-well", label: w("colour"), on: { input: () => room.setColour(colour.value) } });
+    const code = h("input", { class: "code", maxlength: 7, spellcheck: "false", "aria-label": w("colour_code"), on: { change: () => setCode(code) } });
+    const slider = h("input", { type: "range", min: 0, max: 100, step: 1, "aria-label": w("radius"), on: { input: () => room.setRadius(1.5 * 80 ** (slider.value / 100)) } });
+    const size = h("output", { class: "quiet" });
+    const colourRow = h("div", { class: "row" }, colour, code);
+    const show = () => {
+      colour.value = code.value = room.colour;
+      slider.value = String((100 * Math.log(room.radius / 1.5)) / Math.log(80));
+      size.textContent = `${room.radius} px`;
+      colourRow.hidden = !tools.some((one) => one.coloured);
+    };
+    room.when("colour radius", () => colour.isConnected && show());
+    show();
+    return section(w("radius"), [colourRow, h("div", { class: "row" }, slider, size)]);
+  }
+
+  /** @param {HTMLInputElement} code */
+  function setCode(code) {
+    const given = code.value.trim().replace(/^#?/, "#").toLowerCase();
+    if (/^#[0-9a-f]{6}$/.test(given)) room.setColour(given);
+    else if (/^#[0-9a-f]{3}$/.test(given)) room.setColour("#" + [...given.slice(1)].map((c) => c + c).join(""));
+    code.value = room.colour;
+  }
+
+  function settingsPanel() {
+    const schema = room.card.settings ?? {};
+    const entries = Object.entries(schema.properties ?? {});
+    if (!entries.length) return null;
+    const fields = entries.map(([name, one]) => {
+      const edit = (/** @type {any} */ value) => ({ op: "setting", name, value });
+      const field = fieldOf(name, /** @type {any} */ (one), { look: (v) => room.preview(edit(v)), keep: (v) => room.commit(edit(v)) }, schema.$defs);
+      field.element.dataset.title = settingTitle(room.card, name).en;
+      return { name, start: /** @type {any} */ (one).default, ...field };
+    });
+    const show = () => fields.forEach((one) => one.show(room.given.settings[one.name] ?? one.start ?? null));
+    const element = section(w("settings"), fields.map((one) => one.element), { folds: true, open: !room.card.conditions.some((/** @type {any} */ s) => s.control?.colour) });
+    room.when("given", () => element.isConnected && show());
+    show();
+    return element;
+  }
+
+  function seedPanel() {
+    const number = h("input", { type: "number", min: 0, max: 2 ** 53 - 1, step: 1, class: "number wide", "aria-label": w("seed"), on: { change: () => number.validity.valid && room.commit({ op: "seed", value: Number(number.value) }) } });
+    const lock = iconButton("lock", w("seed_locked"), () => {
+      room.seedLocked = !room.seedLocked;
+      lock.setAttribute("aria-pressed", String(room.seedLocked));
+    }, { "aria-pressed": String(room.seedLocked) });
+    const vary = iconButton("dice", w("seed_vary"), () => room.commit({ op: "seed", value: anySeed() }), { class: "soft", "data-act": "vary" }, w("seed_vary"));
+    const grid = iconButton("grid", w("seed_grid"), () => choose("seeds"), { class: "soft", "data-act": "grid" }, w("seed_grid"));
+    const show = () => (number.value = String(room.given.seed));
+    const element = section(w("seed"), [h("div", { class: "row" }, number, lock), h("div", { class: "row" }, vary, grid)]);
+    room.when("given", () => element.isConnected && show());
+    show();
+    return element;
+  }
+
+  return { build };
+}

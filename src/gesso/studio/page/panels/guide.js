@@ -1,0 +1,72 @@
+/** The two-minute start: five small cards, each beside what it speaks of; and the table of keys. */
+import { dialog, fill, h } from "../dom.js";
+import { w } from "../words.js";
+
+const KEPT = "gesso.guided";
+const STEPS = [["#stage", "1"], ["#rail", "2"], ["#canvas", "3"], ["#history-tab", "4"], [".save-menu", "5"]];
+
+/** @param {boolean} [asked] shown again although it was seen */
+export function guide(asked = false) {
+  if (!asked && localStorage.getItem(KEPT)) return;
+  document.querySelector(".guide")?.remove();
+  let at = 0;
+  const box = h("div", { class: "guide", role: "dialog", "aria-label": w("guide"), tabindex: -1 });
+  const end = () => {
+    localStorage.setItem(KEPT, "1");
+    document.querySelector(".pointed")?.classList.remove("pointed");
+    box.remove();
+  };
+  box.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && end());
+  const show = () => {
+    const [where, key] = STEPS[at];
+    document.querySelector(".pointed")?.classList.remove("pointed");
+    const target = document.querySelector(where);
+    target?.classList.add("pointed");
+    const last = at === STEPS.length - 1;
+    const next = h("button", { type: "button", class: "primary", on: { click: () => (last ? end() : (at++, show())) } }, last ? w("guide_done") : w("guide_next"));
+    fill(
+      box,
+      h("small", { class: "quiet" }, w("step", { now: String(at + 1), all: String(STEPS.length) })),
+      h("h2", {}, w(`guide_${key}_title`)),
+      h("p", {}, w(`guide_${key}`)),
+      h("div", { class: "row end" }, h("button", { type: "button", class: "soft", on: { click: end } }, w("guide_skip")), next),
+    );
+    beside(target);
+    next.focus({ preventScroll: true });
+  };
+  /** @param {Element | null} target */
+  function beside(target) {
+    const area = target?.getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = box;
+    if (!area) return;
+    const within = (/** @type {number} */ v, /** @type {number} */ most) => Math.max(16, Math.min(v, most));
+    const large = area.width > innerWidth / 2;
+    const x = large ? area.left + 32 : area.left > innerWidth / 2 ? area.left - width - 16 : area.right + 16;
+    const y = large ? area.bottom - height - 32 : area.top;
+    Object.assign(box.style, { left: `${within(x, innerWidth - width - 16)}px`, top: `${within(y, innerHeight - height - 16)}px` });
+  }
+  document.body.append(box);
+  show();
+}
+
+export function keyTable() {
+  const rows = [
+    ["1 … 9", w("keys_tools")],
+    ["E  I  H", w("keys_seek")],
+    ["[  ]", w("keys_brush")],
+    [w("key_arrows"), w("keys_cursor")],
+    ["Enter", w("keys_mark")],
+    ["+  −  0", w("keys_zoom")],
+    [",  .", w("keys_turn")],
+    [w("key_hold", { key: "B" }), w("keys_before")],
+    ["M", w("keys_marks")],
+    ["P", w("proposals_help")],
+    ["Ctrl+Z", w("keys_undo")],
+    ["Ctrl+Shift+Z", w("keys_redo")],
+    ["Ctrl+S", w("keys_save")],
+  ];
+  const box = dialog(w("keys"), [
+    h("dl", { class: "keys" }, rows.map(([key, says]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, says)])),
+    h("div", { class: "row end" }, h("button", { type: "button", class: "primary", on: { click: () => (box.close(), guide(true)) } }, w("guide"))),
+  ]);
+}

@@ -1,0 +1,46 @@
+/** Taking work away: a picture with its record, a clean copy, the clipboard, the whole session. */
+import * as api from "../api.js";
+import { download, h, icon, notice } from "../dom.js";
+import { w } from "../words.js";
+
+/** @param {import("../room.js").Room} room */
+export function saving(room) {
+  const name = () => (room.session.title || "gesso").replace(/[^\p{L}\p{N} _-]+/gu, "").slice(0, 60) || "gesso";
+  const picture = () => api.blobAt(api.outputOf(room.session.id, room.head, room.output.name));
+
+  /** The same pixels, written anew by the browser: nothing but pixels is in it. */
+  async function clean() {
+    const image = await createImageBitmap(await picture());
+    const canvas = new OffscreenCanvas(image.width, image.height);
+    canvas.getContext("2d")?.drawImage(image, 0, 0);
+    return canvas.convertToBlob({ type: "image/png" });
+  }
+
+  /** @param {() => Promise<void>} run */
+  const safely = (run) => () => run().catch((error) => notice(error.message, "wrong"));
+  const acts = {
+    png: safely(async () => download(await picture(), `${name()}.png`)),
+    clean: safely(async () => download(await clean(), `${name()}-clean.png`)),
+    session: safely(async () => download(await api.exported(room.session.id), `${name()}.gesso.zip`)),
+    copy: async () => {
+      try {
+        await navigator.clipboard.write([new ClipboardItem({ "image/png": clean() })]);
+        notice(w("copied"));
+      } catch {
+        notice(w("copy_failed"), "wrong");
+      }
+    },
+  };
+  const item = (/** @type {any} */ words, /** @type {keyof typeof acts} */ act) =>
+    h("button", { type: "button", "data-act": act, on: { click: () => ((menu.open = false), acts[act]()) } }, words);
+  const menu = h(
+    "details",
+    { class: "more save-menu", on: { keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && (menu.open = false) } },
+    h("summary", { class: "primary" }, icon("save"), w("save")),
+    h("div", { class: "menu" }, item(w("save_png"), "png"), item(w("save_clean"), "clean"), item(w("copy"), "copy"), item(w("export_session"), "session")),
+  );
+  document.addEventListener("pointerdown", (event) => {
+    for (const open of document.querySelectorAll("details.more[open]")) if (!open.contains(/** @type {Node} */ (event.target))) /** @type {any} */ (open).open = false;
+  });
+  return { menu, acts };
+}

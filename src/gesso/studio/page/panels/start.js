@@ -1,0 +1,190 @@
+/** The start: what to do, with what to begin, and what was begun before. */
+import * as api from "../api.js";
+import { fill, h, icon, iconButton, notice } from "../dom.js";
+import { askForFile, valueOf } from "../widgets/picture.js";
+import { takesPicture, widgetOf } from "../widgets/registry.js";
+import { ago, t, titleOf, w } from "../words.js";
+
+/** @param {HTMLElement} place @param {(id: string) => void} open */
+export function start(place, open) {
+  /** @type {any[]} */ let cards = [];
+  /** @type {any[]} */ let samples = [];
+  /** @type {any} */ let card = null;
+  /** @type {Object<string, {id: string, at: string, title: any}>} */ let given = {};
+  let busy = false;
+
+  const choices = h("div", { class: "recipes", role: "radiogroup", "aria-label": w("recipes") });
+  const ground = h("div", { class: "ground" });
+  const recent = h("div", { class: "recent" });
+  const finder = h("input", { type: "search", placeholder: w("find"), "aria-label": w("find"), on: { input: () => listRecent(finder.value.trim()) } });
+  const importer = h("button", { type: "button", class: "soft", on: { click: () => askForFile(importSession, ".zip") } }, w("import_session"));
+  fill(
+    place,
+    h("header", { class: "hello" }, h("h1", {}, "Gesso"), h("p", {}, w("tagline")), h("p", { class: "quiet local" }, icon("lock"), w("local"))),
+    h("section", { class: "do" }, h("h2", {}, w("recipes")), choices, ground),
+    h("aside", { class: "before" }, h("h2", {}, w("recent")), h("div", { class: "row" }, finder, importer), recent),
+  );
+
+  async function show() {
+    try {
+      if (!cards.length) {
+        const lines = await api.recipes();
+        [samples, cards] = await Promise.all([api.samples().catch(() => []), Promise.all(lines.map((/** @type {any} */ one) => api.recipe(one.name)))]);
+        cards = cards.filter((one) => one.outputs.some((/** @type {any} */ out) => out.medium.startsWith("picture")));
+        // First what a drawing can be begun with at once.
+        cards.sort((a, b) => rank(a) - rank(b));
+        choose(cards[0]);
+      }
+      await listRecent("");
+    } catch (error) {
+      notice(String(/** @type {Error} */ (error).message), "wrong");
+    }
+  }
+
+  const rank = (/** @type {any} */ one) => (one.conditions.some((/** @type {any} */ s) => s.control?.tool === "page") ? 0 : needed(one).length ? 2 : 1);
+  const needed = (/** @type {any} */ one) => one.conditions.filter((/** @type {any} */ s) => s.required);
+
+  /** @param {any} one */
+  function choose(one) {
+    card = one;
+    given = {};
+    fill(
+      choices,
+      cards.map((each) =>
+        h("button", { type: "button", role: "radio", class: "recipe", "aria-checked": String(each === card), "data-recipe": each.name, on: { click: () => choose(each) } },
+          h("b", {}, each.title), h("span", {}, each.summary), each.missing?.length ? h("small", { class: "warn" }, w("not_ready", { names: each.missing.join(", ") })) : null)),
+    );
+    fill(ground, groundOf());
+  }
+
+  function groundOf() {
+    if (!card) return [];
+    const slots = needed(card).filter(takesPicture);
+    if (!slots.length) {
+      return h("div", { class: "begin-plain" }, h("p", { class: "quiet" }, w("begin_without")), h("button", { type: "button", class: "primary big", "data-act": "begin", on: { click: () => begin(t(card.title), []) } }, w("begin")));
+    }
+    return [...slots.map((/** @type {any} */ slot) => slotGround(slot, slots.length > 1)), slots.length > 1 && h("button", { type: "button", class: "primary big", disabled: slots.some((/** @type {any} */ s) => !given[s.name]), "data-act": "begin", on: { click: beginGiven } }, w("begin"))];
+  }
+
+  /** @param {any} slot @param {boolean} among */
+  function slotGround(slot, among) {
+    const have = given[slot.name];
+    const drop = h(
+      "button",
+      { type: "button", class: "drop", "data-slot": slot.name, on: { click: () => askForFile((file) => take(slot, file, file.name)) } },
+      have ? h("img", { src: have.at, alt: have.title }) : icon("picture"),
+      h("span", {}, have ? w("replace") : w("drop_here")),
+    );
+    drop.addEventListener("drop", (/** @type {DragEvent} */ event) => {
+      const file = event.dataTransfer?.files[0];
+      if (!file?.type.startsWith("image/")) return;
+      event.preventDefault();
+      event.stopPropagation();
+      take(slot, file, file.name);
+    });
+    const tiles = samples.map((one) =>
+      h("button", { type: "button", class: "sample", "data-sample": one.id, on: { click: () => takeSample(slot, one) } }, h("img", { src: api.samplePicture(one.id), alt: "", loading: "lazy" }), h("span", {}, one.title)),
+    );
+    return h("section", { class: among ? "slot-ground among" : "slot-ground" }, h("h3", {}, among ? titleOf(slot) : w("begin_with"), among && h("small", { class: "quiet" }, slot.help)), h("div", { class: "samples" }, drop, tiles));
+  }
+
+  /** @param {any} slot @param {any} one */
+  async function takeSample(slot, one) {
+    await take(slot, await api.blobAt(api.samplePicture(one.id)), one.title);
+  }
+
+  /** @param {any} slot @param {Blob} file @param {any} title */
+  async function take(slot, file, title) {
+    if (busy) return;
+    busy = true;
+    try {
+      const { id } = await api.upload(file);
+      given[slot.name] = { id, at: URL.createObjectURL(file), title };
+      const slots = needed(card).filter(takesPicture);
+      if (slots.length === 1) await beginGiven();
+      else fill(ground, groundOf());
+    } catch (error) {
+      notice(String(/** @type {Error} */ (error).message), "wrong");
+    } finally {
+      busy = false;
+    }
+  }
+
+  async function beginGiven() {
+    const names = Object.keys(given);
+    const edits = names.map((name) => ({ op: "set", slot: name, value: valueOf(card.conditions.find((/** @type {any} */ s) => s.name === name), given[name].id) }));
+    const title = t(given[names[0]].title).replace(/\.[a-z0-9]{2,5}$/i, "");
+    await begin(title, edits);
+  }
+
+  /** @param {string} title @param {any[]} edits */
+  async function begin(title, edits) {
+    try {
+      const session = await api.begin({ recipe: card.name, title, edits });
+      open(session.id);
+    } catch (error) {
+      notice(String(/** @type {Error} */ (error).message), "wrong");
+    }
+  }
+
+  /** @param {File} file */
+  async function importSession(file) {
+    try {
+      open((await api.imported(file)).id);
+    } catch (error) {
+      notice(String(/** @type {Error} */ (error).message), "wrong");
+    }
+  }
+
+  /** A picture that was pasted or dropped anywhere: it begins what is chosen. @param {File} file */
+  function takeFile(file) {
+    if (file.name.endsWith(".zip")) return importSession(file);
+    const slots = card ? needed(card).filter(takesPicture) : [];
+    const slot = slots.find((/** @type {any} */ s) => !given[s.name]) ?? slots[0];
+    return slot ? take(slot, file, file.name) : undefined;
+  }
+
+  /** @param {string} text */
+  async function listRecent(text) {
+    const found = text ? await api.search(text).catch(() => []) : await api.sessions();
+    const ids = new Set();
+    const list = found.map((/** @type {any} */ one) => one.session && typeof one.session === "object" ? one.session : { ...one, id: one.session ?? one.id }).filter((/** @type {any} */ one) => !ids.has(one.id) && ids.add(one.id));
+    fill(recent, list.length ? list.map(line) : h("p", { class: "quiet" }, text ? w("nothing_found") : w("no_sessions")));
+  }
+
+  /** @param {any} one */
+  function line(one) {
+    const of = cards.find((each) => each.name === one.recipe);
+    const output = of?.outputs.find((/** @type {any} */ out) => out.medium === "picture")?.name;
+    const title = one.title || t(w("untitled"));
+    const at = one.changed ?? one.updated ?? one.time ?? one.made ?? one.created;
+    const thumb = keptThumb(one.id);
+    return h(
+      "div",
+      { class: "session", "data-session": one.id },
+      h("button", { type: "button", class: "session-open", on: { click: () => open(one.id) } }, thumb && output ? h("img", { src: thumb, alt: "" }) : h("span", { class: "thumb" }, icon("picture")), h("span", {}, h("b", {}, title), h("small", { class: "quiet" }, of?.title ?? one.recipe, at ? " · " : "", at ? () => ago(at) : ""))),
+      iconButton("trash", w("delete_session", { title }), async () => {
+        if (!confirm(t(w("delete_sure", { title })))) return;
+        await api.forget(one.id).catch((error) => notice(error.message, "wrong"));
+        localStorage.removeItem(thumbKey(one.id));
+        listRecent(finder.value.trim());
+      }),
+    );
+  }
+  document.addEventListener("language", () => !place.hidden && cards.length && choose(card));
+  return { show, takeFile, widgetOf };
+}
+
+const thumbKey = (/** @type {string} */ id) => `gesso.thumb.${id}`;
+
+/** @param {string} id */
+export const keptThumb = (id) => localStorage.getItem(thumbKey(id));
+
+/** A small picture of a session, for the list. @param {string} id @param {HTMLCanvasElement} small */
+export function keepThumb(id, small) {
+  try {
+    localStorage.setItem(thumbKey(id), small.toDataURL("image/webp", 0.8));
+  } catch {
+    // the browser's room is full: the list does without
+  }
+}

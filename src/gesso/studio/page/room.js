@@ -1,0 +1,196 @@
+/** The room: one open session, what is given in it, which tool is in hand. Panels listen to it; it knows none of them. */
+import * as api from "./api.js";
+import { fold, listIn } from "./edit.js";
+import { Live, copyOf } from "./live.js";
+
+/** @typedef {{id: any, parent: any, edit: any, name?: string, favourite?: boolean, time?: number}} TreeNode */
+
+export class Room extends EventTarget {
+  constructor() {
+    super();
+    /** @type {any} */ this.card = null;
+    /** @type {any} */ this.session = null;
+    /** @type {Map<any, TreeNode>} */ this.nodes = new Map();
+    /** @type {any} */ this.head = null;
+    /** @type {Live | null} */ this.live = null;
+    /** @type {any[]} edits sent and not yet acknowledged */ this.pending = [];
+    /** @type {any} what the next stroke would add */ this.draft = null;
+    /** @type {any} */ this.tool = null;
+    this.colour = "#e4572e";
+    this.radius = 8;
+    this.marksShown = true;
+    this.seedLocked = true;
+    /** @type {Map<any, HTMLCanvasElement>} small pictures of nodes seen */ this.seen = new Map();
+    /** @type {any} the node that redo goes to, by parent */ this.lastChild = new Map();
+  }
+
+  /** @param {string} name @param {any} [detail] */
+  say(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  /** @param {string} names @param {(detail: any) => void} run */
+  when(names, run) {
+    for (const name of names.split(" ")) this.addEventListener(name, (event) => run(/** @type {CustomEvent} */ (event).detail));
+  }
+
+  /** The output that the canvas shows: the first picture the card names. */
+  get output() {
+    return this.card.outputs.find((/** @type {any} */ o) => o.medium === "picture") ?? this.card.outputs[0];
+  }
+
+  /** @param {string} id */
+  async open(id) {
+    const session = await api.session(id);
+    const card = await api.recipe(session.recipe);
+    this.leave();
+    this.card = card;
+    this.session = session;
+    this.nodes = new Map(session.nodes.map((/** @type {TreeNode} */ node) => [node.id, node]));
+    this.seen.clear();
+    this.lastChild.clear();
+    for (const node of session.nodes) if (node.parent !== null) this.lastChild.set(node.parent, node.id);
+    this.head = session.head ?? session.nodes.at(-1)?.id ?? null;
+    this.pending = [];
+    this.draft = null;
+    const live = (this.live = new Live(id, this.head, this.output.name));
+    live.addEventListener("node", (event) => this.logged(/** @type {CustomEvent} */ (event).detail));
+    live.addEventListener("wrong", (event) => this.refused(/** @type {CustomEvent} */ (event).detail));
+    for (const name of ["frame", "busy", "progress", "state"]) live.addEventListener(name, (event) => this.passed(name, /** @type {CustomEvent} */ (event).detail));
+    this.say("opened");
+    this.say("given");
+    this.say("tree");
+  }
+
+  leave() {
+    this.live?.close();
+    this.live = null;
+    this.session = null;
+  }
+
+  /** @param {string} name @param {any} detail */
+  passed(name, detail) {
+    if (name === "frame" && detail.final !== false && detail.node !== null && detail.node !== undefined && !detail.probe && this.live) {
+      this.seen.set(detail.node, copyOf(this.live.picture, 96));
+      this.say("seen", detail.node);
+    }
+    this.say(name, detail);
+  }
+
+  /** Everything given at the head, with what is on its way. */
+  get given() {
+    return fold([...this.pathTo(this.head).map((node) => node.edit), ...this.pending.map((one) => one.edit)]);
+  }
+
+  /** @param {any} id @returns {TreeNode[]} from the root */
+  pathTo(id) {
+    const path = [];
+    for (let node = this.nodes.get(id); node; node = this.nodes.get(node.parent)) path.unshift(node);
+    return path;
+  }
+
+  /** @param {string} name */
+  slot(name) {
+    return this.card.conditions.find((/** @type {any} */ s) => s.name === name);
+  }
+
+  /** @param {any} edit */
+  commit(edit) {
+    if (!this.live) return;
+    if (!this.seedLocked && !touchesSeed(edit)) edit = { op: "several", edits: [edit, { op: "seed", value: anySeed() }] };
+    const seq = this.live.commit(edit);
+    this.pending.push({ seq, edit });
+    this.draft = null;
+    this.say("given");
+  }
+
+  /** @param {any} edit */
+  preview(edit) {
+    this.live?.preview(edit);
+  }
+
+  /** @param {any} detail */
+  logged({ seq, node }) {
+    this.pending = this.pending.filter((one) => one.seq !== seq);
+    this.nodes.set(node.id, node);
+    if (node.parent !== null) this.lastChild.set(node.parent, node.id);
+    this.head = node.id;
+    this.say("tree");
+    this.say("given");
+  }
+
+  /** @param {any} detail */
+  refused(detail) {
+    this.pending = this.pending.filter((one) => one.seq !== detail.seq);
+    this.draft = null;
+    this.say("wrong", detail);
+    this.say("given");
+  }
+
+  /** @param {any} id */
+  show(id) {
+    if (!this.live || id === this.head || !this.nodes.has(id) || this.pending.length) return;
+    this.head = id;
+    const parent = this.nodes.get(id)?.parent ?? null;
+    if (parent !== null) this.lastChild.set(parent, id);
+    this.live.show(id);
+    this.say("tree");
+    this.say("given");
+  }
+
+  get canUndo() {
+    const parent = this.nodes.get(this.head)?.parent;
+    return parent !== null && parent !== undefined && this.nodes.has(parent);
+  }
+
+  get canRedo() {
+    return this.lastChild.has(this.head);
+  }
+
+  undo() {
+    if (this.canUndo) this.show(this.nodes.get(this.head)?.parent);
+  }
+
+  redo() {
+    if (this.canRedo) this.show(this.lastChild.get(this.head));
+  }
+
+  /** @param {any} tool */
+  take(tool) {
+    if (this.tool && this.tool.sticky !== false && tool !== this.tool) this.lastTool = this.tool;
+    this.tool = tool;
+    this.say("tool");
+  }
+
+  /** @param {string} colour */
+  setColour(colour) {
+    this.colour = colour.toLowerCase();
+    this.say("colour");
+  }
+
+  /** @param {number} radius */
+  setRadius(radius) {
+    this.radius = Math.round(Math.max(0.5, Math.min(200, radius)) * 10) / 10;
+    this.say("radius");
+  }
+
+  /** Marks of all slots in page pixels: [{slot, index, points, radius, colour}]. */
+  get marks() {
+    const marks = [];
+    const given = this.given;
+    for (const slot of this.card.conditions) {
+      const value = given.conditions[slot.name];
+      const list = listIn(value);
+      if (!list) continue;
+      value[list].forEach((/** @type {any} */ mark, /** @type {number} */ index) => {
+        const points = mark.path?.length ? mark.path : mark.x !== undefined ? [[mark.x, mark.y]] : null;
+        if (points) marks.push({ slot: slot.name, index, points, radius: mark.radius ?? 3, colour: mark.color ?? null });
+      });
+    }
+    return marks;
+  }
+}
+
+const touchesSeed = (/** @type {any} */ edit) => edit.op === "seed" || (edit.op === "several" && edit.edits.some(touchesSeed));
+
+export const anySeed = () => Math.floor(Math.random() * 1_000_000);

@@ -1,0 +1,115 @@
+/** Forms from JSON schemas: the settings of a card, and any control that no widget was drawn for. */
+import { h } from "../dom.js";
+import { named, t, titleOf, w } from "../words.js";
+
+/**
+ * One field. `look` is called while it is being moved, `keep` when it is let go.
+ * @param {string} name @param {any} schema @param {{look: (v: any) => void, keep: (v: any) => void}} hear @param {any} [defs]
+ * @returns {{element: HTMLElement, show: (value: any) => void}}
+ */
+export function fieldOf(name, schema, hear, defs = {}) {
+  const plain = resolve(schema, defs);
+  const id = `field-${name}-${Math.random().toString(36).slice(2, 7)}`;
+  const title = schema.words?.title ?? named(name);
+  const help = schema.words?.help ?? (schema.description ? { en: schema.description, ko: schema.description } : null);
+  const { input, show } = inputOf(plain, id, hear);
+  const element = h("div", { class: "field", "data-field": name }, h("label", { for: id, title: help }, title), input);
+  return { element, show };
+}
+
+/** A schema without references; of several kinds the one that is not null, which is noted. @param {any} schema @param {any} defs */
+function resolve(schema, defs) {
+  let plain = schema;
+  if (plain.$ref) plain = { ...defs[plain.$ref.split("/").at(-1)], ...plain };
+  const kinds = plain.anyOf?.filter((/** @type {any} */ one) => one.type !== "null");
+  if (kinds?.length === 1) plain = { ...plain, ...resolve(kinds[0], defs), optional: plain.anyOf.length > 1 };
+  return plain;
+}
+
+/** @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
+function inputOf(schema, id, hear) {
+  if (schema.enum) return choiceOf(schema.enum, id, hear);
+  if (schema.type === "boolean") {
+    const box = h("input", { type: "checkbox", id, on: { change: () => hear.keep(box.checked) } });
+    return { input: box, show: (/** @type {any} */ v) => (box.checked = Boolean(v)) };
+  }
+  if (schema.type === "integer" || schema.type === "number") return numberOf(schema, id, hear);
+  if (schema.type === "string") {
+    const box = h("input", { type: schema.format === "color" ? "color" : "text", id, maxlength: schema.maxLength, on: { change: () => hear.keep(box.value) } });
+    return { input: box, show: (/** @type {any} */ v) => (box.value = v ?? schema.default ?? "") };
+  }
+  const box = h("textarea", { id, rows: 4, spellcheck: "false", class: "json", on: { change: () => read(box, hear.keep) } });
+  return { input: box, show: (/** @type {any} */ v) => (box.value = JSON.stringify(v ?? schema.default ?? null)) };
+}
+
+/** @param {HTMLTextAreaElement} box @param {(v: any) => void} keep */
+function read(box, keep) {
+  try {
+    const value = JSON.parse(box.value);
+    box.setCustomValidity("");
+    keep(value);
+  } catch (error) {
+    box.setCustomValidity(t(w("not_json")));
+    box.reportValidity();
+  }
+}
+
+/** @param {any[]} values @param {string} id @param {{keep: (v: any) => void}} hear */
+function choiceOf(values, id, hear) {
+  const box = h("select", { id, on: { change: () => hear.keep(values[box.selectedIndex]) } }, values.map((one) => h("option", { value: String(one) }, named(String(one)))));
+  return { input: box, show: (/** @type {any} */ v) => (box.selectedIndex = Math.max(0, values.indexOf(v))) };
+}
+
+/** A slider where both ends are known and near enough, and a box for the number. @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
+function numberOf(schema, id, hear) {
+  const low = schema.minimum ?? schema.exclusiveMinimum;
+  const high = schema.maximum ?? schema.exclusiveMaximum;
+  const whole = schema.type === "integer";
+  const slides = low !== undefined && high !== undefined && high - low <= 2000;
+  const step = whole ? 1 : slides ? Math.max(0.01, Math.round((high - low) / 2) / 100) : "any";
+  const box = h("input", { type: "number", min: low, max: high, step: whole ? 1 : "any", id: slides ? `${id}-box` : id, class: "number", placeholder: schema.optional ? w("auto") : null });
+  const slider = slides ? h("input", { type: "range", min: low, max: high, step, id }) : null;
+  if (slider) box.setAttribute("aria-labelledby", id);
+  const valueOf = (/** @type {HTMLInputElement} */ one) => (one.value === "" && schema.optional ? null : Number(one.value));
+  for (const one of [slider, box]) {
+    one?.addEventListener("input", () => {
+      if (!one.validity.valid) return;
+      for (const other of [slider, box]) if (other && other !== one) other.value = one.value;
+      if (one === slider) hear.look(valueOf(one));
+    });
+    one?.addEventListener("change", () => (one.validity.valid ? hear.keep(valueOf(one)) : one.reportValidity()));
+  }
+  const show = (/** @type {any} */ value) => {
+    if (document.activeElement === slider || document.activeElement === box) return;
+    box.value = value ?? "";
+    if (slider) slider.value = value ?? low;
+  };
+  return { input: h("div", { class: "number-row" }, slider, box), show };
+}
+
+/** A condition whose tool has no widget. @param {import("../room.js").Room} room @param {any} _view @param {any} slot */
+export function formWidget(room, _view, slot) {
+  const schema = slot.control?.schema ?? {};
+  const defs = schema.$defs ?? {};
+  const base = Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, one]) => [name, startOf(resolve(/** @type {any} */ (one), defs))]));
+  const now = () => room.given.conditions[slot.name] ?? base;
+  const edit = (/** @type {string} */ name, /** @type {any} */ value) => ({ op: "set", slot: slot.name, value: { ...now(), [name]: value } });
+  const fields = Object.entries(schema.properties ?? {}).map(([name, one]) => ({
+    name,
+    ...fieldOf(name, one, { look: (v) => room.preview(edit(name, v)), keep: (v) => room.commit(edit(name, v)) }, defs),
+  }));
+  const clear = slot.required ? null : h("button", { type: "button", class: "soft", on: { click: () => room.given.conditions[slot.name] && room.commit({ op: "drop", slot: slot.name }) } }, w("clear"));
+  const element = h("div", { class: "form", role: "group", "aria-label": titleOf(slot), "data-slot": slot.name }, fields.map((one) => one.element), clear);
+  const show = () => fields.forEach((one) => one.show(now()[one.name]));
+  room.when("given", () => element.isConnected && show());
+  show();
+  return { element };
+}
+
+/** @param {any} schema */
+function startOf(schema) {
+  if (schema.default !== undefined) return schema.default;
+  if (schema.enum) return schema.enum[0];
+  if (schema.type === "integer" || schema.type === "number") return schema.minimum ?? 0;
+  return { boolean: false, string: "", array: [], object: {} }[/** @type {string} */ (schema.type)] ?? null;
+}

@@ -1,0 +1,33 @@
+/** One of some names: a row of choices, and none. */
+import { h } from "../dom.js";
+import { titleOf, w } from "../words.js";
+
+/** @param {import("../room.js").Room} room @param {any} _view @param {any} slot */
+export function labelWidget(room, _view, slot) {
+  const field = Object.keys(slot.control.schema?.properties ?? { name: 0 })[0];
+  const choose = (/** @type {string | null} */ name) =>
+    room.commit(name === null ? { op: "drop", slot: slot.name } : { op: "set", slot: slot.name, value: { [field]: name } });
+  const choices = [null, ...slot.control.classes].filter((name) => name !== null || !slot.required);
+  const buttons = choices.map((name) => h("button", { type: "button", role: "radio", class: "chip", "data-value": name ?? "", on: { click: () => choose(name) } }, name ?? w("any")));
+  const group = h("div", { class: "chips", role: "radiogroup", "aria-label": titleOf(slot), on: { keydown: walk } }, buttons);
+  const show = () => {
+    const now = room.given.conditions[slot.name]?.[field] ?? null;
+    choices.forEach((name, i) => {
+      buttons[i].setAttribute("aria-checked", String(name === now));
+      buttons[i].tabIndex = name === now || (now === null && i === 0) ? 0 : -1;
+    });
+  };
+  room.when("given", () => group.isConnected && show());
+  show();
+
+  /** @param {KeyboardEvent} event */
+  function walk(event) {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    const next = (buttons.indexOf(/** @type {any} */ (document.activeElement)) + step + buttons.length) % buttons.length;
+    buttons[next].focus();
+    event.preventDefault();
+    event.stopPropagation();
+  }
+  return { element: group };
+}

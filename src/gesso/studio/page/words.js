@@ -1,0 +1,77 @@
+/**
+ * Every word of the page, in English and Korean, and the means to switch between them in place.
+ * Cards bring their own words ({en, ko}); this table has the rest. `w("key")` is a token: whoever shows it says it
+ * in the language of the moment, and says it again when the language is switched.
+ */
+import { TABLE } from "./word_table.js";
+import { NAMES } from "./name_table.js";
+
+/** @typedef {{key: string, vars?: Object<string, any>}} Token */
+/** @typedef {Token | {en?: string, ko?: string} | string | (() => string)} Words */
+
+const KEPT = "gesso.language";
+const watchers = new WeakMap();
+let language = startingLanguage();
+
+function startingLanguage() {
+  const kept = localStorage.getItem(KEPT);
+  if (kept === "en" || kept === "ko") return kept;
+  return (navigator.language || "en").toLowerCase().startsWith("ko") ? "ko" : "en";
+}
+
+export const lang = () => language;
+
+/** @param {string} key @param {Object<string, any>} [vars] @returns {Token} */
+export const w = (key, vars) => ({ key, vars });
+
+/** Words as text in the language of the moment. @param {Words | null | undefined} words @returns {string} */
+export function t(words) {
+  if (words === null || words === undefined) return "";
+  if (typeof words === "string") return words;
+  if (typeof words === "function") return words();
+  if ("key" in words) {
+    const row = TABLE[words.key];
+    if (!row) return words.key;
+    return row[language === "ko" ? 1 : 0].replace(/\{(\w+)\}/g, (_, name) => t(words.vars?.[name] ?? ""));
+  }
+  return words[language] ?? words.en ?? Object.values(words)[0] ?? "";
+}
+
+/** A name that a card gave without words for it ("num_steps"), as words. @param {string} name */
+export function named(name) {
+  const plain = name.replace(/_/g, " ");
+  return { en: NAMES[name]?.[0] ?? plain[0].toUpperCase() + plain.slice(1), ko: NAMES[name]?.[1] ?? plain };
+}
+
+/** What a slot, output or setting is called. @param {{name: string, title?: any}} thing */
+export function titleOf(thing) {
+  return thing.title && typeof thing.title === "object" && Object.keys(thing.title).length ? thing.title : named(thing.name);
+}
+
+/** Keep `put` in step with the language, as long as the element is on the page. @param {Element} element @param {() => void} put */
+export function keepSaying(element, put) {
+  put();
+  const puts = watchers.get(element) ?? [];
+  puts.push(put);
+  watchers.set(element, puts);
+  element.setAttribute("data-words", "");
+}
+
+/** @param {"en" | "ko"} wanted */
+export function speak(wanted) {
+  language = wanted;
+  localStorage.setItem(KEPT, wanted);
+  document.documentElement.lang = wanted;
+  for (const element of document.querySelectorAll("[data-words]")) watchers.get(element)?.forEach((/** @type {() => void} */ put) => put());
+  document.dispatchEvent(new CustomEvent("language"));
+}
+
+/** A time, said as people do. @param {number} stamp seconds since 1970 */
+export function ago(stamp) {
+  const seconds = Math.round(Date.now() / 1000 - stamp);
+  const say = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  if (seconds < 60) return say.format(0, "minute");
+  if (seconds < 3600) return say.format(-Math.round(seconds / 60), "minute");
+  if (seconds < 86400) return say.format(-Math.round(seconds / 3600), "hour");
+  return say.format(-Math.round(seconds / 86400), "day");
+}
