@@ -177,7 +177,8 @@ class Policies:
 
 def response_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
     """What each answer says to a browser: nothing but this server's own files runs, is shown, framed or connected to."""
-    sockets = " ".join(sorted(origin.replace("http", "ws", 1) for origin in settings.origins))
+    # A policy cannot name an IPv6 address; 'self' covers it.
+    sockets = " ".join(sorted(origin.replace("http", "ws", 1) for origin in settings.origins if "[" not in origin))
     csp = {
         "default-src": "'none'",
         "script-src": "'self'",

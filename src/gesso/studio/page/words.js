@@ -66,9 +66,11 @@ export function speak(wanted) {
   document.dispatchEvent(new CustomEvent("language"));
 }
 
-/** A time, said as people do. @param {number} stamp seconds since 1970 */
+/** A time, said as people do. @param {number | string} stamp seconds since 1970, or ISO 8601 */
 export function ago(stamp) {
-  const seconds = Math.round(Date.now() / 1000 - stamp);
+  const when = typeof stamp === "number" ? stamp : Date.parse(stamp) / 1000;
+  if (!Number.isFinite(when)) return "";
+  const seconds = Math.max(0, Math.round(Date.now() / 1000 - when));
   const say = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   if (seconds < 60) return say.format(0, "minute");
   if (seconds < 3600) return say.format(-Math.round(seconds / 60), "minute");

@@ -74,7 +74,7 @@ export function history(room, place, compare) {
       rail,
       picture,
       colour && h("i", { class: "drop", style: { backgroundColor: colour } }),
-      h("span", { class: "said" }, said, node.time && current ? h("small", {}, () => ago(node.time)) : null),
+      h("span", { class: "said" }, said, current && (node.created ?? node.time) ? h("small", {}, () => ago(node.created ?? node.time)) : null),
       split,
       star,
     );
