@@ -16,7 +16,7 @@ MAX_SEED = 2**53 - 1  # exact in JSON and JavaScript too
 
 
 class Request(BaseModel):
-    """Recipe, weights {role: sha256}, conditions, seed, settings. JSON both ways without loss."""
+    """Recipe, weights {role: sha256}, conditions, seed, settings. JSON both ways without loss; equal where all of these are."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -72,6 +72,10 @@ class Request(BaseModel):
         return cls.build(
             card, values, seed=data.get("seed", 0), settings=parts["settings"], weights=parts["weights"], preset=data.get("preset", "")
         )
+
+    def __hash__(self) -> int:
+        # Mappings have no hash; settings are left out, since theirs is only as good as their fields'.
+        return hash((self.recipe, self.preset, self.seed, frozenset(self.conditions.items()), frozenset(self.weights.items())))
 
     def canonical(self) -> str:
         """The request as one line of JSON with sorted keys: equal requests have equal text."""

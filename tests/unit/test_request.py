@@ -97,3 +97,22 @@ def test_bad_json_is_a_gesso_error(card: Card, request_: Request, change: dict):
 def test_json_that_is_no_object_is_a_gesso_error(card: Card, value: Any):
     with pytest.raises(GessoError):
         Request.from_json(value, card)
+
+
+def test_equal_requests_are_equal_and_have_one_hash(card: Card, pixels: np.ndarray):
+    given = {"photo": pixels, "tags": ["warm"]}
+    one, two = (Request.build(card, given, seed=3, weights={"toy": "0" * 64}) for _ in range(2))
+    assert one == two and hash(one) == hash(two)
+    assert Request.from_json(json.loads(one.canonical()), card) == one
+    darker = pixels.copy()
+    darker[0, 0, 0] ^= 1
+    for other in (
+        Request.build(card, given | {"photo": darker}, seed=3, weights={"toy": "0" * 64}),
+        Request.build(card, given | {"tags": ["warmer"]}, seed=3, weights={"toy": "0" * 64}),
+        Request.build(card, given, seed=4, weights={"toy": "0" * 64}),
+        Request.build(card, given, seed=3),
+        Request.build(card, given, seed=3, weights={"toy": "0" * 64}, settings={"num_steps": 4}),
+        Request.build(card, given, seed=3, weights={"toy": "0" * 64}, preset="other"),
+    ):
+        assert one != other and len({one, other}) == 2
+    assert one != None and one != one.to_json()  # noqa: E711

@@ -7,7 +7,8 @@ meets an earlier one, and what the studio draws for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,14 +16,23 @@ from pydantic import BaseModel, ConfigDict
 
 from gesso.ports import Frame, Ports, PortSizes
 
+PLAIN = (str, int, float, bool, type(None))
 Clean = Mapping[str, Any]  # one example, as its dataset gives it
 Truth = dict[str, Any]  # what only the simulator knows
 
 
 class Condition(BaseModel):
-    """A frozen value that a user gave."""
+    """A frozen value that a user gave; equal to another of its class with the same contents, arrays by their values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return self.fingerprint() == other.fingerprint() if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint())
 
     kind: ClassVar[str]
     repeatable: ClassVar[bool] = False  # may its flag be given more than once; the values are then merged in order
@@ -71,7 +81,44 @@ class Condition(BaseModel):
         """(height, width), if this value is a page on which places are counted."""
         return None
 
+    def fingerprint(self) -> str:
+        """A hash of what the value holds, made anew each time: somebody may have written into an array."""
+        return fingerprint(self)
+
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         """What the studio draws: {"tool": its name, "schema": JSON schema of a value, and the options it needs}."""
         return {"tool": cls.kind, "schema": cls.model_json_schema()}
+
+
+def fingerprint(value: Any) -> str:
+    """A hash of nested values: models by class and fields, arrays by dtype, shape and values, the rest by its repr."""
+    hashed = hashlib.blake2b(digest_size=16)
+    for part in _parts(value):
+        hashed.update(len(part).to_bytes(8, "little"))
+        hashed.update(part)
+    return hashed.hexdigest()
+
+
+def _parts(value: Any) -> Iterator[bytes | memoryview]:
+    """What tells a value from others, piece by piece; each container says how much follows."""
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        yield f"array {value.dtype.str} {value.shape}".encode()
+        yield np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
+    elif isinstance(value, BaseModel):
+        names = list(type(value).model_fields)
+        yield f"model {type(value).__module__}.{type(value).__qualname__} {names}".encode()
+        for name in names:
+            yield from _parts(getattr(value, name, None))
+    elif isinstance(value, Mapping):
+        yield f"mapping {len(value)}".encode()
+        for key, inner in sorted(value.items(), key=lambda item: repr(item[0])):
+            yield repr(key).encode("utf-8", "backslashreplace")
+            yield from _parts(inner)
+    elif isinstance(value, (list, tuple)) and not all(type(one) in PLAIN for one in value):
+        yield f"sequence {len(value)}".encode()
+        for one in value:
+            yield from _parts(one)
+    else:
+        plain = value.item() if isinstance(value, np.generic) else tuple(value) if isinstance(value, list) else value
+        yield f"plain {plain!r}".encode("utf-8", "backslashreplace")
