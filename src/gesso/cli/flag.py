@@ -148,7 +148,7 @@ def outs(out: Path | None, card: Card, seeds: list[int | None]) -> list[Path | N
             path = out.with_name(out.name.replace("{seed}", str(seed or 0)))
         else:
             path = out if len(seeds) == 1 else out.with_name(f"{out.stem}-{seed}{out.suffix}")
-        check_out(path)
+        check_out(path, card)
         paths.append(path)
     return paths
 

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import WithJsonSchema, field_serializer, field_validator
+from pydantic import Field, WithJsonSchema, field_serializer, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from gesso.conditions.condition import Clean, Condition, Truth
-from gesso.media.picture import data_url, from_data_url, read_picture, to_white
+from gesso.errors import GessoError
+from gesso.media.density import Dpi
+from gesso.media.picture import data_url, from_data_url, read_sheet, sheet_from_data_url, to_white
 from gesso.ports import Frame, Ports, PortSizes
 
 Pixels = Annotated[np.ndarray, WithJsonSchema({"type": "string", "format": "uri", "description": "a PNG as a data: URL"})]
 
 
 class Picture(Condition):
-    """`pixels` is uint8 [h w], [h w 3] or [h w 4], as read (turned as its EXIF says); losslessly PNG in JSON."""
+    """`pixels` is uint8 [h w], [h w 3] or [h w 4], as read (in sRGB, turned as its EXIF says); losslessly PNG in JSON.
+
+    `dpi` is what its file says, for outputs of the same size; in JSON it is inside the PNG.
+    """
 
     kind: ClassVar[str] = "picture"
     pixels: Pixels
+    dpi: SkipJsonSchema[Dpi | None] = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_dpi(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and isinstance(value.get("pixels"), str):
+            with suppress(GessoError):  # the field's own validator says what is wrong, and where
+                sheet = sheet_from_data_url(value["pixels"])
+                return {"dpi": sheet.dpi, **value, "pixels": sheet.pixels}
+        return value
 
     @field_validator("pixels", mode="before")
     @classmethod
@@ -28,15 +45,17 @@ class Picture(Condition):
 
     @field_serializer("pixels")
     def _to_json(self, value: np.ndarray) -> str:
-        return data_url(value)
+        return data_url(value, self.dpi)
 
     @classmethod
     def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
         if isinstance(given, Mapping):
             return cls.model_validate(given)
         if isinstance(given, str) and given.startswith("data:"):
-            return cls(pixels=from_data_url(given))
-        return cls(pixels=read_picture(given, where=given if isinstance(given, str) else where))
+            sheet = sheet_from_data_url(given)
+        else:
+            sheet = read_sheet(given, where=given if isinstance(given, str) else where)
+        return cls(pixels=sheet.pixels, dpi=sheet.dpi)
 
     @property
     def page(self) -> tuple[int, int]:

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gesso.errors import GessoError
+from gesso.media.density import Dpi
 from gesso.media.file import write_atomic
+from gesso.media.layers import RGB, Layered, layered
+from gesso.media.ora import encode_ora
 from gesso.media.picture import data_url, encode_png
-from gesso.media.png import with_text
+from gesso.media.psd import encode_psd
 from gesso.record import KEYWORD, encoded, plain
 
 if TYPE_CHECKING:
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from gesso.card import Card
     from gesso.record import Record
     from gesso.request import Request
+
+
+LAYERED = (".ora", ".psd")
 
 
 class Result:
@@ -61,38 +67,72 @@ class Result:
         return next((out.name for out in self.card.outputs if out.medium == "picture" and out.name in self.outputs), None)
 
     def png(self, name: str | None = None) -> bytes:
-        """A picture as PNG with the record inside."""
+        """A picture as PNG, in sRGB, with the record inside, and the DPI of a given picture of its size."""
         chosen = name or self.shown
         if chosen is None or chosen not in self.outputs or self._medium(chosen) != "picture":
             pictures = ", ".join(out.name for out in self.card.outputs if out.medium == "picture")
             what = f"{self.card.name} makes no picture {name!r}" if name else f"{self.card.name} makes no picture"
             raise GessoError(what, where="--take" if name else "--out", fix=f"one of {pictures}" if pictures else "save it as .json")
-        return with_text(encode_png(self.outputs[chosen]), {KEYWORD: self.record.text(), "parameters": self.record.parameters()})
+        pixels = self.outputs[chosen]
+        return encode_png(pixels, self._texts(), dpi=self._dpi(pixels.shape[:2]), srgb=True)
+
+    def layered(self, name: str | None = None) -> Layered:
+        """The line over its flats: the output `name`, or the first, whose medium is "layers".
+
+        Such an output is {"line": uint8 [h w], "flats": uint8 [h w 3]} and may have {"names": {"#rrggbb": a layer's name}}.
+        """
+        chosen = next((out.name for out in self.card.outputs if out.medium == "layers" and name in (None, out.name)), None)
+        if chosen is None or chosen not in self.outputs:
+            what = f"{self.card.name} makes no layers {name!r}" if name else f"{self.card.name} makes no layers"
+            raise GessoError(what, where="--take" if name else "--out", fix="save it as .png")
+        said = self.outputs[chosen]
+        names = {_rgb(colour): words for colour, words in said.get("names", {}).items()}
+        return layered(said["line"], said["flats"], names, dpi=self._dpi(said["line"].shape))
+
+    def ora(self, name: str | None = None) -> bytes:
+        """Layers as OpenRaster, with the record inside the merged picture."""
+        return encode_ora(self.layered(name), self._texts())
+
+    def psd(self, name: str | None = None) -> bytes:
+        """Layers as a Photoshop document, with the record's line of parameters inside."""
+        return encode_psd(self.layered(name), {"parameters": self.record.parameters()})
 
     def values(self) -> dict[str, Any]:
-        """Outputs that are no pictures, as JSON holds them."""
-        return {name: plain(value) for name, value in self.outputs.items() if not self._medium(name).startswith("picture")}
+        """Outputs that are neither pictures nor layers, as JSON holds them."""
+        return {name: plain(value) for name, value in self.outputs.items() if not self._is_shown(name)}
 
     def json(self) -> bytes:
-        """All outputs, pictures as data URLs, and the record."""
-        pictures = {name: _urls(value) for name, value in self.outputs.items() if self._medium(name).startswith("picture")}
+        """All outputs, pictures and layers as data URLs, and the record."""
+        pictures = {name: _urls(value) for name, value in self.outputs.items() if self._is_shown(name)}
         told = {"outputs": self.values() | pictures, "record": self.record.to_json()}
         return encoded(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
 
     def save(self, path: str | Path, name: str | None = None) -> Path:
         """Write a picture (`name`, or the first) and the record into a .png, or all outputs and the record into a .json.
 
-        Whole or not at all; folders are made.
+        A result with layers is written into an .ora or a .psd as well. Whole or not at all; folders are made.
         """
         target = Path(path)
-        check_out(target)
-        data = self.json() if target.suffix.lower() == ".json" else self.png(name)
+        check_out(target, self.card)
+        kind = target.suffix.lower()
+        data = self.json() if kind == ".json" else {".png": self.png, ".ora": self.ora, ".psd": self.psd}[kind](name)
         make_folder(target.parent)
         write_atomic(target, data)
         return target
 
     def _medium(self, name: str) -> str:
         return next((out.medium for out in self.card.outputs if out.name == name), "")
+
+    def _is_shown(self, name: str) -> bool:
+        return self._medium(name) in ("picture", "pictures", "layers")
+
+    def _texts(self) -> dict[str, str]:
+        return {KEYWORD: self.record.text(), "parameters": self.record.parameters()}
+
+    def _dpi(self, size: tuple[int, ...]) -> Dpi | None:
+        """What the first given picture of that (height, width) says of its print."""
+        given = (value for value in self.request.conditions.values() if value.page == tuple(size))
+        return next((dpi for value in given if (dpi := getattr(value, "dpi", None)) is not None), None)
 
     def _repr_png_(self) -> bytes | None:
         return None if self.shown is None else self.png()
@@ -110,10 +150,14 @@ class Result:
         return f"<div>{''.join(cells)}<p>{html.escape(self.card.name)}, seed {self.request.seed}</p></div>"
 
 
-def check_out(path: Path) -> None:
-    """Refuse, before any work is done, a name that no result could be written to."""
-    if path.suffix.lower() not in {".png", ".json"}:
-        raise GessoError("results are written as .png or .json", where=path, fix=f"{path.stem or 'result'}.png")
+def check_out(path: Path, card: Card | None = None) -> None:
+    """Refuse, before any work is done, a name that no result (of the card's recipe) could be written to."""
+    kind, has_layers = path.suffix.lower(), card is None or any(out.medium == "layers" for out in card.outputs)
+    if kind not in (".png", ".json", *LAYERED):
+        kinds = ".png, .ora, .psd or .json" if has_layers else ".png or .json"
+        raise GessoError(f"results are written as {kinds}", where=path, fix=f"{path.stem or 'result'}.png")
+    if kind in LAYERED and not has_layers:
+        raise GessoError(f"{card.name if card else 'it'} makes no layers", where=path, fix=f"{path.stem or 'result'}.png")
     if path.is_dir():
         raise GessoError("cannot write: a folder of that name is in the way", where=path, fix="give the name of a file")
 
@@ -148,7 +192,14 @@ def _image(pixels: np.ndarray) -> Image:
     return Image.fromarray(pixels)
 
 
+def _rgb(colour: str) -> RGB:
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
+
+
 def _urls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: data_url(one) if isinstance(one, np.ndarray) else plain(one) for name, one in value.items()}
     return [data_url(one) for one in value] if isinstance(value, tuple) else data_url(value)
 
 
