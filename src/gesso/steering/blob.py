@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gesso.errors import GessoError
@@ -24,10 +24,8 @@ def lighten(value: Any) -> tuple[Any, dict[str, str]]:
         nonlocal seen
         seen += 1
         if seen > MOST or depth > DEEPEST:
-            what = "holds more than a million values" if seen > MOST else "is nested too deep"
-            raise GessoError(
-                what, where="edit", fix="split it into smaller edits" if seen > MOST else "give fewer brackets within brackets"
-            )
+            what = "holds more than a million values, or brackets nested too deep"
+            raise GessoError(what, where="edit", fix="split it into smaller edits")
         if isinstance(one, str):
             if len(one) < LONG:
                 return one
@@ -49,18 +47,30 @@ def lighten(value: Any) -> tuple[Any, dict[str, str]]:
 
 def restore(light: Any, text_of: Callable[[str], str]) -> Any:
     """The JSON as it was given."""
-    if isinstance(light, dict):
+    if isinstance(light, Mapping):
         if set(light) == {KEY}:
             return text_of(light[KEY])
         return {name: restore(one, text_of) for name, one in light.items()}
     return [restore(one, text_of) for one in light] if isinstance(light, list) else light
 
 
-def hashes(light: Any) -> set[str]:
-    """Which blobs it names."""
-    if isinstance(light, dict):
-        return {str(light[KEY])} if set(light) == {KEY} else set().union(*map(hashes, light.values()))
-    return set().union(*map(hashes, light)) if isinstance(light, list) else set()
+def texts_of(value: Any) -> Iterator[str]:
+    """All texts in JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (Mapping, list, tuple)):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from texts_of(one)
+
+
+def hashes(light: Any, depth: int = 0) -> set[str]:
+    """Which blobs it names; GessoError where its brackets are nested too deep."""
+    if depth > 2 * DEEPEST:
+        raise GessoError("brackets are nested too deep", where="edit", fix="give fewer brackets within brackets")
+    if isinstance(light, Mapping) and set(light) == {KEY}:
+        return {str(light[KEY])}
+    inside = light.values() if isinstance(light, Mapping) else light if isinstance(light, list) else ()
+    return set().union(*(hashes(one, depth + 1) for one in inside))
 
 
 def hash_of(text: str) -> str:

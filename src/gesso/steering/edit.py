@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -11,8 +11,10 @@ from gesso.card import readable
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
 from gesso.request import MAX_SEED
+from gesso.steering.blob import texts_of
 
 MAX_EDITS = 1000  # in one step
+PNG = "data:image/png;base64,iVBORw0KGgo"
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -89,9 +91,7 @@ def parse_edit(given: Any) -> Any:
     if isinstance(given, _Step):
         return given
     if not isinstance(given, Mapping):
-        raise GessoError(
-            f"an edit is a JSON object, not {type(given).__name__}", where="edit", fix='{"op": "merge", "slot": …, "value": …}'
-        )
+        raise GessoError(f"is a JSON object, not {type(given).__name__}", where="edit", fix='{"op": "merge", "slot": …, "value": …}')
     try:
         return EDIT.validate_python(dict(given))
     except ValidationError as error:
@@ -121,3 +121,25 @@ def to_json(edit: Any) -> dict[str, Any]:
 
 def singles(edit: Any) -> tuple[Any, ...]:
     return edit.edits if isinstance(edit, Several) else (edit,)
+
+
+def valued(light: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The JSON of those of an edit's steps that give a slot a value, in order."""
+    steps = light["edits"] if light["op"] == "several" else [light]
+    return [one for one in steps if one["op"] in ("merge", "set")]
+
+
+def exactly(edit: Any, values: Sequence[Condition]) -> Any:
+    """The edit with values as they were read, where its JSON holds pictures in a format whose decoders differ in the last bit.
+
+    `values` are those of its merges and sets, in order. PNGs stay as they were given.
+    """
+    left = iter(values)
+    made: list[Any] = []
+    for one in singles(edit):
+        if isinstance(one, (Merge, Set)):
+            value = next(left)
+            if any(text[:11].lower() == "data:image/" and not text.startswith(PNG) for text in texts_of(one.value)):
+                one = one.model_copy(update={"value": value.model_dump(mode="json")})
+        made.append(one)
+    return edit.model_copy(update={"edits": tuple(made)}) if isinstance(edit, Several) else made[0]

@@ -128,6 +128,5 @@ def to_request(card: Card, state: State, *, weights: Mapping[str, str] | None = 
 
 def _known_setting(card: Card, name: str) -> None:
     if name not in card.settings.model_fields:
-        raise GessoError(
-            f"{card.name} has no setting {name!r}", where=name, fix="one of " + (", ".join(card.settings.model_fields) or "none")
-        )
+        known = ", ".join(card.settings.model_fields)
+        raise GessoError(f"{card.name} has no setting {name!r}", where=name, fix=f"one of {known}" if known else "it has none")

@@ -120,6 +120,4 @@ class Table:
             yield
         except (sqlite3.Error, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise GessoError(
-                f"the sessions cannot be read or written: {reason}", where=self.name, fix="check the disk and the file"
-            ) from error
+            raise GessoError(f"sessions cannot be kept here: {reason}", where=self.name, fix="check the disk and the file") from error

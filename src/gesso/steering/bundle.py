@@ -1,0 +1,175 @@
+"""A session as one file: a zip of session.json and its long texts by hash, read with a budget and much distrust."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from gesso.card import readable
+from gesso.errors import GessoError
+from gesso.media.budget import in_megabytes
+from gesso.media.file import parse_json
+from gesso.steering import blob
+from gesso.steering.draft import Limits
+from gesso.steering.session import Node, Session, clean_name
+
+FORMAT = 1
+INDEX = "session.json"
+BLOB = re.compile(r"blobs/([0-9a-f]{64})")
+END, ZIP64, END_SIZE, ZIP64_SIZE = b"PK\x05\x06", b"PK\x06\x07", 22, 20
+MAX_DIRECTORY = 2**24  # bytes of the zip's own list of files, which is read whole
+MAX_INDEX = 2**27
+MAX_TEXTS = 2**30  # bytes of all long texts, unpacked
+MAX_NODES = 20_000
+WHERE = "session file"
+FIX = "a file that Gesso's studio exported"
+
+Id = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class FileNode(BaseModel):
+    """A node as the file holds it; ids hold within the file only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Id
+    parent: Id | None
+    edit: dict[str, Any]
+    name: str = ""
+    favourite: bool = Field(default=False, strict=True)
+    created: str = Field(default="", max_length=40)
+
+    @field_validator("name")
+    @classmethod
+    def _clean(cls, value: str) -> str:
+        return clean_name(value, "name")
+
+    @field_validator("created")
+    @classmethod
+    def _time(cls, value: str) -> str:
+        return datetime.fromisoformat(value).isoformat(timespec="milliseconds") if value else value
+
+
+class Bundle(BaseModel):
+    """session.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gesso_session: Literal[1]
+    recipe: str = Field(max_length=100)
+    preset: str = Field(default="", max_length=100)
+    weights: dict[str, Annotated[str, Field(max_length=100)]] = Field(default_factory=dict, max_length=100)
+    title: str = ""
+    head: Id
+    nodes: tuple[FileNode, ...] = Field(min_length=1, max_length=MAX_NODES)
+
+    @field_validator("title")
+    @classmethod
+    def _clean(cls, value: str) -> str:
+        return clean_name(value, "title")
+
+    @model_validator(mode="after")
+    def _a_tree(self) -> Self:
+        seen: set[str] = set()
+        for node in self.nodes:
+            if (node.parent is None) != (not seen) or (node.parent is not None and node.parent not in seen):
+                raise ValueError(f"node {node.id!r} does not hang on one before it")
+            if node.id in seen:
+                raise ValueError(f"two nodes are named {node.id!r}")
+            seen.add(node.id)
+        if self.head not in seen:
+            raise ValueError(f"the head {self.head!r} is none of the nodes")
+        return self
+
+    @classmethod
+    def of(cls, session: Session, nodes: Sequence[Node]) -> Self:
+        kept = tuple(
+            FileNode(id=n.id, parent=n.parent, edit=dict(n.edit), name=n.name, favourite=n.favourite, created=n.created) for n in nodes
+        )
+        about = {"recipe": session.recipe, "preset": session.preset, "weights": dict(session.weights), "title": session.title}
+        return cls(gesso_session=FORMAT, head=session.head, nodes=kept, **about)
+
+
+def pack(bundle: Bundle, texts: Mapping[str, str]) -> bytes:
+    """The zip; the same session gives the same bytes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=False, compresslevel=6) as packed:
+        index = json.dumps(bundle.model_dump(mode="json"), ensure_ascii=True, separators=(",", ":"))
+        for name, text in {INDEX: index, **{f"blobs/{sha256}": texts[sha256] for sha256 in sorted(texts)}}.items():
+            about = zipfile.ZipInfo(name)  # of 1980: when it was packed says nothing about it
+            about.compress_type, about.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
+            packed.writestr(about, text.encode())
+    return file.getvalue()
+
+
+def unpack(data: bytes, limits: Limits) -> tuple[Bundle, dict[str, str]]:
+    """What a zip holds: session.json checked against its schema, and the long texts, each of the hash that it is named by."""
+    _check_directory(data)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            names = _names(packed)
+            bundle = _bundle(_unpacked(packed, names[INDEX], MAX_INDEX))
+            left = min(MAX_TEXTS, limits.max_owner_bytes)
+            texts: dict[str, str] = {}
+            for name, info in names.items():
+                if name != INDEX:
+                    raw = _unpacked(packed, info, left)
+                    left -= len(raw)
+                    texts[name.removeprefix("blobs/")] = raw.decode()
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError, OSError, RuntimeError, ValueError) as error:
+        if isinstance(error, GessoError):
+            raise
+        raise GessoError(f"is damaged ({type(error).__name__})", where=WHERE, fix=FIX) from error
+    needed = set().union(*(blob.hashes(node.edit) for node in bundle.nodes))
+    if needed != set(texts) or any(blob.hash_of(text) != sha256 for sha256, text in texts.items()):
+        raise GessoError("some of its parts are missing, or are not what they are named", where=WHERE, fix=FIX)
+    return bundle, texts
+
+
+def _check_directory(data: bytes) -> None:
+    """Refuse what is no zip, or one whose own list of files would fill the memory; ours have no comment and are no zip64."""
+    end = data[-END_SIZE:]
+    if len(data) < END_SIZE or not end.startswith(END) or data[-END_SIZE - ZIP64_SIZE :].startswith(ZIP64):
+        raise GessoError("is no zip, or was cut off", where=WHERE, fix=FIX)
+    if int.from_bytes(end[12:16], "little") > MAX_DIRECTORY:
+        raise GessoError("lists more files than a session has", where=WHERE, fix=FIX)
+
+
+def _names(packed: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    names: dict[str, zipfile.ZipInfo] = {}
+    for info in packed.infolist():
+        if info.filename in names or not (info.filename == INDEX or BLOB.fullmatch(info.filename)):
+            raise GessoError(f"holds {info.filename[:60]!r}, which no session has", where=WHERE, fix=FIX)
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
+            raise GessoError("is packed in a way that is not read here", where=WHERE, fix=FIX)
+        names[info.filename] = info
+    if INDEX not in names:
+        raise GessoError(f"holds no {INDEX}", where=WHERE, fix=FIX)
+    return names
+
+
+def _unpacked(packed: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
+    with packed.open(info) as file:
+        data = file.read(most + 1) if info.file_size <= most else None
+    if data is None or len(data) > most:
+        raise GessoError(f"unpacks to more than {in_megabytes(most)}", where=WHERE, fix="a smaller session")
+    return data
+
+
+def _bundle(index: bytes) -> Bundle:
+    given = parse_json(index, where=WHERE)
+    if not isinstance(given, dict) or given.get("gesso_session") != FORMAT:
+        raise GessoError("is no session of this version of Gesso", where=WHERE, fix=FIX)
+    try:
+        return Bundle.model_validate(given)
+    except ValidationError as error:
+        wrong = readable(error)
+        raise GessoError(f"{wrong.where}: {wrong.what}", where=WHERE, fix=FIX) from None
