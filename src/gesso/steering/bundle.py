@@ -28,7 +28,7 @@ END, ZIP64, END_SIZE, ZIP64_SIZE = b"PK\x05\x06", b"PK\x06\x07", 22, 20
 MAX_DIRECTORY = 2**24  # bytes of the zip's own list of files, which is read whole
 MAX_INDEX = 2**27
 MAX_TEXTS = 2**30  # bytes of all long texts, unpacked
-MAX_NODES = 20_000
+MAX_USES = 2**32  # bytes of the texts again for each node that names them: all of them are read
 WHERE = "session file"
 FIX = "a file that Gesso's studio exported"
 
@@ -69,7 +69,7 @@ class Bundle(BaseModel):
     weights: dict[str, Annotated[str, Field(max_length=100)]] = Field(default_factory=dict, max_length=100)
     title: str = ""
     head: Id
-    nodes: tuple[FileNode, ...] = Field(min_length=1, max_length=MAX_NODES)
+    nodes: tuple[FileNode, ...] = Field(min_length=1)
 
     @field_validator("title")
     @classmethod
@@ -103,6 +103,8 @@ def pack(bundle: Bundle, texts: Mapping[str, str]) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=False, compresslevel=6) as packed:
         index = json.dumps(bundle.model_dump(mode="json"), ensure_ascii=True, separators=(",", ":"))
+        if len(index) > MAX_INDEX or sum(map(len, texts.values())) > MAX_TEXTS:
+            raise GessoError("is too large to be carried in one file", where="session", fix="carry its pictures one by one")
         for name, text in {INDEX: index, **{f"blobs/{sha256}": texts[sha256] for sha256 in sorted(texts)}}.items():
             about = zipfile.ZipInfo(name)  # of 1980: when it was packed says nothing about it
             about.compress_type, about.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
@@ -128,7 +130,12 @@ def unpack(data: bytes, limits: Limits) -> tuple[Bundle, dict[str, str]]:
         if isinstance(error, GessoError):
             raise
         raise GessoError(f"is damaged ({type(error).__name__})", where=WHERE, fix=FIX) from error
-    needed = set().union(*(blob.hashes(node.edit) for node in bundle.nodes))
+    if len(bundle.nodes) > limits.max_nodes:
+        raise GessoError(f"has {len(bundle.nodes)} nodes", where=WHERE, fix=f"at most {limits.max_nodes}")
+    uses = [sha256 for node in bundle.nodes for sha256 in blob.hashes(node.edit)]
+    if sum(len(texts.get(sha256, "")) for sha256 in uses) > MAX_USES:
+        raise GessoError("names its large parts too often", where=WHERE, fix="a smaller session")
+    needed = set(uses)
     if needed != set(texts) or any(blob.hash_of(text) != sha256 for sha256, text in texts.items()):
         raise GessoError("some of its parts are missing, or are not what they are named", where=WHERE, fix=FIX)
     return bundle, texts
