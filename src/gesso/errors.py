@@ -22,3 +22,7 @@ class MissingExtra(GessoError):
     def __init__(self, package: str, extra: str, *, purpose: str) -> None:
         super().__init__(f"{purpose} needs the package {package!r}", fix=f"pip install 'gesso[{extra}]'")
         self.package, self.extra = package, extra
+
+
+class Stopped(Exception):
+    """Work was given up on the way because somebody asked for that: no mistake, and nothing came of it."""

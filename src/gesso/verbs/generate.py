@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gesso.errors import GessoError
+from gesso.errors import GessoError, Stopped
 from gesso.families.family import Inputs, Output
 from gesso.media.tensor import from_tensor
 from gesso.ports import Frame, join
@@ -25,6 +26,8 @@ from gesso.verbs.result import Result
 
 MOST_THREADS = 4  # unless asked for
 MAX_THREADS = 256
+Made = Sequence[tuple[Frame, Output]]
+Sampler = Callable[[Assembled, Request, Any, "Watch"], Made]
 
 
 def run(
@@ -34,44 +37,84 @@ def run(
     on_output: Callable[[Output], None] | None = None,
     threads: int | None = None,
     files: Mapping[str, str] | None = None,
+    stop: Callable[[], bool] | None = None,
+    sample: Sampler | None = None,
 ) -> Result:
     """Make what the request asks for, one item a forward pass.
 
     `on_output` is given each preview (an Output that is not final). `threads` (None: one a processor, at most 4) is
     torch's number while this runs, because it moves last bits; the record says it. `files` {condition: file's name} goes into the
-    record. GessoError where the output is not finite, or there is none.
+    record. `stop` is asked between frames and steps, and once it says yes Stopped is raised. `sample` stands in for `sampled`.
+    GessoError where the output is not finite, or there is none.
     """
     recipe, preset = assembled.recipe, assembled.preset
     if request.recipe != recipe.name:
         raise GessoError(f"this request is for {request.recipe!r}, not {recipe.name!r}", where="request")
-    family = recipe.family(preset)
-    made: list[tuple[Frame, Output]] = []
-    needs_grad = bool(getattr(family, "needs_grad", False))
+    needs_grad = bool(getattr(recipe.family(preset), "needs_grad", False))
     number = default_threads() if threads is None else threads
     if not 1 <= number <= MAX_THREADS:
         raise GessoError(f"{number} threads cannot be", where="threads", fix=f"1 to {MAX_THREADS}")
+    watch = Watch(on_output, stop)
     with fixed_threads(number), torch.enable_grad() if needs_grad else torch.inference_mode():
-        for frame in recipe.frames(request, preset):
-            inputs = encode(assembled, request, frame)
-            # Frames are views of one item, so each starts from the same dice.
-            rng = torch.Generator().manual_seed(request.seed)
-            for output in family.sample(assembled.networks, inputs, rng, request.settings):
-                if output.final:
-                    check_finite(output, recipe.name)
-                    made.append((frame, output))
-                elif on_output is not None:
-                    on_output(output)
-        if not made:
-            raise GessoError(
-                f"{recipe.name} made no output", where=recipe.name, fix="its family's sample must end with an Output that is final"
-            )
-        outputs = recipe.finish(request, made) if recipe.finish else finish(assembled, made)
-    if not outputs:
-        raise GessoError("the recipe's finish gave nothing", where=recipe.name, fix="give the outputs that the card names")
-    outputs = {name: _checked(assembled, name, value) for name, value in outputs.items()}
+        made = (sample or sampled)(assembled, request, request.settings, watch)
+        watch.ask()
+        outputs = finished(assembled, request, made)
     now = datetime.now(UTC)
     describe = partial(record, request, outputs, threads=number, dtype=_dtype(assembled), files=files, time=now)
     return Result(recipe.card, outputs, request, describe)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who looks on: `on_output` sees previews, `stop` may end the work."""
+
+    on_output: Callable[[Output], None] | None = None
+    stop: Callable[[], bool] | None = None
+
+    def ask(self) -> None:
+        """Stopped where somebody wants no more of it."""
+        if self.stop is not None and self.stop():
+            raise Stopped
+
+    def see(self, output: Output) -> None:
+        self.ask()
+        if not output.final and self.on_output is not None:
+            self.on_output(output)
+
+
+def sampled(assembled: Assembled, request: Request, settings: Any, watch: Watch) -> Made:
+    """The final outputs of the networks, frame by frame: all that comes before the recipe's finish.
+
+    Of the request it reads the frames and shapes that the recipe makes of it, the conditions that the card calls the network's,
+    and the seed; the family reads `settings`.
+    """
+    recipe = assembled.recipe
+    family = recipe.family(assembled.preset)
+    made: list[tuple[Frame, Output]] = []
+    for frame in recipe.frames(request, assembled.preset):
+        watch.ask()
+        inputs = encode(assembled, request, frame)
+        # Frames are views of one item, so each starts from the same dice.
+        rng = torch.Generator().manual_seed(request.seed)
+        for output in family.sample(assembled.networks, inputs, rng, settings):
+            watch.see(output)
+            if output.final:
+                check_finite(output, recipe.name)
+                made.append((frame, output))
+    if not made:
+        raise GessoError(
+            f"{recipe.name} made no output", where=recipe.name, fix="its family's sample must end with an Output that is final"
+        )
+    return made
+
+
+def finished(assembled: Assembled, request: Request, made: Made) -> dict[str, Any]:
+    """The outputs that the card names, made by the recipe's rules from what the networks gave."""
+    recipe = assembled.recipe
+    outputs = recipe.finish(request, made) if recipe.finish else finish(assembled, made)
+    if not outputs:
+        raise GessoError("the recipe's finish gave nothing", where=recipe.name, fix="give the outputs that the card names")
+    return {name: _checked(assembled, name, value) for name, value in outputs.items()}
 
 
 def encode(assembled: Assembled, request: Request, frame: Frame) -> Inputs:
