@@ -37,34 +37,37 @@ export const samples = async () => listOf(await get("/api/samples"), "samples");
 export const samplePicture = (/** @type {string} */ id) => `/samples/${enc(id)}.png`;
 
 export const sessions = async () => listOf(await get("/api/sessions"), "sessions");
-export const session = (/** @type {string} */ id) => get(`/api/sessions/${enc(id)}`);
-export const begin = (/** @type {any} */ body) => send("POST", "/api/sessions", body);
+/** A session with its tree. @param {any} answer */
+const whole = (answer) => ({ ...answer.session, nodes: answer.nodes });
+export const session = async (/** @type {string} */ id) => whole(await get(`/api/sessions/${enc(id)}`));
+export const begin = async (/** @type {any} */ body) => whole(await send("POST", "/api/sessions", body));
 export const forget = (/** @type {string} */ id) => call(`/api/sessions/${enc(id)}`, { method: "DELETE" });
 export const search = async (/** @type {string} */ text) => listOf(await get(`/api/search?q=${enc(text)}`), "found");
 
 export const nameNode = (/** @type {string} */ id, /** @type {any} */ node, /** @type {any} */ change) => send("PATCH", `/api/sessions/${enc(id)}/nodes/${enc(node)}`, change);
-export const compare = async (/** @type {string} */ id, /** @type {any} */ a, /** @type {any} */ b) => listOf(await get(`/api/sessions/${enc(id)}/compare?a=${enc(a)}&b=${enc(b)}`), "changes");
-export const outputOf = (/** @type {string} */ id, /** @type {any} */ node, /** @type {string} */ output, /** @type {number} */ index = 0) =>
-  `/api/sessions/${enc(id)}/nodes/${enc(node)}/${enc(output)}${index ? `?index=${index}` : ""}`;
+export const compare = async (/** @type {string} */ id, /** @type {any} */ a, /** @type {any} */ b) => listOf(await get(`/api/sessions/${enc(id)}/compare?a=${enc(a)}&b=${enc(b)}`), "differences");
+/** What a node makes, as PNG; `how` is max_side=…, clean=true, index=…. */
+export const outputOf = (/** @type {string} */ id, /** @type {any} */ node, /** @type {string} */ output, /** @type {string} */ how = "") =>
+  `/api/sessions/${enc(id)}/nodes/${enc(node)}/${enc(output)}${how && `?${how}`}`;
 
 export const blobAt = async (/** @type {string} */ path) => (await call(path)).blob();
 export const exported = (/** @type {string} */ id) => blobAt(`/api/sessions/${enc(id)}/export`);
 export const imported = async (/** @type {Blob} */ file) =>
-  (await call("/api/sessions/import", { method: "POST", headers: { "content-type": "application/zip" }, body: file })).json();
+  whole(await (await call("/api/sessions/import", { method: "POST", headers: { "content-type": "application/zip" }, body: file })).json());
 
 /** A picture given to the server; what a condition holds of it is `{"upload": id}`. @param {Blob} file @returns {Promise<{id: string, width: number, height: number}>} */
 export const upload = async (file) =>
   (await call("/api/uploads", { method: "POST", headers: { "content-type": file.type || "application/octet-stream" }, body: file })).json();
 
 /**
- * Where the pixels of a value can be seen: a data URL, an upload, or what a session keeps once by its hash.
- * @param {any} pixels @param {string} [sessionId] @returns {string | null}
+ * Where the pixels of a given value can be seen: a data URL, an upload, or what the session keeps of it.
+ * @param {any} value a condition's value @param {{session: string, node: any, slot: string, part?: string}} where it was given @returns {string | null}
  */
-export function pictureAt(pixels, sessionId) {
-  if (typeof pixels === "string") return pixels.startsWith("data:image/") ? pixels : null;
+export function pictureAt(value, { session: id, node, slot, part = "pixels" }) {
+  const pixels = value?.upload ? value : value?.[part];
   if (pixels?.upload) return `/api/uploads/${enc(pixels.upload)}`;
-  if (pixels?.$blob && sessionId) return `/api/sessions/${enc(sessionId)}/blobs/${enc(pixels.$blob)}`;
-  return null;
+  if (pixels && node !== null && node !== undefined) return `/api/sessions/${enc(id)}/nodes/${enc(node)}/given/${enc(slot)}?part=${enc(part)}`;
+  return typeof pixels === "string" && pixels.startsWith("data:image/") ? pixels : null;
 }
 
 export const liveAddress = (/** @type {string} */ id) => {

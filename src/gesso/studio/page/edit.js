@@ -1,7 +1,8 @@
 /** Edits, as pure data: what a chain of them comes to, and how each is said. No kind is known here, only shapes of values. */
 import { named, t, titleOf, w } from "./words.js";
 
-/** @typedef {{conditions: Object<string, any>, settings: Object<string, any>, seed: number}} Given */
+/** `nodes` are those in which each condition was given last, null where that is still on its way. */
+/** @typedef {{conditions: Object<string, any>, settings: Object<string, any>, seed: number, nodes: Object<string, any>}} Given */
 
 /** The name of a value's one list of marks, if it has one. @param {any} value */
 export function listIn(value) {
@@ -10,22 +11,26 @@ export function listIn(value) {
   return lists.length === 1 ? lists[0] : null;
 }
 
-/** What the edits come to, as far as the page has to know it to draw it. @param {any[]} edits @returns {Given} */
-export function fold(edits) {
+/** What the edits come to, as far as the page has to know it to draw it. @param {{id?: any, edit: any}[]} nodes @returns {Given} */
+export function fold(nodes) {
   /** @type {Given} */
-  const given = { conditions: {}, settings: {}, seed: 0 };
-  for (const edit of edits) apply(given, edit);
+  const given = { conditions: {}, settings: {}, seed: 0, nodes: {} };
+  for (const { id, edit } of nodes) apply(given, edit, id ?? null);
   return given;
 }
 
-/** @param {Given} given @param {any} edit */
-function apply(given, edit) {
+/** @param {Given} given @param {any} edit @param {any} id */
+function apply(given, edit, id) {
   if (!edit) return;
+  if (edit.op === "set" || edit.op === "merge") given.nodes[edit.slot] = id;
   const { conditions } = given;
-  if (edit.op === "several") edit.edits.forEach((/** @type {any} */ one) => apply(given, one));
+  if (edit.op === "several") edit.edits.forEach((/** @type {any} */ one) => apply(given, one, id));
   else if (edit.op === "set") conditions[edit.slot] = edit.value;
   else if (edit.op === "drop") delete conditions[edit.slot];
-  else if (edit.op === "setting") given.settings[edit.name] = edit.value;
+  else if (edit.op === "setting") {
+    if ("value" in edit) given.settings[edit.name] = edit.value;
+    else delete given.settings[edit.name];
+  }
   else if (edit.op === "seed") given.seed = edit.value;
   else if (edit.op === "merge") {
     const list = listIn(edit.value);

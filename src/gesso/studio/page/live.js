@@ -46,8 +46,9 @@ export class Live extends EventTarget {
       else this.show(this.head);
     };
     this.socket.onmessage = (message) => this.read(message.data);
-    this.socket.onclose = () => {
+    this.socket.onclose = (event) => {
       if (this.closed) return;
+      if (event.code === 4404) return this.say("gone", {});
       this.say("state", { connected: false });
       setTimeout(() => this.closed || this.open(), this.pause);
       this.pause = Math.min(this.pause * 2, 5000);
@@ -136,21 +137,21 @@ export class Live extends EventTarget {
 
   /** @param {any} header */
   logged(header) {
-    if (this.waiting[0]?.seq === header.seq) {
-      this.waiting.shift();
-      this.head = header.node.id;
-    }
+    if (this.waiting[0]?.seq !== header.seq) return; // the answer to a `show`: nothing new
+    this.waiting.shift();
+    this.head = header.node.id;
     this.say("node", header);
     this.pump();
   }
 
   /** @param {any} header */
   failed(header) {
-    if (this.waiting[0]?.seq === header.seq) this.waiting.shift();
+    const commit = this.waiting[0]?.seq === header.seq;
+    if (commit) this.waiting.shift();
     if (this.outstanding === header.seq) this.outstanding = 0;
     this.probes.get(header.seq)?.(this.picture);
     this.probes.delete(header.seq);
-    this.say("wrong", header);
+    this.say("wrong", { ...header, commit });
     this.pump();
   }
 
@@ -164,12 +165,13 @@ export class Live extends EventTarget {
     if (header.seq < this.painted) return;
     const sized = this.picture.width === width && this.picture.height === height;
     if (!sized) Object.assign(this.picture, { width, height });
-    const pen = this.picture.getContext("2d", { willReadFrequently: false });
+    const pen = this.picture.getContext("2d");
     if (pen && image) {
       pen.clearRect(left, top, right - left, bottom - top);
       pen.drawImage(image, left, top, right - left, bottom - top);
     }
     this.painted = header.seq;
+    this.full = header.full ?? header.size;
     if (this.outstanding && header.seq >= this.outstanding) this.outstanding = 0;
     const probe = header.final !== false && this.probes.get(header.seq);
     if (probe) {

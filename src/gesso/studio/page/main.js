@@ -13,7 +13,6 @@ import { keepThumb, start } from "./panels/start.js";
 import { listenToPointers } from "./pointer.js";
 import { Room } from "./room.js";
 import { View } from "./view.js";
-import { pixelsOf } from "./widgets/picture.js";
 import { takesPicture } from "./widgets/registry.js";
 import { keepSaying, lang, speak, t, w } from "./words.js";
 
@@ -125,6 +124,7 @@ room.when("camera", (camera) => {
 room.when("hover", (place) => (spot.textContent = place ? `${Math.floor(place[0])}, ${Math.floor(place[1])}` : ""));
 room.when("tool", () => (at("canvas").dataset.tool = room.tool?.name ?? ""));
 room.when("wrong", (error) => notice([error.what, error.fix].filter(Boolean).join(". "), "wrong"));
+room.when("gone", () => (location.hash = ""));
 room.when("state", ({ connected }) => connected || notice(w("line_lost"), "wrong"));
 
 // What is being made, and how long it took
@@ -136,16 +136,18 @@ room.when("busy", () => {
 });
 room.when("progress", (now) => {
   progress.hidden = false;
-  const share = now.share ?? (now.of ? (now.step ?? now.done ?? 0) / now.of : null);
+  const share = now.num_steps ? now.step / now.num_steps : null;
   if (share !== null) progress.firstElementChild.style.width = `${Math.round(share * 100)}%`;
 });
 room.when("frame wrong", (frame) => {
   if (frame.final === false) return;
-  if (busySince && frame.node !== undefined) fill(speed, w("made_in", { ms: String(Math.round(performance.now() - busySince)) }));
+  if (busySince && frame.node !== undefined) fill(speed, spent(performance.now() - busySince));
   busySince = 0;
   progress.hidden = true;
   if (room.live?.picture.width && frame.node !== undefined) laterThumb();
 });
+
+const spent = (/** @type {number} */ ms) => (ms < 2000 ? w("made_in", { ms: String(Math.round(ms)) }) : w("made_slowly", { seconds: (ms / 1000).toFixed(1) }));
 
 let thumbTimer = 0;
 function laterThumb() {
@@ -160,7 +162,7 @@ function laterThumb() {
 let original = "";
 room.when("given", async () => {
   const slot = room.card.conditions.find(takesPicture);
-  const address = slot ? api.pictureAt(pixelsOf(room.given.conditions[slot.name]), room.session.id) : null;
+  const address = slot ? room.pictureOf(slot.name) : null;
   if (address === original && view.before) return;
   original = address ?? "";
   if (!address) return view.setBefore(null);

@@ -49,7 +49,10 @@ export function coloursIn(picture, most = 12) {
     if (chosen.length >= most || count < 6) break;
     if (chosen.every((other) => away(key, other) > 28)) chosen.push(key);
   }
-  return chosen.map((key) => "#" + key.toString(16).padStart(6, "0"));
+  // Ink needs no swatch, and paper comes last.
+  const shown = chosen.filter((key) => away(key, 0) > 90);
+  shown.sort((a, b) => Number(a === 0xffffff) - Number(b === 0xffffff));
+  return shown.map((key) => "#" + key.toString(16).padStart(6, "0"));
 }
 
 const away = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs((a >> 16) - (b >> 16)) + Math.abs(((a >> 8) & 255) - ((b >> 8) & 255)) + Math.abs((a & 255) - (b & 255));

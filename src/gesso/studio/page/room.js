@@ -56,7 +56,7 @@ export class Room extends EventTarget {
     const live = (this.live = new Live(id, this.head, this.output.name));
     live.addEventListener("node", (event) => this.logged(/** @type {CustomEvent} */ (event).detail));
     live.addEventListener("wrong", (event) => this.refused(/** @type {CustomEvent} */ (event).detail));
-    for (const name of ["frame", "busy", "progress", "state"]) live.addEventListener(name, (event) => this.passed(name, /** @type {CustomEvent} */ (event).detail));
+    for (const name of ["frame", "busy", "progress", "state", "gone"]) live.addEventListener(name, (event) => this.passed(name, /** @type {CustomEvent} */ (event).detail));
     this.say("opened");
     this.say("given");
     this.say("tree");
@@ -79,7 +79,13 @@ export class Room extends EventTarget {
 
   /** Everything given at the head, with what is on its way. */
   get given() {
-    return fold([...this.pathTo(this.head).map((node) => node.edit), ...this.pending.map((one) => one.edit)]);
+    return fold([...this.pathTo(this.head), ...this.pending.map(({ edit }) => ({ edit }))]);
+  }
+
+  /** Where the picture given to a slot can be seen. @param {string} slot @param {string} [part] */
+  pictureOf(slot, part) {
+    const given = this.given;
+    return api.pictureAt(given.conditions[slot], { session: this.session.id, node: given.nodes[slot], slot, part });
   }
 
   /** @param {any} id @returns {TreeNode[]} from the root */
@@ -122,7 +128,7 @@ export class Room extends EventTarget {
   /** @param {any} detail */
   refused(detail) {
     this.pending = this.pending.filter((one) => one.seq !== detail.seq);
-    this.draft = null;
+    if (detail.commit) this.draft = null;
     this.say("wrong", detail);
     this.say("given");
   }

@@ -44,8 +44,8 @@ export class View {
   /** Width and height of the page that marks are counted on. @returns {[number, number]} */
   get page() {
     if (this.before) return [this.before.width, this.before.height];
-    const picture = this.room.live?.picture;
-    if (picture?.width) return [picture.width, picture.height];
+    const live = this.room.live;
+    if (live?.picture.width) return [live.full[0], live.full[1]];
     const size = this.room.card?.conditions.map((/** @type {any} */ s) => s.control?.size).find(Boolean);
     return size ? [size[1], size[0]] : [512, 512];
   }

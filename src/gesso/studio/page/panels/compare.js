@@ -49,7 +49,7 @@ export async function openCompare(room, a, b) {
     const rows = list.map((/** @type {any} */ one) => h("li", {}, one.said && typeof one.said === "object" ? one.said : plainly(one)));
     fill(changes, rows.length ? rows : h("li", {}, w("compare_same")));
   });
-  const shown = Promise.all([a, b].map(async (node) => createImageBitmap(await api.blobAt(api.outputOf(room.session.id, node, room.output.name))))).then((made) => {
+  const shown = Promise.all([a, b].map(async (node) => createImageBitmap(await api.blobAt(api.outputOf(room.session.id, node, room.output.name, "max_side=1600"))))).then((made) => {
     pictures = made;
     put();
   });

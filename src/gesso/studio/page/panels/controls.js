@@ -18,7 +18,7 @@ export function controls(room, view, place, choose) {
       place,
       tools.some((one) => one.radius) && brushPanel(tools),
       coloured && palettePanel(room),
-      made.filter((one) => one.element).map((one) => section(titleOf(one.slot), [one.element], { help: one.slot.help, required: one.slot.required })),
+      made.filter((one) => one.element).map((one) => section(titleOf(one.slot), [one.element], { help: one.slot.help })),
       settingsPanel(),
       seedPanel(),
       room.card.limits && Object.keys(room.card.limits).length ? h("p", { class: "quiet limits" }, room.card.limits) : null,
@@ -27,8 +27,8 @@ export function controls(room, view, place, choose) {
   }
 
   /** @param {any} title @param {any[]} kids @param {any} [more] */
-  function section(title, kids, { help = null, required = false, open = true, folds = false } = {}) {
-    const heading = h(folds ? "summary" : "h3", { title: help }, title, required && h("span", { class: "needed" }, w("slot_needed")));
+  function section(title, kids, { help = null, open = true, folds = false } = {}) {
+    const heading = h(folds ? "summary" : "h3", { title: help }, title);
     return h(folds ? "details" : "section", { class: "part", open: folds && open }, heading, kids);
   }
 

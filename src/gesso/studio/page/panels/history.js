@@ -53,9 +53,9 @@ export function history(room, place, compare) {
     const current = node.id === room.head;
     const colour = colourOf(node.edit);
     const small = room.seen.get(node.id);
-    const picture = h("span", { class: "thumb" });
+    const picture = h("span", { class: small ? "thumb" : "thumb empty" });
     if (small) picture.append(copyFor(small));
-    const said = node.name ? h("b", {}, node.name) : h("span", {}, saidOf(node.edit, room.card));
+    const said = node.name ? h("b", {}, node.name) : h("span", { title: node.said }, saidOf(node.parent === null ? null : node.edit, room.card));
     const star = iconButton("star", w("favourite"), (event) => (event.stopPropagation(), change(node, { favourite: !node.favourite })), { class: "plain star", "aria-pressed": String(Boolean(node.favourite)), tabindex: -1 });
     const split = iconButton("split", w("compare"), (event) => (event.stopPropagation(), compare(node.id, room.head)), { class: "plain", tabindex: -1, hidden: current });
     const rail = h("span", { class: "lanes", style: { width: `${num * 12 + 6}px` } }, h("i", { class: forks ? "dot fork" : "dot", style: { left: `${Math.min(lane, 5) * 12 + 3}px` } }));
@@ -134,7 +134,9 @@ export function history(room, place, compare) {
   room.when("seen", (id) => {
     const at = list.querySelector(`[data-node="${CSS.escape(String(id))}"] .thumb`);
     const small = room.seen.get(id);
-    if (at && small) at.replaceChildren(copyFor(small));
+    if (!at || !small) return;
+    at.classList.remove("empty");
+    at.replaceChildren(copyFor(small));
   });
   document.addEventListener("language", show);
   return { show, icon };

@@ -6,15 +6,8 @@ import { w } from "../words.js";
 /** @param {import("../room.js").Room} room */
 export function saving(room) {
   const name = () => (room.session.title || "gesso").replace(/[^\p{L}\p{N} _-]+/gu, "").slice(0, 60) || "gesso";
-  const picture = () => api.blobAt(api.outputOf(room.session.id, room.head, room.output.name));
-
-  /** The same pixels, written anew by the browser: nothing but pixels is in it. */
-  async function clean() {
-    const image = await createImageBitmap(await picture());
-    const canvas = new OffscreenCanvas(image.width, image.height);
-    canvas.getContext("2d")?.drawImage(image, 0, 0);
-    return canvas.convertToBlob({ type: "image/png" });
-  }
+  const picture = (how = "") => api.blobAt(api.outputOf(room.session.id, room.head, room.output.name, how));
+  const clean = () => picture("clean=true");
 
   /** @param {() => Promise<void>} run */
   const safely = (run) => () => run().catch((error) => notice(error.message, "wrong"));

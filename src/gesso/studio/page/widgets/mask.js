@@ -1,8 +1,9 @@
 /** A part of the picture that stays: painted over what is there, or drawn in light and dark; the rest is made anew. */
-import * as api from "../api.js";
 import { h } from "../dom.js";
 import { pngOf } from "../png.js";
 import { titleOf, w } from "../words.js";
+
+const SMALL = 65_536;
 
 /** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {any} slot */
 export function maskWidget(room, view, slot) {
@@ -17,43 +18,35 @@ export function maskWidget(room, view, slot) {
   let drawing = false;
   /** @type {any} */ let last = null;
 
-  const modes = [
-    ["keep", "mask", "mask_keep"],
-    ["light", "brush", "mask_light"],
-    ["dark", "brush", "mask_dark"],
-    ["free", "eraser", "mask_free"],
-  ].map(([mode, icon, words]) => toolOf(mode, icon, w(words)));
-
-  /** @param {string} mode @param {string} icon @param {any} title */
-  function toolOf(mode, icon, title) {
-    return {
-      name: `${slot.name}-${mode}`,
-      slot: slot.name,
-      mode,
-      icon,
-      title,
-      help: slot.help,
-      radius: true,
-      ring: () => brush(),
-      down: (/** @type {any} */ place) => {
-        drawing = true;
-        last = null;
-        stamp(place, mode);
-      },
-      move: (/** @type {any} */ place) => drawing && stamp(place, mode),
-      up: () => drawing && ((drawing = false), keep(true)),
-      cancel: () => {
-        drawing = false;
-        read = "";
-        load();
-      },
-    };
-  }
+  // Where the page is a drawing, what stays is chosen; where there is none, it can be drawn as well.
+  const modes = (control.size ? ["keep", "light", "dark", "free"] : ["keep", "free"]).map((mode) => ({ mode, title: w(`mask_${mode}`) }));
+  let mode = modes[0].mode;
+  const tool = {
+    name: slot.name,
+    slot: slot.name,
+    icon: "mask",
+    title: titleOf(slot),
+    help: slot.help,
+    radius: true,
+    ring: () => brush(),
+    down(/** @type {any} */ place) {
+      drawing = true;
+      last = null;
+      stamp(place);
+    },
+    move: (/** @type {any} */ place) => drawing && stamp(place),
+    up: () => drawing && ((drawing = false), keep(true)),
+    cancel() {
+      drawing = false;
+      read = "";
+      load();
+    },
+  };
 
   const brush = () => Math.max(0.6, Math.min(room.radius, width / 6) * (width < 100 ? 0.18 : 1));
 
-  /** @param {[number, number]} place @param {string} mode */
-  function stamp([px, py], mode) {
+  /** @param {[number, number]} place */
+  function stamp([px, py]) {
     const scale = width / view.page[0];
     const to = [px * scale, py * scale];
     const from = last ?? to;
@@ -74,7 +67,7 @@ export function maskWidget(room, view, slot) {
       }
     }
     paintVeil();
-    keep(false);
+    if (known.length < SMALL) keep(false); // writing a large mask takes longer than a look at it is worth
   }
 
   function shownPixels() {
@@ -116,14 +109,14 @@ export function maskWidget(room, view, slot) {
 
   async function load() {
     const value = room.given.conditions[slot.name];
-    const key = value ? JSON.stringify(value) : "none";
+    const key = value ? `${room.given.nodes[slot.name]} ${JSON.stringify(value)}` : "none";
     if (key === read || drawing) return;
     read = key;
     [width, height] = size();
     known = new Uint8Array(width * height);
     pixels = new Uint8Array(width * height * channels);
     if (value) {
-      const [shown, mask] = await Promise.all([value.pixels, value.mask].map((one) => bytesOf(api.pictureAt(one, room.session?.id), width, height)));
+      const [shown, mask] = await Promise.all(["pixels", "mask"].map((part) => bytesOf(room.pictureOf(slot.name, part), width, height)));
       for (let i = 0; shown && mask && i < known.length; i++) {
         known[i] = mask[i * 4];
         for (let c = 0; c < channels; c++) pixels[i * channels + c] = shown[i * 4 + c];
@@ -143,12 +136,13 @@ export function maskWidget(room, view, slot) {
   };
 
   const clear = h("button", { type: "button", class: "soft", on: { click: () => room.given.conditions[slot.name] && room.commit({ op: "drop", slot: slot.name }) } }, w("clear"));
-  const chips = modes.map((tool) => h("button", { type: "button", class: "chip", "data-tool": tool.name, on: { click: () => room.take(tool) } }, tool.title));
+  const chips = modes.map((one) => h("button", { type: "button", class: "chip", "data-mode": one.mode, on: { click: () => ((mode = one.mode), room.take(tool), show()) } }, one.title));
   const element = h("div", { class: "chips", role: "group", "aria-label": titleOf(slot) }, chips, clear);
+  const show = () => chips.forEach((chip, i) => chip.setAttribute("aria-pressed", String(room.tool === tool && modes[i].mode === mode)));
   room.when("given", () => element.isConnected && load());
-  room.when("tool", () => modes.forEach((tool, i) => chips[i].setAttribute("aria-pressed", String(tool === room.tool))));
+  room.when("tool", show);
   load();
-  return { element, tools: modes };
+  return { element, tools: [tool] };
 }
 
 /** @param {string | null} address @param {number} width @param {number} height */

@@ -9,9 +9,6 @@ export function valueOf(slot, id) {
   return { [field]: { upload: id } };
 }
 
-/** The pixels' field of a picture's value. @param {any} value */
-export const pixelsOf = (value) => (value?.upload || value?.$blob ? value : value && Object.values(value)[0]);
-
 /** @param {(file: File) => void} take */
 export function askForFile(take, accept = "image/*") {
   const input = h("input", { type: "file", accept, hidden: true, on: { change: () => input.files[0] && take(input.files[0]) } });
@@ -43,7 +40,7 @@ export function pictureWidget(room, _view, slot) {
   });
   let shown = "";
   const show = () => {
-    const at = api.pictureAt(pixelsOf(room.given.conditions[slot.name]), room.session?.id) ?? "";
+    const at = (room.session && room.pictureOf(slot.name)) ?? "";
     if (at === shown) return;
     shown = at;
     fill(place, at ? h("img", { src: at, alt: titleOf(slot) }) : h("span", { class: "quiet" }, w("nothing_yet")));
