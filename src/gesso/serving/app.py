@@ -15,14 +15,14 @@ from starlette.responses import Response
 
 from gesso import __version__
 from gesso.errors import GessoError
-from gesso.serving import images, make, page
+from gesso.serving import images, live, make, page, sessions
 from gesso.serving.guard import Guard
 from gesso.serving.refusal import Refused, answer
 from gesso.serving.room import Room
 from gesso.serving.routes import Routes
 from gesso.serving.settings import Settings
 
-MORE = (make.register, images.register)
+MORE = (make.register, sessions.register, live.register, images.register)
 
 
 def create_app(

@@ -49,11 +49,12 @@ def limit(seconds: int, num_bytes: int) -> None:
 
 
 def clean(data: bytes, budget: Any) -> tuple[dict[str, Any], bytes]:
-    """A picture's size, and its pixels as a PNG of our own that carries nothing else."""
-    from gesso.media.picture import encode_png, read_picture
+    """A picture's size, and its pixels as a PNG of our own that carries nothing else but its DPI."""
+    from gesso.media.picture import encode_png, read_sheet
 
-    pixels = read_picture(data, where="picture", budget=budget, least_side=1)
-    return {"height": pixels.shape[0], "width": pixels.shape[1]}, encode_png(pixels, compress_level=3)
+    sheet = read_sheet(data, where="picture", budget=budget, least_side=1)
+    size = {"height": sheet.pixels.shape[0], "width": sheet.pixels.shape[1]}
+    return size, encode_png(sheet.pixels, dpi=sheet.dpi, compress_level=3)
 
 
 def vet_zip(data: bytes, budget: Any) -> tuple[dict[str, Any], bytes]:

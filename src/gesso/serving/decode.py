@@ -97,10 +97,13 @@ class Decoder:
                 )
             except subprocess.TimeoutExpired:
                 raise GessoError("it takes too long to read", where=where, fix="save it again from an image editor") from None
-        if done.returncode or len(done.stdout) < 4:
+        try:
+            end = 4 + struct.unpack("<I", done.stdout[:4])[0]
+            told = json.loads(done.stdout[4:end]) if not done.returncode else None
+        except (struct.error, ValueError):
+            told = None
+        if not isinstance(told, dict):
             raise GessoError("it could not be read: its decoder gave up", where=where, fix="save it again from an image editor, as PNG")
-        end = 4 + struct.unpack("<I", done.stdout[:4])[0]
-        told = json.loads(done.stdout[4:end])
         if "what" in told:
             raise GessoError(told["what"], where=where if told["where"] in (None, "picture") else told["where"], fix=told["fix"])
         return told, done.stdout[end:]

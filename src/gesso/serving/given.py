@@ -35,12 +35,18 @@ class Given:
             return slot.read(self._url_of(owner, value["upload"], slot.name))
         return slot.from_json(self.cleaned(owner, value, slot.name))
 
-    def value(self, owner: str, card: Card, name: str, value: Any) -> Any:
-        """The same as JSON, which sessions keep."""
-        slot = card.slot(name)
-        if _is_upload(value):
-            return self.condition(owner, slot, value).model_dump(mode="json")
-        return self.cleaned(owner, value, slot.name)
+    def edit(self, owner: str, card: Card, edit: Any, depth: int = 0) -> Any:
+        """A session's edit with its values made harmless; whether it is right otherwise, sessions say."""
+        if not isinstance(edit, Mapping):
+            return edit
+        if isinstance(edit.get("edits"), list) and depth == 0:
+            return {**edit, "edits": [self.edit(owner, card, one, depth + 1) for one in edit["edits"]]}
+        if "value" not in edit or not isinstance(edit.get("slot"), str):
+            return self.cleaned(owner, edit, "edit")
+        slot = card.slot(edit["slot"])
+        value = edit["value"]
+        made = self.condition(owner, slot, value) if _is_upload(value) else self.cleaned(owner, value, slot.name)
+        return {**edit, "value": made}
 
     def cleaned(self, owner: str, value: Any, where: str, depth: int = 0) -> Any:
         """JSON in which each data URL was written by a child, and {"upload": id} has become one."""

@@ -108,7 +108,7 @@ def register(routes: Routes, room: Room) -> None:
 async def answer(http: Http, room: Room, asked: Ask, pictures: dict[str, Any]) -> Any:
     """Make n pictures one after another, each a turn of its own, so that others are not kept waiting."""
     owner = identity_of(http).owner
-    card = room.catalogue.card(asked.model)
+    card = await asyncio.to_thread(room.catalogue.card, asked.model)
     if first_picture(card) is None:
         raise GessoError(f"{card.name} makes no picture", where="model", fix="GET /v1/models lists those that do")
     conditions = asked.conditions | pictures | words(card, asked.prompt)
@@ -154,7 +154,9 @@ def sized(card: Card, asked: Ask) -> dict[str, Any]:
 
 def picture_slots(card: Card) -> list[Slot]:
     """Conditions that a picture can be: those whose value has one among its parts."""
-    return [slot for slot in card.conditions if any(one.get("format") == "uri" for one in slot.kind.model_json_schema()["properties"].values())]
+    return [
+        slot for slot in card.conditions if any(one.get("format") == "uri" for one in slot.kind.model_json_schema()["properties"].values())
+    ]
 
 
 def place(room: Room, model: str, pictures: list[bytes], mask: bytes | None) -> dict[str, Any]:

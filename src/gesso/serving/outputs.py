@@ -52,10 +52,28 @@ def as_colours(labels: np.ndarray) -> np.ndarray:
     return np.stack([(numbers >> shift & 255).astype(np.uint8) for shift in (0, 8, 16)], -1)
 
 
-def png_of(result: Result, name: str, index: int = 0) -> bytes:
-    """A PNG with the record inside: the one way in which pictures leave."""
+def png_of(result: Result, name: str, index: int = 0, *, clean: bool = False, max_side: int = 0) -> bytes:
+    """A PNG with the record inside, and the one way in which pictures leave. One that is `clean` or made smaller has none."""
+    pixels = pixels_of(result, name, index)
+    if clean or 0 < max_side < max(pixels.shape[:2]):
+        exact = not medium_of(result.card, name).startswith("picture")
+        return encode_png(smaller(pixels, max_side, exact=exact) if max_side else pixels, compress_level=4)
     text = {KEYWORD: result.record.text(), "parameters": result.record.parameters()}
-    return encode_png(pixels_of(result, name, index), text, compress_level=4)
+    return encode_png(pixels, text, compress_level=4)
+
+
+def smaller(pixels: np.ndarray, max_side: int, *, exact: bool = False) -> np.ndarray:
+    """The picture with its longest side at most `max_side`; `exact` values are picked, others averaged."""
+    from PIL import Image
+
+    height, width = pixels.shape[:2]
+    if max(height, width) <= max_side:
+        return pixels
+    scale = max_side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(
+        Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.NEAREST if exact else Image.Resampling.BOX)
+    )
 
 
 def keep_result(keep: Keep, owner: str, result: Result) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from gesso.serving.given import Given
 from gesso.serving.keep import Keep
 from gesso.serving.render import Renderer, within
 from gesso.serving.settings import Settings
+from gesso.steering.store import Store
 
 if TYPE_CHECKING:
     from gesso.request import Request
@@ -33,6 +35,8 @@ class Room:
         self.keep = Keep(settings.home / "kept", self.database, settings.limits)
         self.decoder = Decoder(settings.limits)
         self.given = Given(self.catalogue, self.keep, self.decoder)
+        self.sessions = Store(settings.home / "sessions.sqlite", cards=self.catalogue.card)
+        self.sockets: Counter[str] = Counter()
         self.renderer = Renderer(self.catalogue, settings.limits, self.counts)
 
     def work(
@@ -43,4 +47,5 @@ class Room:
 
     def close(self) -> None:
         self.renderer.close()
+        self.sessions.close()
         self.database.close()

@@ -1,0 +1,377 @@
+"""The live socket: edits in, pictures out. Every commit is logged in order; only the newest edit is painted.
+
+client: {"type": "edit", "seq", "parent", "edit", "commit", "client"} · {"type": "show", "seq", "node"} · {"type": "want", "outputs",
+"max_side"}. A parent of null is where this socket is; it may also be the `client` key of an earlier edit. Seqs only grow.
+server: {"type": "node", "seq", "node", "missing"} once it is on disk · {"type": "frame", …} with the PNG of `box` · {"type":
+"progress", "seq", "step", "num_steps"} · {"type": "error", "seq", "what", "where", "fix"}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from gesso.errors import GessoError
+from gesso.request import Request
+from gesso.serving.frame import changed, pack, quick_png, unpack
+from gesso.serving.guard import TOKEN, identity_of
+from gesso.serving.outputs import first_picture, medium_of, pixels_of, smaller
+from gesso.serving.refusal import Busy, Refused, TooMany, bug, said
+from gesso.serving.render import Stopped
+from gesso.serving.room import Room
+from gesso.serving.routes import Routes
+
+PATIENCE = 0.4  # seconds for which newer edits may keep pushing older work aside before one of them is finished
+PREVIEW_EVERY = 0.1  # seconds
+MOST_WAITING = 512  # messages read and not yet looked at
+REMEMBERED = 1000  # keys of clients
+MOST_SEQ = 2**53 - 1
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be painted: the newest edit, logged as `node`, or only tried (None)."""
+
+    seq: int
+    node: str | None
+    request: Request
+    since: float = field(default_factory=time.perf_counter)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What this socket is shown: outputs by name, at most `max_side` pixels long."""
+
+    outputs: tuple[str, ...]
+    max_side: int = 4096
+
+
+def register(routes: Routes, room: Room) -> None:
+    async def live(socket: WebSocket) -> None:
+        owner = identity_of(socket).owner
+        await socket.accept()
+        if room.sockets[owner] >= room.settings.limits.sockets_each:
+            error = TooMany("you have many drawings open already", fix="close one", retry_after=5)
+            await socket.send_bytes(pack({"type": "error", "seq": None, **said(error)}))
+            await socket.close(1013)
+            return
+        room.sockets[owner] += 1
+        try:
+            await Line(room, socket, owner, socket.query_params.get("session", "")).run()
+        finally:
+            room.sockets[owner] -= 1
+
+    routes.socket("/api/live", who=TOKEN)(live)
+    room.counts.gauge("sockets", lambda: sum(room.sockets.values()))
+
+
+class Line:
+    """One socket: a reader, one who logs edits in order, and one who paints the newest."""
+
+    def __init__(self, room: Room, socket: WebSocket, owner: str, session: str) -> None:
+        self.room, self.socket, self.owner, self.session = room, socket, owner, session
+        self.inbox: deque[dict[str, Any]] = deque()
+        self.arrived, self.emptied, self.wanting = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.seq, self.current = -1, ""
+        self.finished = -1  # the seq of the newest edit whose picture was sent whole
+        self.by_client: OrderedDict[str, str] = OrderedDict()
+        self.wanted: Wanted | None = None
+        self.hungry_since: float | None = None
+        self.sending = asyncio.Lock()
+        self.shown: dict[tuple[str, int], np.ndarray] = {}
+        self.look = Look(())
+
+    async def run(self) -> None:
+        try:
+            session = await asyncio.to_thread(self.room.sessions.session, self.owner, self.session)
+            card = await asyncio.to_thread(self.room.catalogue.card, session.recipe)
+        except GessoError as error:
+            await self.send({"type": "error", "seq": None, **said(error)})
+            await self.socket.close(4404)
+            return
+        self.card, self.current, self.look = card, session.head, Look(tuple(filter(None, [first_picture(card)])))
+        tasks = [asyncio.create_task(one()) for one in (self.read, self.take, self.paint)]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            for task in tasks:
+                error = None if task.cancelled() else task.exception()
+                if error is not None and not isinstance(error, (WebSocketDisconnect, RuntimeError)):
+                    bug(error)
+            with contextlib.suppress(Exception):
+                await self.socket.close()
+
+    async def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
+        async with self.sending:
+            await self.socket.send_bytes(pack(header, payload))
+
+    async def complain(self, seq: Any, error: BaseException) -> None:
+        shown = error if isinstance(error, GessoError) else bug(error)
+        self.room.counts.add("live_errors")
+        retry = {"retry_after": shown.retry_after} if isinstance(shown, Refused) and shown.retry_after else {}
+        await self.send({"type": "error", "seq": seq if isinstance(seq, int) else None, **said(shown), **retry})
+
+    # Reading
+
+    async def read(self) -> None:
+        """Messages into the inbox, not faster than is agreed."""
+        second, num = time.monotonic(), 0
+        while True:
+            data = await self._next()
+            now = time.monotonic()
+            if now - second >= 1:
+                second, num = now, 0
+            num += 1
+            if num > self.room.settings.limits.messages_a_second:
+                await asyncio.sleep(max(0.0, 1 - (now - second)))
+            try:
+                header, payload = unpack(data)
+                if payload:
+                    raise GessoError("carries a payload, which is not read here", where="message", fix="POST /api/uploads takes pictures")
+            except GessoError as error:
+                await self.complain(None, error)
+                continue
+            while len(self.inbox) >= MOST_WAITING:
+                self.emptied.clear()
+                await self.emptied.wait()
+            self.inbox.append(header)
+            self.arrived.set()
+
+    async def _next(self) -> bytes:
+        message = await self.socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1000))
+        data: bytes | None = message.get("bytes")
+        if data is None:
+            data = (message.get("text") or "").encode()
+            data = len(data).to_bytes(4, "little") + data  # a text is a header without a payload
+        if len(data) > self.room.settings.limits.message_bytes:
+            await self.complain(None, GessoError("the message is too large", where="message", fix="POST /api/uploads takes pictures"))
+            raise WebSocketDisconnect(1009)
+        return data
+
+    # Logging
+
+    async def take(self) -> None:
+        """Messages in their order: each commit to the disk, of previews only the newest."""
+        while True:
+            while not self.inbox:
+                self.arrived.clear()
+                await self.arrived.wait()
+            message = self.inbox.popleft()
+            self.emptied.set()
+            try:
+                await self._take_one(message)
+            except WebSocketDisconnect:
+                raise
+            except Exception as error:
+                await self.complain(message.get("seq"), error)
+
+    async def _take_one(self, message: dict[str, Any]) -> None:
+        kind = message.get("type")
+        if kind == "want":
+            self._set_look(message)
+            return
+        if kind not in ("edit", "show"):
+            raise GessoError(f"there is no message {str(kind)[:40]!r}", where="type", fix="edit, show or want")
+        seq = message.get("seq")
+        if type(seq) is not int or not self.seq < seq <= MOST_SEQ:
+            raise GessoError("seq must be a whole number above those before", where="seq", fix=f"{self.seq + 1} or more")
+        self.seq = seq
+        if kind == "show":
+            await self._show(seq, message)
+        elif message.get("commit") is True:
+            await self._commit(seq, message)
+        elif not any(later.get("type") in ("edit", "show") for later in self.inbox):
+            await self._try(seq, message)
+
+    async def _show(self, seq: int, message: dict[str, Any]) -> None:
+        node = self._node(message.get("node"))
+        await asyncio.to_thread(self.room.sessions.show, self.owner, self.session, node)
+        self.current = node
+        await self._tell(seq, node)
+
+    async def _commit(self, seq: int, message: dict[str, Any]) -> None:
+        parent, client = self._node(message.get("parent")), message.get("client")
+
+        def append() -> Any:
+            edit = self.room.given.edit(self.owner, self.card, message.get("edit"))
+            return self.room.sessions.append(self.owner, self.session, parent, edit, client)
+
+        node = await asyncio.to_thread(append)
+        self.current = node.id
+        if isinstance(client, str):
+            self.by_client[client] = node.id
+            while len(self.by_client) > REMEMBERED:
+                self.by_client.popitem(last=False)
+        self.room.counts.add("live_commits")
+        await self._tell(seq, node.id)
+
+    async def _try(self, seq: int, message: dict[str, Any]) -> None:
+        parent = self._node(message.get("parent"))
+
+        def tried() -> Request:
+            edit = self.room.given.edit(self.owner, self.card, message.get("edit"))
+            return self.room.sessions.tried(self.owner, self.session, parent, edit)
+
+        self._want(Wanted(seq, None, await asyncio.to_thread(tried)))
+
+    async def _tell(self, seq: int, node: str) -> None:
+        """Say that a node is on disk, and paint it where it can be painted."""
+        store = self.room.sessions
+
+        def look() -> tuple[Any, tuple[str, ...], Request | None]:
+            missing = store.missing(self.owner, self.session, node)
+            return store.node(self.owner, self.session, node), missing, None if missing else store.request(self.owner, self.session, node)
+
+        told, missing, request = await asyncio.to_thread(look)
+        await self.send({"type": "node", "seq": seq, "node": told.model_dump(mode="json"), "missing": list(missing)})
+        if request is not None:
+            self._want(Wanted(seq, node, request))
+
+    def _node(self, given: Any) -> str:
+        if given is None:
+            return self.current
+        if not isinstance(given, str):
+            raise GessoError("is no node's id", where="parent", fix="an id, a client's key, or null")
+        return self.by_client.get(given, given)
+
+    def _set_look(self, message: dict[str, Any]) -> None:
+        outputs, side = message.get("outputs", list(self.look.outputs)), message.get("max_side", self.look.max_side)
+        if not isinstance(outputs, list) or len(outputs) > 8 or not all(isinstance(one, str) for one in outputs):
+            raise GessoError("is a list of up to 8 names", where="outputs")
+        if type(side) is not int or not 16 <= side <= 2**15:
+            raise GessoError(f"must be 16 to {2**15} pixels", where="max_side")
+        for name in outputs:
+            medium_of(self.card, name)
+        self.look = Look(tuple(dict.fromkeys(outputs)), side)
+        self.shown.clear()
+        if self.wanted is not None:
+            self._want(Wanted(self.wanted.seq, self.wanted.node, self.wanted.request))
+
+    # Painting
+
+    def _want(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        if self.hungry_since is None:
+            self.hungry_since = time.monotonic()
+        self.wanting.set()
+
+    async def paint(self) -> None:
+        """One picture at a time; the work takes the newest edit when its turn comes, not when it was queued."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self.wanting.wait()
+            self.wanting.clear()
+            taken: list[Wanted] = []
+            try:
+                ticket = self.room.renderer.submit(
+                    self.owner, ("live", id(self)), lambda stopped, taken=taken: self._work(stopped, taken, loop)
+                )
+            except (TooMany, Busy) as error:
+                await self.complain(self.seq, error)
+                await asyncio.sleep(error.retry_after or 1)
+                self.wanting.set()
+                continue
+            try:
+                wanted, looked, pictures, ms = await asyncio.wrap_future(ticket.future)
+            except Stopped:
+                continue
+            except Exception as error:
+                self.hungry_since = None
+                await self.complain(taken[-1].seq if taken else self.seq, error)
+                continue
+            finally:
+                ticket.stop()
+            if looked is self.look:
+                await self._show_frames(wanted, pictures, ms)
+            self.hungry_since = time.monotonic() if self.wanting.is_set() else None
+
+    def _work(self, stopped: Any, taken: list[Wanted], loop: asyncio.AbstractEventLoop) -> Any:
+        """In the renderer's thread: the pixels of what is wanted now."""
+        wanted, look = self.wanted, self.look
+        assert wanted is not None
+        taken.append(wanted)
+        began = last_preview = time.perf_counter()
+
+        def stale() -> bool:
+            hungry = self.hungry_since
+            newer = self.wanted is not wanted and hungry is not None and time.monotonic() - hungry < PATIENCE
+            return bool(newer or stopped())
+
+        def on_output(output: Any) -> None:
+            nonlocal last_preview
+            now = time.perf_counter()
+            if now - last_preview >= PREVIEW_EVERY and not loop.is_closed():
+                last_preview = now
+                asyncio.run_coroutine_threadsafe(self._show_preview(wanted, look, output), loop)
+
+        work = self.room.work(wanted.request, ("session", self.session), on_output)
+        result = work(stale)
+        done = time.perf_counter()
+        pictures = {}
+        for name in look.outputs:
+            value = result.outputs.get(name)
+            for index in range(len(value) if isinstance(value, tuple) else 1):
+                pictures[name, index] = pixels_of(result, name, index)
+        ms = {"wait": 1000 * (began - wanted.since), "render": 1000 * (done - began)}
+        return wanted, look, pictures, ms
+
+    async def _show_preview(self, wanted: Wanted, look: Look, output: Any) -> None:
+        """A look at work that goes on, unless something newer was shown, or the line is still busy."""
+        from gesso.verbs.generate import preview_of
+
+        if self.sending.locked() or look is not self.look or not look.outputs or self.wanted is not wanted:
+            return
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError, GessoError):
+            await self.send({"type": "progress", "seq": wanted.seq, "step": output.step, "num_steps": output.num_steps})
+            pixels = await asyncio.to_thread(preview_of, output)
+            if pixels is not None and self.wanted is wanted and self.hungry_since is not None:
+                await self._frame(wanted, look.outputs[0], 0, pixels, {}, final=False)
+
+    async def _show_frames(self, wanted: Wanted, pictures: dict[tuple[str, int], np.ndarray], ms: dict[str, float]) -> None:
+        self.finished = wanted.seq
+        for (name, index), pixels in pictures.items():
+            await self._frame(wanted, name, index, pixels, ms, final=True)
+
+    async def _frame(self, wanted: Wanted, name: str, index: int, pixels: np.ndarray, ms: dict[str, float], *, final: bool) -> None:
+        exact = not medium_of(self.card, name).startswith("picture")
+        max_side = self.look.max_side
+
+        def encode(before: np.ndarray | None) -> tuple[np.ndarray, Any, bytes]:
+            small = smaller(pixels, max_side, exact=exact)
+            box = changed(before, small)
+            return small, box, quick_png(small, box)
+
+        began = time.perf_counter()
+        async with self.sending:  # what was sent before decides what is sent now
+            if not final and wanted.seq <= self.finished:
+                return
+            small, box, data = await asyncio.to_thread(encode, self.shown.get((name, index)))
+            self.shown[name, index] = small
+            header = {
+                "type": "frame",
+                "seq": wanted.seq,
+                "node": wanted.node,
+                "output": name,
+                "index": index,
+                "box": list(box),
+                "size": [small.shape[1], small.shape[0]],
+                "full": [pixels.shape[1], pixels.shape[0]],
+                "format": "png",
+                "final": final,
+                "ms": {k: round(v, 1) for k, v in (ms | {"encode": 1000 * (time.perf_counter() - began)}).items()},
+            }
+            await self.socket.send_bytes(pack(header, data))
+        if final:
+            self.room.counts.took("edit_to_frame", time.perf_counter() - wanted.since)
