@@ -11,7 +11,7 @@ from gesso.rules import proposal
 from gesso.rules.fill import flats, over_line
 from gesso.rules.hinting import along, pieces_under
 from gesso.rules.line import INK
-from gesso.rules.obey import Mark, obey
+from gesso.rules.obey import Mark, hinted_pieces, obey
 from gesso.rules.pieces import Pieces, find_pieces
 from gesso.rules.proposal import Field, Knobs
 
@@ -56,9 +56,10 @@ def colour(
     """
     joins = [_passed(path, line) for path in wishes.joins]
     closed = find_pieces(line, gap=wishes.gap, cuts=_painted(line.shape, wishes.cuts), joins=joins)
+    held, _ = proposal.group(proposal.held(fields, len(wishes.marks), knobs.spread), colours)
     fields, colours = proposal.group(fields, colours)
-    pieces = proposal.cut(closed, fields, colours, knobs)
-    share, page = proposal.votes(pieces, fields), proposal.of_the_page(closed, pieces)
+    pieces = proposal.cut(closed, fields, colours, knobs, hinted_pieces(closed, wishes.marks, colours))
+    share, page = proposal.votes(pieces, held), proposal.of_the_page(closed, pieces)
     rng = np.random.default_rng(seed)
     images, first, cut = [], None, pieces
     for n in range(num):

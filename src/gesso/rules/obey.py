@@ -56,6 +56,16 @@ def obey(
     return parts, np.where(mark[:, None] > 0, ink[mark], chosen[owner])
 
 
+def hinted_pieces(pieces: Pieces, marks: Sequence[Mark], colours: np.ndarray) -> dict[int, int]:
+    """Which pieces, the page's own left out, have a mark, and the entry of `colours` uint8 [k 3] that its last mark has."""
+    page = page_pieces(pieces)
+    found: dict[int, int] = {}
+    for points, rgb, radius in marks:
+        entry = int(delta_e(colours, np.array(rgb, np.uint8)).argmin())
+        found |= {piece: entry for piece in _meant(pieces, points, radius) if not page[piece]}
+    return found
+
+
 def _sides(
     pieces: Pieces,
     piece: int,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,8 @@ class Knobs:
     inside       the same for pieces that don't
     least        parts smaller than this share of a 72-pixel drawing's pixels are not cut off
     sure         how much of a part must agree on its colour, for the cut to stand
+    stay         the same in a closed piece that has a hint: what is less sure takes the hint's colour
+    spread       taken from the log share of hints' colours, so that they spread to what is alike and not to what is unknown
     """
 
     temperature: float = 0.4
@@ -40,6 +42,8 @@ class Knobs:
     inside: float = 0.5
     least: float = 10.0
     sure: float = 0.3
+    stay: float = 0.9
+    spread: float = 1.0
 
 
 def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np.ndarray]:
@@ -61,6 +65,18 @@ def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np
         np.add.at(shares, into, field.shares)
         out.append(Field(shares, field.box))
     return out, colours[kept]
+
+
+def held(fields: Sequence[Field], num_hints: int, penalty: float) -> list[Field]:
+    """Fields in which the last `num_hints` colours, those of hints, have less of a share."""
+    if penalty <= 0 or not num_hints:
+        return list(fields)
+    out = []
+    for field in fields:
+        shares = field.shares.copy()
+        shares[-num_hints:] *= np.exp(-penalty)
+        out.append(Field(shares / shares.sum(0), field.box))
+    return out
 
 
 def likeliest(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -136,18 +152,26 @@ def _bilinear(values: np.ndarray, ys: tuple[np.ndarray, ...], xs: tuple[np.ndarr
     return rows[:, :, xs[0]] * (1 - xs[2]) + rows[:, :, xs[1]] * xs[2]
 
 
-def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs) -> Pieces:
-    """Open shapes cut where the proposal's likeliest colour changes, if both sides are large and sure enough."""
+def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs, hinted: Mapping[int, int] | None = None) -> Pieces:
+    """Open shapes cut where the proposal's likeliest colour changes, if both sides are large and sure enough.
+
+    `hinted` {piece: entry of `colours`} are closed pieces with a hint: what is not sure of another colour there goes with it.
+    """
     best, share = likeliest(fields, colours, pieces.shape)
     least = max(3, round(knobs.least * (max(pieces.shape) / 72) ** 2))
-    main = _majority(pieces, best)
+    main, needed = _majority(pieces, best), np.full(pieces.num, knobs.sure)
+    for piece, colour in (hinted or {}).items():
+        main[piece], needed[piece] = colour, knobs.stay
+    main = main[pieces.labels]
     for _ in range(2):
-        # a part that is not sure of its colour is no part: it takes its piece's commonest
+        # a part that is not sure of its colour is no part: it goes with its piece's commonest, or its hint
         parts = split(pieces, best, least=least)
         speak = voters(parts)
         count = np.bincount(parts.labels[speak], minlength=parts.num)
         sure = np.bincount(parts.labels[speak], share[speak], parts.num) / np.maximum(count, 1)
-        weak = (sure < knobs.sure)[parts.labels]
+        limit = np.zeros(parts.num)
+        limit[parts.labels[parts.free]] = needed[pieces.labels[parts.free]]
+        weak = (sure < limit)[parts.labels]
         if not (weak & (best != main)).any():
             return parts
         best = np.where(weak, main, best)
@@ -155,13 +179,13 @@ def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Kno
 
 
 def _majority(pieces: Pieces, values: np.ndarray) -> np.ndarray:
-    """Each pixel's piece's commonest value [h w]."""
+    """Each piece's commonest value [num]."""
     num = int(values.max()) + 1
     keys, counts = np.unique(pieces.labels[pieces.free].astype(np.int64) * num + values[pieces.free], return_counts=True)
     order = np.lexsort((keys, counts))
     table = np.zeros(pieces.num, values.dtype)
     table[keys[order] // num] = keys[order] % num
-    return table[pieces.labels]
+    return table
 
 
 def votes(pieces: Pieces, fields: Sequence[Field]) -> np.ndarray:
