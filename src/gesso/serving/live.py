@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gesso.errors import GessoError
+from gesso.errors import GessoError, Stopped
 from gesso.request import Request
 from gesso.serving.frame import changed, pack, quick_png, unpack
 from gesso.serving.guard import TOKEN, identity_of
 from gesso.serving.outputs import first_picture, medium_of, pixels_of, smaller
 from gesso.serving.refusal import Busy, Refused, TooMany, bug, said
-from gesso.serving.render import Stopped
 from gesso.serving.room import Room
 from gesso.serving.routes import Routes
 

@@ -10,12 +10,12 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from gesso.errors import GessoError
+from gesso.errors import GessoError, Stopped
 from gesso.request import MAX_SEED
 from gesso.serving.guard import OPEN, TOKEN, identity_of
-from gesso.serving.outputs import first_picture, keep_result, png_of
+from gesso.serving.outputs import TYPES, file_of, first_layers, first_picture, keep_result
 from gesso.serving.refusal import TooLarge
-from gesso.serving.render import Stopped, Ticket
+from gesso.serving.render import Ticket
 from gesso.serving.room import Room
 from gesso.serving.routes import PICTURE_BODY, Routes, body_of, read_json
 
@@ -90,12 +90,15 @@ def register(routes: Routes, room: Room) -> None:
         owner = identity_of(http).owner
         wish = await read_json(http, Wish)
         request = await asyncio.to_thread(room.given.request, owner, wish.model_dump())
-        wants_png = "image/png" in http.headers.get("accept", "")
-        if wants_png and first_picture(room.catalogue.card(wish.recipe)) is None:
-            raise GessoError(f"{wish.recipe} makes no picture", where="Accept", fix="application/json")
+        card = room.catalogue.card(wish.recipe)
+        format = next((one for one, kind in TYPES.items() if kind in http.headers.get("accept", "")), None)
+        name = first_picture(card) if format == "png" else first_layers(card)
+        if format is not None and name is None:
+            raise GessoError(f"{card.name} makes no {'picture' if format == 'png' else 'layers'}", where="Accept", fix="application/json")
         result = await made(http, room, room.renderer.submit(owner, ("http", owner), room.work(request, ("http", owner))))
-        if wants_png:
-            return Response(await asyncio.to_thread(png_of, result, result.shown), media_type="image/png", headers=download("gesso.png"))
+        if format is not None and name is not None:
+            data, kind = await asyncio.to_thread(file_of, result, name, format)
+            return Response(data, media_type=kind, headers=download(f"gesso.{format}"))
         outputs = await asyncio.to_thread(keep_result, room.keep, owner, result)
         return {"outputs": outputs, "record": result.record.to_json()}
 

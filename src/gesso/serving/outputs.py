@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_INLINE = 65_536  # bytes of JSON inside an answer
 MOST_LABELS = 2**24
+TYPES = {"png": "image/png", "ora": "image/openraster", "psd": "image/vnd.adobe.photoshop"}
 
 
 def medium_of(card: Card, name: str) -> str:
@@ -53,13 +54,35 @@ def as_colours(labels: np.ndarray) -> np.ndarray:
 
 
 def png_of(result: Result, name: str, index: int = 0, *, clean: bool = False, max_side: int = 0) -> bytes:
-    """A PNG with the record inside, and the one way in which pictures leave. One that is `clean` or made smaller has none."""
+    """A PNG with the record inside. One that is `clean` or made smaller has none."""
     pixels = pixels_of(result, name, index)
-    if clean or 0 < max_side < max(pixels.shape[:2]):
-        exact = not medium_of(result.card, name).startswith("picture")
-        return encode_png(smaller(pixels, max_side, exact=exact) if max_side else pixels, compress_level=4)
-    text = {KEYWORD: result.record.text(), "parameters": result.record.parameters()}
-    return encode_png(pixels, text, compress_level=4)
+    is_picture = medium_of(result.card, name).startswith("picture")
+    if 0 < max_side < max(pixels.shape[:2]):
+        return encode_png(smaller(pixels, max_side, exact=not is_picture), compress_level=4)
+    dpi = result._dpi(pixels.shape[:2])
+    return encode_png(pixels, None if clean else texts_of(result), dpi=dpi, srgb=is_picture, compress_level=4)
+
+
+def file_of(result: Result, name: str, format: str, index: int = 0, *, clean: bool = False, max_side: int = 0) -> tuple[bytes, str]:
+    """An output as a file and its content type: the one way in which pictures leave. `format` is png, or ora or psd for layers."""
+    if format == "png":
+        return png_of(result, name, index, clean=clean, max_side=max_side), TYPES["png"]
+    from gesso.media.ora import encode_ora
+    from gesso.media.psd import encode_psd
+
+    layers = result.layered(name)
+    texts = {} if clean else texts_of(result)
+    if format == "ora":
+        return encode_ora(layers, texts), TYPES["ora"]
+    return encode_psd(layers, {k: v for k, v in texts.items() if k == "parameters"}), TYPES["psd"]
+
+
+def texts_of(result: Result) -> dict[str, str]:
+    return {KEYWORD: result.record.text(), "parameters": result.record.parameters()}
+
+
+def first_layers(card: Card) -> str | None:
+    return next((out.name for out in card.outputs if out.medium == "layers"), None)
 
 
 def smaller(pixels: np.ndarray, max_side: int, *, exact: bool = False) -> np.ndarray:
@@ -87,6 +110,8 @@ def keep_result(keep: Keep, owner: str, result: Result) -> dict[str, Any]:
         if several:
             items = [_kept(keep, owner, result, out.name, out.medium, index).to_json() for index in range(len(value))]
             told[out.name] = {"medium": out.medium, "items": items}
+        elif out.medium == "layers":
+            told[out.name] = {"medium": out.medium, "formats": [TYPES["ora"], TYPES["psd"]]}  # asked for by Accept
         elif _is_seen(value, out.medium):
             told[out.name] = _kept(keep, owner, result, out.name, out.medium, 0).to_json()
         else:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from gesso.errors import GessoError
+from gesso.errors import GessoError, Stopped
 from gesso.serving.catalogue import Catalogue, complete
 from gesso.serving.count import Counts
 from gesso.serving.refusal import Busy, TooMany
@@ -19,11 +19,8 @@ from gesso.serving.settings import Limits
 if TYPE_CHECKING:
     from gesso.families.family import Output
     from gesso.request import Request
+    from gesso.verbs.again import Again
     from gesso.verbs.result import Result
-
-
-class Stopped(Exception):
-    """The work was given up on the way: somebody went away, or a newer edit came."""
 
 
 class Ticket:
@@ -49,7 +46,7 @@ class Renderer:
     def __init__(self, catalogue: Catalogue, limits: Limits, counts: Counts) -> None:
         self._catalogue, self._limits, self._counts = catalogue, limits, counts
         self._lines: OrderedDict[Hashable, deque[Ticket]] = OrderedDict()
-        self._memories: OrderedDict[Hashable, Any] = OrderedDict()
+        self._memories: OrderedDict[Hashable, Again] = OrderedDict()
         self._wake = threading.Condition()
         self._closed = False
         self._usual = 1.0  # seconds of one piece of work, a running mean
@@ -81,16 +78,18 @@ class Renderer:
         on_output: Callable[[Output], None] | None = None,
     ) -> Result:
         """What the request asks for; only inside a piece of work. `memory` names the drawing whose unchanging parts are kept."""
+        from gesso.verbs.again import Again
+
         assembled = self._catalogue.assembled(request.recipe, request.preset)
         request = complete(assembled, request)
         key = (memory, request.recipe, assembled.preset_name)
         again = self._memories.get(key)
         if again is None or again.assembled is not assembled:
-            again = self._memories[key] = Painter(assembled)
+            again = self._memories[key] = Again(assembled)
         self._memories.move_to_end(key)
         while len(self._memories) > self._limits.lines_kept:
             self._memories.popitem(last=False)
-        return again.make(request, on_output, stopped)
+        return again.make(request, on_output=on_output, stop=stopped)
 
     def num_waiting(self) -> int:
         with self._wake:
@@ -139,26 +138,6 @@ class Renderer:
             self._usual += 0.2 * (spent - self._usual)
             self._counts.took("render", spent)
             del ticket
-
-
-class Painter:
-    """One drawing's way through a recipe: what an edit cannot change is not made again."""
-
-    def __init__(self, assembled: Any) -> None:
-        self.assembled = assembled
-
-    def make(self, request: Request, on_output: Callable[[Output], None] | None, stopped: Callable[[], bool]) -> Result:
-        from gesso.verbs.generate import run
-
-        def look(output: Output) -> None:
-            if stopped():
-                raise Stopped
-            if on_output is not None:
-                on_output(output)
-
-        if stopped():
-            raise Stopped
-        return run(self.assembled, request, on_output=look)
 
 
 def within(seconds: float, stopped: Callable[[], bool]) -> Callable[[], bool]:

@@ -16,7 +16,7 @@ from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
 from gesso.serving.guard import TOKEN, identity_of
 from gesso.serving.make import download, made
-from gesso.serving.outputs import medium_of, png_of
+from gesso.serving.outputs import file_of, medium_of
 from gesso.serving.room import Room
 from gesso.serving.routes import Routes, body_of, read_json
 
@@ -166,7 +166,13 @@ def _nodes(routes: Routes, room: Room) -> None:
 
         return (await asyncio.to_thread(write)).model_dump(mode="json")
 
-    @routes.http("GET", "/api/sessions/{id}/nodes/{node}/{output}", who=TOKEN, tags=["sessions"], summary="What a node makes, as PNG")
+    @routes.http(
+        "GET",
+        "/api/sessions/{id}/nodes/{node}/{output}",
+        who=TOKEN,
+        tags=["sessions"],
+        summary="What a node makes, as PNG, or layers as ora or psd",
+    )
     async def show(
         id: str,
         node: str,
@@ -175,13 +181,14 @@ def _nodes(routes: Routes, room: Room) -> None:
         index: int = Query(default=0, ge=0, le=10_000),
         max_side: int = Query(default=0, ge=0, le=2**15),
         clean: bool = False,
+        format: Literal["png", "ora", "psd"] = "png",
     ) -> Any:
         owner = identity_of(http).owner
         request = await asyncio.to_thread(store.request, owner, id, node)
         medium_of(room.catalogue.card(request.recipe), output)
         result = await made(http, room, room.renderer.submit(owner, ("http", owner), room.work(request, ("session", id))))
-        data = await asyncio.to_thread(png_of, result, output, index, clean=clean, max_side=max_side)
-        return Response(data, media_type="image/png", headers=download(f"{request.recipe}.png") | LASTING)
+        data, kind = await asyncio.to_thread(file_of, result, output, format, index, clean=clean, max_side=max_side)
+        return Response(data, media_type=kind, headers=download(f"{request.recipe}.{format}") | LASTING)
 
     @routes.http("GET", "/api/sessions/{id}/compare", who=TOKEN, tags=["sessions"], summary="What node b has otherwise than node a")
     def compare(id: str, http: Http, a: str = Query(max_length=100), b: str = Query(max_length=100)) -> Any:
