@@ -107,7 +107,7 @@ def recompose(layers: Iterable[Layer], height: int, width: int) -> np.ndarray:
     for layer in layers:
         top, left = max(0, layer.top), max(0, layer.left)
         part = page[top : max(0, layer.top + layer.height), left : max(0, layer.left + layer.width)]
-        over = layer.pixels[top - layer.top :, left - layer.left :][: part.shape[0], : part.shape[1]]
+        over: np.ndarray = layer.pixels[top - layer.top :, left - layer.left :][: part.shape[0], : part.shape[1]]
         if over.size == 0:
             continue
         colour = multiplied(part, over[..., :3]) if layer.blend == "multiply" else over[..., :3]
@@ -118,7 +118,7 @@ def recompose(layers: Iterable[Layer], height: int, width: int) -> np.ndarray:
 def multiplied(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     """uint8 of uint8 times uint8 over 255, rounded to the nearest (there are no ties)."""
     out = np.empty(np.broadcast_shapes(one.shape, two.shape), np.uint8)
-    step = max(1, STRIP_PIXELS // out.shape[1])
+    step = max(1, STRIP_PIXELS // one.shape[1])
     for top in range(0, len(out), step):
         out[top : top + step] = (one[top : top + step].astype(np.uint16) * two[top : top + step] + 127) // 255
     return out

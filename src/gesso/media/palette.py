@@ -31,7 +31,7 @@ class Palette:
         for number, (rgb, _) in enumerate(self.swatches, 1):
             if len(rgb) != 3 or not all(isinstance(value, int) and 0 <= value <= 255 for value in rgb):
                 raise GessoError(f"colour {number} is {rgb!r}", where="palette", fix="give three whole numbers, 0 to 255")
-        object.__setattr__(self, "swatches", tuple(Swatch(tuple(rgb), plain_name(name)) for rgb, name in self.swatches))
+        object.__setattr__(self, "swatches", tuple(Swatch((rgb[0], rgb[1], rgb[2]), plain_name(name)) for rgb, name in self.swatches))
         object.__setattr__(self, "name", plain_name(self.name))
 
     def __len__(self) -> int:

@@ -66,9 +66,9 @@ def parse_gpl(data: bytes, *, where: object = None) -> Palette:
     try:
         text = data.decode().removeprefix(BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise GessoError("the names are not in UTF-8", where=f"{where}, line {line}", fix="save it as UTF-8") from error
-    head, *lines = re.split(r"\r\n|\n|\r", text)
+        before = data[: error.start].count(b"\n")
+        raise GessoError("the names are not in UTF-8", where=f"{where}, line {before + 1}", fix="save it as UTF-8") from error
+    head, *lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if head.strip() != GIMP.decode():
         _refuse("this is no palette of GIMP", where, f"its first line is {GIMP.decode()}")
     title, with_alpha = "", False

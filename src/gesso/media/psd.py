@@ -47,7 +47,7 @@ def encode_psd(layers: Layered, text: Mapping[str, str] | None = None) -> bytes:
 
 def _layer_section(layers: Layered) -> list[bytes]:
     """The records of all layers, then the pixels of all, from the bottom to the top."""
-    records, pixels = [struct.pack(">h", len(layers))], []
+    records, pixels = [struct.pack(">h", len(layers))], list[bytes]()
     for layer in layers:
         channels = _channels(layer)
         records.append(_record(layer, {key: len(data) for key, data in channels.items()}))
