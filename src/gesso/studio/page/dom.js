@@ -35,7 +35,7 @@ function name_(element, words) {
 
 /** @param {Element} element @param {any[]} kids */
 export function add(element, kids) {
-  for (const kid of kids.flat()) {
+  for (const kid of kids.flat(Infinity)) {
     if (kid === null || kid === undefined || kid === false) continue;
     if (kid instanceof Node) element.append(kid);
     else if (isWords(kid) || typeof kid === "function") {

@@ -72,7 +72,7 @@ export function ago(stamp) {
   if (!Number.isFinite(when)) return "";
   const seconds = Math.max(0, Math.round(Date.now() / 1000 - when));
   const say = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
-  if (seconds < 60) return say.format(0, "minute");
+  if (seconds < 60) return t(w("just_now"));
   if (seconds < 3600) return say.format(-Math.round(seconds / 60), "minute");
   if (seconds < 86400) return say.format(-Math.round(seconds / 3600), "hour");
   return say.format(-Math.round(seconds / 86400), "day");

@@ -1,0 +1,126 @@
+"""A real Chromium before a real server; skipped, with the reason, where either is not at hand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+CHROMIUM = os.environ.get("GESSO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page is not tried")
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium here: the page is not tried")
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=CHROMIUM, headless=True, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The studio with the toy recipe, on a port of its own, in a thread."""
+    pytest.importorskip("fastapi", reason="the extra studio is not installed: the page is not tried")
+    uvicorn = pytest.importorskip("uvicorn")
+    from gesso.serving import Settings
+    from gesso.serving.run import bind, configuration
+    from gesso.studio import create_app
+
+    settings = Settings(home=tmp_path_factory.mktemp("home"), port=18765, recipes=[HERE / "toy_recipe.py"])
+    listener = bind(settings)
+    settings = replace(settings, port=listener.getsockname()[1])
+    made = create_app(settings)
+    server = uvicorn.Server(configuration(made, settings))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield made
+    server.should_exit = True
+    thread.join(10)
+
+
+class Visit:
+    """A page of the studio, and all that it complained of and asked for."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.hosts: set[str] = set()
+        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self._asked(request.url))
+        page.on("websocket", lambda socket: self._asked(socket.url))
+        page.set_default_timeout(20_000)
+
+    def _asked(self, address: str) -> None:
+        from urllib.parse import urlsplit
+
+        parts = urlsplit(address)
+        if parts.scheme not in ("data", "blob"):
+            self.hosts.add(parts.hostname or parts.scheme)
+
+    def begin(self) -> None:
+        """Open the first sample, and wait for its first picture."""
+        self.page.locator("[data-sample]").first.click()
+        self.painted()
+        self.page.evaluate("() => document.querySelector('.guide .soft')?.click()")
+
+    def painted(self) -> None:
+        self.page.locator(".speed:not(:empty)").wait_for()
+
+    def num_nodes(self) -> int:
+        return int(self.page.locator(".node").count())
+
+    def wait_nodes(self, num: int) -> None:
+        self.page.wait_for_selector(f".tree > .node:nth-child({num})", state="attached")
+
+    def pixel(self, x: float, y: float) -> tuple[int, ...]:
+        """The canvas's colour at a share of its width and height."""
+        script = """([x, y]) => {
+          const c = document.getElementById("canvas");
+          return [...c.getContext("2d").getImageData(Math.round(c.width * x), Math.round(c.height * y), 1, 1).data];
+        }"""
+        return tuple(self.page.evaluate(script, [x, y]))
+
+    def until(self, x: float, y: float, wanted: Any, seconds: float = 15) -> tuple[int, ...]:
+        """The pixel, once `wanted(pixel)`; the test fails where it never is."""
+        end = time.monotonic() + seconds
+        while not wanted(seen := self.pixel(x, y)):
+            assert time.monotonic() < end, f"the picture stayed {seen}"
+            self.page.wait_for_timeout(50)
+        return seen
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        box = self.page.locator("#canvas").bounding_box()
+        assert box is not None
+        return box["x"] + box["width"] * x, box["y"] + box["height"] * y
+
+    def stroke(self, *points: tuple[float, float]) -> None:
+        mouse = self.page.mouse
+        mouse.move(*self.place(*points[0]))
+        mouse.down()
+        for point in points[1:]:
+            mouse.move(*self.place(*point), steps=5)
+        mouse.up()
+
+
+@pytest.fixture
+def visit(app: Any, browser: Any) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB")
+    visit = Visit(context.new_page())
+    visit.page.goto(app.state.room.access.link("me"))
+    visit.page.locator("[data-sample]").first.wait_for()
+    yield visit
+    context.close()

@@ -1,0 +1,172 @@
+"""The page in a real browser: it loads from here alone, draws, undoes, speaks two languages, and works by keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def close_to(colour: tuple[int, int, int]) -> Any:
+    return lambda pixel: max(abs(a - b) for a, b in zip(pixel[:3], colour, strict=True)) <= 6
+
+
+def use(page: Any, colour: str) -> None:
+    page.fill(".code", colour)
+    page.press(".code", "Enter")
+
+
+def hide_marks(page: Any) -> None:
+    page.click("[data-act=marks]")
+
+
+def test_nothing_comes_from_elsewhere_and_nothing_is_complained_of(visit: Any) -> None:
+    visit.begin()
+    visit.stroke((0.5, 0.5), (0.52, 0.52))
+    visit.wait_nodes(2)
+    assert visit.hosts == {"127.0.0.1"}
+    assert visit.complaints == []
+
+
+def test_a_stroke_changes_the_picture_and_undo_brings_it_back(visit: Any) -> None:
+    visit.begin()
+    hide_marks(visit.page)
+    before = visit.pixel(0.5, 0.52)
+    use(visit.page, "#2266cc")
+    visit.stroke((0.5, 0.5), (0.5, 0.55))
+    visit.until(0.5, 0.52, close_to((0x22, 0x66, 0xCC)))
+    visit.wait_nodes(2)
+    visit.page.keyboard.press("Control+z")
+    visit.until(0.5, 0.52, lambda pixel: pixel == before)
+    visit.page.keyboard.press("Control+Shift+z")
+    visit.until(0.5, 0.52, close_to((0x22, 0x66, 0xCC)))
+
+
+def test_the_picture_follows_while_the_pen_is_down(visit: Any) -> None:
+    visit.begin()
+    hide_marks(visit.page)
+    use(visit.page, "#117733")
+    mouse = visit.page.mouse
+    mouse.move(*visit.place(0.5, 0.5))
+    mouse.down()
+    mouse.move(*visit.place(0.55, 0.5), steps=8)
+    # 40 pixels beside the pen, where its own line is not
+    visit.until(0.53, 0.53, close_to((0x11, 0x77, 0x33)))
+    assert visit.num_nodes() == 1, "what is not finished is not kept"
+    mouse.up()
+    visit.wait_nodes(2)
+
+
+def test_a_branch_grows_and_all_of_it_stays(visit: Any) -> None:
+    page = visit.page
+    visit.begin()
+    hide_marks(page)
+    page.click("#history-tab")
+    page.click("#controls-tab")
+    use(page, "#aa2222")
+    visit.stroke((0.45, 0.5), (0.47, 0.5))
+    visit.wait_nodes(2)
+    page.keyboard.press("Control+z")
+    page.wait_for_selector(".node[aria-selected=true] >> nth=0", state="attached")
+    use(page, "#2222aa")
+    visit.stroke((0.55, 0.5), (0.57, 0.5))
+    visit.wait_nodes(3)
+    page.click("#history-tab")
+    assert page.locator(".node").count() == 3
+    visit.until(0.56, 0.52, close_to((0x22, 0x22, 0xAA)))
+    page.locator(".node").nth(1).click()
+    visit.until(0.46, 0.52, close_to((0xAA, 0x22, 0x22)))
+    page.reload()
+    page.wait_for_selector(".tree > .node:nth-child(3)", state="attached")
+    visit.until(0.46, 0.52, close_to((0xAA, 0x22, 0x22)))
+    assert visit.complaints == []
+
+
+def test_the_eraser_takes_a_mark_away(visit: Any) -> None:
+    visit.begin()
+    use(visit.page, "#cc8800")
+    before = visit.pixel(0.5, 0.46)
+    visit.stroke((0.5, 0.5), (0.5, 0.5))
+    visit.until(0.5, 0.52, close_to((0xCC, 0x88, 0x00)))
+    visit.wait_nodes(2)
+    visit.page.keyboard.press("e")
+    visit.stroke((0.49, 0.5), (0.51, 0.5))
+    visit.wait_nodes(3)
+    visit.until(0.5, 0.46, lambda pixel: pixel == before)
+
+
+def test_a_control_that_no_widget_knows_is_drawn_from_its_schema(visit: Any) -> None:
+    page = visit.page
+    visit.begin()
+    form = page.locator("[data-slot=weather]")
+    assert form.locator("input[type=range]").count() == 1 and form.locator("select").count() == 1
+    form.locator("input[type=number]").fill("1")
+    form.locator("input[type=number]").press("Enter")
+    visit.wait_nodes(2)
+    visit.until(0.37, 0.06, lambda pixel: pixel[2] < 80 and pixel[0] > 200)
+    page.fill("[data-field=shade] input[type=number]", "60")
+    page.press("[data-field=shade] input[type=number]", "Enter")
+    visit.wait_nodes(3)
+    visit.until(0.37, 0.06, lambda pixel: pixel[0] < 200)
+
+
+def test_proposals_are_tried_and_one_is_kept(visit: Any) -> None:
+    page = visit.page
+    visit.begin()
+    page.keyboard.press("p")
+    page.locator("[data-choice='3']:not([disabled])").click()
+    visit.wait_nodes(2)
+    visit.until(0.37, 0.06, lambda pixel: pixel[1] < 100 and pixel[0] > 200)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (820, 1180)])
+def test_languages_are_switched_in_place(visit: Any, size: tuple[int, int]) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    visit.begin()
+    assert page.locator("#history-tab").inner_text().strip() == "History"
+    use(page, "#123456")
+    page.click("#bar .language")
+    assert page.locator("#history-tab").inner_text().strip() == "기록"
+    assert page.locator("[data-act=undo]").get_attribute("aria-label").startswith("되돌리기")
+    assert page.locator("html").get_attribute("lang") == "ko"
+    assert page.input_value(".code") == "#123456", "what was set is kept"
+    overflow = page.evaluate("() => document.documentElement.scrollWidth > innerWidth + 1")
+    assert not overflow
+
+
+def test_keys_alone_are_enough(visit: Any) -> None:
+    page = visit.page
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement?.dataset.sample ?? ''"):
+            break
+    page.keyboard.press("Enter")
+    visit.painted()
+    page.wait_for_timeout(1200)
+    page.keyboard.press("Escape")  # the guide
+    page.locator("#canvas").focus()
+    page.keyboard.press("1")
+    page.keyboard.press("m")
+    page.keyboard.press("Enter")
+    visit.wait_nodes(2)
+    visit.until(0.5, 0.52, close_to((0xE4, 0x57, 0x2E)))
+    page.keyboard.press("Shift+Enter")
+    for _ in range(6):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Enter")
+    visit.wait_nodes(3)
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    visit.until(0.5, 0.52, lambda pixel: not close_to((0xE4, 0x57, 0x2E))(pixel))
+    assert visit.complaints == []
+
+
+def test_every_control_has_a_name(visit: Any) -> None:
+    visit.begin()
+    script = """() => [...document.querySelectorAll("button, input, select, textarea, canvas, [role]")]
+      .filter((e) => e.checkVisibility() && e.type !== "file")
+      .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length || e.getAttribute("aria-labelledby")
+                       || ["tabpanel", "status", "none"].includes(e.getAttribute("role"))))
+      .map((e) => e.outerHTML.slice(0, 120))"""
+    assert visit.page.evaluate(script) == []

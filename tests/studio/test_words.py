@@ -1,0 +1,78 @@
+"""Every word that the page says is there in both languages, and the page names no recipe and no condition kind."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gesso import recipes
+from gesso.studio import PAGE, sample_folder, samples
+
+ROW = re.compile(r'^  (\w+): \[\s*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)",?\s*\],$', re.M | re.S)
+HANGUL = re.compile(r"[가-힣]")
+SAME = {"edit_added", "edit_named", "edit_setting", "language"}  # nothing but what is put in, or turned about on purpose
+
+
+def sources() -> dict[Path, str]:
+    return {path: path.read_text("utf-8") for path in PAGE.rglob("*.js")}
+
+
+def table(name: str) -> dict[str, tuple[str, str]]:
+    text = (PAGE / name).read_text("utf-8")
+    rows = {key: (en, ko) for key, en, ko in ROW.findall(text)}
+    assert len(rows) == len(re.findall(r"^  \w+: \[", text, re.M)), "a row that this test cannot read"
+    return rows
+
+
+def test_both_languages_are_complete() -> None:
+    for key, (en, ko) in (table("word_table.js") | table("name_table.js")).items():
+        assert en.strip() and ko.strip(), key
+        assert set(re.findall(r"\{(\w+)\}", en)) == set(re.findall(r"\{(\w+)\}", ko)), key
+        if key not in SAME:
+            assert HANGUL.search(ko), f"{key} is not Korean: {ko}"
+            assert not HANGUL.search(en), f"{key} is not English: {en}"
+
+
+def test_every_word_asked_for_is_there_and_none_is_idle() -> None:
+    text = "\n".join(sources().values())
+    asked = set(re.findall(r'\bw\(\s*"(\w+)"', text)) | set(re.findall(r'\{ key: "(\w+)" \}', text))
+    asked |= {key for pair in re.findall(r'\bw\([^()"]*\? "(\w+)" : "(\w+)"', text) for key in pair}
+    asked |= {key for pair in re.findall(r'\bw\([^?]{0,60}\? "(\w+)" : "(\w+)"', text) for key in pair}
+    known = set(table("word_table.js"))
+    assert asked <= known, asked - known
+    made = tuple(re.findall(r"\bw\(`(\w+?)\$", text))  # w(`guide_${step}`)
+    idle = {key for key in known - asked if not key.startswith(made)}
+    assert not idle, f"nobody says {idle}"
+
+
+def test_no_words_are_written_past_the_table() -> None:
+    for path, text in sources().items():
+        if path.name not in ("word_table.js", "name_table.js", "main.js"):
+            assert not HANGUL.search(text), path
+
+
+def test_the_page_names_no_recipe_and_no_kind_but_only_tools() -> None:
+    found = [recipes.find(name).card for name in recipes.names()]
+    kinds = {slot.kind.kind for card in found for slot in card.conditions}
+    tools = {slot.kind.control(slot.options)["tool"] for card in found for slot in card.conditions}
+    names = {card.name for card in found} | (kinds - tools)
+    for path, text in sources().items():
+        if path.name == "name_table.js":  # what names mean that cards give without words
+            continue
+        quoted = set(re.findall(r'"(\w+)"', text))
+        assert not (quoted & names) - {"style"}, (path, quoted & names)
+
+
+def test_files_are_short_and_come_from_here() -> None:
+    for path in (*PAGE.rglob("*.js"), *PAGE.rglob("*.css"), *PAGE.rglob("*.html")):
+        text = path.read_text("utf-8")
+        assert text.count("\n") <= 400, path
+        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text), path
+        assert " style=" not in text and "onclick=" not in text, path
+
+
+def test_samples_have_titles_in_both_languages() -> None:
+    listed = samples(sample_folder())
+    assert len(listed) >= 8
+    assert all(set(one["title"]) >= {"en", "ko"} for one in listed)
+    assert samples(None) == []
