@@ -7,7 +7,7 @@ JOBS   ?= 2
 OUT    ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-slow check format bench clean
+.PHONY: help studio demo install test test-slow check format bench clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|' 2>/dev/null || cat Makefile
@@ -26,7 +26,14 @@ $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) install -q -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-studio: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install -q -c constraints.txt -e '.[studio]'
+	@touch $@ $(VENV)/.installed
+
 install: $(VENV)/.installed  ## the package alone, into .venv
+
+studio: $(VENV)/.installed-studio  ## the page in which you draw and steer; prints its address on this machine
+	$(BIN)/gesso studio
 
 demo: $(VENV)/.installed  ## colour the sample drawings; prints where the pictures and the gallery are
 	$(BIN)/gesso demo --out $(OUT)

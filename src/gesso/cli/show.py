@@ -50,6 +50,17 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=1))
 
 
+def welcome(link: str, *, browser: bool) -> None:
+    """Where the studio is, printed, and on a desktop opened."""
+    print(f"The studio is at {link}\nNothing leaves this machine. Ctrl-C ends it." if language() != "ko" else
+          f"스튜디오 주소: {link}\n아무것도 이 컴퓨터를 떠나지 않습니다. Ctrl-C로 끝냅니다.", flush=True)  # fmt: skip
+    desktop = os.name == "nt" or sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if browser and desktop and sys.stdout.isatty():
+        import webbrowser
+
+        webbrowser.open(link)
+
+
 def say(text: str, code: int) -> int:
     """One line for people on stderr: whatever a file's name or a stranger's text holds, no line break and no control character."""
     from rich.console import Console

@@ -323,6 +323,33 @@ def generate_one(
             print(path)
 
 
+@app.command(sort_key=0)
+def studio(
+    *,
+    port: int = 8765,
+    home: Path | None = None,
+    browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
+) -> None:
+    """Open the studio: a page on this machine alone, in which you draw and steer. Ctrl-C ends it.
+
+    gesso studio
+    gesso studio --port 9000 --no-browser
+
+    Parameters
+    ----------
+    port
+        Where it listens, on 127.0.0.1; the next free one where it is taken.
+    home
+        The folder that keeps sessions and uploads: GESSO_HOME, or your system's place for data, if left out.
+    browser
+        Open the page in your browser, where there is a desktop.
+    """
+    from gesso.cli import show
+    from gesso.studio import run
+
+    run(port, home, on_start=lambda link: show.welcome(link, browser=browser))
+
+
 def fit_one(
     recipe: str,
     card: Any,

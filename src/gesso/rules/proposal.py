@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from gesso.rules.fill import voters
 from gesso.rules.palette import delta_e
@@ -33,8 +34,10 @@ class Knobs:
     inside       the same for pieces that don't
     least        parts smaller than this share of a 72-pixel drawing's pixels are not cut off
     sure         how much of a part must agree on its colour, for the cut to stand
+    ground       the same on the page itself
     stay         the same in a closed piece that has a hint: what is less sure takes the hint's colour
     spread       taken from the log share of hints' colours, so that they spread to what is alike and not to what is unknown
+    smooth       pixels of the field over which its edges are smoothed before pieces are cut along them
     """
 
     temperature: float = 0.4
@@ -42,8 +45,10 @@ class Knobs:
     inside: float = 0.5
     least: float = 10.0
     sure: float = 0.3
+    ground: float = 0.3
     stay: float = 0.9
     spread: float = 1.0
+    smooth: float = 0.0
 
 
 def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np.ndarray]:
@@ -77,6 +82,13 @@ def held(fields: Sequence[Field], num_hints: int, penalty: float) -> list[Field]
         shares[-num_hints:] *= np.exp(-penalty)
         out.append(Field(shares / shares.sum(0), field.box))
     return out
+
+
+def smoothed(fields: Sequence[Field], sigma: float) -> list[Field]:
+    """Fields without the grain of single pixels: a Gaussian of `sigma` field pixels over each share."""
+    if sigma <= 0:
+        return list(fields)
+    return [Field(ndimage.gaussian_filter(field.shares, (0, sigma, sigma), mode="nearest"), field.box) for field in fields]
 
 
 def likeliest(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -157,9 +169,9 @@ def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Kno
 
     `hinted` {piece: entry of `colours`} are closed pieces with a hint: what is not sure of another colour there goes with it.
     """
-    best, share = likeliest(fields, colours, pieces.shape)
+    best, share = likeliest(smoothed(fields, knobs.smooth), colours, pieces.shape)
     least = max(3, round(knobs.least * (max(pieces.shape) / 72) ** 2))
-    main, needed = _majority(pieces, best), np.full(pieces.num, knobs.sure)
+    main, needed = _majority(pieces, best), np.where(page_pieces(pieces), knobs.ground, knobs.sure)
     for piece, colour in (hinted or {}).items():
         main[piece], needed[piece] = colour, knobs.stay
     main = main[pieces.labels]
