@@ -123,7 +123,7 @@ def _slot_said(language: str, name: str, old: Condition | None, new: Condition |
     if (pixels := _pixels(old, new)) is not None:
         if old.page != new.page:
             return _say(language, "size", name=name, before=_size(old), after=_size(new))
-        return _say(language, "pixels", name=name, share=_share(pixels))
+        return _say(language, "pixels", name=name, share=_share(pixels)) if pixels else _say(language, "changed", name=name)
     texts = _only_scalar(old), _only_scalar(new)
     if None not in texts:
         return _say(language, "value", name=name, before=_short(texts[0], language), after=_short(texts[1], language))
@@ -195,7 +195,7 @@ def _size(value: Condition) -> str:
 
 
 def _share(share: float) -> str:
-    return "0 %" if share == 0 else "< 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
+    return "< 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
 
 
 def _short(value: Any, language: str) -> str:
