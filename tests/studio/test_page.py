@@ -143,8 +143,6 @@ def test_keys_alone_are_enough(visit: Any) -> None:
             break
     page.keyboard.press("Enter")
     visit.painted()
-    page.wait_for_timeout(1200)
-    page.keyboard.press("Escape")  # the guide
     page.locator("#canvas").focus()
     page.keyboard.press("1")
     page.keyboard.press("m")
@@ -170,3 +168,14 @@ def test_every_control_has_a_name(visit: Any) -> None:
                        || ["tabpanel", "status", "none"].includes(e.getAttribute("role"))))
       .map((e) => e.outerHTML.slice(0, 120))"""
     assert visit.page.evaluate(script) == []
+
+
+def test_the_guide_walks_through_and_does_not_come_again(visit: Any) -> None:
+    page = visit.page
+    visit.begin()
+    page.click("[data-act=help]")
+    page.locator("dialog .primary").click()
+    for step in range(5):
+        assert page.locator(".guide small").inner_text().startswith(f"Step {step + 1}")
+        page.locator(".guide .primary").click()
+    assert page.locator(".guide").count() == 0

@@ -1,5 +1,5 @@
 /** Making elements. No inline styles or handlers in markup: the page's policy forbids them. */
-import { keepSaying, t } from "./words.js";
+import { keepSaying, t, w } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -131,7 +131,7 @@ export function notice(words, mood = "calm") {
 export function dialog(title, kids, kind = "") {
   const box = h("dialog", { class: `sheet ${kind}` });
   const heading = h("h2", {}, title);
-  box.append(h("header", {}, heading, iconButton("close", { key: "close" }, () => box.close())));
+  box.append(h("header", {}, heading, iconButton("close", w("close"), () => box.close())));
   add(box, kids);
   box.addEventListener("close", () => box.remove());
   keepSaying(box, () => box.setAttribute("aria-label", t(title)));

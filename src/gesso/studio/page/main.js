@@ -14,7 +14,7 @@ import { listenToPointers } from "./pointer.js";
 import { Room } from "./room.js";
 import { View } from "./view.js";
 import { takesPicture } from "./widgets/registry.js";
-import { keepSaying, lang, speak, t, w } from "./words.js";
+import { keepSaying, lang, speak, t, titleOf, w } from "./words.js";
 
 const at = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 
@@ -29,6 +29,8 @@ const { menu, acts } = saving(room);
 const home = start(at("start"), (id) => (location.hash = encodeURIComponent(id)));
 
 for (const [id, words] of [["rail", w("page_tools")], ["canvas", w("canvas")], ["panel", w("controls")]]) keepSaying(at(/** @type {string} */ (id)), () => at(/** @type {string} */ (id)).setAttribute("aria-label", t(words)));
+
+let busySince = 0;
 
 // The bar above
 const title = h("input", { class: "title", "aria-label": w("session_title"), maxlength: 120, on: { change: () => rename() } });
@@ -124,12 +126,16 @@ room.when("camera", (camera) => {
 room.when("hover", (place) => (spot.textContent = place ? `${Math.floor(place[0])}, ${Math.floor(place[1])}` : ""));
 room.when("tool", () => (at("canvas").dataset.tool = room.tool?.name ?? ""));
 room.when("wrong", (error) => notice([error.what, error.fix].filter(Boolean).join(". "), "wrong"));
+room.when("missing", (names) => {
+  busySince = 0;
+  progress.hidden = true;
+  notice(w("still_needed", { names: () => names.map((/** @type {string} */ name) => (room.slot(name) ? t(titleOf(room.slot(name))) : name)).join(", ") }));
+});
 room.when("gone", () => (location.hash = ""));
 room.when("state", ({ connected }) => connected || notice(w("line_lost"), "wrong"));
 
 // What is being made, and how long it took
 const progress = at("progress");
-let busySince = 0;
 room.when("busy", () => {
   busySince = performance.now();
   setTimeout(() => busySince && performance.now() - busySince > 350 && ((progress.hidden = false), (progress.firstElementChild.style.width = "")), 400);

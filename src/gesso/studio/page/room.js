@@ -8,6 +8,9 @@ import { Live, copyOf } from "./live.js";
 export class Room extends EventTarget {
   constructor() {
     super();
+    /** @type {AbortController | null} */ this.scope = null;
+    /** @type {AbortController | null} */ this.cardScope = null;
+    /** @type {(() => void)[]} moves asked for while an edit is on its way */ this.later = [];
     /** @type {any} */ this.card = null;
     /** @type {any} */ this.session = null;
     /** @type {Map<any, TreeNode>} */ this.nodes = new Map();
@@ -31,7 +34,18 @@ export class Room extends EventTarget {
 
   /** @param {string} names @param {(detail: any) => void} run */
   when(names, run) {
-    for (const name of names.split(" ")) this.addEventListener(name, (event) => run(/** @type {CustomEvent} */ (event).detail));
+    for (const name of names.split(" ")) this.addEventListener(name, (event) => run(/** @type {CustomEvent} */ (event).detail), { signal: this.scope?.signal });
+  }
+
+  /** What `make` begins to listen to is forgotten when the next card's widgets are made. @template T @param {() => T} make @returns {T} */
+  forThisCard(make) {
+    this.cardScope?.abort();
+    this.scope = this.cardScope = new AbortController();
+    try {
+      return make();
+    } finally {
+      this.scope = null;
+    }
   }
 
   /** The output that the canvas shows: the first picture the card names. */
@@ -52,6 +66,7 @@ export class Room extends EventTarget {
     for (const node of session.nodes) if (node.parent !== null) this.lastChild.set(node.parent, node.id);
     this.head = session.head ?? session.nodes.at(-1)?.id ?? null;
     this.pending = [];
+    this.later = [];
     this.draft = null;
     const live = (this.live = new Live(id, this.head, this.output.name));
     live.addEventListener("node", (event) => this.logged(/** @type {CustomEvent} */ (event).detail));
@@ -116,13 +131,15 @@ export class Room extends EventTarget {
   }
 
   /** @param {any} detail */
-  logged({ seq, node }) {
+  logged({ seq, node, missing = [] }) {
     this.pending = this.pending.filter((one) => one.seq !== seq);
     this.nodes.set(node.id, node);
     if (node.parent !== null) this.lastChild.set(node.parent, node.id);
     this.head = node.id;
     this.say("tree");
     this.say("given");
+    if (missing.length) this.say("missing", missing);
+    if (!this.pending.length) this.later.splice(0).forEach((move) => move());
   }
 
   /** @param {any} detail */
@@ -154,11 +171,13 @@ export class Room extends EventTarget {
   }
 
   undo() {
-    if (this.canUndo) this.show(this.nodes.get(this.head)?.parent);
+    if (this.pending.length) this.later.push(() => this.undo());
+    else if (this.canUndo) this.show(this.nodes.get(this.head)?.parent);
   }
 
   redo() {
-    if (this.canRedo) this.show(this.lastChild.get(this.head));
+    if (this.pending.length) this.later.push(() => this.redo());
+    else if (this.canRedo) this.show(this.lastChild.get(this.head));
   }
 
   /** @param {any} tool */

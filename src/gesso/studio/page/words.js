@@ -1,6 +1,6 @@
 /**
  * Every word of the page, in English and Korean, and the means to switch between them in place.
- * Cards bring their own words ({en, ko}); this table has the rest. `w("key")` is a token: whoever shows it says it
+ * Cards bring their own words ({en, ko}); this table has the rest. `w(key)` is a token: whoever shows it says it
  * in the language of the moment, and says it again when the language is switched.
  */
 import { TABLE } from "./word_table.js";
@@ -57,12 +57,15 @@ export function keepSaying(element, put) {
   element.setAttribute("data-words", "");
 }
 
+/** Say an element's words again, because what they depend on changed. @param {Element} element */
+export const sayAgain = (element) => watchers.get(element)?.forEach((/** @type {() => void} */ put) => put());
+
 /** @param {"en" | "ko"} wanted */
 export function speak(wanted) {
   language = wanted;
   localStorage.setItem(KEPT, wanted);
   document.documentElement.lang = wanted;
-  for (const element of document.querySelectorAll("[data-words]")) watchers.get(element)?.forEach((/** @type {() => void} */ put) => put());
+  for (const element of document.querySelectorAll("[data-words]")) sayAgain(element);
   document.dispatchEvent(new CustomEvent("language"));
 }
 

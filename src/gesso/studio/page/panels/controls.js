@@ -4,13 +4,16 @@ import { settingTitle } from "../edit.js";
 import { anySeed } from "../room.js";
 import { fieldOf } from "../widgets/form.js";
 import { widgetOf } from "../widgets/registry.js";
-import { titleOf, w } from "../words.js";
+import { sayAgain, t, titleOf, w } from "../words.js";
 import { palettePanel } from "./palette.js";
 
 /** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {HTMLElement} place @param {(kind: string) => void} choose */
 export function controls(room, view, place, choose) {
   /** @returns {any[]} the tools for the rail */
-  function build() {
+  const build = () => room.forThisCard(fresh);
+
+  function fresh() {
+    view.overlay = null;
     const made = room.card.conditions.map((/** @type {any} */ slot) => ({ slot, ...widgetOf(slot)(room, view, slot) }));
     const tools = made.flatMap((one) => one.tools ?? []);
     const coloured = tools.some((one) => one.coloured);
@@ -77,10 +80,11 @@ export function controls(room, view, place, choose) {
 
   function seedPanel() {
     const number = h("input", { type: "number", min: 0, max: 2 ** 53 - 1, step: 1, class: "number wide", "aria-label": w("seed"), on: { change: () => number.validity.valid && room.commit({ op: "seed", value: Number(number.value) }) } });
-    const lock = iconButton("lock", w("seed_locked"), () => {
+    const lock = iconButton("lock", () => t(w(room.seedLocked ? "seed_locked" : "seed_open")), () => {
       room.seedLocked = !room.seedLocked;
       lock.setAttribute("aria-pressed", String(room.seedLocked));
-    }, { "aria-pressed": String(room.seedLocked) });
+      sayAgain(lock);
+    }, { "aria-pressed": String(room.seedLocked), class: "plain lock" });
     const vary = iconButton("dice", w("seed_vary"), () => room.commit({ op: "seed", value: anySeed() }), { class: "soft", "data-act": "vary" }, w("seed_vary"));
     const grid = iconButton("grid", w("seed_grid"), () => choose("seeds"), { class: "soft", "data-act": "grid" }, w("seed_grid"));
     const show = () => (number.value = String(room.given.seed));

@@ -1,6 +1,6 @@
 /** The history as a tree: the newest above, branches side by side, each state with its picture, name and star. */
 import * as api from "../api.js";
-import { fill, h, icon, iconButton } from "../dom.js";
+import { fill, h, iconButton } from "../dom.js";
 import { colourOf, saidOf } from "../edit.js";
 import { ago, t, w } from "../words.js";
 
@@ -139,7 +139,7 @@ export function history(room, place, compare) {
     at.replaceChildren(copyFor(small));
   });
   document.addEventListener("language", show);
-  return { show, icon };
+  return { show };
 }
 
 /** A canvas can be in one place only. @param {HTMLCanvasElement} small */

@@ -2,7 +2,7 @@
 import * as api from "../api.js";
 import { fill, h, icon, iconButton, notice } from "../dom.js";
 import { askForFile, valueOf } from "../widgets/picture.js";
-import { takesPicture, widgetOf } from "../widgets/registry.js";
+import { takesPicture } from "../widgets/registry.js";
 import { ago, t, titleOf, w } from "../words.js";
 
 /** @param {HTMLElement} place @param {(id: string) => void} open */
@@ -171,8 +171,7 @@ export function start(place, open) {
       }),
     );
   }
-  document.addEventListener("language", () => !place.hidden && cards.length && choose(card));
-  return { show, takeFile, widgetOf };
+  return { show, takeFile };
 }
 
 const thumbKey = (/** @type {string} */ id) => `gesso.thumb.${id}`;
