@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from gesso.serving.room import Room
 from gesso.serving.routes import Routes
 from gesso.serving.settings import Settings
 
+THREADS = 64
 MORE = (make.register, sessions.register, live.register, images.register)
 
 
@@ -38,6 +41,8 @@ def create_app(
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        # Slow uploads of one must not keep the edits of others waiting for a thread.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         yield
         room.close()
 

@@ -24,6 +24,7 @@ from gesso.serving.settings import Limits
 
 FRESH_SECONDS = 5.0  # for Python itself to start
 REMEMBERED = 512
+ZIP_LONGER = 6  # a session holds many pictures
 
 
 class Clean(NamedTuple):
@@ -82,7 +83,8 @@ class Decoder:
 
     def _ask(self, kind: str, data: bytes, where: str) -> tuple[dict[str, Any], bytes]:
         limits = self._limits
-        command = [sys.executable, "-B", "-m", "gesso.serving.child", str(limits.decode_seconds), str(limits.decode_bytes), kind]
+        seconds = limits.decode_seconds * (ZIP_LONGER if kind == "zip" else 1)
+        command = [sys.executable, "-B", "-m", "gesso.serving.child", str(seconds), str(limits.decode_bytes), kind]
         command.append(json.dumps(asdict(limits.picture)))
         with self._turn():
             try:
@@ -91,7 +93,7 @@ class Decoder:
                     input=data,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    timeout=limits.decode_seconds + FRESH_SECONDS,
+                    timeout=seconds + FRESH_SECONDS,
                     env=_environment(),
                     cwd=os.path.sep,
                 )

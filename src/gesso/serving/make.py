@@ -140,11 +140,11 @@ async def made(http: Http, room: Room, ticket: Ticket) -> Any:
     try:
         while True:
             done, _ = await asyncio.wait({future}, timeout=LOOK_FOR_CLIENT)
-            if done:
+            if done and not future.cancelled():
                 return future.result()
-            if await http.is_disconnected():
+            if done or await http.is_disconnected():
                 raise Stopped
-    except (Stopped, asyncio.CancelledError):
+    except Stopped:
         room.counts.add("clients_gone")
         raise GessoError("nobody waits for it any more") from None
     finally:

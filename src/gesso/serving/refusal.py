@@ -15,7 +15,7 @@ from gesso.media.file import shown
 log = logging.getLogger("gesso.serving")
 LONGEST = 600
 # A path from the root, of two parts or more, or a drive's; what is left of it is its last part.
-PATH = re.compile(r"(?:(?<![\w:/.<>])~?/(?:[^\s/'\"()<>:]+/)+|\b[A-Za-z]:\\(?:[^\s\\'\"()<>:]+\\)+)(?=[^\s/]*)")
+PATH = re.compile(r"(?:(?<![\w:/.<>])~?/(?!api/|v1/)(?:[^\s/'\"()<>:]+/)+|\b[A-Za-z]:\\(?:[^\s\\'\"()<>:]+\\)+)(?=[^\s/]*)")
 
 
 class Refused(GessoError):

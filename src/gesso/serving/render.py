@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +40,11 @@ class Ticket:
 
 
 class Renderer:
-    """Lines are served in turn, one piece of work each. `submit` may be called from any thread."""
+    """Owners are served in turn, and of each owner the lines, one piece of work each. `submit` may be called from any thread."""
 
     def __init__(self, catalogue: Catalogue, limits: Limits, counts: Counts) -> None:
         self._catalogue, self._limits, self._counts = catalogue, limits, counts
-        self._lines: OrderedDict[Hashable, deque[Ticket]] = OrderedDict()
+        self._owners: OrderedDict[str, OrderedDict[Hashable, deque[Ticket]]] = OrderedDict()
         self._memories: OrderedDict[Hashable, Again] = OrderedDict()
         self._wake = threading.Condition()
         self._closed = False
@@ -57,13 +56,13 @@ class Renderer:
         """Queue `work(stopped)`; TooMany or Busy, at once, where there is too much of it already."""
         ticket = Ticket(owner, line, work)
         with self._wake:
-            waiting = [one for queue in self._lines.values() for one in queue if not one.stopped()]
+            waiting = [one for one in self._waiting() if not one.stopped()]
             retry = max(1, min(60, round(self._usual * len(waiting))))
             if len(waiting) >= self._limits.waiting:
                 raise Busy("the server has as much to do as it can", fix=f"try again in {retry} s", retry_after=retry)
             if sum(one.owner == owner for one in waiting) >= self._limits.waiting_each:
                 raise TooMany("you are waiting for many pictures already", fix=f"try again in {retry} s", retry_after=retry)
-            self._lines.setdefault(line, deque()).append(ticket)
+            self._owners.setdefault(owner, OrderedDict()).setdefault(line, deque()).append(ticket)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="render", daemon=True)
                 self._thread.start()
@@ -93,35 +92,45 @@ class Renderer:
 
     def num_waiting(self) -> int:
         with self._wake:
-            return sum(len(queue) for queue in self._lines.values())
+            return sum(1 for _ in self._waiting())
 
     def close(self) -> None:
         """Whatever waits is stopped; what runs ends at its next step."""
         with self._wake:
             self._closed = True
-            for ticket in itertools.chain.from_iterable(self._lines.values()):
+            for ticket in self._waiting():
                 ticket.stop()
-            self._lines.clear()
+            self._owners.clear()
             self._wake.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
 
+    def _waiting(self) -> Iterator[Ticket]:
+        return (ticket for lines in self._owners.values() for queue in lines.values() for ticket in queue)
+
     def _next(self) -> Ticket | None:
-        """The oldest work of the line whose turn it is."""
+        """The oldest work of the line whose turn it is, of the owner whose turn it is."""
         with self._wake:
             while not self._closed:
-                for line in list(self._lines):
-                    queue = self._lines[line]
-                    ticket = queue.popleft()
-                    if queue:
-                        self._lines.move_to_end(line)
-                    else:
-                        del self._lines[line]
+                while self._owners:
+                    ticket = self._take(next(iter(self._owners)))
                     if not ticket.stopped() and ticket.future.set_running_or_notify_cancel():
                         return ticket
-                if not self._lines:
-                    self._wake.wait()
+                self._wake.wait()
             return None
+
+    def _take(self, owner: str) -> Ticket:
+        """Owner and line go to the end of their queues, or away where nothing is left of them."""
+        lines = self._owners[owner]
+        line, queue = next(iter(lines.items()))
+        ticket = queue.popleft()
+        lines.move_to_end(line)
+        self._owners.move_to_end(owner)
+        if not queue:
+            del lines[line]
+        if not lines:
+            del self._owners[owner]
+        return ticket
 
     def _serve(self) -> None:
         while (ticket := self._next()) is not None:

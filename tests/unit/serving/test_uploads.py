@@ -48,7 +48,7 @@ def zipped(**members: bytes) -> bytes:
 
 def gif(frames: int) -> bytes:
     held = io.BytesIO()
-    pages = [Image.new("P", (64, 64), number) for number in range(frames)]
+    pages = [Image.new("L", (64, 64), 6 * number) for number in range(frames)]
     pages[0].save(held, "GIF", save_all=True, append_images=pages[1:])
     return held.getvalue()
 
@@ -198,8 +198,8 @@ def test_an_owner_has_so_much_room(make_app: Callable[..., FastAPI], client_of: 
     assert bob.post("/api/uploads", content=picture()).status_code == 201, "others have their own"
     ann.delete(f"/api/uploads/{ids[0]}")
     assert ann.post("/api/uploads", content=picture()).status_code == 201
-    app.state.room.database.writing().__enter__().execute("update kept set made = made - 100000")
-    app.state.room.database._rows.execute("commit")
+    with app.state.room.database.writing() as rows:
+        rows.execute("update kept set made = made - 100000")
     assert ann.post("/api/uploads", content=picture()).status_code == 201, "after a day the oldest make room"
     assert ann.get(f"/api/uploads/{ids[1]}").status_code == 404
 

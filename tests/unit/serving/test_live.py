@@ -1,0 +1,363 @@
+"""The live socket: logged in order, never an older picture after a newer one, and errors that do not end it."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+from starlette.websockets import WebSocketDisconnect
+
+from gesso.errors import GessoError
+from gesso.serving.frame import changed, pack, quick_png, unpack
+
+HOST = {"Host": "127.0.0.1:8765"}
+
+
+def dot(x: int, y: int, colour: str = "#00ff00") -> dict[str, Any]:
+    return {"op": "merge", "slot": "dots", "value": {"marks": [{"x": x, "y": y, "color": colour}]}}
+
+
+class Pen:
+    """A client of the socket that paints what it is sent, and keeps all of it."""
+
+    def __init__(self, socket: Any) -> None:
+        self.socket, self.seq, self.got = socket, 0, list[dict[str, Any]]()
+        self.canvas: np.ndarray | None = None
+
+    def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
+        self.socket.send_bytes(pack(header, payload))
+
+    def edit(self, edit: Any, commit: bool = True, **more: Any) -> int:
+        self.seq += 1
+        self.send({"type": "edit", "seq": self.seq, "edit": edit, "commit": commit, **more})
+        return self.seq
+
+    def next(self) -> dict[str, Any]:
+        header, payload = unpack(self.socket.receive_bytes())
+        self.got.append(header)
+        if header["type"] == "frame" and header["output"] == "image" and header["final"]:
+            self._paint(header, payload)
+        return header
+
+    def until(self, type: str, seq: int, most: int = 500) -> dict[str, Any]:
+        for _ in range(most):
+            header = self.next()
+            if header["type"] == type and header["seq"] == seq and header.get("final", True):
+                return header
+        raise AssertionError(f"no {type} of {seq} in {self.got}")
+
+    def _paint(self, header: dict[str, Any], payload: bytes) -> None:
+        (left, top, right, bottom), (width, height) = header["box"], header["size"]
+        piece = np.asarray(Image.open(io.BytesIO(payload)))
+        assert piece.shape[:2] == (bottom - top, right - left)
+        if self.canvas is None or self.canvas.shape[:2] != (height, width):
+            assert (left, top, right, bottom) == (0, 0, width, height), "the first picture is whole"
+            self.canvas = np.zeros((height, width, 3), np.uint8)
+        self.canvas[top:bottom, left:right] = piece
+
+    def of(self, type: str) -> list[dict[str, Any]]:
+        return [one for one in self.got if one["type"] == type]
+
+
+@pytest.fixture
+def session(ann: TestClient, picture: Callable[..., bytes]) -> str:
+    page = ann.post("/api/uploads", content=picture(40, 30)).json()["id"]
+    begun = ann.post("/api/sessions", json={"recipe": "dots", "edits": [{"op": "set", "slot": "page", "value": {"upload": page}}]})
+    return begun.json()["session"]["id"]
+
+
+@pytest.fixture
+def pen(ann: TestClient, session: str) -> Iterator[Pen]:
+    with ann.websocket_connect(f"/api/live?session={session}", headers=HOST) as socket:
+        yield Pen(socket)
+
+
+def nodes(client: TestClient, session: str) -> list[dict[str, Any]]:
+    return client.get(f"/api/sessions/{session}").json()["nodes"]
+
+
+def test_a_commit_is_logged_and_painted_where_it_changed_something(pen: Pen, ann: TestClient, session: str):
+    pen.send({"type": "show", "seq": 0, "node": None})
+    first = pen.until("frame", 0)
+    assert first["box"] == [0, 0, 40, 30] and first["size"] == [40, 30] and first["final"]
+    seq = pen.edit(dot(7, 8))
+    node = pen.until("node", seq)["node"]
+    frame = pen.until("frame", seq)
+    assert frame["box"] == [7, 8, 8, 9] and frame["node"] == node["id"] and frame["output"] == "image" and set(frame["ms"]) >= {"render"}
+    assert pen.canvas is not None and pen.canvas[8, 7].tolist() == [0, 255, 0]
+    assert nodes(ann, session)[-1]["id"] == node["id"] == ann.get(f"/api/sessions/{session}").json()["session"]["head"]
+    whole = Image.open(io.BytesIO(ann.get(f"/api/sessions/{session}/nodes/{node['id']}/image").content))
+    assert np.array_equal(np.asarray(whole), pen.canvas), "pieces add up to the picture that is downloaded"
+
+
+def test_a_node_is_on_disk_before_it_is_told(pen: Pen, app: FastAPI, session: str):
+    node = pen.until("node", pen.edit(dot(1, 1)))["node"]["id"]
+    from gesso.steering import Store
+
+    other = Store(app.state.room.settings.home / "sessions.sqlite", cards=app.state.room.catalogue.card)
+    assert other.node("ann", session, node).id == node
+    other.close()
+
+
+def test_previews_are_shown_and_not_logged(pen: Pen, ann: TestClient, session: str):
+    frame = pen.until("frame", pen.edit(dot(3, 3), commit=False))
+    assert frame["node"] is None and pen.canvas is not None and pen.canvas[3, 3].tolist() == [0, 255, 0]
+    assert len(nodes(ann, session)) == 1 and not pen.of("node")
+    frame = pen.until("frame", pen.edit(dot(5, 5), commit=False))
+    assert pen.canvas[3, 3].tolist() != [0, 255, 0], "a preview is of the parent, not of the preview before"
+
+
+def test_a_flood_is_logged_whole_in_order_and_painted_seldom(pen: Pen, ann: TestClient, session: str):
+    pen.until("node", pen.edit({"op": "setting", "name": "pause", "value": 0.05}))
+    for number in range(30):
+        pen.edit(dot(number, 1), client=f"stroke {number}")
+        pen.edit(dot(number, 2), commit=False)
+    last = pen.edit(dot(39, 29))
+    pen.until("frame", last)
+    logged = [one["edit"]["value"]["marks"][0]["x"] for one in nodes(ann, session)[2:]]
+    assert logged == [*range(30), 39]
+    parents = [one["parent"] for one in nodes(ann, session)]
+    assert parents[1:] == [one["id"] for one in nodes(ann, session)[:-1]], "each on the one before"
+    told = [one["seq"] for one in pen.of("node")]
+    assert told == sorted(told) and len(told) == 32
+    painted = [one["seq"] for one in pen.of("frame")]
+    assert painted == sorted(painted) and len(painted) < 45 and painted[-1] == last
+    assert pen.canvas is not None and all(pen.canvas[1, x].tolist() == [0, 255, 0] for x in range(30))
+    assert sum(pen.canvas[2, x].tolist() == [0, 255, 0] for x in range(30)) == 0
+
+
+def test_stale_work_is_cancelled_between_steps(pen: Pen, app: FastAPI):
+    slow = {
+        "op": "several",
+        "edits": [{"op": "setting", "name": "num_steps", "value": 200}, {"op": "setting", "name": "pause", "value": 0.05}],
+    }
+    seq = pen.edit(slow)
+    while pen.next()["type"] != "progress":
+        pass
+    fast = pen.edit({"op": "several", "edits": [{"op": "setting", "name": "num_steps"}, {"op": "setting", "name": "pause"}, dot(1, 1)]})
+    pen.until("frame", fast)
+    assert [one["seq"] for one in pen.of("frame") if one["final"]] == [fast] != [seq]
+    assert "gesso_renders_stopped_total 1" in app.state.room.counts.text()
+
+
+def test_steps_are_shown_as_they_come(pen: Pen):
+    slow = {
+        "op": "several",
+        "edits": [{"op": "setting", "name": "num_steps", "value": 6}, {"op": "setting", "name": "pause", "value": 0.15}],
+    }
+    seq = pen.edit(slow)
+    pen.until("frame", seq)
+    steps = [one["step"] for one in pen.of("progress")]
+    assert steps and steps == sorted(steps) and all(one["num_steps"] == 6 for one in pen.of("progress"))
+    looks = [one for one in pen.of("frame") if not one["final"]]
+    assert looks and pen.got[-1]["final"], "nothing unfinished comes after what is finished"
+
+
+def test_drawing_without_a_pause_still_shows_something(pen: Pen):
+    """Newer edits push older work aside, but not for ever."""
+    steps = {
+        "op": "several",
+        "edits": [{"op": "setting", "name": "num_steps", "value": 4}, {"op": "setting", "name": "pause", "value": 0.05}],
+    }
+    pen.until("frame", pen.edit(steps))
+    shown = len([one for one in pen.of("frame") if one["final"]])
+    for number in range(40):
+        pen.edit(dot(number, 5), commit=False)
+        time.sleep(0.04)
+    pen.until("frame", pen.seq)
+    assert len([one for one in pen.of("frame") if one["final"]]) - shown >= 3
+
+
+BAD: dict[str, Any] = {
+    "no edit": None,
+    "a text": "merge",
+    "no op": {},
+    "another op": {"op": "format the disk"},
+    "another slot": {"op": "merge", "slot": "nothing", "value": {}},
+    "another value": {"op": "merge", "slot": "dots", "value": {"marks": [{"x": "a"}]}},
+    "outside of the page": dot(1000, 1000),
+    "a colour that is none": dot(1, 1, "nope"),
+    "a setting out of range": {"op": "setting", "name": "num_steps", "value": -1},
+    "a file": {"op": "set", "slot": "page", "value": "/etc/hostname"},
+    "somebody else's upload": {"op": "set", "slot": "page", "value": {"upload": "A" * 22}},
+    "a bad picture": {"op": "set", "slot": "page", "value": {"pixels": "data:image/png;base64,AAAA"}},
+    "too deep": {
+        "op": "set",
+        "slot": "page",
+        "value": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]],
+    },
+}
+
+
+@pytest.mark.parametrize("commit", [True, False])
+@pytest.mark.parametrize("name", BAD)
+def test_bad_edits_are_told_and_forgotten(pen: Pen, ann: TestClient, session: str, name: str, commit: bool):
+    error = pen.until("error", pen.edit(BAD[name], commit=commit))
+    assert error["what"] and "Traceback" not in json.dumps(error)
+    pen.until("frame", pen.edit(dot(2, 2)))
+    assert len(nodes(ann, session)) == 2, "nothing of it was written, and the line goes on"
+
+
+def test_what_goes_wrong_in_making_is_told_without_its_inside(pen: Pen):
+    error = pen.until("error", pen.edit({"op": "setting", "name": "boom", "value": True}))
+    assert "secret" not in json.dumps(error) and "log says more" in error["what"]
+    pen.until("frame", pen.edit({"op": "setting", "name": "boom", "value": False}))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"\xff\xff\xff\xff",
+        b"\x02\0\0\0{",
+        b"\x02\0\0\0[]",
+        b"\x04\0\0\0null",
+        struct.pack("<I", 3) + b"\xff\xfe\xfd",
+        struct.pack("<I", 9) + b'{"a":NaN}',
+        struct.pack("<I", 20000) + b"[" * 20000,
+        pack({"type": "edit", "seq": 5, "edit": dot(1, 1), "commit": True}, b"payload"),
+        pack({}),
+        pack({"type": "drop tables", "seq": 4}),
+        pack({"type": "edit", "seq": "1"}),
+        pack({"type": "edit", "seq": True}),
+        pack({"type": "edit", "seq": -1}),
+        pack({"type": "edit", "seq": 2**60}),
+        pack({"type": "show", "seq": 3, "node": "0" * 20}),
+        pack({"type": "show", "seq": 3, "node": {"a": 1}}),
+        pack({"type": "want", "outputs": ["nothing"]}),
+        pack({"type": "want", "outputs": "image"}),
+        pack({"type": "want", "max_side": 1e9}),
+        pack({"type": "want", "outputs": ["image"], "max_side": True}),
+    ],
+    ids=lambda one: one[:30].decode("latin-1"),
+)
+def test_garbage_is_told_and_forgotten(pen: Pen, ann: TestClient, session: str, message: bytes):
+    pen.socket.send_bytes(message)
+    assert pen.next()["type"] == "error"
+    pen.seq = 10
+    pen.until("frame", pen.edit(dot(2, 2)))
+    assert len(nodes(ann, session)) == 2
+
+
+def test_seqs_only_grow(pen: Pen):
+    pen.until("frame", pen.edit(dot(1, 1)))
+    pen.send({"type": "edit", "seq": 1, "edit": dot(2, 2), "commit": True})
+    assert pen.next()["type"] == "error"
+
+
+def test_the_same_key_makes_one_node(pen: Pen, ann: TestClient, session: str):
+    one = pen.until("node", pen.edit(dot(1, 1), client="k"))["node"]["id"]
+    two = pen.until("node", pen.edit(dot(1, 1), client="k"))["node"]["id"]
+    assert one == two and len(nodes(ann, session)) == 2
+
+
+def test_a_parent_may_be_a_key_an_id_or_where_one_is(pen: Pen, ann: TestClient, session: str):
+    root = nodes(ann, session)[0]["id"]
+    pen.edit(dot(1, 1), client="a")
+    pen.edit(dot(2, 2), client="b", parent="a")
+    pen.edit(dot(3, 3), client="c", parent=root)
+    pen.until("node", pen.edit(dot(4, 4), client="d"))
+    a, b, c, d = nodes(ann, session)[1:]
+    assert (a["parent"], b["parent"], c["parent"], d["parent"]) == (root, a["id"], root, c["id"])
+
+
+def test_showing_moves_the_head(pen: Pen, ann: TestClient, session: str):
+    root = nodes(ann, session)[0]["id"]
+    pen.until("frame", pen.edit(dot(1, 1)))
+    pen.seq += 1
+    pen.send({"type": "show", "seq": pen.seq, "node": root})
+    pen.until("frame", pen.seq)
+    assert pen.canvas is not None and pen.canvas[1, 1].tolist() != [0, 255, 0]
+    assert ann.get(f"/api/sessions/{session}").json()["session"]["head"] == root
+
+
+def test_what_is_wanted_is_sent(pen: Pen):
+    pen.send({"type": "want", "outputs": ["pieces", "several"], "max_side": 16})
+    pen.edit(dot(1, 1))
+    got = {(one["output"], one["index"]): one for one in (pen.next() for _ in range(4)) if one["type"] == "frame"}
+    assert set(got) == {("pieces", 0), ("several", 0), ("several", 1)}
+    assert all(one["size"] == [16, 12] and one["full"] == [40, 30] for one in got.values())
+
+
+def test_an_unfinished_session_says_what_it_lacks(ann: TestClient):
+    empty = ann.post("/api/sessions", json={"recipe": "dots"}).json()["session"]["id"]
+    with ann.websocket_connect(f"/api/live?session={empty}", headers=HOST) as socket:
+        pen = Pen(socket)
+        assert pen.until("node", pen.edit(dot(1, 1)))["missing"] == ["page"]
+        assert pen.until("error", pen.edit(dot(2, 1), commit=False))["where"] == "page"
+
+
+def test_another_owners_drawing_is_not_there(bob: TestClient, session: str):
+    for id in (session, "0" * 20, "", "../x"):
+        with bob.websocket_connect(f"/api/live?session={id}", headers=HOST) as socket:
+            header, _ = unpack(socket.receive_bytes())
+            assert header["type"] == "error" and "no such session" in header["what"]
+            with pytest.raises(WebSocketDisconnect) as closed:
+                socket.receive_bytes()
+            assert closed.value.code == 4404
+
+
+def test_so_many_lines_each(make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient]):
+    app = make_app(limits={"sockets_each": 1})
+    ann, bob = client_of(app, "ann"), client_of(app, "bob")
+    ids = [one.post("/api/sessions", json={"recipe": "dots"}).json()["session"]["id"] for one in (ann, bob)]
+    with ann.websocket_connect(f"/api/live?session={ids[0]}", headers=HOST):
+        with ann.websocket_connect(f"/api/live?session={ids[0]}", headers=HOST) as second:
+            assert "many drawings open" in unpack(second.receive_bytes())[0]["what"]
+        with bob.websocket_connect(f"/api/live?session={ids[1]}", headers=HOST) as others:
+            others.send_bytes(pack({"type": "nonsense"}))
+            assert "no message" in unpack(others.receive_bytes())[0]["what"]
+    with ann.websocket_connect(f"/api/live?session={ids[0]}", headers=HOST) as again:
+        again.send_bytes(pack({"type": "nonsense"}))
+        assert "no message" in unpack(again.receive_bytes())[0]["what"]
+
+
+def test_a_message_that_is_too_large_ends_the_line(make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient]):
+    ann = client_of(make_app(limits={"message_bytes": 1000}), "ann")
+    id = ann.post("/api/sessions", json={"recipe": "dots"}).json()["session"]["id"]
+    with ann.websocket_connect(f"/api/live?session={id}", headers=HOST) as socket:
+        socket.send_bytes(pack({"type": "x" * 2000}))
+        assert "too large" in unpack(socket.receive_bytes())[0]["what"]
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_bytes()
+
+
+pictures = arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)), elements=st.integers(0, 1))
+
+
+@given(pictures, st.data())
+@settings(max_examples=60, deadline=None)
+def test_boxes_hold_all_that_changed(before: np.ndarray, data: st.DataObject):
+    now = data.draw(arrays.arrays(np.uint8, before.shape, elements=st.integers(0, 1)))
+    left, top, right, bottom = changed(before, now)
+    painted = before.copy()
+    painted[top:bottom, left:right] = np.asarray(Image.open(io.BytesIO(quick_png(now, (left, top, right, bottom)))))
+    assert np.array_equal(painted, now) and 0 <= left < right <= now.shape[1] and 0 <= top < bottom <= now.shape[0]
+    if (before != now).any():
+        outside = np.ones(now.shape[:2], bool)
+        outside[top:bottom, left:right] = False
+        assert not (before != now).any(-1)[outside].any()
+        for side in (now[top, left:right] != before[top, left:right], now[bottom - 1, left:right] != before[bottom - 1, left:right]):
+            assert side.any(), "and nothing more"
+
+
+def test_another_shape_is_sent_whole():
+    assert changed(np.zeros((4, 5), np.uint8), np.zeros((5, 5), np.uint8)) == (0, 0, 5, 5) == changed(None, np.zeros((5, 5, 3), np.uint8))
+
+
+def test_messages_both_ways():
+    assert unpack(pack({"a": "한"}, b"xyz")) == ({"a": "한"}, b"xyz")
+    with pytest.raises(GessoError):
+        unpack(b"\x01")
