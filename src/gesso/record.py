@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import subprocess
 import sys
 import zlib
 from collections.abc import Mapping
@@ -145,6 +146,18 @@ def record(
         made=made_here(threads, dtype, time),
         output={name: digest(value) for name, value in outputs.items()},
     )
+
+
+def commit() -> str:
+    """The commit of the checkout that this package lies in, with + where files differ from it; "" outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return ""
+    ask = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def made_here(threads: int, dtype: str, time: datetime | None = None) -> Made:

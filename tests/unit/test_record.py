@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,3 +192,24 @@ def test_the_record_is_read_without_its_pixels(made: Callable[..., Record], tmp_
     path.write_bytes(data)
     assert read_record(path) == told
     assert read_text(bytes(data))[KEYWORD] == told.text()
+
+
+def test_the_commit_is_the_checkouts_with_a_plus_where_files_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import subprocess
+
+    from gesso import record as module
+
+    place = tmp_path / "src" / "gesso" / "record.py"
+    place.parent.mkdir(parents=True)
+    place.write_text("one")
+    monkeypatch.setattr(module, "__file__", str(place))
+    assert module.commit() == "", "no checkout"
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one"], ["tag", "v1"]):
+        subprocess.run([*git, *words], check=True)
+    assert re.fullmatch("[0-9a-f]{40}", module.commit())
+    clean = module.commit()
+    place.write_text("two")
+    assert module.commit() == clean + "+"
+    monkeypatch.setenv("PATH", "")
+    assert module.commit() == "", "no git"

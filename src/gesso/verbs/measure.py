@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import gesso
 from gesso.errors import GessoError
 from gesso.media.file import write_atomic
 from gesso.recipes.recipe import Recipe
-from gesso.record import encoded, made_here, plain
+from gesso.record import commit, encoded, made_here, plain
 from gesso.verbs.generate import default_threads
 from gesso.verbs.load import Model, load
 from gesso.verbs.result import Result, make_folder
@@ -72,7 +71,7 @@ def measure(
         "weights": model.assembled.hashes,
         "command": command(model.card.name, which, place, weights, options),
         "gesso": gesso.__version__,
-        "commit": commit(),
+        "commit": commit() or None,
         "made": made_here(default_threads(), "float32").model_dump(mode="json"),
         "seconds": round(time.monotonic() - began, 1),
         "figures": figures,
@@ -94,19 +93,6 @@ def command(name: str, which: str | None, data: Path | None, weights: Path | str
     return shlex.join(parts)
 
 
-def commit() -> str | None:
-    """The commit of the checkout this package lies in, with + where files differ from it; None outside a checkout."""
-    folder = Path(__file__).resolve().parents[3]
-    if not (folder / ".git").exists():
-        return None
-    try:
-        ask = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
-        done = subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None
-
-
 def tables(report: Mapping[str, Any]) -> list[Table]:
     """The figures as tables: rows of a mapping of mappings or of a list of them; single figures in one of their own."""
     from rich.table import Table
@@ -126,7 +112,7 @@ def tables(report: Mapping[str, Any]) -> list[Table]:
         for number, column in enumerate(columns):
             table.add_column(str(column), justify="right" if number else "left")
         for row in rows:
-            table.add_row(*(_number(row.get(column, "")) for column in columns))
+            table.add_row(*(_number(row.get(column)) for column in columns))
         made.append(table)
     return [*made, single] if single.row_count else made
 
@@ -140,6 +126,8 @@ def _rows(value: Any) -> list[dict[str, Any]] | None:
 
 
 def _number(value: Any) -> str:
+    if value is None:
+        return "–"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 10 else f"{value:.2f}"
     if isinstance(value, (list, tuple)):

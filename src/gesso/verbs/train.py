@@ -7,7 +7,6 @@ import json
 import platform
 import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import gesso
 from gesso import recipes
@@ -25,6 +24,7 @@ from gesso.errors import GessoError
 from gesso.families.family import Inputs
 from gesso.media.file import REASONS, write_atomic
 from gesso.recipes.recipe import Recipe, Stage
+from gesso.record import commit
 from gesso.request import MAX_SEED
 from gesso.training import chaos, checkpoint
 from gesso.training.batch import Maker
@@ -35,8 +35,8 @@ from gesso.training.learner import Learner
 from gesso.training.lock import locked
 from gesso.training.loop import Loop, Plan, Rhythm
 from gesso.training.picture import sheet
-from gesso.verbs.assemble import assemble
-from gesso.weights.store import save_weights
+from gesso.verbs.assemble import Assembled, assemble
+from gesso.weights.store import read_weights, save_weights
 
 NUM_SHOWN = 8
 OWN_FILES = ("log.jsonl", "config.json", "curve.png", "weights.safetensors")
@@ -96,7 +96,7 @@ def train(
     facts = _facts(made, assembled.preset_name, source, folder, seed, steps, minutes)
     _make_folder(folder)
     totals: list[Learner] = []
-    reason, log = "done", folder / "log.jsonl"
+    reason, log, weights = "done", folder / "log.jsonl", folder / "weights.safetensors"
     with locked(folder), Interrupt() as interrupt:
         checkpoint.sweep(folder)
         if fresh:
@@ -112,11 +112,11 @@ def train(
                 slots=made.card.conditions,
                 folder=place,
                 device=device,
-                config=_config(made, assembled.preset_name, one, assembled.networks, dataset, seed, num_threads, device),
+                config=_config(assembled, one, dataset, seed, num_threads, device),
                 seed=seed,
                 rhythm=rhythm,
                 may_change=("threads", "numbers", *(("num_steps",) if steps is not None else ())),
-                export=_exporter(made, folder / "weights.safetensors", facts, totals, dataset),
+                export=None if _begun(made, assembled.preset, one, folder) else _exporter(made, weights, facts, totals, dataset),
                 show=_shower(made, one, source, seed),
                 quiet=quiet,
             )
@@ -129,7 +129,7 @@ def train(
                 loop.progress.say(f"stopped at step {loop.learner.step} of {one.num_steps}, saved; the same command goes on from there")
                 break
             _hand_on(loop.learner, assembled.networks)
-    return TrainResult(folder / "weights.safetensors", log, sum(t.step for t in totals), sum(t.seconds for t in totals), reason)
+    return TrainResult(weights, log, sum(t.step for t in totals), sum(t.seconds for t in totals), reason)
 
 
 def _check(data: Path | None, out: Path, steps: int | None, minutes: float | None, seed: int, threads: int | None) -> None:
@@ -159,24 +159,16 @@ def _stages(recipe: Recipe, preset: str | None, steps: int | None, last: str | N
     return stages if steps is None else [dataclasses.replace(one, num_steps=steps) for one in stages]
 
 
-def _config(
-    recipe: Recipe,
-    preset_name: str,
-    stage: Stage,
-    networks: Mapping[str, nn.Module],
-    dataset: Dataset,
-    seed: int,
-    threads: int,
-    device: Device,
-) -> dict[str, Any]:
+def _config(assembled: Assembled, stage: Stage, dataset: Dataset, seed: int, threads: int, device: Device) -> dict[str, Any]:
     """Everything that decides the run, as JSON gives it back; `threads` and `numbers` decide only its last bits."""
+    recipe, networks = assembled.recipe, assembled.networks
     conditions = [
         {"name": s.name, "kind": s.kind.kind, "drop": s.drop, "options": plain(s.options)} for s in recipe.card.conditions if s.network
     ]
     config = {
         "recipe": recipe.name,
-        "preset": preset_name,
-        "preset_values": plain(recipe.preset(preset_name)),
+        "preset": assembled.preset_name,
+        "preset_values": plain(assembled.preset),
         "stage": stage.name,
         "family": plain(stage.family),
         "trains": plain(stage.trains),
@@ -192,6 +184,8 @@ def _config(
         "threads": threads,
         "numbers": f"{device.device.type} {device.autocast or torch.float32}".replace("torch.", ""),
     }
+    if assembled.hashes:
+        config["parents"] = dict(assembled.hashes)
     return dict(json.loads(json.dumps(config)))
 
 
@@ -211,7 +205,7 @@ def _facts(
         "model_licence": recipe.card.licence,
         "command": shlex.join(words),
         "seed": seed,
-        "commit": _commit(),
+        "commit": commit(),
         "versions": {"gesso": gesso.__version__, "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
         "figures": {},
     }
@@ -221,27 +215,13 @@ def _place(path: Path) -> str:
     return path.name if path.is_absolute() else path.as_posix()
 
 
-def _commit() -> str:
-    """The checkout's commit, with + where files differ from it; "" for an installed package."""
-    root = Path(gesso.__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return ""
-    said = []
-    for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno")):
-        try:
-            run = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10)
-        except (OSError, subprocess.SubprocessError):
-            return ""
-        if run.returncode:
-            return ""
-        said.append(run.stdout.strip())
-    return said[0] + ("+" if said[1] else "")
-
-
 def _exporter(
     recipe: Recipe, path: Path, facts: Mapping[str, Any], before: Sequence[Learner], dataset: Dataset
 ) -> Callable[[Learner], None] | None:
-    """Writes the averaged weights of the roles that the recipe keeps, in half precision, whole or not at all."""
+    """Writes the averaged weights of the roles that the recipe keeps, in half precision, whole or not at all.
+
+    A file that holds them already stays as it is: its hash is in the records of what was made with it.
+    """
     if not recipe.keeps:
         return None
 
@@ -249,9 +229,38 @@ def _exporter(
         steps, seconds = sum(t.step for t in before) + learner.step, sum(t.seconds for t in before) + learner.seconds
         card = {**facts, "data": facts["folder"] or dataset.name, "licence": dataset.licence, "steps": steps, "seconds": round(seconds, 1)}
         del card["folder"]
-        save_weights(path, {role: learner.shown[role].state_dict() for role in recipe.keeps}, card)
+        states = {role: learner.shown[role].state_dict() for role in recipe.keeps}
+        if not _holds(path, states, card):
+            save_weights(path, states, card)
 
     return export
+
+
+def _holds(path: Path, states: Mapping[str, Mapping[str, Tensor]], card: Mapping[str, Any]) -> bool:
+    """Does the file hold these numbers, of the same training."""
+    if not path.is_file():
+        return False
+    try:
+        held = read_weights(path)
+    except GessoError:
+        return False
+    if any(held.card.get(key) != card[key] for key in ("recipe", "preset", "seed", "steps", "data")):
+        return False
+    return held.states.keys() == states.keys() and all(
+        held.states[role].keys() == state.keys() and all(_same(held.states[role][name], value) for name, value in state.items())
+        for role, state in states.items()
+    )
+
+
+def _same(stored: Tensor, value: Tensor) -> bool:
+    return torch.equal(value.detach().to("cpu").to(stored.dtype), stored)
+
+
+def _begun(recipe: Recipe, preset: Any, stage: Stage, folder: Path) -> bool:
+    """Has a later stage of the same folder begun, and exported, so that this one's weights are no longer the newest."""
+    names = [one.name for one in recipe.stages(preset)]
+    later = names[names.index(stage.name) + 1 :]
+    return (folder / "weights.safetensors").is_file() and any(checkpoint.steps(folder / name / "checkpoints") for name in later)
 
 
 def _shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Callable[[Mapping[str, nn.Module], int], np.ndarray | None]:

@@ -60,3 +60,13 @@ def test_tables_of_rows_and_of_single_figures():
     for word in ("count", "half", "20.12", "3.142", "1 – 2", "interval"):
         assert word in text, text
     assert len(tables({"recipe": "toy", "measure": "m", "figures": 3.0})) == 1
+
+
+def test_what_was_not_found_is_a_dash():
+    from rich.console import Console
+
+    figures = {"rows": [{"a": 1, "b": None}, {"a": None}], "single": None, "pair": [None, 2.0]}
+    file = io.StringIO()
+    for table in tables({"recipe": "toy", "measure": "m", "figures": figures}):
+        Console(file=file, width=200).print(table)
+    assert "None" not in file.getvalue() and file.getvalue().count("–") >= 5

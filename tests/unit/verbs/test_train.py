@@ -212,6 +212,58 @@ def test_stages_follow_one_another_from_the_averaged_weights(tmp_path: Path) -> 
     assert again.done and again.steps == 8
 
 
+def test_a_run_with_nothing_to_do_leaves_the_weights_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run(toy.one_player(NUM_STEPS), tmp_path)
+    before, stamp = result.weights.read_bytes(), result.weights.stat().st_mtime_ns
+    monkeypatch.setattr("gesso.verbs.train.commit", lambda: "another")
+    again = run(toy.one_player(NUM_STEPS), tmp_path)
+    assert again.done and result.weights.read_bytes() == before and result.weights.stat().st_mtime_ns == stamp
+    result.weights.unlink()
+    run(toy.one_player(NUM_STEPS), tmp_path)
+    assert read_weights(result.weights).card["steps"] == NUM_STEPS, "a missing file is written again"
+    result.weights.write_bytes(before[:-1])
+    run(toy.one_player(NUM_STEPS), tmp_path)
+    assert read_weights(result.weights).card["commit"] == "another", "a broken one too"
+    run(toy.one_player(NUM_STEPS), tmp_path, steps=NUM_STEPS + 1)
+    assert read_weights(result.weights).card["steps"] == NUM_STEPS + 1
+
+
+def test_weights_of_an_earlier_step_are_written_again(tmp_path: Path) -> None:
+    early = run(toy.one_player(NUM_STEPS), tmp_path, minutes=1e-9).weights.read_bytes()
+    late = read_weights(run(toy.one_player(NUM_STEPS), tmp_path).weights).states["net"]
+    (tmp_path / "weights.safetensors").write_bytes(early)
+    again = read_weights(run(toy.one_player(NUM_STEPS), tmp_path).weights)
+    assert again.card["steps"] == NUM_STEPS and all(torch.equal(again.states["net"][name], late[name]) for name in late)
+
+
+def test_stages_with_nothing_to_do_leave_the_weights_too(tmp_path: Path) -> None:
+    first = Stage("first", toy.Regress(), {"net": Optimiser()}, lambda folder, split: toy.Numbers(), 5, 4)
+    recipe = dataclasses.replace(toy.one_player(), stages=lambda preset: (first, dataclasses.replace(first, name="second", num_steps=3)))
+    result = run(recipe, tmp_path)
+    before, stamp = result.weights.read_bytes(), result.weights.stat().st_mtime_ns
+    assert run(recipe, tmp_path).steps == 8 and run(recipe, tmp_path, stage="first").steps == 5
+    assert result.weights.read_bytes() == before and result.weights.stat().st_mtime_ns == stamp
+
+
+def test_another_parents_weights_are_another_training(
+    kept: Path, kept_weights: Path, other_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = dataclasses.replace(toy.one_player(NUM_STEPS), uses={"seen": str(kept)})
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: kept_weights)
+    run(recipe, tmp_path, minutes=1e-9)
+    assert json.loads((tmp_path / "config.json").read_text())["parents"] == {"kept": read_weights(kept_weights).sha256}
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: other_weights)
+    with pytest.raises(GessoError, match="another training: parents was"):
+        run(recipe, tmp_path)
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: kept_weights)
+    assert run(recipe, tmp_path).done
+
+
+def test_a_recipe_without_parents_goes_on_from_runs_that_named_none(tmp_path: Path) -> None:
+    run(toy.one_player(NUM_STEPS), tmp_path, minutes=1e-9)
+    assert "parents" not in json.loads((tmp_path / "config.json").read_text())
+
+
 def test_a_recipe_of_ones_own_trains_from_its_file(tmp_path: Path) -> None:
     mine = tmp_path / "mine.py"
     mine.write_text("from unit.training import toy\n\nrecipe = toy.one_player(4)\n")
