@@ -20,6 +20,8 @@ from gesso.rules.palette import format_colour, parse_colour
 
 MAX_HINTS = 4096
 MAX_PATH = 4096
+ALONE = 64  # marks up to which each is a token of its own, as when people are simulated
+MOST_TOKENS = 128  # more would cost a network gigabytes: each is a map as large as the window
 JSON_BYTES = 8 << 20
 IN_ORDER = ("x", "y", "color", "radius")
 
@@ -111,33 +113,40 @@ class Hints(Condition):
 
     @classmethod
     def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
-        """spatial: colour in [-1, 1] under the marks and where they are; tokens: a mark each, its colour and the pixels it covers."""
+        """spatial: colour in [-1, 1] under the marks and where they are; tokens: colours and the pixels each covers (see `tokens_of`)."""
         import torch
 
         h, w = frame.size
-        num = max([1] + [len(v.marks) for v in values if v])
+        shared = [tokens_of([mark.rgb for mark in v.marks]) if v else (np.zeros(0, int), np.zeros((0, 3), int)) for v in values]
+        num = max(1, *(len(tokens) for _, tokens in shared)) if shared else 1
         spatial = np.zeros((len(values), 4, h, w), np.float32)
         colours = np.zeros((len(values), num, 3), np.float32)
         places = np.zeros((len(values), num, h, w), np.float32)
         mask = np.zeros((len(values), num), bool)
-        for b, value in enumerate(values):
-            for n, mark in enumerate(value.marks if value else ()):
+        for b, (value, (token_of, tokens)) in enumerate(zip(values, shared, strict=True)):
+            # Their colours are told in every window: the page's colours are one list, whichever window speaks.
+            colours[b, : len(tokens)] = tokens.astype(np.float32) / 127.5 - 1
+            for n, mark in zip(token_of, value.marks if value else (), strict=True):
                 box, cover = stamp(mark, frame)
-                # Its colour is told in every window: the page's colours are one list, whichever window speaks.
-                rgb = colours[b, n] = np.asarray(mark.rgb, np.float32) / 127.5 - 1
                 if not cover.any():
                     continue
+                rgb = np.asarray(mark.rgb, np.float32) / 127.5 - 1
                 spatial[b, :3, *box][:, cover] = rgb[:, None]
                 spatial[b, 3, *box][cover] = 1
                 places[b, n, *box][cover] = 1
                 mask[b, n] = True
-        tokens = Tokens(torch.from_numpy(colours), torch.from_numpy(mask), torch.from_numpy(places))
-        return Ports(spatial=torch.from_numpy(spatial), tokens=tokens)
+        return Ports(spatial=torch.from_numpy(spatial), tokens=Tokens(*map(torch.from_numpy, (colours, mask, places))))
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
-        """What a person would point at; see `hints_of_a_person`. `given` is the current picture, uint8 [h w 3]."""
+        """What a person would point at; see `hints_of_a_person`. `given` is the current picture, uint8 [h w 3].
+
+        The rows of truth["answers"] are the tokens that `encode` makes of the marks.
+        """
         marks, truth = hints_of_a_person(clean, rng, budget, given)
+        if len(marks) > ALONE:
+            token_of, tokens = tokens_of([colour for _, colour, _ in marks])
+            truth = truth | {"answers": np.stack([truth["answers"][token_of == n].any(0) for n in range(len(tokens))])}
         made = tuple(
             Hint.model_construct(x=p[0][0], y=p[0][1], color=format_colour(c), radius=r, path=tuple(p) if len(p) > 1 else ())
             for p, c, r in marks
@@ -147,6 +156,23 @@ class Hints(Condition):
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         return {"tool": "brush", "schema": cls.model_json_schema(), "modes": ["point", "stroke"], "colour": True}
+
+
+def tokens_of(colours: Sequence[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Which token each mark of these colours belongs to, [marks], and the tokens' colours 0-255, [tokens 3], in the marks' order.
+
+    A mark is a token up to ALONE of them; beyond, marks of one colour share a token, and where that leaves more than
+    MOST_TOKENS, marks of neighbouring colours do: those in one cube of 2, 4, 8 … values a side, in the colour of its first mark.
+    """
+    given = np.asarray(colours, int).reshape(-1, 3)
+    if len(given) <= ALONE:
+        return np.arange(len(given)), given
+    side, first, cube = 1, np.zeros(0, int), np.zeros(0, int)
+    while side == 1 or len(first) > MOST_TOKENS:
+        _, first, cube = np.unique(given // side, axis=0, return_index=True, return_inverse=True)
+        side *= 2
+    in_order = np.argsort(first)
+    return np.argsort(in_order)[cube.reshape(-1)], given[first[in_order]]
 
 
 def stamp(mark: Hint, frame: Frame) -> tuple[tuple[slice, slice], np.ndarray]:

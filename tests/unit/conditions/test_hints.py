@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gesso.conditions.hints import Hint, Hints, stamp
+from gesso.conditions.hints import ALONE, MAX_HINTS, MOST_TOKENS, Hint, Hints, stamp, tokens_of
 from gesso.errors import GessoError
 from gesso.ports import Frame
 
@@ -80,3 +80,57 @@ def test_a_stroke_covers_its_path_and_nothing_else():
 def test_even_a_hair_of_a_hint_covers_a_pixel():
     _, cover = stamp(Hint(500, 500, "#f00", radius=0.1), Frame((64, 64), page=(1000, 1000)))
     assert cover.any()
+
+
+def many(num, colour_of):
+    return Hints(marks=tuple(Hint(n % 40, n // 40 % 40, "#{:02x}{:02x}{:02x}".format(*colour_of(n)), radius=0.6) for n in range(num)))
+
+
+def test_up_to_a_page_of_marks_each_is_a_token():
+    ports = Hints.encode([many(ALONE, lambda n: (n % 3, 9, 9))], Frame((40, 40)))
+    assert ports.tokens.mask.shape == (1, ALONE) and ports.tokens.mask.all()
+    assert [round(float((v + 1) * 127.5)) for v in ports.tokens.values[0, :5, 0]] == [0, 1, 2, 0, 1]
+    assert all(ports.tokens.places[0, n, n // 40, n % 40] == 1 for n in range(ALONE))
+
+
+def test_beyond_that_marks_of_one_colour_share_a_token():
+    hints = many(ALONE + 36, lambda n: (n % 3 * 100, 9, 9))
+    ports = Hints.encode([hints, many(2, lambda n: (7, 7, n)), None], Frame((40, 40)))
+    assert ports.tokens.mask.tolist() == [[True] * 3, [True, True, False], [False] * 3]
+    assert ((ports.tokens.values[0] + 1) * 127.5).round().tolist() == [[0, 9, 9], [100, 9, 9], [200, 9, 9]]
+    for n in range(ALONE + 36):
+        assert ports.tokens.places[0, n % 3, n // 40, n % 40] == 1
+    assert ports.spatial[0, 3].sum() >= ALONE + 36, "what lies where is told as before"
+
+
+def test_no_page_takes_more_memory_than_the_most_tokens():
+    hints = many(MAX_HINTS, lambda n: (n % 256, n // 256 * 16, (n * 37) % 256))
+    frame = Frame((16, 16), (0, 0, 40, 40), (40, 40))
+    ports = Hints.encode([hints], frame)
+    num = ports.tokens.mask.shape[1]
+    assert MOST_TOKENS / 16 < num <= MOST_TOKENS
+    token_of, colours = tokens_of([mark.rgb for mark in hints.marks])
+    assert len(colours) == num and token_of.max() == num - 1 and token_of[0] == 0
+    far = np.abs(colours[token_of] - np.array([mark.rgb for mark in hints.marks])).max()
+    assert far < 128, "only neighbours share"
+    given = {mark.rgb for mark in hints.marks}
+    assert all(tuple(colour) in given for colour in colours.tolist()), "each is a colour that somebody gave"
+
+
+def test_every_window_has_the_same_tokens():
+    hints = many(300, lambda n: (n % 256, 3, 200))
+    windows = [Hints.encode([hints], Frame((16, 16), box, (40, 40))).tokens for box in ((0, 0, 20, 20), (20, 20, 40, 40))]
+    assert windows[0].values.equal(windows[1].values) and not windows[0].mask.equal(windows[1].mask)
+
+
+@pytest.mark.parametrize("num", [3, ALONE, ALONE + 40])
+def test_a_persons_answers_are_rows_of_tokens(num, monkeypatch):
+    answers = np.zeros((num, 5), bool)
+    answers[np.arange(num), np.arange(num) % 5] = True
+    marks = [([(n % 20, n // 20)], (n % 5 * 50, 0, 0), 1.0) for n in range(num)]
+    monkeypatch.setattr("gesso.conditions.hints.hints_of_a_person", lambda *given: (marks, {"answers": answers, "changed": None}))
+    value, truth = Hints.simulate({}, np.random.default_rng(0), 1.0)
+    tokens = Hints.encode([value], Frame((20, 20))).tokens
+    assert len(truth["answers"]) == tokens.mask.shape[1] == (num if num <= ALONE else 5) and len(value.marks) == num
+    for row, colour in zip(truth["answers"], tokens.values[0], strict=True):
+        assert row.tolist() == [round(float((colour[0] + 1) * 127.5)) == piece * 50 for piece in range(5)]
