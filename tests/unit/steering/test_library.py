@@ -59,7 +59,8 @@ def test_search_finds_titles_names_and_what_was_given(store: Store):
     def found(text: str) -> list[tuple[str, str | None]]:
         return [(one.session, one.node) for one in store.search("ann", text)]
 
-    assert found("CAT") == [(winter.id, None), (spring.id, None), (winter.id, named.id)] or found("CAT")[2] == (winter.id, named.id)
+    assert set(found("CAT")) == {(winter.id, None), (spring.id, None), (winter.id, named.id)}
+    assert found("CAT")[2] == (winter.id, named.id)  # sessions come first
     assert found("고양이") == [(spring.id, label.id)]
     assert found("봄 고양이") == [(spring.id, label.id)]  # one word in the title, one in the edit
     assert found("겨울 고양이") == []
@@ -86,12 +87,8 @@ def test_the_latest_changed_comes_first(store: Store):
 def test_a_deleted_session_is_gone(store: Store):
     made = store.create("ann", "room", "사라질 것", edits=[sketch()])
     node = store.append("ann", made.id, None, hint(1, 1))
-    for n in range(1500):  # deeper than the database would go by itself
-        if n % 500 == 0:
-            parent = node.id
-        store._table.row("SELECT 1")
     store.delete("ann", made.id)
-    assert store.list("ann") == () and store.search("ann", "사라질") == () and parent == node.id
+    assert store.list("ann") == () and store.search("ann", "사라질") == ()
     for call in (store.session, store.tree, store.delete, store.export, store.request):
         with pytest.raises(NotFound):
             call("ann", made.id)
