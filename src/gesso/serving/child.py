@@ -12,6 +12,7 @@ import re
 import struct
 import sys
 import zipfile
+import zlib
 from typing import Any
 
 DATA_URLS = re.compile(rb"data:image/[^\"'\\\s]{1,200000000}", re.IGNORECASE)
@@ -90,7 +91,7 @@ def vet_zip(data: bytes, budget: Any) -> tuple[dict[str, Any], bytes]:
         UnicodeDecodeError,
         OSError,
         ValueError,
-        zipfile.zlib.error,
+        zlib.error,
     ) as error:
         raise GessoError("this is no zip that can be read", where="body", fix="give a file that this studio exported") from error
     return {"pictures": num}, b""

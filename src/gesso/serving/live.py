@@ -27,7 +27,8 @@ from gesso.serving.refusal import Busy, Refused, TooMany, bug, said
 from gesso.serving.room import Room
 from gesso.serving.routes import Routes
 
-PATIENCE = 0.4  # seconds for which newer edits may keep pushing older work aside before one of them is finished
+PATIENCE = 0.25  # seconds for which newer edits may push older work aside before one is let to its end
+LONG = 1.0  # seconds: work that takes longer is always pushed aside; its steps are shown
 PREVIEW_EVERY = 0.1  # seconds
 MOST_WAITING = 512  # messages read and not yet looked at
 REMEMBERED = 1000  # keys of clients
@@ -82,7 +83,8 @@ class Line:
         self.finished = -1  # the seq of the newest edit whose picture was sent whole
         self.by_client: OrderedDict[str, str] = OrderedDict()
         self.wanted: Wanted | None = None
-        self.hungry_since: float | None = None
+        self.pushed_since: float | None = None  # when work was first given up since a picture was finished
+        self.usual = 0.0  # seconds that the last finished picture took
         self.sending = asyncio.Lock()
         self.shown: dict[tuple[str, int], np.ndarray] = {}
         self.look = Look(())
@@ -262,8 +264,6 @@ class Line:
 
     def _want(self, wanted: Wanted) -> None:
         self.wanted = wanted
-        if self.hungry_since is None:
-            self.hungry_since = time.monotonic()
         self.wanting.set()
 
     async def paint(self) -> None:
@@ -287,14 +287,13 @@ class Line:
             except Stopped:
                 continue
             except Exception as error:
-                self.hungry_since = None
                 await self.complain(taken[-1].seq if taken else self.seq, error)
                 continue
             finally:
                 ticket.stop()
             if looked is self.look:
                 await self._show_frames(wanted, pictures, ms)
-            self.hungry_since = time.monotonic() if self.wanting.is_set() else None
+            self.pushed_since, self.usual = None, ms["render"] / 1000
 
     def _work(self, stopped: Any, taken: list[Wanted], loop: asyncio.AbstractEventLoop) -> Any:
         """In the renderer's thread: the pixels of what is wanted now."""
@@ -304,9 +303,13 @@ class Line:
         began = last_preview = time.perf_counter()
 
         def stale() -> bool:
-            hungry = self.hungry_since
-            newer = self.wanted is not wanted and hungry is not None and time.monotonic() - hungry < PATIENCE
-            return bool(newer or stopped())
+            if self.wanted is wanted:
+                return bool(stopped())
+            now = time.monotonic()
+            if self.usual > LONG or self.pushed_since is None or now - self.pushed_since < PATIENCE:
+                self.pushed_since = self.pushed_since or now
+                return True
+            return bool(stopped())
 
         def on_output(output: Any) -> None:
             nonlocal last_preview
@@ -335,7 +338,7 @@ class Line:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, GessoError):
             await self.send({"type": "progress", "seq": wanted.seq, "step": output.step, "num_steps": output.num_steps})
             pixels = await asyncio.to_thread(preview_of, output)
-            if pixels is not None and self.wanted is wanted and self.hungry_since is not None:
+            if pixels is not None and self.wanted is wanted:
                 await self._frame(wanted, look.outputs[0], 0, pixels, {}, final=False)
 
     async def _show_frames(self, wanted: Wanted, pictures: dict[tuple[str, int], np.ndarray], ms: dict[str, float]) -> None:

@@ -150,7 +150,9 @@ def test_the_description_and_its_page_are_our_own(ann: TestClient, app: FastAPI)
     told = ann.get("/api/openapi.json").json()
     described = set(told["paths"])
     served = {route.path for route, policy in app.state.policies if getattr(route, "include_in_schema", False)}
-    assert described == served and "/api/generate" in described and "$ref" not in json.dumps(told["paths"])
+    assert described == served and "/api/generate" in described and "/api/docs" not in described
+    bodies = [route.get("requestBody") for methods in told["paths"].values() for route in methods.values()]
+    assert any(bodies) and "$ref" not in json.dumps(bodies)
     page = ann.get("/api/docs").text + ann.get("/api/docs/docs.js").text + ann.get("/api/docs/docs.css").text
     assert "http://" not in page.replace("${location.origin}", "") and "https://" not in page and "innerHTML" not in page
 
@@ -218,7 +220,7 @@ def test_nothing_crosses_between_two_strangers(app: FastAPI, ann: TestClient, bo
             answer = bob.request(method, path, params={"a": session["root"], "b": session["root"]}, json=body)
             assert answer.status_code == 404, (method, path, answer.status_code, answer.text)
             tried += 1
-    assert tried >= 14
+    assert tried >= 13
     assert bob.get("/api/sessions").json() == {"sessions": []}
     assert ann.get(f"/api/sessions/{session['id']}").json()["session"]["num_nodes"] == 1
 
