@@ -67,7 +67,8 @@ class Layered:
     def __iter__(self) -> Iterator[Layer]:
         yield Layer("paper", 0, 0, np.full((*self.line.shape, 3), 255, np.uint8))
         for name, colour, (left, top, right, bottom) in zip(self.names, self.colours, self.boxes, strict=True):
-            within = (self.flats[top:bottom, left:right] == np.array(colour, np.uint8)).all(-1)
+            part = self.flats[top:bottom, left:right]
+            within = (part[..., 0] == colour[0]) & (part[..., 1] == colour[1]) & (part[..., 2] == colour[2])
             pixels = np.empty((*within.shape, 4), np.uint8)
             # Its colour is in the pixels that are see-through too, so that an editor which smooths or grows the layer has no dark rim.
             pixels[..., :3] = colour
