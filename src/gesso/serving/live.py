@@ -83,6 +83,7 @@ class Line:
         self.finished = -1  # the seq of the newest edit whose picture was sent whole
         self.by_client: OrderedDict[str, str] = OrderedDict()
         self.wanted: Wanted | None = None
+        self.painted: Wanted | None = None
         self.pushed_since: float | None = None  # when work was first given up since a picture was finished
         self.usual = 0.0  # seconds that the last finished picture took
         self.sending = asyncio.Lock()
@@ -272,6 +273,8 @@ class Line:
         while True:
             await self.wanting.wait()
             self.wanting.clear()
+            if self.wanted is self.painted:  # its turn came late, and it took the newest already
+                continue
             taken: list[Wanted] = []
             try:
                 ticket = self.room.renderer.submit(
@@ -287,10 +290,12 @@ class Line:
             except Stopped:
                 continue
             except Exception as error:
-                await self.complain(taken[-1].seq if taken else self.seq, error)
+                self.painted = taken[-1] if taken else self.wanted
+                await self.complain(self.painted.seq if self.painted else self.seq, error)
                 continue
             finally:
                 ticket.stop()
+            self.painted = wanted
             if looked is self.look:
                 await self._show_frames(wanted, pictures, ms)
             self.pushed_since, self.usual = None, ms["render"] / 1000
