@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+ORDER = 1_000_000_009  # the word after (seed, epoch) that no item's key (seed, step, place in its batch) has
+
 
 class Dataset(Protocol):
     """Random access to clean examples.
@@ -27,7 +29,7 @@ class Dataset(Protocol):
 
 def order(num: int, epoch: int, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
     """Which examples epoch `epoch` sees, in order: a permutation, or with `weights` a draw with replacement in proportion to them."""
-    rng = np.random.default_rng([seed, 17, epoch])
+    rng = np.random.default_rng([seed, epoch, ORDER])
     if weights is None:
         return rng.permutation(num)
     return rng.choice(num, num, p=weights / weights.sum())

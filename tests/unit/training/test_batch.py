@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from gesso.datasets.dataset import ORDER
 from gesso.errors import GessoError
 from gesso.families.family import Batch
 from gesso.training.batch import Maker, Prefetcher
@@ -136,3 +137,20 @@ def test_images_are_channels_last_where_that_was_chosen() -> None:
     for chosen in (False, True):
         x = Maker(Pictures(), SLOTS, 4, 0, channels_last=chosen).batch(0).clean["x"]
         assert x.is_contiguous(memory_format=torch.channels_last) == chosen
+
+
+def test_no_two_streams_begin_from_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    real = np.random.default_rng
+
+    def watched(key: Any) -> np.random.Generator:
+        begun.append((tuple(np.atleast_1d(key)), tuple(np.random.SeedSequence(key).generate_state(4).tolist())))
+        return real(key)
+
+    monkeypatch.setattr(np.random, "default_rng", watched)
+    made = maker(batch_size=10)  # five steps an epoch
+    for step in range(20):
+        made.batch(step)
+    keys = {key for key, _ in begun}
+    assert len({state for _, state in begun}) == len(keys) > 500
+    assert sum(key[-1] == ORDER for key in keys) == 4 and sum(len(key) == 3 for key in keys) == 4 + 20 * 10
