@@ -43,6 +43,13 @@ class Picture(Condition):
     def _from_json(cls, value: Any) -> np.ndarray:
         return from_data_url(value) if isinstance(value, str) else value
 
+    @field_validator("pixels", mode="after")
+    @classmethod
+    def _frozen(cls, value: np.ndarray) -> np.ndarray:
+        kept = value.copy()  # nobody else can write into it
+        kept.flags.writeable = False
+        return kept
+
     @field_serializer("pixels")
     def _to_json(self, value: np.ndarray) -> str:
         return data_url(value, self.dpi)

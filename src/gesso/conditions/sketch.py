@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from pydantic import PrivateAttr
 from scipy import ndimage
 
 from gesso.conditions.condition import Clean, Truth
@@ -18,9 +19,15 @@ class Sketch(Picture):
 
     kind: ClassVar[str] = "sketch"
 
+    _line: tuple[np.ndarray, np.ndarray] | None = PrivateAttr(None)  # pixels, and their line values
+
     def line(self) -> np.ndarray:
-        """Line values uint8 [h w]: 255 is paper, 0 full ink."""
-        return ink_of(self.pixels)
+        """Line values uint8 [h w], read-only: 255 is paper, 0 full ink. Found once: every window of a page asks for them."""
+        if self._line is None or self._line[0] is not self.pixels:
+            found = ink_of(self.pixels)
+            found.flags.writeable = False
+            self._line = self.pixels, found
+        return self._line[1]
 
     def planes(self) -> np.ndarray:
         return self.line()[..., None]

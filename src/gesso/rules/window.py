@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 MOST = 256  # pixels of a window's side
+MOST_WINDOWS = 48  # each costs a pass of the network and some megabytes: a strip 36 times as long as wide still has square ones
 
 
 def windows(page: tuple[int, int], detail: int) -> list[tuple[tuple[int, int], tuple[int, int, int, int]]]:
     """[(window's (height, width) in network pixels, its box (left, top, right, bottom) on the page)].
 
     A page not larger than `detail` is shown as it is, a larger one shrunk so that its long side has `detail` pixels.
-    A long page (beyond 3:2) is shrunk by its short side and gets square windows, each overlapping the next by a quarter or more.
+    A long page (beyond 3:2) is shrunk by its short side and gets square windows, each overlapping the next by a quarter or more;
+    where that would be more than MOST_WINDOWS, they are longer and shrunk further.
     """
     height, width = page
     short, long = min(page), max(page)
     scale = min(1.0, detail / long if long <= 1.5 * short else min(detail / short, MOST / short))
     across = long if long <= 1.5 * short else short
-    num = 1 if across == long else -(-(long - across) * 4 // (across * 3)) + 1
+    num = _num_of(long, across)
+    if num > MOST_WINDOWS:
+        across = -(-4 * long // (3 * MOST_WINDOWS + 1))
+        num, scale = _num_of(long, across), min(scale, MOST / across)
     out = []
     for n in range(num):
         start = 0 if num == 1 else round(n * (long - across) / (num - 1))
@@ -23,3 +28,8 @@ def windows(page: tuple[int, int], detail: int) -> list[tuple[tuple[int, int], t
         size = (max(8, round((box[3] - box[1]) * scale)), max(8, round((box[2] - box[0]) * scale)))
         out.append((size, box))
     return out
+
+
+def _num_of(long: int, across: int) -> int:
+    """How many windows of `across` pixels cover `long` ones with an overlap of a quarter."""
+    return -(-(long - across) * 4 // (across * 3)) + 1

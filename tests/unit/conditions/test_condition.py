@@ -30,11 +30,18 @@ def test_a_view_of_an_array_is_its_values():
 
 
 def test_what_is_written_into_an_array_counts():
-    pixels = GREY.copy()
-    one, two = Sketch(pixels=pixels), Sketch(pixels=GREY)
+    mask = GREY > 100
+    one, two = (Known(pixels=GREY, mask=mask.copy()) for _ in range(2))
     assert one == two
-    pixels[0, 0] ^= 255
+    one.mask[0, 0] ^= True
     assert one != two
+
+
+def test_a_pictures_pixels_are_its_own():
+    given = GREY.copy()
+    one = Sketch(pixels=given)
+    given[0, 0] ^= 255
+    assert one == Sketch(pixels=GREY) and not one.pixels.flags.writeable
 
 
 def test_a_known_part_is_equal_by_pixels_and_mask():

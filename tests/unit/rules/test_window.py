@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gesso.rules.window import MOST, windows
+from gesso.rules.window import MOST, MOST_WINDOWS, windows
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,20 @@ def test_a_small_page_is_shown_as_it_is():
 def test_windows_of_a_strip_overlap_by_a_quarter():
     boxes = [box for _, box in windows((8000, 800), 144)]
     assert all(a[3] - b[1] >= 190 for a, b in zip(boxes, boxes[1:], strict=False))
+
+
+@pytest.mark.parametrize("page", [(8, 32768), (32768, 8), (40000, 1), (1, 1), (600, 40000), (7, 2600)])
+@pytest.mark.parametrize("detail", [64, 144, 256])
+def test_no_page_has_more_windows_than_the_most(page, detail):
+    made = windows(page, detail)
+    assert 1 <= len(made) <= MOST_WINDOWS
+    along = [(box[3], box[1]) if page[0] >= page[1] else (box[2], box[0]) for _, box in made]
+    assert along[0][1] == 0 and along[-1][0] == max(page)
+    spans = [end - start for end, start in along]
+    assert all(a[0] - b[1] >= 0.25 * span - 1 for a, b, span in zip(along, along[1:], spans, strict=False)), "they overlap by a quarter"
+    assert all(8 <= h <= MOST and 8 <= w <= MOST for (h, w), _ in made)
+
+
+def test_a_strip_of_a_usual_length_keeps_its_square_windows():
+    made = windows((20000, 800), 144)
+    assert len(made) == 33 and {size for size, _ in made} == {(144, 144)}

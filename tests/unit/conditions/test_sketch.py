@@ -1,0 +1,45 @@
+"""A drawing's line values: found once, whoever asks, and of the pixels that it has."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gesso.conditions import sketch as module
+from gesso.conditions.sketch import Sketch
+from gesso.ports import Frame
+from gesso.rules.line import ink_of
+
+PAGE = np.random.default_rng(0).integers(0, 256, (60, 40, 3), dtype=np.uint8)
+
+
+def test_line_values_are_found_once_for_all_windows(monkeypatch: pytest.MonkeyPatch):
+    asked: list[int] = []
+
+    def counted(pixels: np.ndarray) -> np.ndarray:
+        asked.append(1)
+        return ink_of(pixels)
+
+    monkeypatch.setattr(module, "ink_of", counted)
+    drawing = Sketch(pixels=PAGE)
+    for top in (0, 10, 20):
+        Sketch.encode([drawing], Frame((40, 40), (0, top, 40, top + 40), (60, 40)))
+    assert np.array_equal(drawing.line(), ink_of(PAGE)) and len(asked) == 1
+    with pytest.raises(ValueError, match="read-only"):
+        drawing.line()[0, 0] = 0
+
+
+def test_another_drawings_line_is_its_own():
+    one = Sketch(pixels=PAGE)
+    one.line()
+    other = one.model_copy(update={"pixels": 255 - PAGE})
+    assert np.array_equal(other.line(), ink_of(255 - PAGE)) and not np.array_equal(one.line(), other.line())
+    made = Sketch.model_construct(pixels=PAGE)
+    assert np.array_equal(made.line(), one.line()) and made == one
+
+
+def test_it_is_json_both_ways_whether_or_not_it_was_asked():
+    one = Sketch(pixels=PAGE)
+    before = one.model_dump_json()
+    one.line()
+    assert one.model_dump_json() == before and Sketch.model_validate_json(before) == one
