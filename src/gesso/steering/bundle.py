@@ -55,7 +55,7 @@ class FileNode(BaseModel):
     @field_validator("created")
     @classmethod
     def _time(cls, value: str) -> str:
-        return datetime.fromisoformat(value).isoformat(timespec="milliseconds") if value else value
+        return datetime.fromisoformat(value).isoformat(timespec="microseconds") if value else value
 
 
 class Bundle(BaseModel):
@@ -94,8 +94,15 @@ class Bundle(BaseModel):
         kept = tuple(
             FileNode(id=n.id, parent=n.parent, edit=dict(n.edit), name=n.name, favourite=n.favourite, created=n.created) for n in nodes
         )
-        about = {"recipe": session.recipe, "preset": session.preset, "weights": dict(session.weights), "title": session.title}
-        return cls(gesso_session=FORMAT, head=session.head, nodes=kept, **about)
+        return cls(
+            gesso_session=1,
+            recipe=session.recipe,
+            preset=session.preset,
+            weights=dict(session.weights),
+            title=session.title,
+            head=session.head,
+            nodes=kept,
+        )
 
 
 def pack(bundle: Bundle, texts: Mapping[str, str]) -> bytes:

@@ -78,11 +78,7 @@ def retitle(table: Table, owner: str, session: str, title: str) -> None:
 
 
 def mark(table: Table, owner: str, session: str, node: str, *, name: str | None = None, favourite: bool | None = None) -> None:
-    """A node's name, or whether it is a favourite."""
-    if name is not None:
-        name = clean_name(name, "name")
-    if favourite is not None and not isinstance(favourite, bool):
-        raise GessoError(f"is true or false, not {str(favourite)[:40]!r}", where="favourite")
+    """A node's name (already clean), or whether it is a favourite; None leaves it as it is."""
     with table.writing() as db:
         found = db.execute(
             "SELECT name, favourite, words FROM nodes WHERE owner = ? AND session = ? AND id = ?", (owner, session, node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -217,10 +218,12 @@ class Store:
 
     def rename(self, owner: str, session: str, node: str, name: str) -> Node:
         """A node's name; an empty one takes it away."""
-        library.mark(self._table, owner, session, node, name=name)
+        library.mark(self._table, owner, session, node, name=clean_name(name, "name"))
         return self.node(owner, session, node)
 
     def favourite(self, owner: str, session: str, node: str, favourite: bool = True) -> Node:
+        if not isinstance(favourite, bool):
+            raise GessoError(f"is true or false, not {str(favourite)[:40]!r}", where="favourite")
         library.mark(self._table, owner, session, node, favourite=favourite)
         return self.node(owner, session, node)
 
@@ -261,8 +264,17 @@ class Store:
             drafts[draft.id] = draft
             self._keep(owner, id, draft.id, state, old)
         with self._table.writing() as db:
-            about = {"title": bundle.title, "preset": bundle.preset, "weights": bundle.weights}
-            begin(db, self.limits, owner, id, recipe=card.name, root=ids[bundle.nodes[0].id], **about)
+            begin(
+                db,
+                self.limits,
+                owner,
+                id,
+                recipe=card.name,
+                title=bundle.title,
+                preset=bundle.preset,
+                weights=bundle.weights,
+                root=ids[bundle.nodes[0].id],
+            )
             for draft in drafts.values():
                 add(db, self.limits, owner, id, draft)
             db.execute("UPDATE sessions SET head = ? WHERE owner = ? AND id = ?", (ids[bundle.head], owner, id))
@@ -305,11 +317,11 @@ class Store:
         folded = state or FIRST
         for id, light in reversed(waiting):
             before = folded
-            folded = fold(card, before, parse_edit(light), lambda slot, value, id=id: self._read(card, slot, value, id, steps))  # type: ignore[misc]
+            folded = fold(card, before, parse_edit(light), partial(self._read, card, id, steps))
             self._keep(owner, session, id, folded, before)
         return folded
 
-    def _read(self, card: Card, slot: Slot, light: Any, node: str, source: _Source) -> Condition:
+    def _read(self, card: Card, node: str, source: _Source, slot: Slot, light: Any) -> Condition:
         """A value of stored JSON; a picture that was decoded lately is not decoded again."""
         if not blob.hashes(light):
             return read_value(slot, light)
