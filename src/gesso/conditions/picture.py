@@ -96,7 +96,7 @@ class Picture(Condition):
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
-        return cls.model_construct(pixels=clean[clean.get("slot_reads", "picture")]), {}
+        return cls.model_construct(pixels=clean["picture"]), {}
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Colour on pieces: votes of a proposal, flats, the line on top, and the plain rules that stand beside the network."""
+"""Colour on pieces: who speaks for a piece, flats, the line on top, and the plain rules that stand beside the network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from gesso.rules.pieces import Pieces, find_pieces
 
 RIM_SHARE = 1 / 72
 """Pixels nearer to a line or to another piece than this share of the long side don't vote, where a piece has others."""
-_NEAR_COLOUR = 24
 
 
 def voters(pieces: Pieces) -> np.ndarray:
@@ -30,52 +29,6 @@ def voters(pieces: Pieces) -> np.ndarray:
         result |= inner
         settled[pieces.labels[inner]] = True
     return result | (chosen & ~settled[pieces.labels])
-
-
-def vote(pieces: Pieces, values: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
-    """The mean of `values` [h w c] over each piece's `voters`, float64 [num c]; `weight` [h w] >= 0 counts pixels unequally.
-
-    A piece whose weights are all 0 is voted on without them; one with no free pixel (a page all ink) takes all its pixels.
-    """
-    if values.ndim != 3 or values.shape[:2] != pieces.shape:
-        raise GessoError(f"values are {list(values.shape)}", where="values", fix=f"give [{pieces.shape[0]} {pieces.shape[1]} c]")
-    if weight is not None and weight.shape != pieces.shape:
-        raise GessoError(f"the weight is {list(weight.shape)}", where="weight", fix=f"give {list(pieces.shape)}")
-    speak = voters(pieces) if pieces.free.any() else np.ones(pieces.shape, bool)
-    owner, said = pieces.labels[speak], values[speak]
-    count = np.bincount(owner, minlength=pieces.num).astype(float)
-    each = None
-    if weight is not None:
-        each = weight[speak].astype(float)
-        total = np.bincount(owner, each, pieces.num)
-        each = np.where(total[owner] > 0, each, 1.0)
-        count = np.where(total > 0, total, count)
-    sums = [np.bincount(owner, said[:, c] if each is None else said[:, c] * each, pieces.num) for c in range(values.shape[2])]
-    return np.stack(sums, 1) / count[:, None]
-
-
-def vote_colour(pieces: Pieces, picture: np.ndarray) -> np.ndarray:
-    """The commonest colour among each piece's `voters` in `picture` uint8 [h w 3], uint8 [num 3].
-
-    The fullest of 16 levels a channel is found, and the mean taken of what lies near that bin's mean: unlike the mean of
-    all, it makes no colour that isn't there.
-    """
-    _check_rgb(picture, (*pieces.shape, 3), "picture")
-    speak = voters(pieces) if pieces.free.any() else np.ones(pieces.shape, bool)
-    owner, said = pieces.labels[speak].astype(np.int64), picture[speak]
-    level = said.astype(np.int64) >> 4
-    keys, where, counts = np.unique(owner * 4096 + level @ np.array([256, 16, 1]), return_inverse=True, return_counts=True)
-    order = np.lexsort((keys, -counts, keys // 4096))
-    _, first = np.unique(keys[order] // 4096, return_index=True)
-    winner = order[first]
-    middle = _means(owner[where == winner[owner]], said[where == winner[owner]], pieces.num)
-    near = np.abs(said - middle[owner]).max(1) <= _NEAR_COLOUR
-    return np.rint(_means(owner[near], said[near], pieces.num)).astype(np.uint8)
-
-
-def _means(owner: np.ndarray, said: np.ndarray, num: int) -> np.ndarray:
-    count = np.bincount(owner, minlength=num)
-    return np.stack([np.bincount(owner, said[:, c], num) for c in range(said.shape[1])], 1) / count[:, None]
 
 
 def flats(pieces: Pieces, colours: np.ndarray) -> np.ndarray:

@@ -44,29 +44,6 @@ def lab_of(rgb: np.ndarray) -> np.ndarray:
     return rgb2lab(scaled.reshape(-1, 1, 3)).reshape(scaled.shape)
 
 
-def rgb_of(lab: np.ndarray) -> np.ndarray:
-    """sRGB, uint8 [... 3], of CIE Lab [... 3]; what lies outside sRGB is clipped."""
-    import warnings
-
-    from skimage.color import lab2rgb
-
-    lab = np.asarray(lab, np.float64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # it warns of each colour outside sRGB, which we clip knowingly
-        scaled = lab2rgb(lab.reshape(-1, 1, 3)).reshape(lab.shape)
-    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
-
-
 def delta_e(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     """How unlike sRGB colours [... 3] look: the CIE 1976 difference, [...]; 2 is just visible, 10 plainly another colour."""
     return np.linalg.norm(lab_of(one) - lab_of(two), axis=-1)
-
-
-def nearest_colour(rgb: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """The index in `palette` [n 3] of the colour that looks most like each of `rgb` [... 3], int64 [...]."""
-    palette = np.asarray(palette)
-    if palette.ndim != 2 or palette.shape[1] != 3 or not len(palette):
-        raise GessoError("a palette without colours", where="palette", fix="give [n 3] with n at least 1")
-    from scipy.spatial import cKDTree
-
-    return np.asarray(cKDTree(lab_of(palette)).query(lab_of(rgb))[1])

@@ -146,11 +146,6 @@ def _beside_another(labels: np.ndarray) -> np.ndarray:
     return ndimage.minimum_filter(labels, 3, mode="nearest") != ndimage.maximum_filter(labels, 3, mode="nearest")
 
 
-def neighbours(pieces: Pieces) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of pieces that meet (mostly under the line), int64 [n 2] with the lower first, and the length of border they share, [n]."""
-    return _borders(pieces.labels, np.ones(pieces.shape, bool), pieces.num)
-
-
 def _borders(labels: np.ndarray, counted: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
     keys = []
     for a, b in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):

@@ -1,4 +1,4 @@
-"""Votes, flats, and the plain rules."""
+"""Who speaks, flats, and the plain rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gesso.errors import GessoError
-from gesso.rules.fill import bucket_fill, flats, over_line, vote, vote_colour
+from gesso.rules.fill import bucket_fill, flats, over_line, voters
+from gesso.rules.line import INK
 from gesso.rules.pieces import find_pieces
 
 
@@ -18,35 +19,17 @@ def box(size: int = 72) -> np.ndarray:
     return line
 
 
-def test_the_vote_ignores_what_bleeds_over_the_line() -> None:
+def test_what_bleeds_over_the_line_does_not_speak() -> None:
     pieces = find_pieces(box(), gap=0)
-    values = np.zeros((72, 72, 2))
-    values[22:50, 22:50, 0] = 1
-    values[23:25, 23:49, 1] = 5  # beside the line
-    assert np.allclose(vote(pieces, values)[:, 0], [0, 1])
-    assert vote(pieces, values)[1, 1] < 0.3
-    weight = np.ones((72, 72))
-    weight[:, 30:] = 0
-    values[30:40, 31:, 0] = 9
-    assert np.isclose(vote(pieces, values, weight)[1, 0], 1)
-    assert np.isfinite(vote(pieces, values, np.zeros((72, 72)))).all()
+    speak = voters(pieces)
+    assert not speak[box() <= INK].any() and not speak[23, 23:49].any() and not speak[23:49, 23].any()
+    assert speak[36, 36] and speak[5, 5] and not speak[18, 36], "beside the line on either side nobody speaks"
 
 
-def test_a_piece_that_is_all_rim_votes_too() -> None:
+def test_a_piece_that_is_all_rim_speaks_too() -> None:
     line = np.full((20, 20), 0, np.uint8)
     line[10, 3:15] = 255
-    values = np.full((20, 20, 1), 3.0)
-    assert vote(find_pieces(line, gap=0), values).tolist() == [[3.0]]
-
-
-def test_the_colour_vote_takes_the_commonest_and_mixes_none() -> None:
-    pieces = find_pieces(box(), gap=0)
-    picture = np.full((72, 72, 3), 255, np.uint8)
-    picture[23:49, 23:49] = (200, 30, 40)
-    picture[23:49, 23:33] = (20, 30, 240)
-    assert vote_colour(pieces, picture).tolist() == [[255, 255, 255], [200, 30, 40]]
-    noisy = np.clip(picture + np.random.default_rng(0).normal(0, 4, picture.shape), 0, 255).astype(np.uint8)
-    assert np.abs(vote_colour(pieces, noisy).astype(int) - [[255] * 3, [200, 30, 40]]).max() <= 4
+    assert np.argwhere(voters(find_pieces(line, gap=0))).tolist() == [[10, x] for x in range(3, 15)]
 
 
 def test_flats_lie_under_the_line_without_a_fringe() -> None:
@@ -73,9 +56,6 @@ def test_bucket_fill_floods_and_spares() -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda p: vote(p, np.zeros((72, 72))),
-        lambda p: vote(p, np.zeros((72, 72, 1)), np.zeros((3, 3))),
-        lambda p: vote_colour(p, np.zeros((72, 72, 3))),
         lambda p: flats(p, np.zeros((5, 3), np.uint8)),
         lambda p: over_line(np.zeros((5, 5, 3), np.uint8), box()),
     ],

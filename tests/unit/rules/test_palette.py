@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gesso.errors import GessoError
-from gesso.rules.palette import delta_e, format_colour, lab_of, nearest_colour, parse_colour, rgb_of
+from gesso.rules.palette import delta_e, format_colour, lab_of, parse_colour
 
 
 def test_colours_are_read_and_written() -> None:
@@ -27,16 +27,7 @@ def test_numbers_that_are_no_colour_are_refused(rgb) -> None:
         format_colour(rgb)
 
 
-def test_lab_and_back() -> None:
-    rgb = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
-    assert (rgb_of(lab_of(rgb)) == rgb).all()
+def test_lab_and_how_unlike_colours_look() -> None:
+    assert lab_of(np.zeros((5, 7, 3), np.uint8)).shape == (5, 7, 3)
     assert np.allclose(lab_of(np.array([255, 255, 255])), [100, 0, 0], atol=0.02)
-    assert rgb_of(np.array([50, 200, 0])).dtype == np.uint8
     assert delta_e(np.array([0, 0, 0]), np.array([255, 255, 255])) == pytest.approx(100, abs=0.02)
-
-
-def test_the_nearest_colour_is_the_one_that_looks_alike() -> None:
-    palette = np.array([[0, 0, 0], [255, 0, 0], [0, 0, 255]])
-    assert nearest_colour(np.array([[250, 30, 20], [10, 10, 10]]), palette).tolist() == [1, 0]
-    with pytest.raises(GessoError):
-        nearest_colour(np.zeros(3), np.zeros((0, 3)))
