@@ -50,8 +50,8 @@ def test_the_picture_follows_while_the_pen_is_down(visit: Any) -> None:
     mouse.move(*visit.place(0.5, 0.5))
     mouse.down()
     mouse.move(*visit.place(0.55, 0.5), steps=8)
-    # 40 pixels beside the pen, where its own line is not
-    visit.until(0.53, 0.53, close_to((0x11, 0x77, 0x33)))
+    # Beside the pen, where its own line is not
+    visit.until(0.525, 0.52, close_to((0x11, 0x77, 0x33)))
     assert visit.num_nodes() == 1, "what is not finished is not kept"
     mouse.up()
     visit.wait_nodes(2)

@@ -69,3 +69,28 @@ def _extend(routes: Routes, room: Room) -> None:
     @routes.http("GET", "/api/samples", who="open", tags=["watch"], summary="Sample drawings; each is at /samples/{id}.png")
     def sample_drawings() -> Any:
         return {"samples": listed}
+
+    _retitling(routes, room)
+
+
+def _retitling(routes: Routes, room: Room) -> None:
+    from fastapi import Request as Http  # resolved by name below: annotations are texts here
+    from pydantic import BaseModel, ConfigDict, Field
+
+    from gesso.serving.guard import identity_of
+    from gesso.serving.routes import read_json
+
+    class Title(BaseModel):
+        """What a session is called."""
+
+        model_config = ConfigDict(extra="forbid")
+        title: str = Field(max_length=1000)
+
+    async def retitle(http: Any) -> Any:
+        owner, body = identity_of(http).owner, await read_json(http, Title)
+        return room.sessions.retitle(owner, http.path_params["id"], body.title).model_dump(mode="json")
+
+    retitle.__annotations__["http"] = Http
+    routes.http("PATCH", "/api/sessions/{id}", who="token", max_body=65_536, reads=Title, tags=["sessions"], summary="Name a session")(
+        retitle
+    )
