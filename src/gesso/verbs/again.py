@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -113,7 +114,7 @@ def watched(settings: Settings, read: set[str]) -> Settings:
         return kind.__getattribute__(self, name)
 
     members = {"__getattribute__": __getattribute__, "__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    looked = type(kind)(kind.__name__, (kind,), members)
+    looked: type[Settings] = types.new_class(kind.__name__, (kind,), exec_body=lambda body: body.update(members))
     made = looked.model_construct(settings.model_fields_set, **{name: getattr(settings, name) for name in fields})
     read.clear()
     return made
