@@ -104,6 +104,7 @@ def test_a_control_that_no_widget_knows_is_drawn_from_its_schema(visit: Any) -> 
     form.locator("input[type=number]").press("Enter")
     visit.wait_nodes(2)
     visit.until(0.37, 0.06, lambda pixel: pixel[2] < 80 and pixel[0] > 200)
+    page.click("details.part > summary")
     page.fill("[data-field=shade] input[type=number]", "60")
     page.press("[data-field=shade] input[type=number]", "Enter")
     visit.wait_nodes(3)

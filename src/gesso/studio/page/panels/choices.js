@@ -28,6 +28,7 @@ export async function openChoices(room, view, kind) {
       : [room.given.seed, ...Array.from({ length: 8 }, anySeed)].map((value) => ({ op: "seed", value }));
   const now = kind === "proposals" && chooser ? (room.given.settings[chooser.name] ?? chooser.values[0]) : room.given.seed;
   let over = false;
+  let kept = false;
   const tiles = edits.map((edit, i) =>
     h("button", { type: "button", class: "choice", disabled: true, "aria-current": edit.value === now ? "true" : null, "data-choice": i, "aria-label": () => String(i + 1), on: { click: () => keep(edit) } }, h("span", { class: "choice-wait" }, icon("dice"))),
   );
@@ -36,14 +37,15 @@ export async function openChoices(room, view, kind) {
   view.frozen = copyOf(live.picture);
   box.addEventListener("close", () => {
     over = true;
-    live.show(live.head);
+    if (!kept) live.show(live.head);
     setTimeout(() => ((view.frozen = null), view.ask()), 400);
   });
 
   /** @param {any} edit */
   function keep(edit) {
+    kept = edit.value !== now;
+    if (kept) room.commit(edit);
     box.close();
-    if (edit.value !== now) room.commit(edit);
   }
 
   for (const [i, edit] of edits.entries()) {
