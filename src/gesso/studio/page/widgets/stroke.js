@@ -68,7 +68,7 @@ export function strokeWidget(room, view, slot) {
 
 /** The list's name in a value of this schema, and the properties of one mark. @param {any} schema @returns {[string, any]} */
 function shapeOf(schema) {
-  const [name, array] = Object.entries(schema?.properties ?? {}).find(([, one]) => /** @type {any} */ (one).type === "array") ?? ["strokes", null];
+  const [name, array] = Object.entries(schema?.properties ?? {}).find(([, one]) => /** @type {any} */ (one).type === "array") ?? ["marks", null];
   const item = /** @type {any} */ (array)?.items;
   const found = item?.$ref ? schema.$defs?.[item.$ref.split("/").at(-1)] : item;
   return [name, found?.properties];
