@@ -59,7 +59,7 @@ def create_app(
     app.add_exception_handler(GessoError, _refused)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _refused)
-    app.add_middleware(Guard, settings=settings, access=room.access, policies=routes.policies, counts=room.counts)  # type: ignore[arg-type]
+    app.add_middleware(Guard, settings=settings, access=room.access, policies=routes.policies, counts=room.counts)
     routes.policies.check()
     return app
 

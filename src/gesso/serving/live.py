@@ -12,7 +12,9 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -107,9 +109,9 @@ class Line:
                 task.cancel()
             await asyncio.wait(tasks)
             for task in tasks:
-                error = None if task.cancelled() else task.exception()
-                if error is not None and not isinstance(error, (WebSocketDisconnect, RuntimeError)):
-                    bug(error)
+                ended = None if task.cancelled() else task.exception()
+                if ended is not None and not isinstance(ended, (WebSocketDisconnect, RuntimeError)):
+                    bug(ended)
             with contextlib.suppress(Exception):
                 await self.socket.close()
 
@@ -277,9 +279,8 @@ class Line:
                 continue
             taken: list[Wanted] = []
             try:
-                ticket = self.room.renderer.submit(
-                    self.owner, ("live", id(self)), lambda stopped, taken=taken: self._work(stopped, taken, loop)
-                )
+                work = partial(self._work, taken, loop)
+                ticket = self.room.renderer.submit(self.owner, ("live", id(self)), work)
             except (TooMany, Busy) as error:
                 await self.complain(self.seq, error)
                 await asyncio.sleep(error.retry_after or 1)
@@ -300,7 +301,7 @@ class Line:
                 await self._show_frames(wanted, pictures, ms)
             self.pushed_since, self.usual = None, ms["render"] / 1000
 
-    def _work(self, stopped: Any, taken: list[Wanted], loop: asyncio.AbstractEventLoop) -> Any:
+    def _work(self, taken: list[Wanted], loop: asyncio.AbstractEventLoop, stopped: Callable[[], bool]) -> Any:
         """In the renderer's thread: the pixels of what is wanted now."""
         wanted, look = self.wanted, self.look
         assert wanted is not None

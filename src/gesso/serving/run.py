@@ -61,6 +61,7 @@ def bind(settings: Settings) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, port))
+            listener.listen(128)  # whoever follows the link before all is up waits, and is not turned away
         except OSError:
             listener.close()
             continue
