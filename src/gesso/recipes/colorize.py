@@ -1,9 +1,8 @@
 """Colour line art: the network proposes, rules keep colour inside the drawing, and the person's hints always win.
 
-Lineage: pix2pix (Isola 2017: a U-Net and a critic of patches, conditional on the drawing) and user-guided colourisation
-(Zhang 2017: simulated people's hints as maps; an annealed mean of colours). Deviations: colours are those of a closed palette
-and the hints' own, which the network points at, so that any hint can be copied exactly; the maker's first duty is the
-likelihood of the person's colours, not L1; the critic joins late; people often want other colours than the example's.
+Lineage: pix2pix (Isola 2017: a U-Net and a conditional critic of patches); user-guided colourisation (Zhang 2017: simulated
+people's hints as maps; an annealed mean). Deviations: colours are a closed palette's and the hints' own, pointed at, so that
+a hint is copied exactly; the maker's first duty is likelihood, not L1; people often want other colours than the example's.
 
 The user gives `sketch`, and if they like `hints` (points and strokes with colours), `paper`, `cuts`, `joins`, `keep`.
 Out come `image` (flats under the line, the sketch's size), `proposal` (the network's own, before rules), `pieces`.
@@ -40,7 +39,7 @@ from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.rules.colouring import Wishes, colour, mean_picture
 from gesso.rules.proposal import Field as Proposed
 from gesso.rules.proposal import Knobs
-from gesso.rules.window import windows
+from gesso.rules.window import detail_of, windows
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class ColorizeSettings(Settings):
     num_proposals: int = Field(default=1, ge=1, le=4, description="how many proposals are made")
     spread: float = Field(default=1.0, ge=0, le=5, description="how far proposals 1 to 3 stray from the surest")
     gap: float | None = Field(default=None, ge=0, le=200, description="widest gap bridged, in pixels; by default 1.2 % of the long side")
-    detail: int = Field(default=144, ge=64, le=256, description="pixels of a window's side, as the network sees it")
+    detail: int | None = Field(default=None, ge=64, le=256, description="pixels of a window's side for the network; by default, by the pen")
 
 
 CARD = Card(
@@ -88,6 +87,7 @@ CARD = Card(
         Out(name="proposal", medium="picture", help={"en": "what the network alone would do", "ko": "신경망만의 제안"}),
         Out(name="pieces", medium="pieces", help={"en": "which piece each pixel is in, int32 [h w]", "ko": "픽셀마다 속한 조각 번호"}),
         Out(name="proposals", medium="pictures", help={"en": "four colourings of different colours", "ko": "서로 다른 색의 네 가지 채색"}),
+        Out(name="layers", medium="layers", help={"en": "the line over its flats", "ko": "밑색 위의 선화"}),
     ),
     settings=ColorizeSettings,
     paper="Isola 2017, arXiv:1611.07004; Zhang 2017, arXiv:1705.02999",
@@ -121,8 +121,8 @@ def stages(preset: Preset) -> list[Stage]:
 
 def frames(request: Any, preset: Preset) -> list[Frame]:
     """The page in windows no larger than the network was taught on, near square, overlapping where the page is long."""
-    page = request.conditions["sketch"].page
-    return [Frame(size, box, page) for size, box in windows(page, request.settings.detail)]
+    sketch = request.conditions["sketch"]
+    return [Frame(size, box, sketch.page) for size, box in windows(sketch.page, request.settings.detail or detail_of(sketch.line()))]
 
 
 def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
@@ -132,12 +132,12 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     strokes = {k: [(s.path, s.radius) for s in given[k].strokes] if k in given else [] for k in ("paper", "cuts", "joins")}
     wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap)
     fields = [Proposed(o.media["shares"][0].numpy(), f.box or (0, 0, line.shape[1], line.shape[0])) for f, o in made]
-    colours = made[0][1].media["colours"][0].numpy()
-    num = max(chosen.num_proposals, chosen.choice + 1)
+    colours, num = made[0][1].media["colours"][0].numpy(), max(chosen.num_proposals, chosen.choice + 1)
     out = colour(line, fields, colours, wishes, Knobs(), num=num, spread=chosen.spread, seed=request.seed)
     images = tuple(given["keep"].paste(one) if "keep" in given else one for one in out.images)
-    mean = mean_picture(fields, colours, line.shape)
-    return {"image": images[chosen.choice], "proposal": mean, "pieces": out.pieces.labels, "proposals": images}
+    flat = given["keep"].paste(out.flats[chosen.choice]) if "keep" in given else out.flats[chosen.choice]
+    shown = {"image": images[chosen.choice], "proposal": mean_picture(fields, colours, line.shape), "proposals": images}
+    return {**shown, "pieces": out.pieces.labels, "layers": {"line": line, "flats": flat}}
 
 
 def preview(networks: Any, batch: Any) -> Any:

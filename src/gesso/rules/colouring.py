@@ -31,9 +31,10 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Coloured:
-    """`images` uint8 [h w 3], one a proposal, the first the surest; `pieces`; `colours` of the first, uint8 [num 3]."""
+    """`images` uint8 [h w 3], one a proposal, the first the surest, and their `flats` without lines; `pieces`, `colours` of the first."""
 
     images: list[np.ndarray]
+    flats: list[np.ndarray]
     pieces: Pieces
     colours: np.ndarray = field(repr=False)
 
@@ -56,24 +57,24 @@ def colour(
     """
     joins = [_passed(path, line) for path in wishes.joins]
     closed = find_pieces(line, gap=wishes.gap, cuts=_painted(line.shape, wishes.cuts), joins=joins)
-    held, _ = proposal.group(proposal.held(fields, len(wishes.marks), knobs.spread), colours)
     fields, colours = proposal.group(fields, colours)
     pieces = proposal.cut(closed, fields, colours, knobs, hinted_pieces(closed, wishes.marks, colours))
-    share, page = proposal.votes(pieces, held), proposal.of_the_page(closed, pieces)
+    share, page = proposal.votes(pieces, fields), proposal.of_the_page(closed, pieces)
     rng = np.random.default_rng(seed)
-    images, first, cut = [], None, pieces
+    images, laid, first, cut = [], [], None, pieces
     for n in range(num):
         noise = None if n == 0 else spread * rng.gumbel(size=len(colours))
-        chosen = proposal.choose(share, colours, page, knobs, noise)
+        chosen = proposal.choose(share, colours, page, knobs, noise, len(wishes.marks))
         for path, radius in wishes.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
         paper = page & (chosen.min(1) >= proposal.WHITE)
         parts, chosen = obey(pieces, chosen, wishes.marks, paper, fields, colours)
-        images.append(over_line(flats(parts, chosen), line))
+        laid.append(flats(parts, chosen))
+        images.append(over_line(laid[-1], line))
         if first is None:
             first, cut = chosen, parts
     assert first is not None
-    return Coloured(images, cut, first)
+    return Coloured(images, laid, cut, first)
 
 
 def mean_picture(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -31,23 +31,24 @@ class Knobs:
 
     temperature  of the mean that a piece's colour is; 0 takes the likeliest colour
     paper        added to paper's log share on the page and what is cut from it, before it is weighed against all colours
-    inside       the same for pieces that don't
+    inside       the same for pieces that don't; for each hint that the person gave `each` more, up to `most`: who hints
+                 leaves white what they leave out
     least        parts smaller than this share of a 72-pixel drawing's pixels are not cut off
     sure         how much of a part must agree on its colour, for the cut to stand
     ground       the same on the page itself
     stay         the same in a closed piece that has a hint: what is less sure takes the hint's colour
-    spread       taken from the log share of hints' colours, so that they spread to what is alike and not to what is unknown
     smooth       pixels of the field over which its edges are smoothed before pieces are cut along them
     """
 
     temperature: float = 0.4
     paper: float = 2.0
     inside: float = 0.5
+    each: float = 0.7
+    most: float = 2.5
     least: float = 10.0
     sure: float = 0.3
     ground: float = 0.3
     stay: float = 0.9
-    spread: float = 1.0
     smooth: float = 0.0
 
 
@@ -70,18 +71,6 @@ def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np
         np.add.at(shares, into, field.shares)
         out.append(Field(shares, field.box))
     return out, colours[kept]
-
-
-def held(fields: Sequence[Field], num_hints: int, penalty: float) -> list[Field]:
-    """Fields in which the last `num_hints` colours, those of hints, have less of a share."""
-    if penalty <= 0 or not num_hints:
-        return list(fields)
-    out = []
-    for field in fields:
-        shares = field.shares.copy()
-        shares[-num_hints:] *= np.exp(-penalty)
-        out.append(Field(shares / shares.sum(0), field.box))
-    return out
 
 
 def smoothed(fields: Sequence[Field], sigma: float) -> list[Field]:
@@ -223,7 +212,9 @@ def votes(pieces: Pieces, fields: Sequence[Field]) -> np.ndarray:
     return total / np.maximum(count, 1e-9)[:, None]
 
 
-def choose(share: np.ndarray, colours: np.ndarray, page: np.ndarray, knobs: Knobs, noise: np.ndarray | None = None) -> np.ndarray:
+def choose(
+    share: np.ndarray, colours: np.ndarray, page: np.ndarray, knobs: Knobs, noise: np.ndarray | None = None, num_hints: int = 0
+) -> np.ndarray:
     """A colour for each piece, uint8 [num 3], from its votes [num k].
 
     Paper is a decision of its own, then the annealed mean of the rest (Zhang 2016). With `noise` [k], added to log
@@ -231,7 +222,8 @@ def choose(share: np.ndarray, colours: np.ndarray, page: np.ndarray, knobs: Knob
     """
     white = colours.min(1) >= WHITE
     log = np.log(np.maximum(share, 1e-6)) + (0.0 if noise is None else noise[None])
-    paper = np.where(page, knobs.paper, knobs.inside) + _log_sum(log[:, white])
+    inside = min(max(knobs.most, knobs.inside), knobs.inside + knobs.each * num_hints)
+    paper = np.where(page, knobs.paper, inside) + _log_sum(log[:, white])
     is_paper = paper > _log_sum(log[:, ~white])
     rest = np.where(white[None], -np.inf, log)
     if knobs.temperature <= 0 or noise is not None:

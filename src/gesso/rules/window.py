@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+import numpy as np
+from scipy import ndimage
+
+from gesso.rules.line import INK
+
+PEN = 2.0  # pixels: how wide a stroke was in the drawings that the network learned from, shown SEEN pixels wide
+SEEN = (72, 144)  # the sizes it learned from
 MOST = 256  # pixels of a window's side
 MOST_WINDOWS = 48  # each costs a pass of the network and some megabytes: a strip 36 times as long as wide still has square ones
+
+
+def detail_of(line: np.ndarray) -> int:
+    """How many pixels wide a drawing is best shown, within `SEEN`: strokes as wide as in what the network learned from.
+
+    `line` is uint8 [h w]. A stroke's width is read off the ink's median depth, four times which it is.
+    """
+    ink = line <= INK
+    if not ink.any():
+        return SEEN[1]
+    width = 4 * float(np.median(ndimage.distance_transform_edt(ink)[ink])) - 1
+    return int(np.clip(round(PEN * max(line.shape) / max(width, 1.0)), *SEEN))
 
 
 def windows(page: tuple[int, int], detail: int) -> list[tuple[tuple[int, int], tuple[int, int, int, int]]]:

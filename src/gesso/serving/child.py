@@ -20,6 +20,7 @@ MOST_MEMBERS = 10_000
 
 
 def main(seconds: int, num_bytes: int, kind: str, budget: dict[str, int]) -> None:
+    """Decode what comes on stdin under limits of seconds and bytes, and write the pixels, or why not, to stdout."""
     limit(seconds, num_bytes)
     from gesso.errors import GessoError
     from gesso.media.budget import Budget

@@ -48,6 +48,7 @@ class Ask(BaseModel):
 
 
 def register(routes: Routes, room: Room) -> None:
+    """The routes that clients of OpenAI's images know."""
     limits = room.settings.limits
 
     @routes.http("GET", "/v1/models", who=TOKEN, tags=["like OpenAI's"], summary="Recipes that make pictures")

@@ -56,6 +56,8 @@ class Look:
 
 
 def register(routes: Routes, room: Room) -> None:
+    """The socket over which people draw."""
+
     async def live(socket: WebSocket) -> None:
         owner = identity_of(socket).owner
         await socket.accept()

@@ -36,6 +36,7 @@ class Wish(BaseModel):
 
 
 def register(routes: Routes, room: Room) -> None:
+    """The routes that make an output, and give what was uploaded or made."""
     limits = room.settings.limits
 
     @routes.http("GET", "/api/recipes", who=TOKEN, tags=["recipes"], summary="All recipes")

@@ -35,22 +35,32 @@ class Unknown(Refused):
 
 
 class NotLetIn(Refused):
+    """Who asks has no token, or a wrong one."""
+
     status = 401
 
 
 class Foreign(Refused):
+    """Host or Origin is not this server."""
+
     status = 403
 
 
 class Misdirected(Refused):
+    """The Host header names another server."""
+
     status = 421
 
 
 class TooLarge(Refused):
+    """More bytes than are taken."""
+
     status = 413
 
 
 class TooSlow(Refused):
+    """The body did not come in time."""
+
     status = 408
 
 
@@ -116,4 +126,6 @@ def bug(error: BaseException) -> GessoError:
 
 
 class Bug(Refused):
+    """Something of ours went wrong; the log says what."""
+
     status = 500

@@ -75,6 +75,8 @@ def as_model(value: Any, model: type[Read]) -> Read:
 
 
 class Unreadable(Refused):
+    """A body that is not what the route takes."""
+
     status = 415
 
 

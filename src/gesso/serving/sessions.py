@@ -58,6 +58,8 @@ class Mark(_Body):
 
 
 class Title(_Body):
+    """The body of a session renamed."""
+
     title: str = TITLE
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gesso.rules.window import MOST, MOST_WINDOWS, windows
+from gesso.rules.window import MOST, MOST_WINDOWS, detail_of, windows
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,12 @@ def test_no_page_has_more_windows_than_the_most(page, detail):
 def test_a_strip_of_a_usual_length_keeps_its_square_windows():
     made = windows((20000, 800), 144)
     assert len(made) == 33 and {size for size, _ in made} == {(144, 144)}
+
+
+@pytest.mark.parametrize(("size", "pen", "wanted"), [(512, 14, 73), (512, 5, 144), (512, 30, 72), (72, 2, 72)])
+def test_a_drawing_is_shown_so_that_its_pen_is_as_wide_as_those_learned_from(size, pen, wanted):
+    line = np.full((size, size), 255, np.uint8)
+    line[size // 3 : size // 3 + pen, size // 6 : -size // 6] = 0
+    line[size // 6 : -size // 6, size // 2 : size // 2 + pen] = 0
+    assert abs(detail_of(line) - wanted) <= 8
+    assert detail_of(np.full((size, size), 255, np.uint8)) == 144
