@@ -14,8 +14,12 @@ from gesso.rules.line import INK
 from gesso.rules.obey import Mark, hinted_pieces, obey
 from gesso.rules.pieces import Pieces, find_pieces
 from gesso.rules.proposal import Field, Knobs
+from gesso.rules.remember import Remembered
 
 Dots = Sequence[tuple[Sequence[tuple[float, float]], float]]  # paths and radii
+
+
+_PIECES: Remembered[Pieces] = Remembered(20_000_000)  # pixels of the drawings, ten bytes each
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def colour(
     shares, one draw a colour for the whole drawing, so that it differs in which colours it prefers and like pieces stay alike.
     """
     joins = [_passed(path, line) for path in wishes.joins]
-    closed = find_pieces(line, gap=wishes.gap, cuts=_painted(line.shape, wishes.cuts), joins=joins)
+    closed = _remembered(line, wishes.gap, wishes.cuts, joins)
     fields, colours = proposal.group(fields, colours)
     pieces = proposal.cut(closed, fields, colours, knobs, hinted_pieces(closed, wishes.marks, colours))
     share, page = proposal.votes(pieces, fields), proposal.of_the_page(closed, pieces)
@@ -75,6 +79,12 @@ def colour(
             first, cut = chosen, parts
     assert first is not None
     return Coloured(images, laid, cut, first)
+
+
+def _remembered(line: np.ndarray, gap: float | None, cuts: Dots, joins: Sequence[Sequence[tuple[float, float]]]) -> Pieces:
+    """`find_pieces`, its last few answers kept: hints don't change them, and they cost as much as the network."""
+    told = (gap, [list(path) for path, _ in cuts], [list(path) for path in joins])
+    return _PIECES.get(line, told, lambda: find_pieces(line, gap=gap, cuts=_painted(line.shape, cuts), joins=joins), line.size)
 
 
 def mean_picture(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -6,9 +6,11 @@ import numpy as np
 from scipy import ndimage
 
 from gesso.rules.line import INK
+from gesso.rules.remember import Remembered
 
 PEN = 2.0  # pixels: how wide a stroke was in the drawings that the network learned from, shown SEEN pixels wide
 SEEN = (72, 144)  # the sizes it learned from
+_DETAILS: Remembered[int] = Remembered(64)
 MOST = 256  # pixels of a window's side
 MOST_WINDOWS = 48  # each costs a pass of the network and some megabytes: a strip 36 times as long as wide still has square ones
 
@@ -18,6 +20,10 @@ def detail_of(line: np.ndarray) -> int:
 
     `line` is uint8 [h w]. A stroke's width is read off the ink's median depth, four times which it is.
     """
+    return _DETAILS.get(line, "detail", lambda: _detail_of(line))
+
+
+def _detail_of(line: np.ndarray) -> int:
     ink = line <= INK
     if not ink.any():
         return SEEN[1]

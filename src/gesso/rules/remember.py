@@ -1,0 +1,37 @@
+"""A few answers kept, for what is asked again and again of one drawing while somebody colours it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import numpy as np
+
+Answer = TypeVar("Answer")
+
+
+class Remembered(Generic[Answer]):
+    """Answers by what they were asked of: an array and whatever else; the least lately asked go when all together are `most` large."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._kept: OrderedDict[bytes, tuple[Answer, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, array: np.ndarray, told: object, make: Callable[[], Answer], size: int = 1) -> Answer:
+        """The answer for `array` and what `repr(told)` says, made now if it is not kept; it counts as `size`. Don't change it."""
+        said = repr((array.shape, array.dtype.str, told)).encode()
+        key = hashlib.blake2b(np.ascontiguousarray(array).tobytes() + said).digest()
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key][0]
+        answer = make()
+        with self._lock:
+            self._kept[key] = (answer, size)
+            while len(self._kept) > 1 and sum(size for _, size in self._kept.values()) > self.most:
+                self._kept.popitem(last=False)
+        return answer
