@@ -91,6 +91,7 @@ def mark(table: Table, owner: str, session: str, node: str, *, name: str | None 
 
 
 def delete(table: Table, owner: str, session: str) -> None:
+    """Take a session away with its nodes, and the blobs that nothing names any more."""
     with table.writing() as db:
         mine = (owner, session)
         if not db.execute("SELECT 1 FROM sessions WHERE owner = ? AND id = ?", mine).fetchone():
