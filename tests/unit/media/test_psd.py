@@ -14,7 +14,7 @@ from gesso.media.profile import srgb_profile
 from gesso.rules.fill import over_line
 from unit.media.flat import drawing
 
-psd_tools = pytest.importorskip("psd_tools", reason="reads the documents back; it is in the extra [studio]")
+psd_tools = pytest.importorskip("psd_tools", reason="reads the documents back; it is in the extra [dev]")
 
 LINE, FLATS = drawing()
 NAMES = {(255, 204, 153): "지우의 피부", (1, 2, 3): "hair"}
