@@ -1,1 +1,0 @@
-"""What outputs say of where they come from."""
