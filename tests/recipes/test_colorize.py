@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import gesso
+from gesso.rules.fill import over_line
 from gesso.verbs.assemble import assemble
 
 
@@ -129,3 +130,10 @@ def test_strokes_speak_to_the_rules(model):
 def test_bad_input_says_what_and_where(model, given, words):
     with pytest.raises(gesso.GessoError, match=words):
         model.generate(**{"sketch": sketch(), **given})
+
+
+def test_the_layers_are_the_picture(model):
+    hints = [gesso.Hint(48, 48, "#ff8800", radius=2)]
+    result = model.generate(sketch=sketch(), hints=hints)
+    line, flats = result.layers["line"], result.layers["flats"]
+    assert (np.asarray(result.image) == over_line(flats, line)).all() and tuple(flats[48, 48]) == (255, 136, 0)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from cyclopts import CycloptsError
 
 from gesso.cli import flag, show, verb
+from gesso.cli.by_recipe import BY_RECIPE
 from gesso.errors import GessoError
 
 BAD_INPUT, BUG, STOPPED = 2, 1, 130
@@ -24,9 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     tokens = typed_tokens(list(sys.argv[1:] if argv is None else argv))
     try:
-        if len(tokens) > 1 and tokens[0] in verb.BY_RECIPE and tokens[1] not in HELP:
+        if len(tokens) > 1 and tokens[0] in BY_RECIPE and tokens[1] not in HELP:
             name = verb.recipe_first(tokens[0], tokens[1])
-            app, rest = flag.app_of_recipe(tokens[0], name, verb.BY_RECIPE[tokens[0]]), tokens[2:]
+            app, rest = flag.app_of_recipe(tokens[0], name, BY_RECIPE[tokens[0]]), tokens[2:]
         else:
             app, rest = verb.app, tokens
         code = app(rest, exit_on_error=False, print_error=False)

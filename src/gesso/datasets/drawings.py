@@ -156,7 +156,7 @@ def from_table(
             f"is no table of drawings: {str(error)[:160]}", where=file, fix="a parquet file with columns " + ", ".join(needed)
         ) from None
     table = table[~table["flag"].astype(bool)]
-    held = table["cluster"].map(lambda c: int(hashlib.sha256(str(c).encode()).hexdigest(), 16) % 16 == 0)
+    held = held_out(table)
     table = table[held if split == "dev" else ~held][:limit]
     if not len(table):
         raise GessoError(f"has no drawings for {split!r}", where=file)
@@ -164,6 +164,11 @@ def from_table(
     weights = 1.0 / table.groupby("cluster")["cluster"].transform("size").to_numpy(float)
     weights *= [1.0 if (d[0].classes > BLACK).any() else UNCOLOURED for d in next(iter(rendered.values()))]
     return Drawings("OpenMoji 17", "CC BY-SA 4.0", rendered, weights, augment=split == "train", sizes=sizes)
+
+
+def held_out(table: Any) -> Any:
+    """Which rows of a table belong to the sixteenth of its clusters that no training sees, on which choices are made."""
+    return table["cluster"].map(lambda c: int(hashlib.sha256(str(c).encode()).hexdigest(), 16) % 16 == 0)
 
 
 def made_up(split: str = "train", num: int = 48, size: int = 72) -> Drawings:

@@ -112,7 +112,7 @@ class PointerUNet(nn.Module):
 
     def features(self, spatial: Tensor) -> Tensor:
         """[b c h w] with h, w multiples of 8 -> [b palette+2*query 4 h/2 w/2], four pixels side by side."""
-        x = self.stem(_unshuffle(spatial))
+        x = self.stem(F.pixel_unshuffle(spatial, 2))
         kept = []
         for i, level in enumerate(self.down):
             x = level(x)
@@ -143,9 +143,3 @@ class PointerUNet(nn.Module):
         keys = torch.bmm(places, covered.transpose(1, 2)) / places.sum(2, keepdim=True).clamp(min=1e-3)
         colours = torch.cat([colours, tokens.values.float()], 1)
         return ColourField(quads, keys, self.bias, tokens.mask, colours, self.num_palette, (h, w))
-
-
-def _unshuffle(x: Tensor) -> Tensor:
-    """F.pixel_unshuffle(x, 2), in one copy whatever the memory format."""
-    b, c, h, w = x.shape
-    return x.view(b, c, h // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(b, 4 * c, h // 2, w // 2)

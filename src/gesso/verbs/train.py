@@ -227,7 +227,7 @@ def _exporter(
 
     def export(learner: Learner) -> None:
         steps, seconds = sum(t.step for t in before) + learner.step, sum(t.seconds for t in before) + learner.seconds
-        card = {**facts, "data": facts["folder"] or dataset.name, "licence": dataset.licence, "steps": steps, "seconds": round(seconds, 1)}
+        card = {**facts, "data": facts["folder"] or dataset.name, "licence": dataset.licence, "steps": steps, "seconds": round(seconds, 3)}
         del card["folder"]
         states = {role: learner.shown[role].state_dict() for role in recipe.keeps}
         if not _holds(path, states, card):

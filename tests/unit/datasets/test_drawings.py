@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gesso.datasets.drawings import PALETTE, WHITE, drawing, from_table, made_up, nearest, without_lines
+from gesso.datasets.drawings import PALETTE, WHITE, _half, drawing, from_table, made_up, nearest, without_lines
 from gesso.errors import GessoError
 
 RING = '<g id="line"><circle cx="36" cy="36" r="24" fill="none" stroke="#000" stroke-width="2"/></g>'
@@ -76,3 +76,19 @@ def test_a_missing_column_is_named(tmp_path):
     pd.DataFrame({"color_svg": []}).to_parquet(tmp_path / "train.parquet")
     with pytest.raises(GessoError, match="line_svg"):
         from_table(tmp_path)
+
+
+def test_a_drawing_warped_anew_keeps_its_pieces_under_its_line():
+    size = 144
+    ys, xs = np.mgrid[:size, :size] - 71.5
+    away = np.hypot(ys, xs)
+    classes = np.where(away <= 44, 5, WHITE).astype(np.uint8)
+    line = np.where(abs(away - 44) <= 2, 0, 255).astype(np.uint8)
+    whole, rng = drawing(line, classes), np.random.default_rng(0)
+    one, two = _half(whole, rng), _half(whole, rng)
+    assert one.line.shape == one.pieces.shape == (72, 72) and not np.array_equal(one.line, two.line)
+    for d in (one, two):
+        painted = d.classes[d.pieces]
+        assert (painted[0] == WHITE).all() and 0.15 < (painted == 5).mean() < 0.45
+        edge = (painted[:, 1:] != painted[:, :-1]) & (d.line[:, 1:] > 200) & (d.line[:, :-1] > 200)
+        assert not edge.any(), "colour ends under the line"

@@ -203,3 +203,48 @@ def test_a_dot_wider_than_its_room_stays_in_it():
     line[18:55, 22] = 0  # a strip three pixels wide beside the room
     out = colour(line, [field(inside(1))], COLOURS, Wishes(marks=[([(20, 36)], BLUE, 6.0)]), Knobs()).images[0]
     assert tuple(out[36, 20]) == BLUE and tuple(out[36, 40]) == RED and tuple(out[36, 5]) == WHITE
+
+
+def test_a_hint_takes_its_closed_piece_where_the_network_is_patchy_but_not_what_it_is_sure_of():
+    wins = inside(1)
+    wins[40:52, 22:50] = 2
+    marks = [([(36, 26)], RED, 1.5)]
+    patchy = colour(page(), [field(wins, sure=0.6)], COLOURS, Wishes(marks=marks), Knobs()).images[0]
+    assert (patchy[22:50, 22:50] == RED).all()
+    sure = colour(page(), [field(wins, sure=0.98)], COLOURS, Wishes(marks=marks), Knobs()).images[0]
+    assert tuple(sure[46, 36]) == BLUE and tuple(sure[26, 36]) == RED
+
+
+def test_who_hints_leaves_white_what_they_leave_out():
+    share = np.array([[0.3, 0.6, 0.1]])
+    bare, inside_ = np.array([False]), Knobs(temperature=0)
+    assert tuple(choose(share, COLOURS, bare, inside_, None, 0)[0]) == RED
+    assert tuple(choose(share, COLOURS, bare, inside_, None, 4)[0]) == WHITE
+    sure = np.array([[0.01, 0.98, 0.01]])
+    assert tuple(choose(sure, COLOURS, bare, inside_, None, 4)[0]) == RED
+
+
+def test_what_is_cut_from_the_page_must_be_surer():
+    wins = np.zeros((72, 72), int)
+    wins[:, 40:] = 1
+    line = np.full((72, 72), 255, np.uint8)
+    pieces = find_pieces(line, gap=0)
+    unsure = Field(
+        np.stack([np.full((72, 72), 0.3), np.where(wins, 0.36, 0.35), np.where(wins, 0.34, 0.35)]).astype(np.float32), (0, 0, 72, 72)
+    )
+    assert cut(pieces, [unsure], COLOURS, Knobs(ground=0.6)).num == 1
+    assert cut(pieces, [field(wins)], COLOURS, Knobs(ground=0.6)).num == 2
+
+
+def test_a_torn_edge_is_smooth_on_a_large_page():
+    rng = np.random.default_rng(0)
+    wins = np.zeros((72, 72), int)
+    for row in wins:
+        row[36 + rng.integers(-2, 3) :] = 1
+    pieces = find_pieces(np.full((288, 288), 255, np.uint8), gap=0)
+
+    def jumps(smooth):
+        best = cut(pieces, [field(wins, size=288)], COLOURS, Knobs(smooth=smooth)).labels
+        return np.abs(np.diff((best != best[:, :1]).argmax(1))).sum()
+
+    assert jumps(1.5) < jumps(0) / 2

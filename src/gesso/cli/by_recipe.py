@@ -1,0 +1,76 @@
+"""The verbs whose flags a recipe's card decides; no logic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from gesso.cli import flag, show
+
+
+def generate_one(
+    recipe: str,
+    card: Any,
+    conditions: dict[str, Any],
+    settings: dict[str, Any],
+    *,
+    out: Annotated[Path | None, Parameter(alias="-o", help="Where to write it: .png (with its record inside) or .json.")] = None,
+    seed: Annotated[int | None, Parameter(help="Decides what chance decides [0].")] = None,
+    seeds: Annotated[
+        str | None, Parameter(help="Several outputs, one a seed: 0-7, or 1,5,9. Their names get -0, -1, … or {seed} in --out.")
+    ] = None,
+    take: Annotated[str | None, Parameter(help="Which of the outputs to write, if not the first picture.")] = None,
+    request: Annotated[
+        Path | None, Parameter(help="Begin from a request's JSON, or from an output made before; its preset and weights too.")
+    ] = None,
+    preset: Annotated[str | None, Parameter(help="How large: the weights' own if left out.")] = None,
+    weights: Annotated[Path | None, Parameter(help="A .safetensors file or a run's folder; the shipped ones if left out.")] = None,
+    threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
+) -> None:
+    """Make one output a seed and print where each was written."""
+    from gesso.verbs.load import load
+    from gesso.verbs.result import refuse_overwriting
+
+    numbers = flag.seeds(seeds, seed)
+    paths = flag.outs(out, card, numbers)
+    refuse_overwriting(paths, [*flag.texts(conditions), recipe, request, weights])
+    model = load(recipe, preset=preset, weights=weights, base=request)
+    asked = [model.request(seed=number, base=request, **conditions, **settings) for number in numbers]
+    for one, path in zip(asked, paths, strict=True):
+        with show.watch(card.name) as on_output:
+            result = model.make(one, on_output=on_output, threads=threads, files=model.files_of(conditions))
+        if path is None:
+            show.print_json(result.values())
+        else:
+            result.save(path, take)
+            print(path)
+
+
+def fit_one(
+    recipe: str,
+    card: Any,
+    conditions: dict[str, Any],
+    settings: dict[str, Any],
+    *,
+    out: Annotated[Path, Parameter(alias="-o", help="The folder to write into.")],
+    seed: Annotated[int | None, Parameter(help="Decides what chance decides [0].")] = None,
+    preset: Annotated[str | None, Parameter(help="How large: the weights' own if left out.")] = None,
+    weights: Annotated[Path | None, Parameter(help="Weights of the recipe, or of the network that it looks through.")] = None,
+    threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
+    fresh: Annotated[bool, Parameter(help="Take an earlier fit out of the folder first.", negative=())] = False,
+) -> None:
+    """Optimise one output into a folder, showing how it goes."""
+    from gesso.verbs.fit import fit as run
+
+    with show.watch(card.name) as on_output:
+        made = run(
+            recipe, out=out, conditions=conditions, settings=settings, seed=seed or 0, preset=preset, weights=weights, threads=threads,
+            fresh=fresh, on_output=on_output,
+        )  # fmt: skip
+    print(made.out / "result.png")
+
+
+BY_RECIPE: dict[str, Callable[..., None]] = {"generate": generate_one, "fit": fit_one}
