@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.conditions.person import hints_of_a_person
-from gesso.conditions.strokes import Coordinate, Path2D
+from gesso.conditions.strokes import Coordinate, Path2D, gestures_of
 from gesso.errors import GessoError
 from gesso.media.file import parse_json, read_json
 from gesso.ports import Frame, Ports, PortSizes, Tokens
@@ -29,7 +29,8 @@ IN_ORDER = ("x", "y", "color", "radius")
 class Hint(BaseModel):
     """A dot at (x, y) or a stroke along `path`, in the page's pixels (0, 0 is the top left corner), in one colour.
 
-    `color` is "#rrggbb", "#rgb" or a CSS name; `radius` is half the pen's width in pixels.
+    `color` is "#rrggbb", "#rgb" or a CSS name; `radius` is half the pen's width in pixels. A mark on the page around a drawing
+    colours what it covers; one that says `fill` colours all of that ground.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +40,7 @@ class Hint(BaseModel):
     color: str
     radius: float = Field(default=3.0, gt=0, le=1000, allow_inf_nan=False)
     path: Path2D = Field(default=(), max_length=MAX_PATH)
+    fill: bool = False
 
     def __init__(self, x: float | None = None, y: float | None = None, color: str | None = None, **rest: Any) -> None:
         given = {k: v for k, v in (("x", x), ("y", y), ("color", color)) if v is not None}
@@ -155,7 +157,7 @@ class Hints(Condition):
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {"tool": "brush", "schema": cls.model_json_schema(), "modes": ["point", "stroke"], "colour": True}
+        return {"tool": "brush", "schema": cls.model_json_schema(), "colour": True} | gestures_of(options, "stroke", "piece")
 
 
 def tokens_of(colours: Sequence[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from pydantic import ValidationError, field_serializer, field_validator, model_v
 
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.conditions.picture import Pixels
+from gesso.conditions.strokes import gestures_of
 from gesso.errors import GessoError
 from gesso.media.picture import data_url, from_data_url, read_picture
 from gesso.ports import Frame, Ports, PortSizes
@@ -152,7 +153,8 @@ class Known(Condition):
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {"tool": "mask", "schema": cls.model_json_schema(), "size": options.get("size"), "channels": options.get("channels", 1)}
+        about = {"size": options.get("size"), "channels": options.get("channels", 1)}
+        return {"tool": "mask", "schema": cls.model_json_schema(), **about} | gestures_of(options, "stroke", "piece")
 
 
 def some_region(size: tuple[int, int], rng: np.random.Generator, budget: float = 1.0) -> np.ndarray:

@@ -15,6 +15,16 @@ from gesso.errors import GessoError
 from gesso.media.file import parse_json, read_json
 
 FAR = 65_536.0  # pixels: twice the longest side of a page
+GESTURES = ("stroke", "piece", "bridge", "split", "join")
+"""What a hand does to make a mark; a slot's option `gestures` names those that fit what its recipe reads into it. All but
+`stroke` need an output of the medium `pieces`, by which the studio knows where they end.
+
+stroke  a point or a stroke, as it was drawn
+piece   a point, and it means the whole closed piece that it lies in; a loop around several gives each one
+bridge  a bit of outline that was left out: its ends go to the ink beside them, a point closes the gap it lies in
+split   a line through a piece: its ends go on to the ink
+join    a stroke over pieces that are one, or a point in each
+"""
 LONGEST = 2.0**20  # pixels: rules walk along a path, and a few numbers must not send them walking for ever
 
 
@@ -84,7 +94,15 @@ class Strokes(Condition):
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {"tool": "pen", "schema": cls.model_json_schema(), "modes": ["point", "stroke"], "colour": False}
+        return {"tool": "pen", "schema": cls.model_json_schema(), "colour": False} | gestures_of(options, "stroke", "piece")
+
+
+def gestures_of(options: Mapping[str, Any], *usual: str) -> dict[str, Any]:
+    """What a control says of gestures: the slot's own, or the kind's usual ones; and `clears`, slots whose marks give way to these."""
+    gestures = list(options.get("gestures", usual))
+    if unknown := [one for one in gestures if one not in GESTURES]:
+        raise GessoError(f"there is no gesture {unknown[0]!r}", where="gestures", fix="one of " + ", ".join(GESTURES))
+    return {"gestures": gestures, "clears": list(options.get("clears", ()))}
 
 
 def _parsed(text: str, where: str) -> Any:

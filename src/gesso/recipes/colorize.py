@@ -4,8 +4,7 @@ Lineage: pix2pix (Isola 2017: a U-Net and a conditional critic of patches); user
 people's hints as maps; an annealed mean). Deviations: colours are a closed palette's and the hints' own, pointed at, so that
 a hint is copied exactly; the maker's first duty is likelihood, not L1; people often want other colours than the example's.
 
-The user gives `sketch`, and if they like `hints` (points and strokes with colours), `paper`, `cuts`, `joins`, `keep`.
-Out come `image` (flats under the line, the sketch's size), `proposal` (the network's own, before rules), `pieces`.
+The user gives `sketch`, and if they like `hints`, `paper`, `cuts`, `joins`, `keep`; out come `image`, `proposal`, `pieces`, `layers`.
 """
 
 from __future__ import annotations
@@ -67,6 +66,7 @@ class ColorizeSettings(Settings):
     detail: int | None = Field(default=None, ge=64, le=256, description="pixels of a window's side for the network; by default, by the pen")
 
 
+ruled = partial(Slot, kind=Strokes, network=False)
 CARD = Card(
     name="colorize",
     title={"en": "Colour line art", "ko": "선화 채색"},
@@ -77,9 +77,9 @@ CARD = Card(
     conditions=(
         Slot(name="sketch", kind=Sketch, required=True, help={"en": "the line drawing", "ko": "선화"}),
         Slot(name="hints", kind=Hints, help={"en": "x,y,#rrggbb[,radius], or a .json file", "ko": "x,y,#rrggbb[,반지름] 또는 .json 파일"}),
-        Slot(name="paper", kind=Strokes, network=False, help={"en": 'what stays paper: "x,y x,y"', "ko": '종이로 남길 곳: "x,y x,y"'}),
-        Slot(name="cuts", kind=Strokes, network=False, help={"en": "strokes that part a piece in two", "ko": "조각을 둘로 나누는 획"}),
-        Slot(name="joins", kind=Strokes, network=False, help={"en": "strokes over pieces that are one", "ko": "한 조각으로 이을 획"}),
+        ruled(name="paper", options={"clears": ("hints",)}, help={"en": 'what stays paper: "x,y x,y"', "ko": '종이로 남길 곳: "x,y x,y"'}),
+        ruled(name="cuts", options={"gestures": ("bridge", "split")}, help={"en": "strokes that part a piece", "ko": "조각을 나누는 획"}),
+        ruled(name="joins", options={"gestures": ("join",)}, help={"en": "strokes over pieces that are one", "ko": "한 조각으로 이을 획"}),
         Slot(name="keep", kind=Known, network=False, options={"channels": 3}, help={"en": "what stays as it is", "ko": "그대로 둘 부분"}),
     ),
     outputs=(
@@ -126,11 +126,11 @@ def frames(request: Any, preset: Preset) -> list[Frame]:
 
 
 def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
-    given, chosen = request.conditions, request.settings
-    line = given["sketch"].line()
-    hints = [(h.points, h.rgb, h.radius) for h in given["hints"].marks] if "hints" in given else []
+    given, chosen, line = request.conditions, request.settings, request.conditions["sketch"].line()
+    marks = given["hints"].marks if "hints" in given else ()
+    hints, fills = [(h.points, h.rgb, h.radius) for h in marks], {n for n, h in enumerate(marks) if h.fill}
     strokes = {k: [(s.path, s.radius) for s in given[k].strokes] if k in given else [] for k in ("paper", "cuts", "joins")}
-    wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap)
+    wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap, fills)
     fields = [Proposed(o.media["shares"][0].numpy(), f.box or (0, 0, line.shape[1], line.shape[0])) for f, o in made]
     colours, num = made[0][1].media["colours"][0].numpy(), max(chosen.num_proposals, chosen.choice + 1)
     out = colour(line, fields, colours, wishes, Knobs(), num=num, spread=chosen.spread, seed=request.seed)

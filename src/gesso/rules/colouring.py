@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,13 +24,17 @@ _PIECES: Remembered[Pieces] = Remembered(20_000_000)  # pixels of the drawings, 
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the person said: `marks` with colours, strokes that say `paper`, `cuts` and `joins` of pieces, in the page's pixels."""
+    """What the person said: `marks` with colours, strokes that say `paper`, `cuts` and `joins` of pieces, in the page's pixels.
+
+    `fills` are the places in `marks` of those that colour the page around the drawing as they would a piece of it.
+    """
 
     marks: Sequence[Mark] = ()
     paper: Dots = ()
     cuts: Dots = ()
     joins: Sequence[Sequence[tuple[float, float]]] = ()
     gap: float | None = None
+    fills: Collection[int] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def colour(
     joins = [_passed(path, line) for path in wishes.joins]
     closed = _remembered(line, wishes.gap, wishes.cuts, joins)
     fields, colours = proposal.group(fields, colours)
-    pieces = proposal.cut(closed, fields, colours, knobs, hinted_pieces(closed, wishes.marks, colours))
+    pieces = proposal.cut(closed, fields, colours, knobs, hinted_pieces(closed, wishes.marks, colours, wishes.fills))
     share, page = proposal.votes(pieces, fields), proposal.of_the_page(closed, pieces)
     rng = np.random.default_rng(seed)
     images, laid, first, cut = [], [], None, pieces
@@ -72,7 +76,7 @@ def colour(
         for path, radius in wishes.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
         paper = page & (chosen.min(1) >= proposal.WHITE)
-        parts, chosen = obey(pieces, chosen, wishes.marks, paper, fields, colours)
+        parts, chosen = obey(pieces, chosen, wishes.marks, paper, fields, colours, wishes.fills)
         laid.append(flats(parts, chosen))
         images.append(over_line(laid[-1], line))
         if first is None:

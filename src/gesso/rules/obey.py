@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -21,20 +21,27 @@ GRID = 160  # sides are weighed on a grid at most this wide; the border between 
 
 
 def obey(
-    pieces: Pieces, chosen: np.ndarray, marks: Sequence[Mark], paper: np.ndarray, fields: Sequence[Field], colours: np.ndarray
+    pieces: Pieces,
+    chosen: np.ndarray,
+    marks: Sequence[Mark],
+    paper: np.ndarray,
+    fields: Sequence[Field],
+    colours: np.ndarray,
+    fills: Collection[int] = (),
 ) -> tuple[Pieces, np.ndarray]:
     """The pieces and their colours uint8 [num 3] once every mark has its way, in order: a later one wins where they meet.
 
     A mark on open paper (`paper` bool [num]: a piece that is the page and stays white, or was made white by an earlier
-    mark) colours only itself, so that it never spreads over the page. A dot means the piece under its centre. `fields` over
-    `colours` uint8 [k 3] say where a piece that has marks of several colours changes from one to the other.
+    mark) colours only itself, so that it never spreads over the page, unless its place in `marks` is among `fills`. A dot
+    means the piece under its centre. `fields` over `colours` uint8 [k 3] say where a piece that has marks of several
+    colours changes from one to the other.
     """
     paper, page = paper.copy(), page_pieces(pieces)
     values = np.zeros(pieces.shape, np.int32)  # which mark colours a pixel, where it is not the whole piece's
     said: dict[int, list[int]] = {}
     for n, (points, rgb, radius) in enumerate(marks, 1):
         for piece in _meant(pieces, points, radius):
-            if paper[piece]:
+            if paper[piece] and n - 1 not in fills:
                 values[_covered(pieces.shape, points, radius) & pieces.free & (pieces.labels == piece)] = n
             else:
                 said.setdefault(piece, []).append(n)
@@ -56,13 +63,13 @@ def obey(
     return parts, np.where(mark[:, None] > 0, ink[mark], chosen[owner])
 
 
-def hinted_pieces(pieces: Pieces, marks: Sequence[Mark], colours: np.ndarray) -> dict[int, int]:
-    """Which pieces, the page's own left out, have a mark, and the entry of `colours` uint8 [k 3] that its last mark has."""
+def hinted_pieces(pieces: Pieces, marks: Sequence[Mark], colours: np.ndarray, fills: Collection[int] = ()) -> dict[int, int]:
+    """Which pieces have a mark, on the page's own one of `fills`, and the entry of `colours` uint8 [k 3] that its last mark has."""
     page = page_pieces(pieces)
     found: dict[int, int] = {}
-    for points, rgb, radius in marks:
+    for n, (points, rgb, radius) in enumerate(marks):
         entry = int(delta_e(colours, np.array(rgb, np.uint8)).argmin())
-        found |= {piece: entry for piece in _meant(pieces, points, radius) if not page[piece]}
+        found |= {piece: entry for piece in _meant(pieces, points, radius) if n in fills or not page[piece]}
     return found
 
 

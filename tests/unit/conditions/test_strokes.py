@@ -36,3 +36,11 @@ def test_wholly_outside_is_refused():
 
 def test_later_strokes_come_after():
     assert [s.path[0] for s in read("1,1").merge(read("2,2")).strokes] == [(1, 1), (2, 2)]
+
+
+def test_a_control_offers_the_slots_gestures_and_no_others():
+    assert Strokes.control({})["gestures"] == ["stroke", "piece"]
+    told = Strokes.control({"gestures": ("bridge", "split"), "clears": ("dots",)})
+    assert (told["gestures"], told["clears"]) == (["bridge", "split"], ["dots"])
+    with pytest.raises(GessoError, match="wiggle"):
+        Strokes.control({"gestures": ("wiggle",)})

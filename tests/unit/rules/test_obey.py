@@ -97,3 +97,17 @@ def test_a_page_of_many_hints_in_one_piece():
     marks = [([(float(x), float(y))], tuple(int(v) for v in rng.integers(0, 240, 3)), 1.0) for x, y in rng.integers(15, 57, (60, 2))]
     out = painted(marks)
     assert tuple(out[int(marks[-1][0][0][1]), int(marks[-1][0][0][0])]) == marks[-1][1]
+
+
+def test_a_mark_on_the_page_colours_itself_and_one_that_fills_all_of_it():
+    pieces = find_pieces(room(), gap=0)
+    white, paper = np.full((pieces.num, 3), 255, np.uint8), np.arange(pieces.num) == 0
+    marks = [([(5, 5)], RED, 2.0)]
+    dab, fill = (
+        (colours[parts.labels])
+        for parts, colours in (
+            obey(pieces, white, marks, paper, [field(np.zeros((72, 72), int), 72)], COLOURS, fills) for fills in ((), {0})
+        )
+    )
+    assert tuple(dab[5, 5]) == RED and tuple(dab[70, 70]) == WHITE
+    assert tuple(fill[5, 5]) == tuple(fill[70, 70]) == RED and tuple(fill[36, 36]) == WHITE
