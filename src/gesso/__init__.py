@@ -11,6 +11,7 @@ _LAZY = {
     "Model": "gesso.verbs.load",
     "train": "gesso.verbs.train",
     "fit": "gesso.verbs.fit",
+    "batch": "gesso.verbs.batch",
     "measure": "gesso.verbs.measure",
     "replay": "gesso.verbs.replay",
     "Hint": "gesso.conditions.hints",
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gesso.conditions.hints import Hints as Hints
     from gesso.errors import GessoError as GessoError
     from gesso.request import Request as Request
+    from gesso.verbs.batch import batch as batch
     from gesso.verbs.fit import fit as fit
     from gesso.verbs.load import Model as Model
     from gesso.verbs.load import load as load

@@ -73,4 +73,38 @@ def fit_one(
     print(made.out / "result.png")
 
 
-BY_RECIPE: dict[str, Callable[..., None]] = {"generate": generate_one, "fit": fit_one}
+def batch_one(
+    recipe: str,
+    card: Any,
+    conditions: dict[str, Any],
+    settings: dict[str, Any],
+    *,
+    folder: Annotated[Path, Parameter(help="The drawings: each picture in this folder.")],
+    out: Annotated[Path, Parameter(alias="-o", help="The folder to write into; what it holds of the same request is kept.")],
+    each: Annotated[str | None, Parameter(help="Which condition the files are; the only picture that is required if left out.")] = None,
+    kind: Annotated[str, Parameter(help="What is written: png, ora, psd or json.")] = "png",
+    seed: Annotated[int | None, Parameter(help="Decides what chance decides [0].")] = None,
+    retry: Annotated[bool, Parameter(help="Only those that failed before.", negative=())] = False,
+    preset: Annotated[str | None, Parameter(help="How large: the weights' own if left out.")] = None,
+    weights: Annotated[Path | None, Parameter(help="A .safetensors file or a run's folder; the shipped ones if left out.")] = None,
+    threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
+) -> int:
+    """Make the same request of every picture in a folder; ends with 3 where some failed."""
+    from gesso.verbs.batch import batch as run
+
+    try:
+        with show.progress(card.name) as advance:
+            made = run(
+                recipe, folder=folder, out=out, each=each, kind=kind, seed=seed or 0, retry=retry, preset=preset, weights=weights,
+                threads=threads, on_item=advance, **conditions, **settings,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; the same command goes on from there") from None
+    show.write(*(f"{name}: {why}" for name, why in made.failed.items()))
+    show.write(f"made {len(made.made)}, kept {len(made.kept)}, failed {len(made.failed)}: {out}")
+    show.write(*(str(path) for path in made.sheets))
+    return SOME_FAILED if made.failed else 0
+
+
+SOME_FAILED = 3
+BY_RECIPE: dict[str, Callable[..., Any]] = {"generate": generate_one, "fit": fit_one, "batch": batch_one}

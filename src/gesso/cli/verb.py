@@ -143,6 +143,24 @@ def fit(recipe: str, /) -> None:
     recipe_first("fit", recipe)
 
 
+@app.command(sort_key=4)
+def batch(recipe: str, /) -> None:
+    """Make one request of every picture in a folder. Each recipe has flags of its own: gesso batch RECIPE --help
+
+    gesso batch colorize --folder drawings --out coloured
+    gesso batch colorize --folder drawings --out layered --kind ora
+    gesso batch style --folder photos --each content --style waves.png --out painted
+
+    Stopped at any time, the same command goes on; files that failed are tried again, and with --retry nothing else.
+
+    Parameters
+    ----------
+    recipe
+        A recipe's name or the path of a recipe file.
+    """
+    recipe_first("batch", recipe)
+
+
 @app.command(sort_key=5)
 def measure(
     recipe: str,

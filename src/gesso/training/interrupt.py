@@ -16,11 +16,14 @@ def say_to_terminal(words: str) -> None:
 
 
 class Interrupt:
-    """While it is entered, SIGINT and SIGTERM set `asked` to their name; the second time they do what they did before."""
+    """While it is entered, SIGINT and SIGTERM set `asked` to their name; the second time they do what they did before.
 
-    def __init__(self, say: Callable[[str], None] = say_to_terminal) -> None:
-        self.asked: str | None = None
-        self._say = say
+    `stop` is another way to ask: once it says yes, `asked` is "stopped".
+    """
+
+    def __init__(self, say: Callable[[str], None] = say_to_terminal, stop: Callable[[], bool] | None = None) -> None:
+        self._heard: str | None = None
+        self._say, self._stop = say, stop
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -34,9 +37,19 @@ class Interrupt:
             signal.signal(number, handler)
         self._before.clear()
 
+    @property
+    def asked(self) -> str | None:
+        if self._heard is None and self._stop is not None and self._stop():
+            self._heard = "stopped"
+        return self._heard
+
+    @asked.setter
+    def asked(self, value: str | None) -> None:
+        self._heard = value
+
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self._heard:
             self.__exit__(None, None, None)
             raise KeyboardInterrupt
-        self.asked = signal.Signals(number).name
+        self._heard = signal.Signals(number).name
         self._say("finishing this step, then saving; once more to leave at once")

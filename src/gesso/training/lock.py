@@ -1,4 +1,4 @@
-"""One training a folder: two that wrote the same checkpoints would spoil both."""
+"""One training a folder, and one batch: two that wrote the same files would spoil both."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from gesso.errors import GessoError
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder while this process trains in it; the system lets go when the process ends, however it ends."""
+def locked(folder: Path, other: str = "another training") -> Iterator[None]:
+    """Hold the folder while this process works in it; the system lets go when the process ends, however it ends.
+
+    GessoError, saying that `other` is writing there, where it is held.
+    """
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
             _take(descriptor)
         except OSError as error:
-            raise GessoError(
-                "another training is writing into this folder", where=folder, fix="wait for it, or choose another --out"
-            ) from error
+            raise GessoError(f"{other} is writing into this folder", where=folder, fix="wait for it, or choose another --out") from error
         yield
     finally:
         os.close(descriptor)

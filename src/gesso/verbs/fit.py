@@ -45,12 +45,14 @@ def fit(
     threads: int | None = None,
     fresh: bool = False,
     files: Mapping[str, str] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Fitted:
     """Optimise what the conditions ask for and write it into the folder `out`.
 
     previews/NNNN.png as it goes (NNNN is the step), objective.jsonl and objective.png from the family's tap `objective`
-    (a number, or numbers by name), and result.png with its record. Ctrl-C keeps the newest preview. `fresh` takes an
-    earlier fit out of the folder. Recipes whose family does not say `fits = True` are refused.
+    (a number, or numbers by name), and result.png with its record. Ctrl-C keeps the newest preview, and so does `stop`, which
+    is asked at each step and ends it with Stopped. `fresh` takes an earlier fit out of the folder. Recipes whose family does
+    not say `fits = True` are refused.
     """
     if Path(out).suffix.lower() in {".png", ".jpg", ".jpeg", ".json"}:
         raise GessoError("a fit writes a folder, with result.png in it", where=out, fix=f"--out {Path(out).with_suffix('')}")
@@ -71,7 +73,7 @@ def fit(
             on_output(output)
 
     try:
-        result = run(assembled, request, on_output=look, threads=threads, files=files)
+        result = run(assembled, request, on_output=look, threads=threads, files=files, stop=stop)
     except BaseException:  # Ctrl-C too: what has been reached is worth keeping
         diary.keep_newest()
         raise

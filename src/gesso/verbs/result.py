@@ -114,11 +114,14 @@ class Result:
         """
         target = Path(path)
         check_out(target, self.card)
-        kind = target.suffix.lower()
-        data = self.json() if kind == ".json" else {".png": self.png, ".ora": self.ora, ".psd": self.psd}[kind](name)
+        data = self.file(target.suffix.lower(), name)
         make_folder(target.parent)
         write_atomic(target, data)
         return target
+
+    def file(self, kind: str, name: str | None = None) -> bytes:
+        """What `save` writes into a file with this ending: .png, .json, .ora or .psd."""
+        return self.json() if kind == ".json" else {".png": self.png, ".ora": self.ora, ".psd": self.psd}[kind](name)
 
     def _medium(self, name: str) -> str:
         return next((out.medium for out in self.card.outputs if out.name == name), "")

@@ -51,7 +51,7 @@ class TrainResult:
     log: Path
     steps: int
     seconds: float
-    reason: str  # "done", "minutes", or the signal's name
+    reason: str  # "done", "minutes", "stopped", or the signal's name
 
     @property
     def done(self) -> bool:
@@ -74,11 +74,13 @@ def train(
     log_every: int = 20,
     sample_every: int = 500,
     checkpoint_every: int = 500,
+    stop: Callable[[], bool] | None = None,
 ) -> TrainResult:
     """Train `recipe` into the folder `out`, going on where a run in it stopped unless `fresh`.
 
-    `steps` overrides each stage's own number; schedules stretch over it. `minutes` ends this sitting at a step boundary, Ctrl-C too;
-    going on later is bit-equal to not having stopped, on the same machine with the same number of threads. `stage` is the last one trained.
+    `steps` overrides each stage's own number; schedules stretch over it. `minutes` ends this sitting at a step boundary, as Ctrl-C
+    does, and `stop`, which is asked after each step; going on later is bit-equal to not having stopped, on the same machine with
+    the same number of threads. `stage` is the last one trained.
     GessoError where the folder holds another training, the disk refuses, or the training diverges again and again; what was
     good stays on the disk.
     """
@@ -97,7 +99,7 @@ def train(
     _make_folder(folder)
     totals: list[Learner] = []
     reason, log, weights = "done", folder / "log.jsonl", folder / "weights.safetensors"
-    with locked(folder), Interrupt() as interrupt:
+    with locked(folder), Interrupt(stop=stop) as interrupt:
         checkpoint.sweep(folder)
         if fresh:
             _clear(folder, chosen)

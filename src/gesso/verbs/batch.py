@@ -1,0 +1,342 @@
+"""Batch: one request over all the drawings of a folder. What is done stays done, one bad file stops nothing, and a sheet shows them all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gesso.card import Card
+from gesso.conditions.condition import Condition
+from gesso.errors import GessoError, Stopped
+from gesso.media.file import read_bytes, write_atomic
+from gesso.media.grid import contact_sheet
+from gesso.media.picture import encode_png, read_picture
+from gesso.recipes.recipe import Recipe
+from gesso.record import encoded
+from gesso.request import Request
+from gesso.training.lock import locked
+from gesso.verbs.generate import run
+from gesso.verbs.load import Model, load, sort_out
+from gesso.verbs.result import Result, check_out, make_folder
+
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+JOURNAL, SHEET, THUMBS = "batch.jsonl", "contact-sheet", ".thumbs"
+THUMB, COLUMNS, ON_A_SHEET = 160, 8, 400
+DONE, FAILED, WRITING = "done", "failed", "writing"
+OnItem = Callable[[int, int, str], None]  # (how many are through, of how many, the one that comes)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A drawing of a batch: its name as people know it, where it is, and the name of the file that is made of it."""
+
+    name: str
+    path: Path
+    target: str
+
+
+@dataclass
+class Batched:
+    """What a batch came to: names that were `made` now, `kept` from an earlier run, or `failed` {name: why}; `stopped` before its end."""
+
+    out: Path
+    made: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    sheets: list[Path] = field(default_factory=list)
+    stopped: bool = False
+
+
+def batch(
+    name: str | Path | Recipe,
+    /,
+    *,
+    folder: Path | str,
+    out: Path | str,
+    each: str | None = None,
+    kind: str = "png",
+    seed: int = 0,
+    retry: bool = False,
+    preset: str | None = None,
+    weights: Path | str | None = None,
+    threads: int | None = None,
+    on_item: OnItem | None = None,
+    stop: Callable[[], bool] | None = None,
+    **given: Any,
+) -> Batched:
+    """Make the same request of every picture in `folder` (not of folders inside it), into `out`, under the pictures' own names.
+
+    `each` is the condition that the files fill: the card's only required picture if left out. `given` are the other conditions
+    and the settings, as for `generate`. `kind` is png, ora, psd or json. What `out` holds already of the same request and the same
+    file is kept; `retry` does only what failed before. batch.jsonl tells of every file, contact-sheet.png shows them all.
+    GessoError where nothing could be begun, or nothing can be written any more; a file's own faults are in `failed`.
+    """
+    model = load(name, preset=preset, weights=weights)
+    conditions, settings = sort_out(model.card, given)
+    target = Path(out)
+    return run_items(
+        model,
+        found(Path(folder), target, kind),
+        target,
+        each=each_of(model.card, each, conditions),
+        kind=kind,
+        request=shared(model, conditions, seed, settings),
+        retry=retry,
+        threads=threads,
+        on_item=on_item,
+        stop=stop,
+    )
+
+
+def run_items(
+    model: Model,
+    items: Sequence[Item],
+    out: Path,
+    *,
+    each: str,
+    kind: str,
+    request: Request,
+    retry: bool = False,
+    threads: int | None = None,
+    on_item: OnItem | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Batched:
+    """The batch itself, over items from anywhere; `request` is what all of them share."""
+    check_out(Path(f"out.{kind}"), model.card)
+    make_folder(out / THUMBS)
+    told = Batched(out)
+    with locked(out, "another batch"):
+        diary = Diary(out, items, hashlib.sha256(f"{request.canonical()} {each} {kind}".encode("utf-8", "backslashreplace")).hexdigest())
+        for number, item in enumerate(items):
+            if on_item is not None:
+                on_item(number, len(items), item.name)
+            try:
+                if stop is not None and stop():
+                    raise Stopped
+                hashed = hash_of(item.path)
+                if diary.has(item, hashed):
+                    told.kept.append(item.name)
+                    continue
+                if retry and diary.state(item) != FAILED:
+                    continue
+                diary.check_place(item)
+                asked = Request.build(
+                    model.card, {**request.conditions, each: item.path}, seed=request.seed, settings=request.settings,
+                    weights=request.weights, preset=request.preset,
+                )  # fmt: skip
+                made = run(model.assembled, asked, threads=threads, files={each: item.name}, stop=stop)
+                data = made.file(f".{kind}")
+            except Stopped:
+                told.stopped = True
+                break
+            except Exception as error:  # the next file may be a good one
+                told.failed[item.name] = reason = why(error)
+                diary.write(item, FAILED, why=reason)
+                continue
+            diary.keep(item, hashed, data, thumb_of(made))
+            told.made.append(item.name)
+        if not told.stopped:
+            if on_item is not None:
+                on_item(len(items), len(items), "")
+            told.sheets = diary.sheets(items)
+    return told
+
+
+def found(folder: Path, out: Path, kind: str) -> list[Item]:
+    """The pictures of a folder in the order of their names (2 before 10), each with a name of its own in `out`."""
+    if not folder.is_dir():
+        raise GessoError("there is no such folder", where=folder, fix="give the folder of the drawings to --folder")
+    if out.exists() and out.resolve() == folder.resolve():
+        raise GessoError("the outputs would lie among the drawings", where=out, fix="choose another folder for --out")
+    names = [one.name for one in folder.iterdir() if one.suffix.lower() in PICTURES and one.name[0] != "." and one.is_file()]
+    if not names:
+        raise GessoError("there is no picture in this folder", where=folder, fix="png, jpg, webp, gif, bmp or tif; folders inside are left")
+    return named([(name, folder / name) for name in sorted(names, key=natural)], kind)
+
+
+def named(files: Iterable[tuple[str, Path]], kind: str) -> list[Item]:
+    """Items whose targets differ, on disks that do not tell capitals from small letters too."""
+    items: list[Item] = []
+    taken = {JOURNAL, f"{SHEET}.{kind}"}
+    for name, path in files:
+        tries = [f"{Path(name).stem}.{kind}", f"{name}.{kind}", *(f"{name}-{number}.{kind}" for number in range(2, 10_000))]
+        target = next(one for one in tries if one.casefold() not in taken)
+        taken.add(target.casefold())
+        items.append(Item(name, path, target))
+    return items
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d{1,15})", name.casefold()) if part]
+
+
+def each_of(card: Card, each: str | None, given: Mapping[str, Any]) -> str:
+    """The condition that the files fill: as named, or the only one that can be meant. GessoError where that cannot be told."""
+    pages = [slot for slot in card.conditions if is_page(slot.kind)]
+    if each is not None:
+        slot = card.slot(each)
+        if slot not in pages:
+            raise GessoError(f"is no picture but a {slot.kind.kind}", where=each, fix=_one_of(pages))
+    else:
+        free = [slot for slot in pages if slot.name not in given]
+        wanted = [slot for slot in free if slot.required] or free
+        if len(wanted) != 1:
+            what = "it takes no picture" if not wanted else f"the files could be {' or '.join(one.name for one in wanted)}"
+            raise GessoError(what, where=card.name, fix=f"--each {wanted[0].name}, and give the others" if wanted else None)
+        slot = wanted[0]
+    if slot.name in given:
+        raise GessoError("is given, and the files are to fill it", where=slot.name, fix="leave it out")
+    return slot.name
+
+
+def is_page(kind: type[Condition]) -> bool:
+    """Is a value of this kind a picture on which places are counted."""
+    return kind.page is not Condition.page
+
+
+def _one_of(slots: Sequence[Any]) -> str | None:
+    return "one of " + ", ".join(slot.name for slot in slots) if slots else None
+
+
+def shared(model: Model, conditions: Mapping[str, Any], seed: int, settings: Mapping[str, Any]) -> Request:
+    """The request that all items have in common: whatever is wrong with it is said before the first."""
+    slots = tuple(slot.model_copy(update={"required": False}) for slot in model.card.conditions)
+    card = model.card.model_copy(update={"conditions": slots})
+    return Request.build(card, conditions, seed=seed, settings=settings, weights=model.assembled.hashes, preset=model.preset)
+
+
+class Diary:
+    """What a batch's folder knows of its files: batch.jsonl, in which the last line about a target counts, and small pictures."""
+
+    def __init__(self, out: Path, items: Sequence[Item], asked: str) -> None:
+        self.out, self.asked = out, asked
+        self._lines = read_journal(out)
+        write_atomic(out / JOURNAL, b"".join(_line(one) for one in self._lines.values()))
+
+    def state(self, item: Item) -> str:
+        return str(self._lines.get(item.target, {}).get("state", ""))
+
+    def has(self, item: Item, hashed: str) -> bool:
+        """Was this request made of this file, and is what was made still there, as it was or as somebody changed it."""
+        told = self._lines.get(item.target, {})
+        same = told.get("state") == DONE and told.get("asked") == self.asked and told.get("input") == hashed
+        return same and (self.out / item.target).is_file()
+
+    def check_place(self, item: Item) -> None:
+        """GessoError where the target is something that no batch wrote, or that somebody worked on since."""
+        place = self.out / item.target
+        if os.path.lexists(place) and (not place.is_file() or hash_of(place) != self._lines.get(item.target, {}).get("output")):
+            known = item.target in self._lines
+            what = "it was changed since it was made" if known else "a file of that name is there already, and no batch made it"
+            raise GessoError(what, where=item.target, fix="move it away, or choose another --out")
+
+    def keep(self, item: Item, hashed: str, data: bytes, thumb: np.ndarray | None) -> None:
+        """Write an output. What is about to be written is said first, so that after a kill it is known as our own."""
+        facts = {"input": hashed, "asked": self.asked, "output": hashlib.sha256(data).hexdigest()}
+        self.write(item, WRITING, **facts)
+        write_atomic(self.out / item.target, data)
+        if thumb is not None:
+            write_atomic(thumb_path(self.out, item), encode_png(thumb))
+        self.write(item, DONE, **facts)
+
+    def write(self, item: Item, state: str, **facts: Any) -> None:
+        line = {"file": item.name, "target": item.target, "state": state, **facts}
+        before = self._lines.get(item.target, {})
+        if state == FAILED and "output" in before:  # what an earlier request made of it is still our own
+            line["output"] = before["output"]
+        self._lines[item.target] = line
+        try:
+            with open(self.out / JOURNAL, "ab") as file:
+                file.write(_line(line))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise GessoError(f"cannot write: {(error.strerror or 'refused').lower()}", where=JOURNAL, fix="free some space") from error
+
+    def sheets(self, items: Sequence[Item]) -> list[Path]:
+        """Contact sheets of all that is there, with an empty cell for what failed; none where no output is a picture."""
+        told = [item for item in items if self.state(item) in (DONE, FAILED)]
+        shown = [(item, _read_thumb(self.out, item) if self.state(item) == DONE else None) for item in told]
+        if not any(picture is not None for _, picture in shown):
+            return []
+        written = []
+        for number, start in enumerate(range(0, len(shown), ON_A_SHEET), 1):
+            part = shown[start : start + ON_A_SHEET]
+            pictures = [picture if picture is not None else missing() for _, picture in part]
+            names = [item.name if self.state(item) == DONE else f"× {item.name}" for item, _ in part]
+            path = self.out / (f"{SHEET}.png" if number == 1 else f"{SHEET}-{number}.png")
+            write_atomic(path, encode_png(contact_sheet(pictures, COLUMNS, names)))
+            written.append(path)
+        return written
+
+
+def read_journal(out: Path) -> dict[str, dict[str, Any]]:
+    """The last whole line about each target; a line that was cut is left out."""
+    try:
+        texts = read_bytes(out / JOURNAL, 2**28).split(b"\n") if (out / JOURNAL).is_file() else []
+    except OSError:
+        texts = []
+    lines: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict) and isinstance(line.get("target"), str):
+            lines[line["target"]] = line
+    return lines
+
+
+def _line(line: Mapping[str, Any]) -> bytes:
+    return encoded(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def hash_of(path: Path) -> str:
+    return hashlib.sha256(read_bytes(path)).hexdigest()
+
+
+def why(error: Exception) -> str:
+    """In a line."""
+    if isinstance(error, GessoError):
+        return str(error)
+    if isinstance(error, MemoryError) or "not enough memory" in str(error):
+        return "there is not enough memory for it (give a smaller picture)"
+    return f"{type(error).__name__}: {error} (this is a bug in Gesso)"
+
+
+def thumb_path(out: Path, item: Item) -> Path:
+    return out / THUMBS / f"{item.target}.png"
+
+
+def thumb_of(result: Result) -> np.ndarray | None:
+    """The first picture that was made, small; None where there is none."""
+    from PIL import Image
+
+    if result.shown is None:
+        return None
+    picture = Image.fromarray(result.outputs[result.shown])
+    picture.thumbnail((THUMB, THUMB), Image.Resampling.BOX)
+    return np.asarray(picture)
+
+
+def _read_thumb(out: Path, item: Item) -> np.ndarray | None:
+    try:
+        return read_picture(thumb_path(out, item), least_side=1)
+    except GessoError:
+        return None
+
+
+def missing() -> np.ndarray:
+    """An empty cell, crossed out."""
+    cell = np.full((THUMB // 2, THUMB // 2), 244, np.uint8)
+    places = np.arange(THUMB // 2)
+    cell[places, places] = cell[places, places[::-1]] = 190
+    return cell
