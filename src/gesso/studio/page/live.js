@@ -3,6 +3,7 @@
  * of previews only the newest is sent; a frame older than what is shown is never painted.
  */
 import { liveAddress } from "./api.js";
+import { mark } from "./trace.js";
 
 /** @typedef {{edit: any, client: string, seq: number, sent: boolean}} Commit */
 
@@ -15,12 +16,15 @@ export class Live extends EventTarget {
     this.output = output;
     this.seq = 0;
     this.painted = -1;
+    this.final = true; // whether what was painted last is finished
     /** @type {Commit[]} */
     this.waiting = [];
     /** @type {any} */
     this.preview_ = null;
+    /** @type {any} */ this.spent = null; // the server's account of what was painted last
     this.outstanding = 0; // seq of a preview whose frame has not come
     this.sentAt = 0;
+    this.previewedAt = 0;
     /** The picture as it stands; boxes of what changed are laid into it. */
     this.picture = document.createElement("canvas");
     this.picture.width = this.picture.height = 0;
@@ -69,6 +73,7 @@ export class Live extends EventTarget {
     this.preview_ = null;
     const seq = ++this.seq;
     this.waiting.push({ edit, client: crypto.randomUUID(), seq, sent: false });
+    mark("gesso:asked", { seq, commit: true });
     this.say("busy", { seq });
     this.pump();
     return seq;
@@ -77,6 +82,7 @@ export class Live extends EventTarget {
   /** An edit to look at while the pen is down; a newer one replaces it. @param {any} edit */
   preview(edit) {
     this.preview_ = edit;
+    this.previewedAt = performance.now();
     this.pump();
   }
 
@@ -109,6 +115,7 @@ export class Live extends EventTarget {
     if (this.preview_ && (!this.outstanding || late)) {
       this.outstanding = ++this.seq;
       this.sentAt = performance.now();
+      mark("gesso:asked", { seq: this.outstanding, commit: false }, this.previewedAt);
       this.send({ type: "edit", parent: this.head, edit: this.preview_, commit: false, seq: this.outstanding });
       this.preview_ = null;
     }
@@ -171,6 +178,8 @@ export class Live extends EventTarget {
       pen.drawImage(image, left, top, right - left, bottom - top);
     }
     this.painted = header.seq;
+    this.final = header.final !== false;
+    this.spent = header.ms;
     this.full = header.full ?? header.size;
     if (this.outstanding && header.seq >= this.outstanding) this.outstanding = 0;
     const probe = header.final !== false && this.probes.get(header.seq);

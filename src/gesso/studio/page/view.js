@@ -1,4 +1,5 @@
 /** The canvas: the picture, the marks over it, and a camera that moves, zooms and turns. */
+import { mark } from "./trace.js";
 
 const HUES = ["#2a9d8f", "#c8553d", "#7a5ea8", "#b08900", "#3a6ea5"];
 
@@ -16,10 +17,12 @@ export class View {
     /** @type {((pen: CanvasRenderingContext2D) => void) | null} */ this.overlay = null;
     this.fitted = true;
     this.asked = false;
+    this.told = ""; // of which picture it was said that it is seen
     new ResizeObserver(() => this.resized()).observe(canvas);
     room.when("given tool colour radius marks", () => this.ask());
     room.when("frame", (detail) => this.framed(detail));
     room.when("opened", () => {
+      this.told = "";
       this.before = null;
       this.cursor = null;
       this.fitted = true;
@@ -157,6 +160,14 @@ export class View {
       if (room.draft) this.paintMark(pen, room.draft, true);
     }
     this.paintCursor(pen);
+    if (shown && shown === live && room.live) this.seen(room.live);
+  }
+
+  /** Told once a picture. @param {any} live */
+  seen({ painted, final, spent }) {
+    if (this.told === `${painted} ${final}`) return;
+    this.told = `${painted} ${final}`;
+    mark("gesso:painted", { seq: painted, final, ms: spent });
   }
 
   /** @param {string} slot */

@@ -1,0 +1,199 @@
+"""Strokes with a pointer in a real Chromium on the real studio: how long from the hand to the picture.
+
+    python bench/page.py --size 256 --strokes 200 --people 1
+
+Each person has a browser context and a drawing of their own and draws stroke after stroke, a new colour each time, with rests.
+Timed are the pen's lift (pointerup's own time stamp) and, while it is down, the newest movement that a preview was asked with; both
+until the animation frame in which that picture was drawn on the visible canvas. The page sets these marks itself
+(studio/page/trace.js), always. Nothing else should run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from typing import Any
+
+import numpy as np
+from live import COLOURS, drawing
+
+CHROMIUM = os.environ.get("GESSO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+SERVER = """
+import json, os, sys
+from gesso.serving import Settings, serve
+from gesso.studio import create_app
+
+def create(settings):
+    app = create_app(settings)
+    links = {owner: app.state.room.access.link(owner) for owner in settings.tokens}
+    print(json.dumps({"address": settings.address, "links": links}), flush=True)
+    return app
+
+serve(Settings(port=int(sys.argv[1]), tokens=json.loads(os.environ["TOKENS"])), create=create)
+"""
+# Every time stamp of a pointer and every mark of the page, in the order in which they came.
+LISTEN = """
+localStorage.getItem("gesso.guided") ?? localStorage.setItem("gesso.guided", "1");
+window.heard = { moves: [], ups: [], asked: [], painted: [] };
+for (const [name, list] of [["pointermove", "moves"], ["pointerup", "ups"]])
+  addEventListener(name, (event) => heard[list].push(event.timeStamp), { capture: true });
+let look = () => {};
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) {
+    if (one.name === "gesso:asked") heard.asked.push([one.startTime, one.detail]);
+    if (one.name === "gesso:painted") heard.painted.push([one.startTime, one.detail]);
+  }
+  look();
+}).observe({ type: "mark", buffered: true });
+/** When a finished picture is seen that has this many strokes in it. */
+window.seen = (strokes) => new Promise((done) => {
+  look = () => {
+    const commits = heard.asked.filter(([, what]) => what.commit);
+    const newest = heard.painted.findLast(([, what]) => what.final);
+    if (newest && commits.length >= strokes && newest[1].seq >= (commits[strokes - 1]?.[1].seq ?? 0)) done();
+  };
+  look();
+});
+"""
+REST = (0.08, 0.4)  # seconds between strokes
+STEPS = 8  # movements of a stroke, one a frame
+PATIENCE = 60_000  # milliseconds
+
+
+class Studio:
+    """A studio's server in a process and a home of its own, with as many owners as people."""
+
+    def __init__(self, port: int, people: int) -> None:
+        self.home = tempfile.TemporaryDirectory()
+        self.tokens = {f"person{n}": secrets.token_urlsafe(32) for n in range(people)}
+        env = os.environ | {"GESSO_HOME": self.home.name, "TOKENS": json.dumps(self.tokens)}
+        self.process = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], env=env, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        told = json.loads(self.process.stdout.readline())
+        self.address, self.links = told["address"].rstrip("/"), told["links"]
+
+    def call(self, owner: str, path: str, body: Any) -> Any:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        headers = {"Authorization": f"Bearer {self.tokens[owner]}", "Content-Type": kind}
+        return json.loads(urllib.request.urlopen(urllib.request.Request(self.address + path, data, headers)).read())
+
+    def begin(self, owner: str, page: bytes) -> str:
+        """A new session on the drawing; its id."""
+        id = self.call(owner, "/api/uploads", page)["id"]
+        edits = [{"op": "set", "slot": "sketch", "value": {"upload": id}}]
+        return str(self.call(owner, "/api/sessions", {"recipe": "colorize", "edits": edits})["session"]["id"])
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        self.home.cleanup()
+
+
+async def draw(browser: Any, studio: Studio, owner: str, asked: argparse.Namespace, ready: asyncio.Barrier) -> dict[str, Any]:
+    """One person's afternoon: what the page heard."""
+    dice = random.Random(owner)
+    session = await asyncio.to_thread(studio.begin, owner, drawing(asked.size, dice))
+    context = await browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB")
+    await context.add_init_script(LISTEN)
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE)
+    await page.goto(studio.links[owner])
+    await page.goto(f"{studio.address}/#{session}")
+    await page.evaluate("seen(0)")
+    box = await page.locator("#canvas").bounding_box()
+    side = min(box["width"], box["height"]) - 60  # the page is shown whole, with a margin
+    left, top = box["x"] + (box["width"] - side) / 2, box["y"] + (box["height"] - side) / 2
+    await ready.wait()
+    for number in range(asked.strokes):
+        await page.fill(".code", COLOURS[number % len(COLOURS)])
+        await page.press(".code", "Enter")
+        x, y = left + dice.uniform(0.05, 0.9) * side, top + dice.uniform(0.05, 0.9) * side
+        await page.mouse.move(x, y)
+        await page.mouse.down()
+        for step in range(1, STEPS + 1):
+            await page.mouse.move(x + step * side / 200, y + step * side / 400)
+            await asyncio.sleep(0.016)
+        await page.mouse.up()
+        await asyncio.wait_for(page.evaluate("num => seen(num)", number + 1), PATIENCE / 1000)
+        await asyncio.sleep(dice.uniform(*REST))
+    heard: dict[str, Any] = await page.evaluate("heard")
+    await context.close()
+    return heard
+
+
+def times(heard: dict[str, Any]) -> tuple[list[float], list[float], int]:
+    """Milliseconds of each lift and of each preview that was shown, and how often an older picture came after a newer one."""
+    lifts, previews = [], []
+    for since, what in heard["asked"]:
+        by_hand = [stamp for stamp in heard["ups" if what["commit"] else "moves"] if stamp <= since]
+        shown = [(at, painted) for at, painted in heard["painted"] if painted["seq"] >= what["seq"]]
+        seen = [at for at, painted in shown if (painted["final"] if what["commit"] else painted["seq"] == what["seq"])]
+        if by_hand and seen:
+            (lifts if what["commit"] else previews).append(seen[0] - by_hand[-1])
+    seqs = [painted["seq"] for _, painted in heard["painted"]]
+    return lifts, previews, sum(later < earlier for earlier, later in zip(seqs, seqs[1:], strict=False))
+
+
+async def run(asked: argparse.Namespace) -> list[dict[str, Any]]:
+    from playwright.async_api import async_playwright
+
+    studio = Studio(asked.port, asked.people)
+    try:
+        async with async_playwright() as started:
+            flags = ["--no-sandbox", "--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows"]
+            browser = await started.chromium.launch(executable_path=CHROMIUM, headless=True, args=flags)
+            ready = asyncio.Barrier(asked.people)
+            return await asyncio.gather(*(draw(browser, studio, owner, asked, ready) for owner in studio.tokens))
+    finally:
+        studio.close()
+
+
+def told(milliseconds: list[float]) -> str:
+    if not milliseconds:
+        return "none"
+    middle, late = np.percentile(milliseconds, [50, 95])
+    return f"{len(milliseconds)}: median {middle:.0f} ms, p95 {late:.0f} ms, max {max(milliseconds):.0f} ms"
+
+
+def aim(size: int, people: int) -> str:
+    if people > 1:
+        return "p95 ≤ 600 ms with four people at 256²"
+    return {256: "median ≤ 60 ms, p95 ≤ 150 ms", 1024: "p95 ≤ 400 ms"}.get(size, "none for this size")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    for name, default in (("size", 256), ("strokes", 200), ("people", 1), ("port", 8830)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    asked = parser.parse_args()
+    if CHROMIUM is None:
+        raise SystemExit("there is no chromium here; GESSO_CHROMIUM names one")
+    lifts, previews, older, parts = list[float](), list[float](), 0, list[dict[str, float]]()
+    for heard in asyncio.run(run(asked)):
+        of_lifts, of_previews, backwards = times(heard)
+        if len(of_lifts) != asked.strokes:
+            raise SystemExit(f"{len(of_lifts)} strokes of {asked.strokes} were painted")
+        lifts, previews, older = lifts + of_lifts, previews + of_previews, older + backwards
+        parts += [painted["ms"] for _, painted in heard["painted"] if painted.get("ms")]
+    print(f"{asked.size}², {asked.people} drawing; the aim: {aim(asked.size, asked.people)}")
+    print(f"  pen lifted to picture  {told(lifts)}")
+    print(f"  movement to preview    {told(previews)}")
+    for name in sorted({name for one in parts for name in one}):
+        print(f"    the server's {name}: {told([one[name] for one in parts if name in one])}")
+    print(f"  an older picture after a newer one: {older} (the aim: 0)")
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    print(f"page.py, {os.cpu_count()} processors")
+    main()
