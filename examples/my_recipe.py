@@ -135,7 +135,15 @@ card = Card(
     name="moon",
     title={"en": "A phase of the moon", "ko": "달의 위상"},
     summary={"en": "Turn a dial, get a moon.", "ko": "다이얼을 돌리면 그만큼 찬 달이 나옵니다."},
-    conditions=(Slot(name="phase", kind=Dial, required=True, help={"en": "0 is new, 0.5 is full", "ko": "0은 그믐, 0.5는 보름"}),),
+    conditions=(
+        Slot(
+            name="phase",
+            kind=Dial,
+            required=True,
+            title={"en": "Phase", "ko": "위상"},
+            help={"en": "0 is new, 0.5 is full", "ko": "0은 그믐, 0.5는 보름"},
+        ),
+    ),
     outputs=(Out(name="image", medium="picture", help={"en": "the moon", "ko": "달 그림"}),),
     limits={"en": "Knows one moon and one sun.", "ko": "달 하나와 해 하나만 압니다."},
     licence="Apache-2.0",

@@ -4,15 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal, NamedTuple, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
 from gesso.ports import PortSizes
 
 Words = Mapping[str, str]  # by language: "en", "ko"
+
+
+class Said(NamedTuple):
+    """What a thing is called, and what it is, by language."""
+
+    title: Words
+    help: Words
+
+
+def wordbook(text: str) -> dict[str, Said]:
+    """Words by name from lines of `name | English | Korean | help in English | help in Korean`.
+
+    A name is a condition's, a setting's, or a setting's value as `setting.value`. Help may be left out. GessoError
+    where a line is none of these.
+    """
+    book: dict[str, Said] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, *words = (cell.strip() for cell in line.split("|"))
+        if len(words) not in (2, 4) or not all(words) or name in book:
+            raise GessoError("is name | English | Korean, or that and both helps, each name once", where=f"words: {line[:60]}")
+        title, help = words[:2], words[2:]
+        book[name] = Said(dict(zip(("en", "ko"), title, strict=True)), dict(zip(("en", "ko"), help, strict=False)))
+    return book
 
 
 class Slot(BaseModel):
@@ -22,11 +45,16 @@ class Slot(BaseModel):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     kind: type[Condition]
-    help: Words
+    title: Words = {}
+    help: Words = {}
     required: bool = False
     network: bool = True  # False: hard rules alone read it, no port is made of it
     drop: float = Field(default=0.0, ge=0, le=1)  # how often training leaves it out
     options: Mapping[str, Any] = {}
+
+    def told(self, said: Said | None) -> Slot:
+        """The same with the words of a book, where it brings none of its own."""
+        return self if said is None else self.model_copy(update={"title": self.title or said.title, "help": self.help or said.help})
 
     def read(self, given: Any) -> Condition:
         """A value from what came in; whatever the kind's own reading stumbles over is a GessoError that names this condition."""
@@ -66,12 +94,41 @@ class Card(BaseModel):
     conditions: tuple[Slot, ...]
     outputs: tuple[Out, ...]
     settings: type[Settings] = Settings
+    words: Mapping[str, Said] = {}  # a `wordbook`: titles and help of what is named above
     paper: str = ""
     licence: str = ""
     data: str = ""
     limits: Words = {}
     numbers: tuple[str, ...] = ()  # measured, each with its command
     example: str = ""  # a command line that shows it
+
+    @model_validator(mode="after")
+    def _worded(self) -> Self:
+        """Conditions take their words from the book, where they bring none."""
+        values = {f"{name}.{one}" for name, info in self.settings.model_fields.items() for one in _choices(info.annotation)}
+        idle = set(self.words) - {one.name for one in self.conditions} - set(self.settings.model_fields) - values
+        if idle:
+            raise GessoError(f"{self.name} has words for {', '.join(sorted(idle))}, which it does not have", where="words")
+        told = [one.told(self.words.get(one.name)) for one in self.conditions]
+        object.__setattr__(self, "conditions", tuple(told))  # the card is frozen from here on
+        return self
+
+    def setting_words(self, name: str) -> dict[str, Any]:
+        """{"title", "help": by language, "choices": {value: by language}} of a setting, as far as there are words."""
+        info, said = self.settings.model_fields[name], self.words.get(name)
+        help = said.help if said and said.help else {"en": info.description} if info.description else {}
+        choices = {one: book.title for one in _choices(info.annotation) if (book := self.words.get(f"{name}.{one}"))}
+        parts = {"title": said.title if said else {}, "help": help, "choices": choices}
+        return {key: value for key, value in parts.items() if value}
+
+    def settings_schema(self) -> dict[str, Any]:
+        """The settings' JSON schema, each field with its `words` and its English help as description."""
+        schema = self.settings.model_json_schema()
+        for name, field in schema.get("properties", {}).items():
+            field["words"] = words = self.setting_words(name)
+            if help := words.get("help", {}).get("en"):
+                field["description"] = help
+        return schema
 
     def slot(self, name: str) -> Slot:
         for slot in self.conditions:
@@ -103,6 +160,11 @@ class Card(BaseModel):
         for name, value in values.items():
             value.check(page, where=name)
         return {s.name: values[s.name] for s in self.conditions if s.name in values}
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """The values of a Literal."""
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 @contextmanager

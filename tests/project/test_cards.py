@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Literal, get_args, get_origin
 
 import pytest
 
@@ -19,6 +20,7 @@ def words(card: Card) -> Iterator[tuple[str, Mapping[str, str]]]:
     if card.limits:
         yield "limits", card.limits
     for slot in card.conditions:
+        yield f"what condition {slot.name} is called", slot.title
         yield f"condition {slot.name}", slot.help
     for out in card.outputs:
         yield f"output {out.name}", out.help
@@ -42,8 +44,15 @@ def test_card_is_whole(name: str):
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_settings_explain_themselves(name: str):
-    for field, info in recipes.find(name).card.settings.model_fields.items():
-        assert info.description, f"{name}: the setting {field} has no description"
+    card = recipes.find(name).card
+    for field, info in card.settings.model_fields.items():
+        told = card.setting_words(field)
+        named = {part: told.get(part, {}) for part in ("title", "help")}
+        if get_origin(info.annotation) is Literal:
+            named |= {one: told.get("choices", {}).get(one, {}) for one in get_args(info.annotation)}
+        for part, text in named.items():
+            assert set(text) >= {"en", "ko"}, f"{name}: the setting {field} has no words for {part}"
+            assert not HANGUL.search(text["en"]) and HANGUL.search(text["ko"]), f"{name}: {field}, {part}: {text}"
 
 
 @pytest.mark.parametrize("name", recipes.names())

@@ -25,7 +25,7 @@ def table(name: str) -> dict[str, tuple[str, str]]:
 
 
 def test_both_languages_are_complete() -> None:
-    for key, (en, ko) in (table("word_table.js") | table("name_table.js")).items():
+    for key, (en, ko) in table("word_table.js").items():
         assert en.strip() and ko.strip(), key
         assert set(re.findall(r"\{(\w+)\}", en)) == set(re.findall(r"\{(\w+)\}", ko)), key
         if key not in SAME:
@@ -46,7 +46,7 @@ def test_every_word_asked_for_is_there_and_none_is_idle() -> None:
 
 def test_no_words_are_written_past_the_table() -> None:
     for path, text in sources().items():
-        if path.name not in ("word_table.js", "name_table.js", "main.js"):
+        if path.name not in ("word_table.js", "main.js"):
             assert not HANGUL.search(text), path
 
 
@@ -56,8 +56,6 @@ def test_the_page_names_no_recipe_and_no_kind_but_only_tools() -> None:
     tools = {slot.kind.control(slot.options)["tool"] for card in found for slot in card.conditions}
     names = {card.name for card in found} | (kinds - tools)
     for path, text in sources().items():
-        if path.name == "name_table.js":  # what names mean that cards give without words
-            continue
         quoted = set(re.findall(r'"(\w+)"', text))
         assert not (quoted & names) - {"style"}, (path, quoted & names)
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from gesso.card import Card, Out, Settings, Slot
+from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.condition import Condition
 from gesso.conditions.hints import Hints
 from gesso.conditions.sketch import Sketch
@@ -17,13 +17,18 @@ from gesso.families.family import Output
 from gesso.ports import Frame, Ports, PortSizes
 from gesso.recipes.recipe import Recipe
 
+SKY: dict[str, Any] = {
+    "title": {"en": "Sky", "ko": "하늘"},
+    "choices": {"clear": {"en": "Clear", "ko": "맑음"}, "cloudy": {"en": "Cloudy", "ko": "흐림"}},
+}
+
 
 class Weather(Condition):
     """How warm the light is, and which sky: a tool that the page has no widget for."""
 
     kind: ClassVar[str] = "weather"
-    warmth: float = Field(default=0.0, ge=0, le=1)
-    sky: Literal["clear", "cloudy"] = "clear"
+    warmth: float = Field(default=0.0, ge=0, le=1, json_schema_extra={"words": {"title": {"en": "Warmth", "ko": "따뜻함"}}})
+    sky: Literal["clear", "cloudy"] = Field(default="clear", json_schema_extra={"words": SKY})
 
     @classmethod
     def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
@@ -43,8 +48,8 @@ class Weather(Condition):
 
 
 class ToySettings(Settings):
-    shade: int = Field(default=0, ge=0, le=100, description="how dark the paper is")
-    choice: int = Field(default=0, ge=0, le=3, description="which variant")
+    shade: int = Field(default=0, ge=0, le=100)
+    choice: int = Field(default=0, ge=0, le=3)
 
 
 class Nothing:
@@ -59,16 +64,24 @@ CARD = Card(
     title={"en": "A toy", "ko": "장난감"},
     summary={"en": "Puts dots on a sheet.", "ko": "종이에 점을 놓습니다."},
     conditions=(
-        Slot(name="sheet", kind=Sketch, required=True, network=False, help={"en": "the sheet", "ko": "종이"}),
-        Slot(name="dots", kind=Hints, network=False, help={"en": "dots", "ko": "점"}),
-        Slot(name="cover", kind=Strokes, network=False, help={"en": "what is covered", "ko": "덮을 곳"}),
-        Slot(name="weather", kind=Weather, network=False, help={"en": "the light", "ko": "빛"}),
+        Slot(name="sheet", kind=Sketch, required=True, network=False),
+        Slot(name="dots", kind=Hints, network=False),
+        Slot(name="cover", kind=Strokes, network=False),
+        Slot(name="weather", kind=Weather, network=False),
     ),
     outputs=(
         Out(name="image", medium="picture", help={"en": "the sheet with its dots", "ko": "점이 놓인 종이"}),
         Out(name="variants", medium="pictures", help={"en": "all four", "ko": "넷 모두"}),
     ),
     settings=ToySettings,
+    words=wordbook("""
+        sheet | Sheet | 종이 | what is drawn on | 그릴 종이
+        dots | Dots | 점 | dots of colour | 색 점
+        cover | Cover | 덮기 | what is covered | 덮을 곳
+        weather | Weather | 날씨 | the light | 빛
+        shade | Shade | 어둡기 | how dark the paper is | 종이가 얼마나 어두운지
+        choice | Variant | 고르기 | which variant | 몇 번째 그림인지
+    """),
 )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from gesso import recipes
-from gesso.card import Card, Slot
+from gesso.card import Card, Settings, Slot, wordbook
+from gesso.conditions.sketch import Sketch
 from gesso.errors import GessoError
 from gesso.ports import PortSizes
 
@@ -87,3 +89,41 @@ def test_a_name_that_can_be_no_flag_is_refused(card: Card, name: str):
 def test_a_card_is_frozen(card: Card):
     with pytest.raises(ValidationError):
         card.name = "other"  # type: ignore[misc]
+
+
+BOOK = """
+    drawing | Drawing | 그림 | a drawing | 그림 한 장
+    mood | Mood | 분위기 | how it feels | 어떤 느낌인지
+    mood.calm | Calm | 차분하게
+"""
+
+
+class Moody(Settings):
+    mood: Literal["calm", "wild"] = "calm"
+
+
+def worded(book: str) -> Card:
+    conditions = (Slot(name="drawing", kind=Sketch), Slot(name="other", kind=Sketch, title={"en": "Own"}))
+    return Card(name="worded", title={}, summary={}, conditions=conditions, outputs=(), settings=Moody, words=wordbook(book))
+
+
+def test_a_book_words_conditions_settings_and_their_values():
+    card = worded(BOOK + "other | Other | 다른 | another | 다른 그림")
+    assert card.slot("drawing").title == {"en": "Drawing", "ko": "그림"} and card.slot("drawing").help["ko"] == "그림 한 장"
+    assert card.slot("other").title == {"en": "Own"}, "its own words come first"
+    field = card.settings_schema()["properties"]["mood"]
+    assert field["description"] == "how it feels"
+    assert field["words"]["choices"] == {"calm": {"en": "Calm", "ko": "차분하게"}}
+
+
+@pytest.mark.parametrize(
+    "row", ["nobody | Nobody | 아무도", "mood.sad | Sad | 슬프게", "drawing | Drawing", "drawing | A | 가 | only one help", "| a | 가"]
+)
+def test_words_for_what_is_not_there_or_not_whole_are_refused(row: str):
+    with pytest.raises(ValueError, match="words"):
+        worded(row)
+
+
+def test_a_name_has_one_row():
+    with pytest.raises(GessoError, match="once"):
+        wordbook("a | A | 가\na | B | 나")

@@ -62,7 +62,7 @@ def _condition_flags(card: Card, group: Any) -> list[Any]:
     flags = []
     for slot in card.conditions:
         more = [word for word, holds in (("required", slot.required), ("may be repeated", slot.kind.repeatable)) if holds]
-        text = words(slot.help) + (f" [{', '.join(more)}]" if more else "")
+        text = ": ".join(filter(None, [words(slot.help), slot.kind.notation])) + (f" [{', '.join(more)}]" if more else "")
         kind = Annotated[
             list[str] | None, Parameter(name=f"--{slot.name.replace('_', '-')}", help=text, group=group, negative=(), show_default=False)
         ]
@@ -74,7 +74,7 @@ def _setting_flags(card: Card, group: Any) -> list[Any]:
     flags = []
     for name, info in card.settings.model_fields.items():
         bounds = [f"{label} {getattr(rule, key)}" for rule in info.metadata for key, label in BOUNDS.items() if hasattr(rule, key)]
-        text = (info.description or "") + (f" [{', '.join(bounds)}]" if bounds else "")
+        text = words(card.setting_words(name).get("help", {})) + (f" [{', '.join(bounds)}]" if bounds else "")
         default = None if info.is_required() else info.get_default(call_default_factory=True)
         if default is not None:
             text += f" [default: {','.join(map(str, default)) if isinstance(default, (list, tuple)) else default}]"

@@ -347,9 +347,16 @@ def _card_of(name: str) -> Card | str:
 
 def _described(card: Card) -> dict[str, Any]:
     conditions = [
-        {"name": s.name, "kind": s.kind.kind, "required": s.required, "repeatable": s.kind.repeatable, "help": dict(s.help)}
+        {
+            "name": s.name,
+            "kind": s.kind.kind,
+            "required": s.required,
+            "repeatable": s.kind.repeatable,
+            "title": dict(s.title),
+            "help": dict(s.help),
+        }
         for s in card.conditions
     ]
-    return card.model_dump(mode="json", exclude={"conditions", "settings"}) | {
-        "conditions": conditions, "settings": card.settings.model_json_schema()
+    return card.model_dump(mode="json", exclude={"conditions", "settings", "words"}) | {
+        "conditions": conditions, "settings": card.settings_schema()
     }  # fmt: skip

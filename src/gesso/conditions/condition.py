@@ -35,6 +35,7 @@ class Condition(BaseModel):
         return hash(self.fingerprint())
 
     kind: ClassVar[str]
+    notation: ClassVar[str] = ""  # how a value is written on the command line
     repeatable: ClassVar[bool] = False  # may its flag be given more than once; the values are then merged in order
 
     @classmethod

@@ -71,6 +71,7 @@ class Hints(Condition):
     """Points and strokes with colours, in the order they were made; a later one wins where they meet."""
 
     kind: ClassVar[str] = "hints"
+    notation: ClassVar[str] = "x,y,#rrggbb[,radius], or a .json file"
     repeatable: ClassVar[bool] = True
 
     marks: tuple[Hint, ...] = Field(default=(), max_length=MAX_HINTS)

@@ -52,6 +52,7 @@ class Strokes(Condition):
     """Paths in the order they were drawn. Rules read them; no network does."""
 
     kind: ClassVar[str] = "strokes"
+    notation: ClassVar[str] = '"x,y x,y", or a .json file'
     repeatable: ClassVar[bool] = True
 
     strokes: tuple[Stroke, ...] = Field(default=(), max_length=4096)

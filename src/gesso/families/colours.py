@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from gesso.families.family import Batch, Inputs
+from gesso.media.grid import contact_sheet
+from gesso.media.tensor import from_tensor
 
 PAPER_WEIGHT, INK_WEIGHT = 0.3, 0.2  # most pixels are paper, and easy; under full ink no colour is seen
 UNLIKELY = -1e4
@@ -89,6 +91,12 @@ def critic_sees(field: Any, batch: Batch) -> Tensor:
 
 def critic_sees_truth(batch: Batch) -> Tensor:
     return wanted_picture(batch)
+
+
+def wished_beside(networks: Any, batch: Batch) -> np.ndarray:
+    """A sheet of proposals, each beside what its person wanted."""
+    pairs = zip(critic_sees(networks["generator"](batch.ports), batch), critic_sees_truth(batch), strict=True)
+    return contact_sheet([from_tensor(one) for pair in pairs for one in pair], 8)
 
 
 def judged_beside(batch: Batch) -> Tensor:

@@ -50,6 +50,7 @@ CARD = Card(
             name="picture",
             kind=Picture,
             required=True,
+            title={"en": "Picture", "ko": "그림"},
             help={"en": "a picture; shown to the network at 32×32", "ko": "사진 한 장; 신경망은 32×32로 봅니다"},
         ),
     ),

@@ -18,18 +18,16 @@ from typing import Any
 import torch
 from pydantic import Field
 
-from gesso.card import Card, Out, Settings, Slot
+from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.hints import Hints
 from gesso.conditions.known import Known
 from gesso.conditions.sketch import Sketch
 from gesso.conditions.strokes import Strokes
 from gesso.datasets.drawings import PALETTE, from_table, made_up
+from gesso.families import colours as aims
 from gesso.families.adversarial import Adversarial
-from gesso.families.colours import colour_likelihood, critic_sees, critic_sees_truth, judged_beside, looked_at, mean_shares, shares
 from gesso.families.family import Output
 from gesso.families.mirrored import Mirrored
-from gesso.media.grid import contact_sheet
-from gesso.media.tensor import from_tensor
 from gesso.metrics.colour import protocol
 from gesso.networks.patchgan import PatchGAN
 from gesso.networks.pointer_unet import PointerUNet
@@ -59,48 +57,60 @@ PRESETS = {
 
 
 class ColorizeSettings(Settings):
-    choice: int = Field(default=0, ge=0, le=3, description="which proposal becomes the image: 0 the surest, 1 to 3 others")
-    num_proposals: int = Field(default=1, ge=1, le=4, description="how many proposals are made")
-    spread: float = Field(default=1.0, ge=0, le=5, description="how far proposals 1 to 3 stray from the surest")
-    gap: float | None = Field(default=None, ge=0, le=200, description="widest gap bridged, in pixels; by default 1.2 % of the long side")
-    detail: int | None = Field(default=None, ge=64, le=256, description="pixels of a window's side for the network; by default, by the pen")
+    choice: int = Field(default=0, ge=0, le=3)
+    num_proposals: int = Field(default=1, ge=1, le=4)
+    spread: float = Field(default=1.0, ge=0, le=5)
+    gap: float | None = Field(default=None, ge=0, le=200)
+    detail: int | None = Field(default=None, ge=64, le=256)
 
 
-ruled = partial(Slot, kind=Strokes, network=False)
 CARD = Card(
     name="colorize",
     title={"en": "Colour line art", "ko": "선화 채색"},
     summary={
         "en": "Flats for a line drawing: the network proposes, rules keep colour inside the lines, your hints always win.",
-        "ko": "선화에 밑색을 칠합니다. 신경망이 제안하고, 규칙이 색을 선 안에 가두고, 당신의 힌트가 언제나 이깁니다.",
+        "ko": "선화에 밑색을 깔아 줍니다. 신경망이 색을 제안하고, 색은 선을 넘지 않으며, 직접 칠한 색이 언제나 우선합니다.",
     },
     conditions=(
-        Slot(name="sketch", kind=Sketch, required=True, help={"en": "the line drawing", "ko": "선화"}),
-        Slot(name="hints", kind=Hints, help={"en": "x,y,#rrggbb[,radius], or a .json file", "ko": "x,y,#rrggbb[,반지름] 또는 .json 파일"}),
-        ruled(name="paper", options={"clears": ("hints",)}, help={"en": 'what stays paper: "x,y x,y"', "ko": '종이로 남길 곳: "x,y x,y"'}),
-        ruled(name="cuts", options={"gestures": ("bridge", "split")}, help={"en": "strokes that part a piece", "ko": "조각을 나누는 획"}),
-        ruled(name="joins", options={"gestures": ("join",)}, help={"en": "strokes over pieces that are one", "ko": "한 조각으로 이을 획"}),
-        Slot(name="keep", kind=Known, network=False, options={"channels": 3}, help={"en": "what stays as it is", "ko": "그대로 둘 부분"}),
+        Slot(name="sketch", kind=Sketch, required=True),
+        Slot(name="hints", kind=Hints),
+        Slot(name="paper", kind=Strokes, network=False, options={"clears": ("hints",)}),
+        Slot(name="cuts", kind=Strokes, network=False, options={"gestures": ("bridge", "split")}),
+        Slot(name="joins", kind=Strokes, network=False, options={"gestures": ("join",)}),
+        Slot(name="keep", kind=Known, network=False, options={"channels": 3}),
     ),
     outputs=(
         Out(name="image", medium="picture", help={"en": "flats under the line, the sketch's size", "ko": "선 아래 밑색, 선화와 같은 크기"}),
         Out(name="proposal", medium="picture", help={"en": "what the network alone would do", "ko": "신경망만의 제안"}),
-        Out(name="pieces", medium="pieces", help={"en": "which piece each pixel is in, int32 [h w]", "ko": "픽셀마다 속한 조각 번호"}),
+        Out(name="pieces", medium="pieces", help={"en": "which piece each pixel is in, int32 [h w]", "ko": "픽셀마다 속한 영역 번호"}),
         Out(name="proposals", medium="pictures", help={"en": "four colourings of different colours", "ko": "서로 다른 색의 네 가지 채색"}),
         Out(name="layers", medium="layers", help={"en": "the line over its flats", "ko": "밑색 위의 선화"}),
     ),
     settings=ColorizeSettings,
+    words=wordbook("""
+        sketch | Line art | 선화 | the line drawing | 색을 칠할 선화
+        hints | Colour | 색칠 | points and strokes of colour, which always win | 찍거나 그은 색은 반드시 지킵니다
+        paper | Paper | 여백 | strokes over what stays paper | 칠하지 않고 비워 둘 곳을 긋습니다
+        cuts | Split | 나누기 | strokes that part a piece in two | 그은 선을 따라 영역을 둘로 나눕니다
+        joins | Merge | 합치기 | strokes over pieces that are one | 그은 영역들을 하나로 합칩니다
+        keep | Protect | 보호 | what stays as it is | 지금 그대로 지킬 부분
+        choice | Proposal | 제안 고르기 | which proposal becomes the image: 0 the surest, 1 to 3 others | 쓸 제안. 0번이 가장 무난합니다
+        num_proposals | Proposals made | 제안 개수 | how many proposals are made | 제안을 몇 가지 만들지
+        spread | Variety | 제안의 차이 | how far proposals 1 to 3 stray from the surest | 1~3번 제안이 0번과 얼마나 다를지
+        gap | Gap closing | 선 틈 막기 | widest gap bridged, in pixels; by default 1.2 % of the long side | 막을 틈의 폭(픽셀)
+        detail | Detail | 세밀도 | a window's side for the network, in pixels; by default, by the pen | 신경망이 보는 창(픽셀)
+    """),
     paper="Isola 2017, arXiv:1611.07004; Zhang 2017, arXiv:1705.02999",
     licence="weights CC BY-SA 4.0 (made from OpenMoji), code Apache-2.0",
     data="OpenMoji 17 (CC BY-SA 4.0), train split",
-    limits={"en": "It learned from emoji: for crowded scenes it proposes little.", "ko": "이모지로 배워, 복잡한 장면에는 약합니다."},
+    limits={"en": "It learned from emoji: for crowded scenes it proposes little.", "ko": "이모지로 배워서 복잡한 장면에는 약합니다."},
     example="gesso generate colorize --sketch cat.png --hints 300,400,#ff8800 --out coloured.png",
 )
 
 
 def family(preset: Preset) -> Adversarial:
-    late = preset.num_steps * 11 // 12
-    return Adversarial(colour_likelihood, critic_sees, critic_sees_truth, judged_beside, shares, looked_at, critic_from=late, weight=0.02)
+    late, seen, truth = preset.num_steps * 11 // 12, aims.critic_sees, aims.critic_sees_truth
+    return Adversarial(aims.colour_likelihood, seen, truth, aims.judged_beside, aims.shares, aims.looked_at, critic_from=late, weight=0.02)
 
 
 def build(preset: Preset) -> dict[str, torch.nn.Module]:
@@ -140,11 +150,5 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     return {**shown, "pieces": out.pieces.labels, "layers": {"line": line, "flats": flat}}
 
 
-def preview(networks: Any, batch: Any) -> Any:
-    """Each proposal, and beside it what its person wanted."""
-    pairs = zip(critic_sees(networks["generator"](batch.ports), batch), critic_sees_truth(batch), strict=True)
-    return contact_sheet([from_tensor(one) for pair in pairs for one in pair], 8)
-
-
-sampler, more = partial(Mirrored, join=mean_shares), {"measures": {"protocol": protocol}, "preview": preview}
+sampler, more = partial(Mirrored, join=aims.mean_shares), {"measures": {"protocol": protocol}, "preview": aims.wished_beside}
 recipe = Recipe(CARD, PRESETS, build, lambda p: sampler(family(p)), stages, ("generator",), {}, frames, finish=finish, **more)  # type: ignore[arg-type]

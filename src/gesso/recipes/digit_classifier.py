@@ -43,6 +43,7 @@ CARD = Card(
             name="picture",
             kind=Picture,
             required=True,
+            title={"en": "Digit", "ko": "숫자"},
             help={
                 "en": "a digit, white on black; shown to the network at 28×28",
                 "ko": "검은 바탕에 흰 숫자 그림; 신경망은 28×28로 봅니다",

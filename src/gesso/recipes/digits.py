@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from gesso.card import Card, Out, Settings, Slot
+from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.known import Known
 from gesso.conditions.label import Label
 from gesso.datasets.digits import CLASSES, SIZE, digits
@@ -47,9 +47,9 @@ PRESETS = {
 
 
 class DigitSettings(Settings):
-    num_steps: int = Field(default=16, ge=1, le=200, description="steps from noise to digit")
-    guidance_scale: float = Field(default=1.5, ge=0, le=10, description="how strictly the conditions are followed: 0 not at all, 1 plainly")
-    solver: Literal["heun", "euler"] = Field(default="heun", description="heun looks twice a step but for the last, euler once")
+    num_steps: int = Field(default=16, ge=1, le=200)
+    guidance_scale: float = Field(default=1.5, ge=0, le=10)
+    solver: Literal["heun", "euler"] = Field(default="heun")
 
 
 CARD = Card(
@@ -60,28 +60,22 @@ CARD = Card(
         "ko": "손글씨 숫자를 씁니다. 아무 숫자나, 고른 숫자, 또는 주어진 조각에 맞는 숫자를 만듭니다.",
     },
     conditions=(
-        Slot(
-            name="label",
-            kind=Label,
-            options={"classes": CLASSES},
-            drop=0.1,
-            help={"en": "which digit: 0 to 9", "ko": "어떤 숫자인지: 0부터 9까지"},
-        ),
-        Slot(
-            name="known",
-            kind=Known,
-            options={"size": SIZE, "channels": 1},
-            drop=0.7,
-            help={
-                "en": "pixels that stay: a 28×28 picture, transparent where the rest is to be made",
-                "ko": "그대로 둘 부분: 28×28 그림, 새로 그릴 곳은 투명하게",
-            },
-        ),
+        Slot(name="label", kind=Label, options={"classes": CLASSES}, drop=0.1),
+        Slot(name="known", kind=Known, options={"size": SIZE, "channels": 1}, drop=0.7),
     ),
     outputs=(
         Out(name="image", medium="picture", help={"en": "the digit, 28×28, white on black", "ko": "숫자 그림, 28×28, 검은 바탕에 흰 글씨"}),
     ),
     settings=DigitSettings,
+    words=wordbook("""
+        label | Digit | 숫자 | which digit: 0 to 9 | 어떤 숫자를 쓸지: 0부터 9까지
+        known | Kept part | 남길 부분 | 28×28 pixels that stay, transparent elsewhere | 그대로 둘 28×28 픽셀, 나머지는 투명하게
+        num_steps | Steps | 단계 수 | steps from noise to digit | 노이즈에서 숫자까지 거치는 단계
+        guidance_scale | Guidance | 조건 강도 | how strictly conditions are followed: 0 not at all, 1 plainly | 조건을 따르는 정도: 1이 보통
+        solver | Solver | 계산 방식 | heun looks twice a step but for the last, euler once | heun은 단계마다 두 번, euler는 한 번 계산
+        solver.heun | Heun, finer | Heun (더 곱게)
+        solver.euler | Euler, quicker | Euler (더 빠르게)
+    """),
     paper="Lipman 2022, arXiv:2210.02747",
     licence="Apache-2.0",
     data="MNIST's 10,000 test pictures (as MNIST, research), index modulo 10 in 5-8; compared with 9",

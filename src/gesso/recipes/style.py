@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from gesso.card import Card, Out, Settings, Slot
+from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.picture import Picture
 from gesso.families.optimise import Repaint, longest_side
 from gesso.metrics.descent import measure_descent
@@ -40,12 +40,12 @@ PRESETS = {
 
 
 class StyleSettings(Settings):
-    num_steps: int = Field(default=100, ge=1, le=2000, description="iterations of L-BFGS")
-    size: int = Field(default=384, ge=16, le=4096, description="the result's longest side in pixels, within memory")
-    style_weight: float = Field(default=30.0, ge=0, le=1e6, description="how much the style counts")
-    content_weight: float = Field(default=1.0, ge=0, le=1e6, description="how much the content counts")
-    smoothness: float = Field(default=0.1, ge=0, le=1e6, description="how much noise between neighbouring pixels is held down")
-    start: Literal["content", "noise"] = Field(default="content", description="begin from the content, or from noise (decided by the seed)")
+    num_steps: int = Field(default=100, ge=1, le=2000)
+    size: int = Field(default=384, ge=16, le=4096)
+    style_weight: float = Field(default=30.0, ge=0, le=1e6)
+    content_weight: float = Field(default=1.0, ge=0, le=1e6)
+    smoothness: float = Field(default=0.1, ge=0, le=1e6)
+    start: Literal["content", "noise"] = Field(default="content")
 
 
 CARD = Card(
@@ -53,17 +53,23 @@ CARD = Card(
     title={"en": "Style transfer", "ko": "화풍 옮기기"},
     summary={"en": "Repaints one picture in the style of another.", "ko": "한 그림을 다른 그림의 화풍으로 다시 그립니다."},
     conditions=(
-        Slot(name="content", kind=Picture, required=True, help={"en": "what is to be seen", "ko": "무엇을 그릴지 보여 주는 그림"}),
-        Slot(
-            name="style",
-            kind=Picture,
-            required=True,
-            options={"fit": "inside"},
-            help={"en": "how it is to be painted: a picture of any shape", "ko": "어떤 화풍으로 그릴지 보여 주는 그림 (모양은 자유)"},
-        ),
+        Slot(name="content", kind=Picture, required=True),
+        Slot(name="style", kind=Picture, required=True, options={"fit": "inside"}),
     ),
     outputs=(Out(name="image", medium="picture", help={"en": "the repainted picture", "ko": "다시 그린 그림"}),),
     settings=StyleSettings,
+    words=wordbook("""
+        content | Content | 내용 그림 | what is to be seen | 무엇을 그릴지 보여 주는 그림
+        style | Style | 화풍 그림 | how it is to be painted: a picture of any shape | 어떤 화풍으로 그릴지 보여 주는 그림 (모양은 자유)
+        num_steps | Steps | 단계 수 | iterations of L-BFGS | L-BFGS를 되풀이하는 횟수
+        size | Size | 크기 | the result's longest side in pixels, within memory | 결과의 긴 변(픽셀), 메모리가 되는 만큼
+        style_weight | Weight of the style | 화풍 비중 | how much the style counts | 화풍을 얼마나 살릴지
+        content_weight | Weight of the content | 내용 비중 | how much the content counts | 내용을 얼마나 지킬지
+        smoothness | Smoothness | 매끄러움 | how much noise between neighbouring pixels is held down | 이웃 픽셀 사이의 잡티를 누르는 정도
+        start | Begin from | 시작점 | begin from the content, or from noise (decided by the seed) | 내용 그림에서 시작하거나 노이즈에서 시작
+        start.content | The content | 내용 그림
+        start.noise | Noise | 노이즈
+    """),
     paper="Gatys, Ecker and Bethge 2016, CVPR",
     licence="Apache-2.0; what the two pictures allow",
     data="none of its own; the features are cifar_classifier's",

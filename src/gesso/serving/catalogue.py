@@ -96,6 +96,7 @@ class Catalogue:
                 {
                     "name": slot.name,
                     "kind": slot.kind.kind,
+                    "title": dict(slot.title),
                     "help": dict(slot.help),
                     "required": slot.required,
                     "repeatable": slot.kind.repeatable,
@@ -105,7 +106,7 @@ class Catalogue:
                 for slot in card.conditions
             ],
             "outputs": [{"name": out.name, "medium": out.medium, "help": dict(out.help)} for out in card.outputs],
-            "settings": card.settings.model_json_schema(),
+            "settings": card.settings_schema(),
         }
 
     def _missing(self, recipe: Recipe) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gesso.card import Card
+from gesso.card import Card, Slot
 from gesso.conditions.condition import Condition
 from gesso.steering.fold import State, series
 
@@ -74,7 +74,8 @@ def differences(card: Card, before: State, after: State) -> list[dict[str, Any]]
         default = None if one.is_required() else one.get_default(call_default_factory=True)
         old, new = before.settings.get(name, default), after.settings.get(name, default)
         if old != new:
-            words = {k: _say(k, "value", name=_spaced(name), before=_short(old, k), after=_short(new, k)) for k in WORDS}
+            told = card.setting_words(name)
+            words = {k: _setting_said(k, name, told, old, new) for k in WORDS}
             found.append({"setting": name, "before": old, "after": new, "said": words})
     if before.seed != after.seed:
         words = {k: _say(k, "value", name=WORDS[k]["seed"], before=str(before.seed), after=str(after.seed)) for k in WORDS}
@@ -104,10 +105,15 @@ def light(value: Condition | None) -> dict[str, Any] | None:
     return made | {name: {"shape": list(one.shape), "sha256": _hash(one)} for name, one in arrays.items()}
 
 
-def title(slot: Any, language: str) -> str:
+def title(slot: Slot, language: str) -> str:
     """What people call a slot; its name, where the card has no title for it."""
-    titles: Mapping[str, str] = getattr(slot, "title", None) or {}
-    return titles.get(language) or _spaced(slot.name)
+    return slot.title.get(language) or _spaced(slot.name)
+
+
+def _setting_said(language: str, name: str, told: Mapping[str, Any], old: Any, new: Any) -> str:
+    called = told.get("title", {}).get(language) or _spaced(name)
+    before, after = (told.get("choices", {}).get(one, {}).get(language) or _short(one, language) for one in (old, new))
+    return _say(language, "value", name=called, before=before, after=after)
 
 
 def _slot_said(language: str, name: str, old: Condition | None, new: Condition | None) -> str:

@@ -60,12 +60,19 @@ export function saidOf(edit, card) {
   if (edit.op === "drop") return w("edit_dropped", { name });
   if (edit.op === "take") return w("edit_taken", { name });
   if (edit.op === "seed") return w("edit_seed", { value: String(edit.value) });
-  if (edit.op === "setting") return w("edit_setting", { name: () => t(settingTitle(card, edit.name)), value: String(edit.value ?? "–") });
+  if (edit.op === "setting") return w("edit_setting", { name: () => t(settingTitle(card, edit.name)), value: () => settingValue(card, edit.name, edit.value) });
   if (edit.op === "several") {
     const said = edit.edits[0] ? saidOf(edit.edits[0], card) : w("began");
     return edit.edits.length > 1 ? w("edit_several", { first: () => t(said), num: String(edit.edits.length - 1) }) : said;
   }
   return edit.op;
+}
+
+/** A setting's value as people read it. @param {any} card @param {string} name @param {any} value */
+export function settingValue(card, name, value) {
+  if (value === null || value === undefined) return t(w("auto"));
+  const words = card.settings?.properties?.[name]?.words?.choices?.[value];
+  return words ? t(words) : String(value);
 }
 
 /** @param {any} card @param {string} name */

@@ -4,7 +4,6 @@
  * in the language of the moment, and says it again when the language is switched.
  */
 import { TABLE } from "./word_table.js";
-import { NAMES } from "./name_table.js";
 
 /** @typedef {{key: string, vars?: Object<string, any>}} Token */
 /** @typedef {Token | {en?: string, ko?: string} | string | (() => string)} Words */
@@ -37,10 +36,10 @@ export function t(words) {
   return words[language] ?? words.en ?? Object.values(words)[0] ?? "";
 }
 
-/** A name that a card gave without words for it ("num_steps"), as words. @param {string} name */
+/** A name that a card gave without words for it ("num_steps"), as it is. @param {string} name */
 export function named(name) {
   const plain = name.replace(/_/g, " ");
-  return { en: NAMES[name]?.[0] ?? plain[0].toUpperCase() + plain.slice(1), ko: NAMES[name]?.[1] ?? plain };
+  return plain.charAt(0).toUpperCase() + plain.slice(1);
 }
 
 /** What a slot, output or setting is called. @param {{name: string, title?: any}} thing */

@@ -1,6 +1,5 @@
 /** What is given: colour and brush, each condition's control, the settings and the dice, all from the card. */
 import { fill, h, iconButton } from "../dom.js";
-import { settingTitle } from "../edit.js";
 import { anySeed } from "../room.js";
 import { fieldOf } from "../widgets/form.js";
 import { widgetOf } from "../widgets/registry.js";
@@ -68,7 +67,6 @@ export function controls(room, view, place, choose) {
     const fields = entries.map(([name, one]) => {
       const edit = (/** @type {any} */ value) => ({ op: "setting", name, value });
       const field = fieldOf(name, /** @type {any} */ (one), { look: (v) => room.preview(edit(v)), keep: (v) => room.commit(edit(v)) }, schema.$defs);
-      field.element.dataset.title = settingTitle(room.card, name).en;
       return { name, start: /** @type {any} */ (one).default, ...field };
     });
     const show = () => fields.forEach((one) => one.show(room.given.settings[one.name] ?? one.start ?? null));

@@ -11,8 +11,8 @@ export function fieldOf(name, schema, hear, defs = {}) {
   const plain = resolve(schema, defs);
   const id = `field-${name}-${Math.random().toString(36).slice(2, 7)}`;
   const title = schema.words?.title ?? named(name);
-  const help = schema.words?.help ?? (schema.description ? { en: schema.description, ko: schema.description } : null);
-  const { input, show } = inputOf(plain, id, hear);
+  const help = schema.words?.help ?? schema.description ?? null;
+  const { input, show } = inputOf({ ...plain, words: schema.words ?? plain.words }, id, hear);
   const element = h("div", { class: "field", "data-field": name }, h("label", { for: id, title: help }, title), input);
   return { element, show };
 }
@@ -28,7 +28,7 @@ function resolve(schema, defs) {
 
 /** @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
 function inputOf(schema, id, hear) {
-  if (schema.enum) return choiceOf(schema.enum, id, hear);
+  if (schema.enum) return choiceOf(schema.enum, id, hear, schema.words?.choices);
   if (schema.type === "boolean") {
     const box = h("input", { type: "checkbox", id, on: { change: () => hear.keep(box.checked) } });
     return { input: box, show: (/** @type {any} */ v) => (box.checked = Boolean(v)) };
@@ -54,9 +54,9 @@ function read(box, keep) {
   }
 }
 
-/** @param {any[]} values @param {string} id @param {{keep: (v: any) => void}} hear */
-function choiceOf(values, id, hear) {
-  const box = h("select", { id, on: { change: () => hear.keep(values[box.selectedIndex]) } }, values.map((one) => h("option", { value: String(one) }, named(String(one)))));
+/** @param {any[]} values @param {string} id @param {{keep: (v: any) => void}} hear @param {Object<string, any>} [words] by value */
+function choiceOf(values, id, hear, words = {}) {
+  const box = h("select", { id, on: { change: () => hear.keep(values[box.selectedIndex]) } }, values.map((one) => h("option", { value: String(one) }, words[one] ?? named(String(one)))));
   return { input: box, show: (/** @type {any} */ v) => (box.selectedIndex = Math.max(0, values.indexOf(v))) };
 }
 
