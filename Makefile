@@ -7,7 +7,7 @@ JOBS   ?= 2
 OUT    ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help studio demo install test test-slow check format bench clean
+.PHONY: help studio demo install test test-slow test-nightly check format bench clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|' 2>/dev/null || cat Makefile
@@ -43,6 +43,9 @@ test: $(VENV)/.installed-dev  ## the quick tests (a quarter of an hour at most o
 
 test-slow: $(VENV)/.installed-dev  ## the slow tests: wheels, kill -9 in training, the measured figures
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow
+
+test-nightly: $(VENV)/.installed-dev  ## the longest tests: ten thousand malformed uploads
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m nightly
 
 check: $(VENV)/.installed-dev  ## lint, types, layers
 	$(BIN)/ruff check src tests examples tools

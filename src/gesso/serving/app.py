@@ -43,6 +43,7 @@ def create_app(
     async def life(app: FastAPI) -> AsyncIterator[None]:
         # Slow uploads of one must not keep the edits of others waiting for a thread.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+        room.decoder.start()
         yield
         room.close()
 

@@ -1,67 +1,128 @@
-"""The process in which a stranger's bytes are decoded: little memory, few seconds, no files; run as `python -m gesso.serving.child`.
+"""The processes in which strangers' bytes are decoded; run as `python -m gesso.serving.child`.
 
-Reads a picture, or a session's zip, from stdin. Answers on stdout with four bytes of length, JSON, and the picture encoded anew:
-a decoder that crashes, hangs or eats memory ends this process, and the server says so.
+The one that the server starts never sees such bytes: it has read the decoders, waits on a line (a descriptor), and forks a child for each
+socket that it is handed. A child locks itself in (`cell`), reads a picture or a session's zip to its end, answers with four bytes of
+length, JSON, and the pixels as they are, and is gone; so nothing that one upload does to its decoder meets the next.
 """
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
+import os
 import re
+import signal
+import socket
 import struct
 import sys
+import time
 import zipfile
 import zlib
+from collections.abc import Callable
 from typing import Any
+
+from gesso.errors import GessoError
+from gesso.media.budget import Budget
+from gesso.serving import cell
 
 DATA_URLS = re.compile(rb"data:image/[^\"'\\\s]{1,200000000}", re.IGNORECASE)
 MOST_MEMBERS = 10_000
+LATER = 1.0  # seconds that the forking process gives a child beyond its own clock
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "cp437", "unicode_escape")
 
 
-def main(seconds: int, num_bytes: int, kind: str, budget: dict[str, int]) -> None:
-    """Decode what comes on stdin under limits of seconds and bytes, and write the pixels, or why not, to stdout."""
-    limit(seconds, num_bytes)
-    from gesso.errors import GessoError
-    from gesso.media.budget import Budget
+def serve(line: socket.socket, plan: dict[str, Any]) -> None:
+    """Fork a child for each (kind, socket) that comes over the line, until the line is closed."""
+    warm()
+    children: dict[int, float] = {}  # process → when it must be gone
+    line.settimeout(LATER)
+    while True:
+        try:
+            kind, handed, _, _ = socket.recv_fds(line, 1, 1)
+        except TimeoutError:
+            _reap(children)
+            continue
+        if not kind:
+            break
+        with socket.socket(fileno=handed[0]) as stranger:
+            child = os.fork()
+            if child == 0:
+                line.close()
+                _end_after(lambda given=stranger, name=kind: _one(given, plan[name.decode()], plan))  # type: ignore[misc]
+        children[child] = time.monotonic() + plan[kind.decode()]["wall"] + LATER
+        _reap(children)
+    for child in children:
+        os.kill(child, signal.SIGKILL)
 
-    data = sys.stdin.buffer.read()
-    body = b""
+
+def _reap(children: dict[int, float]) -> None:
+    now = time.monotonic()
+    for child, end in list(children.items()):
+        if now > end:
+            os.kill(child, signal.SIGKILL)
+        if os.waitpid(child, os.WNOHANG)[0]:
+            del children[child]
+
+
+def _end_after(work: Callable[[], None]) -> None:
+    """Whatever happens inside, nothing of the parent's goes on in the child."""
+    status = 1
     try:
-        told, body = (vet_zip if kind == "zip" else clean)(data, Budget(**budget))
+        cell.die_with_parent()
+        work()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _one(stranger: socket.socket, mine: dict[str, Any], plan: dict[str, Any]) -> None:
+    cell.lock(mine["seconds"], plan["memory"], mine["wall"])
+    file = stranger.fileno()
+    pieces = []
+    while piece := os.read(file, 2**20):
+        pieces.append(piece)
+    data = b"".join(pieces)
+    del pieces
+    for part in answer(mine["does"], data, plan["budget"]):
+        rest = memoryview(part)
+        while rest:
+            rest = rest[os.write(file, rest) :]
+
+
+def once(does: str, plan: dict[str, Any]) -> None:
+    """The same for systems that do not fork: one picture from stdin, its answer to stdout."""
+    warm()
+    cell.lock(plan["seconds"], plan["memory"], plan["wall"])
+    for part in answer(does, sys.stdin.buffer.read(), plan["budget"]):
+        sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+
+
+def answer(does: str, data: bytes, budget: dict[str, int]) -> tuple[bytes, Any]:
+    """The head, and the pixels' memory: what is in `data`, or why it cannot be read."""
+    pixels: Any = b""
+    try:
+        told, pixels = (vet_zip if does == "zip" else read)(data, Budget(**budget))
     except GessoError as error:
         told = {"what": error.what, "where": error.where, "fix": error.fix}
     except MemoryError:
         told = {"what": "it takes too much memory to read", "where": None, "fix": "make it smaller"}
     head = json.dumps(told).encode()
-    sys.stdout.buffer.write(struct.pack("<I", len(head)) + head + body)
-    sys.stdout.buffer.flush()
+    return struct.pack("<I", len(head)) + head, pixels
 
 
-def limit(seconds: int, num_bytes: int) -> None:
-    """From here on: processor seconds, memory, no growing files, no core. Systems without rlimits have the parent's clock alone."""
-    try:
-        import resource
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (num_bytes, num_bytes))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def clean(data: bytes, budget: Any) -> tuple[dict[str, Any], bytes]:
-    """A picture's size, and its pixels as a PNG of our own that carries nothing else but its DPI."""
-    from gesso.media.picture import encode_png, read_sheet
+def read(data: bytes, budget: Budget) -> tuple[dict[str, Any], Any]:
+    """A picture's shape and DPI, and its pixels: uint8 in rows from the top."""
+    from gesso.media.picture import read_sheet
 
     sheet = read_sheet(data, where="picture", budget=budget, least_side=1)
-    size = {"height": sheet.pixels.shape[0], "width": sheet.pixels.shape[1]}
-    return size, encode_png(sheet.pixels, dpi=sheet.dpi, compress_level=3)
+    return {"shape": sheet.pixels.shape, "dpi": sheet.dpi}, sheet.pixels.reshape(-1).data
 
 
-def vet_zip(data: bytes, budget: Any) -> tuple[dict[str, Any], bytes]:
+def vet_zip(data: bytes, budget: Budget) -> tuple[dict[str, Any], bytes]:
     """Decode each picture inside a zip's members once, here, where it can do no harm."""
-    from gesso.errors import GessoError
     from gesso.media.picture import from_data_url, read_picture
 
     try:
@@ -79,7 +140,7 @@ def vet_zip(data: bytes, budget: Any) -> tuple[dict[str, Any], bytes]:
                 for match in DATA_URLS.finditer(content):
                     from_data_url(match[0].decode("ascii"), budget, where="picture", least_side=1)
                     num += 1
-                if content.startswith((b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM")):
+                if content.startswith(PICTURES):
                     read_picture(content, where="picture", budget=budget, least_side=1)
                     num += 1
     except GessoError:
@@ -98,5 +159,32 @@ def vet_zip(data: bytes, budget: Any) -> tuple[dict[str, Any], bytes]:
     return {"pictures": num}, b""
 
 
+def warm() -> None:
+    """Read every decoder once: a child can open no file any more, so not its code either."""
+    import lzma  # noqa: F401  what zipfile imports late
+
+    from PIL import Image, ImageCms
+
+    from gesso.media.decode import FORMATS
+    from gesso.media.picture import read_sheet
+
+    for name in ENCODINGS:
+        codecs.lookup(name)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for format in FORMATS:
+        for mode in ("L", "RGB"):
+            held = io.BytesIO()
+            Image.new(mode, (8, 8)).save(held, format, **({} if format == "BMP" else {"icc_profile": profile}))
+            read_sheet(held.getvalue(), least_side=1)
+    for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
+        held = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(held, "TIFF", compression=compression)
+        read_sheet(held.getvalue(), least_side=1)
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4]))
+    wish = json.loads(sys.argv[2])
+    if sys.argv[1] == "serve":
+        serve(socket.socket(fileno=wish["line"]), wish)
+    else:
+        once(sys.argv[1], wish)

@@ -5,26 +5,23 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
-import os
-import struct
-import subprocess
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gesso.errors import GessoError
-from gesso.media.picture import DATA_URL
+from gesso.media.budget import Budget
+from gesso.media.density import kept_dpi
+from gesso.media.picture import DATA_URL, encode_png
+from gesso.serving.nursery import Nursery, parted
 from gesso.serving.refusal import Busy
 from gesso.serving.settings import Limits
 
-FRESH_SECONDS = 5.0  # for Python itself to start
 REMEMBERED = 512
-ZIP_LONGER = 6  # a session holds many pictures
 
 
 class Clean(NamedTuple):
@@ -42,17 +39,30 @@ class Decoder:
         self._limits = limits
         self._free = threading.Semaphore(limits.decoding)
         self._lock, self._waiting = threading.Lock(), 0
-        self._known: OrderedDict[bytes, None] = OrderedDict()  # hashes of pictures that a child has written
+        self._known: OrderedDict[bytes, None] = OrderedDict()  # hashes of pictures that were written here
+        self._nursery = Nursery(limits)
+
+    def start(self) -> None:
+        """Have children ready before the first upload."""
+        self._nursery.start()
+
+    def close(self) -> None:
+        self._nursery.close()
 
     def clean(self, data: bytes, *, where: str = "picture") -> Clean:
         """The picture in `data`; GessoError with its reason where there is none, or where it is too large. Blocks."""
         self._limits.picture.check_bytes(len(data), where=where)
-        told, png = self._ask("picture", data, where)
+        with self._turn():
+            told, rows = self._ask("P", data, where)
+            pixels = _pixels(told, rows, self._limits.picture)
+            if pixels is None:
+                raise _gave_up(where)
+            png = encode_png(pixels, dpi=kept_dpi(told.get("dpi")), compress_level=3)
         self._remember(png)
-        return Clean(png, told["width"], told["height"])
+        return Clean(png, pixels.shape[1], pixels.shape[0])
 
     def clean_url(self, url: str, *, where: str) -> str:
-        """A data URL whose picture was decoded by a child; those that a child wrote are as good as they come."""
+        """A data URL whose picture was decoded by a child; those that were written here are as good as they come."""
         match = DATA_URL.match(url)
         if match is None:
             raise GessoError("this is not a data URL of a picture", where=where, fix="it begins data:image/png;base64,")
@@ -73,7 +83,8 @@ class Decoder:
 
     def vet_zip(self, data: bytes) -> None:
         """GessoError where a picture inside could not be decoded harmlessly."""
-        self._ask("zip", data, "body")
+        with self._turn():
+            self._ask("Z", data, "body")
 
     def _remember(self, data: bytes) -> None:
         with self._lock:
@@ -81,34 +92,18 @@ class Decoder:
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
 
-    def _ask(self, kind: str, data: bytes, where: str) -> tuple[dict[str, Any], bytes]:
-        limits = self._limits
-        seconds = limits.decode_seconds * (ZIP_LONGER if kind == "zip" else 1)
-        command = [sys.executable, "-B", "-m", "gesso.serving.child", str(seconds), str(limits.decode_bytes), kind]
-        command.append(json.dumps(asdict(limits.picture)))
-        with self._turn():
-            try:
-                done = subprocess.run(
-                    command,
-                    input=data,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    timeout=seconds + FRESH_SECONDS,
-                    env=_environment(),
-                    cwd=os.path.sep,
-                )
-            except subprocess.TimeoutExpired:
-                raise GessoError("it takes too long to read", where=where, fix="save it again from an image editor") from None
+    def _ask(self, kind: str, data: bytes, where: str) -> tuple[dict[str, Any], memoryview]:
         try:
-            end = 4 + struct.unpack("<I", done.stdout[:4])[0]
-            told = json.loads(done.stdout[4:end]) if not done.returncode else None
-        except (struct.error, ValueError):
-            told = None
-        if not isinstance(told, dict):
-            raise GessoError("it could not be read: its decoder gave up", where=where, fix="save it again from an image editor, as PNG")
-        if "what" in told:
-            raise GessoError(told["what"], where=where if told["where"] in (None, "picture") else told["where"], fix=told["fix"])
-        return told, done.stdout[end:]
+            told = parted(self._nursery.ask(kind, data))
+        except TimeoutError:
+            raise GessoError("it takes too long to read", where=where, fix="save it again from an image editor") from None
+        if told is None:
+            raise _gave_up(where)
+        head, rows = told
+        if "what" in head:
+            what, place, fix = (None if head.get(name) is None else str(head[name]) for name in ("what", "where", "fix"))
+            raise GessoError(what or "it cannot be read", where=where if place in (None, "picture") else place, fix=fix)
+        return head, rows
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -128,8 +123,16 @@ def data_url_of(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def _environment() -> dict[str, str]:
-    """Nothing of the server's own: tokens may be among it."""
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
-    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    return kept | one | {"PYTHONPATH": os.pathsep.join(os.path.abspath(p) for p in sys.path if p)}
+def _pixels(told: dict[str, Any], rows: memoryview, budget: Budget) -> np.ndarray | None:
+    """What a child says are pixels; None where its words do not fit together, as one that a picture has taken over may say."""
+    shape = told.get("shape")
+    if not isinstance(shape, list) or not all(type(side) is int and side > 0 for side in shape):
+        return None
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (3, 4)) or int(np.prod(shape, dtype=object)) != len(rows):
+        return None
+    budget.check_size(shape[1], shape[0], where="picture")
+    return np.frombuffer(rows, np.uint8).reshape(shape)
+
+
+def _gave_up(where: str) -> GessoError:
+    return GessoError("it could not be read: its decoder gave up", where=where, fix="save it again from an image editor, as PNG")

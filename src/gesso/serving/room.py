@@ -47,5 +47,6 @@ class Room:
 
     def close(self) -> None:
         self.renderer.close()
+        self.decoder.close()
         self.sessions.close()
         self.database.close()

@@ -5,12 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
-import random
-import struct
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -21,123 +16,21 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from gesso.errors import GessoError
-from gesso.serving import decode
 from gesso.serving.decode import Decoder
+from gesso.serving.nursery import Nursery
 from gesso.serving.refusal import Busy
 from gesso.serving.settings import Limits
+from hostile_file import BOMBS, SESSION_BOMBS, zipped
 
 Picture = Callable[..., bytes]
 
 
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(width: int, height: int, *more: bytes, bits: int = 8, colour: int = 0, data: bytes = b"\0" * 100) -> bytes:
-    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + b"".join(more) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
-
-
-def zipped(**members: bytes) -> bytes:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in members.items():
-            file.writestr(name, data)
-    return held.getvalue()
-
-
-def gif(frames: int) -> bytes:
-    held = io.BytesIO()
-    pages = [Image.new("L", (64, 64), 6 * number) for number in range(frames)]
-    pages[0].save(held, "GIF", save_all=True, append_images=pages[1:])
-    return held.getvalue()
-
-
-BOMBS: dict[str, bytes] = {
-    "nothing": b"",
-    "one byte": b"\x89",
-    "text": b"this is no picture",
-    "html": b"<!doctype html><script>alert(1)</script>",
-    "svg": b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
-    "svg in xml": b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><svg/>',
-    "pdf": b"%PDF-1.7 " + b"0" * 500,
-    "photoshop": b"8BPS\0\1" + b"\0" * 100,
-    "postscript": b"%!PS-Adobe (a) run",
-    "zip": zipped(a=b"0" * 100_000),
-    "gzip": b"\x1f\x8b\x08" + b"\0" * 100,
-    "icon": b"\0\0\1\0\1\0" + b"\0" * 100,
-    "fits": b"SIMPLE  =                    T" + b" " * 5000,
-    "avif": b"\0\0\0\x20ftypavif" + b"\0" * 100,
-    "mp4": b"\0\0\0\x20ftypisom" + b"\0" * 100,
-    "elf": b"\x7fELF" + b"\0" * 200,
-    "pickle": b"\x80\x04\x95" + b"\0" * 50,
-    "a wide claim": png(2**31 - 1, 1),
-    "a tall claim": png(1, 2**31 - 1),
-    "a huge claim": png(60_000, 60_000),
-    "no width": png(0, 10),
-    "13,300 x 13,400 of one bit": png(13_300, 13_400, bits=1, data=b"\0" * (13_400 * 1664)),
-    "rows missing": png(100, 100),
-    "too much text": png(8, 8, chunk(b"zTXt", b"a\0\0" + zlib.compress(b"0" * 2**27)), data=b"\0" * 72),
-    "a profile bomb": png(8, 8, chunk(b"iCCP", b"a\0\0" + zlib.compress(b"0" * 2**27)), data=b"\0" * 72),
-    "wrong checksum": png(8, 8, data=b"\0" * 72)[:-20] + b"\0" * 20,
-    "an animated png": png(8, 8, chunk(b"acTL", struct.pack(">II", 5000, 0)), data=b"\0" * 72),
-    "many frames": gif(40),
-    "a bmp claim": b"BM" + struct.pack("<IHHIIiiHHIIiiII", 100, 0, 0, 54, 40, 2**30, 2**30, 1, 24, 0, 0, 0, 0, 0, 0),
-    "a tiff in a circle": b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 256, 3, 1, 9) + struct.pack("<I", 8),
-    "a webp claim": b"RIFF" + struct.pack("<I", 100) + b"WEBPVP8X" + struct.pack("<I", 10) + b"\0\0\0\0" + b"\xff" * 6 + b"\0" * 80,
-    "half a surrogate": b"\xff\xd8\xff\xe0" + b"\xed\xa0\x80" * 40,
-}
-
-
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_and_other_things_are_refused_with_a_reason(ann: TestClient, name: str):
-    answer = ann.post("/api/uploads", content=BOMBS[name])
+    answer = ann.post("/api/uploads", content=BOMBS[name]())
     assert answer.status_code == 400, answer.text
     error = answer.json()["error"]
     assert len(error["what"]) > 8 and "Traceback" not in answer.text
-    assert ann.get("/api/health").status_code == 200
-
-
-def mangled(data: bytes, dice: random.Random) -> bytes:
-    """Cut, flipped, swollen: as a bad disk, a bad line, or a bad person would."""
-    held = bytearray(data)
-    for _ in range(dice.randint(1, 12)):
-        way, at = dice.randrange(4), dice.randrange(len(held))
-        if way == 0:
-            held[at] = dice.randrange(256)
-        elif way == 1:
-            held[at : at + dice.randint(1, 8)] = dice.randbytes(dice.randint(1, 8))
-        elif way == 2 and len(held) > 40:
-            del held[at : at + dice.randint(1, len(held) // 2)]
-        else:
-            held[at:at] = dice.choice((b"\xff" * 4, b"\0" * 4, held[: dice.randint(1, 40)]))
-    return bytes(held)
-
-
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_mangled_files_do_no_harm(picture: Picture, format: str):
-    """In the child's own function, many at once; what a child's limits do is tried elsewhere."""
-    from gesso.serving.child import clean
-
-    dice, refused = random.Random(format), 0
-    for _ in range(50):
-        try:
-            told, body = clean(mangled(picture(40, 30, format=format), dice), Limits().picture)
-        except GessoError as error:
-            refused += 1
-            assert len(str(error)) > 8
-        else:
-            assert Image.open(io.BytesIO(body)).size == (told["width"], told["height"])
-    assert refused > 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_mangled_uploads_are_answered(ann: TestClient, picture: Picture, format: str):
-    dice = random.Random("over http " + format)
-    for _ in range(int(os.environ.get("GESSO_BAD_UPLOADS", "50"))):
-        answer = ann.post("/api/uploads", content=mangled(picture(40, 30, format=format), dice))
-        assert answer.status_code in (201, 400) and (answer.status_code == 201 or answer.json()["error"]["what"])
     assert ann.get("/api/health").status_code == 200
 
 
@@ -204,44 +97,6 @@ def test_an_owner_has_so_much_room(make_app: Callable[..., FastAPI], client_of: 
     assert ann.get(f"/api/uploads/{ids[1]}").status_code == 404
 
 
-CRASHES = {
-    "a segmentation fault": "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
-    "for ever": "import time; time.sleep(60)",
-    "a busy loop": "\nwhile True: pass",
-    "all memory": "\nheld = []\nwhile True: held.append(bytearray(2**24))",
-    "garbage": "import sys; sys.stdout.buffer.write(b'garbage')",
-    "a written file": "import tempfile; f = tempfile.TemporaryFile(); f.write(b'0' * 100000); f.flush()",
-}
-
-
-@pytest.mark.parametrize("name", CRASHES)
-def test_a_decoder_that_misbehaves_takes_only_its_child_along(monkeypatch: pytest.MonkeyPatch, name: str):
-    run = decode.subprocess.run
-
-    def possessed(command: list[str], **more: Any) -> Any:
-        code = f"import sys; sys.argv[1:] = sys.argv[1:]; from gesso.serving import child; child.limit(1, 2**29); {CRASHES[name]}"
-        return run([sys.executable, "-c", code], **more | {"timeout": 3})
-
-    monkeypatch.setattr(decode.subprocess, "run", possessed)
-    with pytest.raises(GessoError, match="gave up|takes too long"):
-        Decoder(Limits()).clean(b"x")
-
-
-def test_the_childs_memory_is_bounded(picture: Picture):
-    with pytest.raises(GessoError, match="memory|gave up"):
-        Decoder(Limits(decode_bytes=2**28)).clean(png(4096, 4096, colour=6, data=b"\0" * (4096 * (4096 * 4 + 1))))
-
-
-def test_the_largest_page_fits_into_the_childs_memory():
-    clean = Decoder(Limits()).clean(png(4096, 4096, colour=6, data=(b"\0" + b"\x07" * 16384) * 4096))
-    assert (clean.width, clean.height) == (4096, 4096)
-
-
-def test_the_child_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("GESSO_TOKEN", "secret")
-    assert "secret" not in decode._environment().values()
-
-
 def test_too_many_at_once_are_refused_quickly():
     decoder = Decoder(Limits(decoding=0, decodes_waiting=0))
     with pytest.raises(Busy) as refused:
@@ -253,8 +108,8 @@ def test_pictures_inside_json_go_the_same_way(ann: TestClient, picture: Picture,
     url = "data:image/png;base64," + base64.b64encode(picture()).decode()
     wish = {"recipe": "dots", "conditions": {"page": {"pixels": url}}}
     children: list[bytes] = []
-    run = decode.subprocess.run
-    monkeypatch.setattr(decode.subprocess, "run", lambda command, **more: (children.append(more["input"]), run(command, **more))[1])
+    ask = Nursery.ask
+    monkeypatch.setattr(Nursery, "ask", lambda self, kind, data: (children.append(data), ask(self, kind, data))[1])
     assert ann.post("/api/generate", json=wish).status_code == 200
     assert children == [picture()]
     for wrong in (
@@ -287,14 +142,21 @@ def test_no_file_is_opened_by_its_name(ann: TestClient, name: str):
 LISTENING: list[int] = []
 
 
+@pytest.mark.parametrize("name", SESSION_BOMBS)
+def test_hostile_sessions_are_refused_with_a_reason(ann: TestClient, name: str):
+    answer = ann.post("/api/sessions/import", content=SESSION_BOMBS[name](), headers={"Content-Type": "application/zip"})
+    assert answer.status_code in (400, 413) and len(answer.json()["error"]["what"]) > 8, answer.text
+    assert ann.get("/api/sessions").json()["sessions"] == []
+
+
 def test_vetting_a_zip_decodes_what_is_in_it(picture: Picture):
     decoder = Decoder(Limits())
     good = "data:image/png;base64," + base64.b64encode(picture()).decode()
     decoder.vet_zip(zipped(a=json.dumps({"pixels": good}).encode(), b=picture()))
-    bad = "data:image/png;base64," + base64.b64encode(BOMBS["a huge claim"]).decode()
+    bad = "data:image/png;base64," + base64.b64encode(BOMBS["a huge claim"]()).decode()
     for data in (
         zipped(a=json.dumps(bad).encode()),
-        zipped(a=BOMBS["rows missing"]),
+        zipped(a=BOMBS["rows missing"]()),
         b"PK\x03\x04" + b"\0" * 50,
         b"",
         zipped(a=b"0" * 2**20)[:-30],
