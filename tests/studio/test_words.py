@@ -10,7 +10,7 @@ from gesso.studio import PAGE, sample_folder, samples
 
 ROW = re.compile(r'^  (\w+): \[\s*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)",?\s*\],$', re.M | re.S)
 HANGUL = re.compile(r"[가-힣]")
-SAME = {"edit_added", "edit_named", "edit_setting", "language"}  # nothing but what is put in, or turned about on purpose
+SAME = {"said_at", "edit_added", "edit_named", "edit_setting", "language"}  # nothing but what is put in, or turned about on purpose
 
 
 def sources() -> dict[Path, str]:

@@ -83,6 +83,10 @@ const ICONS = {
   picture: "M4 5h16v14H4ZM4 16l4.5-4.5L13 16l2.5-2.5L20 18M15.5 9v.1",
   mask: "M4 5h16v14H4ZM8 12a4 4 0 1 0 8 0 4 4 0 0 0-8 0",
   copy: "M8 8h11v11H8ZM5 16V5h11",
+  bridge: "M4 8c4 3 5 8 5 8M15 16s1-5 5-8M10.5 15.2v.1M12 15.5v.1M13.5 15.2v.1",
+  split: "M5 5h14v14H5ZM16 3 8 21",
+  join: "M4 7h7v10H4M20 7h-7v10h7M9 12h6M13 10l2 2-2 2M11 10l-2 2 2 2",
+  lasso: "M12 14.5c-4.4 0-8-2-8-5s3.6-5 8-5 8 2 8 5-3.6 5-8 5ZM8 13.5c-1.6.6-2.2 2-1.4 3s2.4.6 2.4-.8-1-2.2-1-2.2M6.6 16.8c-.4 1.4-.2 2.4.6 3.2",
   search: "M10.5 16.5a6 6 0 1 0 0-12 6 6 0 0 0 0 12ZM15 15l5 5",
   close: "M6 6l12 12M18 6 6 18",
   trash: "M5 7h14M9 7V4.5h6V7M7 7l1 12.5h8L17 7",
@@ -125,6 +129,12 @@ export function notice(words, mood = "calm") {
   const line = h("div", { class: `notice ${mood}`, role: mood === "wrong" ? "alert" : "status" }, words);
   place?.append(line);
   setTimeout(() => line.remove(), mood === "wrong" ? 9000 : 3500);
+}
+
+/** Something that only those who listen need to be told. @param {any} words */
+export function announce(words) {
+  const place = document.getElementById("said");
+  if (place) place.textContent = t(words);
 }
 
 /** @param {any} title @param {any[]} kids @param {string} [kind] */

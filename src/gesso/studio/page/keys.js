@@ -1,4 +1,6 @@
-/** The keyboard: everything that a pointer can do. */
+/** The keyboard: everything that a pointer can do, and what it did is said. */
+import { announce } from "./dom.js";
+import { t, w } from "./words.js";
 
 /**
  * @param {import("./room.js").Room} room @param {import("./view.js").View} view
@@ -33,6 +35,7 @@ export function listenToKeys(room, view, held, acts) {
       "]": () => room.setRadius(Math.max(room.radius * 1.2, room.radius + 0.5)),
       ",": () => view.zoomAt(1, -Math.PI / 12),
       ".": () => view.zoomAt(1, Math.PI / 12),
+      f: () => acts.fills(event),
       m: () => acts.marks(event),
       p: () => acts.proposals(event),
       "?": () => acts.help(event),
@@ -52,6 +55,9 @@ export function listenToKeys(room, view, held, acts) {
   addEventListener("blur", () => Object.assign(held, { space: false, turn: false }));
 
   let stroking = false;
+  let saying = 0;
+  const placeOf = (/** @type {number[]} */ [x, y]) => ({ x: String(Math.floor(x)), y: String(Math.floor(y)), colour: () => view.colourAt(x, y) ?? "" });
+  room.when("tool", () => (stroking = false));
 
   /** @param {KeyboardEvent} event */
   function onCanvas(event) {
@@ -67,23 +73,33 @@ export function listenToKeys(room, view, held, acts) {
         if (stroking) room.tool?.move?.(to);
         follow(to);
         room.say("hover", to);
+        clearTimeout(saying); // not each step, only where it comes to rest
+        saying = setTimeout(() => announce(w("said_at", placeOf(to))), 350);
       }
       return stop(event, () => view.ask());
     }
-    if (event.key === "Enter" && room.tool?.down) {
+    // The space bar begins and ends a stroke once there is a cursor; before that it holds the page, as it does for the hand.
+    const strokes = (event.key === "Enter" && event.shiftKey) || (event.key === " " && view.cursor);
+    if ((event.key === "Enter" || strokes) && room.tool?.down) {
+      if (event.repeat) return stop(event, () => undefined);
       const place = (view.cursor ??= [view.page[0] / 2, view.page[1] / 2]);
-      if (event.shiftKey && !stroking) {
+      clearTimeout(saying);
+      if (strokes && !stroking) {
         stroking = true;
         room.tool.down(place);
+        announce(w("said_begun", placeOf(place)));
       } else {
         if (!stroking) room.tool.down(place);
+        announce(w(stroking ? "said_ended" : "said_put", { ...placeOf(place), tool: () => t(room.tool.title) }));
         stroking = false;
         room.tool.up(place);
       }
       return stop(event, () => view.ask());
     }
+    if (event.key === "Escape" && room.pieces?.chosen.size) return stop(event, () => room.pieces.choose(new Set()));
     if (event.key === "Escape" && (stroking || view.cursor)) {
       if (stroking) room.tool?.cancel?.();
+      if (stroking) announce(w("said_dropped"));
       stroking = false;
       view.cursor = null;
       return stop(event, () => view.ask());

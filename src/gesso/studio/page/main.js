@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import { fill, h, iconButton, notice } from "./dom.js";
 import { listenToKeys } from "./keys.js";
 import { openChoices, chooserOf } from "./panels/choices.js";
+import { chosenBar } from "./panels/chosen.js";
 import { openCompare } from "./panels/compare.js";
 import { controls } from "./panels/controls.js";
 import { guide, keyTable } from "./panels/guide.js";
@@ -10,6 +11,8 @@ import { history } from "./panels/history.js";
 import { rail } from "./panels/rail.js";
 import { saving } from "./panels/save.js";
 import { keepThumb, start } from "./panels/start.js";
+import { Ink } from "./ink.js";
+import { Pieces } from "./pieces.js";
 import { listenToPointers } from "./pointer.js";
 import { Room } from "./room.js";
 import { View } from "./view.js";
@@ -21,6 +24,8 @@ const at = (/** @type {string} */ id) => /** @type {any} */ (document.getElement
 document.documentElement.lang = lang();
 const room = new Room();
 const view = new View(at("canvas"), room);
+room.pieces = new Pieces(room, view);
+room.ink = new Ink(view);
 const held = { space: false, turn: false };
 const toolRail = rail(room, view, at("rail"));
 const given = controls(room, view, at("controls"), (kind) => openChoices(room, view, kind));
@@ -29,6 +34,8 @@ const { menu, acts } = saving(room);
 const home = start(at("start"), (id) => (location.hash = encodeURIComponent(id)));
 
 for (const [id, words] of [["rail", w("page_tools")], ["canvas", w("canvas")], ["panel", w("controls")]]) keepSaying(at(/** @type {string} */ (id)), () => at(/** @type {string} */ (id)).setAttribute("aria-label", t(words)));
+
+chosenBar(room, at("stage"));
 
 let busySince = 0;
 
@@ -95,7 +102,7 @@ async function rename() {
   await api.rename(room.session.id, room.session.title).catch((error) => notice(error.message, "wrong"));
 }
 
-listenToPointers(view, room, held);
+listenToPointers(view, room, held, toolRail);
 listenToKeys(room, view, held, {
   save: () => acts.png(),
   copy: () => acts.copy(),
@@ -105,6 +112,7 @@ listenToKeys(room, view, held, {
   before: () => showBefore(true),
   after: () => showBefore(false),
   tool: (event) => toolRail.key(event),
+  fills: () => room.tool?.fills && room.setFills(!room.fills),
 });
 
 room.when("opened", () => {

@@ -23,8 +23,8 @@ function chunk(name, data) {
   return out;
 }
 
-/** Pixels as a data URL. @param {Uint8Array | Uint8ClampedArray} pixels rows of `channels` bytes @param {number} width @param {number} height @param {1 | 3} channels */
-export async function pngOf(pixels, width, height, channels = 1) {
+/** Pixels as a file. @param {Uint8Array | Uint8ClampedArray} pixels rows of `channels` bytes @param {number} width @param {number} height @param {1 | 3} channels */
+export async function pngBlob(pixels, width, height, channels = 1) {
   const rows = new Uint8Array(height * (width * channels + 1));
   for (let y = 0; y < height; y++) rows.set(pixels.subarray(y * width * channels, (y + 1) * width * channels), y * (width * channels + 1) + 1);
   const packed = await new Response(new Blob([rows]).stream().pipeThrough(new CompressionStream("deflate"))).arrayBuffer();
@@ -34,7 +34,16 @@ export async function pngOf(pixels, width, height, channels = 1) {
   view.setUint32(4, height);
   head.set([8, channels === 1 ? 0 : 2, 0, 0, 0], 8);
   const parts = [new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10]), chunk("IHDR", head), chunk("IDAT", new Uint8Array(packed)), chunk("IEND", new Uint8Array())];
-  let text = "";
-  for (const part of parts) for (let i = 0; i < part.length; i += 8192) text += String.fromCharCode(...part.subarray(i, i + 8192));
-  return "data:image/png;base64," + btoa(text);
+  return new Blob(parts, { type: "image/png" });
+}
+
+/** The same as a data URL. @param {Uint8Array | Uint8ClampedArray} pixels @param {number} width @param {number} height @param {1 | 3} channels @returns {Promise<string>} */
+export async function pngOf(pixels, width, height, channels = 1) {
+  const blob = await pngBlob(pixels, width, height, channels);
+  return new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.onload = () => done(String(reader.result));
+    reader.onerror = () => failed(reader.error);
+    reader.readAsDataURL(blob);
+  });
 }

@@ -1,14 +1,21 @@
-/** Mouse, pen and touch on the canvas: one pointer draws, two move the page, and the wheel zooms. */
+/**
+ * Mouse, pen and touch on the canvas: one pointer draws, two fingers move the page, and the wheel zooms. Where a pen is used,
+ * fingers never draw, and while it is down they do nothing at all: a palm rests where it likes.
+ */
 
-/** @param {import("./view.js").View} view @param {import("./room.js").Room} room @param {{space: boolean, turn: boolean}} held keys held down */
-export function listenToPointers(view, room, held) {
+const ERASER = 5; // the button that a pen's other end is
+
+/** @param {import("./view.js").View} view @param {import("./room.js").Room} room @param {{space: boolean, turn: boolean}} held keys held down @param {{common: (name: string) => any}} tools */
+export function listenToPointers(view, room, held, tools) {
   const { canvas } = view;
-  /** @type {Map<number, {x: number, y: number}>} */
+  /** @type {Map<number, {x: number, y: number}>} those that are down and count */
   const down = new Map();
   /** @type {"draw" | "pan" | "turn" | "pinch" | null} */
   let doing = null;
+  /** @type {number | null} */ let pen = null; // the pen that is down
   let penSeen = false;
   /** @type {any} */ let last = null;
+  /** @type {any} the tool before a pen was turned around */ let turned = null;
 
   const at = (/** @type {PointerEvent | WheelEvent} */ event) => {
     const box = canvas.getBoundingClientRect();
@@ -18,35 +25,53 @@ export function listenToPointers(view, room, held) {
     const place = at(event);
     return view.toPage(place.x, place.y);
   };
+  const now = (/** @type {typeof doing} */ what) => {
+    doing = what;
+    canvas.dataset.doing = what ?? "";
+  };
 
   canvas.addEventListener("pointerdown", (event) => {
     if (!room.session) return;
+    event.preventDefault();
+    if (event.pointerType === "touch" && pen !== null) return; // a palm
+    if (event.pointerType === "pen") {
+      // What touched before it was the hand that holds it.
+      down.clear();
+      if (doing === "draw") room.tool?.cancel?.();
+      now(null);
+      pen = event.pointerId;
+      penSeen = true;
+    }
     canvas.setPointerCapture(event.pointerId);
     canvas.focus({ preventScroll: true });
     view.cursor = null;
     down.set(event.pointerId, at(event));
     last = at(event);
-    penSeen ||= event.pointerType === "pen";
-    if (down.size === 2) {
+    if (down.size > 1) {
       if (doing === "draw") room.tool?.cancel?.();
-      doing = "pinch";
+      now("pinch");
       return;
     }
-    const palm = event.pointerType === "touch" && penSeen; // once there is a pen, fingers move the page
-    if (event.button === 1 || held.space || palm || room.tool?.name === "hand") doing = held.turn ? "turn" : "pan";
-    else if (held.turn) doing = "turn";
+    const finger = event.pointerType === "touch" && penSeen; // it moves the page
+    if (event.button === 1 || held.space || finger || room.tool?.name === "hand") now(held.turn ? "turn" : "pan");
+    else if (held.turn) now("turn");
     else if (event.button === 2) room.colourPicker?.(...pageOf(event));
-    else if (event.button === 0) {
-      doing = "draw";
+    else if (event.button === 0 || event.button === ERASER) {
+      if (event.button === ERASER && tools.common("eraser")) {
+        turned = room.tool;
+        room.take(tools.common("eraser"));
+      }
+      now("draw");
       room.tool?.down?.(pageOf(event), event);
     }
-    canvas.dataset.doing = doing ?? "";
-    event.preventDefault();
   });
 
   canvas.addEventListener("pointermove", (event) => {
+    if (event.pointerType === "pen") penSeen = true; // it hovers
+    const counts = down.has(event.pointerId);
+    if (!counts && event.pointerType === "touch") return;
     view.hover = event.pointerType === "touch" ? null : pageOf(event);
-    if (!down.has(event.pointerId)) {
+    if (!counts) {
       room.say("hover", view.hover);
       view.ask();
       return;
@@ -65,13 +90,15 @@ export function listenToPointers(view, room, held) {
   });
 
   const up = (/** @type {PointerEvent} */ event) => {
+    if (event.pointerId === pen) pen = null;
     if (!down.delete(event.pointerId)) return;
     if (doing === "draw") {
       if (event.type === "pointercancel") room.tool?.cancel?.();
       else room.tool?.up?.(pageOf(event), event);
     }
-    if (!down.size) doing = null;
-    canvas.dataset.doing = "";
+    if (turned) room.take(turned);
+    turned = null;
+    if (doing === "draw" || !down.size) now(null); // after two fingers the one that stays draws nothing
     view.ask();
   };
   canvas.addEventListener("pointerup", up);
@@ -95,9 +122,10 @@ export function listenToPointers(view, room, held) {
     { passive: false },
   );
 
-  /** @param {number} id @param {{x: number, y: number}} place */
+  /** Two fingers move, zoom and turn; a third changes nothing. @param {number} id @param {{x: number, y: number}} place */
   function pinch(id, place) {
-    const other = [...down].find(([one]) => one !== id)?.[1];
+    const [one, two] = [...down.keys()];
+    const other = id === one ? down.get(two) : id === two ? down.get(one) : null;
     const was = down.get(id);
     if (!other || !was) return;
     const [ax, ay, bx, by] = [was.x - other.x, was.y - other.y, place.x - other.x, place.y - other.y];

@@ -21,6 +21,10 @@ export class Room extends EventTarget {
     /** @type {any} */ this.tool = null;
     this.colour = "#e4572e";
     this.radius = 8;
+    this.fills = false; // does a mark on the ground around a drawing colour all of it
+    /** @type {import("./pieces.js").Pieces | null} */ this.pieces = null;
+    /** @type {any} */ this.ink = null;
+    /** @type {any[]} what widgets can do with pieces that are chosen */ this.pieceActs = [];
     this.marksShown = true;
     this.seedLocked = true;
     /** @type {Map<any, HTMLCanvasElement>} small pictures of nodes seen */ this.seen = new Map();
@@ -191,6 +195,12 @@ export class Room extends EventTarget {
   setColour(colour) {
     this.colour = colour.toLowerCase();
     this.say("colour");
+  }
+
+  /** @param {boolean} fills */
+  setFills(fills) {
+    this.fills = fills;
+    this.say("fills");
   }
 
   /** @param {number} radius */

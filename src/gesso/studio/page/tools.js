@@ -1,9 +1,79 @@
-/** Tools that every room has: eraser, eyedropper, hand. The card's own come from its widgets. */
+/** Tools that every room has: lasso, eraser, eyedropper, hand. The card's own come from its widgets. */
+import { notice } from "./dom.js";
 import { w } from "./words.js";
 
 /** @param {import("./room.js").Room} room @param {import("./view.js").View} view */
 export function commonTools(room, view) {
-  return [eraser(room, view), eyedropper(room, view), { name: "hand", icon: "hand", title: w("hand"), help: w("hand_help"), key: "h" }];
+  return [lasso(room, view), eraser(room, view), eyedropper(room, view), { name: "hand", icon: "hand", title: w("hand"), help: w("hand_help"), key: "h" }];
+}
+
+/** A loop chooses the pieces inside it, a point one more or one less; what can be done with them stands below the page. @param {import("./room.js").Room} room @param {import("./view.js").View} view */
+function lasso(room, view) {
+  /** @type {number[][] | null} */ let loop = null;
+  let adds = false;
+  const short = (/** @type {number[][]} */ points) => points.every(([x, y]) => Math.hypot(x - points[0][0], y - points[0][1]) < 5 / view.camera.zoom);
+
+  /** @param {number[][]} points @param {boolean} more */
+  async function choose(points, more) {
+    const { pieces } = room;
+    const map = await pieces?.need().catch((error) => void notice(error.message, "wrong"));
+    if (!map || !pieces) return;
+    const ids = new Set(more || short(points) ? pieces.chosen : []);
+    if (short(points)) {
+      const id = map.at(points[0]);
+      if (id !== null && !ids.delete(id)) ids.add(id);
+    } else {
+      const found = map.within(points);
+      found.forEach((id) => ids.add(id));
+      if (!found.size) notice(w("lasso_empty"));
+    }
+    pieces.choose(ids);
+  }
+
+  return {
+    name: "lasso",
+    icon: "lasso",
+    title: w("lasso"),
+    help: w("lasso_help"),
+    key: "l",
+    needsPieces: true,
+    pieces: true,
+    picks: true,
+    ring: () => 2.5 / view.camera.zoom,
+    /** @param {CanvasRenderingContext2D} pen */
+    paint(pen) {
+      if (!loop || loop.length < 2) return;
+      const one = 1 / view.camera.zoom;
+      const path = new Path2D();
+      for (const [x, y] of loop) path.lineTo(x, y);
+      path.closePath();
+      pen.fillStyle = "rgba(42, 58, 165, 0.08)";
+      pen.fill(path);
+      for (const [style, dash] of /** @type {[string, number[]][]} */ ([["rgba(255,255,255,0.95)", []], ["rgba(42, 58, 165, 0.95)", [5 * one, 5 * one]]])) {
+        pen.strokeStyle = style;
+        pen.lineWidth = 1.6 * one;
+        pen.setLineDash(dash);
+        pen.stroke(path);
+      }
+      pen.setLineDash([]);
+    },
+    down(/** @type {number[]} */ place, /** @type {PointerEvent | undefined} */ event) {
+      loop = [place];
+      adds = Boolean(event?.shiftKey);
+    },
+    move(/** @type {number[]} */ place) {
+      const last = loop?.at(-1);
+      if (last && Math.hypot(place[0] - last[0], place[1] - last[1]) > 1.5 / view.camera.zoom) loop?.push(place);
+      view.ask();
+    },
+    up() {
+      const points = loop;
+      loop = null;
+      if (points) choose(points, adds);
+      view.ask();
+    },
+    cancel: () => ((loop = null), view.ask()),
+  };
 }
 
 /** @param {import("./room.js").Room} room @param {import("./view.js").View} view */

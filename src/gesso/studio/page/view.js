@@ -156,7 +156,9 @@ export class View {
     if (shown) pen.drawImage(shown, 0, 0, width, height);
     if (!this.showBefore) {
       if (room.marksShown) for (const mark of room.marks) this.paintMark(pen, mark);
+      this.room.pieces?.paint(pen);
       this.overlay?.(pen);
+      this.room.tool?.paint?.(pen);
       if (room.draft) this.paintMark(pen, room.draft, true);
     }
     this.paintCursor(pen);

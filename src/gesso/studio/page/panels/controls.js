@@ -15,10 +15,11 @@ export function controls(room, view, place, choose) {
     view.overlay = null;
     const made = room.card.conditions.map((/** @type {any} */ slot) => ({ slot, ...widgetOf(slot)(room, view, slot) }));
     const tools = made.flatMap((one) => one.tools ?? []);
+    room.pieceActs = made.filter((one) => one.onPieces).map((one) => ({ slot: one.slot.name, ...one.onPieces }));
     const coloured = tools.some((one) => one.coloured);
     fill(
       place,
-      tools.some((one) => one.radius) && brushPanel(tools),
+      tools.some((one) => one.radius) && brushPanel(tools, made.map((one) => one.brush)),
       coloured && palettePanel(room),
       made.filter((one) => one.element).map((one) => section(titleOf(one.slot), [one.element], { help: one.slot.help })),
       settingsPanel(),
@@ -34,8 +35,8 @@ export function controls(room, view, place, choose) {
     return h(folds ? "details" : "section", { class: "part", open: folds && open }, heading, kids);
   }
 
-  /** @param {any[]} tools */
-  function brushPanel(tools) {
+  /** @param {any[]} tools @param {any[]} more what widgets add to it */
+  function brushPanel(tools, more) {
     const colour = h("input", { type: "color", class: "colour-well", label: w("colour"), on: { input: () => room.setColour(colour.value) } });
     const code = h("input", { class: "code", maxlength: 7, spellcheck: "false", "aria-label": w("colour_code"), on: { change: () => setCode(code) } });
     const slider = h("input", { type: "range", min: 0, max: 100, step: 1, "aria-label": w("radius"), on: { input: () => room.setRadius(1.5 * 80 ** (slider.value / 100)) } });
@@ -49,7 +50,7 @@ export function controls(room, view, place, choose) {
     };
     room.when("colour radius", () => colour.isConnected && show());
     show();
-    return section(w("radius"), [colourRow, h("div", { class: "row" }, slider, size)]);
+    return section(w("radius"), [colourRow, h("div", { class: "row" }, slider, size), more]);
   }
 
   /** @param {HTMLInputElement} code */

@@ -1,5 +1,5 @@
 /** The tools in hand's reach: the card's, then those of every room. */
-import { fill, h, icon } from "../dom.js";
+import { announce, fill, h, icon } from "../dom.js";
 import { listIn } from "../edit.js";
 import { commonTools } from "../tools.js";
 import { w } from "../words.js";
@@ -11,7 +11,7 @@ export function rail(room, view, place) {
 
   /** @param {any[]} own tools of the card's controls */
   function build(own) {
-    const common = commonTools(room, view).filter((tool) => (!tool.needsColour || own.some((one) => one.coloured)) && (!tool.needsMarks || room.card.conditions.some(hasMarks)));
+    const common = commonTools(room, view).filter((tool) => (!tool.needsColour || own.some((one) => one.coloured)) && (!tool.needsMarks || room.card.conditions.some(hasMarks)) && (!tool.needsPieces || (room.pieces?.output && room.pieceActs.length)));
     tools = own.length || common.length > 1 ? [...own, ...common] : common;
     buttons = tools.map((tool, i) => {
       const key = tool.key?.toUpperCase() ?? (i < 9 ? String(i + 1) : "");
@@ -43,7 +43,10 @@ export function rail(room, view, place) {
       const number = Number(event.key);
       const tool = tools.find((one) => one.key === event.key.toLowerCase()) ?? (number >= 1 ? tools.filter((one) => !one.key)[number - 1] : null);
       if (tool) room.take(tool);
+      if (tool) announce(tool.title);
     },
+    /** A tool that every room has, if this one does. @param {string} name */
+    common: (name) => tools.find((one) => one.name === name && !one.slot) ?? null,
     label: w("page_tools"),
   };
 }

@@ -1,22 +1,27 @@
-/** A part of the picture that stays: painted over what is there, or drawn in light and dark; the rest is made anew. */
-import { h } from "../dom.js";
-import { pngOf } from "../png.js";
+/** A part of the picture that stays: whole pieces, or what is painted over, or drawn in light and dark; the rest is made anew. */
+import * as api from "../api.js";
+import { announce, h, notice } from "../dom.js";
+import { pngBlob, pngOf } from "../png.js";
 import { titleOf, w } from "../words.js";
 
 const SMALL = 65_536;
+const LARGE = 500_000; // pixels from which a mask is uploaded, not told over the line
 
 /** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {any} slot */
 export function maskWidget(room, view, slot) {
   const { control } = slot;
   const channels = control.channels === 3 ? 3 : 1;
   const size = () => (control.size ? [control.size[1], control.size[0]] : view.page);
-  let [width, height] = size();
-  let known = new Uint8Array(width * height);
-  let pixels = new Uint8Array(width * height * channels);
+  const pieces = control.gestures?.includes("piece") && room.pieces?.output ? room.pieces : null;
+  // Nothing is held before something is kept: a page may be of 16 million pixels.
+  let [width, height] = [0, 0];
+  let known = new Uint8Array();
+  let pixels = new Uint8Array();
   const veil = document.createElement("canvas");
-  let read = "";
+  let read = "unread";
   let drawing = false;
   /** @type {any} */ let last = null;
+  /** @type {[number, number] | null} where the hand came down, while it may yet mean a whole piece */ let began = null;
 
   // Where the page is a drawing, what stays is chosen; where there is none, it can be drawn as well.
   const modes = (control.size ? ["keep", "light", "dark", "free"] : ["keep", "free"]).map((mode) => ({ mode, title: w(`mask_${mode}`) }));
@@ -28,30 +33,91 @@ export function maskWidget(room, view, slot) {
     title: titleOf(slot),
     help: slot.help,
     radius: true,
+    pressure: true,
+    pieces: Boolean(pieces),
     ring: () => brush(),
-    down(/** @type {any} */ place) {
+    down(/** @type {[number, number]} */ place, /** @type {PointerEvent | undefined} */ event) {
       drawing = true;
       last = null;
-      stamp(place);
+      changes++;
+      ready();
+      if (pieces) began = place;
+      else stamp(place, event);
     },
-    move: (/** @type {any} */ place) => drawing && stamp(place),
-    up: () => drawing && ((drawing = false), keep(true)),
+    move(/** @type {[number, number]} */ place, /** @type {PointerEvent | undefined} */ event) {
+      if (!drawing || (began && Math.hypot(place[0] - began[0], place[1] - began[1]) < 5 / view.camera.zoom)) return;
+      if (began) stamp(began, event);
+      began = null;
+      stamp(place, event);
+    },
+    up() {
+      if (!drawing) return;
+      drawing = false;
+      if (!began) return void keep(true);
+      const place = began;
+      began = null;
+      pieces?.need(true).then((map) => {
+        const id = map.at(place);
+        if (id !== null) whole(new Set([id]), map, mode === "free" ? false : null);
+      }, (error) => notice(error.message, "wrong"));
+    },
     cancel() {
       drawing = false;
-      read = "";
+      began = null;
+      read = "unread";
       load();
     },
   };
 
   const brush = () => Math.max(0.6, Math.min(room.radius, width / 6) * (width < 100 ? 0.18 : 1));
 
-  /** @param {[number, number]} place */
-  function stamp([px, py]) {
+  /** Room for a mask of the page's size. */
+  function ready() {
+    const [w_, h_] = size();
+    if (w_ === width && h_ === height && known.length) return;
+    [width, height] = [w_, h_];
+    known = new Uint8Array(width * height);
+    pixels = new Uint8Array(width * height * channels);
+  }
+
+  /** Keep pieces as they are, or free them; `keeps` null does what most of them are not. @param {Set<number>} ids @param {import("../pieces.js").PieceMap} map @param {boolean | null} keeps */
+  async function whole(ids, map, keeps) {
+    await loading;
+    ready();
+    changes++;
+    if (map.width !== width || map.height !== height) return;
+    const box = [...ids].map((id) => map.about().get(id)?.box ?? [0, 0, 0, 0]).reduce(([a, b, c, d], [l, t, r, o]) => [Math.min(a, l), Math.min(b, t), Math.max(c, r), Math.max(d, o)]);
+    const each = (/** @type {(at: number) => void} */ run) => {
+      for (let y = box[1]; y < box[3]; y++) for (let x = box[0]; x < box[2]; x++) if (ids.has(map.labels[y * width + x])) run(y * width + x);
+    };
+    let [num, held] = [0, 0];
+    each((at) => (num++, known[at] && held++));
+    const protects = keeps ?? held < num / 2;
+    const source = protects ? await exactPixels() : null;
+    if (protects && !source) return;
+    each((at) => {
+      if (protects && known[at]) return; // what was kept before stays as it was then
+      known[at] = protects ? 255 : 0;
+      for (let c = 0; c < channels; c++) pixels[at * channels + c] = source ? source[at * 4 + c] : 0;
+    });
+    paintVeil();
+    announce(w(protects ? "said_kept" : "said_freed"));
+    await keep(true);
+  }
+
+  /** The picture's own pixels: the canvas may hold a smaller one. */
+  async function exactPixels() {
+    const live = room.live?.picture;
+    return live?.width === width && live.height === height ? shownPixels() : bytesOf(api.outputOf(room.session.id, room.head, room.output.name, "clean=true"), width, height);
+  }
+
+  /** @param {[number, number]} place @param {PointerEvent} [event] */
+  function stamp([px, py], event) {
     const scale = width / view.page[0];
     const to = [px * scale, py * scale];
     const from = last ?? to;
     last = to;
-    const radius = brush() * scale;
+    const radius = brush() * scale * (event?.pointerType === "pen" && event.pressure ? 0.4 + 1.2 * event.pressure : 1);
     const steps = Math.max(1, Math.ceil(Math.hypot(to[0] - from[0], to[1] - from[1]) / Math.max(0.5, radius / 2)));
     const source = mode === "keep" ? shownPixels() : null;
     for (let s = 0; s <= steps; s++) {
@@ -82,21 +148,28 @@ export function maskWidget(room, view, slot) {
   /** @param {boolean} commit */
   async function keep(commit) {
     const ticket = ++latest;
-    if (!known.some(Boolean)) {
+    if (!known.includes(255)) {
       if (commit && room.given.conditions[slot.name]) room.commit({ op: "drop", slot: slot.name });
       return;
     }
-    const value = { pixels: await pngOf(pixels, width, height, channels), mask: await pngOf(known, width, height) };
+    const value = await written().catch((error) => void notice(error.message, "wrong"));
+    if (!value) return (read = "unread"), load();
     if (!commit && ticket !== latest) return;
     const edit = { op: "set", slot: slot.name, value };
     if (commit) room.commit(edit);
     else room.preview(edit);
   }
 
+  async function written() {
+    if (known.length < LARGE) return { pixels: await pngOf(pixels, width, height, channels), mask: await pngOf(known, width, height) };
+    const [shown, mask] = await Promise.all([pngBlob(pixels, width, height, channels), pngBlob(known, width, height)].map(async (file) => ({ upload: (await api.upload(await file)).id })));
+    return { pixels: shown, mask };
+  }
+
   function paintVeil() {
-    Object.assign(veil, { width, height });
+    Object.assign(veil, known.length ? { width, height } : { width: 0, height: 0 });
     const pen = veil.getContext("2d");
-    if (!pen) return;
+    if (!pen || !known.length) return void view.ask();
     const image = pen.createImageData(width, height);
     for (let i = 0; i < known.length; i++) {
       const value = pixels[i * channels];
@@ -107,22 +180,29 @@ export function maskWidget(room, view, slot) {
     view.ask();
   }
 
-  async function load() {
+  let changes = 0; // by this hand, since the mask was read
+  let loading = Promise.resolve();
+
+  function load() {
     const value = room.given.conditions[slot.name];
     const key = value ? `${room.given.nodes[slot.name]} ${JSON.stringify(value)}` : "none";
-    if (key === read || drawing) return;
-    read = key;
-    [width, height] = size();
-    known = new Uint8Array(width * height);
-    pixels = new Uint8Array(width * height * channels);
-    if (value) {
-      const [shown, mask] = await Promise.all(["pixels", "mask"].map((part) => bytesOf(room.pictureOf(slot.name, part), width, height)));
-      for (let i = 0; shown && mask && i < known.length; i++) {
-        known[i] = mask[i * 4];
-        for (let c = 0; c < channels; c++) pixels[i * channels + c] = shown[i * 4 + c];
-      }
+    if (key !== read && !drawing) loading = take(value, (read = key)).catch((error) => notice(error.message, "wrong"));
+  }
+
+  /** @param {any} value @param {string} key */
+  async function take(value, key) {
+    const before = changes;
+    const [wide, tall] = size();
+    const parts = value ? await Promise.all(["pixels", "mask"].map((part) => bytesOf(room.pictureOf(slot.name, part), wide, tall))) : [];
+    if (read !== key || changes !== before) return; // something newer was read, or drawn meanwhile
+    known = new Uint8Array();
+    if (value) ready();
+    const [shown, mask] = parts;
+    for (let i = 0; shown && mask && i < known.length; i++) {
+      known[i] = mask[i * 4];
+      for (let c = 0; c < channels; c++) pixels[i * channels + c] = shown[i * 4 + c];
     }
-    paintVeil();
+    if (value || veil.width) paintVeil();
   }
 
   view.overlay = (pen) => {
@@ -142,7 +222,7 @@ export function maskWidget(room, view, slot) {
   room.when("given", () => element.isConnected && load());
   room.when("tool", show);
   load();
-  return { element, tools: [tool] };
+  return { element, tools: [tool], onPieces: pieces ? { title: titleOf(slot), icon: "lock", run: async (/** @type {Set<number>} */ ids) => whole(ids, await pieces.need(true), true) } : null };
 }
 
 /** @param {string | null} address @param {number} width @param {number} height */

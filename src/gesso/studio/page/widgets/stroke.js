@@ -1,70 +1,192 @@
-/** Points and strokes on the page, with a colour where the control says so. */
-import { titleOf } from "../words.js";
+/** Points and strokes on the page, with a colour where the control says so, by the gestures that it names. */
+import { announce, h, notice } from "../dom.js";
+import { titleOf, w } from "../words.js";
+import { closing } from "./outline.js";
 
 const MOST_POINTS = 4000;
 
 /** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {any} slot */
 export function strokeWidget(room, view, slot) {
-  const coloured = Boolean(slot.control.colour);
-  const [list, item] = shapeOf(slot.control.schema);
-  /** @type {any} */ let draft = null;
+  const { control } = slot;
+  const coloured = Boolean(control.colour);
+  const gestures = control.gestures ?? ["stroke"];
+  const clears = control.clears ?? [];
+  const [list, item] = shapeOf(control.schema);
+  const fills = Boolean(item && "fill" in item);
+  const pieces = room.pieces?.output ? room.pieces : null;
+  const tools = [];
+  if (gestures.includes("stroke") || gestures.includes("piece")) tools.push(plain());
+  for (const gesture of ["bridge", "split"]) if (gestures.includes(gesture)) tools.push(outline(/** @type {any} */ (gesture)));
+  if (gestures.includes("join")) tools.push(join());
 
-  const valueOf = (/** @type {any} */ mark) => {
+  /** @param {any} mark */
+  function valueOf(mark) {
     const points = mark.points;
     const has = (/** @type {string} */ name) => !item || name in item;
     const one = { radius: mark.radius };
     if (coloured) Object.assign(one, { color: mark.colour });
+    if (fills && mark.fill) Object.assign(one, { fill: true });
     if (has("x")) Object.assign(one, { x: points[0][0], y: points[0][1] }, points.length > 1 ? { path: points } : {});
     else Object.assign(one, { path: points });
-    return { [list]: [one] };
-  };
-  const edit = () => ({ op: "merge", slot: slot.name, value: valueOf(draft) });
-
-  const tool = {
-    name: slot.name,
-    slot: slot.name,
-    icon: coloured ? "brush" : "pen",
-    title: titleOf(slot),
-    help: slot.help,
-    coloured,
-    radius: true,
-    ring: () => room.radius,
-    down(/** @type {[number, number]} */ place) {
-      if (!inside(place, view.page)) return;
-      draft = { slot: slot.name, points: [round(place)], radius: room.radius, colour: coloured ? room.colour : null };
-      show();
-    },
-    move(/** @type {[number, number]} */ place) {
-      if (!draft || draft.points.length >= MOST_POINTS) return;
-      const point = round(place);
-      const [x, y] = draft.points.at(-1);
-      if (Math.hypot(point[0] - x, point[1] - y) < Math.max(1, 2.5 / view.camera.zoom)) return;
-      draft.points.push(point);
-      show();
-    },
-    up() {
-      if (!draft) return;
-      // A hand that trembles means a point.
-      const [x, y] = draft.points[0];
-      if (draft.points.every(([a, b]) => Math.hypot(a - x, b - y) < 3 / view.camera.zoom)) draft.points.length = 1;
-      const done = edit();
-      draft = null;
-      room.commit(done);
-    },
-    cancel() {
-      draft = room.draft = null;
-      if (room.live) room.live.show(room.head);
-      view.ask();
-    },
-  };
-
-  function show() {
-    room.draft = draft;
-    room.preview(edit());
-    view.ask();
+    return one;
   }
-  return { tools: [tool] };
+  const merge = (/** @type {any[]} */ marks) => ({ op: "merge", slot: slot.name, value: { [list]: marks.map(valueOf) } });
+  const markOf = (/** @type {number[][]} */ points) => ({ slot: slot.name, points, radius: room.radius, colour: coloured ? room.colour : null, fill: room.fills });
+
+  /** A tool that draws a path; `done` is given it when the hand lifts. @param {any} about @param {(draft: any) => void} done @param {boolean} previews */
+  function drawn(about, done, previews) {
+    /** @type {any} */ let draft = null;
+    const show = () => {
+      room.draft = draft;
+      if (previews) room.preview(merge([draft]));
+      view.ask();
+    };
+    return {
+      slot: slot.name,
+      radius: true,
+      ring: () => room.radius,
+      ...about,
+      down(/** @type {[number, number]} */ place, /** @type {PointerEvent | undefined} */ event) {
+        if (!inside(place, view.page)) return;
+        draft = { ...markOf([round(place)]), radius: pressed(event) };
+        show();
+      },
+      move(/** @type {[number, number]} */ place, /** @type {PointerEvent | undefined} */ event) {
+        if (!draft || draft.points.length >= MOST_POINTS) return;
+        draft.radius = Math.max(draft.radius, pressed(event));
+        const point = round(place);
+        const [x, y] = draft.points.at(-1);
+        if (Math.hypot(point[0] - x, point[1] - y) < Math.max(1, 2.5 / view.camera.zoom)) return;
+        draft.points.push(point);
+        show();
+      },
+      up() {
+        if (!draft) return;
+        // A hand that trembles means a point.
+        const [x, y] = draft.points[0];
+        if (draft.points.every(([a, b]) => Math.hypot(a - x, b - y) < 3 / view.camera.zoom)) draft.points.length = 1;
+        const made = draft;
+        draft = room.draft = null;
+        done(made);
+        view.ask();
+      },
+      cancel() {
+        draft = room.draft = null;
+        if (previews && room.live) room.live.show(room.head);
+        view.ask();
+      },
+    };
+  }
+
+  /** A pen that is pressed harder marks more. @param {PointerEvent | undefined} event */
+  function pressed(event) {
+    if (event?.pointerType !== "pen" || !event.pressure) return room.radius;
+    return Math.round(room.radius * (0.4 + 1.2 * event.pressure) * 10) / 10;
+  }
+
+  function plain() {
+    const about = { name: slot.name, icon: coloured ? "brush" : "pen", title: titleOf(slot), help: slot.help, coloured, fills, pressure: true, pieces: Boolean(pieces) && gestures.includes("piece") };
+    return drawn(about, (draft) => (pieces && clears.length ? settle(draft) : (tellOpen(draft), room.commit(merge([draft])))), true);
+  }
+
+  /** Marks of other slots that said something else of the same pieces give way. @param {any} draft */
+  async function settle(draft) {
+    const node = room.head;
+    const map = pieces?.now?.node === node ? pieces.now : await pieces?.need().catch(() => null);
+    const ids = new Set(map ? draft.points.map((/** @type {number[]} */ p) => map.at(centre(p))) : []);
+    room.commit(together([...(map ? taken(map, ids, clears) : []), merge([draft])]));
+  }
+
+  let told = false;
+  /** @param {any} draft */
+  function tellOpen(draft) {
+    const map = pieces?.now;
+    const id = map && draft.points.length === 1 ? map.at(centre(draft.points[0])) : null;
+    if (told || !fills || draft.fill || !map || id === null || !map.open(id)) return;
+    told = true;
+    notice(w("open_ground"));
+  }
+
+  /** @param {"bridge" | "split"} gesture */
+  function outline(gesture) {
+    const about = { name: `${slot.name}-${gesture}`, icon: gesture, title: w(`gesture_${gesture}`), help: w(`gesture_${gesture}_help`), radius: false, ring: () => 2.5 / view.camera.zoom };
+    return drawn(about, (draft) => {
+      const path = closing(gesture, draft.points.map(centre), room.ink, view);
+      if (path) room.commit(merge([{ ...draft, radius: 1, points: path.map(round) }]));
+    }, false);
+  }
+
+  function join() {
+    const about = { name: slot.name, icon: "join", title: w("gesture_join"), help: w("gesture_join_help"), radius: false, ring: () => 2.5 / view.camera.zoom, pieces: Boolean(pieces), picks: true };
+    return drawn(about, (draft) => {
+      if (draft.points.length > 1 || !pieces) room.commit(merge([{ ...draft, radius: 1 }]));
+      else pick(centre(draft.points[0]));
+    }, false);
+  }
+
+  /** The first of two pieces, or the second. @param {number[]} place */
+  async function pick(place) {
+    const map = await pieces?.need();
+    const id = map?.at(place);
+    if (!map || id === null || id === undefined) return;
+    if (!pieces?.chosen.size || pieces.chosen.has(id)) {
+      pieces?.choose(new Set(pieces.chosen.has(id) ? [] : [id]));
+      return announce(w("join_other"));
+    }
+    if (!unite(new Set([...pieces.chosen, id]), map, place)) notice(w("not_touching"));
+    pieces.choose(new Set());
+  }
+
+  /** @param {Set<number>} ids @param {import("../pieces.js").PieceMap} map @param {number[] | null} near */
+  function unite(ids, map, near = null) {
+    /** @type {Map<number, number>} */
+    const root = new Map([...ids].map((id) => [id, id]));
+    const find = (/** @type {number} */ id) => {
+      while (root.get(id) !== id) id = /** @type {number} */ (root.get(id));
+      return id;
+    };
+    const marks = [];
+    for (const { pair, path } of map.borders(ids, near)) {
+      const [one, other] = pair.map(find);
+      if (one === other) continue;
+      root.set(one, other);
+      marks.push({ ...markOf(path.map(round)), radius: 1 });
+    }
+    if (marks.length) room.commit(merge(marks));
+    return marks.length > 0 && new Set([...ids].map(find)).size === 1;
+  }
+
+  /** A mark in each of some pieces, one step. @param {Set<number>} ids @param {import("../pieces.js").PieceMap} map */
+  function mark(ids, map) {
+    const marks = [...ids].map((id) => ({ ...markOf([round(map.middle(id))]), radius: Math.min(room.radius, 4), fill: map.open(id) }));
+    room.commit(together([...taken(map, ids, [slot.name, ...clears]), merge(marks)]));
+  }
+
+  /** Edits that take away marks that lie wholly in some pieces. @param {import("../pieces.js").PieceMap} map @param {Set<number | null>} ids @param {string[]} slots */
+  function taken(map, ids, slots) {
+    const within = room.marks.filter((/** @type {any} */ one) => slots.includes(one.slot) && one.points.every((/** @type {number[]} */ p) => ids.has(map.at(centre(p)))));
+    return within.sort((/** @type {any} */ a, /** @type {any} */ b) => b.index - a.index).map((/** @type {any} */ one) => ({ op: "take", slot: one.slot, index: one.index }));
+  }
+
+  const onPieces = !pieces ? null : gestures.includes("piece") ? { title: titleOf(slot), icon: tools[0].icon, coloured, run: mark } : gestures.includes("join") ? { title: w("gesture_join"), icon: "join", several: true, run: (/** @type {any} */ ids, /** @type {any} */ map) => unite(ids, map) || notice(w("not_touching")) } : null;
+  return { tools, onPieces, brush: fills && pieces ? fillSwitch(room, slot) : undefined };
 }
+
+/** Whether a mark on the ground around the drawing colours itself or all of it. @param {import("../room.js").Room} room @param {any} slot */
+function fillSwitch(room, slot) {
+  const chips = [false, true].map((on) => h("button", { type: "button", class: "chip", role: "radio", "data-fill": on, on: { click: () => room.setFills(on) } }, w(on ? "fill_on" : "fill_off")));
+  const show = () => {
+    chips.forEach((chip, i) => chip.setAttribute("aria-checked", String(room.fills === Boolean(i))));
+    field.hidden = !room.tool?.fills;
+  };
+  room.when("fills tool", show);
+  const field = h("div", { class: "field" }, h("label", {}, w("fill_where")), h("div", { class: "chips", role: "radiogroup", "aria-label": w("fill_where"), "data-slot": slot.name }, chips));
+  show();
+  return field;
+}
+
+/** @param {any[]} edits */
+const together = (edits) => (edits.length === 1 ? edits[0] : { op: "several", edits });
 
 /** The list's name in a value of this schema, and the properties of one mark. @param {any} schema @returns {[string, any]} */
 function shapeOf(schema) {
@@ -74,6 +196,8 @@ function shapeOf(schema) {
   return [name, found?.properties];
 }
 
-const round = (/** @type {[number, number]} */ [x, y]) => [Math.round((x - 0.5) * 10) / 10, Math.round((y - 0.5) * 10) / 10];
+// Marks count from a pixel's middle, places on the page from its corner.
+const round = (/** @type {number[]} */ [x, y]) => [Math.round((x - 0.5) * 10) / 10, Math.round((y - 0.5) * 10) / 10];
+const centre = (/** @type {number[]} */ [x, y]) => [x + 0.5, y + 0.5];
 
 const inside = (/** @type {[number, number]} */ [x, y], /** @type {[number, number]} */ [width, height]) => x >= 0 && y >= 0 && x < width && y < height;

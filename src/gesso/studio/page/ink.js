@@ -1,0 +1,88 @@
+/** The ink of the drawing that is under the picture: where a line that somebody left out begins and ends. */
+
+const MOST = 4_000_000; // pixels looked at
+const DARK = 160; // of 255: what rules call ink
+
+export class Ink {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view;
+    /** @type {any} */ this.of = null;
+    this.width = this.height = 0;
+    this.scale = 1;
+    this.dark = new Uint8Array();
+  }
+
+  /** Read the drawing, once for each. */
+  read() {
+    const picture = this.view.before;
+    if (picture === this.of) return;
+    this.of = picture;
+    this.width = this.height = 0;
+    if (!picture) return;
+    this.scale = Math.min(1, Math.sqrt(MOST / (picture.width * picture.height)));
+    this.width = Math.max(1, Math.round(picture.width * this.scale));
+    this.height = Math.max(1, Math.round(picture.height * this.scale));
+    const canvas = new OffscreenCanvas(this.width, this.height);
+    const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+    pen.fillStyle = "#fff";
+    pen.fillRect(0, 0, this.width, this.height);
+    pen.drawImage(picture, 0, 0, this.width, this.height);
+    const { data } = pen.getImageData(0, 0, this.width, this.height);
+    this.dark = new Uint8Array(this.width * this.height);
+    for (let i = 0; i < this.dark.length; i++) this.dark[i] = Number(data[4 * i] * 0.299 + data[4 * i + 1] * 0.587 + data[4 * i + 2] * 0.114 <= DARK);
+  }
+
+  /** Ink, or beyond the page's edge, which closes as ink does. @param {number[]} place */
+  at([x, y]) {
+    const [column, row] = [Math.floor(x * this.scale), Math.floor(y * this.scale)];
+    if (column < 0 || row < 0 || column >= this.width || row >= this.height) return true;
+    return this.dark[row * this.width + column] === 1;
+  }
+
+  /** The nearest ink, or place on the page's edge, that `fits`. @param {number[]} place @param {number} reach page pixels @param {(to: number[]) => boolean} [fits] @returns {number[] | null} */
+  nearest(place, reach, fits = () => true) {
+    this.read();
+    const { scale, width, height } = this;
+    const [cx, cy, far] = [place[0] * scale, place[1] * scale, reach * scale];
+    let best = null;
+    let least = far;
+    for (let y = Math.max(0, Math.floor(cy - far)); y <= Math.min(height - 1, cy + far); y++) {
+      for (let x = Math.max(0, Math.floor(cx - far)); x <= Math.min(width - 1, cx + far); x++) {
+        const edge = x === 0 || y === 0 || x === width - 1 || y === height - 1;
+        if (!edge && !this.dark[y * width + x]) continue;
+        const away = Math.hypot(x + 0.5 - cx, y + 0.5 - cy);
+        const to = [(x + 0.5) / scale, (y + 0.5) / scale];
+        if (away < least && fits(to)) [least, best] = [away, to];
+      }
+    }
+    return best;
+  }
+
+  /** On from a place until there is ink. @param {number[]} place @param {number[]} from where the hand came from @param {number} reach @returns {number[] | null} */
+  onward(place, from, reach) {
+    this.read();
+    const [dx, dy] = [place[0] - from[0], place[1] - from[1]];
+    const long = Math.hypot(dx, dy);
+    if (!long || !this.width) return null;
+    const [width, height] = [this.width / this.scale, this.height / this.scale];
+    for (let on = 0; on <= reach; on += 0.5 / this.scale) {
+      const to = [place[0] + (dx / long) * on, place[1] + (dy / long) * on];
+      if (this.at(to)) return [Math.max(0.5, Math.min(width - 0.5, to[0])), Math.max(0.5, Math.min(height - 0.5, to[1]))];
+    }
+    return null;
+  }
+
+  /** The shortest bridge over the gap that a place lies in: from ink on one side to ink on the other. @param {number[]} place @param {number} reach @returns {number[][] | null} */
+  across(place, reach) {
+    const one = this.nearest(place, reach);
+    if (!one) return null;
+    const [ax, ay] = [one[0] - place[0], one[1] - place[1]];
+    const opposite = (/** @type {number} */ least) => (/** @type {number[]} */ to) => {
+      const [bx, by] = [to[0] - place[0], to[1] - place[1]];
+      return ax * bx + ay * by < -least * Math.hypot(ax, ay) * Math.hypot(bx, by);
+    };
+    const other = this.nearest(place, reach, opposite(0.8)) ?? this.nearest(place, reach, opposite(0.3));
+    return other && [one, other];
+  }
+}
