@@ -1,9 +1,12 @@
 """The live socket: edits in, pictures out. Every commit is logged in order; only the newest edit is painted.
 
 client: {"type": "edit", "seq", "parent", "edit", "commit", "client"} · {"type": "show", "seq", "node"} · {"type": "want", "outputs",
-"max_side"}. A parent of null is where this socket is; it may also be the `client` key of an earlier edit. Seqs only grow.
-server: {"type": "node", "seq", "node", "missing"} once it is on disk · {"type": "frame", …} with the PNG of `box` · {"type":
-"progress", "seq", "step", "num_steps"} · {"type": "error", "seq", "what", "where", "fix"}.
+"max_side", "view"} · {"type": "stop"}: what is being made is wanted no more. A parent of null is where this socket is; it may also be
+the `client` key of an earlier edit. Seqs only grow. With a view [left, top, right, bottom] in the picture's own pixels, that part is
+sent first, at most `max_side` long, and then the whole, at most OVERVIEW long; without one, the whole alone.
+server: {"type": "node", "seq", "node", "missing"} once it is on disk · {"type": "frame", …} with the PNG of `box` within the `view`
+(null: the whole), which is shown `size` large · {"type": "progress", "seq", "step", "num_steps"} · {"type": "stopped"} · {"type":
+"error", "seq", "what", "where", "fix"}.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gesso.errors import GessoError, Stopped
 from gesso.request import Request
-from gesso.serving.frame import changed, pack, quick_png, unpack
+from gesso.serving.frame import Box, changed, pack, quick_png, unpack
 from gesso.serving.guard import TOKEN, identity_of
+from gesso.serving.look import OVERVIEW, Look, view_of
 from gesso.serving.outputs import first_picture, medium_of, pixels_of, smaller
 from gesso.serving.refusal import Busy, Refused, TooMany, bug, said
 from gesso.serving.room import Room
@@ -45,14 +49,6 @@ class Wanted:
     node: str | None
     request: Request
     since: float = field(default_factory=time.perf_counter)
-
-
-@dataclass(frozen=True)
-class Look:
-    """What this socket is shown: outputs by name, at most `max_side` pixels long."""
-
-    outputs: tuple[str, ...]
-    max_side: int = 4096
 
 
 def register(routes: Routes, room: Room) -> None:
@@ -91,8 +87,10 @@ class Line:
         self.pushed_since: float | None = None  # when work was first given up since a picture was finished
         self.usual = 0.0  # seconds that the last finished picture took
         self.sending = asyncio.Lock()
-        self.shown: dict[tuple[str, int], np.ndarray] = {}
-        self.look = Look(())
+        self.shown: dict[tuple[str, int, Box | None, int], np.ndarray] = {}  # by output, index, part and longest side
+        self.look = self.looked = Look(())
+        self.pictures: dict[tuple[str, int], np.ndarray] = {}  # of what is painted, to be looked at elsewhere
+        self.whole: Wanted | None = None  # what the whole was last shown of
 
     async def run(self) -> None:
         try:
@@ -188,8 +186,12 @@ class Line:
         if kind == "want":
             self._set_look(message)
             return
+        if kind == "stop":
+            self.wanted = self.painted
+            await self.send({"type": "stopped", "seq": self.seq})
+            return
         if kind not in ("edit", "show"):
-            raise GessoError(f"there is no message {str(kind)[:40]!r}", where="type", fix="edit, show or want")
+            raise GessoError(f"there is no message {str(kind)[:40]!r}", where="type", fix="edit, show, want or stop")
         seq = message.get("seq")
         if type(seq) is not int or not self.seq < seq <= MOST_SEQ:
             raise GessoError("seq must be a whole number above those before", where="seq", fix=f"{self.seq + 1} or more")
@@ -260,10 +262,16 @@ class Line:
             raise GessoError(f"must be 16 to {2**15} pixels", where="max_side")
         for name in outputs:
             medium_of(self.card, name)
-        self.look = Look(tuple(dict.fromkeys(outputs)), side)
-        self.shown.clear()
+        before, self.look = self.look, Look(tuple(dict.fromkeys(outputs)), side, view_of(message.get("view", self.look.view)))
+        if before.outputs != self.look.outputs or before.max_side != side or None in (before.view, self.look.view):
+            self.shown.clear()
+            self.whole = None
+        else:  # only another part is looked at: of the whole it is known what is there
+            self.shown = {key: one for key, one in self.shown.items() if key[2] is None}
         if self.wanted is not None:
-            self._want(Wanted(self.wanted.seq, self.wanted.node, self.wanted.request))
+            if before.outputs != self.look.outputs:
+                self._want(Wanted(self.wanted.seq, self.wanted.node, self.wanted.request))
+            self.wanting.set()
 
     # Painting
 
@@ -277,7 +285,9 @@ class Line:
         while True:
             await self.wanting.wait()
             self.wanting.clear()
-            if self.wanted is self.painted:  # its turn came late, and it took the newest already
+            if self.wanted is self.painted:  # its turn came late, and it took the newest already; or it is looked at elsewhere
+                if self.wanted is not None and self.looked is not self.look:
+                    await self._show_frames(self.wanted, self.pictures, {})
                 continue
             taken: list[Wanted] = []
             try:
@@ -291,22 +301,25 @@ class Line:
             try:
                 wanted, looked, pictures, ms = await asyncio.wrap_future(ticket.future)
             except Stopped:
+                if self.wanted is self.painted:
+                    self.pushed_since = None
                 continue
             except Exception as error:
-                self.painted = taken[-1] if taken else self.wanted
+                self.painted, self.pictures = taken[-1] if taken else self.wanted, {}
                 await self.complain(self.painted.seq if self.painted else self.seq, error)
                 continue
             finally:
                 ticket.stop()
-            self.painted = wanted
-            if looked is self.look:
+            self.painted, self.pictures = wanted, pictures
+            if looked.outputs == self.look.outputs:
                 await self._show_frames(wanted, pictures, ms)
             self.pushed_since, self.usual = None, ms["render"] / 1000
 
     def _work(self, taken: list[Wanted], loop: asyncio.AbstractEventLoop, stopped: Callable[[], bool]) -> Any:
         """In the renderer's thread: the pixels of what is wanted now."""
         wanted, look = self.wanted, self.look
-        assert wanted is not None
+        if wanted is None:
+            raise Stopped
         taken.append(wanted)
         began = last_preview = time.perf_counter()
 
@@ -350,16 +363,27 @@ class Line:
                 await self._frame(wanted, look.outputs[0], 0, pixels, {}, final=False)
 
     async def _show_frames(self, wanted: Wanted, pictures: dict[tuple[str, int], np.ndarray], ms: dict[str, float]) -> None:
-        self.finished = wanted.seq
+        self.finished, self.looked = wanted.seq, self.look
         for (name, index), pixels in pictures.items():
             await self._frame(wanted, name, index, pixels, ms, final=True)
+        if self.looked.view is None or self.whole is wanted:
+            return
+        for (name, index), pixels in pictures.items():
+            if self.wanted is wanted and self.looked.part(pixels.shape) is not None:
+                await self._frame(wanted, name, index, pixels, ms, final=True, whole=True)
+        self.whole = wanted if self.wanted is wanted else self.whole
 
-    async def _frame(self, wanted: Wanted, name: str, index: int, pixels: np.ndarray, ms: dict[str, float], *, final: bool) -> None:
-        exact = not medium_of(self.card, name).startswith("picture")
-        max_side = self.look.max_side
+    async def _frame(
+        self, wanted: Wanted, name: str, index: int, pixels: np.ndarray, ms: dict[str, float], *, final: bool, whole: bool = False
+    ) -> None:
+        exact, look = not medium_of(self.card, name).startswith("picture"), self.look
+        part = None if whole else look.part(pixels.shape)
+        max_side = min(look.max_side, OVERVIEW) if look.view is not None and part is None else look.max_side
+        left, top, right, bottom = part or (0, 0, pixels.shape[1], pixels.shape[0])
+        key = name, index, part, max_side
 
         def encode(before: np.ndarray | None) -> tuple[np.ndarray, Any, bytes]:
-            small = smaller(pixels, max_side, exact=exact)
+            small = smaller(pixels[top:bottom, left:right], max_side, exact=exact)
             box = changed(before, small)
             return small, box, quick_png(small, box)
 
@@ -367,14 +391,16 @@ class Line:
         async with self.sending:  # what was sent before decides what is sent now
             if not final and wanted.seq <= self.finished:
                 return
-            small, box, data = await asyncio.to_thread(encode, self.shown.get((name, index)))
-            self.shown[name, index] = small
+            small, box, data = await asyncio.to_thread(encode, self.shown.get(key))
+            if look.outputs == self.look.outputs and (part is None or look is self.look):
+                self.shown[key] = small
             header = {
                 "type": "frame",
                 "seq": wanted.seq,
                 "node": wanted.node,
                 "output": name,
                 "index": index,
+                "view": part and list(part),
                 "box": list(box),
                 "size": [small.shape[1], small.shape[0]],
                 "full": [pixels.shape[1], pixels.shape[0]],

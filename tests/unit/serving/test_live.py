@@ -47,7 +47,7 @@ class Pen:
     def next(self) -> dict[str, Any]:
         header, payload = unpack(self.socket.receive_bytes())
         self.got.append(header)
-        if header["type"] == "frame" and header["output"] == "image" and header["final"]:
+        if header["type"] == "frame" and header["output"] == "image" and header["final"] and header["view"] is None:
             self._paint(header, payload)
         return header
 
@@ -289,6 +289,65 @@ def test_what_is_wanted_is_sent(pen: Pen):
     got = {(one["output"], one["index"]): one for one in (pen.next() for _ in range(4)) if one["type"] == "frame"}
     assert set(got) == {("pieces", 0), ("several", 0), ("several", 1)}
     assert all(one["size"] == [16, 12] and one["full"] == [40, 30] for one in got.values())
+
+
+@pytest.fixture
+def tall(ann: TestClient, picture: Callable[..., bytes]) -> Iterator[Pen]:
+    page = ann.post("/api/uploads", content=picture(60, 3000)).json()["id"]
+    edits = [{"op": "set", "slot": "page", "value": {"upload": page}}]
+    made = ann.post("/api/sessions", json={"recipe": "dots", "edits": edits}).json()["session"]["id"]
+    with ann.websocket_connect(f"/api/live?session={made}", headers=HOST) as socket:
+        yield Pen(socket)
+
+
+def test_a_part_is_sent_in_full_and_the_whole_small(tall: Pen):
+    tall.send({"type": "want", "outputs": ["image"], "max_side": 1500, "view": [0, 2000, 60, 5000]})
+    tall.send({"type": "show", "seq": 0, "node": None})
+    tall.seq = 0
+    part, whole = tall.next(), tall.next()
+    while part["type"] != "frame":
+        part, whole = whole, tall.next()
+    assert part["view"] == [0, 2000, 60, 3000] and part["size"] == [60, 1000] and part["full"] == [60, 3000]
+    assert whole["view"] is None and whole["size"] == [20, 1024] and whole["final"]
+    seq = tall.edit(dot(5, 2100))
+    assert tall.until("frame", seq)["box"] == [5, 100, 6, 101], "of the part, what changed in it"
+    assert tall.next()["view"] is None
+    tall.until("frame", seq := tall.edit(dot(6, 10)))
+    assert tall.got[-1]["box"] == [0, 0, 1, 1], "nothing, where the change is elsewhere"
+    assert tall.next()["view"] is None
+
+
+def test_another_part_is_sent_without_anything_made_anew(tall: Pen, app: FastAPI):
+    tall.send({"type": "want", "max_side": 1500, "view": [0, 0, 60, 1000]})
+    tall.until("frame", tall.edit(dot(5, 5)))
+    assert tall.next()["view"] is None
+    app.state.room.renderer.make = None  # whoever would make it anew falls over
+    tall.send({"type": "want", "max_side": 1500, "view": [0, 1000, 60, 2000]})
+    again = tall.next()
+    assert again["view"] == [0, 1000, 60, 2000] and again["box"] == [0, 0, 60, 1000] and again["seq"] == 1
+    tall.send({"type": "want", "max_side": 1500, "view": None})
+    assert tall.next()["size"] == [30, 1500]
+
+
+@pytest.mark.parametrize(
+    "view", [[0, 0, 0, 5], [1, 2, 3], "all", [0, 0, 10, 40_000], [-1, 0, 5, 5], [0.5, 0, 5, 5], [5, 0, 2, 9], {"left": 0}]
+)
+def test_a_view_that_is_none_is_refused(pen: Pen, view: Any):
+    pen.send({"type": "want", "view": view})
+    assert pen.next()["where"] == "view"
+
+
+def test_what_is_being_made_can_be_stopped(pen: Pen, ann: TestClient, session: str):
+    slow = {"op": "several", "edits": [{"op": "setting", "name": name, "value": v} for name, v in (("pause", 0.02), ("num_steps", 900))]}
+    seq = pen.edit(slow)
+    while pen.next()["type"] != "progress":
+        pass
+    pen.send({"type": "stop"})
+    while pen.next()["type"] != "stopped":
+        pass
+    quick = pen.edit({"op": "setting", "name": "num_steps", "value": 1})
+    assert pen.until("frame", quick)["final"]
+    assert not [one for one in pen.of("frame") if one["seq"] == seq and one["final"]], "it never came to its end"
 
 
 def test_an_unfinished_session_says_what_it_lacks(ann: TestClient):
