@@ -366,6 +366,10 @@ class Line:
         self.finished, self.looked = wanted.seq, self.look
         for (name, index), pixels in pictures.items():
             await self._frame(wanted, name, index, pixels, ms, final=True)
+        small = pictures.get((first_picture(self.card) or "", 0))
+        if wanted.node is not None and small is not None:
+            keep = self.room.thumbs.put
+            asyncio.get_running_loop().run_in_executor(None, keep, self.owner, self.session, wanted.node, small)
         if self.looked.view is None or self.whole is wanted:
             return
         for (name, index), pixels in pictures.items():

@@ -15,6 +15,7 @@ from gesso.serving.given import Given
 from gesso.serving.keep import Keep
 from gesso.serving.render import Renderer, within
 from gesso.serving.settings import Settings
+from gesso.serving.thumb import Thumbs
 from gesso.steering.store import Store
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Room:
         self.decoder = Decoder(settings.limits)
         self.given = Given(self.catalogue, self.keep, self.decoder)
         self.sessions = Store(settings.home / "sessions.sqlite", cards=self.catalogue.card)
+        self.thumbs = Thumbs(settings.home / "thumbs.sqlite")
         self.sockets: Counter[str] = Counter()
         self.renderer = Renderer(self.catalogue, settings.limits, self.counts)
 
@@ -49,4 +51,5 @@ class Room:
         self.renderer.close()
         self.decoder.close()
         self.sessions.close()
+        self.thumbs.close()
         self.database.close()

@@ -16,7 +16,7 @@ from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
 from gesso.serving.guard import TOKEN, identity_of
 from gesso.serving.make import download, made
-from gesso.serving.outputs import file_of, medium_of
+from gesso.serving.outputs import file_of, first_picture, medium_of, pixels_of, smaller
 from gesso.serving.room import Room
 from gesso.serving.routes import Routes, body_of, read_json
 
@@ -66,6 +66,7 @@ class Title(_Body):
 def register(routes: Routes, room: Room) -> None:
     _whole_sessions(routes, room)
     _nodes(routes, room)
+    _thumbs(routes, room)
     _files(routes, room)
 
 
@@ -95,6 +96,7 @@ def _whole_sessions(routes: Routes, room: Room) -> None:
     @routes.http("DELETE", "/api/sessions/{id}", who=TOKEN, tags=["sessions"], summary="Delete a session")
     def delete(id: str, http: Http) -> Any:
         store.delete(identity_of(http).owner, id)
+        room.thumbs.forget(identity_of(http).owner, id)
         return Response(status_code=204)
 
     @routes.http("GET", "/api/search", who=TOKEN, tags=["sessions"], summary="Sessions and nodes in which all the words are found")
@@ -143,7 +145,15 @@ def _nodes(routes: Routes, room: Room) -> None:
     @routes.http(
         "GET", "/api/sessions/{id}/nodes/{node}/given/{slot}", who=TOKEN, tags=["sessions"], summary="A picture that was given, as PNG"
     )
-    def see_given(id: str, node: str, slot: str, http: Http, part: str = Query(default="", max_length=100)) -> Any:
+    def see_given(
+        id: str,
+        node: str,
+        slot: str,
+        http: Http,
+        part: str = Query(default="", max_length=100),
+        max_side: int = Query(default=0, ge=0, le=2**15),
+    ) -> Any:
+        """With `max_side`, at most that long; X-Page says "width height" of the whole."""
         from gesso.media.picture import encode_png
 
         value = store.state(identity_of(http).owner, id, node).values.get(slot)
@@ -151,7 +161,9 @@ def _nodes(routes: Routes, room: Room) -> None:
         chosen = arrays.get(part or next(iter(arrays), ""))
         if chosen is None:
             raise GessoError("holds no such picture", where=slot, fix="one of " + (", ".join(arrays) or "none"))
-        return Response(encode_png(_seen(chosen), compress_level=3), media_type="image/png", headers=download(f"{slot}.png") | LASTING)
+        seen = _seen(chosen) if not max_side else smaller(_seen(chosen), max_side)
+        page = {"X-Page": f"{chosen.shape[1]} {chosen.shape[0]}"}
+        return Response(encode_png(seen, compress_level=3), media_type="image/png", headers=download(f"{slot}.png") | LASTING | page)
 
     @routes.http(
         "PATCH", "/api/sessions/{id}/nodes/{node}", who=TOKEN, max_body=65_536, reads=Mark, tags=["sessions"], summary="Name a node"
@@ -195,6 +207,32 @@ def _nodes(routes: Routes, room: Room) -> None:
     @routes.http("GET", "/api/sessions/{id}/compare", who=TOKEN, tags=["sessions"], summary="What node b has otherwise than node a")
     def compare(id: str, http: Http, a: str = Query(max_length=100), b: str = Query(max_length=100)) -> Any:
         return JSONResponse({"differences": store.compare(identity_of(http).owner, id, a, b)})
+
+
+def _thumbs(routes: Routes, room: Room) -> None:
+    store, thumbs = room.sessions, room.thumbs
+
+    @routes.http("GET", "/api/sessions/{id}/thumbs/{node}", who=TOKEN, tags=["sessions"], summary="A node small, as PNG; 204 where none is")
+    async def thumb(id: str, node: str, http: Http, make: bool = True) -> Any:
+        """`make=false` gives only what is there already."""
+        owner = identity_of(http).owner
+
+        def look() -> tuple[bytes | None, bool]:
+            store.node(owner, id, node)
+            kept = thumbs.find(owner, id, node)
+            return kept, kept is None and make and not store.missing(owner, id, node)
+
+        png, wanted = await asyncio.to_thread(look)
+        if wanted:
+            request = await asyncio.to_thread(store.request, owner, id, node)
+            name = first_picture(room.catalogue.card(request.recipe))
+            if name is not None:
+                work = room.work(request, ("thumbs", owner))
+                result = await made(http, room, room.renderer.submit(owner, ("thumbs", owner), work))
+                png = await asyncio.to_thread(lambda: thumbs.put(owner, id, node, pixels_of(result, name)))
+        if png is None:
+            return Response(status_code=204, headers={"Cache-Control": "no-store"})
+        return Response(png, media_type="image/png", headers=LASTING)
 
 
 LASTING = {"Cache-Control": "private, max-age=3600"}  # a node never changes
