@@ -49,6 +49,7 @@ class Slot(BaseModel):
     help: Words = {}
     required: bool = False
     network: bool = True  # False: hard rules alone read it, no port is made of it
+    stays: bool = False  # what was given is still seen in what is made: a drawn line, a part that is kept
     drop: float = Field(default=0.0, ge=0, le=1)  # how often training leaves it out
     options: Mapping[str, Any] = {}
 

@@ -71,7 +71,7 @@ def test_what_the_package_imports_is_declared():
     import ast
     import sys
 
-    called = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "resvg_py": "resvg-py"}
+    called = {"PIL": "pillow", "c2pa": "c2pa-python", "skimage": "scikit-image", "sklearn": "scikit-learn", "resvg_py": "resvg-py"}
     imported: set[str] = set()
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

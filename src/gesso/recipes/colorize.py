@@ -72,12 +72,12 @@ CARD = Card(
         "ko": "선화에 밑색을 깔아 줍니다. 신경망이 색을 제안하고, 색은 선을 넘지 않으며, 직접 칠한 색이 언제나 우선합니다.",
     },
     conditions=(
-        Slot(name="sketch", kind=Sketch, required=True),
+        Slot(name="sketch", kind=Sketch, required=True, stays=True),
         Slot(name="hints", kind=Hints),
         Slot(name="paper", kind=Strokes, network=False, options={"clears": ("hints",)}),
         Slot(name="cuts", kind=Strokes, network=False, options={"gestures": ("bridge", "split")}),
         Slot(name="joins", kind=Strokes, network=False, options={"gestures": ("join",)}),
-        Slot(name="keep", kind=Known, network=False, options={"channels": 3}),
+        Slot(name="keep", kind=Known, network=False, stays=True, options={"channels": 3}),
     ),
     outputs=(
         Out(name="image", medium="picture", help={"en": "flats under the line, the sketch's size", "ko": "선 아래 밑색, 선화와 같은 크기"}),

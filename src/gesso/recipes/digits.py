@@ -61,7 +61,7 @@ CARD = Card(
     },
     conditions=(
         Slot(name="label", kind=Label, options={"classes": CLASSES}, drop=0.1),
-        Slot(name="known", kind=Known, options={"size": SIZE, "channels": 1}, drop=0.7),
+        Slot(name="known", kind=Known, options={"size": SIZE, "channels": 1}, drop=0.7, stays=True),
     ),
     outputs=(
         Out(name="image", medium="picture", help={"en": "the digit, 28×28, white on black", "ko": "숫자 그림, 28×28, 검은 바탕에 흰 글씨"}),

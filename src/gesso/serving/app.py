@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from gesso import __version__
 from gesso.errors import GessoError
-from gesso.serving import images, live, make, page, sessions
+from gesso.serving import credentials, images, live, make, page, sessions
 from gesso.serving.guard import Guard
 from gesso.serving.refusal import Refused, answer
 from gesso.serving.room import Room
@@ -25,7 +25,7 @@ from gesso.serving.routes import Routes
 from gesso.serving.settings import Settings
 
 THREADS = 64
-MORE = (make.register, sessions.register, live.register, images.register)
+MORE = (make.register, sessions.register, live.register, images.register, credentials.register)
 
 
 def create_app(
@@ -44,6 +44,7 @@ def create_app(
         # Slow uploads of one must not keep the edits of others waiting for a thread.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         room.decoder.start()
+        asyncio.get_running_loop().run_in_executor(None, room.marker.told)  # started before the first output waits for it
         yield
         room.close()
 

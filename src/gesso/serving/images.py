@@ -23,7 +23,7 @@ from gesso.request import MAX_SEED
 from gesso.serving.decode import data_url_of
 from gesso.serving.guard import TOKEN, identity_of
 from gesso.serving.make import form_of, made
-from gesso.serving.outputs import first_picture, png_of
+from gesso.serving.outputs import first_picture, handed
 from gesso.serving.refusal import Refused
 from gesso.serving.room import Room
 from gesso.serving.routes import PICTURE_BODY, Routes, as_model, read_json
@@ -118,13 +118,14 @@ async def answer(http: Http, room: Room, asked: Ask, pictures: dict[str, Any]) -
     for number in range(asked.n):
         request = await asyncio.to_thread(room.given.request, owner, {**wish, "seed": asked.seed + number})
         result = await made(http, room, room.renderer.submit(owner, ("http", owner), room.work(request, ("http", owner))))
-        png = await asyncio.to_thread(png_of, result, result.shown)
+        file = await asyncio.to_thread(handed, room.marker, result, result.shown)
+        said = {} if file.unsigned is None else {"unsigned": file.unsigned}
         if asked.response_format == "b64_json":
-            data.append({"b64_json": base64.b64encode(png).decode("ascii")})
+            data.append({"b64_json": base64.b64encode(file.data).decode("ascii"), **said})
         else:
             pixels = result.outputs[result.shown]
-            item = await asyncio.to_thread(room.keep.put, owner, "output", png, size=(pixels.shape[1], pixels.shape[0]))
-            data.append({"url": f"{http.url.scheme}://{http.headers['host']}/api/outputs/{item.id}"})
+            item = await asyncio.to_thread(room.keep.put, owner, "output", file.data, size=(pixels.shape[1], pixels.shape[0]))
+            data.append({"url": f"{http.url.scheme}://{http.headers['host']}/api/outputs/{item.id}", **said})
     return {"created": int(time.time()), "data": data}
 
 

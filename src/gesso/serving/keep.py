@@ -31,7 +31,7 @@ class Item(NamedTuple):
 
     @property
     def content_type(self) -> str:
-        return {"png": "image/png", "json": "application/json"}[self.suffix]
+        return {"png": "image/png", "json": "application/json", "c2pa": "application/c2pa"}[self.suffix]
 
     def to_json(self) -> dict[str, object]:
         sides = {} if self.width is None else {"width": self.width, "height": self.height}

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gesso.errors import GessoError, Stopped
 from gesso.request import MAX_SEED
+from gesso.serving.credentials import file_answer
 from gesso.serving.guard import OPEN, TOKEN, identity_of
-from gesso.serving.outputs import TYPES, file_of, first_layers, first_picture, keep_result
+from gesso.serving.outputs import TYPES, first_layers, first_picture, handed, keep_result
 from gesso.serving.refusal import TooLarge
 from gesso.serving.render import Ticket
 from gesso.serving.room import Room
@@ -98,9 +99,9 @@ def register(routes: Routes, room: Room) -> None:
             raise GessoError(f"{card.name} makes no {'picture' if format == 'png' else 'layers'}", where="Accept", fix="application/json")
         result = await made(http, room, room.renderer.submit(owner, ("http", owner), room.work(request, ("http", owner))))
         if format is not None and name is not None:
-            data, kind = await asyncio.to_thread(file_of, result, name, format)
-            return Response(data, media_type=kind, headers=download(f"gesso.{format}"))
-        outputs = await asyncio.to_thread(keep_result, room.keep, owner, result)
+            file = await asyncio.to_thread(handed, room.marker, result, name, format)
+            return file_answer(room, owner, file, download(f"gesso.{format}"))
+        outputs = await asyncio.to_thread(keep_result, room.keep, owner, result, room.marker)
         return {"outputs": outputs, "record": result.record.to_json()}
 
     @routes.http("GET", "/api/outputs/{id}", who=TOKEN, tags=["make"], summary="Something that was made, with its record inside")
@@ -109,7 +110,7 @@ def register(routes: Routes, room: Room) -> None:
 
     @routes.http("GET", "/api/health", who=OPEN, tags=["watch"], summary="Whether the server is alive")
     def health() -> Any:
-        return {"status": "ok"}
+        return {"status": "ok", "signing": room.marker.state}
 
     @routes.http("GET", "/api/metrics", who=TOKEN, tags=["watch"], summary="Counters, as Prometheus reads them")
     def metrics() -> Any:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gesso.card import Card
 from gesso.errors import GessoError
+from gesso.marking.marker import Marker
+from gesso.marking.order import Branch, Format, order_of
 from gesso.media.picture import encode_png
 from gesso.record import KEYWORD, encoded, plain
-from gesso.serving.keep import Item, Keep
+from gesso.serving.keep import Keep
 
 if TYPE_CHECKING:
     from gesso.verbs.result import Result
 
 MOST_INLINE = 65_536  # bytes of JSON inside an answer
 MOST_LABELS = 2**24
-TYPES = {"png": "image/png", "ora": "image/openraster", "psd": "image/vnd.adobe.photoshop"}
+TYPES: dict[str, Format] = {"png": "image/png", "ora": "image/openraster", "psd": "image/vnd.adobe.photoshop"}
 
 
 def medium_of(card: Card, name: str) -> str:
@@ -63,8 +65,43 @@ def png_of(result: Result, name: str, index: int = 0, *, clean: bool = False, ma
     return encode_png(pixels, None if clean else texts_of(result), dpi=dpi, srgb=is_picture, compress_level=4)
 
 
-def file_of(result: Result, name: str, format: str, index: int = 0, *, clean: bool = False, max_side: int = 0) -> tuple[bytes, str]:
-    """An output as a file and its content type: the one way in which pictures leave. `format` is png, or ora or psd for layers."""
+class Handed(NamedTuple):
+    """A file as it leaves: its bytes and content type, its manifest where the format has no place for one, and why it is `unsigned`."""
+
+    data: bytes
+    kind: Format
+    beside: bytes | None = None
+    unsigned: str | None = None
+
+
+CLEAN = "a clean copy was asked for"
+
+
+def handed(
+    marker: Marker,
+    result: Result,
+    name: str,
+    format: str = "png",
+    index: int = 0,
+    *,
+    clean: bool = False,
+    max_side: int = 0,
+    branch: Branch | None = None,
+) -> Handed:
+    """An output as a file: the one way in which what was made leaves, and so the one place where it is marked.
+
+    `format` is png, or ora or psd for layers. Only a `clean` copy goes without record and marks; where the signer fails, the file
+    keeps its record and `unsigned` says why it has no more.
+    """
+    data, kind = file_of(result, name, format, index, clean=clean, max_side=max_side)
+    if clean:
+        return Handed(data, kind, unsigned=CLEAN)
+    marked = marker.mark(order_of(result.card, result.request, result.record, name, kind, branch), data)
+    return Handed(marked.data, kind, marked.beside, marked.why)
+
+
+def file_of(result: Result, name: str, format: str, index: int = 0, *, clean: bool = False, max_side: int = 0) -> tuple[bytes, Format]:
+    """An output as a file without a signature, and its content type; `handed` is what may leave."""
     if format == "png":
         return png_of(result, name, index, clean=clean, max_side=max_side), TYPES["png"]
     from gesso.media.ora import encode_ora
@@ -99,8 +136,11 @@ def smaller(pixels: np.ndarray, max_side: int, *, exact: bool = False) -> np.nda
     )
 
 
-def keep_result(keep: Keep, owner: str, result: Result) -> dict[str, Any]:
-    """The outputs by name, kept: {"id", "medium", "width", "height"}, a list of those, or {"medium", "value"}."""
+def keep_result(keep: Keep, owner: str, result: Result, marker: Marker) -> dict[str, Any]:
+    """The outputs by name, marked and kept: {"id", "medium", "width", "height"}, a list of those, or {"medium", "value"}.
+
+    One that is kept without a signature says why under "unsigned".
+    """
     told: dict[str, Any] = {}
     for out in result.card.outputs:
         if out.name not in result.outputs:
@@ -108,20 +148,22 @@ def keep_result(keep: Keep, owner: str, result: Result) -> dict[str, Any]:
         value = result.outputs[out.name]
         several = isinstance(value, tuple) and out.medium == "pictures"
         if several:
-            items = [_kept(keep, owner, result, out.name, out.medium, index).to_json() for index in range(len(value))]
+            items = [_kept(keep, owner, result, marker, out.name, out.medium, index) for index in range(len(value))]
             told[out.name] = {"medium": out.medium, "items": items}
         elif out.medium == "layers":
             told[out.name] = {"medium": out.medium, "formats": [TYPES["ora"], TYPES["psd"]]}  # asked for by Accept
         elif _is_seen(value, out.medium):
-            told[out.name] = _kept(keep, owner, result, out.name, out.medium, 0).to_json()
+            told[out.name] = _kept(keep, owner, result, marker, out.name, out.medium, 0)
         else:
             told[out.name] = {"medium": out.medium, "value": _inline(plain(value), out.name)}
     return told
 
 
-def _kept(keep: Keep, owner: str, result: Result, name: str, medium: str, index: int) -> Item:
+def _kept(keep: Keep, owner: str, result: Result, marker: Marker, name: str, medium: str, index: int) -> dict[str, Any]:
     pixels = pixels_of(result, name, index)
-    return keep.put(owner, "output", png_of(result, name, index), medium=medium, size=(pixels.shape[1], pixels.shape[0]))
+    file = handed(marker, result, name, index=index)
+    told = keep.put(owner, "output", file.data, medium=medium, size=(pixels.shape[1], pixels.shape[0])).to_json()
+    return told if file.unsigned is None else told | {"unsigned": file.unsigned}
 
 
 def _is_seen(value: Any, medium: str) -> bool:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
+from gesso.marking.home import SIGNING
+from gesso.marking.marker import Marker
 from gesso.serving.access import Access
 from gesso.serving.catalogue import Catalogue
 from gesso.serving.count import Counts
@@ -34,6 +36,7 @@ class Room:
         self.counts = Counts()
         self.catalogue = Catalogue(settings)
         self.keep = Keep(settings.home / "kept", self.database, settings.limits)
+        self.marker = Marker(settings.home / SIGNING, on=settings.sign)
         self.decoder = Decoder(settings.limits)
         self.given = Given(self.catalogue, self.keep, self.decoder)
         self.sessions = Store(settings.home / "sessions.sqlite", cards=self.catalogue.card)
@@ -50,6 +53,7 @@ class Room:
     def close(self) -> None:
         self.renderer.close()
         self.decoder.close()
+        self.marker.close()
         self.sessions.close()
         self.thumbs.close()
         self.database.close()

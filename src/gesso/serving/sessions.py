@@ -14,9 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
+from gesso.marking.order import Branch
+from gesso.serving.credentials import file_answer, lasts
 from gesso.serving.guard import TOKEN, identity_of
 from gesso.serving.make import download, made
-from gesso.serving.outputs import file_of, first_picture, medium_of, pixels_of, smaller
+from gesso.serving.outputs import first_picture, handed, medium_of, pixels_of, smaller
 from gesso.serving.room import Room
 from gesso.serving.routes import Routes, body_of, read_json
 
@@ -201,8 +203,13 @@ def _nodes(routes: Routes, room: Room) -> None:
         request = await asyncio.to_thread(store.request, owner, id, node)
         medium_of(room.catalogue.card(request.recipe), output)
         result = await made(http, room, room.renderer.submit(owner, ("http", owner), room.work(request, ("session", id))))
-        data, kind = await asyncio.to_thread(file_of, result, output, format, index, clean=clean, max_side=max_side)
-        return Response(data, media_type=kind, headers=download(f"{request.recipe}.{format}") | LASTING)
+
+        def leave() -> Any:
+            branch = None if clean else Branch.of(id, store.branch(owner, id, node))
+            file = handed(room.marker, result, output, format, index, clean=clean, max_side=max_side, branch=branch)
+            return file_answer(room, owner, file, download(f"{request.recipe}.{format}") | (LASTING if lasts(file) else {}))
+
+        return await asyncio.to_thread(leave)
 
     @routes.http("GET", "/api/sessions/{id}/compare", who=TOKEN, tags=["sessions"], summary="What node b has otherwise than node a")
     def compare(id: str, http: Http, a: str = Query(max_length=100), b: str = Query(max_length=100)) -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gesso.errors import GessoError
+from gesso.marking.home import default_home
 from gesso.media.budget import DEFAULT, Budget
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -42,14 +43,6 @@ class Limits:
     lines_kept: int = 8  # drawings whose unchanging parts are held in memory
 
 
-def default_home() -> Path:
-    """GESSO_HOME, or the folder that this system keeps for programs' data."""
-    if os.environ.get("GESSO_HOME"):
-        return Path(os.environ["GESSO_HOME"]).expanduser()
-    data = os.environ.get("XDG_DATA_HOME")
-    return (Path(data) if data and os.path.isabs(data) else Path.home() / ".local" / "share") / "gesso"
-
-
 def default_tokens() -> dict[str, str]:
     """One owner, "me", whose token GESSO_TOKEN says, or the dice."""
     return {"me": os.environ.get("GESSO_TOKEN") or secrets.token_urlsafe(32)}
@@ -61,7 +54,7 @@ class Settings:
     `weights` {recipe's name: file} where the shipped ones are not meant.
 
     `names` are further host names under which a proxy with TLS shows this server. A `host` that other machines can reach is
-    refused without `behind_proxy`.
+    refused without `behind_proxy`. Without `sign` outputs leave unsigned, and each answer, the health and the page say so.
     """
 
     home: Path = field(default_factory=default_home)
@@ -73,6 +66,7 @@ class Settings:
     names: Sequence[str] = ()
     behind_proxy: bool = False
     limits: Limits = field(default_factory=Limits)
+    sign: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.port <= 65535:

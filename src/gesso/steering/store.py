@@ -166,6 +166,11 @@ class Store:
         self.session(owner, session)
         return tuple(map(node_of, self._table.rows(f"{NODE} WHERE owner = ? AND session = ? ORDER BY number", (owner, session))))
 
+    def branch(self, owner: str, session: str, node: str) -> tuple[str, ...]:
+        """The ids of the nodes from the root to this one."""
+        self.node(owner, session, node)
+        return tuple(reversed(self._path(owner, session, node, self.session(owner, session).root)))
+
     def state(self, owner: str, session: str, node: str | None = None) -> State:
         """What the edits up to a node (None: the head) have come to; `missing` may still be needed for a request."""
         found = self.session(owner, session)

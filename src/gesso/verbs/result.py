@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gesso.errors import GessoError
+from gesso.marking.order import ORA, PNG, PSD, Branch, Format, order_of
 from gesso.media.density import Dpi
 from gesso.media.file import write_atomic
 from gesso.media.layers import RGB, Layered, layered
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from gesso.card import Card
+    from gesso.marking.marker import Marked, Marker
     from gesso.record import Record
     from gesso.request import Request
 
 
 LAYERED = (".ora", ".psd")
+FORMATS: dict[str, Format] = {".png": PNG, ".ora": ORA, ".psd": PSD}
 
 
 class Result:
@@ -107,17 +110,34 @@ class Result:
         told = {"outputs": self.values() | pictures, "record": self.record.to_json()}
         return encoded(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
 
-    def save(self, path: str | Path, name: str | None = None) -> Path:
+    def save(self, path: str | Path, name: str | None = None, *, mark: Marker | None = None) -> Path:
         """Write a picture (`name`, or the first) and the record into a .png, or all outputs and the record into a .json.
 
-        A result with layers is written into an .ora or a .psd as well. Whole or not at all; folders are made.
+        A result with layers is written into an .ora or a .psd as well. Whole or not at all; folders are made. With `mark` the file is
+        signed (a .psd by a .c2pa beside it), or not written: GessoError says why it could not be.
         """
         target = Path(path)
         check_out(target, self.card)
-        data = self.file(target.suffix.lower(), name)
+        kind, beside = target.suffix.lower(), None
+        if mark is None:
+            data = self.file(kind, name)
+        else:
+            data, beside, why = self.marked(kind, mark, name)
+            if why is not None:
+                raise GessoError(f"it could not be signed: {why}", where=target, fix="save it unsigned: without --mark")
         make_folder(target.parent)
+        if beside is not None:
+            write_atomic(target.with_suffix(".c2pa"), beside)
         write_atomic(target, data)
         return target
+
+    def marked(self, kind: str, marker: Marker, name: str | None = None, *, branch: Branch | None = None) -> Marked:
+        """What `file` gives, signed as content credentials: see `gesso.marking`. Files that are no pictures carry none."""
+        if kind not in FORMATS:
+            raise GessoError(f"{kind} carries no content credentials", where="--mark", fix="one of " + ", ".join(FORMATS))
+        first = next((out.name for out in self.card.outputs if out.medium == "layers"), None) if kind in LAYERED else self.shown
+        data = self.file(kind, name)  # refuses what there is not
+        return marker.mark(order_of(self.card, self.request, self.record, name or first or "", FORMATS[kind], branch), data)
 
     def file(self, kind: str, name: str | None = None) -> bytes:
         """What `save` writes into a file with this ending: .png, .json, .ora or .psd."""

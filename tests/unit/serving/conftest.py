@@ -47,8 +47,11 @@ def make_app(tmp_path: Path) -> Iterator[Callable[..., FastAPI]]:
 
     def make(**more: Any) -> FastAPI:
         app_more = {name: more.pop(name) for name in ("pages", "extend") if name in more}
-        limits = Limits(**more.pop("limits", {}))
-        app = create_app(Settings(**{"home": tmp_path / "home", "tokens": TOKENS, "recipes": [DOTS], "limits": limits, **more}), **app_more)
+        quiet = {"limits": Limits(**more.pop("limits", {})), "sign": False}
+        app = create_app(
+            Settings(**{"home": tmp_path / "home", "tokens": TOKENS, "recipes": [DOTS], **quiet, **more}),
+            **app_more,
+        )
         made.append(app)
         return app
 

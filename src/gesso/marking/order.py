@@ -1,0 +1,102 @@
+"""What is to be said of one output: facts alone, from which the signer makes the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from gesso.card import Card
+from gesso.conditions.condition import Condition
+from gesso.record import HASH, NAME, Record, condition_hash
+from gesso.request import Request
+
+Format = Literal["image/png", "image/openraster", "image/vnd.adobe.photoshop"]
+PNG: Final = "image/png"
+ORA: Final = "image/openraster"
+PSD: Final = "image/vnd.adobe.photoshop"
+MOST_NODES: Final = 1000  # of a branch that are named; a manifest is no place for megabytes
+ID = r"^[A-Za-z0-9_-]{1,100}$"
+Id = Annotated[str, Field(pattern=ID)]
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Input(_Fact):
+    """A picture that a person gave: the condition, its kind, its JSON's hash as records have it, and whether it stays visible."""
+
+    condition: str = Field(pattern=NAME)
+    kind: str = Field(pattern=NAME)
+    sha256: str = Field(pattern=HASH)
+    stays: bool = False
+
+
+class Branch(_Fact):
+    """Where in a session it was made: the ids of the nodes from the root (of a long branch, the root and the last ones)."""
+
+    session: Id
+    nodes: tuple[Id, ...] = Field(max_length=MOST_NODES)
+    num_nodes: int = Field(ge=1)
+
+    @classmethod
+    def of(cls, session: str, nodes: Sequence[str]) -> Self:
+        """`nodes` from the root to the one that was made."""
+        named = nodes if len(nodes) <= MOST_NODES else [nodes[0], *nodes[1 - MOST_NODES :]]
+        return cls(session=session, nodes=tuple(named), num_nodes=len(nodes))
+
+
+class Order(_Fact):
+    """One file to be signed. It has no field in which a source other than a model, or an author, could be claimed."""
+
+    format: Format
+    output: str = Field(pattern=NAME)
+    recipe: str = Field(pattern=NAME)
+    preset: str = Field(default="", max_length=100)
+    weights: dict[Annotated[str, Field(pattern=NAME)], Annotated[str, Field(pattern=HASH)]] = Field(default_factory=dict, max_length=100)
+    gesso: str = Field(max_length=60)
+    time: str = Field(default="", max_length=60)
+    request: str = Field(pattern=HASH)
+    record: str = Field(pattern=HASH)
+    pixels: str | None = Field(default=None, pattern=HASH)  # the output's digest in the record
+    inputs: tuple[Input, ...] = Field(default=(), max_length=100)
+    branch: Branch | None = None
+
+
+def order_of(card: Card, request: Request, record: Record, output: str, format: Format, branch: Branch | None = None) -> Order:
+    """The facts of an output that was just made. `request` hashes what was asked, each condition standing in it as its own hash;
+    `record` hashes the text that the file itself carries."""
+    hashes = {name: condition_hash(value) for name, value in record.request.conditions.items()}
+    hashes |= {name: left.sha256 for name, left in record.left.items()}
+    digest = record.output.get(output)
+    return Order(
+        format=format,
+        output=output,
+        recipe=card.name,
+        preset=record.request.preset,
+        weights=record.request.weights,
+        gesso=record.gesso,
+        time=record.made.time,
+        request=condition_hash(record.request.model_dump(mode="json") | {"conditions": hashes}),
+        record=hashlib.sha256(record.text().encode()).hexdigest(),
+        pixels=None if digest is None else digest.sha256,
+        inputs=tuple(
+            Input(condition=slot.name, kind=slot.kind.kind, sha256=hashes[slot.name], stays=slot.stays)
+            for slot in card.conditions
+            if slot.name in hashes and is_picture(request.conditions[slot.name])
+        ),
+        branch=branch,
+    )
+
+
+def is_picture(value: Condition) -> bool:
+    """Whether it holds pixels (uint8 [h w] or [h w c]): dots, strokes, labels and masks alone are no media."""
+    return any(_are_pixels(getattr(value, name)) for name in type(value).model_fields)
+
+
+def _are_pixels(one: Any) -> bool:
+    return isinstance(one, np.ndarray) and one.dtype == np.uint8 and one.ndim in (2, 3)

@@ -1,0 +1,141 @@
+"""What a file's manifest says, whether it is intact, and whether this machine's own key signed it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from gesso.errors import GessoError, MissingExtra
+from gesso.marking.manifest import GENERATION
+from gesso.media.budget import DEFAULT
+from gesso.media.file import read_bytes, shown
+from gesso.media.png import SIGNATURE, chunks
+
+# Nothing is fetched, whatever address a stranger's manifest names.
+OFFLINE: Final[dict[str, Any]] = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
+KINDS = ((b"\x89PNG", "image/png"), (b"PK\x03\x04", "zip"), (b"\xff\xd8\xff", "image/jpeg"), (b"8BPS", "image/vnd.adobe.photoshop"))
+UNTRUSTED = "signingCredential.untrusted"
+CERTIFICATES = "certificates"
+INGREDIENT = ("title", "relationship", "instance_id")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A file's manifest. `state`: "absent" (which never means "real"), "intact", or "broken": changed since it was signed.
+
+    `failures` are C2PA's codes of what is broken. `signer` is what the certificate says of itself; `own` is the fingerprint of this
+    machine's key where it was that, and `retired` says when and why that was given up. `says` is the manifest's JSON.
+    """
+
+    state: Literal["absent", "intact", "broken"]
+    failures: tuple[str, ...] = ()
+    signer: str = ""
+    own: str = ""
+    retired: str = ""
+    source_types: tuple[str, ...] = ()
+    ingredients: tuple[dict[str, Any], ...] = ()
+    generation: dict[str, Any] | None = None
+    says: dict[str, Any] = field(default_factory=dict)
+
+
+def read_manifest(path: Path | str, *, folder: Path | None = None, beside: Path | str | None = None) -> Seen:
+    """What a file says of itself. `beside` is its manifest's file, by default the one of its name with .c2pa, where there is one;
+    `folder` is where this machine's signer keeps its certificates."""
+    source = Path(path)
+    data = read_bytes(source, DEFAULT.max_bytes)
+    manifest = Path(beside) if beside is not None else source.with_suffix(".c2pa")
+    apart = read_bytes(manifest, DEFAULT.max_bytes) if beside is not None or (manifest.is_file() and manifest != source) else None
+    return manifest_in(data, apart, folder=folder, where=shown(source))
+
+
+def manifest_in(data: bytes, beside: bytes | None = None, *, folder: Path | None = None, where: object = None) -> Seen:
+    """As `read_manifest`, of bytes. GessoError where it cannot be told, MissingExtra without c2pa."""
+    read = _read(data, beside, OFFLINE, where)
+    if read is None:
+        return Seen("absent")
+    told, failures = read
+    active = told.get("manifests", {}).get(told.get("active_manifest"), {})
+    signature = active.get("signature_info") or {}
+    own, retired = "", ""
+    if not set(failures) - {UNTRUSTED}:
+        own, retired = _own(data, beside, folder)
+    assertions = [one for one in active.get("assertions", ()) if isinstance(one, dict)]
+    acts = [act for one in assertions if str(one.get("label", "")).startswith("c2pa.actions") for act in _actions(one)]
+    return Seen(
+        state="broken" if set(failures) - {UNTRUSTED} else "intact",
+        failures=tuple(code for code in failures if code != UNTRUSTED),
+        signer=", ".join(str(signature[name]) for name in ("common_name", "issuer") if signature.get(name)),
+        own=own,
+        retired=retired,
+        source_types=tuple(dict.fromkeys(str(act["digitalSourceType"]) for act in acts if act.get("digitalSourceType"))),
+        ingredients=tuple({name: one.get(name) for name in INGREDIENT} for one in active.get("ingredients", ())),
+        generation=next((one.get("data") for one in assertions if one.get("label") == GENERATION), None),
+        says=told,
+    )
+
+
+def certificates(folder: Path) -> Iterator[dict[str, Any]]:
+    """This machine's keys, present and retired: {"fingerprint", "since", "chain"} and, of a retired one, {"retired", "reason"}."""
+    place = folder / CERTIFICATES
+    for path in sorted(place.glob("*.json")) if place.is_dir() else ():
+        try:
+            told = json.loads(read_bytes(path, 65_536))
+        except (GessoError, ValueError):
+            continue
+        if isinstance(told, dict) and isinstance(told.get("chain"), str) and told.get("fingerprint") == path.stem:
+            yield told
+
+
+def _own(data: bytes, beside: bytes | None, folder: Path | None) -> tuple[str, str]:
+    """The fingerprint of the own key that signed it, proved by its root and not by a name; and when and why it was retired."""
+    for one in certificates(folder) if folder is not None else ():
+        root = "-----BEGIN" + one["chain"].rpartition("-----BEGIN")[2]
+        read = _read(data, beside, OFFLINE | {"trust": {"user_anchors": root}}, None)
+        if read is not None and not read[1]:
+            why = f"{one['retired']}: {one.get('reason', '')}" if one.get("retired") else ""
+            return one["fingerprint"], why
+    return "", ""
+
+
+def _read(data: bytes, beside: bytes | None, settings: dict[str, Any], where: object) -> tuple[dict[str, Any], list[str]] | None:
+    """The manifest store's JSON and C2PA's codes of failure; None where there is none."""
+    import io
+
+    try:
+        import c2pa
+    except ImportError as error:
+        raise MissingExtra("c2pa-python", "studio", purpose="reading content credentials") from error
+    kind = next((kind for start, kind in KINDS if data.startswith(start)), None)
+    if kind is None:
+        raise GessoError("manifests are read of .png, .ora, .psd and .jpg", where=where, fix="give a picture")
+    try:
+        failures = [] if _checksums_hold(data) else ["png.checksum"]
+        with c2pa.Context.from_dict(settings) as context, c2pa.Reader(kind, io.BytesIO(data), beside, context) as reader:
+            told = json.loads(reader.json())
+            results = reader.get_validation_results() or {}
+    except c2pa.C2paError.ManifestNotFound:
+        return None
+    except c2pa.C2paError as error:
+        if beside is None and kind == "image/vnd.adobe.photoshop":
+            return None
+        return {}, [f"unreadable: {str(error)[:200]}"]
+    failures += [str(one.get("code")) for one in (results.get("activeManifest") or {}).get("failure", ())]
+    for delta in results.get("ingredientDeltas") or ():
+        failures += [str(one.get("code")) for one in (delta.get("validationDeltas") or {}).get("failure", ())]
+    if told.get("validation_state") == "Invalid" and not set(failures) - {UNTRUSTED}:
+        failures.append("invalid")
+    return told, list(dict.fromkeys(failures))
+
+
+def _checksums_hold(data: bytes) -> bool:
+    """A PNG's own: c2pa does not look at them, and a signature's padding is covered by nothing else."""
+    return not data.startswith(SIGNATURE) or all(chunk.is_intact for chunk in chunks(data))
+
+
+def _actions(assertion: dict[str, Any]) -> list[dict[str, Any]]:
+    data = assertion.get("data")
+    acts = data.get("actions") if isinstance(data, dict) else None
+    return [act for act in acts if isinstance(act, dict)] if isinstance(acts, list) else []

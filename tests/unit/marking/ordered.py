@@ -1,0 +1,57 @@
+"""Orders and files for tests of marking."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+
+from gesso.marking.order import PNG, Branch, Input, Order
+from gesso.media.picture import encode_png
+from gesso.media.png import chunks
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+
+
+def ordered(**more: Any) -> Order:
+    """An order of a picture into which a drawing went."""
+    facts: dict[str, Any] = {
+        "format": PNG,
+        "output": "image",
+        "recipe": "colorize",
+        "gesso": "0.1.0",
+        "time": "2026-11-21T10:00:00+00:00",
+        "request": A,
+        "record": B,
+        "inputs": (
+            Input(condition="sketch", kind="sketch", sha256=A, stays=True),
+            Input(condition="reference", kind="picture", sha256=C),
+        ),
+        "branch": Branch.of("session", ["root", "leaf"]),
+    }
+    return Order(**(facts | more))
+
+
+def picture(seed: int = 0, side: int = 24) -> bytes:
+    return encode_png(np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8))
+
+
+def openraster() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("mimetype", "image/openraster")
+        archive.writestr("stack.xml", "<image/>")
+        archive.writestr("mergedimage.png", picture())
+    return out.getvalue()
+
+
+def without_manifest(data: bytes) -> bytes:
+    return data[:8] + b"".join(bytes(one.whole) for one in chunks(data) if one.kind != b"caBX")
+
+
+def with_checksums(data: bytes) -> bytes:
+    """As a forger would leave it: every chunk's checksum right again."""
+    return data[:8] + b"".join(bytes(one.whole[:-4]) + zlib.crc32(one.whole[4:-4]).to_bytes(4, "big") for one in chunks(data))

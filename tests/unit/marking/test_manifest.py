@@ -1,0 +1,59 @@
+"""What is said of an output: by the facts alone, and never that a camera or a person made it."""
+
+import pytest
+from pydantic import ValidationError
+
+from gesso.marking.manifest import GENERATION, MADE_BY_MODEL, WITH_A_HAND, manifest_of, source_type
+from gesso.marking.order import MOST_NODES, Branch, Input, Order
+from unit.marking.ordered import A, B, C, ordered
+
+
+def actions(order):
+    return manifest_of(order)["assertions"][0]["data"]["actions"]
+
+
+def test_a_drawn_line_in_it_makes_it_a_composite():
+    assert source_type(ordered()) == WITH_A_HAND
+    assert source_type(ordered(inputs=(Input(condition="photo", kind="picture", sha256=A),))) == MADE_BY_MODEL
+    assert source_type(ordered(inputs=())) == MADE_BY_MODEL
+
+
+def test_what_was_given_is_an_ingredient_and_never_created_here():
+    made = manifest_of(ordered())
+    assert [(one["title"], one["relationship"]) for one in made["ingredients"]] == [("sketch", "componentOf"), ("reference", "inputTo")]
+    assert [act["action"] for act in actions(ordered())] == ["c2pa.created", "c2pa.placed"]
+    assert actions(ordered())[0]["parameters"] == {"ingredientIds": ["reference"]}
+    assert actions(ordered())[1]["parameters"] == {"ingredientIds": ["sketch"]}
+    assert "Capture" not in str(made) and "humanEdits" not in str(made)
+
+
+def test_the_recipe_and_the_branch_are_said():
+    said = next(one["data"] for one in manifest_of(ordered(weights={"model": C}))["assertions"] if one["label"] == GENERATION)
+    assert said["recipe"] == "colorize" and said["weights"] == {"model": C}
+    assert said["request"] == f"sha256:{A}" and said["record"] == f"sha256:{B}"
+    assert said["branch"] == {"session": "session", "nodes": ["root", "leaf"], "num_nodes": 2}
+
+
+def test_a_long_branch_keeps_its_root_and_its_end():
+    nodes = [f"n{number}" for number in range(MOST_NODES + 500)]
+    branch = Branch.of("s", nodes)
+    assert branch.num_nodes == len(nodes) and len(branch.nodes) == MOST_NODES
+    assert branch.nodes[0] == "n0" and branch.nodes[-1] == nodes[-1]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"},
+        {"author": "Vincent"},
+        {"format": "image/jpeg"},
+        {"record": "short"},
+        {"recipe": "../../x"},
+        {"weights": {"model": "not a hash"}},
+        {"branch": {"session": "<b>", "nodes": ["x"], "num_nodes": 1}},
+        {"inputs": [{"condition": "sketch", "kind": "sketch", "sha256": A, "relationship": "parentOf"}]},
+    ],
+)
+def test_an_order_has_no_place_for_anything_else(wrong):
+    with pytest.raises(ValidationError):
+        Order.model_validate(ordered().model_dump(mode="json") | wrong)

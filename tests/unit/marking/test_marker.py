@@ -1,0 +1,171 @@
+"""Signing through the other process: valid in c2pa's own reader, the key apart, and never silently left out."""
+
+import io
+import os
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import c2pa
+import pytest
+
+import gesso
+from gesso.marking import marker as marking
+from gesso.marking.marker import NOT_INSTALLED, OFF, Marker
+from gesso.marking.order import ORA, PSD
+from gesso.marking.reading import UNTRUSTED, certificates, manifest_in
+from gesso.marking.wire import Broken, Line
+from gesso.media.png import with_text
+from gesso.record import KEYWORD
+from unit.marking.ordered import openraster, ordered, picture, without_manifest
+
+
+def test_a_picture_is_valid_but_for_the_trust_list(marker):
+    marked = marker.mark(ordered(), picture())
+    assert marked.why is None and marked.beside is None
+    with c2pa.Reader("image/png", io.BytesIO(marked.data)) as reader:
+        assert reader.get_validation_state() == "Valid"
+        assert [one["code"] for one in reader.get_validation_results()["activeManifest"]["failure"]] == [UNTRUSTED]
+    assert without_manifest(marked.data) == picture()  # the pixels and what else was there are as they were
+
+
+def test_layers_carry_theirs_inside_or_beside(marker):
+    layers = marker.mark(ordered(format=ORA), openraster())
+    assert layers.why is None and manifest_in(layers.data).state == "intact"
+    assert zipfile.ZipFile(io.BytesIO(layers.data)).namelist()[0] == "mimetype"
+    document = b"8BPS" + picture()
+    apart = marker.mark(ordered(format=PSD), document)
+    assert apart.why is None and apart.data == document and apart.beside
+    assert manifest_in(document, apart.beside).state == "intact"
+    assert manifest_in(document).state == "absent"
+    assert manifest_in(document + b"!", apart.beside).state == "broken"
+
+
+def test_what_is_no_picture_of_ours_is_not_signed(marker):
+    signed = marker.mark(ordered(), picture()).data
+    for data, why in ((signed, "already"), (b"", "no image/png"), (b"GIF89a", "no image/png"), (picture()[:40], "cut short")):
+        marked = marker.mark(ordered(), data)
+        assert marked.data == data and marked.why and why in marked.why
+    assert "another record" in marker.mark(ordered(), with_text(picture(), {KEYWORD: "{}"})).why
+    assert marker.mark(ordered(format=ORA), b"PK\x03\x04" + bytes(300)).why
+    assert marker.mark(ordered(), picture()).why is None  # and it goes on signing
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_the_key_is_its_owners_alone(own):
+    own.told()
+    folder = own._folder
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "signer.pem").stat().st_mode) == 0o600
+    assert sorted(one.name for one in folder.iterdir()) == ["certificates", "signer.pem"]
+    for path in (folder / "certificates").iterdir():
+        assert "PRIVATE" not in path.read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_a_key_that_others_could_read_is_closed_to_them(own):
+    own.told()
+    own.close()
+    os.chmod(own._folder / "signer.pem", 0o644)
+    assert own.told()["signs"]
+    assert stat.S_IMODE((own._folder / "signer.pem").stat().st_mode) == 0o600
+
+
+def test_this_process_never_opens_the_key(tmp_path):
+    """Neither when it is made nor when it is used; asked of a process of its own, by an audit hook on every file opened."""
+    script = f"""
+import sys
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+from pathlib import Path
+from gesso.marking.marker import Marker
+from unit.marking.ordered import ordered, picture
+marker = Marker(Path({str(tmp_path)!r}) / "signing")
+assert marker.mark(ordered(), picture()).why is None
+print(any("signer.pem" in one for one in opened), "gesso.marking.key" in sys.modules, "cryptography" in sys.modules)
+marker.close()
+"""
+    paths = os.pathsep.join(one for one in sys.path if one)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths})
+    assert done.stdout.split() == ["False", "False", "False"], done.stderr
+
+
+def test_only_the_signer_knows_how_to_read_the_key():
+    package = Path(gesso.__file__).parent
+    named = [path.relative_to(package).as_posix() for path in package.rglob("*.py") if "marking.key import" in path.read_text("utf-8")]
+    assert named == ["marking/signer.py"]
+
+
+def test_a_signer_that_died_is_started_again(own):
+    assert own.mark(ordered(), picture()).why is None
+    first = own._child.pid
+    own._child.kill()
+    own._child.wait()
+    assert own.mark(ordered(), picture()).why is None
+    assert own._child.pid != first
+
+
+def test_a_signer_that_cannot_start_leaves_the_picture_and_says_so(tmp_path):
+    (tmp_path / "signing").mkdir()
+    (tmp_path / "signing" / "signer.pem").write_text("no key at all")
+    marker = Marker(tmp_path / "signing")
+    marked = marker.mark(ordered(), picture())
+    assert marked.data == picture() and "damaged" in marked.why
+    assert "damaged" in marker.mark(ordered(), picture()).why  # it rests between starts, and still says why
+    assert not marker.told()["signs"] and "damaged" in marker.told()["why"]
+    marker.close()
+
+
+def test_without_the_extra_and_when_off_it_says_so(tmp_path, monkeypatch):
+    off = Marker(tmp_path / "off", on=False)
+    assert off.mark(ordered(), picture()) == (picture(), None, OFF)
+    monkeypatch.setattr(marking, "NEEDED", ("no_such_package",))
+    bare = Marker(tmp_path / "bare")
+    assert bare.mark(ordered(), picture()) == (picture(), None, NOT_INSTALLED)
+    assert bare.told() == {"signs": False, "why": NOT_INSTALLED, "trusted": False} and bare.state == "missing"
+    assert not list(tmp_path.iterdir())  # nothing was started, nothing made
+
+
+def test_a_new_key_leaves_the_old_ones_pictures_readable(own):
+    old = own.mark(ordered(), picture()).data
+    before = own.told()["fingerprint"]
+    after = own.renew("the laptop was lost")["fingerprint"]
+    new = own.mark(ordered(), picture()).data
+    assert after != before and manifest_in(new, folder=own._folder).own == after
+    seen = manifest_in(old, folder=own._folder)
+    assert seen.state == "intact" and seen.own == before and "the laptop was lost" in seen.retired
+    assert [bool(one.get("retired")) for one in certificates(own._folder)].count(True) == 1
+
+
+def test_a_running_signer_notices_that_its_key_was_renewed(own):
+    own.told()
+    other = Marker(own._folder)
+    renewed = other.renew("tidying")["fingerprint"]
+    other.close()
+    data = own.mark(ordered(), picture()).data
+    assert manifest_in(data, folder=own._folder).own == renewed
+
+
+def test_two_at_once_end_with_one_key(tmp_path):
+    markers = [Marker(tmp_path / "signing") for _ in range(2)]
+    assert len({one.told()["fingerprint"] for one in markers}) == 1
+    for one in markers:
+        one.close()
+
+
+def test_frames_without_the_secret_or_sent_twice_are_refused():
+    sent = io.BytesIO()
+    Line(io.BytesIO(), sent, b"s" * 32).send({"a": 1}, b"data")
+    frame = sent.getvalue()
+    assert Line(io.BytesIO(frame), io.BytesIO(), b"s" * 32).receive() == ({"a": 1}, b"data")
+    with pytest.raises(Broken):
+        Line(io.BytesIO(frame), io.BytesIO(), b"t" * 32).receive()
+    twice = Line(io.BytesIO(frame + frame), io.BytesIO(), b"s" * 32)
+    twice.receive()
+    with pytest.raises(Broken):
+        twice.receive()
+    for wrong in (frame[:-1], frame[:3], b"", frame[:-1] + b"!", b"HTTP/1.1 " + frame):
+        with pytest.raises(Broken):
+            Line(io.BytesIO(wrong), io.BytesIO(), b"s" * 32).receive()
