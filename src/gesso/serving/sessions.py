@@ -239,7 +239,7 @@ def _thumbs(routes: Routes, room: Room) -> None:
                 png = await asyncio.to_thread(lambda: thumbs.put(owner, id, node, pixels_of(result, name)))
         if png is None:
             return Response(status_code=204, headers={"Cache-Control": "no-store"})
-        return Response(png, media_type="image/png", headers=LASTING)
+        return Response(png, media_type="image/png", headers=LASTING | {"Gesso-Signed": "no; a small view for the page"})
 
 
 LASTING = {"Cache-Control": "private, max-age=3600"}  # a node never changes
