@@ -19,13 +19,14 @@ from gesso import __version__
 from gesso.errors import GessoError
 from gesso.serving import credentials, images, live, make, page, sessions
 from gesso.serving.guard import Guard
+from gesso.serving.jobs import routes as jobs
 from gesso.serving.refusal import Refused, answer
 from gesso.serving.room import Room
 from gesso.serving.routes import Routes
 from gesso.serving.settings import Settings
 
 THREADS = 64
-MORE = (make.register, sessions.register, live.register, images.register, credentials.register)
+MORE = (make.register, sessions.register, live.register, images.register, credentials.register, jobs.register)
 
 
 def create_app(
@@ -45,8 +46,9 @@ def create_app(
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         room.decoder.start()
         asyncio.get_running_loop().run_in_executor(None, room.marker.told)  # started before the first output waits for it
+        await asyncio.to_thread(room.jobs.open)
         yield
-        room.close()
+        await asyncio.to_thread(room.close)
 
     app = FastAPI(
         title="Gesso", version=__version__, lifespan=life, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False

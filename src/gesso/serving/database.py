@@ -1,4 +1,4 @@
-"""The server's own SQLite file: logins, and whose the kept pictures are."""
+"""The server's own SQLite files; the first holds logins, and whose the kept pictures are."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ create index if not exists kept_of on kept (owner, kind, made);
 class Database:
     """One connection behind a lock. What `writing` has left is on the disk (WAL, synchronous FULL)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tables: str = TABLES) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.chmod(path.parent, 0o700)
             self._rows = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-            self._rows.executescript("pragma journal_mode=wal; pragma synchronous=full; pragma foreign_keys=on;" + TABLES)
+            self._rows.executescript("pragma journal_mode=wal; pragma synchronous=full; pragma foreign_keys=on;" + tables)
         except (OSError, sqlite3.Error) as error:
             raise GessoError(
                 f"the server's database cannot be opened: {error}", where=path, fix="choose another folder: GESSO_HOME"

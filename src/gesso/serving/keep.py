@@ -78,6 +78,10 @@ class Keep:
         except GessoError:
             raise Unknown(f"there is no such {kind}", where="id") from None
 
+    def path(self, owner: str, kind: Kind, id: str) -> Path:
+        """Where an item lies, for parts of this server that read it later."""
+        return self._path(self.find(owner, kind, id))
+
     def drop(self, owner: str, kind: Kind, id: str) -> None:
         self._remove(self.find(owner, kind, id))
 

@@ -14,6 +14,7 @@ from gesso.serving.count import Counts
 from gesso.serving.database import Database
 from gesso.serving.decode import Decoder
 from gesso.serving.given import Given
+from gesso.serving.jobs.desk import Desk
 from gesso.serving.keep import Keep
 from gesso.serving.render import Renderer, within
 from gesso.serving.settings import Settings
@@ -41,6 +42,7 @@ class Room:
         self.given = Given(self.catalogue, self.keep, self.decoder)
         self.sessions = Store(settings.home / "sessions.sqlite", cards=self.catalogue.card)
         self.thumbs = Thumbs(settings.home / "thumbs.sqlite")
+        self.jobs = Desk(settings, self.catalogue, self.keep, self.given)
         self.sockets: Counter[str] = Counter()
         self.renderer = Renderer(self.catalogue, settings.limits, self.counts)
 
@@ -51,6 +53,7 @@ class Room:
         return lambda stopped: self.renderer.make(request, memory, within(RENDER_SECONDS, stopped), on_output)
 
     def close(self) -> None:
+        self.jobs.close()
         self.renderer.close()
         self.decoder.close()
         self.marker.close()

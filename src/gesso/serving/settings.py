@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from gesso.errors import GessoError
 from gesso.marking.home import default_home
@@ -41,6 +42,10 @@ class Limits:
     variations: int = 8  # pictures of one request
     loaded: int = 4  # recipes held in memory
     lines_kept: int = 8  # drawings whose unchanging parts are held in memory
+    jobs_running_each: int = 1  # of one owner
+    jobs_waiting_each: int = 20  # of one owner, those that run among them
+    jobs_kept_each: int = 200  # of one owner, those that ended among them
+    job_files: int = 2000  # uploads in one job
 
 
 def default_tokens() -> dict[str, str]:
@@ -55,6 +60,8 @@ class Settings:
 
     `names` are further host names under which a proxy with TLS shows this server. A `host` that other machines can reach is
     refused without `behind_proxy`. Without `sign` outputs leave unsigned, and each answer, the health and the page say so.
+    `jobs` are done by processes of this machine ("here"), on a cluster ("ray"), or by nobody; one at a time as a rule, with few
+    threads, so that people who draw do not wait for them.
     """
 
     home: Path = field(default_factory=default_home)
@@ -65,6 +72,9 @@ class Settings:
     weights: Mapping[str, str | Path] = field(default_factory=dict)
     names: Sequence[str] = ()
     behind_proxy: bool = False
+    jobs: Literal["here", "ray", "off"] = "here"
+    jobs_at_once: int = 1
+    job_threads: int = 1
     limits: Limits = field(default_factory=Limits)
     sign: bool = True
 
@@ -77,6 +87,10 @@ class Settings:
                 where="host",
                 fix="127.0.0.1, or --behind-proxy with a proxy that speaks TLS in front, and its names",
             )
+        if self.jobs not in ("here", "ray", "off"):
+            raise GessoError(f"jobs cannot be done {self.jobs!r}", where="jobs", fix="here, ray or off")
+        if not (1 <= self.jobs_at_once <= 64 and 1 <= self.job_threads <= 256):
+            raise GessoError("is out of range", where="jobs_at_once or job_threads", fix="1 or a few more")
         if not self.tokens:
             raise GessoError("nobody could come in", where="tokens", fix="{owner: secret}")
         for owner, token in self.tokens.items():

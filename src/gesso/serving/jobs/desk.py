@@ -1,0 +1,275 @@
+"""Where jobs are handed in and asked after: rows in the store, files in a folder of the job's own."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gesso.errors import GessoError
+from gesso.media.file import read_bytes
+from gesso.serving.catalogue import Catalogue
+from gesso.serving.given import Given
+from gesso.serving.jobs.ask import Batch, Fit, Measure, Train, checked, clean_name, unknown
+from gesso.serving.jobs.store import DONE, Job, JobStore, new_id
+from gesso.serving.jobs.watch import Process, Start, Watch
+from gesso.serving.jobs.work import Plan
+from gesso.serving.keep import Keep
+from gesso.serving.refusal import harmless
+from gesso.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_POINTS = 600
+MOST_LINES = 500
+HALF_TAKEN = 3600.0  # seconds after which a folder without a row is nobody's
+TYPES = {
+    "png": "image/png", "json": "application/json", "ora": "image/openraster", "psd": "image/vnd.adobe.photoshop",
+    "safetensors": "application/octet-stream",
+}  # fmt: skip
+
+
+class Found(NamedTuple):
+    """A file that a job made: where it is, and under what name it leaves."""
+
+    path: Path
+    name: str
+
+    @property
+    def content_type(self) -> str:
+        return TYPES[self.name.rpartition(".")[2]]
+
+
+class Desk:
+    """Thread-safe; everything asks for the owner. Most of it may block: call it from a thread."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, keep: Keep, given: Given) -> None:
+        self._settings, self._catalogue, self._keep, self._given = settings, catalogue, keep, given
+        self.store = JobStore(settings.home / "jobs.sqlite", settings.limits)
+        recipes = None if settings.recipes is None else [str(one) for one in settings.recipes]
+        weights = {name: str(path) for name, path in settings.weights.items()}
+        self.plan = Plan(str(settings.home), recipes, weights, settings.job_threads)
+        self.watch = None if settings.jobs == "off" else Watch(self.store, self.plan, _start(settings), settings.jobs_at_once)
+
+    def open(self) -> None:
+        """Go on with what an earlier server left, and take away what it had not finished taking in."""
+        folder = self.settings_folder()
+        if folder.is_dir():
+            known, old = self.store.ids(), time.time() - HALF_TAKEN
+            for one in folder.iterdir():
+                if one.name not in known and one.stat().st_mtime < old:
+                    shutil.rmtree(one, ignore_errors=True)
+        if self.store.waiting():
+            self.wake()
+
+    def settings_folder(self) -> Path:
+        return self._settings.home / "jobs"
+
+    def wake(self) -> None:
+        if self.watch is not None:
+            self.watch.wake()
+
+    def close(self) -> None:
+        if self.watch is not None:
+            self.watch.close()
+        self.store.close()
+
+    def submit(self, owner: str, ask: Batch | Train | Fit | Measure) -> tuple[Job, bool]:
+        """The job, on the disk with all that it needs; and whether it is new."""
+        body = hashlib.sha256(json.dumps(ask.model_dump(mode="json"), sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()
+        known = self.store.known(owner, ask.client, body)
+        if known is not None:
+            return known, False
+        self.store.check_room(owner)
+        files = [] if isinstance(ask, Fit) else ask.files
+        if len(files) > self._settings.limits.job_files:
+            raise GessoError(f"holds {len(files)} files", where="files", fix=f"at most {self._settings.limits.job_files} at once")
+        recipe = self._catalogue.recipe(ask.recipe)
+        told = checked(self._given, recipe, owner, ask)
+        if told.get("weights"):
+            self._check_weights(owner, told["weights"], ask.recipe)
+        id = new_id()
+        told["names"] = [clean_name(one.name, number) for number, one in enumerate(files)]
+        try:
+            self._take_in(owner, id, [one.upload for one in files])
+            title = " ".join(ask.title.split()) or recipe.name
+            job = self.store.add(owner, id, ask.kind, title, told, total=len(files), client=ask.client, body=body)
+        except BaseException:
+            shutil.rmtree(self.plan.folder(id), ignore_errors=True)
+            raise
+        if job.id != id:  # the same asking came in twice at once
+            shutil.rmtree(self.plan.folder(id), ignore_errors=True)
+            return job, False
+        self.wake()
+        return job, True
+
+    def _take_in(self, owner: str, id: str, uploads: Sequence[str]) -> None:
+        """A second name for each upload, so that deleting the upload takes nothing from the job."""
+        folder = self.plan.folder(id) / "in"
+        folder.mkdir(parents=True)
+        for number, upload in enumerate(uploads):
+            try:
+                source = self._keep.path(owner, "upload", upload)
+            except GessoError as error:
+                error.where = f"files.{number}"
+                raise
+            target = folder / f"{number:05}.png"
+            try:
+                os.link(source, target)
+            except OSError:  # a disk without links
+                shutil.copyfile(source, target)
+        for place in (folder, folder.parent, folder.parent.parent):
+            _sync(place)
+
+    def _check_weights(self, owner: str, id: str, recipe: str) -> None:
+        try:
+            job = self.store.get(owner, id)
+        except GessoError:
+            raise unknown("training") from None
+        held = self.plan.folder(id) / "out" / "weights.safetensors"
+        if job.kind != "train" or self.store.ask(id)["recipe"] != recipe or not held.is_file():
+            raise GessoError("is no training of this recipe that has made weights", where="weights", fix="the id of one that has")
+
+    def drop(self, owner: str, id: str) -> None:
+        self.store.drop(owner, id)
+        shutil.rmtree(self.plan.folder(id), ignore_errors=True)
+
+    # What can be seen of a job
+
+    def told(self, owner: str, id: str) -> dict[str, Any]:
+        job = self.store.get(owner, id)
+        ask = self.store.ask(id)
+        names = ("recipe", "preset", "each", "format", "steps", "minutes", "which", "seed", "weights")
+        asked = {name: ask[name] for name in names if name in ask} | {"num_files": len(ask["names"])}
+        made = job.kind == "train" and (self.plan.folder(id) / "out" / "weights.safetensors").is_file()
+        return job.to_json(self.store.clock()) | {"asked": asked, "has_weights": made}
+
+    def lines(self, owner: str, id: str, after: int) -> dict[str, Any]:
+        """Lines of the log from the one numbered `after` on; the last few hundred where there are more."""
+        self.store.get(owner, id)
+        path = self.plan.folder(id) / "log.txt"
+        texts = read_bytes(path, 2**28).decode("utf-8", "replace").split("\n")[:-1] if path.is_file() else []
+        first = max(after, len(texts) - MOST_LINES) if after <= len(texts) else len(texts)
+        return {"lines": [harmless(text) for text in texts[first:]], "next": len(texts)}
+
+    def curve(self, owner: str, id: str) -> list[dict[str, Any]]:
+        """Numbers by name at steps, as a training or a fit logs them, thinned; stages one after another."""
+        from gesso.serving.jobs.verb import logs_of
+        from gesso.training.log import read_lines
+
+        job, ask, out = self.store.get(owner, id), self.store.ask(id), self.plan.folder(id) / "out"
+        points: list[dict[str, Any]] = []
+        if job.kind == "fit":
+            points = list(read_lines(out / "objective.jsonl"))
+        elif job.kind == "train":
+            before = 0
+            for path, steps in logs_of(self._catalogue.recipe(ask["recipe"]), ask, out):
+                points += [line | {"step": before + line["step"]} for line in read_lines(path)]
+                before += steps
+        every = max(1, -(-len(points) // MOST_POINTS))
+        kept = [point for number, point in enumerate(points) if number % every == 0 or number == len(points) - 1]
+        return [{k: v for k, v in point.items() if k == "step" or isinstance(v, (int, float))} for point in kept]
+
+    def samples(self, owner: str, id: str) -> dict[str, tuple[str, Path]]:
+        """Pictures to look at while it goes on, {id: (caption, file)}: small outputs of a batch, sheets of a training, a fit's previews."""
+        job, out = self.store.get(owner, id), self.plan.folder(id) / "out"
+        if job.kind == "batch":
+            from gesso.serving.jobs.verb import items_of
+            from gesso.verbs.batch import thumb_path
+
+            items = items_of(self.store.ask(id), self.plan.folder(id))
+            shown = ((str(number), item.name, thumb_path(out, item)) for number, item in enumerate(items))
+            return {number: (name, path) for number, name, path in shown if path.is_file()}
+        pattern = "previews/[0-9]*.png" if job.kind == "fit" else "**/samples/[0-9]*.png"
+        return {str(number): (str(int(path.stem)), path) for number, path in enumerate(sorted(out.glob(pattern)))}
+
+    def items(self, owner: str, id: str) -> list[dict[str, Any]]:
+        """What it made, each with an id to fetch it by; of a batch every drawing, with its state, and why it failed."""
+        job, out = self.store.get(owner, id), self.plan.folder(id) / "out"
+        if job.kind != "batch":
+            return [{"id": key, "name": found.name, "state": DONE} for key, found in self.files(owner, id).items()]
+        from gesso.serving.jobs.verb import items_of
+        from gesso.verbs.batch import read_journal
+
+        told, listed = read_journal(out), []
+        for number, item in enumerate(items_of(self.store.ask(id), self.plan.folder(id))):
+            line = told.get(item.target, {})
+            state = line.get("state", "waiting")
+            listed.append({"id": str(number), "name": item.name, "state": state if state in ("done", "failed") else "waiting"})
+            if state == "failed":
+                listed[-1]["why"] = harmless(line.get("why", ""))
+        return listed
+
+    def files(self, owner: str, id: str) -> dict[str, Found]:
+        """Whole files by their ids."""
+        job, ask, out = self.store.get(owner, id), self.store.ask(id), self.plan.folder(id) / "out"
+        found: dict[str, Found] = {}
+        if job.kind == "batch":
+            from gesso.serving.jobs.verb import items_of
+            from gesso.verbs.batch import SHEET, named
+
+            items = items_of(ask, self.plan.folder(id))
+            names = named([(item.name, item.path) for item in items], ask["format"])
+            found = {str(n): Found(out / item.target, name.target) for n, (item, name) in enumerate(zip(items, names, strict=True))}
+            sheets = sorted(out.glob(f"{SHEET}*.png"), key=lambda path: (len(path.name), path.name))
+            found |= {"sheet" if n == 0 else f"sheet-{n + 1}": Found(path, path.name) for n, path in enumerate(sheets)}
+        else:
+            name = {"train": "weights.safetensors", "fit": "result.png", "measure": "figures.json"}[job.kind]
+            found = {name.partition(".")[0]: Found(out / name, name)}
+        return {key: one for key, one in found.items() if one.path.is_file()}
+
+    def zipped(self, owner: str, id: str) -> Iterator[bytes]:
+        """All files as a zip, piece by piece; pictures are small already, so nothing is squeezed."""
+        import zipfile
+
+        files, sink = self.files(owner, id), _Sink()
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as held:
+            for one in files.values():
+                with contextlib.suppress(OSError):  # deleted meanwhile
+                    held.write(one.path, one.name)
+                yield sink.take()
+        yield sink.take()
+
+
+class _Sink(io.RawIOBase):
+    """A file that only grows, and gives what was written since."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._held += data
+        return len(data)
+
+    def take(self) -> bytes:
+        held, self._held = bytes(self._held), bytearray()
+        return held
+
+
+def _start(settings: Settings) -> Start:
+    if settings.jobs != "ray":
+        return Process
+    from gesso.serving.jobs.on_ray import Cluster
+
+    return Cluster(settings.home).start
+
+
+def _sync(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,272 @@
+"""Jobs and leases in one SQLite file: nothing that was acknowledged is lost at a kill, and nothing is done by two.
+
+A job that is taken stays in its table; beside it lies a lease that runs out unless it is renewed, and then the job is taken again.
+Each taking counts the job's token up, and whoever comes with an older one (a worker that was asleep) changes nothing any more.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gesso.serving.database import Database
+from gesso.serving.refusal import Refused, TooMany, Unknown
+from gesso.serving.settings import Limits
+
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
+STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
+LEASE = 20.0  # seconds that a worker may be silent
+DEATHS = 3  # how often in a row a job may take its worker along without having come any farther
+RETRY = 30  # seconds after which a refused job may be tried again
+
+TABLES = """
+create table if not exists jobs (
+    id text primary key, owner text not null, kind text not null, title text not null, ask text not null, state text not null,
+    made real not null, began real, ended real, attempt integer not null default 0, deaths integer not null default 0,
+    token integer not null default 0, wanted text not null default '', client text, body text not null,
+    done integer not null default 0, total integer not null default 0, begun_at integer not null default 0, since real,
+    words text not null default '', what text, fix text, num_failed integer not null default 0,
+    unique (owner, client),
+    check (state in ('queued', 'running', 'done', 'failed', 'cancelled')));
+create index if not exists jobs_of on jobs (owner, made);
+create index if not exists jobs_waiting on jobs (state, made);
+create table if not exists leases (
+    job text primary key references jobs (id) on delete cascade, worker text not null, token integer not null, until real not null);
+"""
+TOLD = (
+    "id, kind, title, state, made, began, ended, attempt, wanted, done, total, begun_at, since, words, what, fix, num_failed, owner, token"
+)
+
+
+class Job(NamedTuple):
+    """A job as people may see it, and its owner and token beside. `done` of `total`; `begun_at` was done at `since`, when this go began."""
+
+    id: str
+    kind: str
+    title: str
+    state: str
+    made: float
+    began: float | None
+    ended: float | None
+    attempt: int
+    wanted: str
+    done: int
+    total: int
+    begun_at: int
+    since: float | None
+    words: str
+    what: str | None
+    fix: str | None
+    num_failed: int
+    owner: str
+    token: int
+
+    def to_json(self, now: float) -> dict[str, Any]:
+        told = {name: getattr(self, name) for name in ("id", "kind", "title", "state", "made", "began", "ended")}
+        told |= {"attempt": self.attempt, "done": self.done, "total": self.total}
+        told |= {"words": self.words, "num_failed": self.num_failed, "stopping": self.state == RUNNING and bool(self.wanted)}
+        told["error"] = None if self.what is None else {"what": self.what, "fix": self.fix}
+        told["seconds_left"] = self.seconds_left(now)
+        return told
+
+    def seconds_left(self, now: float) -> float | None:
+        """At the speed of this go; None while nothing can be said."""
+        if self.state != RUNNING or self.since is None or self.done <= self.begun_at or not self.total:
+            return None
+        return round((now - self.since) / (self.done - self.begun_at) * max(0, self.total - self.done), 1)
+
+
+class Lost(Exception):
+    """Somebody else has this job now: what was done for it is not to be told."""
+
+
+class JobStore:
+    """From any thread, and from several processes. `clock` gives seconds since 1970."""
+
+    def __init__(self, path: Path, limits: Limits, clock: Callable[[], float] = time.time) -> None:
+        self._rows, self._limits, self.clock = Database(path, TABLES), limits, clock
+
+    def close(self) -> None:
+        self._rows.close()
+
+    # What people ask
+
+    def known(self, owner: str, client: str | None, body: str) -> Job | None:
+        """The job that the same asking has made already; Refused where the key was another asking's."""
+        found = self._rows.read(f"select {TOLD}, body from jobs where owner = ? and client = ?", (owner, client)) if client else []
+        if found and found[0][-1] != body:
+            refusal = Refused("this key was used for another job", where="client", fix="give each job a key of its own")
+            refusal.status = 409
+            raise refusal
+        return Job(*found[0][:-1]) if found else None
+
+    def check_room(self, owner: str) -> None:
+        """TooMany where this owner has as many jobs waiting, or kept, as may be."""
+        limits = self._limits
+        waiting, kept = self._rows.read(
+            "select coalesce(sum(state in ('queued', 'running')), 0), count(*) from jobs where owner = ?", (owner,)
+        )[0]
+        if waiting >= limits.jobs_waiting_each:
+            raise TooMany("you have many jobs waiting already", where="jobs", fix="let one end, or cancel one", retry_after=RETRY)
+        if kept >= limits.jobs_kept_each:
+            raise TooMany("there is no room for more of your jobs", where="jobs", fix="delete some: DELETE /api/jobs/…", retry_after=RETRY)
+
+    def add(self, owner: str, id: str, kind: str, title: str, ask: dict[str, Any], *, total: int, client: str | None, body: str) -> Job:
+        """Queue a job; once this returns it is on the disk. The same `client` and `body` again give the job that is there."""
+        with self._rows.writing() as rows:
+            known = self.known(owner, client, body)
+            if known is not None:
+                return known
+            self.check_room(owner)
+            rows.execute(
+                "insert into jobs (id, owner, kind, title, ask, state, made, total, client, body) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (id, owner, kind, title, json.dumps(ask), QUEUED, self.clock(), total, client, body),
+            )
+        return self.get(owner, id)
+
+    def get(self, owner: str, id: str) -> Job:
+        found = self._rows.read(f"select {TOLD} from jobs where owner = ? and id = ?", (owner, id))
+        if not found:
+            raise Unknown("there is no such job", where="id")
+        return Job(*found[0])
+
+    def list(self, owner: str) -> list[Job]:
+        """The owner's, the latest first."""
+        return [Job(*row) for row in self._rows.read(f"select {TOLD} from jobs where owner = ? order by made desc, rowid desc", (owner,))]
+
+    def ask(self, id: str) -> dict[str, Any]:
+        """What was asked for, as it was checked."""
+        found: dict[str, Any] = json.loads(self._rows.read("select ask from jobs where id = ?", (id,))[0][0])
+        return found
+
+    def cancel(self, owner: str, id: str) -> Job:
+        """End it: at once where it waits, within a step where it runs; what ended stays as it is."""
+        with self._rows.writing() as rows:
+            job = self.get(owner, id)
+            if job.state == QUEUED:
+                rows.execute("update jobs set state = ?, ended = ? where id = ?", (CANCELLED, self.clock(), id))
+            elif job.state == RUNNING:
+                rows.execute("update jobs set wanted = 'cancel' where id = ?", (id,))
+        return self.get(owner, id)
+
+    def resume(self, owner: str, id: str) -> Job:
+        """Go on with what was cancelled or failed, or with what failed of it; a job that waits or runs is left as it is."""
+        with self._rows.writing() as rows:
+            job = self.get(owner, id)
+            if job.state in (QUEUED, RUNNING):
+                rows.execute("update jobs set wanted = '' where id = ?", (id,))
+                return self.get(owner, id)
+            if job.state == DONE and not job.num_failed:
+                raise Refused("it is done already", where="job")
+            waiting = rows.execute("select count(*) from jobs where owner = ? and state in ('queued', 'running')", (owner,)).fetchone()[0]
+            if waiting >= self._limits.jobs_waiting_each:
+                raise TooMany("you have many jobs waiting already", where="jobs", fix="let one end, or cancel one", retry_after=RETRY)
+            rows.execute(
+                "update jobs set state = ?, wanted = '', deaths = 0, what = null, fix = null, ended = null where id = ?", (QUEUED, id)
+            )
+        return self.get(owner, id)
+
+    def drop(self, owner: str, id: str) -> None:
+        """Take the row of an ended job away."""
+        with self._rows.writing() as rows:
+            if self.get(owner, id).state in (QUEUED, RUNNING):
+                refusal = Refused("it has not ended", where="job", fix="cancel it first")
+                refusal.status = 409
+                raise refusal
+            rows.execute("delete from jobs where id = ?", (id,))
+
+    def ids(self) -> set[str]:
+        return {row[0] for row in self._rows.read("select id from jobs")}
+
+    # What workers do
+
+    def claim(self, worker: str, at_once: int = 1) -> Job | None:
+        """Take the job whose turn it is: the oldest that waits, or whose lease ran out, of the owner who has fewest running."""
+        with self._rows.writing() as rows:
+            now = self.clock()
+            self._bury(rows, now)
+            if rows.execute("select count(*) from leases").fetchone()[0] >= at_once:
+                return None
+            found = rows.execute(
+                "select id, owner, (select count(*) from jobs r where r.owner = j.owner and r.state = 'running') as busy from jobs j"
+                " where state = 'queued' and busy < ? order by busy, made, rowid limit 1",
+                (self._limits.jobs_running_each,),
+            ).fetchone()
+            if found is None:
+                return None
+            id, owner = found[:2]
+            rows.execute(
+                "update jobs set state = ?, token = token + 1, attempt = attempt + 1, began = coalesce(began, ?), since = null"
+                " where id = ?",
+                (RUNNING, now, id),
+            )
+            rows.execute("insert into leases select id, ?, token, ? from jobs where id = ?", (worker, now + LEASE, id))
+            return self.get(owner, id)
+
+    def _bury(self, rows: Any, now: float) -> None:
+        """Jobs whose lease ran out wait again; those that were to be cancelled are, and those that killed too many workers failed."""
+        for id in [row[0] for row in rows.execute("select job from leases where until < ?", (now,)).fetchall()]:
+            self._died(rows, id, now)
+
+    def _died(self, rows: Any, id: str, now: float) -> None:
+        rows.execute("delete from leases where job = ?", (id,))
+        rows.execute(
+            "update jobs set deaths = deaths + 1, ended = case when wanted = 'cancel' or deaths + 1 >= ?1 then ?2 end,"
+            " what = case when wanted != 'cancel' and deaths + 1 >= ?1 then 'its worker died ' || (deaths + 1) || ' times' end,"
+            " state = case when wanted = 'cancel' then 'cancelled' when deaths + 1 >= ?1 then 'failed' else 'queued' end,"
+            " wanted = '' where id = ?3 and state = 'running'",
+            (DEATHS, now, id),
+        )
+
+    def died(self, id: str, token: int) -> None:
+        """The worker that had this job is no more; for whoever saw it end. Nothing where somebody has it already."""
+        with self._rows.writing() as rows:
+            if rows.execute("select 1 from leases where job = ? and token = ?", (id, token)).fetchone():
+                self._died(rows, id, self.clock())
+
+    def renew(self, id: str, token: int, *, done: int | None = None, total: int | None = None, words: str = "") -> str:
+        """Hold the lease longer, and tell how far it is; what people want meanwhile ("" or "cancel"). Lost where it is another's."""
+        with self._rows.writing() as rows:
+            now = self.clock()
+            held = rows.execute("update leases set until = ? where job = ? and token = ?", (now + LEASE, id, token))
+            if not held.rowcount:
+                raise Lost
+            if done is not None:
+                rows.execute(
+                    "update jobs set deaths = case when ?1 > done then 0 else deaths end, done = ?1, total = ?2, words = ?3,"
+                    " begun_at = case when since is null then ?1 else begun_at end,"
+                    " since = coalesce(since, ?4) where id = ?5",
+                    (done, total or 0, words[:200], now, id),
+                )
+            return str(rows.execute("select wanted from jobs where id = ?", (id,)).fetchone()[0])
+
+    def end(
+        self, id: str, token: int, state: str, *, what: str | None = None, fix: str | None = None, num_failed: int = 0, words: str = ""
+    ) -> None:
+        """How it came out. `queued` puts it back unharmed. Lost, and nothing is changed, where another has it."""
+        with self._rows.writing() as rows:
+            if not rows.execute("delete from leases where job = ? and token = ?", (id, token)).rowcount:
+                raise Lost
+            wanted = rows.execute("select wanted from jobs where id = ?", (id,)).fetchone()[0]
+            if state == QUEUED and wanted == "cancel":
+                state = CANCELLED
+            ended = None if state == QUEUED else self.clock()
+            rows.execute(
+                "update jobs set state = ?, ended = ?, what = ?, fix = ?, num_failed = ?, words = ?, wanted = '', deaths = 0 where id = ?",
+                (state, ended, what, fix, num_failed, words[:200], id),
+            )
+
+    def holds(self, id: str, token: int) -> bool:
+        return bool(self._rows.read("select 1 from leases where job = ? and token = ?", (id, token)))
+
+    def waiting(self) -> bool:
+        """Is there anything that could be taken, now or when a lease runs out."""
+        return bool(self._rows.read("select 1 from jobs where state in ('queued', 'running') limit 1"))
+
+
+def new_id() -> str:
+    return secrets.token_urlsafe(16)
