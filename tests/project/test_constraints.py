@@ -60,7 +60,7 @@ def test_nothing_comes_in_that_breaks_torch_or_the_licence():
     assert not [name for name in tried if name.startswith("nvidia")]
 
 
-@pytest.mark.parametrize("extra", [e for e in EXTRAS if e not in ("all", "dev")])
+@pytest.mark.parametrize("extra", [e for e in EXTRAS if e not in ("all", "dev", "dist")])  # a cluster's 80 MB are for who has one
 def test_all_and_dev_take_every_extra(extra: str):
     assert any(re.match(rf"gesso\[.*\b{extra}\b.*\]", need) for need in EXTRAS["all"])
     assert any(re.match(r"gesso\[.*\ball\b.*\]", need) for need in EXTRAS["dev"])
@@ -79,4 +79,4 @@ def test_what_the_package_imports_is_declared():
             modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
             imported |= {m.split(".")[0] for m in modules}
     outside = {called.get(name, name) for name in imported - set(sys.stdlib_module_names) - {"gesso"}}
-    assert {plain(n) for n in outside} <= set(needs(PROJECT["dependencies"], EXTRAS["data"], EXTRAS["log"], EXTRAS["studio"]))
+    assert {plain(n) for n in outside} <= set(needs(PROJECT["dependencies"], EXTRAS["data"], EXTRAS["log"], EXTRAS["studio"], EXTRAS["dist"]))
