@@ -52,6 +52,7 @@ class Recipe:
     frames(request) -> the views a request is sampled in.  family(preset) -> the family that samples.
     finish(request, [(frame, output)]) -> the named outputs.  measures: {name: function(make, data, options) -> report}.
     preview(networks, batch) -> a uint8 picture that training draws now and then; without it the family's samples are drawn.
+    native: networks compute in bf16 where this machine multiplies it natively, as in training; else in float32.
     """
 
     card: Card
@@ -67,6 +68,7 @@ class Recipe:
     measures: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     default_preset: str = "small"
     preview: Callable[[Mapping[str, nn.Module], Any], Any] | None = None
+    native: bool = False
 
     @property
     def name(self) -> str:

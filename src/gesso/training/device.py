@@ -39,6 +39,11 @@ def choose() -> Device:
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         name = torch.cuda.get_device_name()
         return Device(torch.device("cuda"), torch.bfloat16 if native else None, True, f"{name}, {'bf16' if native else 'fp32'}")
+    return choose_cpu()
+
+
+def choose_cpu() -> Device:
+    """This CPU."""
     feature = _bf16_feature()
     if feature:
         return Device(torch.device("cpu"), torch.bfloat16, True, f"CPU with {feature}, bf16")

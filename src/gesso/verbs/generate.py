@@ -26,6 +26,7 @@ from gesso.verbs.result import Result
 
 MOST_THREADS = 4  # unless asked for
 MAX_THREADS = 256
+REDUCED = "bfloat16"
 Made = Sequence[tuple[Frame, Output]]
 Sampler = Callable[[Assembled, Request, Any, "Watch"], Made]
 
@@ -36,6 +37,7 @@ def run(
     *,
     on_output: Callable[[Output], None] | None = None,
     threads: int | None = None,
+    dtype: str | None = None,
     files: Mapping[str, str] | None = None,
     stop: Callable[[], bool] | None = None,
     sample: Sampler | None = None,
@@ -43,8 +45,8 @@ def run(
     """Make what the request asks for, one item a forward pass.
 
     `on_output` is given each preview (an Output that is not final). `threads` (None: one a processor, at most 4) is
-    torch's number while this runs, because it moves last bits; the record says it. `files` {condition: file's name} goes into the
-    record. `stop` is asked between frames and steps, and once it says yes Stopped is raised. `sample` stands in for `sampled`.
+    torch's number while this runs, because it moves last bits; the record says it. So does `dtype`, what networks compute in:
+    "float32" or "bfloat16" (None: `native_dtype`). `files` {condition: file's name} goes into the record. `stop` is asked between frames and steps, and once it says yes Stopped is raised. `sample` stands in for `sampled`.
     GessoError where the output is not finite, or there is none.
     """
     recipe, preset = assembled.recipe, assembled.preset
@@ -54,13 +56,15 @@ def run(
     number = default_threads() if threads is None else threads
     if not 1 <= number <= MAX_THREADS:
         raise GessoError(f"{number} threads cannot be", where="threads", fix=f"1 to {MAX_THREADS}")
-    watch = Watch(on_output, stop)
+    watch, reduced = Watch(on_output, stop), (dtype or native_dtype(assembled)) == REDUCED
     with fixed_threads(number), torch.enable_grad() if needs_grad else torch.inference_mode():
-        made = (sample or sampled)(assembled, request, request.settings, watch)
+        with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+            made = (sample or sampled)(assembled, request, request.settings, watch)
         watch.ask()
         outputs = finished(assembled, request, made)
     now = datetime.now(UTC)
-    describe = partial(record, request, outputs, threads=number, dtype=_dtype(assembled), files=files, time=now)
+    computed = REDUCED if reduced else _dtype(assembled)
+    describe = partial(record, request, outputs, threads=number, dtype=computed, files=files, time=now)
     return Result(recipe.card, outputs, request, describe)
 
 
@@ -230,6 +234,13 @@ def _kept(value: Any, name: str, recipe: str) -> Any:
     if wrong or (isinstance(value, float) and not math.isfinite(value)):
         raise GessoError(f"{name!r} came out with values that are no numbers (NaN or infinity)", where=recipe)
     return value
+
+
+def native_dtype(assembled: Assembled) -> str:
+    """What the recipe's networks compute in here unless told otherwise, by name."""
+    from gesso.training.device import choose_cpu
+
+    return REDUCED if assembled.recipe.native and choose_cpu().autocast is torch.bfloat16 else "float32"
 
 
 def _dtype(assembled: Assembled) -> str:

@@ -14,7 +14,7 @@ from gesso.errors import GessoError
 from gesso.media.file import write_atomic
 from gesso.recipes.recipe import Recipe
 from gesso.record import commit, encoded, made_here, plain
-from gesso.verbs.generate import default_threads
+from gesso.verbs.generate import default_threads, native_dtype
 from gesso.verbs.load import Model, load
 from gesso.verbs.result import Result, make_folder
 
@@ -72,7 +72,7 @@ def measure(
         "command": command(model.card.name, which, place, weights, options),
         "gesso": gesso.__version__,
         "commit": commit() or None,
-        "made": made_here(default_threads(), "float32").model_dump(mode="json"),
+        "made": made_here(default_threads(), native_dtype(model.assembled)).model_dump(mode="json"),
         "seconds": round(time.monotonic() - began, 1),
         "figures": figures,
     }

@@ -68,7 +68,8 @@ def replay(
     for name, left in record.left.items():
         given[name] = _missing_input(card.slot(name), name, left, with_files)
     request = Request.from_json(record.request.model_dump() | {"conditions": given, "weights": assembled.hashes}, card)
-    result = run(assembled, request, threads=min(record.made.threads, MAX_THREADS) if threads is None else threads)
+    number = min(record.made.threads, MAX_THREADS) if threads is None else threads
+    result = run(assembled, request, threads=number, dtype=record.made.dtype)
     if out is not None:
         result.save(out)
     return compare(source, record, result)
