@@ -9,6 +9,7 @@ import numpy as np
 
 from gesso.rules import proposal
 from gesso.rules.fill import flats, over_line
+from gesso.rules.grid import grid_of
 from gesso.rules.hinting import along, pieces_under
 from gesso.rules.line import INK
 from gesso.rules.obey import Mark, hinted_pieces, obey
@@ -66,8 +67,11 @@ def colour(
     joins = [_passed(path, line) for path in wishes.joins]
     closed = _remembered(line, wishes.gap, wishes.cuts, joins)
     fields, colours = proposal.group(fields, colours)
-    pieces = proposal.cut(closed, fields, colours, knobs, hinted_pieces(closed, wishes.marks, colours, wishes.fills))
-    share, page = proposal.votes(pieces, fields), proposal.of_the_page(closed, pieces)
+    grid = grid_of(closed, fields)
+    cells, edges = grid.fields(fields), grid.fields(proposal.smoothed(fields, knobs.smooth))
+    parts = proposal.cut(grid.cells, edges, colours, knobs, hinted_pieces(closed, wishes.marks, colours, wishes.fills))
+    pieces, share, owner = grid.drawn(parts, proposal.votes(parts, cells), edges, colours)
+    page = proposal.of_the_page(closed, pieces, owner)
     rng = np.random.default_rng(seed)
     images, laid, first, cut = [], [], None, pieces
     for n in range(num):

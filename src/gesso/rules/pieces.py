@@ -24,11 +24,12 @@ def default_gap(shape: tuple[int, ...]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """A drawing cut into pieces numbered 0 to `num` - 1 in reading order of their first free pixel.
+    """A drawing cut into pieces numbered 0 to `num` - 1.
 
     `labels` int32 [h w] gives every pixel its piece: it reaches under the line to the nearest piece. `free` bool [h w] are
     the pixels that aren't ink, `bridges` bool [h w] the free ones on which an imagined line closes a gap. `nearest` int32
-    [h w] is the flat index of the free pixel from which a pixel has its label. A drawing that is all ink is one piece.
+    [h w] is the flat index of the free pixel from which a pixel has its label. A drawing that is all ink is one piece. Closed
+    pieces are numbered in reading order of their first free pixel; what is cut from them may have any number, and a number may be nobody's.
     """
 
     labels: np.ndarray
@@ -58,6 +59,16 @@ class Pieces:
     def boxes(self) -> list[tuple[slice, slice]]:
         """The box (rows, columns) around each piece, the part under the line included."""
         return [box or np.s_[0:0, 0:0] for box in ndimage.find_objects(self.labels + 1, self.num)]
+
+    @cached_property
+    def under(self) -> np.ndarray:
+        """The flat indices of pixels that are ink, int64 [n]."""
+        return np.flatnonzero(~self.free)
+
+    @cached_property
+    def seen(self) -> dict[float, object]:
+        """What others keep of these pieces, by the scale at which they see them."""
+        return {}
 
     def mask(self, piece: int) -> np.ndarray:
         """The pixels of one piece, those under the line included, bool [h w]."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -68,7 +69,8 @@ def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np
     out = []
     for field in fields:
         shares = np.zeros((len(kept), *field.shares.shape[1:]), np.float32)
-        np.add.at(shares, into, field.shares)
+        for i, share in zip(into, field.shares, strict=True):
+            shares[i] += share
         out.append(Field(shares, field.box))
     return out, colours[kept]
 
@@ -96,12 +98,12 @@ def likeliest(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, in
         h, w = bottom - top, right - left
         used = np.flatnonzero(field.shares.reshape(len(field.shares), -1).max(1) > 0.02)
         used = used if len(used) else np.arange(len(field.shares))
-        ys, xs = _axis(h, field.shares.shape[1]), _axis(w, field.shares.shape[2])
+        ys, xs = axis(h, field.shares.shape[1]), axis(w, field.shares.shape[2])
         rows = max(1, 2_000_000 // (w * max(1, len(used))))
         deep_x = np.minimum(np.arange(w), np.arange(w)[::-1])
         for start in range(0, h, rows):
             part = slice(start, min(h, start + rows))
-            values = _bilinear(field.shares[used], tuple(a[part] for a in ys), xs)
+            values = _bilinear(field.shares[used], Axis(*(a[part] for a in ys)), xs)
             deep = np.minimum(np.minimum(np.arange(h), np.arange(h)[::-1])[part, None], deep_x[None]).astype(np.float32)
             at = np.s_[top + part.start : top + part.stop, left:right]
             wins = deep > depth[at]
@@ -139,28 +141,73 @@ def sampled(fields: Sequence[Field], which: Sequence[int], ys: np.ndarray, xs: n
     return out
 
 
-def _axis(num: int, small: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def deepest(fields: Sequence[Field], ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
+    """The shares of all colours float [n k] at the pixels (xs, ys), as the window has them in which each lies deepest."""
+    out, depth = np.zeros((len(ys), len(fields[0].shares)), np.float32), np.full(len(ys), -np.inf)
+    for field in fields:
+        left, top, right, bottom = field.box
+        deep = np.minimum.reduce([ys - top, bottom - 1 - ys, xs - left, right - 1 - xs])
+        h, w = field.shares.shape[1:]
+        row, column = ((ys - top) * h // (bottom - top)).clip(0, h - 1), ((xs - left) * w // (right - left)).clip(0, w - 1)
+        out = np.where((deep > depth)[:, None], field.shares[:, row, column].T, out)
+        depth = np.maximum(depth, deep)
+    return out
+
+
+def standing(fields: Sequence[Field], colours: np.ndarray, which: Sequence[int], shape: tuple[int, int]) -> np.ndarray:
+    """How some colours stand against each other at each pixel, float32 [len(which) h w]; the highest is what `likeliest` takes.
+
+    Paper stands as high as all of its share, the surest colour as high as all colours together, and others in proportion.
+    """
+    white, chosen = colours.min(1) >= WHITE, list(which)
+    weighed = []
+    for field in fields:
+        paper = field.shares[white].sum(0)
+        top = field.shares[~white].max(0, initial=1e-9)
+        against = field.shares[chosen] * ((1 - paper) / top)
+        against[white[chosen]] = paper
+        weighed.append(Field(against, field.box))
+    return sampled(weighed, range(len(chosen)), np.arange(shape[0]), np.arange(shape[1]))
+
+
+class Axis(NamedTuple):
+    """For places among pixels: the pixel before each, the one after, and how far it is from one to the other."""
+
+    low: np.ndarray
+    high: np.ndarray
+    part: np.ndarray
+
+    @property
+    def near(self) -> np.ndarray:
+        """The pixel nearest to each place."""
+        return np.where(self.part < 0.5, self.low, self.high)
+
+
+def axis(num: int, small: int) -> Axis:
+    """Where the middles of `num` pixels lie among `small` ones over the same length."""
     return _between((np.arange(num) + 0.5) * small / num - 0.5, small)
 
 
-def _between(at: np.ndarray, small: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For places among `small` pixels: the pixel before, the one after, and how far from one to the other."""
+def _between(at: np.ndarray, small: int) -> Axis:
     at = at.clip(0, small - 1)
     low = np.floor(at).astype(int)
-    return low, np.minimum(low + 1, small - 1), (at - low).astype(np.float32)
+    return Axis(low, np.minimum(low + 1, small - 1), (at - low).astype(np.float32))
 
 
-def _bilinear(values: np.ndarray, ys: tuple[np.ndarray, ...], xs: tuple[np.ndarray, ...]) -> np.ndarray:
-    rows = values[:, ys[0]] * (1 - ys[2])[:, None] + values[:, ys[1]] * ys[2][:, None]
-    return rows[:, :, xs[0]] * (1 - xs[2]) + rows[:, :, xs[1]] * xs[2]
+def _bilinear(values: np.ndarray, ys: Axis, xs: Axis) -> np.ndarray:
+    if values.shape[1:] == (len(ys.low), len(xs.low)) and not ys.part.any() and not xs.part.any():
+        return values
+    rows = values[:, ys.low] * (1 - ys.part)[:, None] + values[:, ys.high] * ys.part[:, None]
+    return rows[:, :, xs.low] * (1 - xs.part) + rows[:, :, xs.high] * xs.part
 
 
 def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs, hinted: Mapping[int, int] | None = None) -> Pieces:
     """Open shapes cut where the proposal's likeliest colour changes, if both sides are large and sure enough.
 
     `hinted` {piece: entry of `colours`} are closed pieces with a hint: what is not sure of another colour there goes with it.
+    On a page much larger than its fields give them `smoothed`.
     """
-    best, share = likeliest(smoothed(fields, knobs.smooth), colours, pieces.shape)
+    best, share = likeliest(fields, colours, pieces.shape)
     least = max(3, round(knobs.least * (max(pieces.shape) / 72) ** 2))
     main, needed = _majority(pieces, best), np.where(page_pieces(pieces), knobs.ground, knobs.sure)
     for piece, colour in (hinted or {}).items():
@@ -249,8 +296,6 @@ def page_pieces(pieces: Pieces) -> np.ndarray:
     return np.bincount(edge, minlength=pieces.num) >= PAGE * len(edge)
 
 
-def of_the_page(closed: Pieces, parts: Pieces) -> np.ndarray:
-    """Which of the parts that were cut from closed pieces come from the page itself, bool [num]: open ground, where colour must be sure."""
-    owner = np.zeros(parts.num, np.int64)
-    owner[parts.labels[parts.free]] = closed.labels[parts.free]
+def of_the_page(closed: Pieces, parts: Pieces, owner: np.ndarray) -> np.ndarray:
+    """Which of the parts cut from closed pieces (`owner` int [num]) come from the page itself, bool [num]: open ground, where colour must be sure."""
     return page_pieces(closed)[owner] | page_pieces(parts)

@@ -6,7 +6,7 @@ import pytest
 from gesso.rules.colouring import Wishes, colour
 from gesso.rules.obey import obey
 from gesso.rules.pieces import find_pieces
-from gesso.rules.proposal import Field, Knobs, choose, cut, group, likeliest, votes
+from gesso.rules.proposal import Field, Knobs, choose, cut, group, likeliest, smoothed, votes
 
 WHITE, RED, BLUE = (255, 255, 255), (220, 40, 40), (40, 60, 220)
 COLOURS = np.array([WHITE, RED, BLUE], np.uint8)
@@ -244,7 +244,7 @@ def test_a_torn_edge_is_smooth_on_a_large_page():
     pieces = find_pieces(np.full((288, 288), 255, np.uint8), gap=0)
 
     def jumps(smooth):
-        best = cut(pieces, [field(wins, size=288)], COLOURS, Knobs(smooth=smooth)).labels
+        best = cut(pieces, smoothed([field(wins, size=288)], smooth), COLOURS, Knobs()).labels
         return np.abs(np.diff((best != best[:, :1]).argmax(1))).sum()
 
     assert jumps(1.5) < jumps(0) / 2
