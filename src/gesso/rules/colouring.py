@@ -102,7 +102,7 @@ def mean_picture(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int,
     page = np.full((*shape, 3), 255, np.uint8)
     for one in fields:
         left, top, right, bottom = one.box
-        mean = np.einsum("khw,kc->hwc", one.shares, colours.astype(np.float32)).round().clip(0, 255).astype(np.uint8)
+        mean = np.tensordot(one.shares, colours.astype(np.float32), (0, 0)).round().clip(0, 255).astype(np.uint8)
         page[top:bottom, left:right] = np.asarray(Image.fromarray(mean).resize((right - left, bottom - top), Image.Resampling.BILINEAR))
     return page
 

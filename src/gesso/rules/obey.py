@@ -9,10 +9,11 @@ from scipy import ndimage
 
 from gesso.rules.hinting import piece_at, pieces_under
 from gesso.rules.palette import delta_e
-from gesso.rules.pieces import Pieces, split
+from gesso.rules.pieces import Pieces
 from gesso.rules.proposal import SAME, WHITE, Field, page_pieces, sampled
 
 Points = Sequence[tuple[float, float]]
+Box = tuple[slice, slice]  # rows and columns
 Mark = tuple[Points, tuple[int, int, int], float]  # points, colour, radius
 
 FAR = 4.0  # what a way as long as the piece is wide weighs against the log of the network's shares
@@ -42,7 +43,8 @@ def obey(
     for n, (points, rgb, radius) in enumerate(marks, 1):
         for piece in _meant(pieces, points, radius):
             if paper[piece] and n - 1 not in fills:
-                values[_covered(pieces.shape, points, radius) & pieces.free & (pieces.labels == piece)] = n
+                box, cover = _covered(pieces, piece, points, radius, np.s_[0 : pieces.shape[0], 0 : pieces.shape[1]])
+                values[box][cover] = n
             else:
                 said.setdefault(piece, []).append(n)
                 paper[piece] = page[piece] and min(rgb) >= WHITE
@@ -54,13 +56,24 @@ def obey(
             inside = (pieces.labels[pieces.boxes[piece]] == piece) & pieces.free[pieces.boxes[piece]]
             open_ = inside & (values[pieces.boxes[piece]] == 0)  # a dab on paper stays, whatever the paper becomes later
             values[pieces.boxes[piece]][open_] = _sides(pieces, piece, inside, marks, numbers, fields, colours)[open_]
-    parts = split(pieces, values, least=1) if values.any() else pieces
-    owner, mark = np.zeros(parts.num, np.int64), np.zeros(parts.num, np.int64)
-    where = np.flatnonzero(parts.free)
-    owner[parts.labels.ravel()[where]] = pieces.labels.ravel()[where]
-    mark[parts.labels.ravel()[where]] = values.ravel()[where]
-    mark = np.where(mark > 0, mark, won[owner])
-    return parts, np.where(mark[:, None] > 0, ink[mark], chosen[owner])
+    parts, added = _parted(pieces, values)
+    colours_of = np.where(won[:, None] > 0, ink[won], chosen)
+    return parts, np.concatenate([colours_of, ink[added]])
+
+
+def _parted(pieces: Pieces, values: np.ndarray) -> tuple[Pieces, np.ndarray]:
+    """The pieces, what each mark colours of a piece made one of its own, and the marks of those that came to them."""
+    where = np.flatnonzero(values)
+    if not len(where):
+        return pieces, np.zeros(0, int)
+    marks = values.ravel()[where]
+    most = int(marks.max()) + 1
+    keys, which = np.unique(pieces.labels.ravel()[where].astype(np.int64) * most + marks, return_inverse=True)
+    labels = pieces.labels.copy()
+    flat = labels.ravel()
+    flat[where] = pieces.num + which
+    flat[pieces.under] = flat[pieces.nearest.ravel()[pieces.under]]
+    return Pieces(labels, pieces.free, pieces.bridges, pieces.num + len(keys), pieces.nearest), keys % most
 
 
 def hinted_pieces(pieces: Pieces, marks: Sequence[Mark], colours: np.ndarray, fills: Collection[int] = ()) -> dict[int, int]:
@@ -86,8 +99,8 @@ def _sides(
     box, stands = pieces.boxes[piece], _alike(marks, numbers)
     own, area = np.zeros(inside.shape, np.int32), dict.fromkeys(sorted(set(stands.values())), 0)
     for n in numbers:
-        cover = _under(pieces, piece, marks[n - 1])[box]
-        own[cover] = stands[n]
+        at, cover = _under(pieces, piece, marks[n - 1])
+        own[_within(at, box)][cover] = stands[n]
         area[stands[n]] += int(cover.sum())
     left = np.bincount(own.ravel(), minlength=len(marks) + 1)
     kept = [n for n in area if left[n] and 2 * left[n] >= area[n]] or [stands[numbers[-1]]]  # one mostly painted over is gone
@@ -112,15 +125,25 @@ def _alike(marks: Sequence[Mark], numbers: Sequence[int]) -> dict[int, int]:
     return {n: numbers[int(np.flatnonzero(delta_e(colours, rgb) < SAME)[-1])] for n, rgb in zip(numbers, colours, strict=True)}
 
 
-def _under(pieces: Pieces, piece: int, mark: Mark) -> np.ndarray:
-    """The pixels of a piece that a mark covers, bool [h w]; the nearest to it, where it lies on ink."""
+def _under(pieces: Pieces, piece: int, mark: Mark) -> tuple[Box, np.ndarray]:
+    """A box inside a piece's own and which of its pixels are the piece's and under a mark; the nearest to it, where it lies on ink."""
     points, _, radius = mark
-    cover = _covered(pieces.shape, points, radius) & pieces.free & (pieces.labels == piece)
-    if not cover.any():
-        h, w = pieces.shape
-        at = [pieces.nearest[min(max(int(y), 0), h - 1), min(max(int(x), 0), w - 1)] for x, y in points]
-        cover.ravel()[[i for i in at if pieces.labels.ravel()[i] == piece]] = True
-    return cover
+    box = pieces.boxes[piece]
+    at, cover = _covered(pieces, piece, points, radius, box)
+    if cover.any():
+        return at, cover
+    h, w = pieces.shape
+    nearest = [int(pieces.nearest[min(max(int(y), 0), h - 1), min(max(int(x), 0), w - 1)]) for x, y in points]
+    cover = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start), bool)
+    for i in nearest:
+        if pieces.labels.ravel()[i] == piece:
+            cover[i // w - box[0].start, i % w - box[1].start] = True
+    return box, cover
+
+
+def _within(at: Box, box: Box) -> Box:
+    """The same place, in pixels of a box around it."""
+    return tuple(slice(one.start - outer.start, one.stop - outer.start) for one, outer in zip(at, box, strict=True))  # type: ignore[return-value]
 
 
 def _cells(fine: np.ndarray, step: float, shape: tuple[int, ...]) -> np.ndarray:
@@ -159,13 +182,23 @@ def _meant(pieces: Pieces, points: Points, radius: float) -> list[int]:
     return [int(pieces.labels[int(y), int(x)]) if pieces.free[int(y), int(x)] else piece_at(pieces, x, y, radius)]
 
 
-def _covered(shape: tuple[int, int], points: Points, radius: float) -> np.ndarray:
+def _covered(pieces: Pieces, piece: int, points: Points, radius: float, within: Box) -> tuple[Box, np.ndarray]:
+    """A box inside another, and which of its pixels are a piece's, free, and under a mark."""
     from PIL import Image, ImageDraw
 
-    page = Image.new("1", (shape[1], shape[0]))
-    pen = ImageDraw.Draw(page)
+    reach = int(np.ceil(radius)) + 2
+    low, high = np.min(points, 0), np.max(points, 0)
+    at = []
+    for side, axis in zip(within, (1, 0), strict=True):
+        start = min(max(side.start, int(low[axis]) - reach), side.stop)
+        at.append(slice(start, max(start, min(side.stop, int(high[axis]) + reach + 1))))
+    box = (at[0], at[1])
+    if at[0].start == at[0].stop or at[1].start == at[1].stop:
+        return box, np.zeros((at[0].stop - at[0].start, at[1].stop - at[1].start), bool)
+    page = Image.new("1", (at[1].stop - at[1].start, at[0].stop - at[0].start))
+    pen, moved = ImageDraw.Draw(page), [(x - at[1].start, y - at[0].start) for x, y in points]
     if len(points) > 1:
-        pen.line([tuple(p) for p in points], fill=1, width=max(1, round(2 * radius)), joint="curve")
-    for x, y in points:
+        pen.line(moved, fill=1, width=max(1, round(2 * radius)), joint="curve")
+    for x, y in moved:
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
-    return np.asarray(page)
+    return box, np.asarray(page) & pieces.free[box] & (pieces.labels[box] == piece)

@@ -197,7 +197,8 @@ def split(pieces: Pieces, parts: np.ndarray, *, least: int) -> Pieces:
     new[free] = table[new[free]]
     new[~free] = new.ravel()[pieces.nearest[~free]]
     labels, num = _in_order(new, free)
-    return Pieces(labels, free, pieces.bridges & _beside_another(labels), num, pieces.nearest)
+    bridges = pieces.bridges & _beside_another(labels) if pieces.bridges.any() else pieces.bridges
+    return Pieces(labels, free, bridges, num, pieces.nearest)
 
 
 def _held_together(old: np.ndarray, key: np.ndarray, closed: np.ndarray, area: np.ndarray) -> np.ndarray:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 from gesso.rules.fill import voters
-from gesso.rules.palette import delta_e
+from gesso.rules.palette import lab_of
 from gesso.rules.pieces import Pieces, split
 
 SAME = 4.0  # colours nearer than this (delta E 1976) are one
@@ -58,11 +58,11 @@ def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np
 
     Paper is never made one with a colour: cream beside it would take the whole page along.
     """
-    white = colours.min(1) >= WHITE
+    white, seen = colours.min(1) >= WHITE, lab_of(colours)
     into = np.zeros(len(colours), int)
     kept: list[int] = []
     for i in reversed(range(len(colours))):  # hints come last and keep their exact colour
-        away = np.where(white[kept] == white[i], delta_e(colours[kept], colours[i]), np.inf) if kept else np.full(1, np.inf)
+        away = np.where(white[kept] == white[i], np.linalg.norm(seen[kept] - seen[i], axis=-1), np.inf) if kept else np.full(1, np.inf)
         into[i] = away.argmin() if away.min() < SAME else len(kept)
         if into[i] == len(kept):
             kept.append(i)
@@ -251,13 +251,10 @@ def votes(pieces: Pieces, fields: Sequence[Field]) -> np.ndarray:
             continue
         h, w = field.shares.shape[1:]
         cell = (ys * h // (bottom - top)) * w + xs * w // (right - left)
-        # one entry per (piece, field pixel) with how many page pixels it stands for
-        keys, weight = np.unique(labels[ys, xs].astype(np.int64) * (h * w) + cell, return_counts=True)
-        owner, where = keys // (h * w), keys % (h * w)
-        flat = field.shares.reshape(num_colours, -1)
-        for k in range(num_colours):
-            total[:, k] += np.bincount(owner, flat[k, where] * weight, pieces.num)
-        count += np.bincount(owner, weight, pieces.num)
+        owner = labels[ys, xs]
+        pixels = sparse.csr_array((np.ones(len(cell)), (owner, cell)), (pieces.num, h * w))  # how many of a piece's pixels are in each cell
+        total += pixels @ field.shares.reshape(num_colours, -1).T.astype(np.float64)
+        count += np.bincount(owner, minlength=pieces.num)
     return total / np.maximum(count, 1e-9)[:, None]
 
 
