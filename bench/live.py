@@ -3,7 +3,8 @@
     python bench/live.py --size 256 --strokes 200 --people 1
 
 Each person draws committed strokes one after another on a drawing of their own, every fifth of them a drag of previews first.
-Printed: median and 95th percentile in milliseconds, of all and of the server's own parts. Nothing else should run meanwhile.
+Printed: median and 95th percentile in milliseconds, until the stroke is in a picture (a draft, as a rule), until the picture is
+finished, and of the server's own parts. Nothing else should run meanwhile.
 """
 
 from __future__ import annotations
@@ -89,16 +90,19 @@ def draw(server: Server, size: int, strokes: int, seed: int, taken: list[float],
                 header, payload = unpack(socket.recv())  # type: ignore[arg-type]
                 if header["type"] == "error":
                     raise SystemExit(f"the server says: {header}")
-                if header["type"] != "frame" or not header["final"]:
+                if header["type"] != "frame":
                     continue
                 if header["seq"] < newest:
                     edges.append(f"an older picture ({header['seq']}) after a newer one ({newest})")
                 newest = header["seq"]
                 left, top, right, bottom = header["box"]
                 canvas[top:bottom, left:right] = np.asarray(Image.open(io.BytesIO(payload)).convert("RGB"))
-                if header["seq"] >= wanted:
+                if header["seq"] >= wanted and len(seen) < wanted_num:
+                    seen.append(1000 * (time.perf_counter() - began))
+                if header["seq"] >= wanted and header["final"]:
                     return header
 
+        began, wanted_num, seen = time.perf_counter(), 0, list[float]()
         paint_until(0)
         for number in range(strokes):
             x, y = dice.uniform(0, size - 1), dice.uniform(0, size - 1)
@@ -112,11 +116,11 @@ def draw(server: Server, size: int, strokes: int, seed: int, taken: list[float],
                     time.sleep(0.016)
             seq += 1
             edit = {"op": "merge", "slot": "hints", "value": {"marks": [mark]}}
-            began = time.perf_counter()
+            began, wanted_num = time.perf_counter(), number + 1
             socket.send(pack({"type": "edit", "seq": seq, "edit": edit, "commit": True, "client": f"{seed}-{number}"}))
             header = paint_until(seq)
             taken.append(1000 * (time.perf_counter() - began))
-            parts.append(header["ms"])
+            parts.append(header["ms"] | {"first": seen[-1]})
 
 
 def main() -> None:
@@ -138,7 +142,9 @@ def main() -> None:
         server.close()
     if len(taken) < asked.strokes * asked.people:
         raise SystemExit(f"only {len(taken)} strokes came back")
-    print(f"{asked.size}², {asked.people} drawing, {len(taken)} strokes: {told(taken)}; older after newer: {len(edges)}")
+    print(f"{asked.size}², {asked.people} drawing, {len(taken)} strokes; older after newer: {len(edges)}")
+    print(f"  the stroke is in the picture: {told([one['first'] for one in parts])}")
+    print(f"  the picture is finished: {told(taken)}")
     for name in ("wait", "render", "encode"):
         print(f"  {name}: {told([one.get(name, 0.0) for one in parts])}")
 

@@ -150,5 +150,5 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     return {**shown, "pieces": out.pieces.labels, "layers": {"line": line, "flats": flat}}
 
 
-sampler, more = partial(Mirrored, join=aims.mean_shares), {"measures": {"protocol": protocol}, "preview": aims.wished_beside, "native": True}
+sampler, more = partial(Mirrored, join=aims.mean_shares), {"measures": {"protocol": protocol}, "preview": aims.wished_beside, "native": True, "drafts": True}
 recipe = Recipe(CARD, PRESETS, build, lambda p: sampler(family(p)), stages, ("generator",), {}, frames, finish=finish, **more)  # type: ignore[arg-type]

@@ -53,6 +53,7 @@ class Recipe:
     finish(request, [(frame, output)]) -> the named outputs.  measures: {name: function(make, data, options) -> report}.
     preview(networks, batch) -> a uint8 picture that training draws now and then; without it the family's samples are drawn.
     native: networks compute in bf16 where this machine multiplies it natively, as in training; else in float32.
+    drafts: finish gives a fair picture with what the networks gave before other conditions than the required ones changed.
     """
 
     card: Card
@@ -69,6 +70,7 @@ class Recipe:
     default_preset: str = "small"
     preview: Callable[[Mapping[str, nn.Module], Any], Any] | None = None
     native: bool = False
+    drafts: bool = False
 
     @property
     def name(self) -> str:

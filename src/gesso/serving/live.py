@@ -51,6 +51,19 @@ class Wanted:
     since: float = field(default_factory=time.perf_counter)
 
 
+Pictures = dict[tuple[str, int], np.ndarray]  # by output and its place among several
+
+
+def looked_at(result: Any, look: Look) -> Pictures:
+    """The pixels of what a socket is shown."""
+    pictures = {}
+    for name in look.outputs:
+        value = result.outputs.get(name)
+        for index in range(len(value) if isinstance(value, tuple) else 1):
+            pictures[name, index] = pixels_of(result, name, index)
+    return pictures
+
+
 def register(routes: Routes, room: Room) -> None:
     """The socket over which people draw."""
 
@@ -339,16 +352,23 @@ class Line:
                 last_preview = now
                 asyncio.run_coroutine_threadsafe(self._show_preview(wanted, look, output), loop)
 
-        work = self.room.work(wanted.request, ("session", self.session), on_output)
-        result = work(stale)
-        done = time.perf_counter()
-        pictures = {}
-        for name in look.outputs:
-            value = result.outputs.get(name)
-            for index in range(len(value) if isinstance(value, tuple) else 1):
-                pictures[name, index] = pixels_of(result, name, index)
-        ms = {"wait": 1000 * (began - wanted.since), "render": 1000 * (done - began)}
-        return wanted, look, pictures, ms
+        def spent() -> dict[str, float]:
+            return {"wait": 1000 * (began - wanted.since), "render": 1000 * (time.perf_counter() - began)}
+
+        def on_draft(result: Any) -> None:
+            if not stale() and not loop.is_closed():
+                asyncio.run_coroutine_threadsafe(self._show_draft(wanted, look, looked_at(result, look), spent()), loop)
+
+        result = self.room.work(wanted.request, ("session", self.session), on_output, on_draft)(stale)
+        ms = spent()
+        return wanted, look, looked_at(result, look), ms
+
+    async def _show_draft(self, wanted: Wanted, look: Look, pictures: Pictures, ms: dict[str, float]) -> None:
+        """The hand's own marks on the last picture, while the networks look at them."""
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError, GessoError):
+            for (name, index), pixels in pictures.items():
+                if look is self.look:
+                    await self._frame(wanted, name, index, pixels, ms, final=False)
 
     async def _show_preview(self, wanted: Wanted, look: Look, output: Any) -> None:
         """A look at work that goes on, unless something newer was shown, or the line is still busy."""
@@ -362,7 +382,7 @@ class Line:
             if pixels is not None and self.wanted is wanted:
                 await self._frame(wanted, look.outputs[0], 0, pixels, {}, final=False)
 
-    async def _show_frames(self, wanted: Wanted, pictures: dict[tuple[str, int], np.ndarray], ms: dict[str, float]) -> None:
+    async def _show_frames(self, wanted: Wanted, pictures: Pictures, ms: dict[str, float]) -> None:
         self.finished, self.looked = wanted.seq, self.look
         for (name, index), pixels in pictures.items():
             await self._frame(wanted, name, index, pixels, ms, final=True)
@@ -413,5 +433,4 @@ class Line:
                 "ms": {k: round(v, 1) for k, v in (ms | {"encode": 1000 * (time.perf_counter() - began)}).items()},
             }
             await self.socket.send_bytes(pack(header, data))
-        if final:
-            self.room.counts.took("edit_to_frame", time.perf_counter() - wanted.since)
+        self.room.counts.took("edit_to_frame" if final else "edit_to_preview", time.perf_counter() - wanted.since)

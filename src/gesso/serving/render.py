@@ -75,6 +75,7 @@ class Renderer:
         memory: Hashable,
         stopped: Callable[[], bool],
         on_output: Callable[[Output], None] | None = None,
+        on_draft: Callable[[Result], None] | None = None,
     ) -> Result:
         """What the request asks for; only inside a piece of work. `memory` names the drawing whose unchanging parts are kept."""
         from gesso.verbs.again import Again
@@ -88,7 +89,7 @@ class Renderer:
         self._memories.move_to_end(key)
         while len(self._memories) > self._limits.lines_kept:
             self._memories.popitem(last=False)
-        return again.make(request, on_output=on_output, stop=stopped)
+        return again.make(request, on_output=on_output, on_draft=on_draft, stop=stopped)
 
     def num_waiting(self) -> int:
         with self._wake:

@@ -47,10 +47,14 @@ class Room:
         self.renderer = Renderer(self.catalogue, settings.limits, self.counts)
 
     def work(
-        self, request: Request, memory: Hashable, on_output: Callable[[Any], None] | None = None
+        self,
+        request: Request,
+        memory: Hashable,
+        on_output: Callable[[Any], None] | None = None,
+        on_draft: Callable[[Any], None] | None = None,
     ) -> Callable[[Callable[[], bool]], Any]:
         """A piece of work for the renderer."""
-        return lambda stopped: self.renderer.make(request, memory, within(RENDER_SECONDS, stopped), on_output)
+        return lambda stopped: self.renderer.make(request, memory, within(RENDER_SECONDS, stopped), on_output, on_draft)
 
     def close(self) -> None:
         self.jobs.close()

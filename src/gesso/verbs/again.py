@@ -6,6 +6,7 @@ import types
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from torch import Tensor
 
 from gesso.card import Settings
 from gesso.conditions.condition import fingerprint
+from gesso.errors import GessoError
 from gesso.families.family import Output
 from gesso.ports import Frame
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled
-from gesso.verbs.generate import Made, Watch, run, sampled
+from gesso.verbs.generate import Made, Watch, finished, run, sampled
 from gesso.verbs.result import Result
 
 MOST_KEPT = 4  # requests' network outputs: the newest, and a few to undo to
@@ -41,41 +43,62 @@ class Again:
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
 
     def make(
-        self, request: Request, *, on_output: Callable[[Output], None] | None = None, stop: Callable[[], bool] | None = None
+        self,
+        request: Request,
+        *,
+        on_output: Callable[[Output], None] | None = None,
+        on_draft: Callable[[Result], None] | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> Result:
         """What `generate.run` gives, to the bit; previews are shown only when networks run.
 
-        `stop` is asked between frames and steps; once it says yes Stopped is raised, and what is remembered stays as it was.
+        Where they must run and the recipe `drafts`, `on_draft` is first given what its finish makes of their last outputs: the
+        hand's own marks at once. `stop` is asked between frames and steps; once it says yes Stopped is raised, and what is
+        remembered stays as it was.
         """
-        return run(self.assembled, request, on_output=on_output, stop=stop, sample=self._sampled)
+        sample = partial(self._sampled, on_draft if self.assembled.recipe.drafts else None)
+        return run(self.assembled, request, on_output=on_output, stop=stop, sample=sample)
 
     @property
     def num_bytes(self) -> int:
         """What is remembered takes."""
         return sum(one.num_bytes for one in self._kept.values())
 
-    def _sampled(self, assembled: Assembled, request: Request, settings: Any, watch: Watch) -> Made:
-        shown = self._shown(request)
+    def _sampled(
+        self, on_draft: Callable[[Result], None] | None, assembled: Assembled, request: Request, settings: Any, watch: Watch
+    ) -> Made:
+        shown, kind = self._shown(request), self._kind(request)
         for key, kept in reversed(self._kept.items()):
             if key[0] == shown and kept.fits(settings):
                 self._kept.move_to_end(key)
                 return copied(kept.made)
+        last = next((kept for kept in reversed(self._kept.values()) if kept.kind == kind), None)
+        if on_draft is not None and last is not None:
+            on_draft(Result(assembled.recipe.card, finished(assembled, request, copied(last.made)), request, _undescribed))
+            watch.ask()
         read: set[str] = set()
         made = sampled(assembled, request, watched(settings, read), watch)
-        self._keep(shown, settings, frozenset(read), made)
+        self._keep(shown, kind, settings, frozenset(read), made)
         return made
+
+    def _views(self, request: Request) -> list[Any]:
+        recipe, preset = self.assembled.recipe, self.assembled.preset
+        frames = recipe.frames(request, preset)
+        return [(f.size, f.box, f.page, f.options, tuple(recipe.shape(request, f, preset))) for f in frames]
 
     def _shown(self, request: Request) -> str:
         """A fingerprint of all that the networks are shown, but for settings."""
-        recipe, preset = self.assembled.recipe, self.assembled.preset
-        frames = recipe.frames(request, preset)
-        views = [(f.size, f.box, f.page, f.options, tuple(recipe.shape(request, f, preset))) for f in frames]
-        given = {slot.name: request.conditions.get(slot.name) for slot in recipe.card.conditions if slot.network}
-        return fingerprint((views, given, request.seed, torch.get_num_threads()))
+        given = {slot.name: request.conditions.get(slot.name) for slot in self.assembled.recipe.card.conditions if slot.network}
+        return fingerprint((self._views(request), given, request.seed, torch.get_num_threads()))
 
-    def _keep(self, shown: str, settings: Any, read: frozenset[str], made: Made) -> None:
+    def _kind(self, request: Request) -> str:
+        """A fingerprint of what a draft must have in common with what its networks' outputs were made of."""
+        given = {slot.name: request.conditions.get(slot.name) for slot in self.assembled.recipe.card.conditions if slot.required}
+        return fingerprint((self._views(request), given))
+
+    def _keep(self, shown: str, kind: str, settings: Any, read: frozenset[str], made: Made) -> None:
         try:
-            kept = _Kept(copied(made), read, read_of(settings, read), bytes_of([(o.media, o.taps) for _, o in made]))
+            kept = _Kept(copied(made), kind, read, read_of(settings, read), bytes_of([(o.media, o.taps) for _, o in made]))
         except TypeError:  # something in it that cannot be copied safely is made anew each time
             return
         if kept.num_bytes > self._most_bytes:
@@ -90,12 +113,17 @@ class _Kept:
     """Network outputs, and the settings that decided them: the names that were `read`, and a fingerprint of their values."""
 
     made: Made
+    kind: str
     read: frozenset[str]
     settings: str
     num_bytes: int
 
     def fits(self, settings: Any) -> bool:
         return read_of(settings, self.read) == self.settings
+
+
+def _undescribed() -> Any:
+    raise GessoError("a draft has no record", where="draft", fix="wait for the picture itself")
 
 
 def read_of(settings: Any, names: frozenset[str]) -> str:

@@ -283,3 +283,25 @@ def test_copies_share_nothing():
     for unsure in ({"x": iter([])}, [object()], np.array([{}], object)):
         with pytest.raises(TypeError):
             copied(unsure)
+
+
+def test_a_draft_is_finished_from_what_the_networks_gave_before(toy: Path, pixels: np.ndarray):
+    assembled = assemble(toy)
+    again, drafts = Again(replace(assembled, recipe=replace(assembled.recipe, drafts=True))), list[Result]()
+
+    def ask(photo: np.ndarray, **more: Any) -> Result:
+        request = Request.build(assembled.recipe.card, {"photo": photo, **more}, seed=0)
+        return again.make(request, on_draft=drafts.append)
+
+    first = ask(pixels)
+    assert not drafts, "there was nothing to make one of"
+    second = ask(pixels, tags="warm")
+    assert [one.outputs["image"].tobytes() for one in drafts] == [first.outputs["image"].tobytes()]
+    assert second.outputs["image"].tobytes() != first.outputs["image"].tobytes()
+    with pytest.raises(GessoError, match="draft"):
+        drafts[0].record  # noqa: B018
+    ask(pixels, tags="warm")
+    assert len(drafts) == 1, "the networks were left alone"
+    ask(pixels // 2)
+    assert len(drafts) == 1, "another drawing's outputs are no draft of this one"
+    assert_same(again.make(second.request), run(assembled, second.request))
