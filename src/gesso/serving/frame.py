@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import struct
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import numpy as np
 
 from gesso.errors import GessoError
 from gesso.media.file import parse_json
+from gesso.media.png import quick
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
@@ -37,19 +37,17 @@ def changed(before: np.ndarray | None, now: np.ndarray) -> Box:
     height, width = now.shape[:2]
     if before is None or before.shape != now.shape:
         return 0, 0, width, height
-    differs = before != now if now.ndim == 2 else (before != now).any(-1)
-    rows = np.flatnonzero(differs.any(1))
+    one, other = (np.ascontiguousarray(pixels).reshape(height, -1) for pixels in (before, now))
+    wide = np.uint64 if one.shape[1] % 8 == 0 else np.uint8  # eight bytes at a time
+    rows = np.flatnonzero((one.view(wide) != other.view(wide)).any(1))
     if not len(rows):
         return 0, 0, 1, 1
-    columns = np.flatnonzero(differs[rows[0] : rows[-1] + 1].any(0))
+    within = slice(rows[0], rows[-1] + 1)
+    columns = np.flatnonzero((one[within] != other[within]).any(0).reshape(width, -1).any(1))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def quick_png(pixels: np.ndarray, box: Box) -> bytes:
     """The box of the pixels, exactly, packed for speed."""
-    from PIL import Image
-
     left, top, right, bottom = box
-    held = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels[top:bottom, left:right])).save(held, "PNG", compress_level=1)
-    return held.getvalue()
+    return quick(pixels[top:bottom, left:right])

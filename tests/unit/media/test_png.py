@@ -160,3 +160,12 @@ def test_cutting_at_every_place_never_gives_half_a_text():
         with pytest.raises(GessoError):
             read_png_text(data[:end])
     assert read_png_text(data) == {"gesso": "abcdef"}
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (1, 9, 3), (33, 17, 3), (12, 20, 4)])
+def test_a_quick_one_has_the_same_pixels(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    for given in (pixels, pixels[::-1], pixels[:, ::-1]):
+        opened = Image.open(io.BytesIO(png.quick(given)))
+        opened.load()
+        np.testing.assert_array_equal(np.asarray(opened), given)
