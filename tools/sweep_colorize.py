@@ -17,7 +17,7 @@ import gesso
 from gesso.datasets.drawings import held_out
 from gesso.metrics.colour import by_hints, measure_rows
 from gesso.metrics.drawing_pieces import truths_of
-from gesso.recipes import colorize
+from gesso.rules import proposal
 from gesso.rules.proposal import Knobs
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     for text in given.knobs:
         pairs = (pair.split("=") for pair in text.split(",") if pair)
         knobs = dataclasses.replace(Knobs(), **{name: float(value) for name, value in pairs})
-        colorize.Knobs = lambda chosen=knobs: chosen  # type: ignore[assignment,misc]
+        proposal.Knobs = lambda chosen=knobs: chosen  # type: ignore[assignment,misc]
         report = measure_rows(truths, by_hints(model.generate), given.counts)
         print(text or "as they are", "unchanged", report["unchanged"])
         for count, row in report["hints"].items():

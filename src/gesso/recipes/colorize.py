@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,8 @@ from gesso.networks.patchgan import PatchGAN
 from gesso.networks.pointer_unet import PointerUNet
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
+from gesso.rules import proposal
 from gesso.rules.colouring import Wishes, colour, mean_picture
-from gesso.rules.proposal import Field as Proposed
-from gesso.rules.proposal import Knobs
 from gesso.rules.window import detail_of, windows
 
 
@@ -114,11 +112,8 @@ def family(preset: Preset) -> Adversarial:
 
 
 def build(preset: Preset) -> dict[str, torch.nn.Module]:
-    sizes = CARD.port_sizes()
-    return {
-        "generator": PointerUNet(sizes, torch.from_numpy(PALETTE), widths=preset.widths, depth=preset.depth),
-        "critic": PatchGAN(3 + sizes.spatial, width=preset.critic),
-    }
+    maker = PointerUNet(CARD.port_sizes(), torch.from_numpy(PALETTE), widths=preset.widths, depth=preset.depth)
+    return {"generator": maker, "critic": PatchGAN(3 + CARD.port_sizes().spatial, width=preset.critic)}
 
 
 def stages(preset: Preset) -> list[Stage]:
@@ -141,14 +136,15 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     hints, fills = [(h.points, h.rgb, h.radius) for h in marks], {n for n, h in enumerate(marks) if h.fill}
     strokes = {k: [(s.path, s.radius) for s in given[k].strokes] if k in given else [] for k in ("paper", "cuts", "joins")}
     wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap, fills)
-    fields = [Proposed(o.media["shares"][0].numpy(), f.box or (0, 0, line.shape[1], line.shape[0])) for f, o in made]
+    fields = [proposal.Field(o.media["shares"][0].numpy(), f.box or (0, 0, line.shape[1], line.shape[0])) for f, o in made]
     colours, num = made[0][1].media["colours"][0].numpy(), max(chosen.num_proposals, chosen.choice + 1)
-    out = colour(line, fields, colours, wishes, Knobs(), num=num, spread=chosen.spread, seed=request.seed)
+    out = colour(line, fields, colours, wishes, proposal.Knobs(), num=num, spread=chosen.spread, seed=request.seed)
     images = tuple(given["keep"].paste(one) if "keep" in given else one for one in out.images)
     flat = given["keep"].paste(out.flats[chosen.choice]) if "keep" in given else out.flats[chosen.choice]
     shown = {"image": images[chosen.choice], "proposal": mean_picture(fields, colours, line.shape), "proposals": images}
     return {**shown, "pieces": out.pieces.labels, "layers": {"line": line, "flats": flat}}
 
 
-sampler, more = partial(Mirrored, join=aims.mean_shares), {"measures": {"protocol": protocol}, "preview": aims.wished_beside, "native": True, "drafts": True}
-recipe = Recipe(CARD, PRESETS, build, lambda p: sampler(family(p)), stages, ("generator",), {}, frames, finish=finish, **more)  # type: ignore[arg-type]
+more: dict[str, Any] = {"measures": {"protocol": protocol}, "preview": aims.wished_beside, "native": True, "drafts": True}
+maker = ("generator",)
+recipe = Recipe(CARD, PRESETS, build, lambda p: Mirrored(family(p), aims.mean_shares), stages, maker, {}, frames, finish=finish, **more)

@@ -162,7 +162,7 @@ class _Borders:
     @cached_property
     def standing(self) -> np.ndarray:
         """How well the parts' colours stand in each cell, float32 [n h w]."""
-        return standing(self.fields, self.colours, self.which, self.parts.shape)
+        return standing(self.fields, self.colours, self.which.tolist(), self.parts.shape)
 
     def _nearest(self, row: np.ndarray, column: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """The part of each pixel's own piece in the cell nearest to it."""

@@ -294,5 +294,5 @@ def page_pieces(pieces: Pieces) -> np.ndarray:
 
 
 def of_the_page(closed: Pieces, parts: Pieces, owner: np.ndarray) -> np.ndarray:
-    """Which of the parts cut from closed pieces (`owner` int [num]) come from the page itself, bool [num]: open ground, where colour must be sure."""
+    """Of parts cut from closed pieces (`owner` int [num]), which come from the page itself: open ground, where colour must be sure."""
     return page_pieces(closed)[owner] | page_pieces(parts)

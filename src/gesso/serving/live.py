@@ -28,7 +28,7 @@ from gesso.request import Request
 from gesso.serving.frame import Box, changed, pack, quick_png, unpack
 from gesso.serving.guard import TOKEN, identity_of
 from gesso.serving.look import OVERVIEW, Look, view_of
-from gesso.serving.outputs import first_picture, medium_of, pixels_of, smaller
+from gesso.serving.outputs import Pictures, first_picture, medium_of, pictures_of, smaller
 from gesso.serving.refusal import Busy, Refused, TooMany, bug, said
 from gesso.serving.room import Room
 from gesso.serving.routes import Routes
@@ -49,19 +49,6 @@ class Wanted:
     node: str | None
     request: Request
     since: float = field(default_factory=time.perf_counter)
-
-
-Pictures = dict[tuple[str, int], np.ndarray]  # by output and its place among several
-
-
-def looked_at(result: Any, look: Look) -> Pictures:
-    """The pixels of what a socket is shown."""
-    pictures = {}
-    for name in look.outputs:
-        value = result.outputs.get(name)
-        for index in range(len(value) if isinstance(value, tuple) else 1):
-            pictures[name, index] = pixels_of(result, name, index)
-    return pictures
 
 
 def register(routes: Routes, room: Room) -> None:
@@ -357,11 +344,11 @@ class Line:
 
         def on_draft(result: Any) -> None:
             if not stale() and not loop.is_closed():
-                asyncio.run_coroutine_threadsafe(self._show_draft(wanted, look, looked_at(result, look), spent()), loop)
+                asyncio.run_coroutine_threadsafe(self._show_draft(wanted, look, pictures_of(result, look.outputs), spent()), loop)
 
         result = self.room.work(wanted.request, ("session", self.session), on_output, on_draft)(stale)
         ms = spent()
-        return wanted, look, looked_at(result, look), ms
+        return wanted, look, pictures_of(result, look.outputs), ms
 
     async def _show_draft(self, wanted: Wanted, look: Look, pictures: Pictures, ms: dict[str, float]) -> None:
         """The hand's own marks on the last picture, while the networks look at them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -45,6 +46,15 @@ def pixels_of(result: Result, name: str, index: int = 0) -> np.ndarray:
     if isinstance(one, np.ndarray) and one.ndim == 2 and one.dtype.kind in "iub":
         return as_colours(one)
     raise GessoError(f"{name} is nothing to look at", where="output", fix=f"it is {medium}: see the outputs of POST /api/generate")
+
+
+Pictures = dict[tuple[str, int], np.ndarray]  # by output and its place among several
+
+
+def pictures_of(result: Result, names: Iterable[str]) -> Pictures:
+    """The pixels of some outputs."""
+    num = {name: len(value) if isinstance(value := result.outputs.get(name), tuple) else 1 for name in names}
+    return {(name, index): pixels_of(result, name, index) for name in num for index in range(num[name])}
 
 
 def as_colours(labels: np.ndarray) -> np.ndarray:

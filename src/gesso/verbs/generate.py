@@ -45,8 +45,9 @@ def run(
     """Make what the request asks for, one item a forward pass.
 
     `on_output` is given each preview (an Output that is not final). `threads` (None: one a processor, at most 4) is
-    torch's number while this runs, because it moves last bits; the record says it. So does `dtype`, what networks compute in:
-    "float32" or "bfloat16" (None: `native_dtype`). `files` {condition: file's name} goes into the record. `stop` is asked between frames and steps, and once it says yes Stopped is raised. `sample` stands in for `sampled`.
+    torch's number while this runs, because it moves last bits; the record says it. So does `dtype`, in which networks compute:
+    "float32" or "bfloat16" (None: `native_dtype`). `files` {condition: file's name} goes into the record. `stop` is asked
+    between frames and steps, and once it says yes Stopped is raised. `sample` stands in for `sampled`.
     GessoError where the output is not finite, or there is none.
     """
     recipe, preset = assembled.recipe, assembled.preset
