@@ -70,6 +70,23 @@ export function pictureAt(value, { session: id, node, slot, part = "pixels" }) {
   return typeof pixels === "string" && pixels.startsWith("data:image/") ? pixels : null;
 }
 
+/** The address of a given picture, no larger than a panel shows it. @param {string} address */
+export const smallAt = (address) => (address.startsWith("/api/sessions/") ? `${address}&max_side=256` : address);
+
+/** A given picture to look at, no larger than screens are, and the size of the whole. @param {string} address @returns {Promise<{picture: ImageBitmap, page: [number, number]}>} */
+export async function givenAt(address) {
+  const answer = await call(address.startsWith("/api/sessions/") ? `${address}&max_side=2048` : address);
+  const picture = await createImageBitmap(await answer.blob());
+  const [width, height] = (answer.headers.get("X-Page") ?? "").split(" ").map(Number);
+  return { picture, page: width && height ? [width, height] : [picture.width, picture.height] };
+}
+
+/** A small picture of a node; nothing where there is none. @param {string} id @param {any} node @param {RequestInit} [options] @param {boolean} [make] */
+export async function thumb(id, node, options, make = true) {
+  const answer = await call(`/api/sessions/${enc(id)}/thumbs/${enc(node)}?make=${make}`, options);
+  return answer.status === 200 ? answer.blob() : null;
+}
+
 export const liveAddress = (/** @type {string} */ id) => {
   const url = new URL(`/api/live?session=${enc(id)}`, location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";

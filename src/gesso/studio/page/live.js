@@ -3,6 +3,7 @@
  * of previews only the newest is sent; a frame older than what is shown is never painted.
  */
 import { liveAddress } from "./api.js";
+import { BEGINNING } from "./sight.js";
 import { mark } from "./trace.js";
 
 /** @typedef {{edit: any, client: string, seq: number, sent: boolean}} Commit */
@@ -29,6 +30,8 @@ export class Live extends EventTarget {
     this.picture = document.createElement("canvas");
     this.picture.width = this.picture.height = 0;
     this.full = [0, 0];
+    /** @type {{canvas: HTMLCanvasElement, view: number[], seq: number} | null} a part of it, finer than the picture */ this.part = null;
+    /** @type {{max_side: number, view: number[] | null}} what is looked at */ this.wanted = BEGINNING;
     this.closed = false;
     this.pause = 250;
     /** @type {Map<number, (picture: HTMLCanvasElement) => void>} */
@@ -43,7 +46,7 @@ export class Live extends EventTarget {
     this.socket.onopen = () => {
       this.pause = 250;
       this.say("state", { connected: true });
-      this.send({ type: "want", outputs: [this.output], max_side: 4096 });
+      this.send({ type: "want", outputs: [this.output], ...this.wanted });
       for (const commit of this.waiting) commit.sent = false;
       this.outstanding = 0;
       if (this.waiting.length) this.pump();
@@ -91,6 +94,20 @@ export class Live extends EventTarget {
     this.head = node;
     this.preview_ = null;
     this.say("busy", { seq: this.send({ type: "show", node, seq: ++this.seq }) });
+  }
+
+  /** What of the picture is sent, and how fine. @param {{max_side: number, view: number[] | null}} wanted */
+  look(wanted) {
+    if (JSON.stringify(wanted) === JSON.stringify(this.wanted)) return;
+    this.wanted = wanted;
+    this.send({ type: "want", ...wanted });
+  }
+
+  /** Give up what is being made. */
+  stop() {
+    this.preview_ = null;
+    this.outstanding = 0;
+    this.send({ type: "stop" });
   }
 
   /** The picture an edit would give, not kept. @param {any} edit @returns {Promise<HTMLCanvasElement>} */
@@ -170,9 +187,10 @@ export class Live extends EventTarget {
     const [left, top, right, bottom] = header.box;
     const image = bytes.byteLength ? await createImageBitmap(new Blob([bytes], { type: `image/${header.format}` })) : null;
     if (header.seq < this.painted) return;
-    const sized = this.picture.width === width && this.picture.height === height;
-    if (!sized) Object.assign(this.picture, { width, height });
-    const pen = this.picture.getContext("2d");
+    const into = header.view ? this.partFor(header) : this.picture;
+    const sized = into.width === width && into.height === height;
+    if (!sized) Object.assign(into, { width, height });
+    const pen = into.getContext("2d");
     if (pen && image) {
       pen.clearRect(left, top, right - left, bottom - top);
       pen.drawImage(image, left, top, right - left, bottom - top);
@@ -182,13 +200,31 @@ export class Live extends EventTarget {
     this.spent = header.ms;
     this.full = header.full ?? header.size;
     if (this.outstanding && header.seq >= this.outstanding) this.outstanding = 0;
-    const probe = header.final !== false && this.probes.get(header.seq);
+    if (this.part && !header.view && header.seq > this.part.seq) this.part = null; // it is of an older picture
+    const probe = header.final !== false && !header.view && this.probes.get(header.seq);
     if (probe) {
       this.probes.delete(header.seq);
       probe(copyOf(this.picture));
     }
-    this.say("frame", { ...header, resized: !sized, probe: Boolean(probe) });
+    this.say("frame", { ...header, resized: !sized && !header.view, probe: Boolean(probe) });
     this.pump();
+  }
+
+  /** @param {any} header */
+  partFor({ view, seq }) {
+    if (String(this.part?.view) !== String(view)) this.part = { canvas: document.createElement("canvas"), view, seq };
+    const part = /** @type {any} */ (this.part);
+    part.seq = seq;
+    return part.canvas;
+  }
+
+  /** Lay the picture over a page. @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height */
+  drawOn(pen, width, height) {
+    pen.drawImage(this.picture, 0, 0, width, height);
+    if (!this.part?.canvas.width) return;
+    const [left, top, right, bottom] = this.part.view;
+    const [x, y] = [width / this.full[0], height / this.full[1]];
+    pen.drawImage(this.part.canvas, left * x, top * y, (right - left) * x, (bottom - top) * y);
   }
 
   /** @param {string} name @param {any} detail */

@@ -10,11 +10,13 @@ import { guide, keyTable } from "./panels/guide.js";
 import { history } from "./panels/history.js";
 import { rail } from "./panels/rail.js";
 import { saving } from "./panels/save.js";
+import { stripMap } from "./panels/strip.js";
 import { keepThumb, start } from "./panels/start.js";
 import { Ink } from "./ink.js";
 import { Pieces } from "./pieces.js";
 import { listenToPointers } from "./pointer.js";
 import { Room } from "./room.js";
+import { sight } from "./sight.js";
 import { View } from "./view.js";
 import { takesPicture } from "./widgets/registry.js";
 import { keepSaying, lang, speak, t, titleOf, w } from "./words.js";
@@ -36,6 +38,8 @@ const home = start(at("start"), (id) => (location.hash = encodeURIComponent(id))
 for (const [id, words] of [["rail", w("page_tools")], ["canvas", w("canvas")], ["panel", w("controls")]]) keepSaying(at(/** @type {string} */ (id)), () => at(/** @type {string} */ (id)).setAttribute("aria-label", t(words)));
 
 chosenBar(room, at("stage"));
+sight(room, view);
+stripMap(room, view, at("stage"));
 
 let busySince = 0;
 
@@ -180,10 +184,8 @@ room.when("given", async () => {
   if (address === original && view.before) return;
   original = address ?? "";
   if (!address) return view.setBefore(null);
-  const image = new Image();
-  image.src = address;
-  await image.decode().catch(() => undefined);
-  if (address === original && image.naturalWidth) view.setBefore(image);
+  const given = await api.givenAt(address).catch(() => null);
+  if (address === original && given) view.setBefore(given.picture, given.page);
 });
 
 // Pictures that are dropped or pasted anywhere

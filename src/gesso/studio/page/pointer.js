@@ -117,6 +117,7 @@ export function listenToPointers(view, room, held, tools) {
       const unit = event.deltaMode === 1 ? 24 : 1;
       if (event.shiftKey) view.pan(-(event.deltaY + event.deltaX) * unit, 0);
       else if (event.altKey) view.pan(0, -event.deltaY * unit);
+      else if (view.isStrip && !event.ctrlKey) view.pan(-event.deltaX * unit, -event.deltaY * unit);
       else view.zoomAt(Math.exp(-event.deltaY * unit * (event.ctrlKey ? 0.01 : 0.0016)), 0, place.x, place.y);
     },
     { passive: false },

@@ -89,7 +89,7 @@ export class Room extends EventTarget {
 
   /** @param {string} name @param {any} detail */
   passed(name, detail) {
-    if (name === "frame" && detail.final !== false && detail.node !== null && detail.node !== undefined && !detail.probe && this.live) {
+    if (name === "frame" && !detail.view && detail.final !== false && detail.node !== null && detail.node !== undefined && !detail.probe && this.live) {
       this.seen.set(detail.node, copyOf(this.live.picture, 96));
       this.say("seen", detail.node);
     }

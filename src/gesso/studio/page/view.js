@@ -10,6 +10,7 @@ export class View {
     this.room = room;
     this.camera = { x: 0, y: 0, zoom: 1, angle: 0 };
     /** @type {any} */ this.before = null; // the picture as it was given
+    /** @type {[number, number]} */ this.beforePage = [1, 1];
     this.showBefore = false;
     /** @type {any} */ this.frozen = null; // shown instead, while others are tried
     /** @type {any} */ this.cursor = null; // the keyboard's place on the page
@@ -46,18 +47,24 @@ export class View {
 
   /** Width and height of the page that marks are counted on. @returns {[number, number]} */
   get page() {
-    if (this.before) return [this.before.width, this.before.height];
     const live = this.room.live;
     if (live?.picture.width) return [live.full[0], live.full[1]];
+    if (this.before) return this.beforePage;
     const size = this.room.card?.conditions.map((/** @type {any} */ s) => s.control?.size).find(Boolean);
     return size ? [size[1], size[0]] : [512, 512];
   }
 
-  /** @param {any} picture an image or canvas */
-  setBefore(picture) {
+  /** @param {any} picture an image or canvas @param {[number, number]} [page] the size of what it shows, where it is smaller than that */
+  setBefore(picture, page) {
     this.before = picture;
+    this.beforePage = page ?? [picture?.width ?? 1, picture?.height ?? 1];
     if (this.fitted) this.fit();
     this.ask();
+  }
+
+  /** Is the page read by scrolling? */
+  get isStrip() {
+    return this.page[1] > this.page[0] * 4;
   }
 
   fit() {
@@ -65,8 +72,8 @@ export class View {
     const { clientWidth, clientHeight } = this.canvas;
     const zoom = Math.min((clientWidth - 48) / width, (clientHeight - 48) / height);
     // A strip of a webtoon is read from its top, at a width that can be drawn on.
-    const strip = height > width * 4;
-    this.camera = { x: width / 2, y: height / 2, zoom: Math.max(zoom, 0.01), angle: 0 };
+    const strip = this.isStrip;
+    this.camera = { x: width / 2, y: height / 2, zoom: Math.max(zoom, 0.005), angle: 0 };
     if (strip) Object.assign(this.camera, { zoom: Math.min(1, (clientWidth * 0.8) / width) });
     if (strip) this.camera.y = clientHeight / 2 / this.camera.zoom - 16;
     this.fitted = true;
@@ -98,10 +105,20 @@ export class View {
     return [canvas.clientWidth / 2 + dx * cos - dy * sin, canvas.clientHeight / 2 + dx * sin + dy * cos];
   }
 
+  /** The box of page pixels that is on the screen: [left, top, right, bottom], or null where the page is not. */
+  visible() {
+    const [width, height] = this.page;
+    const { clientWidth, clientHeight } = this.canvas;
+    const corners = [[0, 0], [clientWidth, 0], [0, clientHeight], [clientWidth, clientHeight]].map(([x, y]) => this.toPage(x, y));
+    const [xs, ys] = [0, 1].map((i) => corners.map((place) => place[i]));
+    const box = [Math.max(0, Math.min(...xs)), Math.max(0, Math.min(...ys)), Math.min(width, Math.max(...xs)), Math.min(height, Math.max(...ys))];
+    return box[0] < box[2] && box[1] < box[3] ? box : null;
+  }
+
   /** Zoom and turn about a place on the screen, which stays where it is. @param {number} factor @param {number} turn @param {number} [sx] @param {number} [sy] */
   zoomAt(factor, turn = 0, sx = this.canvas.clientWidth / 2, sy = this.canvas.clientHeight / 2) {
     const [px, py] = this.toPage(sx, sy);
-    this.camera.zoom = Math.max(0.02, Math.min(64, this.camera.zoom * factor));
+    this.camera.zoom = Math.max(0.005, Math.min(64, this.camera.zoom * factor));
     this.camera.angle += turn;
     const [nx, ny] = this.toPage(sx, sy);
     this.camera.x += px - nx;
@@ -153,7 +170,8 @@ export class View {
     pen.imageSmoothingQuality = "high";
     const live = room.live?.picture;
     const shown = this.showBefore && this.before ? this.before : (this.frozen ?? (live?.width ? live : this.before));
-    if (shown) pen.drawImage(shown, 0, 0, width, height);
+    if (shown && shown === live) room.live.drawOn(pen, width, height);
+    else if (shown) pen.drawImage(shown, 0, 0, width, height);
     if (!this.showBefore) {
       if (room.marksShown) for (const mark of room.marks) this.paintMark(pen, mark);
       this.room.pieces?.paint(pen);
@@ -230,17 +248,19 @@ export class View {
 
   /** The colour under a place of the page, as #rrggbb. @param {number} x @param {number} y */
   colourAt(x, y) {
-    const [width] = this.page;
-    const picture = this.showBefore ? this.before : this.room.live?.picture?.width ? this.room.live.picture : this.before;
-    if (!picture) return null;
-    const scale = picture.width / width;
+    const [width, height] = this.page;
+    const live = this.room.live?.picture.width && !this.showBefore ? this.room.live : null;
+    if (!live && !this.before) return null;
     const dot = document.createElement("canvas");
     dot.width = dot.height = 1;
     const pen = dot.getContext("2d");
     if (!pen) return null;
     pen.fillStyle = "#fff";
     pen.fillRect(0, 0, 1, 1);
-    pen.drawImage(picture, Math.floor(x * scale), Math.floor(y * scale), 1, 1, 0, 0, 1, 1);
+    pen.imageSmoothingEnabled = false;
+    pen.translate(-Math.floor(x), -Math.floor(y));
+    if (live) live.drawOn(pen, width, height);
+    else pen.drawImage(this.before, 0, 0, width, height);
     const [r, g, b] = pen.getImageData(0, 0, 1, 1).data;
     return "#" + [r, g, b].map((v) => v.toString(16).padStart(2, "0")).join("");
   }

@@ -159,6 +159,7 @@ export const TABLE = {
   split_draw: ["Draw a line through the piece.", "나눌 조각을 가로질러 그어 주세요."],
   step: ["Step {now} of {all}", "{all}단계 중 {now}단계"],
   still_needed: ["Still needed: {names}", "아직 필요해요: {names}"],
+  strip: ["Place on the long page", "긴 원고에서의 위치"],
   tagline: ["Draw three strokes, get the picture.", "세 번 긋으면 그림이 됩니다."],
   trying: ["Trying {now} of {all}…", "{all}개 중 {now}번째…"],
   undo: ["Undo (Ctrl+Z)", "되돌리기 (Ctrl+Z)"],

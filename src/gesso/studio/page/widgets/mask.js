@@ -140,7 +140,7 @@ export function maskWidget(room, view, slot) {
     const copy = document.createElement("canvas");
     Object.assign(copy, { width, height });
     const pen = copy.getContext("2d");
-    if (pen && room.live?.picture.width) pen.drawImage(room.live.picture, 0, 0, width, height);
+    if (pen && room.live?.picture.width) room.live.drawOn(pen, width, height);
     return pen?.getImageData(0, 0, width, height).data ?? null;
   }
 

@@ -43,7 +43,7 @@ export function pictureWidget(room, _view, slot) {
     const at = (room.session && room.pictureOf(slot.name)) ?? "";
     if (at === shown) return;
     shown = at;
-    fill(place, at ? h("img", { src: at, alt: titleOf(slot) }) : h("span", { class: "quiet" }, w("nothing_yet")));
+    fill(place, at ? h("img", { src: api.smallAt(at), alt: titleOf(slot) }) : h("span", { class: "quiet" }, w("nothing_yet")));
   };
   room.when("given", () => element.isConnected && show());
   show();
