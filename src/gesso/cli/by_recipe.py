@@ -29,6 +29,7 @@ def generate_one(
     preset: Annotated[str | None, Parameter(help="How large: the weights' own if left out.")] = None,
     weights: Annotated[Path | None, Parameter(help="A .safetensors file or a run's folder; the shipped ones if left out.")] = None,
     threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
+    mark: Annotated[bool, Parameter(help="Sign it as content credentials with this machine's key.", negative=())] = False,
 ) -> None:
     """Make one output a seed and print where each was written."""
     from gesso.verbs.load import load
@@ -37,6 +38,7 @@ def generate_one(
     numbers = flag.seeds(seeds, seed)
     paths = flag.outs(out, card, numbers)
     refuse_overwriting(paths, [*flag.texts(conditions), recipe, request, weights])
+    marker = flag.marker() if mark else None
     model = load(recipe, preset=preset, weights=weights, base=request)
     asked = [model.request(seed=number, base=request, **conditions, **settings) for number in numbers]
     for one, path in zip(asked, paths, strict=True):
@@ -45,7 +47,7 @@ def generate_one(
         if path is None:
             show.print_json(result.values())
         else:
-            result.save(path, take)
+            result.save(path, take, mark=marker)
             print(path)
 
 

@@ -18,6 +18,7 @@ from gesso.errors import GessoError
 
 if TYPE_CHECKING:
     from gesso.card import Card
+    from gesso.marking.marker import Marker
 
 MOST_SEEDS = 10_000
 LIKE_ALL: dict[str, Any] = {"result_action": "return_value", "suppress_keyboard_interrupt": False}  # main says how it ended
@@ -176,3 +177,15 @@ def with_files(given: list[str]) -> dict[str, Path] | Path | None:
     if len(folders) > 1 or (folders and pairs):
         raise GessoError("give files by name, or one folder", where="--with", fix="--with sketch=cat.png, or --with FOLDER")
     return Path(folders[0]) if folders else pairs or None
+
+
+def marker() -> Marker:
+    """This machine's signer; GessoError, before any work is done, where it cannot sign."""
+    from gesso.marking.home import SIGNING, default_home
+    from gesso.marking.marker import Marker
+
+    made = Marker(default_home() / SIGNING)
+    why = made.told()["why"]
+    if why is not None:
+        raise GessoError(f"outputs cannot be signed here: {why}", where="--mark", fix="leave --mark out")
+    return made

@@ -255,6 +255,63 @@ def replay(
 
 
 @app.command(sort_key=7)
+def inspect(file: Path, /, *, manifest: Path | None = None, json: bool = False) -> int:
+    """What a file says of how it was made: its content credentials, whose key signed them, its record. Ends with 3 if they are broken.
+
+    gesso inspect coloured.png
+    gesso inspect layers.psd --manifest layers.c2pa
+
+    Parameters
+    ----------
+    file
+        A picture of any make.
+    manifest
+        The file with its credentials, where they are not inside it; the one of its name with .c2pa if left out.
+    json
+        All of it as JSON.
+    """
+    from gesso.verbs.inspect import inspect as run
+
+    found = run(file, manifest=manifest)
+    if json:
+        show.print_json(found.to_json())
+    else:
+        show.write(show.table(["what", "found"], found.rows()))
+    return DIFFERS if found.manifest is not None and found.manifest.state == "broken" else 0
+
+
+@app.command(sort_key=9)
+def signer(*, renew: str | None = None, json: bool = False) -> None:
+    """Whose key signs what is made here: this machine's own, on no trust list.
+
+    gesso signer
+    gesso signer --renew "the old laptop was sold"
+
+    Parameters
+    ----------
+    renew
+        Throw the key away and make a new one; why is kept with the old certificate. What it signed stays readable.
+    json
+        As JSON, with the certificates.
+    """
+    from gesso.marking.home import SIGNING, default_home
+    from gesso.marking.marker import Marker
+
+    marker = Marker(default_home() / SIGNING)
+    told = marker.told() if renew is None else marker.renew(renew)
+    marker.close()
+    if json:
+        show.print_json(told)
+    else:
+        rows = [
+            ["signs", "yes" if told["signs"] else f"no: {told['why']}"],
+            ["on a trust list", "no: only this machine vouches for it"],
+        ]
+        keys = [["fingerprint", told["fingerprint"]], ["since", told["since"]]] if told["signs"] else []
+        show.write(show.table(["what", "found"], rows + keys))
+
+
+@app.command(sort_key=7)
 def demo(*, out: Annotated[Path, Parameter(alias="-o")] = Path("demo"), weights: Path | None = None, size: int | None = None) -> None:
     """Colour the sample drawings and make a gallery of them.
 

@@ -16,7 +16,8 @@ from gesso.media.png import SIGNATURE, chunks
 
 # Nothing is fetched, whatever address a stranger's manifest names.
 OFFLINE: Final[dict[str, Any]] = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
-KINDS = ((b"\x89PNG", "image/png"), (b"PK\x03\x04", "zip"), (b"\xff\xd8\xff", "image/jpeg"), (b"8BPS", "image/vnd.adobe.photoshop"))
+KINDS = ((SIGNATURE, "image/png"), (b"PK\x03\x04", "zip"), (b"\xff\xd8\xff", "image/jpeg"), (b"8BPS", "image/vnd.adobe.photoshop"))
+NO_PLACE = b"8BPS"
 UNTRUSTED = "signingCredential.untrusted"
 CERTIFICATES = "certificates"
 INGREDIENT = ("title", "relationship", "instance_id")
@@ -42,12 +43,13 @@ class Seen:
 
 
 def read_manifest(path: Path | str, *, folder: Path | None = None, beside: Path | str | None = None) -> Seen:
-    """What a file says of itself. `beside` is its manifest's file, by default the one of its name with .c2pa, where there is one;
+    """What a file says of itself. `beside` is its manifest's file, by default that of its name with .c2pa where its format has no place for one;
     `folder` is where this machine's signer keeps its certificates."""
     source = Path(path)
     data = read_bytes(source, DEFAULT.max_bytes)
-    manifest = Path(beside) if beside is not None else source.with_suffix(".c2pa")
-    apart = read_bytes(manifest, DEFAULT.max_bytes) if beside is not None or (manifest.is_file() and manifest != source) else None
+    if beside is None and data.startswith(NO_PLACE) and source.with_suffix(".c2pa").is_file():
+        beside = source.with_suffix(".c2pa")
+    apart = None if beside is None else read_bytes(Path(beside), DEFAULT.max_bytes)
     return manifest_in(data, apart, folder=folder, where=shown(source))
 
 
@@ -119,7 +121,7 @@ def _read(data: bytes, beside: bytes | None, settings: dict[str, Any], where: ob
     except c2pa.C2paError.ManifestNotFound:
         return None
     except c2pa.C2paError as error:
-        if beside is None and kind == "image/vnd.adobe.photoshop":
+        if beside is None and data.startswith(NO_PLACE):
             return None
         return {}, [f"unreadable: {str(error)[:200]}"]
     failures += [str(one.get("code")) for one in (results.get("activeManifest") or {}).get("failure", ())]

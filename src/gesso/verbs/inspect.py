@@ -1,0 +1,82 @@
+"""Inspect: what a file says of how it was made, whether that is intact, and whose key signed it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gesso.errors import GessoError
+from gesso.marking.home import SIGNING, default_home
+from gesso.marking.reading import Seen, read_manifest
+from gesso.media.file import read_bytes
+from gesso.record import Record, read_record
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """`record`: what `gesso replay` goes by, where there is one. `manifest`: the content credentials, or in `unread` why none were read."""
+
+    record: Record | None
+    manifest: Seen | None
+    unread: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        seen = None if self.manifest is None else vars(self.manifest)
+        return {"record": None if self.record is None else self.record.to_json(), "manifest": seen, "unread": self.unread}
+
+    def rows(self) -> list[list[str]]:
+        """[what, found] for people, the verdict first."""
+        rows = [["credentials", self.verdict()]]
+        seen = self.manifest
+        if seen is not None and seen.state != "absent":
+            rows += [["signer", whose(seen)]]
+            rows += [["source", source.rpartition("/")[2]] for source in seen.source_types]
+            rows += [["ingredient", f"{one['title']} ({one['relationship']})"] for one in seen.ingredients]
+            branch = (seen.generation or {}).get("branch")
+            if isinstance(branch, dict):
+                rows += [["branch", f"{branch.get('num_nodes')} nodes of session {branch.get('session')}"]]
+        if self.record is None:
+            return [*rows, ["record", "none: gesso replay cannot make it again"]]
+        asked = self.record.request
+        rows += [["record", f"{asked.recipe}, seed {asked.seed}, gesso {self.record.gesso}, {self.record.made.time}"]]
+        return [*rows, ["given", ", ".join([*asked.conditions, *self.record.left]) or "nothing"]]
+
+    def verdict(self) -> str:
+        if self.manifest is None:
+            return self.unread
+        return {
+            "absent": "none; that never means that it is real",
+            "intact": "intact: neither the file nor what it says was changed since it was signed",
+            "broken": "broken: changed since it was signed (" + ", ".join(self.manifest.failures) + ")",
+        }[self.manifest.state]
+
+
+def whose(seen: Seen) -> str:
+    """The signer as far as it is known, and that nobody vouches for it."""
+    if seen.state == "broken":
+        return f"says {seen.signer or 'nothing'}; not to be believed"
+    if seen.own:
+        gone = f", retired {seen.retired}" if seen.retired else ""
+        return f"this machine's own key {seen.own[:16]}…{gone}; on no trust list"
+    return f"{seen.signer or 'unnamed'}; not this machine's key, and not looked up in any trust list"
+
+
+def inspect(path: Path | str, *, manifest: Path | str | None = None, home: Path | None = None) -> Inspection:
+    """What a file carries. `manifest` is the file of its credentials where they lie beside it; nothing is fetched from anywhere.
+
+    `home` is where this machine's server keeps its key's certificates.
+    """
+    source, record, seen, unread = Path(path), None, None, ""
+    read_bytes(source, 2**30)  # missing or unreadable is an error, having nothing to say is not
+    try:
+        record = read_record(source)
+    except GessoError:
+        record = None
+    try:
+        seen = read_manifest(source, folder=(home or default_home()) / SIGNING, beside=manifest)
+    except GessoError as error:
+        if record is None:
+            raise
+        unread = str(error)
+    return Inspection(record, seen, unread)
