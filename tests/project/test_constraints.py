@@ -79,4 +79,6 @@ def test_what_the_package_imports_is_declared():
             modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
             imported |= {m.split(".")[0] for m in modules}
     outside = {called.get(name, name) for name in imported - set(sys.stdlib_module_names) - {"gesso"}}
-    assert {plain(n) for n in outside} <= set(needs(PROJECT["dependencies"], EXTRAS["data"], EXTRAS["log"], EXTRAS["studio"], EXTRAS["dist"]))
+    assert {plain(n) for n in outside} <= set(
+        needs(PROJECT["dependencies"], EXTRAS["data"], EXTRAS["log"], EXTRAS["studio"], EXTRAS["dist"])
+    )

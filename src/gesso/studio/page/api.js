@@ -94,3 +94,17 @@ export const liveAddress = (/** @type {string} */ id) => {
 };
 
 export const rename = (/** @type {string} */ id, /** @type {string} */ title) => send("PATCH", `/api/sessions/${enc(id)}`, { title });
+
+export const jobs = async () => (await get("/api/jobs")).jobs;
+export const job = (/** @type {string} */ id) => get(`/api/jobs/${enc(id)}`);
+export const handIn = (/** @type {any} */ ask) => send("POST", "/api/jobs", ask);
+export const cancelJob = async (/** @type {string} */ id) => (await call(`/api/jobs/${enc(id)}/cancel`, { method: "POST" })).json();
+export const resumeJob = async (/** @type {string} */ id) => (await call(`/api/jobs/${enc(id)}/resume`, { method: "POST" })).json();
+export const dropJob = (/** @type {string} */ id) => call(`/api/jobs/${enc(id)}`, { method: "DELETE" });
+export const jobLog = (/** @type {string} */ id, /** @type {number} */ after) => get(`/api/jobs/${enc(id)}/log?after=${after}`);
+export const jobCurve = async (/** @type {string} */ id) => (await get(`/api/jobs/${enc(id)}/curve`)).curve;
+export const jobSamples = async (/** @type {string} */ id) => (await get(`/api/jobs/${enc(id)}/samples`)).samples;
+export const jobSample = (/** @type {string} */ id, /** @type {string} */ sample) => `/api/jobs/${enc(id)}/samples/${enc(sample)}`;
+export const jobOutputs = async (/** @type {string} */ id) => (await get(`/api/jobs/${enc(id)}/outputs`)).outputs;
+export const jobOutput = (/** @type {string} */ id, /** @type {string} */ output) => `/api/jobs/${enc(id)}/outputs/${enc(output)}`;
+export const jobZip = (/** @type {string} */ id) => `/api/jobs/${enc(id)}/zip`;

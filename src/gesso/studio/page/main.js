@@ -6,8 +6,10 @@ import { openChoices, chooserOf } from "./panels/choices.js";
 import { chosenBar } from "./panels/chosen.js";
 import { openCompare } from "./panels/compare.js";
 import { controls } from "./panels/controls.js";
+import { folder } from "./panels/folder.js";
 import { guide, keyTable } from "./panels/guide.js";
 import { history } from "./panels/history.js";
+import { jobs } from "./panels/jobs.js";
 import { rail } from "./panels/rail.js";
 import { saving } from "./panels/save.js";
 import { stripMap } from "./panels/strip.js";
@@ -34,6 +36,7 @@ const given = controls(room, view, at("controls"), (kind) => openChoices(room, v
 const tree = history(room, at("history"), (a, b) => openCompare(room, a, b));
 const { menu, acts } = saving(room);
 const home = start(at("start"), (id) => (location.hash = encodeURIComponent(id)));
+folder(/** @type {any} */ (document.querySelector("#start .do")), jobs(/** @type {any} */ (document.querySelector("#start .before"))));
 
 for (const [id, words] of [["rail", w("page_tools")], ["canvas", w("canvas")], ["panel", w("controls")]]) keepSaying(at(/** @type {string} */ (id)), () => at(/** @type {string} */ (id)).setAttribute("aria-label", t(words)));
 

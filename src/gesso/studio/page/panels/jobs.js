@@ -1,0 +1,163 @@
+/** Long work: a list with how far each job is, and a sheet for one with its curve, pictures, failures and log. */
+import * as api from "../api.js";
+import { dialog, fill, h, icon, iconButton, notice } from "../dom.js";
+import { ago, t, w } from "../words.js";
+import { curve } from "./curve.js";
+
+const LOOK = 1200;
+const MOST_SHOWN = 400;
+const active = (/** @type {any} */ job) => job.state === "queued" || job.state === "running";
+
+/** @param {HTMLElement} place where the list stands, as long as it is on the screen */
+export function jobs(place) {
+  const list = h("div", { class: "jobs" });
+  const section = h("section", { class: "jobs-part", hidden: true }, h("h2", {}, w("jobs")), list);
+  place.append(section);
+  let timer = 0;
+
+  async function show() {
+    clearTimeout(timer);
+    try {
+      const all = await api.jobs();
+      section.hidden = !all.length;
+      fill(list, all.map(line));
+      if (all.some(active) && place.offsetParent) timer = setTimeout(show, LOOK);
+    } catch {
+      timer = setTimeout(show, 5 * LOOK); // the server may be starting again
+    }
+  }
+
+  /** @param {any} job */
+  const line = (job) =>
+    h("button", { type: "button", class: "job-line", "data-job": job.id, on: { click: () => openJob(job.id, show) } },
+      h("span", { class: "job-top" }, h("b", {}, job.title), h("small", { class: `job-state ${job.state}` }, stateOf(job))),
+      active(job) ? bar(job) : null,
+      h("small", { class: "quiet" }, w(`job_kind_${job.kind}`), " · ", active(job) ? farOf(job) : () => ago(job.ended ?? job.made)));
+
+  new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && show()).observe(place);
+  show();
+  return { show, open: (/** @type {string} */ id) => openJob(id, show) };
+}
+
+/** @param {any} job */
+const stateOf = (job) => (job.stopping ? w("job_stopping") : w(`job_state_${job.state}`));
+
+/** @param {any} job */
+function bar(job) {
+  const share = job.total ? job.done / job.total : 0;
+  const known = job.state === "running" && job.total > 0;
+  const inner = h("i", {});
+  inner.style.width = known ? `${Math.round(100 * share)}%` : "";
+  return h("span", { class: known ? "job-bar" : "job-bar unknown", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(100 * share), "aria-label": job.title }, inner);
+}
+
+/** @param {any} job */
+function farOf(job) {
+  if (!job.total) return "";
+  const far = `${job.done} / ${job.total}`;
+  return job.seconds_left === null ? far : [far, " · ", w("job_left", { time: () => span(job.seconds_left) })];
+}
+
+/** @param {number} seconds */
+function span(seconds) {
+  if (seconds < 60) return t(w("job_seconds", { num: String(Math.max(1, Math.round(seconds))) }));
+  if (seconds < 3600) return t(w("job_minutes", { num: String(Math.round(seconds / 60)) }));
+  return t(w("job_hours", { num: (seconds / 3600).toFixed(1) }));
+}
+
+/** @param {string} id @param {() => void} changed */
+function openJob(id, changed) {
+  const head = h("div", { class: "job-head" });
+  const acts = h("div", { class: "row job-acts" });
+  const drawn = h("div", { class: "job-curve", hidden: true });
+  const failures = h("div", { class: "job-failures", hidden: true });
+  const pictures = h("div", { class: "job-pictures" });
+  const lines = h("pre", { class: "job-log", tabindex: 0 });
+  const log = h("details", { class: "part" }, h("summary", {}, w("job_log")), lines);
+  const title = h("span", {});
+  const box = dialog(() => title.textContent ?? "", [head, acts, failures, drawn, pictures, log], "wide job");
+  box.querySelector("h2")?.replaceChildren(title);
+  let timer = 0;
+  let after = 0;
+  /** @type {Map<string, any>} */ const shown = new Map();
+  let last = "";
+
+  const act = (/** @type {(id: string) => Promise<any>} */ run) => async () => {
+    await run(id).catch((error) => notice(error.message, "wrong"));
+    changed();
+    look();
+  };
+
+  async function look() {
+    clearTimeout(timer);
+    if (!box.isConnected) return;
+    try {
+      const job = await api.job(id);
+      title.textContent = job.title;
+      box.setAttribute("aria-label", job.title);
+      fill(head, h("span", { class: `job-state ${job.state}` }, stateOf(job)), h("span", { class: "quiet" }, w(`job_kind_${job.kind}`)), active(job) ? [bar(job), h("span", { class: "quiet" }, farOf(job))] : null,
+        job.error ? h("p", { class: "warn" }, [job.error.what, job.error.fix].filter(Boolean).join(" — ")) : null);
+      if (last !== `${job.state} ${job.stopping} ${job.num_failed}`) fill(acts, actsOf(job));
+      await Promise.all([showPictures(job), showCurve(job), showLog()]);
+      if (last !== `${job.state} ${job.stopping} ${job.num_failed}`) changed();
+      last = `${job.state} ${job.stopping} ${job.num_failed}`;
+      if (active(job)) timer = setTimeout(look, LOOK);
+    } catch (error) {
+      if (/** @type {any} */ (error).status === 404) return box.close();
+      timer = setTimeout(look, 3 * LOOK);
+    }
+  }
+
+  /** @param {any} job */
+  function actsOf(job) {
+    const over = !active(job);
+    const again = job.state === "done" ? w("job_retry", { num: String(job.num_failed) }) : w("job_resume");
+    return [
+      !over && h("button", { type: "button", class: "soft", "data-act": "cancel-job", disabled: job.stopping, on: { click: act(api.cancelJob) } }, icon("close"), w("job_cancel")),
+      over && (job.state !== "done" || job.num_failed > 0) && h("button", { type: "button", class: "primary", "data-act": "resume-job", on: { click: act(api.resumeJob) } }, icon("turn"), again),
+      job.kind === "batch" && job.done > 0 && h("a", { class: "button soft", href: api.jobZip(id), download: "", "data-act": "job-zip" }, icon("save"), w("job_download")),
+      job.kind !== "batch" && job.state === "done" && h("a", { class: "button soft", href: api.jobZip(id), download: "" }, icon("save"), w("job_download")),
+      job.kind === "batch" && job.state === "done" && h("a", { class: "button soft", href: api.jobOutput(id, "sheet"), download: "", "data-act": "job-sheet" }, icon("grid"), w("job_sheet")),
+      h("span", { class: "gap" }),
+      over && iconButton("trash", w("job_delete"), async () => confirm(t(w("job_delete_sure"))) && (await act(api.dropJob)(), box.close())),
+    ];
+  }
+
+  /** @param {any} job */
+  async function showPictures(job) {
+    const samples = (await api.jobSamples(id)).slice(-MOST_SHOWN);
+    const batch = job.kind === "batch";
+    for (const one of samples) {
+      if (shown.has(one.id)) continue;
+      const image = h("img", { src: api.jobSample(id, one.id), alt: one.name, loading: "lazy" });
+      const cell = h(batch ? "a" : "span", { class: batch ? "job-picture" : "job-picture large", title: one.name, ...(batch ? { href: api.jobOutput(id, one.id), download: "" } : {}) }, image, h("small", {}, batch ? one.name : w("job_step", { num: one.name })));
+      shown.set(one.id, cell);
+      if (batch) pictures.append(cell);
+      else pictures.prepend(cell);
+    }
+    if (!batch) return;
+    const bad = (await api.jobOutputs(id)).filter((/** @type {any} */ one) => one.state === "failed");
+    failures.hidden = !bad.length;
+    fill(failures, h("h3", {}, w("job_failed", { num: String(bad.length) })), h("ul", {}, bad.map((/** @type {any} */ one) => h("li", {}, h("b", {}, one.name), " ", h("span", { class: "quiet" }, one.why)))));
+  }
+
+  /** @param {any} job */
+  async function showCurve(job) {
+    if (job.kind !== "train" && job.kind !== "fit") return;
+    const points = await api.jobCurve(id);
+    drawn.hidden = points.length < 2;
+    if (points.length > 1) fill(drawn, curve(points));
+  }
+
+  async function showLog() {
+    const told = await api.jobLog(id, after);
+    after = told.next;
+    if (!told.lines.length) return;
+    const below = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 30;
+    lines.append(told.lines.map((/** @type {string} */ one) => `${one}\n`).join(""));
+    if (below) lines.scrollTop = lines.scrollHeight;
+  }
+
+  box.addEventListener("close", () => clearTimeout(timer));
+  look();
+}

@@ -1,0 +1,55 @@
+"""A folder in the page: pictures chosen, one of them broken, the rest made by a worker, shown, and taken away."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    made = []
+    for number in range(5):
+        path = tmp_path / f"page {number + 1}.png"
+        pixels = np.full((120, 90, 3), 255, np.uint8)
+        pixels[20:100, 15:75] = 0
+        pixels[23:97, 18:72] = 255
+        pixels[:, : 4 + number] = 200
+        Image.fromarray(pixels).save(path)
+        made.append(path)
+    made[3].write_bytes(b"no picture at all")
+    return made
+
+
+def choose(page: Any, files: list[Path]) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.click("[data-act=choose-files]")
+    chooser.value.set_files(files)
+
+
+def test_a_folder_is_made_shown_and_taken_away(visit: Any, files: list[Path]) -> None:
+    page = visit.page
+    choose(page, files)
+    page.click("[data-act=start-batch]")
+    page.locator("dialog.job .job-state.done").wait_for(timeout=240_000)
+    names = page.locator("dialog.job .job-picture small").all_inner_texts()
+    assert names == ["page 1.png", "page 2.png", "page 3.png", "page 5.png"]
+    assert page.locator(".notice.wrong").count() or page.locator(".job-failures").count(), "the broken one was told of"
+    with page.expect_download() as download:
+        page.click("[data-act=job-zip]")
+    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as held:
+        assert sorted(held.namelist()) == ["contact-sheet.png", "page 1.png", "page 2.png", "page 3.png", "page 5.png"]
+    with page.expect_download() as download:
+        page.click("[data-act=job-sheet]")
+    assert Image.open(download.value.path()).size[0] > 100
+    page.keyboard.press("Escape")
+    assert page.locator("[data-job]").count() == 1 and page.locator("[data-job] .job-state.done").count() == 1
+    page.click(".language")
+    assert page.locator("[data-job] .job-state").inner_text() == "완료"
+    assert [one for one in visit.complaints if "400" not in one] == [] and visit.hosts == {"127.0.0.1"}
