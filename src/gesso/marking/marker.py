@@ -68,7 +68,8 @@ class Marker:
             return Marked(data, why=why or "the signer does not answer")
 
     def told(self) -> dict[str, Any]:
-        """Whether outputs are signed and, where not, `why`; the key's `fingerprint`, since when, and its certificates as PEM.
+        """Whether outputs are signed: `signs`, the `state` (on, off, missing, failed) and `why` not; of the key its `fingerprint`, since
+        when, and its certificates as PEM.
 
         `trusted` is False and stays so: nobody but this machine vouches for the key.
         """
@@ -80,9 +81,9 @@ class Marker:
                 except (Broken, OSError) as error:
                     why = str(error)
             if why is not None:
-                return {"signs": False, "why": why, "trusted": False}
+                return {"signs": False, "state": self.state if self._why else "failed", "why": why, "trusted": False}
             keys = {name: self._hello.get(name) for name in ("fingerprint", "since", "chain")}
-            return {"signs": True, "why": None, "trusted": False} | keys
+            return {"signs": True, "state": "on", "why": None, "trusted": False} | keys
 
     @property
     def state(self) -> str:

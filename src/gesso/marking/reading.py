@@ -43,7 +43,7 @@ class Seen:
 
 
 def read_manifest(path: Path | str, *, folder: Path | None = None, beside: Path | str | None = None) -> Seen:
-    """What a file says of itself. `beside` is its manifest's file, by default that of its name with .c2pa where its format has no place for one;
+    """What a file says of itself. `beside` is its manifest's file, by default the .c2pa of its name where its format has no place for it;
     `folder` is where this machine's signer keeps its certificates."""
     source = Path(path)
     data = read_bytes(source, DEFAULT.max_bytes)

@@ -124,7 +124,7 @@ def test_without_the_extra_and_when_off_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(marking, "NEEDED", ("no_such_package",))
     bare = Marker(tmp_path / "bare")
     assert bare.mark(ordered(), picture()) == (picture(), None, NOT_INSTALLED)
-    assert bare.told() == {"signs": False, "why": NOT_INSTALLED, "trusted": False} and bare.state == "missing"
+    assert bare.told() == {"signs": False, "state": "missing", "why": NOT_INSTALLED, "trusted": False} and bare.state == "missing"
     assert not list(tmp_path.iterdir())  # nothing was started, nothing made
 
 

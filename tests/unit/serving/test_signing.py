@@ -178,7 +178,7 @@ def test_without_the_extra_outputs_are_as_before_and_it_is_said(make_app, client
     answer = ann.post("/api/generate", json=given(ann, picture), headers={"Accept": "image/png"})
     assert answer.headers["Gesso-Signed"] == "no; install gesso[studio]"
     assert KEYWORD in read_png_text(io.BytesIO(answer.content))
-    assert ann.get("/api/signing").json() == {"signs": False, "why": "install gesso[studio]", "trusted": False}
+    assert ann.get("/api/signing").json() == {"signs": False, "state": "missing", "why": "install gesso[studio]", "trusted": False}
     assert ann.get("/api/health").json()["signing"] == "missing"
 
 

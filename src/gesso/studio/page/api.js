@@ -51,6 +51,13 @@ export const outputOf = (/** @type {string} */ id, /** @type {any} */ node, /** 
   `/api/sessions/${enc(id)}/nodes/${enc(node)}/${enc(output)}${how && `?${how}`}`;
 
 export const blobAt = async (/** @type {string} */ path) => (await call(path)).blob();
+/** A file, how it is signed ("inside", "beside", "clean", or "no; why"), and where its manifest is if that lies beside it. @param {string} path */
+export async function fileAt(path) {
+  const answer = await call(path);
+  const manifest = (answer.headers.get("link") ?? "").match(/<(\/api\/outputs\/[\w-]+)>; rel="c2pa-manifest"/)?.[1] ?? null;
+  return { blob: await answer.blob(), signed: answer.headers.get("gesso-signed") ?? "", manifest };
+}
+export const signing = () => get("/api/signing");
 export const exported = (/** @type {string} */ id) => blobAt(`/api/sessions/${enc(id)}/export`);
 export const imported = async (/** @type {Blob} */ file) =>
   whole(await (await call("/api/sessions/import", { method: "POST", headers: { "content-type": "application/zip" }, body: file })).json());

@@ -2,17 +2,18 @@
 import * as api from "../api.js";
 import { download, h, icon, notice } from "../dom.js";
 import { w } from "../words.js";
+import { save, signerLine } from "./signer.js";
 
 /** @param {import("../room.js").Room} room */
 export function saving(room) {
   const name = () => (room.session.title || "gesso").replace(/[^\p{L}\p{N} _-]+/gu, "").slice(0, 60) || "gesso";
-  const picture = (how = "") => api.blobAt(api.outputOf(room.session.id, room.head, room.output.name, how));
-  const clean = () => picture("clean=true");
+  const picture = (how = "") => api.outputOf(room.session.id, room.head, room.output.name, how);
+  const clean = () => api.blobAt(picture("clean=true"));
 
   /** @param {() => Promise<void>} run */
   const safely = (run) => () => run().catch((error) => notice(error.message, "wrong"));
   const acts = {
-    png: safely(async () => download(await picture(), `${name()}.png`)),
+    png: safely(() => save(picture(), `${name()}.png`)),
     clean: safely(async () => download(await clean(), `${name()}-clean.png`)),
     session: safely(async () => download(await api.exported(room.session.id), `${name()}.gesso.zip`)),
     copy: async () => {
@@ -32,6 +33,7 @@ export function saving(room) {
     h("summary", { class: "primary" }, icon("save"), w("save")),
     h("div", { class: "menu" }, item(w("save_png"), "png"), item(w("save_clean"), "clean"), item(w("copy"), "copy"), item(w("export_session"), "session")),
   );
+  menu.querySelector(".menu").append(signerLine(menu));
   document.addEventListener("pointerdown", (event) => {
     for (const open of document.querySelectorAll("details.more[open]")) if (!open.contains(/** @type {Node} */ (event.target))) /** @type {any} */ (open).open = false;
   });

@@ -1,0 +1,43 @@
+/** Whose key signs what is saved, said beside Save; and saving a file with whatever belongs to its signature. */
+import * as api from "../api.js";
+import { dialog, download, fill, h, icon, notice } from "../dom.js";
+import { w } from "../words.js";
+
+const groups = (/** @type {string} */ hex) => hex.match(/.{4}/g)?.join(" ") ?? hex;
+const KNOWN = { missing: w("sign_install"), off: w("sign_off") };
+const whyNot = (/** @type {any} */ told) => /** @type {any} */ (KNOWN)[told.state] ?? told.why ?? w("sign_failed");
+
+/** What stands under the ways to save. @param {HTMLElement} menu the <details> in which it lies: the server is asked when that opens */
+export function signerLine(menu) {
+  const line = h("div", { class: "signer", role: "note" });
+  const ask = async () => {
+    const told = await api.signing().catch((error) => ({ signs: false, state: "failed", why: error.message }));
+    line.classList.toggle("warn", !told.signs);
+    fill(
+      line,
+      h("p", {}, icon(told.signs ? "seal" : "close"), told.signs ? w("sign_on") : w("sign_not", { why: whyNot(told) })),
+      told.signs ? h("code", {}, groups(told.fingerprint.slice(0, 16))) : null,
+      h("button", { type: "button", "data-act": "signer", on: { click: () => about(told) } }, w("sign_about")),
+    );
+  };
+  menu.addEventListener("toggle", () => /** @type {any} */ (menu).open && ask());
+  return line;
+}
+
+/** @param {any} told what the server says of its signer */
+function about(told) {
+  const key = told.signs
+    ? [h("h3", {}, w("sign_key")), h("code", { class: "fingerprint" }, groups(told.fingerprint)), h("p", { class: "quiet" }, w("sign_since", { day: told.since }))]
+    : [h("p", { class: "warn" }, w("sign_not", { why: whyNot(told) }))];
+  dialog(w("sign_about"), [h("div", { class: "signer-about" }, h("p", {}, w("sign_what")), h("p", {}, w("sign_whose")), h("p", {}, w("sign_none")), ...key)]);
+}
+
+/** Save what is at an address under a name, and its signature's own file where the format has no place for one. @param {string} path @param {string} name */
+export async function save(path, name) {
+  const { blob, signed, manifest } = await api.fileAt(path);
+  download(blob, name);
+  if (manifest) {
+    download(await api.blobAt(manifest), name.replace(/\.\w+$/, "") + ".c2pa");
+    notice(w("saved_beside"));
+  } else if (signed.startsWith("no")) notice(w("saved_unsigned", { why: signed.replace(/^no;? ?/, "") }), "wrong");
+}
