@@ -13,7 +13,7 @@ from gesso.rules.grid import grid_of
 from gesso.rules.hinting import along, pieces_under
 from gesso.rules.line import INK
 from gesso.rules.obey import Mark, hinted_pieces, obey
-from gesso.rules.pieces import Pieces, find_pieces
+from gesso.rules.pieces import Pieces, find_pieces, join
 from gesso.rules.proposal import Field, Knobs
 from gesso.rules.remember import Remembered
 
@@ -91,8 +91,9 @@ def colour(
 
 def _remembered(line: np.ndarray, gap: float | None, cuts: Dots, joins: Sequence[Sequence[tuple[float, float]]]) -> Pieces:
     """`find_pieces`, its last few answers kept: hints don't change them, and they cost as much as the network."""
-    told = (gap, [list(path) for path, _ in cuts], [list(path) for path in joins])
-    return _PIECES.get(line, told, lambda: find_pieces(line, gap=gap, cuts=_painted(line.shape, cuts), joins=joins), line.size)
+    told = (gap, [list(path) for path, _ in cuts])
+    found = _PIECES.get(line, told, lambda: find_pieces(line, gap=gap, cuts=_painted(line.shape, cuts)), line.size)
+    return _PIECES.get(line, (told, [list(path) for path in joins]), lambda: join(found, joins), line.size) if joins else found
 
 
 def mean_picture(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -53,20 +53,25 @@ def _necks(free: np.ndarray, near: np.ndarray, gap: float) -> tuple[np.ndarray, 
     """
     height, width = free.shape
     away = (near[0] - np.arange(height, dtype=np.int32)[:, None]) ** 2 + (near[1] - np.arange(width, dtype=np.int32)) ** 2
-    ys, xs = np.nonzero(free & (away <= ((gap + 1) / 2 + 0.75) ** 2))
+    ink = near[0] * np.int64(width) + near[1] if free.size > 2**31 else near[0] * np.int32(width) + near[1]
+    here = np.flatnonzero(free & (away <= ((gap + 1) / 2 + 0.75) ** 2))
+    ink, free_at = ink.ravel(), free.ravel()
     found = []
     for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1), (0, -1), (-1, 0), (-1, -1), (-1, 1)):
-        qy, qx = ys + dy, xs + dx
-        inside = (qy >= 0) & (qy < height) & (qx >= 0) & (qx < width)
-        py, px, qy, qx = ys[inside], xs[inside], qy[inside], qx[inside]
-        # of two free pixels one order is enough; an ink neighbour is its own nearest ink
-        once = ~free[qy, qx] if (dy, dx) < (0, 1) else np.ones(len(py), bool)
-        py, px, qy, qx = py[once], px[once], qy[once], qx[once]
-        ay, ax, by, bx = near[0][py, px], near[1][py, px], near[0][qy, qx], near[1][qy, qx]
+        p = here[(here >= -dy * width) & (here < (height - dy) * width)] if dy else here
+        if dx:
+            column = p % width
+            p = p[column < width - 1] if dx > 0 else p[column > 0]
+        q = p + (dy * width + dx)
+        ok = ink[p] != ink[q]
+        if (dy, dx) < (0, 1):  # of two free pixels one order is enough; an ink neighbour is its own nearest ink
+            ok &= ~free_at[q]
+        p, q = p[ok], q[ok]
+        (py, px), (qy, qx), (ay, ax), (by, bx) = (np.divmod(v, width) for v in (p, q, ink[p], ink[q]))
         apart = np.hypot(ay - by, ax - bx)
         sides = np.hypot(ay - py, ax - px) + np.hypot(by - qy, bx - qx)
         ok = (apart >= 2) & (apart - 1 <= gap + 0.5) & (apart >= 0.9 * sides)
-        a, b = (v[ok].astype(np.int64) for v in (ay * width + ax, by * width + bx))
+        a, b = (v[ok].astype(np.int64) for v in (ink[p], ink[q]))
         found.append(np.minimum(a, b) * free.size + np.maximum(a, b))
     pairs = np.unique(np.concatenate(found))
     start, end = (np.stack(np.divmod(v, width), 1) for v in np.divmod(pairs, free.size))
@@ -164,7 +169,8 @@ def close(free: np.ndarray, near: np.ndarray, bridges: Bridges, cuts: np.ndarray
     if len(bridges):
         owner = connected(np.where(blocked & (drawn > 0), whole, 0), connectivity=2, background=0)
         width = np.zeros(int(owner.max()) + 1)
-        np.maximum.at(width, owner.ravel(), drawn.ravel())
+        owned = np.flatnonzero(owner)
+        np.maximum.at(width, owner.ravel()[owned], drawn.ravel()[owned])
         parts = _joined(near, parts, num, _Met.of(parts, owner), width)[parts]
         still = _Met.of(parts, owner)
         parting = (np.bincount(still.bridge, minlength=len(width)) > 1)[owner] & (owner > 0)

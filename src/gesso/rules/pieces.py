@@ -12,14 +12,19 @@ from scipy import ndimage
 from gesso.errors import GessoError
 from gesso.rules.gap import Bridges, close, find_bridges
 from gesso.rules.line import INK, check_line
+from gesso.rules.remember import Remembered
 
 GAP_SHARE = 0.012
-"""The default gap is this share of the drawing's long side."""
+"""The default gap is this share of the drawing's long side; of a strip's, as long as it is seen at once: half as long again as wide."""
+
+
+MOST_KEPT = 17_000_000  # pixels of the drawings whose bridges are remembered, sixteen bytes each; but four drawings at most
+_BRIDGES: Remembered[tuple[np.ndarray, np.ndarray, Bridges]] = Remembered(MOST_KEPT)
 
 
 def default_gap(shape: tuple[int, ...]) -> float:
     """The widest opening, in pixels, that is bridged unless told otherwise: 1.2 % of the long side (0.9 px at 72, 6 at 512, 24 at 2000)."""
-    return GAP_SHARE * max(shape[:2])
+    return GAP_SHARE * min(max(shape[:2]), 1.5 * min(shape[:2]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,23 +100,31 @@ def find_pieces(
         raise GessoError(f"a gap of {gap}", where="gap", fix="give 0 or more pixels")
     if cuts is not None and (cuts.shape != free.shape or cuts.dtype != bool):
         raise GessoError(f"cuts are {cuts.dtype} {list(cuts.shape)}", where="cuts", fix=f"give bool {list(free.shape)}, as the line")
-    nearest = _nearest_free(free)
-    parts, bridges = _components(free, nearest, gap, cuts)
+    nearest, parts, bridges = _components(free, gap, cuts)
     labels, num = _in_order(parts.ravel()[nearest], free)
     pieces = Pieces(labels, free, bridges, num, nearest)
     return pieces if not joins else join(pieces, joins)
 
 
-def _components(free: np.ndarray, nearest: np.ndarray, gap: float, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    none = Bridges(np.zeros((0, 2), int), np.zeros((0, 2), int), np.zeros(0))
+def _components(free: np.ndarray, gap: float, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each pixel's nearest free one, the components, and the pixels of bridges that part them."""
     if gap >= 1 and free.any() and not free.all():
-        near = ndimage.distance_transform_edt(free, return_distances=False, return_indices=True)
-        rows, columns = np.arange(free.shape[0], dtype=np.int32)[:, None], np.arange(free.shape[1], dtype=np.int32)
-        depth = np.hypot(nearest // free.shape[1] - rows, nearest % free.shape[1] - columns, dtype=np.float32)
-        return close(free, near, find_bridges(free, near, depth, gap), cuts)
+        nearest, near, bridges = _BRIDGES.get(free, gap, lambda: _bridges(free, gap), max(free.size, MOST_KEPT // 4))
+        return nearest, *close(free, near, bridges, cuts)
+    nearest = _nearest_free(free)
     if cuts is not None:
-        return close(free, np.zeros((2, 0, 0)), none, cuts)
-    return ndimage.label(free)[0], np.zeros(free.shape, bool)
+        none = Bridges(np.zeros((0, 2), int), np.zeros((0, 2), int), np.zeros(0))
+        return nearest, *close(free, np.zeros((2, 0, 0)), none, cuts)
+    return nearest, ndimage.label(free)[0], np.zeros(free.shape, bool)
+
+
+def _bridges(free: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray, Bridges]:
+    """Each pixel's nearest free one, its nearest ink (y, x) int32 [2 h w], and all bridges: what cuts and joins do not change."""
+    nearest = _nearest_free(free)
+    near = np.asarray(ndimage.distance_transform_edt(free, return_distances=False, return_indices=True))
+    rows, columns = np.arange(free.shape[0], dtype=np.int32)[:, None], np.arange(free.shape[1], dtype=np.int32)
+    depth = np.hypot(nearest // free.shape[1] - rows, nearest % free.shape[1] - columns, dtype=np.float32)
+    return nearest, near, find_bridges(free, near, depth, gap)
 
 
 def _nearest_free(free: np.ndarray) -> np.ndarray:
