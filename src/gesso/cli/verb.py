@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -365,6 +365,7 @@ def studio(
     port: int = 8765,
     home: Path | None = None,
     browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
+    jobs: Literal["here", "ray", "off"] = "here",
 ) -> None:
     """Open the studio: a page on this machine alone, in which you draw and steer. Ctrl-C ends it.
 
@@ -379,10 +380,12 @@ def studio(
         The folder that keeps sessions and uploads: GESSO_HOME, or your system's place for data, if left out.
     browser
         Open the page in your browser, where there is a desktop.
+    jobs
+        Where trainings and folders are done: in processes here, on the Ray cluster of RAY_ADDRESS (or one of its own), or nowhere.
     """
     from gesso.studio import run
 
-    run(port, home, on_start=lambda link: show.welcome(link, browser=browser))
+    run(port, home, jobs=jobs, on_start=lambda link: show.welcome(link, browser=browser))
 
 
 def recipe_first(verb: str, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gesso.errors import MissingExtra
 
@@ -29,15 +29,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return create(settings, pages=pages, extend=_extend)
 
 
-def run(port: int = 8765, home: Path | None = None, *, on_start: Callable[[str], None] | None = None) -> None:
-    """Serve the studio on 127.0.0.1 until Ctrl-C; `on_start` is given the link that lets a browser in."""
+def run(
+    port: int = 8765,
+    home: Path | None = None,
+    *,
+    jobs: Literal["here", "ray", "off"] = "here",
+    on_start: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the studio on 127.0.0.1 until Ctrl-C; `on_start` is given the link that lets a browser in. `jobs`: where they are done."""
     try:
         from gesso.serving.run import serve
     except ImportError as error:
         raise MissingExtra(error.name or "fastapi", "studio", purpose="the studio") from None
     from gesso.serving.settings import Settings
 
-    settings = Settings(port=port) if home is None else Settings(port=port, home=home.expanduser())
+    settings = Settings(port=port, jobs=jobs) if home is None else Settings(port=port, jobs=jobs, home=home.expanduser())
     serve(settings, create=create_app, on_start=on_start)
 
 

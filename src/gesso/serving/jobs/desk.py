@@ -19,7 +19,7 @@ from gesso.serving.catalogue import Catalogue
 from gesso.serving.given import Given
 from gesso.serving.jobs.ask import Batch, Fit, Measure, Train, checked, clean_name, unknown
 from gesso.serving.jobs.store import DONE, Job, JobStore, new_id
-from gesso.serving.jobs.watch import Process, Start, Watch
+from gesso.serving.jobs.watch import Watch
 from gesso.serving.jobs.work import Plan
 from gesso.serving.keep import Keep
 from gesso.serving.refusal import harmless
@@ -57,7 +57,7 @@ class Desk:
         recipes = None if settings.recipes is None else [str(one) for one in settings.recipes]
         weights = {name: str(path) for name, path in settings.weights.items()}
         self.plan = Plan(str(settings.home), recipes, weights, settings.job_threads)
-        self.watch = None if settings.jobs == "off" else Watch(self.store, self.plan, _start(settings), settings.jobs_at_once)
+        self.watch = _watch(settings, self.store, self.plan)
 
     def open(self) -> None:
         """Go on with what an earlier server left, and take away what it had not finished taking in."""
@@ -257,12 +257,15 @@ class _Sink(io.RawIOBase):
         return held
 
 
-def _start(settings: Settings) -> Start:
-    if settings.jobs != "ray":
-        return Process
+def _watch(settings: Settings, store: JobStore, plan: Plan) -> Watch | None:
+    if settings.jobs == "off":
+        return None
+    if settings.jobs == "here":
+        return Watch(store, plan, at_once=settings.jobs_at_once)
     from gesso.serving.jobs.on_ray import Cluster
 
-    return Cluster(settings.home).start
+    cluster = Cluster()
+    return Watch(store, plan, cluster.start, settings.jobs_at_once, cluster.join)
 
 
 def _sync(folder: Path) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 from gesso.errors import MissingExtra
@@ -29,33 +29,40 @@ def _task(plan: dict[str, Any], id: str, token: int) -> str:
 
 
 class Cluster:
-    """Joined when the first job is started. Every call to it is behind its token."""
+    """Joined when the first job waits. Every call to it is behind its token."""
 
-    def __init__(self, home: Path) -> None:
-        self._home, self._lock, self._ray = home, threading.Lock(), None
-        _ray()  # say what is missing when the server starts, not when the first job does
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it when it is imported
+        self._ray, self._joined = _ray(), False  # what is missing is said when the server starts, not when the first job does
+
+    def join(self) -> None:
+        with self._lock:
+            if self._joined:
+                return
+            address = os.environ.get("RAY_ADDRESS")
+            own: dict[str, Any] = {}
+            if not address:  # a cluster of our own, and so is its token
+                os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_urlsafe(32))
+                own = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+            self._ray.init(
+                address=address, namespace="gesso", log_to_driver=False, logging_level="warning", ignore_reinit_error=True, **own
+            )
+            self._joined = True
 
     def start(self, plan: Plan, job: Job) -> Task:
-        ray = self._joined()
+        self.join()
         few = {name: str(plan.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-        more = {"num_cpus": plan.threads, "max_retries": 0, "max_calls": 1, "name": f"gesso {job.kind} {job.id}"}
-        path = os.pathsep.join(os.path.abspath(one) for one in _paths())
-        remote = ray.remote(**more, runtime_env={"env_vars": few | {"PYTHONPATH": path}})(_task)
-        return Task(ray, remote.remote(plan.to_json(), job.id, job.token))
-
-    def _joined(self) -> Any:
-        with self._lock:
-            if self._ray is None:
-                ray = _ray()
-                os.environ.setdefault("RAY_AUTH_MODE", "token")
-                address = os.environ.get("RAY_ADDRESS")
-                if not address:  # a cluster of our own, and so is its token
-                    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_urlsafe(32))
-                own = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-                if not ray.is_initialized():
-                    ray.init(address=address, namespace="gesso", log_to_driver=False, logging_level="warning", **own)
-                self._ray = ray
-            return self._ray
+        path = os.pathsep.join(os.path.abspath(one) for one in sys.path if one)
+        # Its own retries are off: the lease decides who does a job. A worker does one, as a process here does.
+        task = self._ray.remote(
+            num_cpus=plan.threads,
+            max_retries=0,
+            max_calls=1,
+            name=f"gesso {job.kind} {job.id}",
+            runtime_env={"env_vars": few | {"PYTHONPATH": path}},
+        )(_task)
+        return Task(self._ray, task.remote(plan.to_json(), job.id, job.token))
 
 
 class Task:
@@ -81,9 +88,3 @@ def _ray() -> Any:
     except ImportError as error:
         raise MissingExtra("ray", "dist", purpose="running jobs on Ray") from error
     return ray
-
-
-def _paths() -> list[str]:
-    import sys
-
-    return [one for one in sys.path if one]

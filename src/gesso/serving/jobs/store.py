@@ -68,7 +68,7 @@ class Job(NamedTuple):
     def to_json(self, now: float) -> dict[str, Any]:
         told = {name: getattr(self, name) for name in ("id", "kind", "title", "state", "made", "began", "ended")}
         told |= {"attempt": self.attempt, "done": self.done, "total": self.total}
-        told |= {"words": self.words, "num_failed": self.num_failed, "stopping": self.state == RUNNING and bool(self.wanted)}
+        told |= {"words": self.words, "num_failed": self.num_failed, "stopping": self.state == RUNNING and self.wanted == "cancel"}
         told["error"] = None if self.what is None else {"what": self.what, "fix": self.fix}
         told["seconds_left"] = self.seconds_left(now)
         return told
@@ -229,7 +229,7 @@ class JobStore:
                 self._died(rows, id, self.clock())
 
     def renew(self, id: str, token: int, *, done: int | None = None, total: int | None = None, words: str = "") -> str:
-        """Hold the lease longer, and tell how far it is; what people want meanwhile ("" or "cancel"). Lost where it is another's."""
+        """Hold the lease longer, and tell how far it is. What is wanted meanwhile: "", "cancel" or "closing". Lost where it is another's."""
         with self._rows.writing() as rows:
             now = self.clock()
             held = rows.execute("update leases set until = ? where job = ? and token = ?", (now + LEASE, id, token))
@@ -243,6 +243,11 @@ class JobStore:
                     (done, total or 0, words[:200], now, id),
                 )
             return str(rows.execute("select wanted from jobs where id = ?", (id,)).fetchone()[0])
+
+    def park(self, id: str, token: int) -> None:
+        """Ask its worker to save and put the job back: the server ends."""
+        with self._rows.writing() as rows:
+            rows.execute("update jobs set wanted = 'closing' where id = ? and token = ? and state = 'running' and wanted = ''", (id, token))
 
     def end(
         self, id: str, token: int, state: str, *, what: str | None = None, fix: str | None = None, num_failed: int = 0, words: str = ""

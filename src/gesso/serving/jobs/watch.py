@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from gesso.serving.jobs.store import Job, JobStore
+from gesso.serving.jobs.store import Job, JobStore, Lost
 from gesso.serving.jobs.work import Plan
 
 log = logging.getLogger("gesso.serving")
@@ -21,6 +21,7 @@ LOOK = 0.5  # seconds between two looks while anything runs or waits
 CANCEL_GRACE = 15.0  # seconds that a job has to stop by itself once that is asked
 AT_ONCE = ("measure",)  # kinds that cannot stop by themselves, and have nothing to save
 LOST_GRACE = 5.0  # and once its lease is another's
+START_GRACE = 120.0  # and to begin, during which its lease is held for it
 CLOSE_GRACE = 4.0  # and when the server ends
 
 
@@ -84,11 +85,14 @@ def environment(threads: int) -> dict[str, str]:
 class Watch:
     """A thread that hands out up to `at_once` jobs. It sleeps while there is nothing to hand out; `wake` it when there may be."""
 
-    def __init__(self, store: JobStore, plan: Plan, start: Start = Process, at_once: int = 1) -> None:
-        self._store, self._plan, self._start, self._at_once = store, plan, start, at_once
+    def __init__(
+        self, store: JobStore, plan: Plan, start: Start = Process, at_once: int = 1, ready: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store, self._plan, self._start, self._at_once, self._ready = store, plan, start, at_once, ready
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._running: dict[str, tuple[Job, Worker]] = {}
         self._stopping: dict[str, float] = {}  # until when it may take to stop
+        self._starting: dict[str, float] = {}  # until when its lease is held for it
         self._wake, self._closed = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -113,7 +117,8 @@ class Watch:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
-        for _, worker in self._running.values():
+        for job, worker in self._running.values():
+            self._store.park(job.id, job.token)
             worker.close()
         until = time.monotonic() + CLOSE_GRACE
         for job, worker in self._running.values():
@@ -141,18 +146,35 @@ class Watch:
             if worker.ended():
                 del self._running[id]
                 self._stopping.pop(id, None)
+                self._starting.pop(id, None)
                 self._store.died(job.id, job.token)  # says nothing where it told how it came out
             else:
+                self._hold(job)
                 self._end_in_time(job, worker)
+        if len(self._running) < self._at_once and self._store.waiting():
+            self._ready()
         while len(self._running) < self._at_once and not self._closed.is_set():
             job_taken = self._store.claim(self._name, self._at_once)
             if job_taken is None:
                 return
             try:
                 self._running[job_taken.id] = (job_taken, self._start(self._plan, job_taken))
+                self._starting[job_taken.id] = time.monotonic() + START_GRACE
             except Exception:
                 self._store.died(job_taken.id, job_taken.token)
                 raise
+
+    def _hold(self, job: Job) -> None:
+        """A slow start (a cluster's, a machine's that is busy) is no reason to take the job from its worker."""
+        until = self._starting.get(job.id)
+        if until is None:
+            return
+        try:
+            self._store.renew(job.id, job.token)
+        except Lost:
+            until = 0.0
+        if time.monotonic() > until or self._store.get(job.owner, job.id).since is not None:
+            del self._starting[job.id]
 
     def _end_in_time(self, job: Job, worker: Worker) -> None:
         lost = not self._store.holds(job.id, job.token)

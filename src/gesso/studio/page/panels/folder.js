@@ -3,7 +3,7 @@ import * as api from "../api.js";
 import { dialog, fill, h, icon, notice } from "../dom.js";
 import { askForFile } from "../widgets/picture.js";
 import { takesPicture } from "../widgets/registry.js";
-import { titleOf, w } from "../words.js";
+import { t, titleOf, w } from "../words.js";
 
 const AT_ONCE = 2;
 const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?)$/i;
@@ -120,7 +120,7 @@ async function ask(files, jobs) {
     try {
       if (!good.length) return void fill(words, w("folder_none"));
       const conditions = Object.fromEntries(Object.entries(given).map(([name, id]) => [name, { upload: id }]));
-      const job = await api.handIn({ kind: "batch", recipe: card.name, each, format, files: good, conditions, title: folderName || files[0].name, client: crypto.randomUUID() });
+      const job = await api.handIn({ kind: "batch", recipe: card.name, each, format, files: good, conditions, title: folderName || t(w("folder_title", { num: String(good.length) })), client: crypto.randomUUID() });
       if (good.length < files.length) notice(w("folder_left", { num: String(files.length - good.length) }), "wrong");
       box.close();
       jobs.show();
