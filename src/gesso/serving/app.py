@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from gesso import __version__
 from gesso.errors import GessoError
-from gesso.serving import credentials, images, live, make, page, sessions
+from gesso.serving import credentials, images, live, make, page, palettes, sessions
 from gesso.serving.guard import Guard
 from gesso.serving.jobs import routes as jobs
 from gesso.serving.refusal import Refused, answer
@@ -26,7 +26,7 @@ from gesso.serving.routes import Routes
 from gesso.serving.settings import Settings
 
 THREADS = 64
-MORE = (make.register, sessions.register, live.register, images.register, credentials.register, jobs.register)
+MORE = (make.register, sessions.register, live.register, images.register, credentials.register, jobs.register, palettes.register)
 
 
 def create_app(

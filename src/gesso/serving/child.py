@@ -30,7 +30,7 @@ DATA_URLS = re.compile(rb"data:image/[^\"'\\\s]{1,200000000}", re.IGNORECASE)
 MOST_MEMBERS = 10_000
 LATER = 1.0  # seconds that the forking process gives a child beyond its own clock
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*")
-ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "cp437", "unicode_escape")
+ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-be", "cp437", "unicode_escape")
 
 
 def serve(line: socket.socket, plan: dict[str, Any]) -> None:
@@ -104,7 +104,7 @@ def answer(does: str, data: bytes, budget: dict[str, int]) -> tuple[bytes, Any]:
     """The head, and the pixels' memory: what is in `data`, or why it cannot be read."""
     pixels: Any = b""
     try:
-        told, pixels = (vet_zip if does == "zip" else read)(data, Budget(**budget))
+        told, pixels = {"zip": vet_zip, "palette": palette}.get(does, read)(data, Budget(**budget))
     except GessoError as error:
         told = {"what": error.what, "where": error.where, "fix": error.fix}
     except MemoryError:
@@ -119,6 +119,15 @@ def read(data: bytes, budget: Budget) -> tuple[dict[str, Any], Any]:
 
     sheet = read_sheet(data, where="picture", budget=budget, least_side=1)
     return {"shape": sheet.pixels.shape, "dpi": sheet.dpi}, sheet.pixels.reshape(-1).data
+
+
+def palette(data: bytes, budget: Budget) -> tuple[dict[str, Any], bytes]:
+    """A palette's name and colours, as JSON where a picture has its pixels."""
+    from gesso.media.layers import hex_of
+    from gesso.media.palette_file import read_palette
+
+    found = read_palette(data, where="palette")
+    return {}, json.dumps({"name": found.name, "colours": [{"color": hex_of(rgb), "name": name} for rgb, name in found.swatches]}).encode()
 
 
 def vet_zip(data: bytes, budget: Budget) -> tuple[dict[str, Any], bytes]:
@@ -161,10 +170,12 @@ def vet_zip(data: bytes, budget: Budget) -> tuple[dict[str, Any], bytes]:
 
 def warm() -> None:
     """Read every decoder once: a child can open no file any more, so not its code either."""
+    import colorsys  # noqa: F401  what a palette imports late
     import lzma  # noqa: F401  what zipfile imports late
 
     from PIL import Image, ImageCms
 
+    import gesso.media.palette_file  # noqa: F401
     from gesso.media.decode import FORMATS
     from gesso.media.picture import read_sheet
 

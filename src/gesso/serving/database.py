@@ -17,6 +17,8 @@ create table if not exists logins (hash blob primary key, owner text not null, m
 create table if not exists kept (
     id text primary key, owner text not null, kind text not null, medium text not null, suffix text not null,
     width integer, height integer, bytes integer not null, made real not null);
+create table if not exists palettes (
+    id text primary key, owner text not null, name text not null, colours text not null, made real not null);
 create index if not exists kept_of on kept (owner, kind, made);
 """
 

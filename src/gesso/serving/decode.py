@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -85,6 +86,15 @@ class Decoder:
         """GessoError where a picture inside could not be decoded harmlessly."""
         with self._turn():
             self._ask("Z", data, "body")
+
+    def palette(self, data: bytes) -> Any:
+        """The JSON of a palette in a file; GessoError with its reason where there is none. What it says is still a stranger's."""
+        with self._turn():
+            _, told = self._ask("C", data, "palette")
+        try:
+            return json.loads(bytes(told))
+        except ValueError:
+            raise _gave_up("palette") from None
 
     def _remember(self, data: bytes) -> None:
         with self._lock:

@@ -28,6 +28,7 @@ class Nursery:
 
     def __init__(self, limits: Limits) -> None:
         each = {"P": ("picture", limits.decode_seconds), "Z": ("zip", limits.decode_seconds * ZIP_LONGER)}
+        each["C"] = ("palette", limits.decode_seconds)
         self._plan: dict[str, Any] = {"memory": limits.decode_bytes, "budget": asdict(limits.picture)}
         self._plan |= {kind: {"does": does, "seconds": s, "wall": s + FRESH_SECONDS} for kind, (does, s) in each.items()}
         self._most = HEAD + 4 * limits.picture.max_pixels
@@ -41,7 +42,7 @@ class Nursery:
                 self._started()
 
     def ask(self, kind: str, data: bytes) -> bytes:
-        """What a child answers to `data` (`kind` P: a picture, Z: a zip), nothing where it died; TimeoutError where it is stuck."""
+        """What a child answers to `data` (`kind` P a picture, Z a zip, C a palette), nothing where it died; TimeoutError if it is stuck."""
         if not FORKS:
             return self._once(kind, data)
         ours, theirs = socket.socketpair()

@@ -115,3 +115,11 @@ export const jobSample = (/** @type {string} */ id, /** @type {string} */ sample
 export const jobOutputs = async (/** @type {string} */ id) => (await get(`/api/jobs/${enc(id)}/outputs`)).outputs;
 export const jobOutput = (/** @type {string} */ id, /** @type {string} */ output) => `/api/jobs/${enc(id)}/outputs/${enc(output)}`;
 export const jobZip = (/** @type {string} */ id) => `/api/jobs/${enc(id)}/zip`;
+
+export const palettes = async () => listOf(await get("/api/palettes"), "palettes");
+/** A new palette, or the whole of one that is kept. @param {any} palette @returns {Promise<any>} */
+export const keepPalette = ({ id, name, colours }) => (id ? send("PUT", `/api/palettes/${enc(id)}`, { name, colours }) : send("POST", "/api/palettes", { name, colours }));
+export const dropPalette = (/** @type {string} */ id) => call(`/api/palettes/${enc(id)}`, { method: "DELETE" });
+export const paletteFile = (/** @type {string} */ id, /** @type {string} */ format) => `/api/palettes/${enc(id)}/file?format=${enc(format)}`;
+export const bringPalette = async (/** @type {Blob} */ file, /** @type {string} */ name) =>
+  (await call(`/api/palettes/file?name=${enc(name)}`, { method: "POST", headers: { "content-type": "application/octet-stream" }, body: file })).json();

@@ -10,6 +10,7 @@ import { folder } from "./panels/folder.js";
 import { guide, keyTable } from "./panels/guide.js";
 import { history } from "./panels/history.js";
 import { jobs } from "./panels/jobs.js";
+import { askWhere } from "./panels/place.js";
 import { rail } from "./panels/rail.js";
 import { saving } from "./panels/save.js";
 import { stripMap } from "./panels/strip.js";
@@ -206,6 +207,12 @@ addEventListener("paste", (event) => {
 
 /** @param {File} file */
 async function takeFile(file) {
+  if (room.session) return askWhere(room, file, () => begin(file));
+  await begin(file);
+}
+
+/** @param {File} file */
+async function begin(file) {
   if (room.session) location.hash = "";
   await shown;
   home.takeFile(file);

@@ -1,28 +1,37 @@
-/** Colours: those in the picture, and a person's own palettes, kept in this browser. */
+/** Colours: those in the picture, and a person's own palettes, kept by the server with their owner. */
+import * as api from "./api.js";
 
-const KEPT = "gesso.palettes";
+const OLD = "gesso.palettes"; // where a browser kept them before
 const FIRST = ["#2f2a26", "#e4572e", "#f2a65a", "#f7d488", "#ffe3c8", "#7fb069", "#3f8f6b", "#6fb7d6", "#35608f", "#8a6bb1", "#e39ab4", "#ffffff"];
 
-/** @typedef {{name: string, colours: string[]}} Palette */
+/** @typedef {{color: string, name: string}} Swatch */
+/** @typedef {{id: string | null, name: string, colours: Swatch[]}} Palette */
 
-/** @returns {Palette[]} */
-export function palettes() {
-  try {
-    const kept = JSON.parse(localStorage.getItem(KEPT) ?? "null");
-    if (Array.isArray(kept) && kept.length) return kept.map(clean);
-  } catch {
-    // damaged: begin anew
-  }
-  return [{ name: "", colours: FIRST }];
+/** @returns {Promise<Palette[]>} */
+export async function palettes() {
+  const kept = await api.palettes();
+  if (kept.length) return kept;
+  const old = fromBrowser();
+  for (const one of old) await api.keepPalette(one);
+  localStorage.removeItem(OLD);
+  return old.length ? api.palettes() : [firstPalette()];
 }
 
-/** @param {Palette[]} list */
-export const keepPalettes = (list) => localStorage.setItem(KEPT, JSON.stringify(list.slice(0, 200)));
+/** The one that everybody begins with; it is kept once it is changed. @returns {Palette} */
+export const firstPalette = () => ({ id: null, name: "", colours: FIRST.map((color) => ({ color, name: "" })) });
 
-const clean = (/** @type {any} */ one) => ({
-  name: String(one?.name ?? "").slice(0, 80),
-  colours: (Array.isArray(one?.colours) ? one.colours : []).filter((/** @type {any} */ c) => /^#[0-9a-f]{6}$/.test(c)).slice(0, 256),
-});
+/** @returns {Palette[]} */
+function fromBrowser() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(OLD) ?? "[]");
+    return kept.map((/** @type {any} */ one) => ({ id: null, name: String(one.name ?? "").slice(0, 80), colours: swatches(one.colours.filter((/** @type {any} */ c) => /^#[0-9a-f]{6}$/.test(c)).slice(0, 256)) }));
+  } catch {
+    return []; // damaged: begin anew
+  }
+}
+
+/** @param {string[]} colours @returns {Swatch[]} */
+export const swatches = (colours) => colours.map((color) => ({ color, name: "" }));
 
 /** The picture's main colours, the most used first, none close to another. @param {HTMLCanvasElement | null | undefined} picture @param {number} [most] */
 export function coloursIn(picture, most = 12) {
@@ -56,17 +65,3 @@ export function coloursIn(picture, most = 12) {
 }
 
 const away = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs((a >> 16) - (b >> 16)) + Math.abs(((a >> 8) & 255) - ((b >> 8) & 255)) + Math.abs((a & 255) - (b & 255));
-
-/** @param {Palette} palette */
-export function toGpl({ name, colours }) {
-  const rows = colours.map((c) => [1, 3, 5].map((i) => String(parseInt(c.slice(i, i + 2), 16)).padStart(3)).join(" ") + "\t" + c);
-  return `GIMP Palette\nName: ${name || "Gesso"}\nColumns: 0\n#\n${rows.join("\n")}\n`;
-}
-
-/** @param {string} text @returns {Palette | null} */
-export function fromGpl(text) {
-  if (!text.startsWith("GIMP Palette")) return null;
-  const rows = [...text.matchAll(/^[ \t]*(\d{1,3})[ \t]+(\d{1,3})[ \t]+(\d{1,3})/gm)];
-  const colours = rows.map(([, ...rgb]) => "#" + rgb.map((v) => Math.min(255, Number(v)).toString(16).padStart(2, "0")).join(""));
-  return clean({ name: /^Name:[ \t]*(.*)$/m.exec(text)?.[1]?.trim() ?? "", colours });
-}

@@ -53,9 +53,14 @@ export function keyTable() {
   const rows = [
     ["1 … 9", w("keys_tools")],
     ["E  I  H", w("keys_seek")],
+    ["L", w("keys_lasso")],
+    ["F", w("keys_fill")],
     ["[  ]", w("keys_brush")],
     [w("key_arrows"), w("keys_cursor")],
     ["Enter", w("keys_mark")],
+    [w("key_space"), w("keys_space")],
+    [w("key_right"), w("keys_pick")],
+    [w("key_touch"), w("keys_touch")],
     ["+  −  0", w("keys_zoom")],
     [",  .", w("keys_turn")],
     [w("key_hold", { key: "B" }), w("keys_before")],
@@ -64,6 +69,7 @@ export function keyTable() {
     ["Ctrl+Z", w("keys_undo")],
     ["Ctrl+Shift+Z", w("keys_redo")],
     ["Ctrl+S", w("keys_save")],
+    ["Ctrl+C", w("keys_copy")],
   ];
   const box = dialog(w("keys"), [
     h("dl", { class: "keys" }, rows.map(([key, says]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, says)])),

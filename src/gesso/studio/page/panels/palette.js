@@ -1,21 +1,28 @@
-/** Swatches: the picture's colours, and own palettes with names. */
+/** Swatches: the picture's colours, and own palettes with names, for each character one perhaps. */
+import * as api from "../api.js";
 import { download, fill, h, iconButton, notice } from "../dom.js";
-import { coloursIn, fromGpl, keepPalettes, palettes, toGpl } from "../palette.js";
+import { coloursIn, firstPalette, palettes, swatches } from "../palette.js";
 import { askForFile } from "../widgets/picture.js";
 import { t, w } from "../words.js";
 
+const FILES = ["gpl", "ase", "aco"];
+const CHOSEN = "gesso.palette";
+
 /** @param {import("../room.js").Room} room */
 export function palettePanel(room) {
-  let own = palettes();
+  /** @type {import("../palette.js").Palette[]} */ let own = [firstPalette()];
   let now = 0;
+  let saving = Promise.resolve();
   const here = h("div", { class: "swatches", role: "group", "aria-label": w("colours_here") });
   const mine = h("div", { class: "swatches", role: "group", "aria-label": w("own_palette") });
   const names = h("select", { "aria-label": w("palette"), on: { change: () => show((now = names.selectedIndex)) } });
-  const title = h("input", { class: "palette-name", placeholder: w("palette_name"), "aria-label": w("palette_name"), maxlength: 80, on: { change: () => change({ name: title.value }) } });
+  const title = h("input", { class: "palette-name", placeholder: w("palette_name"), "aria-label": w("palette_name"), maxlength: 80, on: { change: () => change({ name: title.value.trim() }) } });
+  const label = h("input", { class: "palette-name", placeholder: w("swatch_name"), "aria-label": w("swatch_name"), maxlength: 80, on: { change: () => nameColour(label.value.trim()) } });
 
-  /** @param {string} colour @param {(() => void) | null} remove */
-  function swatch(colour, remove) {
-    const pick = h("button", { type: "button", class: "swatch", style: { backgroundColor: colour }, label: w("set_colour", { colour }), "data-colour": colour, on: { click: () => room.setColour(colour) } });
+  /** @param {import("../palette.js").Swatch} one @param {(() => void) | null} remove */
+  function swatch({ color, name }, remove) {
+    const says = () => (name ? `${name} · ${color}` : t(w("set_colour", { colour: color })));
+    const pick = h("button", { type: "button", class: "swatch", style: { backgroundColor: color }, label: says, "data-colour": color, on: { click: () => room.setColour(color) } });
     if (remove) {
       pick.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.key === "Delete" && remove());
       pick.addEventListener("contextmenu", (/** @type {Event} */ event) => (event.preventDefault(), remove()));
@@ -23,31 +30,76 @@ export function palettePanel(room) {
     return pick;
   }
 
+  /** One after the other, so that the newest is kept last. @param {() => Promise<any>} run */
+  const inTurn = (run) => (saving = saving.then(run).catch((error) => void notice(error.message, "wrong")));
+
   /** @param {Partial<import("../palette.js").Palette>} what */
   function change(what) {
-    own[now] = { ...own[now], ...what };
-    keepPalettes(own);
+    const palette = Object.assign(own[now], what);
     show(now);
+    inTurn(async () => (palette.id = (await api.keepPalette(palette)).id));
   }
 
-  /** @param {import("../palette.js").Palette} palette */
-  function put(palette) {
+  /** @param {string} name */
+  const nameColour = (name) => change({ colours: own[now].colours.map((one) => (one.color === room.colour ? { ...one, name } : one)) });
+
+  function put(/** @type {import("../palette.js").Palette} */ palette) {
     own.push(palette);
-    keepPalettes(own);
     show((now = own.length - 1));
+  }
+
+  function add() {
+    put({ id: null, name: t(w("new_palette")), colours: swatches(coloursIn(room.live?.picture)) });
+    change({});
+    more.open = true;
+    title.select();
+  }
+
+  function remove() {
+    const [gone] = own.splice(now, 1);
+    if (!own.length) own.push(firstPalette());
+    show((now = 0));
+    inTurn(async () => gone.id && api.dropPalette(gone.id));
+  }
+
+  /** @param {string} format */
+  async function save(format) {
+    await saving;
+    try {
+      const palette = own[now];
+      palette.id ??= (await api.keepPalette(palette)).id;
+      const plain = palette.name.replace(/[^\p{L}\p{N} _-]+/gu, "").trim() || "gesso";
+      download(await api.blobAt(api.paletteFile(/** @type {string} */ (palette.id), format)), `${plain}.${format}`);
+    } catch (error) {
+      notice(String(/** @type {Error} */ (error).message), "wrong");
+    }
+  }
+
+  /** @param {File} file */
+  async function open(file) {
+    try {
+      put(await api.bringPalette(file, file.name.replace(/\.\w{2,4}$/, "")));
+    } catch (error) {
+      notice(String(/** @type {Error} */ (error).message), "wrong");
+    }
   }
 
   function show(/** @type {number} */ at) {
     const palette = own[at] ?? own[0];
+    localStorage.setItem(CHOSEN, palette.id ?? "");
     fill(names, own.map((one, i) => h("option", { value: i, selected: i === at }, one.name || w("own_palette"))));
     title.value = palette.name;
-    const keep = iconButton("plus", w("add_colour"), () => palette.colours.includes(room.colour) || change({ colours: [...palette.colours, room.colour] }), { class: "swatch add" });
-    fill(mine, palette.colours.map((c) => swatch(c, () => change({ colours: palette.colours.filter((one) => one !== c) }))), keep);
+    const has = () => palette.colours.some((one) => one.color === room.colour);
+    const keep = iconButton("plus", w("add_colour"), () => has() || change({ colours: [...palette.colours, { color: room.colour, name: "" }] }), { class: "swatch add" });
+    fill(mine, palette.colours.map((one) => swatch(one, () => change({ colours: palette.colours.filter((other) => other !== one) }))), keep);
     mark();
   }
 
   function mark() {
     for (const one of element.querySelectorAll("[data-colour]")) one.setAttribute("aria-pressed", String(one.getAttribute("data-colour") === room.colour));
+    const chosen = own[now]?.colours.find((one) => one.color === room.colour);
+    label.disabled = !chosen;
+    label.value = chosen?.name ?? "";
   }
 
   let timer = 0;
@@ -55,33 +107,43 @@ export function palettePanel(room) {
     clearTimeout(timer);
     timer = setTimeout(() => {
       if (!element.isConnected) return;
-      fill(here, coloursIn(room.live?.picture).map((c) => swatch(c, null)));
+      fill(here, swatches(coloursIn(room.live?.picture)).map((one) => swatch(one, null)));
       mark();
     }, 250);
   }
 
+  const button = (/** @type {any} */ words, /** @type {() => void} */ run, /** @type {any} */ attrs = {}) => h("button", { type: "button", ...attrs, on: { click: run } }, words);
   const more = h(
     "details",
     { class: "more" },
     h("summary", { "aria-label": w("palette") }, "⋯"),
-    h("div", { class: "menu" }, title,
-      h("button", { type: "button", on: { click: () => put({ name: t(w("new_palette")), colours: coloursIn(room.live?.picture) }) } }, w("new_palette")),
-      h("button", { type: "button", on: { click: () => askForFile(open, ".gpl") } }, w("palette_open")),
-      h("button", { type: "button", on: { click: () => download(new Blob([toGpl(own[now])], { type: "text/plain" }), `${own[now].name || "gesso"}.gpl`) } }, w("palette_save")),
-      h("button", { type: "button", on: { click: () => own.length > 1 && (own.splice(now, 1), keepPalettes(own), show((now = 0))) } }, w("palette_remove"))),
+    h("div", { class: "menu" }, title, label,
+      button(w("palette_new"), add, { "data-act": "palette-new" }),
+      button(w("palette_open"), () => askForFile(open, FILES.map((one) => `.${one}`).join()), { "data-act": "palette-open" }),
+      h("div", { class: "menu-row" }, h("span", { class: "quiet" }, w("palette_save")), FILES.map((one) => button(`.${one}`, () => save(one), { class: "chip", "data-palette": one }))),
+      button(w("palette_remove"), remove, { "data-act": "palette-remove" })),
   );
 
-  /** @param {Blob} file */
-  async function open(file) {
-    const palette = file.size < 1 << 20 ? fromGpl(await file.text()) : null;
-    if (palette?.colours.length) put(palette);
-    else notice(w("cannot_open"), "wrong");
-  }
-
   const element = h("section", { class: "part palette" }, h("h3", {}, w("colours_here")), here, h("div", { class: "row palette-row" }, names, more), mine);
+  element.addEventListener("drop", (/** @type {DragEvent} */ event) => {
+    const file = [...(event.dataTransfer?.files ?? [])].find((one) => FILES.some((kind) => one.name.toLowerCase().endsWith(`.${kind}`)));
+    if (!file) return;
+    event.preventDefault();
+    event.stopPropagation();
+    open(file);
+  });
   room.when("colour", () => element.isConnected && mark());
   room.when("frame", (detail) => detail.final !== false && element.isConnected && look());
+  const chosen = localStorage.getItem(CHOSEN);
   show(0);
   look();
+  palettes().then(
+    (found) => {
+      own = found;
+      const at = own.findIndex((one) => one.id === chosen);
+      show((now = Math.max(0, at)));
+    },
+    (error) => notice(error.message, "wrong"),
+  );
   return element;
 }

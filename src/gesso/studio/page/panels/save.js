@@ -6,15 +6,23 @@ import { save, signerLine } from "./signer.js";
 
 /** @param {import("../room.js").Room} room */
 export function saving(room) {
-  const name = () => (room.session.title || "gesso").replace(/[^\p{L}\p{N} _-]+/gu, "").slice(0, 60) || "gesso";
+  /** The drawing's title, and the state's name where it has one. */
+  const name = () => {
+    const parts = [room.session.title, room.nodes.get(room.head)?.name].map((one) => (one ?? "").replace(/\.(png|jpe?g|webp|bmp|gif|tiff?)$/i, ""));
+    return parts.map((one) => one.replace(/[^\p{L}\p{N} _-]+/gu, " ").replace(/ +/g, " ").trim()).filter(Boolean).join(" - ").slice(0, 80).trim() || "gesso";
+  };
   const picture = (how = "") => api.outputOf(room.session.id, room.head, room.output.name, how);
   const clean = () => api.blobAt(picture("clean=true"));
+  const layered = () => room.card?.outputs.find((/** @type {any} */ out) => out.medium === "layers");
+  const layers = (/** @type {string} */ format) => safely(() => save(api.outputOf(room.session.id, room.head, layered().name, `format=${format}`), `${name()}.${format}`));
 
   /** @param {() => Promise<void>} run */
   const safely = (run) => () => run().catch((error) => notice(error.message, "wrong"));
   const acts = {
     png: safely(() => save(picture(), `${name()}.png`)),
     clean: safely(async () => download(await clean(), `${name()}-clean.png`)),
+    ora: layers("ora"),
+    psd: layers("psd"),
     session: safely(async () => download(await api.exported(room.session.id), `${name()}.gesso.zip`)),
     copy: async () => {
       try {
@@ -25,13 +33,15 @@ export function saving(room) {
       }
     },
   };
+  /** @type {HTMLElement[]} */ let ofLayers = [];
+  room.when("opened", () => ofLayers.forEach((one) => (one.hidden = !layered())));
   const item = (/** @type {any} */ words, /** @type {keyof typeof acts} */ act) =>
     h("button", { type: "button", "data-act": act, on: { click: () => ((menu.open = false), acts[act]()) } }, words);
   const menu = h(
     "details",
     { class: "more save-menu", on: { keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && (menu.open = false) } },
     h("summary", { class: "primary" }, icon("save"), w("save")),
-    h("div", { class: "menu" }, item(w("save_png"), "png"), item(w("save_clean"), "clean"), item(w("copy"), "copy"), item(w("export_session"), "session")),
+    h("div", { class: "menu" }, item(w("save_png"), "png"), item(w("save_clean"), "clean"), ...(ofLayers = [item(w("save_ora"), "ora"), item(w("save_psd"), "psd")]), item(w("copy"), "copy"), item(w("export_session"), "session")),
   );
   menu.querySelector(".menu").append(signerLine(menu));
   document.addEventListener("pointerdown", (event) => {

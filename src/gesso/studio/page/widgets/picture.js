@@ -17,19 +17,25 @@ export function askForFile(take, accept = "image/*") {
   setTimeout(() => input.remove(), 60_000);
 }
 
+/** Put a picture in a slot of the open session. @param {import("../room.js").Room} room @param {any} slot @param {Blob} file */
+export async function putPicture(room, slot, file) {
+  try {
+    const { id } = await api.upload(file);
+    room.commit({ op: "set", slot: slot.name, value: valueOf(slot, id) });
+  } catch (error) {
+    notice(String(/** @type {Error} */ (error).message), "wrong");
+  }
+}
+
 /** @param {import("../room.js").Room} room @param {any} _view @param {any} slot */
 export function pictureWidget(room, _view, slot) {
   const place = h("div", { class: "slot-picture" });
-  const put = async (/** @type {Blob} */ file) => {
-    try {
-      const { id } = await api.upload(file);
-      room.commit({ op: "set", slot: slot.name, value: valueOf(slot, id) });
-    } catch (error) {
-      notice(String(/** @type {Error} */ (error).message), "wrong");
-    }
-  };
+  const put = (/** @type {Blob} */ file) => putPicture(room, slot, file);
   const button = h("button", { type: "button", class: "soft", on: { click: () => askForFile(put) } }, w("replace"));
   const element = h("div", { class: "slot-row", "data-drop": slot.name, "aria-label": titleOf(slot), role: "group" }, place, button);
+  const over = (/** @type {boolean} */ on) => () => element.classList.toggle("over", on);
+  element.addEventListener("dragover", over(true));
+  for (const end of ["dragleave", "drop"]) element.addEventListener(end, over(false));
   element.addEventListener("drop", (/** @type {DragEvent} */ event) => {
     const file = event.dataTransfer?.files[0];
     if (file?.type.startsWith("image/")) {
