@@ -38,7 +38,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from gesso.serving.run import bind, configuration
     from gesso.studio import create_app
 
-    settings = Settings(home=tmp_path_factory.mktemp("home"), port=18765, recipes=[HERE / "toy_recipe.py"])
+    settings = Settings(home=tmp_path_factory.mktemp("home"), port=18765, recipes=[HERE / "toy_recipe.py", HERE / "flats_recipe.py"])
     listener = bind(settings)
     settings = replace(settings, port=listener.getsockname()[1])
     made = create_app(settings)
