@@ -91,6 +91,7 @@ class Palettes:
 
 
 def register(routes: Routes, room: Room) -> None:
+    """The routes by which palettes are made, changed, dropped, brought and taken away."""
     palettes = Palettes(room)
     _files(routes, room, palettes)
 
