@@ -20,9 +20,10 @@ export class Ink {
     this.of = picture;
     this.width = this.height = 0;
     if (!picture) return;
-    this.scale = Math.min(1, Math.sqrt(MOST / (picture.width * picture.height)));
-    this.width = Math.max(1, Math.round(picture.width * this.scale));
-    this.height = Math.max(1, Math.round(picture.height * this.scale));
+    const fewer = Math.min(1, Math.sqrt(MOST / (picture.width * picture.height)));
+    this.width = Math.max(1, Math.round(picture.width * fewer));
+    this.height = Math.max(1, Math.round(picture.height * fewer));
+    this.scale = this.width / this.view.page[0]; // what is seen of a large page is smaller than it
     const canvas = new OffscreenCanvas(this.width, this.height);
     const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
     pen.fillStyle = "#fff";
@@ -31,6 +32,11 @@ export class Ink {
     const { data } = pen.getImageData(0, 0, this.width, this.height);
     this.dark = new Uint8Array(this.width * this.height);
     for (let i = 0; i < this.dark.length; i++) this.dark[i] = Number(data[4 * i] * 0.299 + data[4 * i + 1] * 0.587 + data[4 * i + 2] * 0.114 <= DARK);
+  }
+
+  /** How far past the ink an end has to go to surely reach it, where the page is seen smaller than it is. */
+  get beyond() {
+    return this.scale < 1 ? 1.5 / this.scale : 0;
   }
 
   /** Ink, or beyond the page's edge, which closes as ink does. @param {number[]} place */

@@ -20,6 +20,8 @@ export function maskWidget(room, view, slot) {
   const veil = document.createElement("canvas");
   let read = "unread";
   let drawing = false;
+  /** @type {Uint8ClampedArray | null} the picture as a stroke found it */ let before = null;
+  /** @type {number[]} what this stroke keeps */ let touched = [];
   /** @type {any} */ let last = null;
   /** @type {[number, number] | null} where the hand came down, while it may yet mean a whole piece */ let began = null;
 
@@ -39,6 +41,8 @@ export function maskWidget(room, view, slot) {
     down(/** @type {[number, number]} */ place, /** @type {PointerEvent | undefined} */ event) {
       drawing = true;
       last = null;
+      touched = [];
+      before = null;
       changes++;
       ready();
       if (pieces) began = place;
@@ -53,7 +57,7 @@ export function maskWidget(room, view, slot) {
     up() {
       if (!drawing) return;
       drawing = false;
-      if (!began) return void keep(true);
+      if (!began) return void finished();
       const place = began;
       began = null;
       pieces?.need(true).then((map) => {
@@ -70,6 +74,15 @@ export function maskWidget(room, view, slot) {
   };
 
   const brush = () => Math.max(0.6, Math.min(room.radius, width / 6) * (width < 100 ? 0.18 : 1));
+
+  /** A stroke is kept as it was seen, or where a large page is seen smaller, as it is. */
+  async function finished() {
+    const live = room.live?.picture;
+    const source = mode === "keep" && !control.size && live?.width !== width ? await exactPixels().catch(() => null) : null;
+    for (const at of source ? touched : []) for (let c = 0; c < channels; c++) pixels[at * channels + c] = source[at * 4 + c];
+    touched = [];
+    await keep(true);
+  }
 
   /** Room for a mask of the page's size. */
   function ready() {
@@ -119,7 +132,7 @@ export function maskWidget(room, view, slot) {
     last = to;
     const radius = brush() * scale * (event?.pointerType === "pen" && event.pressure ? 0.4 + 1.2 * event.pressure : 1);
     const steps = Math.max(1, Math.ceil(Math.hypot(to[0] - from[0], to[1] - from[1]) / Math.max(0.5, radius / 2)));
-    const source = mode === "keep" ? shownPixels() : null;
+    const source = mode === "keep" ? (before ??= shownPixels()) : null; // read once a stroke: it may be large
     for (let s = 0; s <= steps; s++) {
       const [cx, cy] = [from[0] + ((to[0] - from[0]) * s) / steps, from[1] + ((to[1] - from[1]) * s) / steps];
       for (let y = Math.max(0, Math.floor(cy - radius)); y <= Math.min(height - 1, cy + radius); y++) {
@@ -128,6 +141,7 @@ export function maskWidget(room, view, slot) {
           const at = y * width + x;
           if (mode === "keep" && known[at]) continue;
           known[at] = mode === "free" ? 0 : 255;
+          if (source) touched.push(at);
           for (let c = 0; c < channels; c++) pixels[at * channels + c] = source ? source[at * 4 + c] : mode === "light" ? 255 : 0;
         }
       }
