@@ -81,9 +81,7 @@ def main() -> None:
     try:
         for width, height in SHAPES:
             first, taken = edits(server, width, height, asked.strokes)
-            line = (
-                f"first picture {first:.1f} s; {len(taken)} edits: median {np.median(taken):.2f} s, max {max(taken):.2f} s (aim: 3 s)"
-            )
+            line = f"first picture {first:.1f} s; {len(taken)} edits: median {np.median(taken):.2f} s, max {max(taken):.2f} s (aim: 3 s)"
             print(f"{width}×{height}: {line}", flush=True)
     finally:
         server.close()

@@ -8,7 +8,9 @@ standard's Origin and Sec-Fetch-Site.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from starlette.routing import BaseRoute, Match
@@ -17,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gesso.errors import GessoError
 from gesso.serving.access import Access, Identity
 from gesso.serving.count import Counts
-from gesso.serving.refusal import Foreign, Misdirected, NotLetIn, Refused, TooLarge, TooSlow, answer, bug
+from gesso.serving.refusal import Busy, Foreign, Misdirected, NotLetIn, Refused, TooLarge, TooMany, TooSlow, answer, bug
 from gesso.serving.settings import Settings
 
 OPEN, TOKEN = "open", "token"
@@ -41,7 +43,8 @@ class Guard:
     def __init__(self, app: ASGIApp, *, settings: Settings, access: Access, policies: Policies, counts: Counts) -> None:
         self.app, self.access, self.policies, self.counts = app, access, policies, counts
         self.hosts, self.origins, self.pause = settings.hosts, settings.origins, settings.limits.body_pause
-        self.headers = response_headers(settings)
+        self.headers, self.limits = response_headers(settings), settings.limits
+        self.going: Counter[str | None] = Counter()  # requests at once by owner, those of nobody together
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -67,7 +70,8 @@ class Guard:
         try:
             policy, headers = self._admit(scope)
             self._check_length(headers, policy)
-            await self.app(scope, self._bounded(receive, policy), send_safely)
+            with self._going(scope):
+                await self.app(scope, self._bounded(receive, policy), send_safely)
         except Exception as error:
             refusal = error if isinstance(error, GessoError) else bug(error)
             if started:  # half an answer is out: only breaking the line says that it is not whole
@@ -116,6 +120,23 @@ class Guard:
             raise Foreign(
                 "a browser says where it comes from when it changes something", where="Origin", fix="send Authorization: Bearer …"
             )
+
+    @contextmanager
+    def _going(self, scope: Scope) -> Iterator[None]:
+        """A quick no where so much is going on that one more would only make all slower."""
+        identity = scope["state"]["identity"]
+        owner = identity.owner if identity else None
+        if self.going.total() >= self.limits.requests:
+            raise Busy("the server has as much to do as it can", fix="try again in a moment", retry_after=1)
+        if self.going[owner] >= self.limits.requests_each:
+            raise TooMany("you are asking for too much at once", fix="wait for some answers first", retry_after=1)
+        self.going[owner] += 1
+        try:
+            yield
+        finally:
+            self.going[owner] -= 1
+            if not self.going[owner]:
+                del self.going[owner]
 
     def _check_length(self, headers: dict[str, str], policy: Policy) -> None:
         length = headers.get("content-length", "0")

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import io
 import time
+from collections.abc import Callable, Hashable
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ from gesso.serving.guard import TOKEN, identity_of
 from gesso.serving.make import form_of, made
 from gesso.serving.outputs import first_picture, handed
 from gesso.serving.refusal import Refused
+from gesso.serving.render import Ticket, Work
 from gesso.serving.room import Room
 from gesso.serving.routes import PICTURE_BODY, Routes, as_model, read_json
 
@@ -66,7 +68,8 @@ def register(routes: Routes, room: Room) -> None:
         summary="Pictures from words, or from nothing",
     )
     async def generations(http: Http) -> Any:
-        return await answer(http, room, await read_json(http, Ask), {})
+        with room.renderer.place(identity_of(http).owner) as queue:
+            return await answer(http, room, queue, await read_json(http, Ask), {})
 
     @routes.http(
         "POST",
@@ -94,19 +97,22 @@ def register(routes: Routes, room: Room) -> None:
     async def edits(http: Http) -> Any:
         if not http.headers.get("content-type", "").startswith("multipart/form-data"):
             raise Refused("this reads a form", where="Content-Type", fix="multipart/form-data with an image")
-        async with form_of(http, max_files=MOST_PICTURES + 1) as form:
-            fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-            pictures = [await one.read() for name, one in form.multi_items() if name in ("image", "image[]") and not isinstance(one, str)]
-            mask = form.get("mask")
-            mask_data = await mask.read() if mask is not None and not isinstance(mask, str) else None
-        if not pictures:
-            raise GessoError("holds no picture", where="image", fix="a form's file named image")
-        numbers = {name: _number(fields, name) for name in ("n", "seed") if name in fields}
-        asked = as_model({**{k: v for k, v in fields.items() if k not in ("settings", "conditions")}, **numbers}, Ask)
-        return await answer(http, room, asked, await asyncio.to_thread(place, room, asked.model, pictures, mask_data))
+        with room.renderer.place(identity_of(http).owner) as queue:
+            async with form_of(http, max_files=MOST_PICTURES + 1) as form:
+                fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+                pictures = [
+                    await one.read() for name, one in form.multi_items() if name in ("image", "image[]") and not isinstance(one, str)
+                ]
+                mask = form.get("mask")
+                mask_data = await mask.read() if mask is not None and not isinstance(mask, str) else None
+            if not pictures:
+                raise GessoError("holds no picture", where="image", fix="a form's file named image")
+            numbers = {name: _number(fields, name) for name in ("n", "seed") if name in fields}
+            asked = as_model({**{k: v for k, v in fields.items() if k not in ("settings", "conditions")}, **numbers}, Ask)
+            return await answer(http, room, queue, asked, await asyncio.to_thread(place, room, asked.model, pictures, mask_data))
 
 
-async def answer(http: Http, room: Room, asked: Ask, pictures: dict[str, Any]) -> Any:
+async def answer(http: Http, room: Room, queue: Callable[[Hashable, Work], Ticket], asked: Ask, pictures: dict[str, Any]) -> Any:
     """Make n pictures one after another, each a turn of its own, so that others are not kept waiting."""
     owner = identity_of(http).owner
     card = await asyncio.to_thread(room.catalogue.card, asked.model)
@@ -116,9 +122,9 @@ async def answer(http: Http, room: Room, asked: Ask, pictures: dict[str, Any]) -
     wish = {"recipe": card.name, "conditions": conditions, "settings": sized(card, asked)}
     data = []
     for number in range(asked.n):
-        request = await asyncio.to_thread(room.given.request, owner, {**wish, "seed": asked.seed + number})
-        result = await made(http, room, room.renderer.submit(owner, ("http", owner), room.work(request, ("http", owner))))
-        file = await asyncio.to_thread(handed, room.marker, result, result.shown)
+        request = await room.think(room.given.request, owner, {**wish, "seed": asked.seed + number})
+        result = await made(http, room, queue(("http", owner), room.work(request, ("http", owner))))
+        file = await room.think(handed, room.marker, result, result.shown)
         said = {} if file.unsigned is None else {"unsigned": file.unsigned}
         if asked.response_format == "b64_json":
             data.append({"b64_json": base64.b64encode(file.data).decode("ascii"), **said})

@@ -90,19 +90,21 @@ def register(routes: Routes, room: Room) -> None:
     )
     async def generate(http: Http) -> Any:
         owner = identity_of(http).owner
-        wish = await read_json(http, Wish)
-        request = await asyncio.to_thread(room.given.request, owner, wish.model_dump())
-        card = room.catalogue.card(wish.recipe)
-        format = next((one for one, kind in TYPES.items() if kind in http.headers.get("accept", "")), None)
-        name = first_picture(card) if format == "png" else first_layers(card)
-        if format is not None and name is None:
-            raise GessoError(f"{card.name} makes no {'picture' if format == 'png' else 'layers'}", where="Accept", fix="application/json")
-        result = await made(http, room, room.renderer.submit(owner, ("http", owner), room.work(request, ("http", owner))))
-        if format is not None and name is not None:
-            file = await asyncio.to_thread(handed, room.marker, result, name, format)
-            return file_answer(room, owner, file, download(f"gesso.{format}"))
-        outputs = await asyncio.to_thread(keep_result, room.keep, owner, result, room.marker)
-        return {"outputs": outputs, "record": result.record.to_json()}
+        with room.renderer.place(owner) as queue:
+            wish = await read_json(http, Wish)
+            request = await room.think(room.given.request, owner, wish.model_dump())
+            card = room.catalogue.card(wish.recipe)
+            format = next((one for one, kind in TYPES.items() if kind in http.headers.get("accept", "")), None)
+            name = first_picture(card) if format == "png" else first_layers(card)
+            if format is not None and name is None:
+                what = f"{card.name} makes no {'picture' if format == 'png' else 'layers'}"
+                raise GessoError(what, where="Accept", fix="application/json")
+            result = await made(http, room, queue(("http", owner), room.work(request, ("http", owner))))
+            if format is not None and name is not None:
+                file = await room.think(handed, room.marker, result, name, format)
+                return file_answer(room, owner, file, download(f"gesso.{format}"))
+            outputs = await room.think(keep_result, room.keep, owner, result, room.marker)
+            return {"outputs": outputs, "record": result.record.to_json()}
 
     @routes.http("GET", "/api/outputs/{id}", who=TOKEN, tags=["make"], summary="Something that was made, with its record inside")
     def see_output(id: str, http: Http) -> Any:
@@ -150,6 +152,7 @@ async def made(http: Http, room: Room, ticket: Ticket) -> Any:
         room.counts.add("clients_gone")
         raise GessoError("nobody waits for it any more") from None
     finally:
+        future.cancel()  # nobody reads it any more
         ticket.stop()
 
 

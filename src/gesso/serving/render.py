@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gesso.errors import GessoError, Stopped
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from gesso.verbs.result import Result
 
 
+Work = Callable[[Callable[[], bool]], Any]
+
+
 class Ticket:
     """A place in the line; `future` has what the work gives."""
 
-    def __init__(self, owner: str, line: Hashable, work: Callable[[Callable[[], bool]], Any]) -> None:
-        self.owner, self.line, self.work = owner, line, work
+    def __init__(self, owner: str, line: Hashable, work: Work, *, placed: bool = False) -> None:
+        self.owner, self.line, self.work, self.placed = owner, line, work, placed
         self.future: Future[Any] = Future()
         self._gone = threading.Event()
 
@@ -50,23 +54,54 @@ class Renderer:
         self._closed = False
         self._usual = 1.0  # seconds of one piece of work, a running mean
         self._thread: threading.Thread | None = None
+        self._places: Counter[str] = Counter()
+        self._running = 0
         counts.gauge("renders_waiting", self.num_waiting)
+        counts.gauge("renders_running", lambda: self._running)
 
-    def submit(self, owner: str, line: Hashable, work: Callable[[Callable[[], bool]], Any]) -> Ticket:
+    def submit(self, owner: str, line: Hashable, work: Work) -> Ticket:
         """Queue `work(stopped)`; TooMany or Busy, at once, where there is too much of it already."""
-        ticket = Ticket(owner, line, work)
         with self._wake:
-            waiting = [one for one in self._waiting() if not one.stopped()]
-            retry = max(1, min(60, round(self._usual * len(waiting))))
-            if len(waiting) >= self._limits.waiting:
-                raise Busy("the server has as much to do as it can", fix=f"try again in {retry} s", retry_after=retry)
-            if sum(one.owner == owner for one in waiting) >= self._limits.waiting_each:
-                raise TooMany("you are waiting for many pictures already", fix=f"try again in {retry} s", retry_after=retry)
-            self._owners.setdefault(owner, OrderedDict()).setdefault(line, deque()).append(ticket)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="render", daemon=True)
-                self._thread.start()
-            self._wake.notify()
+            self._check_room(owner)
+            return self._queue(Ticket(owner, line, work))
+
+    @contextmanager
+    def place(self, owner: str) -> Iterator[Callable[[Hashable, Work], Ticket]]:
+        """A place in the line before it is known for what: TooMany or Busy before a wish is read, which costs more than to refuse it.
+
+        Inside, what is given queues work. The place is held until the end, so it also bounds how much is read and packed at once.
+        """
+        with self._wake:
+            self._check_room(owner)
+            self._places[owner] += 1
+
+        def queue(line: Hashable, work: Work) -> Ticket:
+            with self._wake:
+                return self._queue(Ticket(owner, line, work, placed=True))
+
+        try:
+            yield queue
+        finally:
+            with self._wake:
+                self._places[owner] -= 1
+                if not self._places[owner]:
+                    del self._places[owner]
+
+    def _check_room(self, owner: str) -> None:
+        self._forget_stopped()
+        waiting = self._places + Counter(ticket.owner for ticket in self._waiting() if not ticket.placed)
+        retry = max(1, min(60, round(self._usual * waiting.total())))
+        if waiting.total() >= self._limits.waiting:
+            raise Busy("the server has as much to do as it can", fix=f"try again in {retry} s", retry_after=retry)
+        if waiting[owner] >= self._limits.waiting_each:
+            raise TooMany("you are waiting for many pictures already", fix=f"try again in {retry} s", retry_after=retry)
+
+    def _queue(self, ticket: Ticket) -> Ticket:
+        self._owners.setdefault(ticket.owner, OrderedDict()).setdefault(ticket.line, deque()).append(ticket)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="render", daemon=True)
+            self._thread.start()
+        self._wake.notify()
         return ticket
 
     def make(
@@ -109,6 +144,16 @@ class Renderer:
     def _waiting(self) -> Iterator[Ticket]:
         return (ticket for lines in self._owners.values() for queue in lines.values() for ticket in queue)
 
+    def _forget_stopped(self) -> None:
+        """While one long piece of work runs, thousands may come and go; what they wanted is not held until their turn."""
+        for owner, lines in list(self._owners.items()):
+            for line, queue in list(lines.items()):
+                lines[line] = deque(ticket for ticket in queue if not ticket.stopped())
+                if not lines[line]:
+                    del lines[line]
+            if not lines:
+                del self._owners[owner]
+
     def _next(self) -> Ticket | None:
         """The oldest work of the line whose turn it is, of the owner whose turn it is."""
         with self._wake:
@@ -136,6 +181,7 @@ class Renderer:
     def _serve(self) -> None:
         while (ticket := self._next()) is not None:
             began = time.perf_counter()
+            self._running = 1
             try:
                 made = ticket.work(lambda ticket=ticket: ticket.stopped() or self._closed)  # type: ignore[misc]
             except BaseException as error:
@@ -144,6 +190,7 @@ class Renderer:
                     self._counts.add("renders_stopped")
             else:
                 ticket.future.set_result(made)
+            self._running = 0
             spent = time.perf_counter() - began
             self._usual += 0.2 * (spent - self._usual)
             self._counts.took("render", spent)

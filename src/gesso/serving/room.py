@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gesso.marking.home import SIGNING
 from gesso.marking.marker import Marker
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from gesso.request import Request
 
 RENDER_SECONDS = 600.0
+THINKING = 4
+Made = TypeVar("Made")
 
 
 class Room:
@@ -44,7 +49,12 @@ class Room:
         self.thumbs = Thumbs(settings.home / "thumbs.sqlite")
         self.jobs = Desk(settings, self.catalogue, self.keep, self.given)
         self.sockets: Counter[str] = Counter()
+        self.thinking = ThreadPoolExecutor(THINKING, "think")
         self.renderer = Renderer(self.catalogue, settings.limits, self.counts)
+
+    async def think(self, work: Callable[..., Made], *given: Any, **more: Any) -> Made:
+        """What costs the processor, in one of few threads: sixty-four at once would keep the one that answers from its turn."""
+        return await asyncio.get_running_loop().run_in_executor(self.thinking, partial(work, *given, **more))
 
     def work(
         self,
@@ -61,6 +71,7 @@ class Room:
         self.renderer.close()
         self.decoder.close()
         self.marker.close()
+        self.thinking.shutdown(wait=False, cancel_futures=True)
         self.sessions.close()
         self.thumbs.close()
         self.database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,8 @@ from gesso.errors import GessoError
 from gesso.serving.settings import Settings
 
 NEXT_PORTS = 20
+MOST_CONNECTIONS = 2000  # open at once; beyond them uvicorn itself says 503, below them the guard does, with a reason and Retry-After
+SPARE_FILES = 500
 
 
 def serve(
@@ -25,6 +28,7 @@ def serve(
     from gesso.serving.app import create_app
 
     settings = settings or Settings()
+    allow_files(MOST_CONNECTIONS + SPARE_FILES)
     listener = bind(settings)
     settings = replace(settings, port=listener.getsockname()[1])
     app = (create or create_app)(settings)
@@ -46,11 +50,22 @@ def configuration(app: Any, settings: Settings) -> uvicorn.Config:
         server_header=False,
         access_log=False,
         log_level="warning",
-        limit_concurrency=512,
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=3,
         h11_max_incomplete_event_size=2**16,
     )
+
+
+def allow_files(num: int) -> None:
+    """So many descriptors for this process, or as many as the system lets it have."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = num if hard == resource.RLIM_INFINITY else min(num, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bind(settings: Settings) -> socket.socket:

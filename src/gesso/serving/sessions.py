@@ -200,16 +200,17 @@ def _nodes(routes: Routes, room: Room) -> None:
         format: Literal["png", "ora", "psd"] = "png",
     ) -> Any:
         owner = identity_of(http).owner
-        request = await asyncio.to_thread(store.request, owner, id, node)
-        medium_of(room.catalogue.card(request.recipe), output)
-        result = await made(http, room, room.renderer.submit(owner, ("http", owner), room.work(request, ("session", id))))
+        with room.renderer.place(owner) as queue:
+            request = await room.think(store.request, owner, id, node)
+            medium_of(room.catalogue.card(request.recipe), output)
+            result = await made(http, room, queue(("http", owner), room.work(request, ("session", id))))
 
-        def leave() -> Any:
-            branch = None if clean else Branch.of(id, store.branch(owner, id, node))
-            file = handed(room.marker, result, output, format, index, clean=clean, max_side=max_side, branch=branch)
-            return file_answer(room, owner, file, download(f"{request.recipe}.{format}") | (LASTING if lasts(file) else {}))
+            def leave() -> Any:
+                branch = None if clean else Branch.of(id, store.branch(owner, id, node))
+                file = handed(room.marker, result, output, format, index, clean=clean, max_side=max_side, branch=branch)
+                return file_answer(room, owner, file, download(f"{request.recipe}.{format}") | (LASTING if lasts(file) else {}))
 
-        return await asyncio.to_thread(leave)
+            return await room.think(leave)
 
     @routes.http("GET", "/api/sessions/{id}/compare", who=TOKEN, tags=["sessions"], summary="What node b has otherwise than node a")
     def compare(id: str, http: Http, a: str = Query(max_length=100), b: str = Query(max_length=100)) -> Any:

@@ -33,6 +33,8 @@ class Limits:
     decode_bytes: int = 2**30  # of memory, of the process that decodes
     decoding: int = 2  # at once
     decodes_waiting: int = 16
+    requests: int = 256  # at once, of everybody
+    requests_each: int = 64
     waiting: int = 64  # renders, of everybody
     waiting_each: int = 8  # of one owner
     kept_bytes: int = 2**30  # of one owner's uploads, and as much of outputs
