@@ -70,7 +70,7 @@ def colour(
     grid = grid_of(closed, fields)
     cells, edges = grid.fields(fields), grid.fields(proposal.smoothed(fields, knobs.smooth))
     parts = proposal.cut(grid.cells, edges, colours, knobs, hinted_pieces(closed, wishes.marks, colours, wishes.fills))
-    pieces, share, owner = grid.drawn(parts, proposal.votes(parts, cells), edges, colours)
+    pieces, share, owner = grid.drawn(parts, proposal.votes(parts, cells), cells)
     page = proposal.of_the_page(closed, pieces, owner)
     rng = np.random.default_rng(seed)
     images, laid, first, cut = [], [], None, pieces

@@ -1,20 +1,21 @@
 """A large page's pieces on a grid as coarse as a network's pixels: what is cut and who speaks is decided there, and drawn at full size.
 
 A cut needs a part of some size and is as blurred as the proposal, so that deciding it pixel by pixel of a large page costs time
-and adds nothing. Only the border between two parts of one piece is drawn pixel by pixel, where the proposal's shares meet.
+and adds nothing. Only the border between two parts of one piece is drawn pixel by pixel, smoothly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
 from gesso.rules.pieces import Pieces
-from gesso.rules.proposal import Axis, Field, axis, deepest, standing
+from gesso.rules.proposal import Axis, Field, axis, deepest
+
+SOFT = 1.0  # cells over which borders between parts are smoothed
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +46,7 @@ class Grid:
             out.append(Field(field.shares, (round(left * wide), round(top * high), round(right * wide), round(bottom * high))))
         return out
 
-    def drawn(
-        self, parts: Pieces, share: np.ndarray, fields: Sequence[Field], colours: np.ndarray
-    ) -> tuple[Pieces, np.ndarray, np.ndarray]:
+    def drawn(self, parts: Pieces, share: np.ndarray, fields: Sequence[Field]) -> tuple[Pieces, np.ndarray, np.ndarray]:
         """Pieces at full size, their votes [num k], and which of `page`'s pieces each belongs to, int [num].
 
         `parts` are cut from `cells`, with votes `share`; `fields` have their boxes in cells. Numbers are the parts' own, then those
@@ -65,7 +64,7 @@ class Grid:
         table[num > 1] = -1
         labels = table[self.page.labels]
         if (num > 1).any():
-            _Borders(self, parts, owner, share, fields, colours).draw(labels)
+            _Borders(self, parts, owner).draw(labels, np.flatnonzero(num > 1))
         pieces = Pieces(labels, self.page.free, self.page.bridges, parts.num + len(lone), self.page.nearest)
         return pieces, np.concatenate([share, deepest(fields, self.absent[:, 1], self.absent[:, 2])]), np.concatenate([owner, lone])
 
@@ -109,76 +108,46 @@ def _cell(page: Pieces, piece: int, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 class _Borders:
-    """Pieces that were cut, drawn at full size."""
+    """Pieces that were cut, drawn at full size: each pixel takes the part that has most of the cells around it, softly."""
 
-    def __init__(
-        self, grid: Grid, parts: Pieces, owner: np.ndarray, share: np.ndarray, fields: Sequence[Field], colours: np.ndarray
-    ) -> None:
-        self.grid, self.parts, self.owner = grid, parts, owner
-        self.fields, self.colours = fields, colours
-        self.which, self.entry = np.unique(share.argmax(1), return_inverse=True)  # each part's own colour
+    def __init__(self, grid: Grid, parts: Pieces, owner: np.ndarray) -> None:
+        self.page, self.cells, self.mine = grid.page, parts.labels, owner[parts.labels]
+        self.rows, self.columns = (axis(large, small) for large, small in zip(self.page.shape, self.cells.shape, strict=True))
 
-    def draw(self, labels: np.ndarray) -> None:
-        """Fill in the parts of pixels whose label is -1."""
-        page, cells = self.grid.page, self.parts.labels
-        rows, columns = (axis(large, small) for large, small in zip(page.shape, cells.shape, strict=True))
-        calm = ndimage.minimum_filter(cells, 3, mode="nearest") == ndimage.maximum_filter(cells, 3, mode="nearest")
-        todo = np.flatnonzero((labels.ravel() < 0) & page.free.ravel())
-        y, x = np.divmod(todo, page.shape[1])
-        near = cells[rows.near[y], columns.near[x]]
-        wanted = page.labels.ravel()[todo]
-        done = calm[rows.near[y], columns.near[x]] & (self.owner[near] == wanted)
-        flat = labels.ravel()
-        flat[todo[done]] = near[done]
-        rest = ~done
-        if rest.any():
-            flat[todo[rest]] = self._by_shares(y[rest], x[rest], wanted[rest], rows, columns)
-        under = page.under
-        flat[under] = flat[page.nearest.ravel()[under]]
+    def draw(self, labels: np.ndarray, pieces: np.ndarray) -> None:
+        """Write the parts of `pieces`, page's numbers, into `labels` int32 [h w]."""
+        boxes = ndimage.find_objects(self.mine + 1, self.page.num)
+        for piece in pieces.tolist():
+            self._piece(labels, piece, boxes[piece])
+        flat, under = labels.ravel(), self.page.under
+        flat[under] = flat[self.page.nearest.ravel()[under]]
 
-    def _by_shares(self, y: np.ndarray, x: np.ndarray, wanted: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
-        """For pixels near a border: of the parts around that belong to their piece, the one whose colour is likeliest there."""
-        cells = self.parts.labels
-        corners = np.stack([cells[r[y], c[x]] for r in (rows.low, rows.high) for c in (columns.low, columns.high)])
-        fits = self.owner[corners] == wanted
-        corners[~fits] = -1
-        best = corners.max(0)
-        differ = (np.where(fits, corners, best) != best).any(0)
-        if differ.any():
-            at = np.flatnonzero(differ)
-            score = self.standing
-            found = np.full(len(at), -np.inf, np.float32)
-            ys, xs = y[at], x[at]
-            for corner in corners[:, at]:
-                value = _bilinear_at(score, self.entry[np.maximum(corner, 0)], ys, xs, rows, columns)
-                value[corner < 0] = -np.inf
-                better = value > found
-                best[at[better]], found[better] = corner[better], value[better]
-        alone = best < 0
-        if alone.any():
-            best[alone] = self._nearest(rows.near[y[alone]], columns.near[x[alone]], wanted[alone])
-        return best
-
-    @cached_property
-    def standing(self) -> np.ndarray:
-        """How well the parts' colours stand in each cell, float32 [n h w]."""
-        return standing(self.fields, self.colours, self.which.tolist(), self.parts.shape)
-
-    def _nearest(self, row: np.ndarray, column: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        """The part of each pixel's own piece in the cell nearest to it."""
-        out = np.empty(len(wanted), np.int32)
-        mine = self.owner[self.parts.labels]
-        for piece in np.unique(wanted):
-            near = ndimage.distance_transform_edt(mine != piece, return_distances=False, return_indices=True)
-            which = wanted == piece
-            out[which] = self.parts.labels[near[0][row[which], column[which]], near[1][row[which], column[which]]]
-        return out
+    def _piece(self, labels: np.ndarray, piece: int, around: tuple[slice, slice]) -> None:
+        box = self.page.boxes[piece]
+        ys, xs = np.nonzero((self.page.labels[box] == piece) & self.page.free[box])
+        ys, xs = ys + box[0].start, xs + box[1].start
+        # cells beside the piece stand for the nearest of its own, so that its parts reach its lines as they are
+        crop = tuple(slice(max(0, side.start - 2), side.stop + 2) for side in around)
+        near = ndimage.distance_transform_edt(self.mine[crop] != piece, return_distances=False, return_indices=True)
+        cells = self.cells[crop][near[0], near[1]]
+        rows, columns = (
+            Axis(a.low.clip(c.start, c.start + n - 1) - c.start, a.high.clip(c.start, c.start + n - 1) - c.start, a.part)
+            for a, c, n in zip((self.rows, self.columns), crop, cells.shape, strict=True)
+        )
+        found = cells[rows.near[ys], columns.near[xs]]
+        calm = ndimage.minimum_filter(cells, 5, mode="nearest") == ndimage.maximum_filter(cells, 5, mode="nearest")
+        edge = np.flatnonzero(~calm[rows.near[ys], columns.near[xs]])
+        if len(edge):
+            names = np.unique(cells)
+            soft = ndimage.gaussian_filter((cells == names[:, None, None]).astype(np.float32), (0, SOFT, SOFT), mode="nearest")
+            found[edge] = names[_bilinear_at(soft, ys[edge], xs[edge], rows, columns).argmax(0)]
+        labels[ys, xs] = found
 
 
-def _bilinear_at(values: np.ndarray, entry: np.ndarray, y: np.ndarray, x: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
-    """values[entry] between the four cells around each pixel."""
+def _bilinear_at(values: np.ndarray, y: np.ndarray, x: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
+    """values [k h w] between the four cells around each pixel, [k n]."""
     down, right = rows.part[y], columns.part[x]
-    above = values[entry, rows.low[y], columns.low[x]] * (1 - right) + values[entry, rows.low[y], columns.high[x]] * right
-    below = values[entry, rows.high[y], columns.low[x]] * (1 - right) + values[entry, rows.high[y], columns.high[x]] * right
+    above = values[:, rows.low[y], columns.low[x]] * (1 - right) + values[:, rows.low[y], columns.high[x]] * right
+    below = values[:, rows.high[y], columns.low[x]] * (1 - right) + values[:, rows.high[y], columns.high[x]] * right
     mixed: np.ndarray = above * (1 - down) + below * down
     return mixed

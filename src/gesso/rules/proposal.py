@@ -154,22 +154,6 @@ def deepest(fields: Sequence[Field], ys: np.ndarray, xs: np.ndarray) -> np.ndarr
     return out
 
 
-def standing(fields: Sequence[Field], colours: np.ndarray, which: Sequence[int], shape: tuple[int, int]) -> np.ndarray:
-    """How some colours stand against each other at each pixel, float32 [len(which) h w]; the highest is what `likeliest` takes.
-
-    Paper stands as high as all of its share, the surest colour as high as all colours together, and others in proportion.
-    """
-    white, chosen = colours.min(1) >= WHITE, list(which)
-    weighed = []
-    for field in fields:
-        paper = field.shares[white].sum(0)
-        top = field.shares[~white].max(0, initial=1e-9)
-        against = field.shares[chosen] * ((1 - paper) / top)
-        against[white[chosen]] = paper
-        weighed.append(Field(against, field.box))
-    return sampled(weighed, range(len(chosen)), np.arange(shape[0]), np.arange(shape[1]))
-
-
 class Axis(NamedTuple):
     """For places among pixels: the pixel before each, the one after, and how far it is from one to the other."""
 

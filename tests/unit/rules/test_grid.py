@@ -32,7 +32,7 @@ def field(classes, size):
 def coloured(page, fields, grid):
     cells = grid.fields(fields)
     parts = cut(grid.cells, cells, COLOURS, Knobs())
-    pieces, share, owner = grid.drawn(parts, votes(parts, cells), cells, COLOURS)
+    pieces, share, owner = grid.drawn(parts, votes(parts, cells), cells)
     return pieces, share, owner, flats(pieces, COLOURS[share.argmax(1)])
 
 
