@@ -41,7 +41,7 @@ export const sessions = async () => listOf(await get("/api/sessions"), "sessions
 const whole = (answer) => ({ ...answer.session, nodes: answer.nodes });
 export const session = async (/** @type {string} */ id) => whole(await get(`/api/sessions/${enc(id)}`));
 export const begin = async (/** @type {any} */ body) => whole(await send("POST", "/api/sessions", body));
-export const forget = (/** @type {string} */ id) => call(`/api/sessions/${enc(id)}`, { method: "DELETE" });
+export const forget = (/** @type {string} */ id) => call(`/api/sessions/${enc(id)}`, { method: "DELETE", keepalive: true });
 export const search = async (/** @type {string} */ text) => listOf(await get(`/api/search?q=${enc(text)}`), "found");
 
 export const nameNode = (/** @type {string} */ id, /** @type {any} */ node, /** @type {any} */ change) => send("PATCH", `/api/sessions/${enc(id)}/nodes/${enc(node)}`, change);
@@ -87,6 +87,9 @@ export async function givenAt(address) {
   const [width, height] = (answer.headers.get("X-Page") ?? "").split(" ").map(Number);
   return { picture, page: width && height ? [width, height] : [picture.width, picture.height] };
 }
+
+/** Where the small picture of a node is, if there is one already. */
+export const thumbAt = (/** @type {string} */ id, /** @type {any} */ node) => `/api/sessions/${enc(id)}/thumbs/${enc(node)}?make=false`;
 
 /** A small picture of a node; nothing where there is none. @param {string} id @param {any} node @param {RequestInit} [options] @param {boolean} [make] */
 export async function thumb(id, node, options, make = true) {

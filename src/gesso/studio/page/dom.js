@@ -88,6 +88,8 @@ const ICONS = {
   split: "M5 5h14v14H5ZM16 3 8 21",
   join: "M4 7h7v10H4M20 7h-7v10h7M9 12h6M13 10l2 2-2 2M11 10l-2 2 2 2",
   lasso: "M12 14.5c-4.4 0-8-2-8-5s3.6-5 8-5 8 2 8 5-3.6 5-8 5ZM8 13.5c-1.6.6-2.2 2-1.4 3s2.4.6 2.4-.8-1-2.2-1-2.2M6.6 16.8c-.4 1.4-.2 2.4.6 3.2",
+  compare: "M12 3v18M4 6h5v12H4ZM15 6h5v12h-5",
+  stop: "M7 7h10v10H7Z",
   search: "M10.5 16.5a6 6 0 1 0 0-12 6 6 0 0 0 0 12ZM15 15l5 5",
   close: "M6 6l12 12M18 6 6 18",
   trash: "M5 7h14M9 7V4.5h6V7M7 7l1 12.5h8L17 7",
@@ -124,12 +126,16 @@ export function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 30_000);
 }
 
-/** A message that goes by itself, read aloud too. @param {any} words @param {"calm" | "wrong"} [mood] */
-export function notice(words, mood = "calm") {
+/**
+ * A message that goes by itself, read aloud too; `more` is what can be done about it meanwhile.
+ * @param {any} words @param {"calm" | "wrong"} [mood] @param {{words: any, run: () => void, stays: number}} [more]
+ */
+export function notice(words, mood = "calm", more) {
   const place = document.getElementById("notices");
   const line = h("div", { class: `notice ${mood}`, role: mood === "wrong" ? "alert" : "status" }, words);
+  if (more) line.append(h("button", { type: "button", class: "notice-act", on: { click: () => (line.remove(), more.run()) } }, more.words));
   place?.append(line);
-  setTimeout(() => line.remove(), mood === "wrong" ? 9000 : 3500);
+  setTimeout(() => line.remove(), more?.stays ?? (mood === "wrong" ? 9000 : 3500));
 }
 
 /** Something that only those who listen need to be told. @param {any} words */

@@ -43,6 +43,7 @@ export function listenToKeys(room, view, held, acts) {
       p: () => acts.proposals(event),
       "?": () => acts.help(event),
       b: () => acts.before(event),
+      v: () => acts.wipe(event),
       r: () => (held.turn = true),
     }[event.key.toLowerCase()];
     if (event.key === " " && !(/** @type {HTMLElement} */ (event.target).matches("button, input, a, [role=treeitem]"))) stop(event, () => (held.space = true));

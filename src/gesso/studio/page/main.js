@@ -8,13 +8,15 @@ import { openCompare } from "./panels/compare.js";
 import { controls } from "./panels/controls.js";
 import { folder } from "./panels/folder.js";
 import { guide, keyTable } from "./panels/guide.js";
+import { making } from "./panels/making.js";
 import { history } from "./panels/history.js";
 import { jobs } from "./panels/jobs.js";
 import { askWhere } from "./panels/place.js";
 import { rail } from "./panels/rail.js";
 import { saving } from "./panels/save.js";
 import { stripMap } from "./panels/strip.js";
-import { keepThumb, start } from "./panels/start.js";
+import { start } from "./panels/start.js";
+import { wipe } from "./panels/wipe.js";
 import { Ink } from "./ink.js";
 import { Pieces } from "./pieces.js";
 import { listenToPointers } from "./pointer.js";
@@ -36,7 +38,7 @@ const toolRail = rail(room, view, at("rail"));
 const given = controls(room, view, at("controls"), (kind) => openChoices(room, view, kind));
 const tree = history(room, at("history"), (a, b) => openCompare(room, a, b));
 const { menu, acts } = saving(room);
-const home = start(at("start"), (id) => (location.hash = encodeURIComponent(id)));
+const home = start(at("start"), (id, node) => (location.hash = [id, node].filter(Boolean).map(encodeURIComponent).join("/")));
 folder(/** @type {any} */ (document.querySelector("#start .do")), jobs(/** @type {any} */ (document.querySelector("#start .before"))));
 
 for (const [id, words] of [["rail", w("page_tools")], ["canvas", w("canvas")], ["panel", w("controls")]]) keepSaying(at(/** @type {string} */ (id)), () => at(/** @type {string} */ (id)).setAttribute("aria-label", t(words)));
@@ -45,25 +47,26 @@ chosenBar(room, at("stage"));
 sight(room, view);
 stripMap(room, view, at("stage"));
 
-let busySince = 0;
-
 // The bar above
 const title = h("input", { class: "title", "aria-label": w("session_title"), maxlength: 120, on: { change: () => rename() } });
 const saved = h("span", { class: "quiet saved", role: "status" });
 const undo = iconButton("undo", w("undo"), () => room.undo(), { "data-act": "undo" });
 const redo = iconButton("redo", w("redo"), () => room.redo(), { "data-act": "redo" });
 const before = iconButton("eye", w("before"), () => undefined, { "data-act": "before", "aria-pressed": "false" }, h("span", { class: "wide-only" }, w("before_short")));
+const wiper = wipe(room, view, at("stage"));
 const proposals = iconButton("grid", w("proposals_help"), () => openChoices(room, view, "proposals"), { "data-act": "proposals" }, h("span", { class: "wide-only" }, w("proposals")));
 const marks = iconButton("marks", w("marks"), () => showMarks(), { "data-act": "marks", "aria-pressed": "true" });
 const languages = () => h("button", { type: "button", class: "language soft", label: w("language"), on: { click: () => speak(lang() === "ko" ? "en" : "ko") } }, () => (lang() === "ko" ? "EN" : "한국어"));
 const help = iconButton("help", w("help"), () => keyTable(), { "data-act": "help" });
-fill(at("bar"), iconButton("home", w("home"), () => (location.hash = ""), { "data-act": "home" }), title, saved, h("span", { class: "gap" }), undo, redo, before, marks, proposals, h("span", { class: "gap" }), help, languages(), menu);
+fill(at("bar"), iconButton("home", w("home"), () => (location.hash = ""), { "data-act": "home" }), title, saved, h("span", { class: "gap" }), undo, redo, before, wiper.button, marks, proposals, h("span", { class: "gap" }), help, languages(), menu);
 
 // The foot below
 const zoom = h("output", { class: "zoom" });
 const spot = h("span", { class: "spot" });
 const speed = h("span", { class: "quiet speed" });
 fill(at("foot"), iconButton("minus", w("zoom_out"), () => view.zoomAt(0.8)), zoom, iconButton("plus", w("zoom_in"), () => view.zoomAt(1.25)), iconButton("fit", w("fit"), () => view.fit(), { "data-act": "fit" }), spot, h("span", { class: "gap" }), speed, h("span", { class: "quiet local" }, w("local")));
+
+making(room, at("progress"), speed);
 
 // Two tabs beside the page
 const tabs = [["controls", "dials", w("controls")], ["history", "tree", w("history")]].map(([id, sign, words]) =>
@@ -119,6 +122,7 @@ listenToKeys(room, view, held, {
   help: () => keyTable(),
   before: () => showBefore(true),
   after: () => showBefore(false),
+  wipe: () => before.hidden || wiper.turn(),
   tool: (event) => toolRail.key(event),
   fills: () => room.tool?.fills && room.setFills(!room.fills),
 });
@@ -128,7 +132,7 @@ room.when("opened", () => {
   title.value = room.session.title ?? "";
   document.title = `${room.session.title || t(w("untitled"))} · Gesso`;
   proposals.hidden = !chooserOf(room.card);
-  before.hidden = !room.card.conditions.some(takesPicture);
+  before.hidden = wiper.button.hidden = !room.card.conditions.some(takesPicture);
 });
 room.when("tree", () => {
   undo.disabled = !room.canUndo;
@@ -143,42 +147,10 @@ room.when("hover", (place) => (spot.textContent = place ? `${Math.floor(place[0]
 room.when("tool", () => (at("canvas").dataset.tool = room.tool?.name ?? ""));
 room.when("wrong", (error) => notice([error.what, error.fix].filter(Boolean).join(". "), "wrong"));
 room.when("missing", (names) => {
-  busySince = 0;
-  progress.hidden = true;
   notice(w("still_needed", { names: () => names.map((/** @type {string} */ name) => (room.slot(name) ? t(titleOf(room.slot(name))) : name)).join(", ") }));
 });
 room.when("gone", () => (location.hash = ""));
 room.when("state", ({ connected }) => connected || notice(w("line_lost"), "wrong"));
-
-// What is being made, and how long it took
-const progress = at("progress");
-room.when("busy", () => {
-  busySince = performance.now();
-  setTimeout(() => busySince && performance.now() - busySince > 350 && ((progress.hidden = false), (progress.firstElementChild.style.width = "")), 400);
-});
-room.when("progress", (now) => {
-  progress.hidden = false;
-  const share = now.num_steps ? now.step / now.num_steps : null;
-  if (share !== null) progress.firstElementChild.style.width = `${Math.round(share * 100)}%`;
-});
-room.when("frame wrong", (frame) => {
-  if (frame.final === false) return;
-  if (busySince && frame.node !== undefined) fill(speed, spent(performance.now() - busySince));
-  busySince = 0;
-  progress.hidden = true;
-  if (room.live?.picture.width && frame.node !== undefined) laterThumb();
-});
-
-const spent = (/** @type {number} */ ms) => (ms < 2000 ? w("made_in", { ms: String(Math.round(ms)) }) : w("made_slowly", { seconds: (ms / 1000).toFixed(1) }));
-
-let thumbTimer = 0;
-function laterThumb() {
-  clearTimeout(thumbTimer);
-  thumbTimer = setTimeout(() => {
-    const small = room.seen.get(room.head);
-    if (room.session && small) keepThumb(room.session.id, small);
-  }, 600);
-}
 
 // The picture as it was given, under everything
 let original = "";
@@ -221,7 +193,7 @@ async function begin(file) {
 // The address says what is open
 let shown = Promise.resolve();
 async function visit() {
-  const id = decodeURIComponent(location.hash.slice(1));
+  const [id, node] = location.hash.slice(1).split("/").map(decodeURIComponent);
   at("start").hidden = Boolean(id);
   at("room").hidden = !id;
   if (!id) {
@@ -232,6 +204,7 @@ async function visit() {
   try {
     await room.open(id);
     view.resized();
+    if (node) room.show(node);
     tree.show();
     at("canvas").focus({ preventScroll: true });
     setTimeout(() => room.session && guide(), 900);

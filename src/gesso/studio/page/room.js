@@ -75,7 +75,7 @@ export class Room extends EventTarget {
     const live = (this.live = new Live(id, this.head, this.output.name));
     live.addEventListener("node", (event) => this.logged(/** @type {CustomEvent} */ (event).detail));
     live.addEventListener("wrong", (event) => this.refused(/** @type {CustomEvent} */ (event).detail));
-    for (const name of ["frame", "busy", "progress", "state", "gone"]) live.addEventListener(name, (event) => this.passed(name, /** @type {CustomEvent} */ (event).detail));
+    for (const name of ["frame", "busy", "progress", "state", "gone", "stopped"]) live.addEventListener(name, (event) => this.passed(name, /** @type {CustomEvent} */ (event).detail));
     this.say("opened");
     this.say("given");
     this.say("tree");

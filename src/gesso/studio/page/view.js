@@ -12,6 +12,7 @@ export class View {
     /** @type {any} */ this.before = null; // the picture as it was given
     /** @type {[number, number]} */ this.beforePage = [1, 1];
     this.showBefore = false;
+    /** @type {number | null} share of the screen in which the picture as it was given is shown */ this.wipe = null;
     /** @type {any} */ this.frozen = null; // shown instead, while others are tried
     /** @type {any} */ this.cursor = null; // the keyboard's place on the page
     /** @type {any} */ this.hover = null;
@@ -172,6 +173,7 @@ export class View {
     const shown = this.showBefore && this.before ? this.before : (this.frozen ?? (live?.width ? live : this.before));
     if (shown && shown === live) room.live.drawOn(pen, width, height);
     else if (shown) pen.drawImage(shown, 0, 0, width, height);
+    if (this.wipe !== null && this.before && !this.showBefore) this.paintBefore(pen);
     if (!this.showBefore) {
       if (room.marksShown) for (const mark of room.marks) this.paintMark(pen, mark);
       this.room.pieces?.paint(pen);
@@ -220,6 +222,21 @@ export class View {
     pen.lineWidth = radius * 2;
     if (!mark.colour) pen.setLineDash([4 * one, 7 * one]);
     pen.stroke(path);
+    pen.restore();
+  }
+
+  /** The picture as it was given, left of the line. @param {CanvasRenderingContext2D} pen */
+  paintBefore(pen) {
+    const turned = pen.getTransform();
+    pen.save();
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.beginPath();
+    pen.rect(0, 0, this.canvas.width * (this.wipe ?? 0), this.canvas.height);
+    pen.clip();
+    pen.setTransform(turned);
+    pen.fillStyle = "#fff";
+    pen.fillRect(0, 0, ...this.page);
+    pen.drawImage(this.before, 0, 0, ...this.page);
     pen.restore();
   }
 

@@ -2,10 +2,11 @@
 import * as api from "../api.js";
 import { dialog, fill, h } from "../dom.js";
 import { saidOf, settingTitle } from "../edit.js";
-import { named, t, titleOf, w } from "../words.js";
+import { t, titleOf, w } from "../words.js";
 
 /** @param {import("../room.js").Room} room @param {any} a @param {any} b */
 export async function openCompare(room, a, b) {
+  const order = [...room.nodes.keys()];
   const stage = h("div", { class: "wipe" });
   const slider = h("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": w("compare_wipe"), on: { input: () => put() } });
   const diff = h("input", { type: "checkbox", id: "compare-difference", on: { change: () => put() } });
@@ -15,9 +16,13 @@ export async function openCompare(room, a, b) {
     const node = room.nodes.get(id);
     return () => node?.name || t(saidOf(node?.edit, room.card));
   };
-  const names = h("div", { class: "wipe-names" }, h("span", {}, nameOf(a)), h("span", {}, nameOf(b)));
+  const pick = (/** @type {any} */ chosen, /** @type {any} */ words, /** @type {(id: any) => void} */ put_) => {
+    const list = h("select", { "aria-label": words, on: { change: () => (put_(order[list.selectedIndex]), load()) } }, order.map((id, i) => h("option", { selected: id === chosen }, () => `${i + 1}. ${nameOf(id)()}`)));
+    return list;
+  };
+  const names = h("div", { class: "wipe-names" }, pick(a, w("compare_left"), (id) => (a = id)), pick(b, w("compare_right"), (id) => (b = id)));
   stage.append(canvas);
-  dialog(w("compare"), [names, stage, h("div", { class: "row" }, slider, diff, h("label", { for: "compare-difference" }, w("difference"))), changes], "wide");
+  dialog(w("compare"), [names, stage, h("div", { class: "row" }, slider, diff, h("label", { for: "compare-difference" }, w("difference"))), h("h3", {}, w("compare_changes")), changes], "wide compare-sheet");
 
   /** @type {any[]} */
   let pictures = [];
@@ -45,20 +50,30 @@ export async function openCompare(room, a, b) {
     pen.fillRect(cut - two.width / 800, 0, Math.max(1, two.width / 400), two.height);
   }
 
-  const said = api.compare(room.session.id, a, b).then((list) => {
-    const rows = list.map((/** @type {any} */ one) => h("li", {}, one.said && typeof one.said === "object" ? one.said : plainly(one)));
-    fill(changes, rows.length ? rows : h("li", {}, w("compare_same")));
-  });
-  const shown = Promise.all([a, b].map(async (node) => createImageBitmap(await api.blobAt(api.outputOf(room.session.id, node, room.output.name, "max_side=1600"))))).then((made) => {
-    pictures = made;
-    put();
-  });
-  await Promise.all([said, shown]).catch((error) => room.say("wrong", { what: error.message }));
+  let turn = 0;
+  async function load() {
+    const mine = ++turn;
+    const { id } = room.session;
+    const seen = (/** @type {any} */ node) => api.blobAt(api.outputOf(id, node, room.output.name, "max_side=1600")).then(createImageBitmap);
+    try {
+      const list = await api.compare(id, a, b);
+      if (mine !== turn) return;
+      const rows = list.map((/** @type {any} */ one) => h("li", {}, one.said && typeof one.said === "object" ? one.said : plainly(one)));
+      fill(changes, rows.length ? rows : h("li", {}, w("compare_same")));
+      const made = [await seen(a), await seen(b)];
+      if (mine !== turn) return;
+      pictures = made;
+      put();
+    } catch (error) {
+      room.say("wrong", { what: /** @type {Error} */ (error).message });
+    }
+  }
+  await load();
 
   /** @param {any} one */
   function plainly(one) {
     const slot = one.slot && room.slot(one.slot);
-    const name = slot ? titleOf(slot) : one.setting ? settingTitle(room.card, one.setting) : named("seed");
+    const name = slot ? titleOf(slot) : one.setting ? settingTitle(room.card, one.setting) : w("seed");
     return () => `${t(name)}: ${shortly(one.before)} → ${shortly(one.after)}`;
   }
 }

@@ -64,6 +64,8 @@ export function keyTable() {
     ["+  −  0", w("keys_zoom")],
     [",  .", w("keys_turn")],
     [w("key_hold", { key: "B" }), w("keys_before")],
+    ["V", w("keys_before_after")],
+    ["PgUp  PgDn", w("keys_page")],
     ["M", w("keys_marks")],
     ["P", w("proposals_help")],
     ["Ctrl+Z", w("keys_undo")],

@@ -2,81 +2,75 @@
 import * as api from "../api.js";
 import { fill, h, iconButton } from "../dom.js";
 import { colourOf, saidOf } from "../edit.js";
-import { ago, t, w } from "../words.js";
+import { ago, lang, t, w } from "../words.js";
+import { layout, rail } from "./graph.js";
+import { smallPictures } from "./small.js";
 
 /** @param {import("../room.js").Room} room @param {HTMLElement} place @param {(a: any, b: any) => void} compare */
 export function history(room, place, compare) {
   let onlyNamed = false;
   let text = "";
   const list = h("div", { class: "tree", role: "tree", "aria-label": w("history"), on: { keydown: walk } });
-  const filter = h("input", { type: "search", placeholder: w("find"), "aria-label": w("find"), on: { input: () => ((text = filter.value.toLowerCase()), show()) } });
+  const filter = h("input", { type: "search", placeholder: w("find_step"), "aria-label": w("find_step"), on: { input: () => ((text = filter.value.toLowerCase()), show()) } });
   const named = iconButton("star", w("only_favourites"), () => {
     onlyNamed = !onlyNamed;
     named.setAttribute("aria-pressed", String(onlyNamed));
     show();
   }, { "aria-pressed": "false" });
-  fill(place, h("div", { class: "row tree-bar" }, filter, named), list);
-
-  /** Which column each node stands in: a first child stays in its parent's, others open a new one. */
-  function lanes() {
-    /** @type {Map<any, number>} */
-    const lane = new Map();
-    const path = new Set(room.pathTo(room.head).map((node) => node.id));
-    /** @type {Map<any, any[]>} */
-    const children = new Map();
-    for (const node of room.nodes.values()) children.set(node.parent, [...(children.get(node.parent) ?? []), node.id]);
-    let next = 0;
-    const todo = [...(children.get(null) ?? [])].map((id) => /** @type {[any, number]} */ ([id, next++]));
-    while (todo.length) {
-      const [id, at] = /** @type {[any, number]} */ (todo.pop());
-      lane.set(id, at);
-      const born = children.get(id) ?? [];
-      born.forEach((child, i) => todo.push([child, i === 0 ? at : next++]));
-    }
-    return { lane, path, children, num: next };
-  }
+  const count = h("p", { class: "quiet" });
+  const keys = h("p", { class: "quiet tree-keys" }, h("kbd", {}, "F2"), " ", w("key_name"), " · ", h("kbd", {}, "F"), " ", w("favourite"), " · ", h("kbd", {}, "C"), " ", w("key_compare"));
+  fill(place, h("div", { class: "row tree-bar" }, filter, named), list, h("div", { class: "tree-foot" }, count, keys));
+  const watcher = smallPictures(room);
 
   function show() {
-    if (!room.card) return;
-    const { lane, path, children, num } = lanes();
-    const nodes = [...room.nodes.values()].reverse();
+    if (!room.card || !room.session) return;
+    const tree = layout(room.nodes);
+    const path = new Set(room.pathTo(room.head).map((node) => node.id));
     const fits = (/** @type {any} */ node) => {
       if (onlyNamed && !node.name && !node.favourite) return false;
-      return !text || `${node.name ?? ""} ${t(saidOf(node.edit, room.card))}`.toLowerCase().includes(text);
+      return !text || `${node.name ?? ""} ${t(saidOf(node.edit, room.card))} ${node.said?.[lang()] ?? ""}`.toLowerCase().includes(text);
     };
-    const rows = nodes.filter(fits).map((node) => row(node, lane.get(node.id) ?? 0, Math.min(num, 6), path.has(node.id), (children.get(node.id) ?? []).length > 1));
+    const shown = tree.order.map((id) => room.nodes.get(id)).filter(fits);
+    const rows = shown.map((node) => row(node, tree, path.has(node?.id), shown.length < tree.order.length));
+    watcher.disconnect();
     fill(list, rows.length ? rows : h("p", { class: "quiet" }, w("nothing_found")));
+    for (const one of rows) if (!room.seen.has(one.dataset.node)) watcher.observe(one);
+    if (rows.length && !rows.some((one) => one.tabIndex === 0)) rows[0].tabIndex = 0;
+    fill(count, w("num_steps", { num: String(room.nodes.size) }));
   }
 
-  /** @param {any} node @param {number} lane @param {number} num @param {boolean} onPath @param {boolean} forks */
-  function row(node, lane, num, onPath, forks) {
+  /** @param {any} node @param {ReturnType<typeof layout>} tree @param {boolean} onPath @param {boolean} alone */
+  function row(node, tree, onPath, alone) {
     const current = node.id === room.head;
     const colour = colourOf(node.edit);
     const small = room.seen.get(node.id);
     const picture = h("span", { class: small ? "thumb" : "thumb empty" });
     if (small) picture.append(copyFor(small));
-    const said = node.name ? h("b", {}, node.name) : h("span", { title: node.said }, saidOf(node.parent === null ? null : node.edit, room.card));
-    const star = iconButton("star", w("favourite"), (event) => (event.stopPropagation(), change(node, { favourite: !node.favourite })), { class: "plain star", "aria-pressed": String(Boolean(node.favourite)), tabindex: -1 });
-    const split = iconButton("split", w("compare"), (event) => (event.stopPropagation(), compare(node.id, room.head)), { class: "plain", tabindex: -1, hidden: current });
-    const rail = h("span", { class: "lanes", style: { width: `${num * 12 + 6}px` } }, h("i", { class: forks ? "dot fork" : "dot", style: { left: `${Math.min(lane, 5) * 12 + 3}px` } }));
+    const plain = () => t(saidOf(node.parent === null ? null : node.edit, room.card));
+    const said = node.name ? h("b", {}, node.name) : h("span", { title: node.said }, plain);
+    const act = (/** @type {string} */ sign, /** @type {any} */ words, /** @type {() => void} */ run, /** @type {any} */ more = {}) =>
+      iconButton(sign, words, (event) => (event.stopPropagation(), run()), { tabindex: -1, ...more });
+    const at = node.created ?? node.time;
     return h(
       "div",
       {
         class: `node${onPath ? " on-path" : ""}`,
         role: "treeitem",
-        "aria-level": lane + 1,
+        "aria-level": (tree.lane.get(node.id) ?? 0) + 1,
         "aria-selected": String(current),
         "aria-current": current ? "true" : null,
         tabindex: current ? 0 : -1,
         "data-node": String(node.id),
         on: { click: () => room.show(node.id), dblclick: () => rename(node, said) },
       },
-      rail,
+      rail(tree, node.id, current, alone),
       picture,
       colour && h("i", { class: "drop", style: { backgroundColor: colour } }),
-      h("span", { class: "said" }, said, current && (node.created ?? node.time) ? h("small", {}, () => ago(node.created ?? node.time)) : null),
-      split,
-      star,
+      h("span", { class: "said" }, said, node.name ? h("small", {}, plain) : current && at ? h("small", {}, () => ago(at)) : null),
+      h("span", { class: "acts" },
+        act("tag", w("name_node"), () => rename(node, /** @type {HTMLElement} */ (list.querySelector(`[data-node="${CSS.escape(String(node.id))}"] .said > *`)))),
+        !current && act("compare", w("compare_with"), () => compare(node.id, room.head), { "data-act": "compare" }),
+        act("star", w("favourite"), () => change(node, { favourite: !node.favourite }), { class: "plain star", "aria-pressed": String(Boolean(node.favourite)) })),
     );
   }
 

@@ -1,11 +1,12 @@
 /** The start: what to do, with what to begin, and what was begun before. */
 import * as api from "../api.js";
-import { fill, h, icon, iconButton, notice } from "../dom.js";
+import { fill, h, icon, notice } from "../dom.js";
 import { askForFile, valueOf } from "../widgets/picture.js";
 import { takesPicture } from "../widgets/registry.js";
-import { ago, t, titleOf, w } from "../words.js";
+import { t, titleOf, w } from "../words.js";
+import { recentList } from "./recent.js";
 
-/** @param {HTMLElement} place @param {(id: string) => void} open */
+/** @param {HTMLElement} place @param {(id: string, node?: string) => void} open */
 export function start(place, open) {
   /** @type {any[]} */ let cards = [];
   /** @type {any[]} */ let samples = [];
@@ -15,14 +16,14 @@ export function start(place, open) {
 
   const choices = h("div", { class: "recipes", role: "radiogroup", "aria-label": w("recipes") });
   const ground = h("div", { class: "ground" });
-  const recent = h("div", { class: "recent" });
-  const finder = h("input", { type: "search", placeholder: w("find"), "aria-label": w("find"), on: { input: () => listRecent(finder.value.trim()) } });
+  const recent = recentList(() => cards, open);
+  const finder = h("input", { type: "search", placeholder: w("find"), "aria-label": w("find"), on: { input: () => recent.find(finder.value.trim()) } });
   const importer = h("button", { type: "button", class: "soft", on: { click: () => askForFile(importSession, ".zip") } }, w("import_session"));
   fill(
     place,
     h("header", { class: "hello" }, h("h1", {}, "Gesso"), h("p", {}, w("tagline")), h("p", { class: "quiet local" }, icon("lock"), w("local"))),
     h("section", { class: "do" }, h("h2", {}, w("recipes")), choices, ground),
-    h("aside", { class: "before" }, h("h2", {}, w("recent")), h("div", { class: "row" }, finder, importer), recent),
+    h("aside", { class: "before" }, h("h2", {}, w("recent")), h("div", { class: "row" }, finder, importer), recent.element),
   );
 
   async function show() {
@@ -35,7 +36,7 @@ export function start(place, open) {
         cards.sort((a, b) => rank(a) - rank(b));
         choose(cards[0]);
       }
-      await listRecent("");
+      await recent.show();
     } catch (error) {
       notice(String(/** @type {Error} */ (error).message), "wrong");
     }
@@ -144,46 +145,5 @@ export function start(place, open) {
     return slot ? take(slot, file, file.name) : undefined;
   }
 
-  /** @param {string} text */
-  async function listRecent(text) {
-    const found = text ? await api.search(text).catch(() => []) : await api.sessions();
-    const ids = new Set();
-    const list = found.map((/** @type {any} */ one) => one.session && typeof one.session === "object" ? one.session : { ...one, id: one.session ?? one.id }).filter((/** @type {any} */ one) => !ids.has(one.id) && ids.add(one.id));
-    fill(recent, list.length ? list.map(line) : h("p", { class: "quiet" }, text ? w("nothing_found") : w("no_sessions")));
-  }
-
-  /** @param {any} one */
-  function line(one) {
-    const of = cards.find((each) => each.name === one.recipe);
-    const output = of?.outputs.find((/** @type {any} */ out) => out.medium === "picture")?.name;
-    const title = one.title || t(w("untitled"));
-    const at = one.changed ?? one.updated ?? one.time ?? one.made ?? one.created;
-    const thumb = keptThumb(one.id);
-    return h(
-      "div",
-      { class: "session", "data-session": one.id },
-      h("button", { type: "button", class: "session-open", on: { click: () => open(one.id) } }, thumb && output ? h("img", { src: thumb, alt: "" }) : h("span", { class: "thumb" }, icon("picture")), h("span", {}, h("b", {}, title), h("small", { class: "quiet" }, of?.title ?? one.recipe, at ? " · " : "", at ? () => ago(at) : ""))),
-      iconButton("trash", w("delete_session", { title }), async () => {
-        if (!confirm(t(w("delete_sure", { title })))) return;
-        await api.forget(one.id).catch((error) => notice(error.message, "wrong"));
-        localStorage.removeItem(thumbKey(one.id));
-        listRecent(finder.value.trim());
-      }),
-    );
-  }
   return { show, takeFile };
-}
-
-const thumbKey = (/** @type {string} */ id) => `gesso.thumb.${id}`;
-
-/** @param {string} id */
-export const keptThumb = (id) => localStorage.getItem(thumbKey(id));
-
-/** A small picture of a session, for the list. @param {string} id @param {HTMLCanvasElement} small */
-export function keepThumb(id, small) {
-  try {
-    localStorage.setItem(thumbKey(id), small.toDataURL("image/webp", 0.8));
-  } catch {
-    // the browser's room is full: the list does without
-  }
 }
