@@ -90,6 +90,7 @@ def batch_one(
     preset: Annotated[str | None, Parameter(help="How large: the weights' own if left out.")] = None,
     weights: Annotated[Path | None, Parameter(help="A .safetensors file or a run's folder; the shipped ones if left out.")] = None,
     threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
+    mark: Annotated[bool, Parameter(help="Sign each as content credentials with this machine's key.", negative=())] = False,
 ) -> int:
     """Make the same request of every picture in a folder; ends with 3 where some failed."""
     from gesso.verbs.batch import batch as run
@@ -98,7 +99,7 @@ def batch_one(
         with show.progress(card.name) as advance:
             made = run(
                 recipe, folder=folder, out=out, each=each, kind=kind, seed=seed or 0, retry=retry, preset=preset, weights=weights,
-                threads=threads, on_item=advance, **conditions, **settings,
+                threads=threads, mark=flag.marker() if mark else None, on_item=advance, **conditions, **settings,
             )  # fmt: skip
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; the same command goes on from there") from None

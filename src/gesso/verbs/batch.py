@@ -16,6 +16,7 @@ import numpy as np
 from gesso.card import Card
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError, Stopped
+from gesso.marking.marker import Marked, Marker
 from gesso.media.file import read_bytes, write_atomic
 from gesso.media.grid import contact_sheet
 from gesso.media.picture import encode_png, read_picture
@@ -25,7 +26,7 @@ from gesso.request import Request
 from gesso.training.lock import locked
 from gesso.verbs.generate import run
 from gesso.verbs.load import Model, load, sort_out
-from gesso.verbs.result import Result, check_out, make_folder
+from gesso.verbs.result import FORMATS, Result, check_out, make_folder
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 JOURNAL, SHEET, THUMBS = "batch.jsonl", "contact-sheet", ".thumbs"
@@ -70,13 +71,15 @@ def batch(
     threads: int | None = None,
     on_item: OnItem | None = None,
     stop: Callable[[], bool] | None = None,
+    mark: Marker | None = None,
     **given: Any,
 ) -> Batched:
     """Make the same request of every picture in `folder` (not of folders inside it), into `out`, under the pictures' own names.
 
     `each` is the condition that the files fill: the card's only required picture if left out. `given` are the other conditions
     and the settings, as for `generate`. `kind` is png, ora, psd or json. What `out` holds already of the same request and the same
-    file is kept; `retry` does only what failed before. batch.jsonl tells of every file, contact-sheet.png shows them all.
+    file is kept; `retry` does only what failed before. batch.jsonl tells of every file, contact-sheet.png shows them all. With `mark`
+    each output is signed.
     GessoError where nothing could be begun, or nothing can be written any more; a file's own faults are in `failed`.
     """
     model = load(name, preset=preset, weights=weights)
@@ -93,6 +96,7 @@ def batch(
         threads=threads,
         on_item=on_item,
         stop=stop,
+        mark=mark,
     )
 
 
@@ -108,13 +112,18 @@ def run_items(
     threads: int | None = None,
     on_item: OnItem | None = None,
     stop: Callable[[], bool] | None = None,
+    mark: Marker | None = None,
+    must_sign: bool = True,
 ) -> Batched:
-    """The batch itself, over items from anywhere; `request` is what all of them share."""
+    """The batch itself, over items from anywhere; `request` is what all of them share.
+
+    Without `must_sign` an output that cannot be signed is kept without, and batch.jsonl says why.
+    """
     check_out(Path(f"out.{kind}"), model.card)
     make_folder(out / THUMBS)
     told = Batched(out)
     with locked(out, "another batch"):
-        diary = Diary(out, items, hashlib.sha256(f"{request.canonical()} {each} {kind}".encode("utf-8", "backslashreplace")).hexdigest())
+        diary = Diary(out, asked_of(request, each, kind, mark))
         for number, item in enumerate(items):
             if on_item is not None:
                 on_item(number, len(items), item.name)
@@ -133,7 +142,9 @@ def run_items(
                     weights=request.weights, preset=request.preset,
                 )  # fmt: skip
                 made = run(model.assembled, asked, threads=threads, files={each: item.name}, stop=stop)
-                data = made.file(f".{kind}")
+                file = signed(made, f".{kind}", mark)
+                if file.why is not None and must_sign:
+                    raise GessoError(f"it could not be signed: {file.why}", where=item.target, fix="make it unsigned: without --mark")
             except Stopped:
                 told.stopped = True
                 break
@@ -141,7 +152,7 @@ def run_items(
                 told.failed[item.name] = reason = why(error)
                 diary.write(item, FAILED, why=reason)
                 continue
-            diary.keep(item, hashed, data, thumb_of(made))
+            diary.keep(item, hashed, file, thumb_of(made))
             told.made.append(item.name)
         if not told.stopped:
             if on_item is not None:
@@ -176,6 +187,17 @@ def named(files: Iterable[tuple[str, Path]], kind: str) -> list[Item]:
 
 def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d{1,15})", name.casefold()) if part]
+
+
+def asked_of(request: Request, each: str, kind: str, mark: Marker | None) -> str:
+    """A hash of all that the outputs have in common."""
+    text = f"{request.canonical()} {each} {kind}{' signed' if mark is not None else ''}"
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def signed(made: Result, kind: str, mark: Marker | None) -> Marked:
+    """An output as a file, signed where there is something to sign with and a place for it."""
+    return made.marked(kind, mark) if mark is not None and kind in FORMATS else Marked(made.file(kind))
 
 
 def each_of(card: Card, each: str | None, given: Mapping[str, Any]) -> str:
@@ -216,7 +238,7 @@ def shared(model: Model, conditions: Mapping[str, Any], seed: int, settings: Map
 class Diary:
     """What a batch's folder knows of its files: batch.jsonl, in which the last line about a target counts, and small pictures."""
 
-    def __init__(self, out: Path, items: Sequence[Item], asked: str) -> None:
+    def __init__(self, out: Path, asked: str) -> None:
         self.out, self.asked = out, asked
         self._lines = read_journal(out)
         write_atomic(out / JOURNAL, b"".join(_line(one) for one in self._lines.values()))
@@ -238,11 +260,14 @@ class Diary:
             what = "it was changed since it was made" if known else "a file of that name is there already, and no batch made it"
             raise GessoError(what, where=item.target, fix="move it away, or choose another --out")
 
-    def keep(self, item: Item, hashed: str, data: bytes, thumb: np.ndarray | None) -> None:
+    def keep(self, item: Item, hashed: str, file: Marked, thumb: np.ndarray | None) -> None:
         """Write an output. What is about to be written is said first, so that after a kill it is known as our own."""
-        facts = {"input": hashed, "asked": self.asked, "output": hashlib.sha256(data).hexdigest()}
+        facts = {"input": hashed, "asked": self.asked, "output": hashlib.sha256(file.data).hexdigest()}
+        facts |= {} if file.why is None else {"unsigned": file.why}
         self.write(item, WRITING, **facts)
-        write_atomic(self.out / item.target, data)
+        if file.beside is not None:
+            write_atomic((self.out / item.target).with_suffix(".c2pa"), file.beside)
+        write_atomic(self.out / item.target, file.data)
         if thumb is not None:
             write_atomic(thumb_path(self.out, item), encode_png(thumb))
         self.write(item, DONE, **facts)

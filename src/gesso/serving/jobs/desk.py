@@ -33,7 +33,7 @@ MOST_LINES = 500
 HALF_TAKEN = 3600.0  # seconds after which a folder without a row is nobody's
 TYPES = {
     "png": "image/png", "json": "application/json", "ora": "image/openraster", "psd": "image/vnd.adobe.photoshop",
-    "safetensors": "application/octet-stream",
+    "safetensors": "application/octet-stream", "c2pa": "application/c2pa",
 }  # fmt: skip
 
 
@@ -56,7 +56,7 @@ class Desk:
         self.store = JobStore(settings.home / "jobs.sqlite", settings.limits)
         recipes = None if settings.recipes is None else [str(one) for one in settings.recipes]
         weights = {name: str(path) for name, path in settings.weights.items()}
-        self.plan = Plan(str(settings.home), recipes, weights, settings.job_threads)
+        self.plan = Plan(str(settings.home), recipes, weights, settings.job_threads, settings.sign)
         self.watch = _watch(settings, self.store, self.plan)
 
     def open(self) -> None:
@@ -206,6 +206,8 @@ class Desk:
             listed.append({"id": str(number), "name": item.name, "state": state if state in ("done", "failed") else "waiting"})
             if state == "failed":
                 listed[-1]["why"] = harmless(line.get("why", ""))
+            if "unsigned" in line:
+                listed[-1]["unsigned"] = harmless(line["unsigned"])
         return listed
 
     def files(self, owner: str, id: str) -> dict[str, Found]:
@@ -219,6 +221,8 @@ class Desk:
             items = items_of(ask, self.plan.folder(id))
             names = named([(item.name, item.path) for item in items], ask["format"])
             found = {str(n): Found(out / item.target, name.target) for n, (item, name) in enumerate(zip(items, names, strict=True))}
+            beside = {key: Found(one.path.with_suffix(".c2pa"), f"{one.name}.c2pa") for key, one in found.items()}
+            found |= {f"{key}-manifest": one for key, one in beside.items()}
             sheets = sorted(out.glob(f"{SHEET}*.png"), key=lambda path: (len(path.name), path.name))
             found |= {"sheet" if n == 0 else f"sheet-{n + 1}": Found(path, path.name) for n, path in enumerate(sheets)}
         else:

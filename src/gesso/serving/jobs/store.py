@@ -229,7 +229,7 @@ class JobStore:
                 self._died(rows, id, self.clock())
 
     def renew(self, id: str, token: int, *, done: int | None = None, total: int | None = None, words: str = "") -> str:
-        """Hold the lease longer, and tell how far it is. What is wanted meanwhile: "", "cancel" or "closing". Lost where it is another's."""
+        """Hold the lease longer and tell how far it is; gives what is wanted: "", "cancel" or "closing". Lost where it is another's."""
         with self._rows.writing() as rows:
             now = self.clock()
             held = rows.execute("update leases set until = ? where job = ? and token = ?", (now + LEASE, id, token))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gesso.errors import Stopped
+from gesso.media.file import write_atomic
 from gesso.request import Request
 
 if TYPE_CHECKING:
@@ -29,10 +31,11 @@ def batch(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[s
     request = Request.from_json(ask["request"], _lenient(model.card)).model_copy(
         update={"weights": dict(model.assembled.hashes), "preset": model.preset}
     )
-    made = run_items(
-        model, items_of(ask, folder), folder / "out", each=ask["each"], kind=ask["format"], request=request,
-        threads=plan.threads, on_item=going.tell, stop=going.stop,
-    )  # fmt: skip
+    with closing(plan.marker()) as mark:
+        made = run_items(
+            model, items_of(ask, folder), folder / "out", each=ask["each"], kind=ask["format"], request=request,
+            threads=plan.threads, on_item=going.tell, stop=going.stop, mark=mark, must_sign=False,
+        )  # fmt: skip
     for name, why in made.failed.items():
         going.note(f"{name}: {why}")
     if made.stopped:
@@ -102,11 +105,13 @@ def fit(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[str
 
     recipe = plan.recipe(ask["recipe"])
     request = Request.from_json(ask["request"], recipe.card)
-    run(
+    made = run(
         recipe, out=folder / "out", conditions=request.conditions, settings=request.settings.model_dump(), seed=request.seed,
         preset=ask["preset"] or None, weights=plan.weights_of(ask), threads=plan.threads, fresh=True,
         on_output=lambda output: going.tell(output.step, output.num_steps), stop=going.stop,
     )  # fmt: skip
+    with closing(plan.marker()) as mark:
+        write_atomic(made.out / "result.png", made.result.marked(".png", mark).data)
     return {}
 
 

@@ -24,6 +24,7 @@ from gesso.serving.refusal import bug, harmless
 from gesso.serving.settings import Limits
 
 if TYPE_CHECKING:
+    from gesso.marking.marker import Marker
     from gesso.recipes.recipe import Recipe
 
 log = logging.getLogger("gesso.serving")
@@ -41,6 +42,14 @@ class Plan:
     recipes: list[str] | None = None
     weights: dict[str, str] = field(default_factory=dict)
     threads: int = 1
+    sign: bool = True
+
+    def marker(self) -> Marker:
+        """A line to a signer of this worker's own, to be closed."""
+        from gesso.marking.home import SIGNING
+        from gesso.marking.marker import Marker
+
+        return Marker(Path(self.home) / SIGNING, on=self.sign)
 
     def recipe(self, name: str) -> Recipe:
         from gesso import recipes

@@ -228,6 +228,23 @@ def test_names_are_only_names(ann: TestClient, uploads: Callable[..., Any], work
     assert len(set(names)) == 3 and not any(set(one) & set('/\\:\x00<>|?*"‮') or one.startswith(".") for one in names), names
 
 
+def test_what_a_batch_makes_is_signed(
+    make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Callable[..., bytes]
+):
+    pytest.importorskip("c2pa", reason="the extra gesso[studio] is not installed")
+    from gesso.marking.reading import manifest_in
+
+    app = make_app(jobs="off", recipes=[DOTS], sign=True)
+    ann, desk = client_of(app, "ann"), app.state.room.jobs
+    id = app.state.room.keep.put("ann", "upload", picture(12, 10), size=(12, 10)).id
+    job = hand_in(ann, kind="batch", recipe="dots", files=[{"upload": id, "name": "a.png"}])
+    taken = desk.store.claim("here")
+    assert run_job(desk.plan, taken.id, taken.token) == "done"
+    made = ann.get(f"/api/jobs/{job['id']}/outputs").json()["outputs"][0]
+    assert "unsigned" not in made
+    assert manifest_in(ann.get(f"/api/jobs/{job['id']}/outputs/0").content).state == "intact"
+
+
 def test_it_is_described(ann: TestClient):
     told = ann.get("/api/openapi.json").json()["paths"]
     assert {"/api/jobs", "/api/jobs/{id}", "/api/jobs/{id}/zip", "/api/jobs/{id}/resume"} <= set(told)
