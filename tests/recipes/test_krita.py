@@ -1,4 +1,4 @@
-"""Layers of a coloured drawing, opened by Debian's Krita: what it shows is what we say, to the bit. Nightly: `pytest -m nightly -k krita`."""
+"""Layers of a coloured drawing, opened by Debian's Krita: it shows what we say, to the bit. Nightly: `pytest -m nightly -k krita`."""
 
 from __future__ import annotations
 
