@@ -241,14 +241,14 @@ def _variants(line_svg: str, colour_svg: str, sizes: Sequence[int], rng: np.rand
         plain = drawing(_render(line_svg, size)[..., 0], nearest(_render(without_lines(colour_svg), size, crisp=True)))
         out[size] = [plain]
         for _ in range(VARIANTS.get(size, 3) - 1):
-            mesh = _mesh(rng)
+            mesh = bent_mesh(rng)
             line = fine_lines[rng.choice(len(PENS), p=(0.25, 0.5, 0.25))]
-            bent = _warp(line, 2 * size, mesh, Image.Resampling.BILINEAR).reshape(size, 2, size, 2).mean((1, 3)).round().astype(np.uint8)
-            out[size].append(drawing(bent, _warp(fine_classes, size, mesh, Image.Resampling.NEAREST)))
+            bent = warped(line, 2 * size, mesh, Image.Resampling.BILINEAR).reshape(size, 2, size, 2).mean((1, 3)).round().astype(np.uint8)
+            out[size].append(drawing(bent, warped(fine_classes, size, mesh, Image.Resampling.NEAREST)))
     return out
 
 
-def _mesh(rng: np.random.Generator, cells: int = 4) -> np.ndarray:
+def bent_mesh(rng: np.random.Generator, cells: int = 4) -> np.ndarray:
     """Where a (cells+1)^2 grid of the result looks in the source, in [0, 1]: turned, scaled, shifted, wobbling."""
     at = np.linspace(0, 1, cells + 1)
     grid = np.stack(np.meshgrid(at, at), -1) - 0.5
@@ -257,7 +257,7 @@ def _mesh(rng: np.random.Generator, cells: int = 4) -> np.ndarray:
     return grid @ turn + 0.5 + rng.uniform(-0.06, 0.06, 2) + rng.normal(0, 0.01, grid.shape)
 
 
-def _warp(source: np.ndarray, size: int, mesh: np.ndarray, how: Image.Resampling) -> np.ndarray:
+def warped(source: np.ndarray, size: int, mesh: np.ndarray, how: Image.Resampling) -> np.ndarray:
     """The source seen through a mesh, at [size size]; outside is white, which is 255 in a line and WHITE in classes."""
     fill = 255 if how == Image.Resampling.BILINEAR else WHITE
     margin = source.shape[0] // 4
@@ -275,9 +275,9 @@ def _warp(source: np.ndarray, size: int, mesh: np.ndarray, how: Image.Resampling
 
 def _half(d: Drawing, rng: np.random.Generator) -> Drawing:
     """A drawing at half its size, seen through a new mesh; its pieces keep their numbers, and beyond its edge is what its corner has."""
-    size, mesh, corner = len(d.line) // 2, _mesh(rng), int(d.pieces[0, 0])
-    line = _warp(d.line, 2 * size, mesh, Image.Resampling.BILINEAR).reshape(size, 2, size, 2).mean((1, 3)).round().astype(np.uint8)
-    pieces = _warp(d.pieces.astype(np.int32) - corner, size, mesh, Image.Resampling.NEAREST) + corner
+    size, mesh, corner = len(d.line) // 2, bent_mesh(rng), int(d.pieces[0, 0])
+    line = warped(d.line, 2 * size, mesh, Image.Resampling.BILINEAR).reshape(size, 2, size, 2).mean((1, 3)).round().astype(np.uint8)
+    pieces = warped(d.pieces.astype(np.int32) - corner, size, mesh, Image.Resampling.NEAREST) + corner
     return Drawing(line, pieces.astype(np.int16), d.classes)
 
 

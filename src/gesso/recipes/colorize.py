@@ -22,7 +22,8 @@ from gesso.conditions.hints import Hints
 from gesso.conditions.known import Known
 from gesso.conditions.sketch import Sketch
 from gesso.conditions.strokes import Strokes
-from gesso.datasets.drawings import PALETTE, from_table, made_up
+from gesso.datasets.coloured import from_folder
+from gesso.datasets.drawings import PALETTE, made_up
 from gesso.families import colours as aims
 from gesso.families.adversarial import Adversarial
 from gesso.families.family import Output
@@ -118,7 +119,7 @@ def build(preset: Preset) -> dict[str, torch.nn.Module]:
 
 def stages(preset: Preset) -> list[Stage]:
     def data(folder: Path | None, split: str) -> Any:
-        return made_up(split) if folder is None else from_table(folder, "dev" if split == "val" else split, sizes=preset.sizes)
+        return made_up(split) if folder is None else from_folder(folder, "dev" if split == "val" else split, sizes=preset.sizes)
 
     trains = {"generator": Optimiser(rate=1.5e-3, decay=0.02, warmup=200), "critic": Optimiser(rate=3e-4, betas=(0.5, 0.99), warmup=0)}
     return [Stage("colour", family(preset), trains, data, preset.num_steps, preset.batch_size, look_every=5)]
@@ -146,5 +147,6 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
 
 
 more: dict[str, Any] = {"measures": {"protocol": protocol}, "preview": aims.wished_beside, "native": True, "drafts": True}
+more["learns_pictures"] = True
 maker = ("generator",)
 recipe = Recipe(CARD, PRESETS, build, lambda p: Mirrored(family(p), aims.mean_shares), stages, maker, {}, frames, finish=finish, **more)

@@ -52,6 +52,7 @@ class Recipe:
     frames(request) -> the views a request is sampled in.  family(preset) -> the family that samples.
     finish(request, [(frame, output)]) -> the named outputs.  measures: {name: function(make, data, options) -> report}.
     preview(networks, batch) -> a uint8 picture that training draws now and then; without it the family's samples are drawn.
+    learns_pictures: a folder of somebody's own pictures is data that its stages take.
     native: networks compute in bf16 where this machine multiplies it natively, as in training; else in float32.
     drafts: finish gives a fair picture with what the networks gave before other conditions than the required ones changed.
     """
@@ -69,6 +70,7 @@ class Recipe:
     measures: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     default_preset: str = "small"
     preview: Callable[[Mapping[str, nn.Module], Any], Any] | None = None
+    learns_pictures: bool = False
     native: bool = False
     drafts: bool = False
 

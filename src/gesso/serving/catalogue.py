@@ -90,6 +90,7 @@ class Catalogue:
             **about,
             "missing": missing,
             "limits": dict(card.limits),
+            "learns_pictures": recipe.learns_pictures,
             "presets": list(recipe.presets),
             "preset": recipe.default_preset,
             "conditions": [

@@ -79,6 +79,10 @@ async function ask(files, jobs) {
   };
   let each = "";
   let format = "png";
+  let learns = false;
+  let weights = "";
+  const trained = (await api.jobs()).filter((/** @type {any} */ one) => one.kind === "train" && one.state === "done");
+  const own = await Promise.all(trained.map((/** @type {any} */ one) => api.job(one.id)));
   build();
 
   function build() {
@@ -88,8 +92,18 @@ async function ask(files, jobs) {
     const layered = card.outputs.some((/** @type {any} */ out) => out.medium === "layers");
     const formats = layered ? ["png", "ora", "psd"] : ["png"];
     if (!formats.includes(format)) format = "png";
+    const tasks = cards.flatMap((one) => [[one.name, one.title], ...(one.learns_pictures ? [[`+${one.name}`, w("folder_learn", { title: one.title })]] : [])]);
+    const task = tasks.length > 1 && select(w("folder_recipe"), tasks, (learns ? "+" : "") + card.name, (name) => ((learns = name[0] === "+"), (card = cards.find((one) => one.name === name.replace("+", ""))), (given = {}), build()), "recipe");
+    if (learns) {
+      const minutes = h("input", { type: "number", min: 1, max: 10000, value: 60, "data-field": "minutes" });
+      return void fill(form, task, h("label", { class: "field" }, h("span", {}, w("folder_minutes")), minutes), h("p", { class: "quiet" }, w("folder_learn_help")),
+        h("div", { class: "row end" }, h("button", { type: "submit", class: "primary", "data-act": "start-batch" }, w("folder_start"))));
+    }
+    const mine = own.filter((one) => one.has_weights && one.asked.recipe === card.name);
+    if (!mine.some((one) => one.id === weights)) weights = "";
     fill(form,
-      cards.length > 1 && select(w("folder_recipe"), cards.map((one) => [one.name, one.title]), card.name, (name) => ((card = cards.find((one) => one.name === name)), (given = {}), build()), "recipe"),
+      task,
+      mine.length > 0 && select(w("folder_weights"), [["", w("folder_shipped")], ...mine.map((one) => [one.id, one.title])], weights, (id) => (weights = id), "weights"),
       slots.length > 1 && select(w("folder_each"), slots.map((/** @type {any} */ one) => [one.name, titleOf(one)]), each, (name) => ((each = name), build()), "each"),
       others.map((/** @type {any} */ slot) => h("div", { class: "row" }, h("span", {}, titleOf(slot)), h("button", { type: "button", class: "soft", on: { click: () => askForFile((file) => other(slot.name, file)) } }, given[slot.name] ? w("replace") : w("folder_other")), given[slot.name] ? "✓" : h("small", { class: "warn" }, w("nothing_yet")))),
       layered && select(w("folder_format"), formats.map((one) => [one, { png: w("folder_png"), ora: "OpenRaster (.ora)", psd: "Photoshop (.psd)" }[one]]), format, (value) => (format = value), "format"),
@@ -104,6 +118,7 @@ async function ask(files, jobs) {
   }
 
   async function start() {
+    const minutes = Number(/** @type {any} */ (form.querySelector("[data-field=minutes]"))?.value) || 60;
     const words = h("p", { role: "status" });
     const inner = h("i", {});
     const troubles = h("ul", { class: "job-failures" });
@@ -120,7 +135,8 @@ async function ask(files, jobs) {
     try {
       if (!good.length) return void fill(words, w("folder_none"));
       const conditions = Object.fromEntries(Object.entries(given).map(([name, id]) => [name, { upload: id }]));
-      const job = await api.handIn({ kind: "batch", recipe: card.name, each, format, files: good, conditions, title: folderName || t(w("folder_title", { num: String(good.length) })), client: crypto.randomUUID() });
+      const all = { recipe: card.name, files: good, title: folderName || t(w("folder_title", { num: String(good.length) })), client: crypto.randomUUID() };
+      const job = await api.handIn(learns ? { kind: "train", minutes, ...all } : { kind: "batch", each, format, conditions, weights: weights || null, ...all });
       if (good.length < files.length) notice(w("folder_left", { num: String(files.length - good.length) }), "wrong");
       box.close();
       jobs.show();
