@@ -98,11 +98,11 @@ def draw(server: Server, size: int, strokes: int, seed: int, taken: list[float],
                 left, top, right, bottom = header["box"]
                 canvas[top:bottom, left:right] = np.asarray(Image.open(io.BytesIO(payload)).convert("RGB"))
                 if header["seq"] >= wanted and len(seen) < wanted_num:
-                    seen.append(1000 * (time.perf_counter() - began))
+                    seen.append((1000 * (time.perf_counter() - began), header["ms"]))
                 if header["seq"] >= wanted and header["final"]:
                     return header
 
-        began, wanted_num, seen = time.perf_counter(), 0, list[float]()
+        began, wanted_num, seen = time.perf_counter(), 0, list[tuple[float, dict[str, float]]]()
         paint_until(0)
         for number in range(strokes):
             x, y = dice.uniform(0, size - 1), dice.uniform(0, size - 1)
@@ -120,7 +120,7 @@ def draw(server: Server, size: int, strokes: int, seed: int, taken: list[float],
             socket.send(pack({"type": "edit", "seq": seq, "edit": edit, "commit": True, "client": f"{seed}-{number}"}))
             header = paint_until(seq)
             taken.append(1000 * (time.perf_counter() - began))
-            parts.append(header["ms"] | {"first": seen[-1]})
+            parts.append(header["ms"] | {"first": seen[-1][0], "drafting": seen[-1][1]["render"]})
 
 
 def main() -> None:
@@ -145,7 +145,7 @@ def main() -> None:
     print(f"{asked.size}², {asked.people} drawing, {len(taken)} strokes; older after newer: {len(edges)}")
     print(f"  the stroke is in the picture: {told([one['first'] for one in parts])}")
     print(f"  the picture is finished: {told(taken)}")
-    for name in ("wait", "render", "encode"):
+    for name in ("wait", "drafting", "render", "encode"):
         print(f"  {name}: {told([one.get(name, 0.0) for one in parts])}")
 
 
