@@ -1,6 +1,6 @@
 /** The studio: the start, and the room that opens from it. Which session is open is in the address (#session). */
 import * as api from "./api.js";
-import { fill, h, iconButton, notice } from "./dom.js";
+import { fill, h, icon, iconButton, notice } from "./dom.js";
 import { listenToKeys } from "./keys.js";
 import { openChoices, chooserOf } from "./panels/choices.js";
 import { chosenBar } from "./panels/chosen.js";
@@ -57,7 +57,7 @@ const wiper = wipe(room, view, at("stage"));
 const proposals = iconButton("grid", w("proposals_help"), () => openChoices(room, view, "proposals"), { "data-act": "proposals" }, h("span", { class: "wide-only" }, w("proposals")));
 const marks = iconButton("marks", w("marks"), () => showMarks(), { "data-act": "marks", "aria-pressed": "true" });
 const languages = () => h("button", { type: "button", class: "language soft", label: w("language"), on: { click: () => speak(lang() === "ko" ? "en" : "ko") } }, () => (lang() === "ko" ? "EN" : "한국어"));
-const help = iconButton("help", w("help"), () => keyTable(), { "data-act": "help" });
+const help = iconButton("help", w("help"), () => keyTable(room), { "data-act": "help" });
 fill(at("bar"), iconButton("home", w("home"), () => (location.hash = ""), { "data-act": "home" }), title, saved, h("span", { class: "gap" }), undo, redo, before, wiper.button, marks, proposals, h("span", { class: "gap" }), help, languages(), menu);
 
 // The foot below
@@ -119,7 +119,7 @@ listenToKeys(room, view, held, {
   copy: () => acts.copy(),
   marks: () => showMarks(),
   proposals: () => chooserOf(room.card) && openChoices(room, view, "proposals"),
-  help: () => keyTable(),
+  help: () => keyTable(room),
   before: () => showBefore(true),
   after: () => showBefore(false),
   wipe: () => before.hidden || wiper.turn(),
@@ -128,6 +128,7 @@ listenToKeys(room, view, held, {
 });
 
 room.when("opened", () => {
+  showTab("controls");
   toolRail.build(given.build());
   title.value = room.session.title ?? "";
   document.title = `${room.session.title || t(w("untitled"))} · Gesso`;
@@ -207,12 +208,17 @@ async function visit() {
     if (node) room.show(node);
     tree.show();
     at("canvas").focus({ preventScroll: true });
-    setTimeout(() => room.session && guide(), 900);
+    setTimeout(() => room.session && guide(room, asksGuide.splice(0).length > 0), 900);
   } catch (error) {
     notice(String(/** @type {Error} */ (error).message), "wrong");
     location.hash = "";
   }
 }
 addEventListener("hashchange", () => (shown = visit()));
-document.querySelector("#start .hello")?.append(languages());
+/** @type {boolean[]} */
+const asksGuide = [];
+document.querySelector("#start .hello")?.append(
+  h("button", { type: "button", class: "soft", "data-act": "guide", on: { click: () => (asksGuide.push(true), home.tryOut()) } }, icon("help"), w("guide")),
+  languages(),
+);
 shown = visit();

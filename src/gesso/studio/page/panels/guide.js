@@ -1,36 +1,63 @@
-/** The two-minute start: five small cards, each beside what it speaks of; and the table of keys. */
-import { dialog, fill, h } from "../dom.js";
+/** The two-minute start: small cards, each beside what it speaks of, each with something to try; and the table of keys. */
+import { dialog, fill, h, icon } from "../dom.js";
 import { w } from "../words.js";
 
 const KEPT = "gesso.guided";
-const STEPS = [["#stage", "1"], ["#rail", "2"], ["#canvas", "3"], ["#history-tab", "4"], [".save-menu", "5"]];
 
-/** @param {boolean} [asked] shown again although it was seen */
-export function guide(asked = false) {
+/** Where each card stands, what it says, and what tells that its advice was tried. */
+const STEPS = [
+  { where: "#stage", key: "1", tried: (/** @type {any} */ room, /** @type {() => void} */ done) => listen(room, "camera", done) },
+  { where: "#rail", key: "2", tried: (/** @type {any} */ room, /** @type {() => void} */ done) => listen(room, "given", done) },
+  { where: "#canvas", key: "3", tried: (/** @type {any} */ room, /** @type {() => void} */ done) => listen(room, "frame", done) },
+  { where: "#history-tab", key: "4", tried: (/** @type {any} */ _, /** @type {() => void} */ done) => listen(document.getElementById("history-tab"), "click", done) },
+  { where: ".save-menu", key: "5", tried: (/** @type {any} */ _, /** @type {() => void} */ done) => listen(document.querySelector(".save-menu"), "toggle", done) },
+];
+
+/** @param {EventTarget | null} target @param {string} event @param {() => void} run */
+function listen(target, event, run) {
+  target?.addEventListener(event, run);
+  return () => target?.removeEventListener(event, run);
+}
+
+/** @param {import("../room.js").Room} room @param {boolean} [asked] shown again although it was seen */
+export function guide(room, asked = false) {
   if (!asked && localStorage.getItem(KEPT)) return;
   document.querySelector(".guide")?.remove();
   let at = 0;
+  let deaf = () => {};
   const box = h("div", { class: "guide", role: "dialog", "aria-label": w("guide"), tabindex: -1 });
   const end = () => {
     localStorage.setItem(KEPT, "1");
+    deaf();
+    removeEventListener("hashchange", end);
     document.querySelector(".pointed")?.classList.remove("pointed");
     box.remove();
   };
+  addEventListener("hashchange", end);
   box.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && end());
   const show = () => {
-    const [where, key] = STEPS[at];
+    const { where, key, tried } = STEPS[at];
+    deaf();
     document.querySelector(".pointed")?.classList.remove("pointed");
     const target = document.querySelector(where);
     target?.classList.add("pointed");
     const last = at === STEPS.length - 1;
     const next = h("button", { type: "button", class: "primary", on: { click: () => (last ? end() : (at++, show())) } }, last ? w("guide_done") : w("guide_next"));
+    const back = at ? h("button", { type: "button", class: "soft", on: { click: () => (at--, show()) } }, w("guide_back")) : null;
+    const tip = h("p", { class: "guide-try", role: "status" }, icon("hand"), h("span", {}, w(`guide_try_${key}`)));
     fill(
       box,
       h("small", { class: "quiet" }, w("step", { now: String(at + 1), all: String(STEPS.length) })),
       h("h2", {}, w(`guide_${key}_title`)),
       h("p", {}, w(`guide_${key}`)),
-      h("div", { class: "row end" }, h("button", { type: "button", class: "soft", on: { click: end } }, w("guide_skip")), next),
+      tip,
+      h("div", { class: "row end" }, last ? null : h("button", { type: "button", class: "soft", on: { click: end } }, w("guide_skip")), h("span", { class: "gap" }), back, next),
     );
+    deaf = tried(room, () => {
+      if (tip.classList.contains("tried")) return;
+      tip.classList.add("tried");
+      fill(tip, icon("check"), h("span", {}, w("guide_tried")));
+    });
     beside(target);
     next.focus({ preventScroll: true });
   };
@@ -49,7 +76,8 @@ export function guide(asked = false) {
   show();
 }
 
-export function keyTable() {
+/** @param {import("../room.js").Room} room */
+export function keyTable(room) {
   const rows = [
     ["1 … 9", w("keys_tools")],
     ["E  I  H", w("keys_seek")],
@@ -75,6 +103,6 @@ export function keyTable() {
   ];
   const box = dialog(w("keys"), [
     h("dl", { class: "keys" }, rows.map(([key, says]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, says)])),
-    h("div", { class: "row end" }, h("button", { type: "button", class: "primary", on: { click: () => (box.close(), guide(true)) } }, w("guide"))),
+    h("div", { class: "row end" }, h("button", { type: "button", class: "primary", on: { click: () => (box.close(), guide(room, true)) } }, w("guide"))),
   ]);
 }

@@ -145,5 +145,13 @@ export function start(place, open) {
     return slot ? take(slot, file, file.name) : undefined;
   }
 
-  return { show, takeFile };
+  /** Begin with the first thing that asks for nothing of one's own. */
+  async function tryOut() {
+    if (!card) return;
+    choose(cards[0]);
+    const slots = needed(card).filter(takesPicture);
+    if (slots.length === 1 && samples.length) await takeSample(slots[0], samples[0]);
+    else if (!slots.length) await begin(t(card.title), []);
+  }
+  return { show, takeFile, tryOut };
 }
