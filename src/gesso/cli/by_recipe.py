@@ -38,7 +38,7 @@ def generate_one(
     numbers = flag.seeds(seeds, seed)
     paths = flag.outs(out, card, numbers)
     refuse_overwriting(paths, [*flag.texts(conditions), recipe, request, weights])
-    marker = flag.marker() if mark else None
+    marker = flag.marker(paths) if mark else None
     model = load(recipe, preset=preset, weights=weights, base=request)
     asked = [model.request(seed=number, base=request, **conditions, **settings) for number in numbers]
     for one, path in zip(asked, paths, strict=True):

@@ -7,7 +7,7 @@ import inspect
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
@@ -179,11 +179,14 @@ def with_files(given: list[str]) -> dict[str, Path] | Path | None:
     return Path(folders[0]) if folders else pairs or None
 
 
-def marker() -> Marker:
-    """This machine's signer; GessoError, before any work is done, where it cannot sign."""
+def marker(paths: Iterable[Path | None] = ()) -> Marker:
+    """This machine's signer; GessoError, before any work is done, where it cannot sign what is to be written there."""
     from gesso.marking.home import SIGNING, default_home
     from gesso.marking.marker import Marker
 
+    for path in paths:
+        if path is None or path.suffix.lower() not in (".png", ".ora", ".psd"):
+            raise GessoError("only pictures carry content credentials", where="--mark", fix="--out picture.png, .ora or .psd")
     made = Marker(default_home() / SIGNING)
     why = made.told()["why"]
     if why is not None:
