@@ -18,7 +18,7 @@ export function h(tag, attrs = {}, ...kids) {
     else if (name === "style") Object.assign(element.style, value);
     else if (name === "props") Object.assign(element, value);
     else if (name === "label") name_(element, value);
-    else if (isWords(value)) keepSaying(element, () => element.setAttribute(name, t(value)));
+    else if (isWords(value) || typeof value === "function") keepSaying(element, () => element.setAttribute(name, t(value)));
     else element.setAttribute(name, value === true ? "" : String(value));
   }
   add(element, kids);

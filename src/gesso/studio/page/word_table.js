@@ -18,6 +18,7 @@ export const TABLE = {
   chosen: ["Chosen pieces", "고른 조각"],
   chosen_none: ["Choose none (Esc)", "고르기 취소 (Esc)"],
   chosen_num: ["Pieces: {num}", "조각 {num}개"],
+  choice_nth: ["Choose number {num}", "{num}번 고르기"],
   clear: ["Clear", "비우기"],
   close: ["Close", "닫기"],
   colour: ["Colour", "색"],

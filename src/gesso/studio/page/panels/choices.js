@@ -30,7 +30,7 @@ export async function openChoices(room, view, kind) {
   let over = false;
   let kept = false;
   const tiles = edits.map((edit, i) =>
-    h("button", { type: "button", class: "choice", disabled: true, "aria-current": edit.value === now ? "true" : null, "data-choice": i, "aria-label": () => String(i + 1), on: { click: () => keep(edit) } }, h("span", { class: "choice-wait" }, icon("dice"))),
+    h("button", { type: "button", class: "choice", disabled: true, "aria-current": edit.value === now ? "true" : null, "data-choice": i, "aria-label": w("choice_nth", { num: String(i + 1) }), on: { click: () => keep(edit) } }, h("span", { class: "choice-wait" }, icon("dice"))),
   );
   const line = h("p", { class: "quiet", role: "status" });
   const box = dialog(w(kind === "proposals" ? "proposals" : "seed_grid"), [h("div", { class: `choices of-${edits.length}` }, tiles), line], "wide choices-sheet");
