@@ -104,5 +104,5 @@ export function keyTable(room) {
   const box = dialog(w("keys"), [
     h("dl", { class: "keys" }, rows.map(([key, says]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, says)])),
     h("div", { class: "row end" }, h("button", { type: "button", class: "primary", on: { click: () => (box.close(), guide(room, true)) } }, w("guide"))),
-  ]);
+  ], "keys-sheet");
 }

@@ -174,7 +174,7 @@ export function strokeWidget(room, view, slot) {
 
 /** Whether a mark on the ground around the drawing colours itself or all of it. @param {import("../room.js").Room} room @param {any} slot */
 function fillSwitch(room, slot) {
-  const chips = [false, true].map((on) => h("button", { type: "button", class: "chip", role: "radio", "data-fill": on, on: { click: () => room.setFills(on) } }, w(on ? "fill_on" : "fill_off")));
+  const chips = [false, true].map((on) => h("button", { type: "button", class: "chip", role: "radio", "data-fill": String(on), on: { click: () => room.setFills(on) } }, w(on ? "fill_on" : "fill_off")));
   const show = () => {
     chips.forEach((chip, i) => chip.setAttribute("aria-checked", String(room.fills === Boolean(i))));
     field.hidden = !room.tool?.fills;
