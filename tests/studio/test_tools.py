@@ -42,7 +42,7 @@ class Sheet:
         )
         self.id, self.store = room.sessions.create("me", "flats", "Sheet", [edit]).id, room.sessions
         self.page.evaluate(f"location.hash = '{self.id}'")
-        self.seen(20, 20, WHITE)
+        visit.painted()
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         box = self.page.locator("#canvas").bounding_box()

@@ -84,7 +84,7 @@ export function listenToKeys(room, view, held, acts) {
     }
     // The space bar begins and ends a stroke once there is a cursor; before that it holds the page, as it does for the hand.
     const strokes = (event.key === "Enter" && event.shiftKey) || (event.key === " " && view.cursor);
-    if ((event.key === "Enter" || strokes) && room.tool?.down) {
+    if ((event.key === "Enter" || strokes) && room.tool?.down && view.known) {
       if (event.repeat) return stop(event, () => undefined);
       const place = (view.cursor ??= [view.page[0] / 2, view.page[1] / 2]);
       clearTimeout(saying);

@@ -56,7 +56,7 @@ export function listenToPointers(view, room, held, tools) {
     if (event.button === 1 || held.space || finger || room.tool?.name === "hand") now(held.turn ? "turn" : "pan");
     else if (held.turn) now("turn");
     else if (event.button === 2) room.colourPicker?.(...pageOf(event));
-    else if (event.button === 0 || event.button === ERASER) {
+    else if (view.known && (event.button === 0 || event.button === ERASER)) {
       if (event.button === ERASER && tools.common("eraser")) {
         turned = room.tool;
         room.take(tools.common("eraser"));

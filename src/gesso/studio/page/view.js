@@ -55,6 +55,11 @@ export class View {
     return size ? [size[1], size[0]] : [512, 512];
   }
 
+  /** Is the page's size known yet? A mark made before would lie somewhere else. */
+  get known() {
+    return Boolean(this.room.live?.picture.width || this.before || this.room.card?.conditions.some((/** @type {any} */ s) => s.control?.size));
+  }
+
   /** @param {any} picture an image or canvas @param {[number, number]} [page] the size of what it shows, where it is smaller than that */
   setBefore(picture, page) {
     this.before = picture;
