@@ -40,7 +40,6 @@ class Marker:
         self._line: Line | None = None
         self._hello: dict[str, Any] = {}
         self._failed, self._failure = -REST, ""
-        self.num_unsigned = 0
         if on and any(importlib.util.find_spec(name) is None for name in NEEDED):
             self._why = NOT_INSTALLED
 
@@ -64,7 +63,6 @@ class Marker:
                     return Marked(data, beside=made) if answer.get("beside") else Marked(made)
                 why = str(answer["error"])
                 break
-            self.num_unsigned += 1
             return Marked(data, why=why or "the signer does not answer")
 
     def told(self) -> dict[str, Any]:

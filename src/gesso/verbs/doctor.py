@@ -23,8 +23,13 @@ NEEDED = ("torch", "numpy", "scipy", "scikit-image", "pillow", "pydantic", "cycl
 EXTRAS = {
     "data": (("pandas", "pandas"), ("pyarrow", "pyarrow"), ("resvg-py", "resvg_py"), ("scikit-learn", "sklearn")),
     "log": (("tensorboard", "tensorboard"), ("matplotlib", "matplotlib")),
+    "studio": (("fastapi", "fastapi"), ("uvicorn", "uvicorn"), ("c2pa-python", "c2pa"), ("cryptography", "cryptography")),
 }
-PURPOSES = {"data": "reading data sets and SVG drawings", "log": "curves and plots while training"}
+PURPOSES = {
+    "data": "reading data sets and SVG drawings",
+    "log": "curves and plots while training",
+    "studio": "the page, serving and signing",
+}
 LITTLE_MEMORY, LITTLE_DISK = 2.0, 1.0  # GB
 
 
