@@ -21,6 +21,7 @@ QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed"
 STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
 LEASE = 20.0  # seconds that a worker may be silent
 DEATHS = 3  # how often in a row a job may take its worker along without having come any farther
+OUT_OF_TIME = "minutes"  # the words of a training that ended because its minutes were over: it may go on for as many again
 RETRY = 30  # seconds after which a refused job may be tried again
 
 TABLES = """
@@ -160,7 +161,7 @@ class JobStore:
             if job.state in (QUEUED, RUNNING):
                 rows.execute("update jobs set wanted = '' where id = ?", (id,))
                 return self.get(owner, id)
-            if job.state == DONE and not job.num_failed:
+            if job.state == DONE and not job.num_failed and job.words != OUT_OF_TIME:
                 raise Refused("it is done already", where="job")
             waiting = rows.execute("select count(*) from jobs where owner = ? and state in ('queued', 'running')", (owner,)).fetchone()[0]
             if waiting >= self._limits.jobs_waiting_each:

@@ -111,10 +111,10 @@ function openJob(id, changed) {
   /** @param {any} job */
   function actsOf(job) {
     const over = !active(job);
-    const again = job.state === "done" ? w("job_retry", { num: String(job.num_failed) }) : w("job_resume");
+    const again = job.state === "done" && job.num_failed ? w("job_retry", { num: String(job.num_failed) }) : w("job_resume");
     return [
       !over && h("button", { type: "button", class: "soft", "data-act": "cancel-job", disabled: job.stopping, on: { click: act(api.cancelJob) } }, icon("close"), w("job_cancel")),
-      over && (job.state !== "done" || job.num_failed > 0) && h("button", { type: "button", class: "primary", "data-act": "resume-job", on: { click: act(api.resumeJob) } }, icon("turn"), again),
+      over && (job.state !== "done" || job.num_failed > 0 || job.words === "minutes") && h("button", { type: "button", class: "primary", "data-act": "resume-job", on: { click: act(api.resumeJob) } }, icon("turn"), again),
       job.kind === "batch" && job.done > 0 && h("a", { class: "button soft", href: api.jobZip(id), download: "", "data-act": "job-zip" }, icon("save"), w("job_download")),
       job.kind !== "batch" && job.state === "done" && h("a", { class: "button soft", href: api.jobZip(id), download: "" }, icon("save"), w("job_download")),
       job.kind === "batch" && job.state === "done" && h("a", { class: "button soft", href: api.jobOutput(id, "sheet"), download: "", "data-act": "job-sheet" }, icon("grid"), w("job_sheet")),
