@@ -62,8 +62,11 @@ export function saidOf(edit, card) {
   if (edit.op === "seed") return w("edit_seed", { value: String(edit.value) });
   if (edit.op === "setting") return w("edit_setting", { name: () => t(settingTitle(card, edit.name)), value: () => settingValue(card, edit.name, edit.value) });
   if (edit.op === "several") {
-    const said = edit.edits[0] ? saidOf(edit.edits[0], card) : w("began");
-    return edit.edits.length > 1 ? w("edit_several", { first: () => t(said), num: String(edit.edits.length - 1) }) : said;
+    // New dice that come along with an edit need no saying.
+    const others = edit.edits.filter((/** @type {any} */ one) => one.op !== "seed");
+    const told = others.length ? others : edit.edits;
+    const said = told[0] ? saidOf(told[0], card) : w("began");
+    return told.length > 1 ? w("edit_several", { first: () => t(said), num: String(told.length - 1) }) : said;
   }
   return edit.op;
 }

@@ -58,7 +58,7 @@ const proposals = iconButton("grid", w("proposals_help"), () => openChoices(room
 const marks = iconButton("marks", w("marks"), () => showMarks(), { "data-act": "marks", "aria-pressed": "true" });
 const languages = () => h("button", { type: "button", class: "language soft", label: w("language"), on: { click: () => speak(lang() === "ko" ? "en" : "ko") } }, () => (lang() === "ko" ? "EN" : "한국어"));
 const help = iconButton("help", w("help"), () => keyTable(room), { "data-act": "help" });
-fill(at("bar"), iconButton("home", w("home"), () => (location.hash = ""), { "data-act": "home" }), title, saved, h("span", { class: "gap" }), undo, redo, before, wiper.button, marks, proposals, h("span", { class: "gap" }), help, languages(), menu);
+fill(at("bar"), h("h1", { class: "unseen" }, "Gesso"), iconButton("home", w("home"), () => (location.hash = ""), { "data-act": "home" }), title, saved, h("span", { class: "gap" }), undo, redo, before, wiper.button, marks, proposals, h("span", { class: "gap" }), help, languages(), menu);
 
 // The foot below
 const zoom = h("output", { class: "zoom" });

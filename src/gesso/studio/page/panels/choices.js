@@ -58,5 +58,11 @@ export async function openChoices(room, view, kind) {
     tiles[i].disabled = false;
     if (i === 0) tiles[i].focus();
   }
-  fill(line);
+  const alike = kind !== "proposals" && tiles.every((tile) => same(tile.querySelector("canvas"), tiles[0].querySelector("canvas")));
+  fill(line, alike && w("choices_same"));
+}
+
+/** @param {HTMLCanvasElement | null} one @param {HTMLCanvasElement | null} other */
+function same(one, other) {
+  return Boolean(one && other && one.width === other.width && one.toDataURL() === other.toDataURL());
 }

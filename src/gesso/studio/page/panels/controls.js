@@ -19,6 +19,7 @@ export function controls(room, view, place, choose) {
     const coloured = tools.some((one) => one.coloured);
     fill(
       place,
+      h("h2", { class: "unseen" }, w("controls")),
       tools.some((one) => one.radius) && brushPanel(tools, made.map((one) => one.brush)),
       coloured && palettePanel(room),
       made.filter((one) => one.element).map((one) => section(titleOf(one.slot), [one.element], { help: one.slot.help })),
