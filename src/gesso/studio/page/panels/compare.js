@@ -14,7 +14,7 @@ export async function openCompare(room, a, b) {
   const canvas = h("canvas", { role: "img", "aria-label": w("compare") });
   const nameOf = (/** @type {any} */ id) => {
     const node = room.nodes.get(id);
-    return () => node?.name || t(saidOf(node?.edit, room.card));
+    return () => node?.name || t(saidOf(node?.parent === null ? null : node?.edit, room.card));
   };
   const pick = (/** @type {any} */ chosen, /** @type {any} */ words, /** @type {(id: any) => void} */ put_) => {
     const list = h("select", { "aria-label": words, on: { change: () => (put_(order[list.selectedIndex]), load()) } }, order.map((id, i) => h("option", { selected: id === chosen }, () => `${i + 1}. ${nameOf(id)()}`)));
