@@ -90,8 +90,12 @@ class Sheet:
 
 @pytest.fixture
 def sheet(visit: Any, app: Any) -> Iterator[Sheet]:
-    yield Sheet(visit, app)
+    made = Sheet(visit, app)
+    yield made
     assert visit.complaints == []
+    made.store.delete("me", made.id)  # the server is shared by all tests
+    with app.state.room.database.writing() as rows:
+        rows.execute("delete from palettes")
 
 
 def test_a_lasso_colours_all_it_holds_in_one_step(sheet: Sheet) -> None:
