@@ -19,6 +19,7 @@ import { start } from "./panels/start.js";
 import { wipe } from "./panels/wipe.js";
 import { Ink } from "./ink.js";
 import { Pieces } from "./pieces.js";
+import { watchLine } from "./line.js";
 import { listenToPointers } from "./pointer.js";
 import { Room } from "./room.js";
 import { sight } from "./sight.js";
@@ -151,7 +152,7 @@ room.when("missing", (names) => {
   notice(w("still_needed", { names: () => names.map((/** @type {string} */ name) => (room.slot(name) ? t(titleOf(room.slot(name))) : name)).join(", ") }));
 });
 room.when("gone", () => (location.hash = ""));
-room.when("state", ({ connected }) => connected || notice(w("line_lost"), "wrong"));
+watchLine(room);
 
 // The picture as it was given, under everything
 let original = "";

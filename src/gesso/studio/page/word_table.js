@@ -175,7 +175,11 @@ export const TABLE = {
   lasso: ["Lasso", "올가미"],
   lasso_empty: ["No piece lies mostly inside this loop.", "이 안에 온전히 들어온 조각이 없어요."],
   lasso_help: ["Chooses the pieces inside a loop; a click adds one or lets it go", "둘러싼 조각을 고릅니다. 클릭하면 하나씩 더하고 뺍니다."],
-  line_lost: ["The line to the server broke; trying again…", "서버와 연결이 끊겼어요. 다시 잇는 중…"],
+  line_back: ["Connected again.", "다시 연결됐어요."],
+  line_lost: [
+    "The server cannot be reached. Draw on: your strokes are kept here and sent when it is back.",
+    "서버와 연결이 끊겼어요. 계속 그리셔도 돼요. 그린 획은 여기에 두었다가 다시 연결되면 보낼게요.",
+  ],
   local: ["Everything stays on this machine.", "모든 것은 이 컴퓨터 안에만 있습니다."],
   made_in: ["{ms} ms", "{ms}밀리초"],
   made_slowly: ["{seconds} s", "{seconds}초"],
