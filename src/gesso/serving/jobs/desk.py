@@ -100,7 +100,7 @@ class Desk:
         told["names"] = [clean_name(one.name, number) for number, one in enumerate(files)]
         try:
             self._take_in(owner, id, [one.upload for one in files])
-            title = " ".join(ask.title.split()) or recipe.name
+            title = " ".join(ask.title.split())  # none given: the page names it in its own language
             job = self.store.add(owner, id, ask.kind, title, told, total=len(files), client=ask.client, body=body)
         except BaseException:
             shutil.rmtree(self.plan.folder(id), ignore_errors=True)

@@ -3,7 +3,7 @@ import * as api from "../api.js";
 import { dialog, fill, h, icon, notice } from "../dom.js";
 import { askForFile } from "../widgets/picture.js";
 import { takesPicture } from "../widgets/registry.js";
-import { t, titleOf, w } from "../words.js";
+import { titleOf, w } from "../words.js";
 
 const AT_ONCE = 2;
 const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?)$/i;
@@ -103,7 +103,7 @@ async function ask(files, jobs) {
     if (!mine.some((one) => one.id === weights)) weights = "";
     fill(form,
       task,
-      mine.length > 0 && select(w("folder_weights"), [["", w("folder_shipped")], ...mine.map((one) => [one.id, one.title])], weights, (id) => (weights = id), "weights"),
+      mine.length > 0 && select(w("folder_weights"), [["", w("folder_shipped")], ...mine.map((one) => [one.id, one.title || w("job_kind_train")])], weights, (id) => (weights = id), "weights"),
       slots.length > 1 && select(w("folder_each"), slots.map((/** @type {any} */ one) => [one.name, titleOf(one)]), each, (name) => ((each = name), build()), "each"),
       others.map((/** @type {any} */ slot) => h("div", { class: "row" }, h("span", {}, titleOf(slot)), h("button", { type: "button", class: "soft", on: { click: () => askForFile((file) => other(slot.name, file)) } }, given[slot.name] ? w("replace") : w("folder_other")), given[slot.name] ? "✓" : h("small", { class: "warn" }, w("nothing_yet")))),
       layered && select(w("folder_format"), formats.map((one) => [one, { png: w("folder_png"), ora: "OpenRaster (.ora)", psd: "Photoshop (.psd)" }[one]]), format, (value) => (format = value), "format"),
@@ -135,7 +135,7 @@ async function ask(files, jobs) {
     try {
       if (!good.length) return void fill(words, w("folder_none"));
       const conditions = Object.fromEntries(Object.entries(given).map(([name, id]) => [name, { upload: id }]));
-      const all = { recipe: card.name, files: good, title: folderName || t(w("folder_title", { num: String(good.length) })), client: crypto.randomUUID() };
+      const all = { recipe: card.name, files: good, title: folderName, client: crypto.randomUUID() };
       const job = await api.handIn(learns ? { kind: "train", minutes, ...all } : { kind: "batch", each, format, conditions, weights: weights || null, ...all });
       if (good.length < files.length) notice(w("folder_left", { num: String(files.length - good.length) }), "wrong");
       box.close();

@@ -30,7 +30,7 @@ export function jobs(place) {
   /** @param {any} job */
   const line = (job) =>
     h("button", { type: "button", class: "job-line", "data-job": job.id, on: { click: () => openJob(job.id, show) } },
-      h("span", { class: "job-top" }, h("b", {}, job.title), h("small", { class: `job-state ${job.state}` }, stateOf(job))),
+      h("span", { class: "job-top" }, h("b", job.title ? { "data-own": "" } : {}, nameOf(job)), h("small", { class: `job-state ${job.state}` }, stateOf(job))),
       active(job) ? bar(job) : null,
       h("small", { class: "quiet" }, w(`job_kind_${job.kind}`), " · ", active(job) ? farOf(job) : () => ago(job.ended ?? job.made)));
 
@@ -38,6 +38,9 @@ export function jobs(place) {
   show();
   return { show, open: (/** @type {string} */ id) => openJob(id, show) };
 }
+
+/** As it was named, or by what it is where nobody did. @param {any} job */
+const nameOf = (job) => job.title || (job.kind === "batch" ? w("folder_title", { num: String(job.total) }) : w(`job_kind_${job.kind}`));
 
 /** @param {any} job */
 const stateOf = (job) => (job.stopping ? w("job_stopping") : w(`job_state_${job.state}`));
@@ -48,7 +51,7 @@ function bar(job) {
   const known = job.state === "running" && job.total > 0;
   const inner = h("i", {});
   inner.style.width = known ? `${Math.round(100 * share)}%` : "";
-  return h("span", { class: known ? "job-bar" : "job-bar unknown", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(100 * share), "aria-label": job.title }, inner);
+  return h("span", { class: known ? "job-bar" : "job-bar unknown", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(100 * share), "aria-label": nameOf(job) }, inner);
 }
 
 /** @param {any} job */
@@ -93,8 +96,8 @@ function openJob(id, changed) {
     if (!box.isConnected) return;
     try {
       const job = await api.job(id);
-      title.textContent = job.title;
-      box.setAttribute("aria-label", job.title);
+      fill(title, nameOf(job));
+      box.setAttribute("aria-label", t(nameOf(job)));
       fill(head, h("span", { class: `job-state ${job.state}` }, stateOf(job)), h("span", { class: "quiet" }, w(`job_kind_${job.kind}`)), active(job) ? [bar(job), h("span", { class: "quiet" }, farOf(job))] : null,
         job.error ? h("p", { class: "warn" }, [job.error.what, job.error.fix].filter(Boolean).join(" — ")) : null);
       if (last !== `${job.state} ${job.stopping} ${job.num_failed}`) fill(acts, actsOf(job));
