@@ -4,7 +4,7 @@
 
 Each person has a browser context and a drawing of their own and draws stroke after stroke, a new colour each time, with rests.
 Timed are the pen's lift (pointerup's own time stamp) and, while it is down, the newest movement that a preview was asked with; both
-until the animation frame in which that picture was drawn on the visible canvas. The page sets these marks itself
+until the animation frame in which a picture with it was drawn on the visible canvas, and in which the finished one was. The page sets these marks itself
 (studio/page/trace.js), always. Nothing else should run meanwhile.
 """
 
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from live import COLOURS, drawing
@@ -131,17 +131,29 @@ async def draw(browser: Any, studio: Studio, owner: str, asked: argparse.Namespa
     return heard
 
 
-def times(heard: dict[str, Any]) -> tuple[list[float], list[float], int]:
-    """Milliseconds of each lift and of each preview that was shown, and how often an older picture came after a newer one."""
-    lifts, previews = [], []
+class Times(NamedTuple):
+    """Milliseconds: from a lift to a picture with the stroke in it, to the finished one, and from a movement to its preview."""
+
+    strokes: list[float]
+    finished: list[float]
+    previews: list[float]
+    older: int  # how often an older picture came after a newer one
+
+
+def times(heard: dict[str, Any]) -> Times:
+    strokes, finished, previews = list[float](), list[float](), list[float]()
     for since, what in heard["asked"]:
         by_hand = [stamp for stamp in heard["ups" if what["commit"] else "moves"] if stamp <= since]
         shown = [(at, painted) for at, painted in heard["painted"] if painted["seq"] >= what["seq"]]
-        seen = [at for at, painted in shown if (painted["final"] if what["commit"] else painted["seq"] == what["seq"])]
-        if by_hand and seen:
-            (lifts if what["commit"] else previews).append(seen[0] - by_hand[-1])
+        if not by_hand or not shown:
+            continue
+        if not what["commit"]:
+            previews += [at - by_hand[-1] for at, painted in shown[:1] if painted["seq"] == what["seq"]]
+            continue
+        strokes.append(shown[0][0] - by_hand[-1])
+        finished += [at - by_hand[-1] for at, painted in shown if painted["final"]][:1]
     seqs = [painted["seq"] for _, painted in heard["painted"]]
-    return lifts, previews, sum(later < earlier for earlier, later in zip(seqs, seqs[1:], strict=False))
+    return Times(strokes, finished, previews, sum(later < earlier for earlier, later in zip(seqs, seqs[1:], strict=False)))
 
 
 async def run(asked: argparse.Namespace) -> list[dict[str, Any]]:
@@ -178,19 +190,20 @@ def main() -> None:
     asked = parser.parse_args()
     if CHROMIUM is None:
         raise SystemExit("there is no chromium here; GESSO_CHROMIUM names one")
-    lifts, previews, older, parts = list[float](), list[float](), 0, list[dict[str, float]]()
+    all_, parts = Times([], [], [], 0), list[dict[str, float]]()
     for heard in asyncio.run(run(asked)):
-        of_lifts, of_previews, backwards = times(heard)
-        if len(of_lifts) != asked.strokes:
-            raise SystemExit(f"{len(of_lifts)} strokes of {asked.strokes} were painted")
-        lifts, previews, older = lifts + of_lifts, previews + of_previews, older + backwards
+        one = times(heard)
+        if len(one.finished) != asked.strokes:
+            raise SystemExit(f"{len(one.finished)} strokes of {asked.strokes} were painted")
+        all_ = Times(*(whole + part for whole, part in zip(all_, one, strict=True)))
         parts += [painted["ms"] for _, painted in heard["painted"] if painted.get("ms")]
     print(f"{asked.size}², {asked.people} drawing; the aim: {aim(asked.size, asked.people)}")
-    print(f"  pen lifted to picture  {told(lifts)}")
-    print(f"  movement to preview    {told(previews)}")
+    print(f"  pen lifted to a picture with the stroke  {told(all_.strokes)}")
+    print(f"  pen lifted to the finished picture       {told(all_.finished)}")
+    print(f"  movement to its preview                  {told(all_.previews)}")
     for name in sorted({name for one in parts for name in one}):
         print(f"    the server's {name}: {told([one[name] for one in parts if name in one])}")
-    print(f"  an older picture after a newer one: {older} (the aim: 0)")
+    print(f"  an older picture after a newer one: {all_.older} (the aim: 0)")
 
 
 if __name__ == "__main__":

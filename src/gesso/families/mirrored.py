@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from gesso.families.family import Family, Inputs, Networks, Output
+
+Made = TypeVar("Made")
+# The mirror image has a thread of its own. Two passes beside each other, on half of the threads each, never wait for one another's
+# layers as threads within a layer do: beside a browser on two processors that waiting cost more than the second thread gave.
+MIRROR = ThreadPoolExecutor(1, "mirror")
 
 
 @dataclass(frozen=True)
@@ -30,9 +37,46 @@ class Mirrored:
         twin = torch.Generator(rng.device)
         twin.set_state(rng.get_state())
         turned = replace(inputs, ports=inputs.ports.map(_mirror), null=inputs.null.map(_mirror))
-        for one, other in zip(inner.sample(networks, inputs, rng, settings), inner.sample(networks, turned, twin, settings), strict=True):
+        ways = inner.sample(networks, inputs, rng, settings), inner.sample(networks, turned, twin, settings)
+        while True:
+            one, other = _beside(lambda: next(ways[0], None), lambda: next(ways[1], None))
+            if one is None or other is None:
+                if one is not other:
+                    raise ValueError("the mirror image took another number of steps")
+                return
             yield replace(one, media=self.join(one.media, other.media))
 
 
 def _mirror(port: Tensor) -> Tensor:
     return port.flip(-1) if port.ndim >= 4 else port
+
+
+def _beside(first: Callable[[], Made], second: Callable[[], Made]) -> tuple[Made, Made]:
+    """Both, in torch's modes as they are here: at once where there are threads for it, each with half of them."""
+    number = torch.get_num_threads()
+    if number < 2:
+        return first(), second()
+    modes = torch.is_inference_mode_enabled(), torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+
+    def there() -> Made:
+        with _threads(number // 2), torch.inference_mode(modes[0]), torch.set_grad_enabled(modes[1]):
+            with torch.autocast("cpu", modes[3], enabled=modes[2]):
+                return second()
+
+    coming = MIRROR.submit(there)
+    try:
+        with _threads(number // 2):
+            here = first()
+    finally:
+        coming.exception()  # whatever comes of it, nothing of it goes on behind the caller's back
+    return here, coming.result()
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

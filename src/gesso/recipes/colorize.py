@@ -34,7 +34,7 @@ from gesso.networks.pointer_unet import PointerUNet
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.rules import proposal
-from gesso.rules.colouring import Wishes, colour, mean_picture
+from gesso.rules.colouring import Wishes, colour, fingerprint, mean_picture
 from gesso.rules.window import detail_of, windows
 
 
@@ -139,10 +139,11 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap, fills)
     fields = [proposal.Field(o.media["shares"][0].numpy(), f.box or (0, 0, line.shape[1], line.shape[0])) for f, o in made]
     colours, num = made[0][1].media["colours"][0].numpy(), max(chosen.num_proposals, chosen.choice + 1)
-    out = colour(line, fields, colours, wishes, proposal.Knobs(), num=num, spread=chosen.spread, seed=request.seed)
+    told = fingerprint(fields, colours)
+    out = colour(line, fields, colours, wishes, proposal.Knobs(), num=num, spread=chosen.spread, seed=request.seed, told=told)
     images = tuple(given["keep"].paste(one) if "keep" in given else one for one in out.images)
     flat = given["keep"].paste(out.flats[chosen.choice]) if "keep" in given else out.flats[chosen.choice]
-    shown = {"image": images[chosen.choice], "proposal": mean_picture(fields, colours, line.shape), "proposals": images}
+    shown = {"image": images[chosen.choice], "proposal": mean_picture(fields, colours, line.shape, told=told), "proposals": images}
     return {**shown, "pieces": out.pieces.labels, "layers": {"line": line, "flats": flat}}
 
 

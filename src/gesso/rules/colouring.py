@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,11 +16,12 @@ from gesso.rules.line import INK
 from gesso.rules.obey import Mark, hinted_pieces, obey
 from gesso.rules.pieces import Pieces, find_pieces, join
 from gesso.rules.proposal import Field, Knobs
-from gesso.rules.remember import Remembered
+from gesso.rules.remember import Kept, Remembered
 
 Dots = Sequence[tuple[Sequence[tuple[float, float]], float]]  # paths and radii
 
 
+_MEANS = Kept()
 _PIECES: Remembered[Pieces] = Remembered(20_000_000)  # pixels of the drawings, ten bytes each
 
 
@@ -58,20 +60,21 @@ def colour(
     num: int = 1,
     spread: float = 1.0,
     seed: int = 0,
+    told: bytes | None = None,
 ) -> Coloured:
     """Colour a drawing's pieces. `fields` are the network's windows over `colours` uint8 [k 3], the palette's and the marks'.
 
     `num` proposals: the first takes each piece's surest colour; each other adds Gumbel noise of size `spread` to the log
     shares, one draw a colour for the whole drawing, so that it differs in which colours it prefers and like pieces stay alike.
+    `told` is the fields' and colours' `fingerprint`, where it is known already.
     """
     joins = [_passed(path, line) for path in wishes.joins]
     closed = _remembered(line, wishes.gap, wishes.cuts, joins)
-    fields, colours = proposal.group(fields, colours)
-    grid = grid_of(closed, fields)
-    cells, edges = grid.fields(fields), grid.fields(proposal.smoothed(fields, knobs.smooth))
-    parts = proposal.cut(grid.cells, edges, colours, knobs, hinted_pieces(closed, wishes.marks, colours, wishes.fills))
-    pieces, share, owner = grid.drawn(parts, proposal.votes(parts, cells), cells)
-    page = proposal.of_the_page(closed, pieces, owner)
+    told = told or fingerprint(fields, colours)
+    fields, colours = closed.kept.get("grouped", told, lambda: proposal.group(fields, colours), 1)
+    hinted = hinted_pieces(closed, wishes.marks, colours, wishes.fills)
+    key = told, knobs, tuple(sorted(hinted.items()))
+    pieces, share, page = closed.kept.get("voted", key, lambda: _voted(closed, fields, colours, knobs, hinted), 2)
     rng = np.random.default_rng(seed)
     images, laid, first, cut = [], [], None, pieces
     for n in range(num):
@@ -80,13 +83,32 @@ def colour(
         for path, radius in wishes.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
         paper = page & (chosen.min(1) >= proposal.WHITE)
-        parts, chosen = obey(pieces, chosen, wishes.marks, paper, fields, colours, wishes.fills)
+        parts, chosen = obey(pieces, chosen, wishes.marks, paper, fields, colours, wishes.fills, told=told)
         laid.append(flats(parts, chosen))
         images.append(over_line(laid[-1], line))
         if first is None:
             first, cut = chosen, parts
     assert first is not None
     return Coloured(images, laid, cut, first)
+
+
+def fingerprint(fields: Sequence[Field], colours: np.ndarray) -> bytes:
+    """What a network said, in a few bytes: while a hand moves it says nothing new, and the votes stand."""
+    told = hashlib.sha256(repr([(one.box, one.shares.shape, one.shares.dtype.str) for one in fields]).encode())
+    for array in (colours, *(one.shares for one in fields)):
+        told.update(np.ascontiguousarray(array).data)
+    return told.digest()
+
+
+def _voted(
+    closed: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs, hinted: Mapping[int, int]
+) -> tuple[Pieces, np.ndarray, np.ndarray]:
+    """The pieces cut where the proposal has edges, their votes [num k], and which of them are of the page."""
+    grid = grid_of(closed, fields)
+    cells, edges = grid.fields(fields), grid.fields(proposal.smoothed(fields, knobs.smooth))
+    parts = proposal.cut(grid.cells, edges, colours, knobs, hinted)
+    pieces, share, owner = grid.drawn(parts, proposal.votes(parts, cells), cells)
+    return pieces, share, proposal.of_the_page(closed, pieces, owner)
 
 
 def _remembered(line: np.ndarray, gap: float | None, cuts: Dots, joins: Sequence[Sequence[tuple[float, float]]]) -> Pieces:
@@ -96,8 +118,13 @@ def _remembered(line: np.ndarray, gap: float | None, cuts: Dots, joins: Sequence
     return _PIECES.get(line, (told, [list(path) for path in joins]), lambda: join(found, joins), line.size) if joins else found
 
 
-def mean_picture(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def mean_picture(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, int], *, told: bytes | None = None) -> np.ndarray:
     """What the network alone proposes, before any rule: its mean colour, uint8 [h w 3], windows pasted in order."""
+    key = told or fingerprint(fields, colours), shape
+    return _MEANS.get("mean", key, lambda: _mean_picture(fields, colours, shape), 2).copy()
+
+
+def _mean_picture(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     from PIL import Image
 
     page = np.full((*shape, 3), 255, np.uint8)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import numpy as np
 from scipy import ndimage
 
 from gesso.rules.hinting import piece_at, pieces_under
 from gesso.rules.palette import delta_e
-from gesso.rules.pieces import Pieces
+from gesso.rules.pieces import Pieces, numbered
 from gesso.rules.proposal import SAME, WHITE, Field, page_pieces, sampled
 
 Points = Sequence[tuple[float, float]]
@@ -18,6 +19,8 @@ Mark = tuple[Points, tuple[int, int, int], float]  # points, colour, radius
 
 FAR = 4.0  # what a way as long as the piece is wide weighs against the log of the network's shares
 UNLIKELY = -4.0  # no colour that was hinted in a piece counts as less likely there than this
+MOST_SIDES, MOST_PIXELS = 24, 1_000_000  # pieces of several colours that are remembered, and how large each may be
+MOST_MEANT = 4096  # marks of which it is remembered what they mean
 GRID = 160  # sides are weighed on a grid at most this wide; the border between them is drawn smoothly at full size
 
 
@@ -29,13 +32,15 @@ def obey(
     fields: Sequence[Field],
     colours: np.ndarray,
     fills: Collection[int] = (),
+    *,
+    told: bytes | None = None,
 ) -> tuple[Pieces, np.ndarray]:
     """The pieces and their colours uint8 [num 3] once every mark has its way, in order: a later one wins where they meet.
 
     A mark on open paper (`paper` bool [num]: a piece that is the page and stays white, or was made white by an earlier
     mark) colours only itself, so that it never spreads over the page, unless its place in `marks` is among `fills`. A dot
     means the piece under its centre. `fields` over `colours` uint8 [k 3] say where a piece that has marks of several
-    colours changes from one to the other.
+    colours changes from one to the other; `told`, what says the same in a few bytes, lets what is asked again be remembered.
     """
     paper, page = paper.copy(), page_pieces(pieces)
     values = np.zeros(pieces.shape, np.int32)  # which mark colours a pixel, where it is not the whole piece's
@@ -55,7 +60,12 @@ def obey(
         if len(np.unique(ink[numbers], axis=0)) > 1:
             inside = (pieces.labels[pieces.boxes[piece]] == piece) & pieces.free[pieces.boxes[piece]]
             open_ = inside & (values[pieces.boxes[piece]] == 0)  # a dab on paper stays, whatever the paper becomes later
-            values[pieces.boxes[piece]][open_] = _sides(pieces, piece, inside, marks, numbers, fields, colours)[open_]
+            sides = partial(_sides, pieces, piece, inside, marks, numbers, fields, colours)
+            if told and inside.size <= MOST_PIXELS:
+                key = told, piece, repr([(n, marks[n - 1]) for n in numbers])
+                values[pieces.boxes[piece]][open_] = pieces.kept.get("sides", key, sides, MOST_SIDES)[open_]
+            else:
+                values[pieces.boxes[piece]][open_] = sides()[open_]
     parts, added = _parted(pieces, values)
     colours_of = np.where(won[:, None] > 0, ink[won], chosen)
     return parts, np.concatenate([colours_of, ink[added]])
@@ -68,7 +78,7 @@ def _parted(pieces: Pieces, values: np.ndarray) -> tuple[Pieces, np.ndarray]:
         return pieces, np.zeros(0, int)
     marks = values.ravel()[where]
     most = int(marks.max()) + 1
-    keys, which = np.unique(pieces.labels.ravel()[where].astype(np.int64) * most + marks, return_inverse=True)
+    keys, which = numbered(pieces.labels.ravel()[where].astype(np.int64) * most + marks, pieces.num * most)
     labels = pieces.labels.copy()
     flat = labels.ravel()
     flat[where] = pieces.num + which
@@ -185,6 +195,11 @@ def _stretched(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _meant(pieces: Pieces, points: Points, radius: float) -> list[int]:
+    """The pieces that a mark means: while more are made, those before it mean what they meant."""
+    return pieces.kept.get("meant", (tuple(points), radius), lambda: _looked_under(pieces, points, radius), MOST_MEANT)
+
+
+def _looked_under(pieces: Pieces, points: Points, radius: float) -> list[int]:
     if len(points) > 1:
         return [piece for piece, _ in pieces_under(pieces, points, radius)]
     x, y = points[0]

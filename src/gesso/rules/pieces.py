@@ -12,7 +12,7 @@ from scipy import ndimage
 from gesso.errors import GessoError
 from gesso.rules.gap import Bridges, close, find_bridges
 from gesso.rules.line import INK, check_line
-from gesso.rules.remember import Remembered
+from gesso.rules.remember import Kept, Remembered
 
 GAP_SHARE = 0.012
 """The default gap is this share of the drawing's long side; of a strip's, as long as it is seen at once: half as long again as wide."""
@@ -71,9 +71,9 @@ class Pieces:
         return np.flatnonzero(~self.free)
 
     @cached_property
-    def seen(self) -> dict[float, object]:
-        """What others keep of these pieces, by the scale at which they see them."""
-        return {}
+    def kept(self) -> Kept:
+        """What others worked out of these pieces and may be asked again."""
+        return Kept()
 
     def mask(self, piece: int) -> np.ndarray:
         """The pixels of one piece, those under the line included, bool [h w]."""
@@ -170,6 +170,18 @@ def _beside_another(labels: np.ndarray) -> np.ndarray:
     return ndimage.minimum_filter(labels, 3, mode="nearest") != ndimage.maximum_filter(labels, 3, mode="nearest")
 
 
+def numbered(keys: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """`np.unique(keys, return_inverse=True)` of whole numbers from 0 to below `most`, by a table instead of sorting."""
+    if most > max(4 * keys.size, 2**16):
+        found, inverse = np.unique(keys, return_inverse=True)
+        return found, inverse.reshape(keys.shape)
+    table = np.zeros(most, np.int64)
+    table[keys.ravel()] = 1
+    found = np.flatnonzero(table)
+    table[found] = np.arange(len(found))
+    return found, table[keys]
+
+
 def _borders(labels: np.ndarray, counted: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
     keys = []
     for a, b in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
@@ -193,8 +205,8 @@ def split(pieces: Pieces, parts: np.ndarray, *, least: int) -> Pieces:
         return pieces
     from skimage.measure import label as connected  # slow to import, and only this function needs it
 
-    _, dense = np.unique(parts, return_inverse=True)
-    dense = dense.reshape(parts.shape).astype(np.int64)
+    lowest = int(parts.min())
+    _, dense = numbered(parts.astype(np.int64) - lowest, int(parts.max()) - lowest + 1)
     key = pieces.labels * (int(dense.max()) + 1) + dense + 1
     key[~pieces.free] = 0
     new = connected(key, connectivity=1, background=0).astype(np.int32) - 1

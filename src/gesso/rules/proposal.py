@@ -11,7 +11,7 @@ from scipy import ndimage, sparse
 
 from gesso.rules.fill import voters
 from gesso.rules.palette import lab_of
-from gesso.rules.pieces import Pieces, split
+from gesso.rules.pieces import Pieces, numbered, split
 
 SAME = 4.0  # colours nearer than this (delta E 1976) are one
 PAGE = 0.5  # a piece that holds this share of the page's border is the page
@@ -215,8 +215,8 @@ def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Kno
 def _majority(pieces: Pieces, values: np.ndarray) -> np.ndarray:
     """Each piece's commonest value [num]."""
     num = int(values.max()) + 1
-    keys, counts = np.unique(pieces.labels[pieces.free].astype(np.int64) * num + values[pieces.free], return_counts=True)
-    order = np.lexsort((keys, counts))
+    keys, which = numbered(pieces.labels[pieces.free].astype(np.int64) * num + values[pieces.free], pieces.num * num)
+    order = np.lexsort((keys, np.bincount(which, minlength=len(keys))))
     table = np.zeros(pieces.num, values.dtype)
     table[keys[order] // num] = keys[order] % num
     return table

@@ -5,12 +5,34 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 Answer = TypeVar("Answer")
+
+
+class Kept:
+    """A few answers by a key of the asker's own; of each kind the least lately asked go."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, OrderedDict[Hashable, Any]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, kind: str, key: Hashable, make: Callable[[], Answer], most: int) -> Answer:
+        """The answer, made now if it is not among the `most` of its kind. Don't change it."""
+        with self._lock:
+            known = self._kept.setdefault(kind, OrderedDict())
+            if key in known:
+                known.move_to_end(key)
+                return known[key]
+        answer = make()
+        with self._lock:
+            known[key] = answer
+            while len(known) > most:
+                known.popitem(last=False)
+        return answer
 
 
 class Remembered(Generic[Answer]):

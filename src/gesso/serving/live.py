@@ -36,6 +36,7 @@ from gesso.serving.routes import Routes
 PATIENCE = 0.25  # seconds for which newer edits may push older work aside before one is let to its end
 LONG = 1.0  # seconds: work that takes longer is always pushed aside; its steps are shown
 PREVIEW_EVERY = 0.1  # seconds
+REST = 0.25  # seconds that the hand rests on a mark before the networks look at what is not yet meant
 MOST_WAITING = 512  # messages read and not yet looked at
 REMEMBERED = 1000  # keys of clients
 MOST_SEQ = 2**53 - 1
@@ -84,6 +85,7 @@ class Line:
         self.by_client: OrderedDict[str, str] = OrderedDict()
         self.wanted: Wanted | None = None
         self.painted: Wanted | None = None
+        self.drafted: Wanted | None = None  # what is only tried, and was shown as its draft
         self.pushed_since: float | None = None  # when work was first given up since a picture was finished
         self.usual = 0.0  # seconds that the last finished picture took
         self.sending = asyncio.Lock()
@@ -303,6 +305,8 @@ class Line:
             except Stopped:
                 if self.wanted is self.painted:
                     self.pushed_since = None
+                elif self.wanted is self.drafted:
+                    loop.call_later(REST, self.wanting.set)
                 continue
             except Exception as error:
                 self.painted, self.pictures = taken[-1] if taken else self.wanted, {}
@@ -343,8 +347,11 @@ class Line:
             return {"wait": 1000 * (began - wanted.since), "render": 1000 * (time.perf_counter() - began)}
 
         def on_draft(result: Any) -> None:
-            if not stale() and not loop.is_closed():
+            if not stale() and not loop.is_closed() and self.drafted is not wanted:
                 asyncio.run_coroutine_threadsafe(self._show_draft(wanted, look, pictures_of(result, look.outputs), spent()), loop)
+                if wanted.node is None:  # while the hand moves, its marks are enough
+                    self.drafted = wanted
+                    raise Stopped
 
         result = self.room.work(wanted.request, ("session", self.session), on_output, on_draft)(stale)
         ms = spent()

@@ -179,6 +179,9 @@ class Renderer:
         return ticket
 
     def _serve(self) -> None:
+        from gesso.verbs.thread import quiet_blas
+
+        quiet_blas()
         while (ticket := self._next()) is not None:
             began = time.perf_counter()
             self._running = 1

@@ -67,7 +67,8 @@ class Again:
     def _sampled(
         self, on_draft: Callable[[Result], None] | None, assembled: Assembled, request: Request, settings: Any, watch: Watch
     ) -> Made:
-        shown, kind = self._shown(request), self._kind(request)
+        views = self._views(request)
+        shown, kind = self._shown(request, views), self._kind(request, views)
         for key, kept in reversed(self._kept.items()):
             if key[0] == shown and kept.fits(settings):
                 self._kept.move_to_end(key)
@@ -86,15 +87,15 @@ class Again:
         frames = recipe.frames(request, preset)
         return [(f.size, f.box, f.page, f.options, tuple(recipe.shape(request, f, preset))) for f in frames]
 
-    def _shown(self, request: Request) -> str:
+    def _shown(self, request: Request, views: list[Any]) -> str:
         """A fingerprint of all that the networks are shown, but for settings."""
         given = {slot.name: request.conditions.get(slot.name) for slot in self.assembled.recipe.card.conditions if slot.network}
-        return fingerprint((self._views(request), given, request.seed, torch.get_num_threads()))
+        return fingerprint((views, given, request.seed, torch.get_num_threads()))
 
-    def _kind(self, request: Request) -> str:
+    def _kind(self, request: Request, views: list[Any]) -> str:
         """A fingerprint of what a draft must have in common with what its networks' outputs were made of."""
         given = {slot.name: request.conditions.get(slot.name) for slot in self.assembled.recipe.card.conditions if slot.required}
-        return fingerprint((self._views(request), given))
+        return fingerprint((views, given))
 
     def _keep(self, shown: str, kind: str, settings: Any, read: frozenset[str], made: Made) -> None:
         try:

@@ -16,7 +16,7 @@ from pathlib import Path
 import gesso
 from gesso.errors import GessoError
 from gesso.record import cpu_features
-from gesso.verbs.generate import default_threads
+from gesso.verbs.thread import default_threads
 from gesso.weights.store import read_weights
 
 NEEDED = ("torch", "numpy", "scipy", "scikit-image", "pillow", "pydantic", "cyclopts", "rich", "safetensors", "jaxtyping")

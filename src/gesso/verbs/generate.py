@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -23,8 +21,8 @@ from gesso.record import record
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled
 from gesso.verbs.result import Result
+from gesso.verbs.thread import default_threads, fixed_threads
 
-MOST_THREADS = 4  # unless asked for
 MAX_THREADS = 256
 REDUCED = "bfloat16"
 Made = Sequence[tuple[Frame, Output]]
@@ -169,23 +167,6 @@ def preview_of(output: Output) -> np.ndarray | None:
         ):
             return picture_of(value)
     return None
-
-
-def default_threads() -> int:
-    """One a processor that this process may use, at most 4, and at most what OMP_NUM_THREADS asks for."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(MOST_THREADS, available, max(1, int(asked)) if asked.isdecimal() else MOST_THREADS)
-
-
-@contextmanager
-def fixed_threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def check_finite(output: Output, where: str) -> None:

@@ -14,9 +14,10 @@ from gesso.errors import GessoError
 from gesso.media.file import write_atomic
 from gesso.recipes.recipe import Recipe
 from gesso.record import commit, encoded, made_here, plain
-from gesso.verbs.generate import default_threads, native_dtype
+from gesso.verbs.generate import native_dtype
 from gesso.verbs.load import Model, load
 from gesso.verbs.result import Result, make_folder
+from gesso.verbs.thread import default_threads
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -15,7 +15,8 @@ from gesso.errors import GessoError
 from gesso.families.family import Output
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled, assemble
-from gesso.verbs.generate import default_threads, encode, run
+from gesso.verbs.generate import encode, run
+from gesso.verbs.thread import default_threads
 
 
 @pytest.fixture

@@ -117,8 +117,8 @@ def fit(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[str
 
 def measure(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[str, Any]:
     """It cannot stop half way: whoever cancels it ends its process."""
-    from gesso.verbs.generate import fixed_threads
     from gesso.verbs.measure import measure as run
+    from gesso.verbs.thread import fixed_threads
 
     data = folder / "in" if ask["names"] else None
     with fixed_threads(plan.threads):
