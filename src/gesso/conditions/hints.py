@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -130,7 +131,7 @@ class Hints(Condition):
             # Their colours are told in every window: the page's colours are one list, whichever window speaks.
             colours[b, : len(tokens)] = tokens.astype(np.float32) / 127.5 - 1
             for n, mark in zip(token_of, value.marks if value else (), strict=True):
-                box, cover = stamp(mark, frame)
+                box, cover = _stamped(mark, frame.size, frame.box, frame.page)
                 if not cover.any():
                     continue
                 rgb = np.asarray(mark.rgb, np.float32) / 127.5 - 1
@@ -176,6 +177,14 @@ def tokens_of(colours: Sequence[tuple[int, int, int]]) -> tuple[np.ndarray, np.n
         side *= 2
     in_order = np.argsort(first)
     return np.argsort(in_order)[cube.reshape(-1)], given[first[in_order]]
+
+
+@lru_cache(maxsize=2048)
+def _stamped(
+    mark: Hint, size: tuple[int, int], box: tuple[int, int, int, int] | None, page: tuple[int, int] | None
+) -> tuple[tuple[slice, slice], np.ndarray]:
+    """`stamp`, remembered: while more marks are made, those before them stay where they are."""
+    return stamp(mark, Frame(size, box, page))
 
 
 def stamp(mark: Hint, frame: Frame) -> tuple[tuple[slice, slice], np.ndarray]:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from gesso.errors import GessoError
 from gesso.rules.pieces import Pieces
+from gesso.rules.remember import Remembered
 
 GRAZE = 0.1
 """A stroke means a piece only if at least this share of it lies there, or it covers a third of the piece."""
+
+
+class Swept(NamedTuple):
+    """The window (rows, columns) around a stroke, which of its pixels the pen swept, and the middle of it; and a place half-way."""
+
+    window: tuple[slice, slice]
+    swept: np.ndarray
+    core: np.ndarray
+    halfway: np.ndarray
+
+
+_SWEPT: Remembered[Swept] = Remembered(16_000_000)  # pixels of windows: strokes stay as they are while others are made
 
 
 def piece_at(pieces: Pieces, x: float, y: float, radius: float = 0.0) -> int:
@@ -22,7 +36,7 @@ def piece_at(pieces: Pieces, x: float, y: float, radius: float = 0.0) -> int:
     height, width = pieces.shape
     if not (0 <= x < width and 0 <= y < height and radius >= 0):
         raise GessoError(f"a dot at ({x:g}, {y:g}) of radius {radius:g}", where="hint", fix=f"stay within the {width}x{height} picture")
-    rows, columns, away = _disc(pieces, x, y, radius)
+    rows, columns, away = _disc(pieces.shape, x, y, radius)
     here = pieces.free[rows, columns] & (away <= radius + 0.5)
     if not here.any():
         return int(pieces.labels[int(y), int(x)])
@@ -38,24 +52,11 @@ def pieces_under(pieces: Pieces, points: Sequence[tuple[float, float]], radius: 
     """
     if not len(points):
         raise GessoError("a stroke without points", where="hint", fix="give at least one (x, y)")
-    height, width = pieces.shape
-    centres = along(np.asarray(points, float).reshape(-1, 2), max(1.0, radius / 2))
-    inside = (centres >= 0).all(1) & (centres[:, 0] < width) & (centres[:, 1] < height)
-    if not inside.any():
-        raise GessoError("the stroke lies outside the picture", where="hint", fix=f"stay within {width}x{height}")
-    low = np.floor(centres[inside].min(0) - radius - 2).astype(int).clip(0)
-    high = np.minimum(np.ceil(centres[inside].max(0) + radius + 3).astype(int), (width, height))
-    swept = np.zeros((high[1] - low[1], high[0] - low[0]), bool)
-    core = np.zeros_like(swept)
-    for x, y in centres[inside]:
-        rows, columns, away = _disc(pieces, x, y, radius)
-        at = np.s_[rows.start - low[1] : rows.stop - low[1], columns.start - low[0] : columns.stop - low[0]]
-        swept[at] |= away <= radius + 0.5
-        core[at] |= away <= radius / 2 + 0.5
-    window = np.s_[low[1] : high[1], low[0] : high[0]]
+    path = np.asarray(points, float).reshape(-1, 2)
+    size = int(np.prod(np.ptp(path, axis=0).clip(max=max(pieces.shape)) + 2 * radius + 5))
+    window, swept, core, (x, y) = _SWEPT.get(path, (radius, pieces.shape), lambda: _swept(path, radius, pieces.shape), size)
     labels, free = pieces.labels[window], pieces.free[window]
     if not (swept & free).any():
-        x, y = centres[inside][inside.sum() // 2]
         return [(int(pieces.labels[int(y), int(x)]), 1.0)]
     ids, count = np.unique(labels[swept & free], return_counts=True)
     share = count / count.sum()
@@ -67,6 +68,24 @@ def pieces_under(pieces: Pieces, points: Sequence[tuple[float, float]], radius: 
     return [(int(ids[i]), float(share[i])) for i in order]
 
 
+def _swept(path: np.ndarray, radius: float, shape: tuple[int, int]) -> Swept:
+    height, width = shape
+    centres = along(path, max(1.0, radius / 2))
+    centres = centres[(centres >= 0).all(1) & (centres[:, 0] < width) & (centres[:, 1] < height)]
+    if not len(centres):
+        raise GessoError("the stroke lies outside the picture", where="hint", fix=f"stay within {width}x{height}")
+    low = np.floor(centres.min(0) - radius - 2).astype(int).clip(0)
+    high = np.minimum(np.ceil(centres.max(0) + radius + 3).astype(int), (width, height))
+    swept = np.zeros((high[1] - low[1], high[0] - low[0]), bool)
+    core = np.zeros_like(swept)
+    for x, y in centres:
+        rows, columns, away = _disc(shape, x, y, radius)
+        at = np.s_[rows.start - low[1] : rows.stop - low[1], columns.start - low[0] : columns.stop - low[0]]
+        swept[at] |= away <= radius + 0.5
+        core[at] |= away <= radius / 2 + 0.5
+    return Swept(np.s_[low[1] : high[1], low[0] : high[0]], swept, core, centres[len(centres) // 2])
+
+
 def along(points: np.ndarray, step: float) -> np.ndarray:
     """The points of a path and others between them, no farther apart than `step`."""
     rows = [points[:1]]
@@ -76,10 +95,10 @@ def along(points: np.ndarray, step: float) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def _disc(pieces: Pieces, x: float, y: float, radius: float) -> tuple[slice, slice, np.ndarray]:
+def _disc(shape: tuple[int, int], x: float, y: float, radius: float) -> tuple[slice, slice, np.ndarray]:
     """The window (rows, columns) around a dot, cut off at the picture's edge, and each pixel's distance from the dot's pixel."""
     cx, cy, reach = int(x), int(y), int(np.ceil(radius)) + 1
-    rows = slice(max(0, cy - reach), min(pieces.shape[0], cy + reach + 1))
-    columns = slice(max(0, cx - reach), min(pieces.shape[1], cx + reach + 1))
+    rows = slice(max(0, cy - reach), min(shape[0], cy + reach + 1))
+    columns = slice(max(0, cx - reach), min(shape[1], cx + reach + 1))
     away = np.hypot(np.arange(rows.start, rows.stop)[:, None] - cy, np.arange(columns.start, columns.stop)[None] - cx)
     return rows, columns, away

@@ -12,6 +12,7 @@ from gesso.rules.hinting import piece_at, pieces_under
 from gesso.rules.palette import delta_e
 from gesso.rules.pieces import Pieces, numbered
 from gesso.rules.proposal import SAME, WHITE, Field, page_pieces, sampled
+from gesso.rules.remember import Remembered
 
 Points = Sequence[tuple[float, float]]
 Box = tuple[slice, slice]  # rows and columns
@@ -19,9 +20,13 @@ Mark = tuple[Points, tuple[int, int, int], float]  # points, colour, radius
 
 FAR = 4.0  # what a way as long as the piece is wide weighs against the log of the network's shares
 UNLIKELY = -4.0  # no colour that was hinted in a piece counts as less likely there than this
-MOST_SIDES, MOST_PIXELS = 24, 1_000_000  # pieces of several colours that are remembered, and how large each may be
+MOST_SIDES = 8_000_000  # pixels of the pieces of several colours that are remembered, four bytes each
+MOST_WAYS = 4_000_000  # places to which ways are remembered, eight bytes each
 MOST_MEANT = 4096  # marks of which it is remembered what they mean
 GRID = 160  # sides are weighed on a grid at most this wide; the border between them is drawn smoothly at full size
+
+_PAINTED: Remembered[np.ndarray] = Remembered(MOST_SIDES)
+_WAYS: Remembered[np.ndarray] = Remembered(MOST_WAYS)  # they are the drawing's, whatever the network says
 
 
 def obey(
@@ -57,15 +62,13 @@ def obey(
     won = np.zeros(pieces.num, np.int64)  # which mark colours the whole of a piece
     for piece, numbers in said.items():
         won[piece] = numbers[-1]
-        if len(np.unique(ink[numbers], axis=0)) > 1:
+        if len({tuple(marks[n - 1][1]) for n in numbers}) > 1:
             inside = (pieces.labels[pieces.boxes[piece]] == piece) & pieces.free[pieces.boxes[piece]]
             open_ = inside & (values[pieces.boxes[piece]] == 0)  # a dab on paper stays, whatever the paper becomes later
             sides = partial(_sides, pieces, piece, inside, marks, numbers, fields, colours)
-            if told and inside.size <= MOST_PIXELS:
-                key = told, piece, repr([(n, marks[n - 1]) for n in numbers])
-                values[pieces.boxes[piece]][open_] = pieces.kept.get("sides", key, sides, MOST_SIDES)[open_]
-            else:
-                values[pieces.boxes[piece]][open_] = sides()[open_]
+            key = told, piece, repr([(n, marks[n - 1]) for n in numbers])
+            which = pieces.kept.get("sides", key, sides, MOST_SIDES, inside.size) if told else sides()
+            values[pieces.boxes[piece]][open_] = which[open_]
     parts, added = _parted(pieces, values)
     colours_of = np.where(won[:, None] > 0, ink[won], chosen)
     return parts, np.concatenate([colours_of, ink[added]])
@@ -124,7 +127,8 @@ def _sides(
     score = np.maximum(share - share.max(0), UNLIKELY)
     coarse = np.rint(rows).astype(int)[:, None], np.rint(columns).astype(int)[None]
     starts = [_cells(own == n, step, inside[coarse].shape) for n in kept]
-    score -= FAR * _ways(inside[coarse], starts)
+    inner = inside[coarse]
+    score -= FAR * _WAYS.get(inner, [start.tolist() for start in starts], lambda: _ways(inner, starts), len(starts) * inner.size)
     fine = np.stack([_stretched(one, inside.shape) for one in score])
     return np.where(own > 0, own, np.array(kept, np.int32)[fine.argmax(0)])
 
@@ -196,7 +200,7 @@ def _stretched(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _meant(pieces: Pieces, points: Points, radius: float) -> list[int]:
     """The pieces that a mark means: while more are made, those before it mean what they meant."""
-    return pieces.kept.get("meant", (tuple(points), radius), lambda: _looked_under(pieces, points, radius), MOST_MEANT)
+    return pieces.kept.get("meant", (tuple(map(tuple, points)), radius), lambda: _looked_under(pieces, points, radius), MOST_MEANT)
 
 
 def _looked_under(pieces: Pieces, points: Points, radius: float) -> list[int]:
@@ -208,8 +212,6 @@ def _looked_under(pieces: Pieces, points: Points, radius: float) -> list[int]:
 
 def _covered(pieces: Pieces, piece: int, points: Points, radius: float, within: Box) -> tuple[Box, np.ndarray]:
     """A box inside another, and which of its pixels are a piece's, free, and under a mark."""
-    from PIL import Image, ImageDraw
-
     reach = int(np.ceil(radius)) + 2
     low, high = np.min(points, 0), np.max(points, 0)
     at = []
@@ -219,10 +221,20 @@ def _covered(pieces: Pieces, piece: int, points: Points, radius: float, within: 
     box = (at[0], at[1])
     if at[0].start == at[0].stop or at[1].start == at[1].stop:
         return box, np.zeros((at[0].stop - at[0].start, at[1].stop - at[1].start), bool)
-    page = Image.new("1", (at[1].stop - at[1].start, at[0].stop - at[0].start))
-    pen, moved = ImageDraw.Draw(page), [(x - at[1].start, y - at[0].start) for x, y in points]
-    if len(points) > 1:
-        pen.line(moved, fill=1, width=max(1, round(2 * radius)), joint="curve")
-    for x, y in moved:
+    moved = np.asarray(points, float) - (at[1].start, at[0].start)
+    size = at[1].stop - at[1].start, at[0].stop - at[0].start
+    painted = _PAINTED.get(moved, (radius, size), lambda: _painted(moved, radius, size), size[0] * size[1])
+    return box, painted & pieces.free[box] & (pieces.labels[box] == piece)
+
+
+def _painted(points: np.ndarray, radius: float, size: tuple[int, int]) -> np.ndarray:
+    """The pixels of a page of (width, height) under a mark, bool."""
+    from PIL import Image, ImageDraw
+
+    page = Image.new("1", size)
+    pen, places = ImageDraw.Draw(page), [(float(x), float(y)) for x, y in points]
+    if len(places) > 1:
+        pen.line(places, fill=1, width=max(1, round(2 * radius)), joint="curve")
+    for x, y in places:
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
-    return box, np.asarray(page) & pieces.free[box] & (pieces.labels[box] == piece)
+    return np.asarray(page)

@@ -17,21 +17,23 @@ class Kept:
     """A few answers by a key of the asker's own; of each kind the least lately asked go."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, OrderedDict[Hashable, Any]] = {}
+        self._kept: dict[str, OrderedDict[Hashable, tuple[Any, int]]] = {}
+        self._sizes: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def get(self, kind: str, key: Hashable, make: Callable[[], Answer], most: int) -> Answer:
-        """The answer, made now if it is not among the `most` of its kind. Don't change it."""
+    def get(self, kind: str, key: Hashable, make: Callable[[], Answer], most: int, size: int = 1) -> Answer:
+        """The answer, made now if it is not kept. It counts as `size`; those of its kind together are at most `most`. Don't change it."""
         with self._lock:
             known = self._kept.setdefault(kind, OrderedDict())
             if key in known:
                 known.move_to_end(key)
-                return known[key]
+                return known[key][0]
         answer = make()
         with self._lock:
-            known[key] = answer
-            while len(known) > most:
-                known.popitem(last=False)
+            self._sizes[kind] = self._sizes.get(kind, 0) + size - (known[key][1] if key in known else 0)
+            known[key] = answer, size
+            while known and self._sizes[kind] > most:
+                self._sizes[kind] -= known.popitem(last=False)[1][1]
         return answer
 
 
