@@ -83,7 +83,7 @@ def colour(
         for path, radius in wishes.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
         paper = page & (chosen.min(1) >= proposal.WHITE)
-        parts, chosen = obey(pieces, chosen, wishes.marks, paper, fields, colours, wishes.fills, told=told)
+        parts, chosen = obey(pieces, chosen, wishes.marks, paper, fields, colours, wishes.fills, kept=(closed.kept, told))
         laid.append(flats(parts, chosen))
         images.append(over_line(laid[-1], line))
         if first is None:

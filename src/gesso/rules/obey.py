@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,7 @@ from gesso.rules.hinting import piece_at, pieces_under
 from gesso.rules.palette import delta_e
 from gesso.rules.pieces import Pieces, numbered
 from gesso.rules.proposal import SAME, WHITE, Field, page_pieces, sampled
-from gesso.rules.remember import Remembered
+from gesso.rules.remember import Kept, Remembered
 
 Points = Sequence[tuple[float, float]]
 Box = tuple[slice, slice]  # rows and columns
@@ -38,14 +39,15 @@ def obey(
     colours: np.ndarray,
     fills: Collection[int] = (),
     *,
-    told: bytes | None = None,
+    kept: tuple[Kept, bytes] | None = None,
 ) -> tuple[Pieces, np.ndarray]:
     """The pieces and their colours uint8 [num 3] once every mark has its way, in order: a later one wins where they meet.
 
     A mark on open paper (`paper` bool [num]: a piece that is the page and stays white, or was made white by an earlier
     mark) colours only itself, so that it never spreads over the page, unless its place in `marks` is among `fills`. A dot
     means the piece under its centre. `fields` over `colours` uint8 [k 3] say where a piece that has marks of several
-    colours changes from one to the other; `told`, what says the same in a few bytes, lets what is asked again be remembered.
+    colours changes from one to the other. `kept` is a memory of the drawing's, and what tells the fields from others: the sides of
+    a piece that is as it was are taken from there.
     """
     paper, page = paper.copy(), page_pieces(pieces)
     values = np.zeros(pieces.shape, np.int32)  # which mark colours a pixel, where it is not the whole piece's
@@ -66,12 +68,21 @@ def obey(
             inside = (pieces.labels[pieces.boxes[piece]] == piece) & pieces.free[pieces.boxes[piece]]
             open_ = inside & (values[pieces.boxes[piece]] == 0)  # a dab on paper stays, whatever the paper becomes later
             sides = partial(_sides, pieces, piece, inside, marks, numbers, fields, colours)
-            key = told, piece, repr([(n, marks[n - 1]) for n in numbers])
-            which = pieces.kept.get("sides", key, sides, MOST_SIDES, inside.size) if told else sides()
+            which = _known(kept, pieces.boxes[piece], inside, marks, numbers, sides) if kept else sides()
             values[pieces.boxes[piece]][open_] = which[open_]
     parts, added = _parted(pieces, values)
     colours_of = np.where(won[:, None] > 0, ink[won], chosen)
     return parts, np.concatenate([colours_of, ink[added]])
+
+
+def _known(
+    kept: tuple[Kept, bytes], box: Box, inside: np.ndarray, marks: Sequence[Mark], numbers: Sequence[int], sides: Callable[[], np.ndarray]
+) -> np.ndarray:
+    """The sides as they were, where piece and marks are."""
+    memory, told = kept
+    shape = hashlib.sha256(np.ascontiguousarray(inside).data).digest()
+    key = told, repr(box), shape, repr([(n, marks[n - 1]) for n in numbers])
+    return memory.get("sides", key, sides, MOST_SIDES, inside.size)
 
 
 def _parted(pieces: Pieces, values: np.ndarray) -> tuple[Pieces, np.ndarray]:

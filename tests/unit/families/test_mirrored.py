@@ -1,13 +1,15 @@
 """A family asked twice gives mirrored answers to mirrored questions."""
 
+import pytest
 import torch
 
 from gesso.datasets.drawings import PALETTE, made_up
 from gesso.families.adversarial import Adversarial
 from gesso.families.colours import colour_likelihood, critic_sees, critic_sees_truth, judged_beside, mean_shares, shares
-from gesso.families.family import Inputs
+from gesso.families.family import Inputs, Output
 from gesso.families.mirrored import Mirrored
 from gesso.networks.pointer_unet import PointerUNet
+from gesso.ports import Ports
 from gesso.recipes.colorize import CARD
 from gesso.training.batch import Maker
 
@@ -31,3 +33,61 @@ def test_the_mirror_image_of_the_question_gets_the_mirror_image_of_the_answer():
 
 def test_it_learns_as_the_family_inside():
     assert Mirrored(INNER, mean_shares).phases(7) == INNER.phases(7)
+
+
+class Modes:
+    """Says in which of torch's modes it was asked."""
+
+    def sample(self, networks, inputs, rng, settings):
+        for _ in range(2):
+            a = torch.ones(4, 4) @ torch.ones(4, 4)
+            yield Output({"dtype": a.dtype, "inference": a.is_inference(), "threads": torch.get_num_threads()}, final=True)
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def joined(one, other):
+    return {"both": (one, other)}
+
+
+@pytest.mark.parametrize("reduced", [False, True])
+def test_both_passes_run_in_the_modes_of_who_asks_on_half_of_the_threads(two_threads, reduced):
+    given = Ports(spatial=torch.zeros(1, 1, 2, 2))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+        asked = Mirrored(Modes(), joined).sample({}, Inputs(given, given, (1,)), torch.Generator(), None)
+        one, other = next(asked).media["both"]
+    assert one == other == {"dtype": torch.bfloat16 if reduced else torch.float32, "inference": True, "threads": 1}
+    assert torch.get_num_threads() == 2
+
+
+def test_what_goes_wrong_in_the_mirror_is_told(two_threads):
+    class Wrong:
+        def sample(self, networks, inputs, rng, settings):
+            if inputs.ports.spatial[0, 0, 0, 0]:
+                raise RuntimeError("in the mirror")
+            yield Output({}, final=True)
+
+    given = Ports(spatial=torch.tensor([[[[0.0, 1.0]]]]))
+    with pytest.raises(RuntimeError, match="in the mirror"):
+        list(Mirrored(Wrong(), joined).sample({}, Inputs(given, given, (1,)), torch.Generator(), None))
+    assert torch.get_num_threads() == 2
+
+
+def test_threads_do_not_change_the_answer():
+    torch.manual_seed(0)
+    networks = {"generator": PointerUNet(CARD.port_sizes(), torch.from_numpy(PALETTE), widths=(16, 16, 16), depth=(1, 1, 1)).eval()}
+    ports = Maker(made_up(), CARD.conditions, batch_size=1, seed=4).batch(0).ports
+    before, made = torch.get_num_threads(), []
+    for number in (1, 2):
+        torch.set_num_threads(number)
+        with torch.inference_mode():
+            asked = Mirrored(INNER, mean_shares).sample(networks, Inputs(ports, ports, (1,)), torch.Generator().manual_seed(0), None)
+            made.append(next(asked).media["shares"])
+    torch.set_num_threads(before)
+    assert torch.equal(*made)

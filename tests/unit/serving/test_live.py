@@ -7,6 +7,7 @@ import json
 import struct
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,9 @@ class Pen:
     def next(self) -> dict[str, Any]:
         header, payload = unpack(self.socket.receive_bytes())
         self.got.append(header)
-        if header["type"] == "frame" and header["output"] == "image" and header["final"] and header["view"] is None:
-            self._paint(header, payload)
+        if header["type"] == "frame" and header["output"] == "image" and header["view"] is None:
+            if header["final"] or (self.canvas is not None and [*self.canvas.shape[1::-1]] == header["size"]):
+                self._paint(header, payload)
         return header
 
     def until(self, type: str, seq: int, most: int = 500) -> dict[str, Any]:
@@ -117,6 +119,21 @@ def test_previews_are_shown_and_not_logged(pen: Pen, ann: TestClient, session: s
     assert len(nodes(ann, session)) == 1 and not pen.of("node")
     frame = pen.until("frame", pen.edit(dot(5, 5), commit=False))
     assert pen.canvas[3, 3].tolist() != [0, 255, 0], "a preview is of the parent, not of the preview before"
+
+
+def test_a_movement_is_shown_as_its_draft_and_finished_when_the_hand_rests(pen: Pen, app: FastAPI, monkeypatch: pytest.MonkeyPatch):
+    made = app.state.room.catalogue.recipes()
+    made["dots"] = replace(made["dots"], drafts=True)
+    monkeypatch.setattr("gesso.serving.live.REST", 0.05)
+    pen.until("frame", pen.edit({"op": "setting", "name": "pause", "value": 0.3}))
+    first, last = pen.edit(dot(3, 3), commit=False), pen.edit(dot(4, 3), commit=False)
+    pen.until("frame", last)
+    shown = [(one["seq"], one["final"]) for one in pen.of("frame")]
+    assert (last, False) in shown and shown[-1] == (last, True) and (first, True) not in shown
+    assert pen.canvas is not None and pen.canvas[3, 4].tolist() == [0, 255, 0]
+    seq = pen.edit(dot(5, 3))
+    pen.until("frame", seq)
+    assert [one["final"] for one in pen.of("frame") if one["seq"] == seq] == [False, True], "the stroke at once, and finished"
 
 
 def test_a_flood_is_logged_whole_in_order_and_painted_seldom(pen: Pen, ann: TestClient, session: str):

@@ -1,0 +1,76 @@
+"""What is remembered while somebody draws changes nothing: each picture is as it would be from nothing."""
+
+import numpy as np
+import pytest
+
+from gesso.rules import colouring, hinting, obey
+from gesso.rules.colouring import Wishes, colour, mean_picture
+from gesso.rules.proposal import Field, Knobs
+from gesso.rules.remember import Kept, Remembered
+
+COLOURS = np.array([(255, 255, 255), (230, 60, 40), (40, 90, 220), (250, 200, 60)], np.uint8)
+SIDE = 144
+
+
+def drawing(dice: np.random.Generator) -> np.ndarray:
+    line = np.full((SIDE, SIDE), 255, np.uint8)
+    for _ in range(5):
+        left, top = dice.integers(4, SIDE - 60, 2)
+        width, height = dice.integers(20, 50, 2)
+        box = line[top : top + height, left : left + width]
+        box[:2] = box[-2:] = box[:, :2] = box[:, -2:] = 0
+    return line
+
+
+def said(dice: np.random.Generator) -> list[Field]:
+    coarse = dice.random((len(COLOURS), 6, 6)).astype(np.float32) ** 4
+    shares = coarse.repeat(12, 1).repeat(12, 2)
+    return [Field(shares / shares.sum(0), (0, 0, SIDE, SIDE))]
+
+
+def mark(dice: np.random.Generator):
+    x, y = dice.uniform(3, SIDE - 20, 2)
+    path = tuple((float(x + 2 * n), float(y + n)) for n in range(int(dice.integers(1, 8))))
+    return path, tuple(int(v) for v in COLOURS[dice.integers(1, 4)]), float(dice.uniform(1, 4))
+
+
+def forget(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(colouring, "_PIECES", Remembered(10**9))
+    patch.setattr(colouring, "_MEANS", Kept())
+    patch.setattr(hinting, "_SWEPT", Remembered(10**9))
+    for name in ("_PAINTED", "_WAYS"):
+        patch.setattr(obey, name, Remembered(10**9))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_afternoon_is_as_if_each_picture_were_the_first(seed: int):
+    dice = np.random.default_rng(seed)
+    line, fields, marks = drawing(dice), said(dice), []
+    for step in range(16):
+        if step % 5 == 4:
+            fields = said(dice)
+        if step % 7 == 6:
+            line = drawing(dice)
+        marks = [*marks, mark(dice)] if step % 4 != 3 else marks[1:]
+        asked = line, fields, COLOURS, Wishes(marks), Knobs()
+        warm, mean = colour(*asked), mean_picture(fields, COLOURS, line.shape)
+        with pytest.MonkeyPatch.context() as patch:
+            forget(patch)
+            cold = colour(*asked)
+            assert np.array_equal(mean, mean_picture(fields, COLOURS, line.shape))
+        assert np.array_equal(warm.images[0], cold.images[0]) and np.array_equal(warm.flats[0], cold.flats[0])
+        assert np.array_equal(warm.pieces.labels, cold.pieces.labels) and np.array_equal(warm.colours, cold.colours)
+
+
+def test_what_is_given_may_be_written_into():
+    dice = np.random.default_rng(9)
+    line, fields = drawing(dice), said(dice)
+    first = mean_picture(fields, COLOURS, line.shape)
+    kept = first.copy()
+    first[:] = 0
+    assert np.array_equal(mean_picture(fields, COLOURS, line.shape), kept)
+    wishes = Wishes([mark(dice), mark(dice)])
+    out = colour(line, fields, COLOURS, wishes, Knobs())
+    image = out.images[0].copy()
+    out.images[0][:], out.flats[0][:], out.colours[:] = 0, 0, 0
+    assert np.array_equal(colour(line, fields, COLOURS, wishes, Knobs()).images[0], image)
