@@ -16,7 +16,6 @@ import contextlib
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -25,13 +24,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gesso.errors import GessoError, Stopped
 from gesso.request import Request
-from gesso.serving.frame import Box, changed, pack, quick_png, unpack
+from gesso.serving.frame import pack, unpack
 from gesso.serving.guard import TOKEN, identity_of
-from gesso.serving.look import OVERVIEW, Look, view_of
-from gesso.serving.outputs import Pictures, first_picture, medium_of, pictures_of, smaller
+from gesso.serving.look import Look, view_of
+from gesso.serving.outputs import Pictures, first_picture, medium_of, pictures_of
 from gesso.serving.refusal import Busy, Refused, TooMany, bug, said
 from gesso.serving.room import Room
 from gesso.serving.routes import Routes
+from gesso.serving.screen import Screen, Wanted
 
 PATIENCE = 0.25  # seconds for which newer edits may push older work aside before one is let to its end
 LONG = 1.0  # seconds: work that takes longer is always pushed aside; its steps are shown
@@ -40,16 +40,6 @@ REST = 0.25  # seconds that the hand rests on a mark before the networks look at
 MOST_WAITING = 512  # messages read and not yet looked at
 REMEMBERED = 1000  # keys of clients
 MOST_SEQ = 2**53 - 1
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is to be painted: the newest edit, logged as `node`, or only tried (None)."""
-
-    seq: int
-    node: str | None
-    request: Request
-    since: float = field(default_factory=time.perf_counter)
 
 
 def register(routes: Routes, room: Room) -> None:
@@ -81,28 +71,24 @@ class Line:
         self.inbox: deque[dict[str, Any]] = deque()
         self.arrived, self.emptied, self.wanting = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.seq, self.current = -1, ""
-        self.finished = -1  # the seq of the newest edit whose picture was sent whole
         self.by_client: OrderedDict[str, str] = OrderedDict()
         self.wanted: Wanted | None = None
         self.painted: Wanted | None = None
         self.drafted: Wanted | None = None  # what is only tried, and was shown as its draft
         self.pushed_since: float | None = None  # when work was first given up since a picture was finished
         self.usual = 0.0  # seconds that the last finished picture took
-        self.sending = asyncio.Lock()
-        self.shown: dict[tuple[str, int, Box | None, int], np.ndarray] = {}  # by output, index, part and longest side
-        self.look = self.looked = Look(())
         self.pictures: dict[tuple[str, int], np.ndarray] = {}  # of what is painted, to be looked at elsewhere
-        self.whole: Wanted | None = None  # what the whole was last shown of
 
     async def run(self) -> None:
         try:
             session = await asyncio.to_thread(self.room.sessions.session, self.owner, self.session)
             card = await asyncio.to_thread(self.room.catalogue.card, session.recipe)
         except GessoError as error:
-            await self.send({"type": "error", "seq": None, **said(error)})
+            await self.socket.send_bytes(pack({"type": "error", "seq": None, **said(error)}))
             await self.socket.close(4404)
             return
-        self.card, self.current, self.look = card, session.head, Look(tuple(filter(None, [first_picture(card)])))
+        self.card, self.current, look = card, session.head, Look(tuple(filter(None, [first_picture(card)])))
+        self.screen = Screen(self.socket, card, look, self.room.counts, lambda: self.wanted)
         tasks = [asyncio.create_task(one()) for one in (self.read, self.take, self.paint)]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -118,8 +104,7 @@ class Line:
                 await self.socket.close()
 
     async def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
-        async with self.sending:
-            await self.socket.send_bytes(pack(header, payload))
+        await self.screen.send(header, payload)
 
     async def complain(self, seq: Any, error: BaseException) -> None:
         shown = error if isinstance(error, GessoError) else bug(error)
@@ -199,13 +184,13 @@ class Line:
             raise GessoError("seq must be a whole number above those before", where="seq", fix=f"{self.seq + 1} or more")
         self.seq = seq
         if kind == "show":
-            await self._show(seq, message)
+            await self._go(seq, message)
         elif message.get("commit") is True:
             await self._commit(seq, message)
         elif not any(later.get("type") in ("edit", "show") for later in self.inbox):
             await self._try(seq, message)
 
-    async def _show(self, seq: int, message: dict[str, Any]) -> None:
+    async def _go(self, seq: int, message: dict[str, Any]) -> None:
         node = self._node(message.get("node"))
         await asyncio.to_thread(self.room.sessions.show, self.owner, self.session, node)
         self.current = node
@@ -257,21 +242,17 @@ class Line:
         return self.by_client.get(given, given)
 
     def _set_look(self, message: dict[str, Any]) -> None:
-        outputs, side = message.get("outputs", list(self.look.outputs)), message.get("max_side", self.look.max_side)
+        look = self.screen.look
+        outputs, side = message.get("outputs", list(look.outputs)), message.get("max_side", look.max_side)
         if not isinstance(outputs, list) or len(outputs) > 8 or not all(isinstance(one, str) for one in outputs):
             raise GessoError("is a list of up to 8 names", where="outputs")
         if type(side) is not int or not 16 <= side <= 2**15:
             raise GessoError(f"must be 16 to {2**15} pixels", where="max_side")
         for name in outputs:
             medium_of(self.card, name)
-        before, self.look = self.look, Look(tuple(dict.fromkeys(outputs)), side, view_of(message.get("view", self.look.view)))
-        if before.outputs != self.look.outputs or before.max_side != side or None in (before.view, self.look.view):
-            self.shown.clear()
-            self.whole = None
-        else:  # only another part is looked at: of the whole it is known what is there
-            self.shown = {key: one for key, one in self.shown.items() if key[2] is None}
+        self.screen.turn(Look(tuple(dict.fromkeys(outputs)), side, view_of(message.get("view", look.view))))
         if self.wanted is not None:
-            if before.outputs != self.look.outputs:
+            if look.outputs != self.screen.look.outputs:
                 self._want(Wanted(self.wanted.seq, self.wanted.node, self.wanted.request))
             self.wanting.set()
 
@@ -288,8 +269,8 @@ class Line:
             await self.wanting.wait()
             self.wanting.clear()
             if self.wanted is self.painted:  # its turn came late, and it took the newest already; or it is looked at elsewhere
-                if self.wanted is not None and self.looked is not self.look:
-                    await self._show_frames(self.wanted, self.pictures, {})
+                if self.wanted is not None and self.screen.looked is not self.screen.look:
+                    await self._show(self.wanted, self.pictures, {})
                 continue
             taken: list[Wanted] = []
             try:
@@ -315,13 +296,13 @@ class Line:
             finally:
                 ticket.stop()
             self.painted, self.pictures = wanted, pictures
-            if looked.outputs == self.look.outputs:
-                await self._show_frames(wanted, pictures, ms)
+            if looked.outputs == self.screen.look.outputs:
+                await self._show(wanted, pictures, ms)
             self.pushed_since, self.usual = None, ms["render"] / 1000
 
     def _work(self, taken: list[Wanted], loop: asyncio.AbstractEventLoop, stopped: Callable[[], bool]) -> Any:
         """In the renderer's thread: the pixels of what is wanted now."""
-        wanted, look = self.wanted, self.look
+        wanted, look = self.wanted, self.screen.look
         if wanted is None:
             raise Stopped
         taken.append(wanted)
@@ -341,14 +322,14 @@ class Line:
             now = time.perf_counter()
             if now - last_preview >= PREVIEW_EVERY and not loop.is_closed():
                 last_preview = now
-                asyncio.run_coroutine_threadsafe(self._show_preview(wanted, look, output), loop)
+                asyncio.run_coroutine_threadsafe(self.screen.preview(wanted, look, output), loop)
 
         def spent() -> dict[str, float]:
             return {"wait": 1000 * (began - wanted.since), "render": 1000 * (time.perf_counter() - began)}
 
         def on_draft(result: Any) -> None:
             if not stale() and not loop.is_closed() and self.drafted is not wanted:
-                asyncio.run_coroutine_threadsafe(self._show_draft(wanted, look, pictures_of(result, look.outputs), spent()), loop)
+                asyncio.run_coroutine_threadsafe(self.screen.draft(wanted, look, pictures_of(result, look.outputs), spent()), loop)
                 if wanted.node is None:  # while the hand moves, its marks are enough
                     self.drafted = wanted
                     raise Stopped
@@ -357,74 +338,10 @@ class Line:
         ms = spent()
         return wanted, look, pictures_of(result, look.outputs), ms
 
-    async def _show_draft(self, wanted: Wanted, look: Look, pictures: Pictures, ms: dict[str, float]) -> None:
-        """The hand's own marks on the last picture, while the networks look at them."""
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError, GessoError):
-            for (name, index), pixels in pictures.items():
-                if look is self.look:
-                    await self._frame(wanted, name, index, pixels, ms, final=False)
-
-    async def _show_preview(self, wanted: Wanted, look: Look, output: Any) -> None:
-        """A look at work that goes on, unless something newer was shown, or the line is still busy."""
-        from gesso.verbs.generate import preview_of
-
-        if self.sending.locked() or look is not self.look or not look.outputs or self.wanted is not wanted:
-            return
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError, GessoError):
-            await self.send({"type": "progress", "seq": wanted.seq, "step": output.step, "num_steps": output.num_steps})
-            pixels = await asyncio.to_thread(preview_of, output)
-            if pixels is not None and self.wanted is wanted:
-                await self._frame(wanted, look.outputs[0], 0, pixels, {}, final=False)
-
-    async def _show_frames(self, wanted: Wanted, pictures: Pictures, ms: dict[str, float]) -> None:
-        self.finished, self.looked = wanted.seq, self.look
-        for (name, index), pixels in pictures.items():
-            await self._frame(wanted, name, index, pixels, ms, final=True)
+    async def _show(self, wanted: Wanted, pictures: Pictures, ms: dict[str, float]) -> None:
+        """Finished pictures; of a node that is logged, a small one stays on the disk."""
+        await self.screen.finished(wanted, pictures, ms)
         small = pictures.get((first_picture(self.card) or "", 0))
         if wanted.node is not None and small is not None:
             keep = self.room.thumbs.put
             asyncio.get_running_loop().run_in_executor(None, keep, self.owner, self.session, wanted.node, small)
-        if self.looked.view is None or self.whole is wanted:
-            return
-        for (name, index), pixels in pictures.items():
-            if self.wanted is wanted and self.looked.part(pixels.shape) is not None:
-                await self._frame(wanted, name, index, pixels, ms, final=True, whole=True)
-        self.whole = wanted if self.wanted is wanted else self.whole
-
-    async def _frame(
-        self, wanted: Wanted, name: str, index: int, pixels: np.ndarray, ms: dict[str, float], *, final: bool, whole: bool = False
-    ) -> None:
-        exact, look = not medium_of(self.card, name).startswith("picture"), self.look
-        part = None if whole else look.part(pixels.shape)
-        max_side = min(look.max_side, OVERVIEW) if look.view is not None and part is None else look.max_side
-        left, top, right, bottom = part or (0, 0, pixels.shape[1], pixels.shape[0])
-        key = name, index, part, max_side
-
-        def encode(before: np.ndarray | None) -> tuple[np.ndarray, Any, bytes]:
-            small = smaller(pixels[top:bottom, left:right], max_side, exact=exact)
-            box = changed(before, small)
-            return small, box, quick_png(small, box)
-
-        began = time.perf_counter()
-        async with self.sending:  # what was sent before decides what is sent now
-            if not final and wanted.seq <= self.finished:
-                return
-            small, box, data = await asyncio.to_thread(encode, self.shown.get(key))
-            if look.outputs == self.look.outputs and (part is None or look is self.look):
-                self.shown[key] = small
-            header = {
-                "type": "frame",
-                "seq": wanted.seq,
-                "node": wanted.node,
-                "output": name,
-                "index": index,
-                "view": part and list(part),
-                "box": list(box),
-                "size": [small.shape[1], small.shape[0]],
-                "full": [pixels.shape[1], pixels.shape[0]],
-                "format": "png",
-                "final": final,
-                "ms": {k: round(v, 1) for k, v in (ms | {"encode": 1000 * (time.perf_counter() - began)}).items()},
-            }
-            await self.socket.send_bytes(pack(header, data))
-        self.room.counts.took("edit_to_frame" if final else "edit_to_preview", time.perf_counter() - wanted.since)
