@@ -46,6 +46,7 @@ def create_app(
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         room.decoder.start()
         asyncio.get_running_loop().run_in_executor(None, room.marker.told)  # started before the first output waits for it
+        asyncio.get_running_loop().run_in_executor(None, room.keep.sweep)
         await asyncio.to_thread(room.jobs.open)
         yield
         await asyncio.to_thread(room.close)

@@ -1,7 +1,7 @@
 """The processes in which strangers' bytes are decoded; run as `python -m gesso.serving.child`.
 
 The one that the server starts never sees such bytes: it has read the decoders, waits on a line (a descriptor), and forks a child for each
-socket that it is handed. A child locks itself in (`cell`), reads a picture or a session's zip to its end, answers with four bytes of
+socket that it is handed. A child locks itself in (`cell`), reads a picture or a palette to its end, answers with four bytes of
 length, JSON, and the pixels as they are, and is gone; so nothing that one upload does to its decoder meets the next.
 """
 
@@ -11,14 +11,11 @@ import codecs
 import io
 import json
 import os
-import re
 import signal
 import socket
 import struct
 import sys
 import time
-import zipfile
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -26,10 +23,7 @@ from gesso.errors import GessoError
 from gesso.media.budget import Budget
 from gesso.serving import cell
 
-DATA_URLS = re.compile(rb"data:image/[^\"'\\\s]{1,200000000}", re.IGNORECASE)
-MOST_MEMBERS = 10_000
 LATER = 1.0  # seconds that the forking process gives a child beyond its own clock
-PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-be", "cp437", "unicode_escape")
 
 
@@ -104,7 +98,7 @@ def answer(does: str, data: bytes, budget: dict[str, int]) -> tuple[bytes, Any]:
     """The head, and the pixels' memory: what is in `data`, or why it cannot be read."""
     pixels: Any = b""
     try:
-        told, pixels = {"zip": vet_zip, "palette": palette}.get(does, read)(data, Budget(**budget))
+        told, pixels = (palette if does == "palette" else read)(data, Budget(**budget))
     except GessoError as error:
         told = {"what": error.what, "where": error.where, "fix": error.fix}
     except MemoryError:
@@ -130,48 +124,9 @@ def palette(data: bytes, budget: Budget) -> tuple[dict[str, Any], bytes]:
     return {}, json.dumps({"name": found.name, "colours": [{"color": hex_of(rgb), "name": name} for rgb, name in found.swatches]}).encode()
 
 
-def vet_zip(data: bytes, budget: Budget) -> tuple[dict[str, Any], bytes]:
-    """Decode each picture inside a zip's members once, here, where it can do no harm."""
-    from gesso.media.picture import from_data_url, read_picture
-
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as held:
-            members = held.infolist()
-            if len(members) > MOST_MEMBERS:
-                raise GessoError(f"the zip holds more than {MOST_MEMBERS} files", where="body")
-            left, num = 4 * budget.max_bytes, 0
-            for member in members:
-                with held.open(member) as file:
-                    content = file.read(left + 1)
-                left -= len(content)
-                if left < 0:
-                    raise GessoError("the zip unpacks to too much", where="body")
-                for match in DATA_URLS.finditer(content):
-                    from_data_url(match[0].decode("ascii"), budget, where="picture", least_side=1)
-                    num += 1
-                if content.startswith(PICTURES):
-                    read_picture(content, where="picture", budget=budget, least_side=1)
-                    num += 1
-    except GessoError:
-        raise
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        UnicodeDecodeError,
-        OSError,
-        ValueError,
-        zlib.error,
-    ) as error:
-        raise GessoError("this is no zip that can be read", where="body", fix="give a file that this studio exported") from error
-    return {"pictures": num}, b""
-
-
 def warm() -> None:
     """Read every decoder once: a child can open no file any more, so not its code either."""
     import colorsys  # noqa: F401  what a palette imports late
-    import lzma  # noqa: F401  what zipfile imports late
 
     from PIL import Image, ImageCms
 

@@ -82,11 +82,6 @@ class Decoder:
         """These bytes were written by this program."""
         self._remember(data)
 
-    def vet_zip(self, data: bytes) -> None:
-        """GessoError where a picture inside could not be decoded harmlessly."""
-        with self._turn():
-            self._ask("Z", data, "body")
-
     def palette(self, data: bytes) -> Any:
         """The JSON of a palette in a file; GessoError with its reason where there is none. What it says is still a stranger's."""
         with self._turn():

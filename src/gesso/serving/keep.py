@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import time
@@ -16,6 +17,7 @@ from gesso.serving.settings import Limits
 
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
 Kind = Literal["upload", "output"]
+HALF_WRITTEN = 3600.0  # seconds after which a file without a row is nobody's
 SPARED = 86_400.0  # seconds for which an upload is never cleared away to make room
 
 
@@ -84,6 +86,15 @@ class Keep:
 
     def drop(self, owner: str, kind: Kind, id: str) -> None:
         self._remove(self.find(owner, kind, id))
+
+    def sweep(self) -> None:
+        """Take away files that a kill left without a row; young ones may be another server's that is just writing."""
+        known = {f"{id}.{suffix}" for id, suffix in self._database.read("select id, suffix from kept")}
+        old = time.time() - HALF_WRITTEN
+        for path in self._folder.glob("*/*"):
+            with contextlib.suppress(OSError):
+                if path.name not in known and path.stat().st_mtime < old:
+                    path.unlink()
 
     def _make_room(self, owner: str, kind: Kind, num_bytes: int) -> None:
         limits, now = self._limits, time.time()

@@ -16,7 +16,7 @@ from typing import Any
 from gesso.serving.settings import Limits
 
 FRESH_SECONDS = 5.0  # for Python itself to start
-ZIP_LONGER = 6  # a session holds many pictures
+KINDS = {"P": "picture", "C": "palette"}
 PROGRAM = ("-B", "-m", "gesso.serving.child")
 FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds")
 HEAD = 2**16
@@ -27,10 +27,9 @@ class Nursery:
     """`ask` may be called from any thread. The process is started by the first who asks, or by `start`, and again where it died."""
 
     def __init__(self, limits: Limits) -> None:
-        each = {"P": ("picture", limits.decode_seconds), "Z": ("zip", limits.decode_seconds * ZIP_LONGER)}
-        each["C"] = ("palette", limits.decode_seconds)
+        seconds = limits.decode_seconds
         self._plan: dict[str, Any] = {"memory": limits.decode_bytes, "budget": asdict(limits.picture)}
-        self._plan |= {kind: {"does": does, "seconds": s, "wall": s + FRESH_SECONDS} for kind, (does, s) in each.items()}
+        self._plan |= {kind: {"does": does, "seconds": seconds, "wall": seconds + FRESH_SECONDS} for kind, does in KINDS.items()}
         self._most = HEAD + 4 * limits.picture.max_pixels
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,7 +41,7 @@ class Nursery:
                 self._started()
 
     def ask(self, kind: str, data: bytes) -> bytes:
-        """What a child answers to `data` (`kind` P a picture, Z a zip, C a palette), nothing where it died; TimeoutError if it is stuck."""
+        """What a child answers to `data` (`kind` P a picture, C a palette), nothing where it died; TimeoutError if it is stuck."""
         if not FORKS:
             return self._once(kind, data)
         ours, theirs = socket.socketpair()

@@ -22,6 +22,7 @@ from gesso.serving.outputs import first_picture, handed, medium_of, pixels_of, s
 from gesso.serving.room import Room
 from gesso.serving.routes import Routes, body_of, read_json
 
+MOST_PICTURES = 5000  # in a session's file: each is decoded by a child
 TITLE = Field(default="", max_length=1000)
 
 
@@ -269,9 +270,17 @@ def _files(routes: Routes, room: Room) -> None:
     async def bring(http: Http) -> Any:
         owner, data = identity_of(http).owner, await body_of(http)
 
+        num = 0
+
+        def clean(url: str) -> str:
+            nonlocal num
+            num += 1
+            if num > MOST_PICTURES:
+                raise GessoError(f"the file holds more than {MOST_PICTURES} pictures", where="body", fix="a smaller session")
+            return room.decoder.clean_url(url, where="picture")
+
         def take() -> Any:
-            room.decoder.vet_zip(data)
-            return told(room, owner, store.import_(owner, data).id)
+            return told(room, owner, store.import_(owner, data, clean=clean).id)
 
         return JSONResponse(await asyncio.to_thread(take), 201)
 

@@ -54,6 +54,15 @@ def restore(light: Any, text_of: Callable[[str], str]) -> Any:
     return [restore(one, text_of) for one in light] if isinstance(light, list) else light
 
 
+def cleaned(value: Any, clean: Callable[[str], str]) -> Any:
+    """JSON with each data URL as `clean` gives it."""
+    if isinstance(value, str):
+        return clean(value) if value[:5].lower() == "data:" else value
+    if isinstance(value, Mapping):
+        return {name: cleaned(one, clean) for name, one in value.items()}
+    return [cleaned(one, clean) for one in value] if isinstance(value, (list, tuple)) else value
+
+
 def texts_of(value: Any) -> Iterator[str]:
     """All texts in JSON."""
     if isinstance(value, str):

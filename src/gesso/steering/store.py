@@ -248,12 +248,12 @@ class Store:
     def import_(self, owner: str, data: bytes, *, clean: Callable[[str], str] | None = None) -> Session:
         """A session of an exported file, under new ids, each node checked as if it were appended now.
 
-        `clean` is given each long text (pictures, as data URLs) and returns what is kept in its place; a server lets
+        `clean` is given each data URL, which pictures are, and returns what is kept in its place; a server lets
         them be decoded elsewhere first. GessoError for anything that is not such a file; nothing is then written.
         """
         bundle, texts = unpack(data, self.limits)
         if clean is not None:
-            texts = {sha256: clean(text) for sha256, text in texts.items()}
+            texts = {sha256: blob.cleaned(text, clean) for sha256, text in texts.items()}
         card = self.cards(bundle.recipe)
         id, ids = new_id(), {node.id: new_id() for node in bundle.nodes}
         drafts: dict[str, Draft] = {}
@@ -262,7 +262,8 @@ class Store:
             parent = None if node.parent is None else ids[node.parent]
             old = FIRST if parent is None else self._state(owner, id, parent, card, source)
             try:
-                draft, state = self._draft(card, old, parse_edit(blob.restore(node.edit, texts.__getitem__)), parent=parent)
+                edit = node.edit if clean is None else blob.cleaned(node.edit, clean)  # a short one lies in the edit itself
+                draft, state = self._draft(card, old, parse_edit(blob.restore(edit, texts.__getitem__)), parent=parent)
             except GessoError as error:
                 raise GessoError(f"node {node.id} of the file: {error.what}", where=error.where, fix=error.fix) from None
             draft = replace(draft, id=ids[node.id], name=node.name, favourite=node.favourite, created=node.created or draft.created)

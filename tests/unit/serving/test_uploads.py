@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
+import os
 import sys
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +18,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from gesso.errors import GessoError
+from gesso.media import picture as media
 from gesso.serving.decode import Decoder
 from gesso.serving.nursery import Nursery
 from gesso.serving.refusal import Busy
@@ -149,17 +152,61 @@ def test_hostile_sessions_are_refused_with_a_reason(ann: TestClient, name: str):
     assert ann.get("/api/sessions").json()["sessions"] == []
 
 
-def test_vetting_a_zip_decodes_what_is_in_it(picture: Picture):
-    decoder = Decoder(Limits())
-    good = "data:image/png;base64," + base64.b64encode(picture()).decode()
-    decoder.vet_zip(zipped(a=json.dumps({"pixels": good}).encode(), b=picture()))
-    bad = "data:image/png;base64," + base64.b64encode(BOMBS["a huge claim"]()).decode()
-    for data in (
-        zipped(a=json.dumps(bad).encode()),
-        zipped(a=BOMBS["rows missing"]()),
-        b"PK\x03\x04" + b"\0" * 50,
-        b"",
-        zipped(a=b"0" * 2**20)[:-30],
-    ):
-        with pytest.raises(GessoError):
-            decoder.vet_zip(data)
+SHORT = {"escaped": "d\\u0061ta:image\\/", "small letters and large": "DaTa:ImAgE/", "plain": "data:image/"}
+
+
+@pytest.mark.parametrize("head", SHORT.values(), ids=SHORT)
+@pytest.mark.parametrize("size", [(12, 10), (200, 150)], ids=["beside the edit", "apart from it"])
+def test_no_picture_of_a_session_file_is_decoded_here(
+    ann: TestClient, picture: Picture, monkeypatch: pytest.MonkeyPatch, head: str, size: Any
+):
+    """Whatever way it is written: first a child reads it, and what the server then reads is the child's."""
+    page = ann.post("/api/uploads", content=picture(*size)).json()["id"]
+    edits = [{"op": "set", "slot": "page", "value": {"upload": page}}]
+    session = ann.post("/api/sessions", json={"recipe": "dots", "edits": edits}).json()["session"]
+    held = zipfile.ZipFile(io.BytesIO(ann.get(f"/api/sessions/{session['id']}/export").content))
+    stranger = picture(*size, format="TIFF", seed=5)
+    url = "data:image/tiff;base64," + base64.b64encode(stranger).decode()
+    files = {name: held.read(name) for name in held.namelist()}
+    [blob] = [name for name in files if name != "session.json"] or [""]
+    if blob:
+        del files[blob]
+        files["blobs/" + hashlib.sha256(url.encode()).hexdigest()] = url.encode()
+    index = json.loads(files["session.json"])
+    value = {"$blob": hashlib.sha256(url.encode()).hexdigest()} if blob else "HERE"
+    index["nodes"][0]["edit"]["edits"][0]["value"]["pixels"] = value
+    files["session.json"] = json.dumps(index).replace("HERE", url.replace("data:image/", head)).encode()
+
+    read: list[bytes] = []
+    decode = media.decode
+    monkeypatch.setattr(media, "decode", lambda data, *rest, **more: (read.append(data[:4]), decode(data, *rest, **more))[1])
+    answer = ann.post("/api/sessions/import", content=zipped(**files), headers={"Content-Type": "application/zip"})
+    assert answer.status_code == 201, answer.text
+    assert read and set(read) == {b"\x89PNG"}
+    told = answer.json()["session"]
+    seen = ann.get(f"/api/sessions/{told['id']}/nodes/{told['head']}/given/page").content
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(seen))), np.asarray(Image.open(io.BytesIO(stranger))))
+
+
+def test_a_session_file_of_pictures_without_end_is_refused(ann: TestClient, picture: Picture, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("gesso.serving.sessions.MOST_PICTURES", 2)
+    session = ann.post("/api/sessions", json={"recipe": "dots"}).json()["session"]["id"]
+    for seed in range(3):
+        page = ann.post("/api/uploads", content=picture(seed=seed)).json()["id"]
+        ann.post(f"/api/sessions/{session}/edits", json={"edit": {"op": "set", "slot": "page", "value": {"upload": page}}})
+    file = ann.get(f"/api/sessions/{session}/export").content
+    answer = ann.post("/api/sessions/import", content=file, headers={"Content-Type": "application/zip"})
+    assert answer.status_code == 400 and "pictures" in answer.text
+
+
+def test_files_that_a_kill_left_are_taken_away(app: FastAPI, picture: Picture):
+    keep = app.state.room.keep
+    kept = keep.put("ann", "upload", picture(), size=(12, 10))
+    path = keep.path("ann", "upload", kept.id)
+    young, lost, part = path.with_name("a" * 22 + ".png"), path.with_name("b" * 22 + ".png"), path.with_name(".gesso-0.part")
+    for one in (young, lost, part):
+        one.write_bytes(b"x")
+    for one in (path, lost, part):
+        os.utime(one, (1.0, 1.0))
+    keep.sweep()
+    assert path.exists() and young.exists() and not lost.exists() and not part.exists()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gesso.errors import GessoError
-from gesso.steering import Limits, Session, Store, bundle
+from gesso.steering import Limits, Session, Store, blob, bundle
 from unit.steering.room import cards, hint, keep, sketch
 
 
@@ -70,7 +70,7 @@ def test_both_ways(store: Store, tmp_path: Path):
         other.session("ann", back.id)
 
 
-def test_long_texts_may_be_cleaned_on_the_way_in(store: Store):
+def test_pictures_may_be_cleaned_on_the_way_in(store: Store):
     data = store.export("ann", drawn(store).id)
     cleaned: list[str] = []
     other = sketch(1)["value"]["pixels"]
@@ -80,7 +80,8 @@ def test_long_texts_may_be_cleaned_on_the_way_in(store: Store):
         return other if text == sketch()["value"]["pixels"] else text
 
     back = store.import_("bob", data, clean=clean)
-    assert len(cleaned) == 1 and store.edit("bob", back.id, back.root)["edits"][0]["value"]["pixels"] == other
+    assert all(text.startswith("data:") for text in cleaned) and {len(text) < blob.LONG for text in cleaned} == {True, False}
+    assert store.edit("bob", back.id, back.root)["edits"][0]["value"]["pixels"] == other
 
     def refuse(text: str) -> str:
         raise GessoError("no picture")
