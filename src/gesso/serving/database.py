@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gesso.errors import GessoError
+from gesso.serving.refusal import Busy
 
 TABLES = """
 create table if not exists logins (hash blob primary key, owner text not null, made real not null);
@@ -39,21 +40,31 @@ class Database:
         self._lock = threading.RLock()
 
     def read(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._lock, _named_errors():
             return self._rows.execute(query, values).fetchall()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing."""
-        with self._lock:
+        """All of it or nothing; Busy where the disk does not take it."""
+        with self._lock, _named_errors():
             self._rows.execute("begin immediate")
             try:
                 yield self._rows
+                self._rows.execute("commit")
             except BaseException:
-                self._rows.execute("rollback")
+                if self._rows.in_transaction:  # a commit that failed may have ended it, or not: the next must find none open
+                    self._rows.execute("rollback")
                 raise
-            self._rows.execute("commit")
 
     def close(self) -> None:
         with self._lock:
             self._rows.close()
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """What the disk or another process refuses is no bug."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise Busy(f"the server cannot keep it now: {error}", where="disk", fix="make room on its disk", retry_after=30) from error

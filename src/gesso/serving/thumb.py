@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sqlite3
 import threading
@@ -48,7 +49,7 @@ class Thumbs:
         if kept is not None:
             return kept
         png = _png(smaller(pixels, SIDE))
-        with self._lock:
+        with self._lock, contextlib.suppress(sqlite3.Error):  # on a full disk it is made again where it is asked for
             if not self._closed:
                 row = session, node, owner, png, time.time()
                 self._bytes += len(png) * self._rows.execute("insert or ignore into thumbs values (?, ?, ?, ?, ?)", row).rowcount
@@ -56,7 +57,7 @@ class Thumbs:
         return png
 
     def forget(self, owner: str, session: str) -> None:
-        with self._lock:
+        with self._lock, contextlib.suppress(sqlite3.Error):
             self._rows.execute("delete from thumbs where session = ? and owner = ?", (session, owner))
             self._bytes = self._rows.execute("select coalesce(sum(length(png)), 0) from thumbs").fetchone()[0]
 

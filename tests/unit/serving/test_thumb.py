@@ -81,3 +81,12 @@ def test_the_oldest_make_room(tmp_path: Path):
 def test_a_given_picture_is_shown_smaller_and_says_its_size(ann: TestClient, begun: dict[str, Any]):
     shown = ann.get(f"/api/sessions/{begun['id']}/nodes/{begun['head']}/given/page", params={"max_side": 100})
     assert Image.open(io.BytesIO(shown.content)).size == (100, 75) and shown.headers["X-Page"] == "400 300"
+
+
+def test_a_disk_that_takes_nothing_more_costs_no_picture(tmp_path: Path):
+    thumbs = Thumbs(tmp_path / "thumbs.sqlite")
+    pages = thumbs._rows.execute("pragma page_count").fetchone()[0]
+    thumbs._rows.execute(f"pragma max_page_count = {pages}")
+    assert thumbs.put("ann", "s", "n", noise(1))[:4] == b"\x89PNG" and thumbs.find("ann", "s", "n") is None
+    thumbs.close()
+    thumbs.forget("ann", "s")
