@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -45,6 +45,7 @@ class Guard:
         self.hosts, self.origins, self.pause = settings.hosts, settings.origins, settings.limits.body_pause
         self.headers, self.limits = response_headers(settings), settings.limits
         self.going: Counter[str | None] = Counter()  # requests at once by owner, those of nobody together
+        self.held = 0  # bytes of the bodies of all that go on
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -70,8 +71,8 @@ class Guard:
         try:
             policy, headers = self._admit(scope)
             self._check_length(headers, policy)
-            with self._going(scope):
-                await self.app(scope, self._bounded(receive, policy), send_safely)
+            with self._going(scope), self._weighed() as weigh:
+                await self.app(scope, self._bounded(receive, policy, weigh), send_safely)
         except Exception as error:
             refusal = error if isinstance(error, GessoError) else bug(error)
             if started:  # half an answer is out: only breaking the line says that it is not whole
@@ -138,6 +139,23 @@ class Guard:
             if not self.going[owner]:
                 del self.going[owner]
 
+    @contextmanager
+    def _weighed(self) -> Iterator[Callable[[int], None]]:
+        """For each piece of a body: Busy where all bodies together take too much memory, whoever sends them."""
+        mine = 0
+
+        def weigh(num_bytes: int) -> None:
+            nonlocal mine
+            mine += num_bytes
+            self.held += num_bytes
+            if self.held > self.limits.body_bytes:
+                raise Busy("the server is given more at once than it can hold", where="body", fix="try again in a moment", retry_after=2)
+
+        try:
+            yield weigh
+        finally:
+            self.held -= mine
+
     def _check_length(self, headers: dict[str, str], policy: Policy) -> None:
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()):
@@ -145,7 +163,7 @@ class Guard:
         if int(length) > policy.max_body:
             raise _too_large(policy)
 
-    def _bounded(self, receive: Receive, policy: Policy) -> Receive:
+    def _bounded(self, receive: Receive, policy: Policy, weigh: Callable[[int], None]) -> Receive:
         total, whole = 0, False
 
         async def bounded() -> Message:
@@ -161,6 +179,7 @@ class Guard:
                 whole = not message.get("more_body", False)
                 if total > policy.max_body:
                     raise _too_large(policy)
+                weigh(len(message.get("body", b"")))
             return message
 
         return bounded

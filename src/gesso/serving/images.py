@@ -131,7 +131,9 @@ async def answer(http: Http, room: Room, queue: Callable[[Hashable, Work], Ticke
         else:
             pixels = result.outputs[result.shown]
             item = await asyncio.to_thread(room.keep.put, owner, "output", file.data, size=(pixels.shape[1], pixels.shape[0]))
-            data.append({"url": f"{http.url.scheme}://{http.headers['host']}/api/outputs/{item.id}", **said})
+            host = http.headers["host"]
+            scheme = "https" if host in room.settings.names else http.url.scheme  # as a proxy with TLS shows it
+            data.append({"url": f"{scheme}://{host}/api/outputs/{item.id}", **said})
     return {"created": int(time.time()), "data": data}
 
 

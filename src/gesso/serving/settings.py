@@ -28,6 +28,7 @@ class Limits:
     json_bytes: int = 64 * 2**20  # a page of 16.8 million pixels as a data URL, and more
     message_bytes: int = 8 * 2**20  # over the socket; larger pictures are uploaded
     import_bytes: int = 256 * 2**20
+    body_bytes: int = 2**30  # of all bodies that are read or worked on at once
     body_pause: float = 30.0  # seconds without a byte of a body
     decode_seconds: int = 10
     decode_bytes: int = 2**30  # of memory, of the process that decodes
@@ -37,7 +38,7 @@ class Limits:
     requests_each: int = 64
     waiting: int = 64  # renders, of everybody
     waiting_each: int = 8  # of one owner
-    kept_bytes: int = 2**30  # of one owner's uploads, and as much of outputs
+    kept_bytes: int = 2**32  # of one owner's uploads, and as much of outputs
     kept_items: int = 4000
     sockets_each: int = 16
     messages_a_second: int = 400
@@ -48,6 +49,7 @@ class Limits:
     jobs_waiting_each: int = 20  # of one owner, those that run among them
     jobs_kept_each: int = 200  # of one owner, those that ended among them
     job_files: int = 2000  # uploads in one job
+    job_bytes: int = 2**35  # of all jobs of one owner, with what they make
 
 
 def default_tokens() -> dict[str, str]:

@@ -146,3 +146,14 @@ def test_what_is_given_up_is_not_held_while_something_long_runs():
     finally:
         go.set()
         renderer.close()
+
+
+def test_bodies_together_take_so_much_memory(make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Any):
+    app = make_app(limits={"body_bytes": 5000})
+    ann, small = client_of(app, "ann"), picture()
+    assert len(small) < 5000
+    for _ in range(8):
+        assert ann.post("/api/uploads", content=small).status_code == 201, "what was answered is held no longer"
+    refused = ann.post("/api/uploads", content=b"x" * 6000)
+    assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0
+    assert ann.post("/api/uploads", content=small).status_code == 201

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import time
@@ -18,11 +19,12 @@ from gesso.media.file import read_bytes
 from gesso.serving.catalogue import Catalogue
 from gesso.serving.given import Given
 from gesso.serving.jobs.ask import Batch, Fit, Measure, Train, checked, clean_name, unknown
-from gesso.serving.jobs.store import DONE, Job, JobStore, new_id
+from gesso.serving.jobs.space import FIX, taken
+from gesso.serving.jobs.store import DONE, RETRY, Job, JobStore, new_id
 from gesso.serving.jobs.watch import Watch
 from gesso.serving.jobs.work import Plan
 from gesso.serving.keep import Keep
-from gesso.serving.refusal import harmless
+from gesso.serving.refusal import TooMany, harmless
 from gesso.serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class Desk:
         self.store = JobStore(settings.home / "jobs.sqlite", settings.limits)
         recipes = None if settings.recipes is None else [str(one) for one in settings.recipes]
         weights = {name: str(path) for name, path in settings.weights.items()}
-        self.plan = Plan(str(settings.home), recipes, weights, settings.job_threads, settings.sign)
+        self.plan = Plan(str(settings.home), recipes, weights, settings.job_threads, settings.sign, settings.limits.job_bytes)
         self.watch = _watch(settings, self.store, self.plan)
 
     def open(self) -> None:
@@ -89,6 +91,8 @@ class Desk:
         if known is not None:
             return known, False
         self.store.check_room(owner)
+        if taken(self.plan.folder(one.id) for one in self.store.list(owner)) >= self.plan.most_bytes:
+            raise TooMany("there is no room left for your jobs", where="jobs", fix=FIX, retry_after=RETRY)
         files = [] if isinstance(ask, Fit) else ask.files
         if len(files) > self._settings.limits.job_files:
             raise GessoError(f"holds {len(files)} files", where="files", fix=f"at most {self._settings.limits.job_files} at once")
@@ -135,7 +139,7 @@ class Desk:
         except GessoError:
             raise unknown("training") from None
         held = self.plan.folder(id) / "out" / "weights.safetensors"
-        if job.kind != "train" or self.store.ask(id)["recipe"] != recipe or not held.is_file():
+        if job.kind != "train" or self.store.about(id)["recipe"] != recipe or not held.is_file():
             raise GessoError("is no training of this recipe that has made weights", where="weights", fix="the id of one that has")
 
     def drop(self, owner: str, id: str) -> None:
@@ -146,7 +150,7 @@ class Desk:
 
     def told(self, owner: str, id: str) -> dict[str, Any]:
         job = self.store.get(owner, id)
-        ask = self.store.ask(id)
+        ask = self.store.about(id)
         names = ("recipe", "preset", "each", "format", "steps", "minutes", "which", "seed", "weights")
         asked = {name: ask[name] for name in names if name in ask} | {"num_files": len(ask["names"])}
         made = job.kind == "train" and (self.plan.folder(id) / "out" / "weights.safetensors").is_file()
@@ -165,7 +169,7 @@ class Desk:
         from gesso.serving.jobs.verb import logs_of
         from gesso.training.log import read_lines
 
-        job, ask, out = self.store.get(owner, id), self.store.ask(id), self.plan.folder(id) / "out"
+        job, ask, out = self.store.get(owner, id), self.store.about(id), self.plan.folder(id) / "out"
         points: list[dict[str, Any]] = []
         if job.kind == "fit":
             points = list(read_lines(out / "objective.jsonl"))
@@ -176,7 +180,7 @@ class Desk:
                 before += steps
         every = max(1, -(-len(points) // MOST_POINTS))
         kept = [point for number, point in enumerate(points) if number % every == 0 or number == len(points) - 1]
-        return [{k: v for k, v in point.items() if k == "step" or isinstance(v, (int, float))} for point in kept]
+        return [{k: v for k, v in point.items() if k == "step" or (isinstance(v, (int, float)) and math.isfinite(v))} for point in kept]
 
     def samples(self, owner: str, id: str) -> dict[str, tuple[str, Path]]:
         """Pictures to look at while it goes on, {id: (caption, file)}: small outputs of a batch, sheets of a training, a fit's previews."""
@@ -185,11 +189,17 @@ class Desk:
             from gesso.serving.jobs.verb import items_of
             from gesso.verbs.batch import thumb_path
 
-            items = items_of(self.store.ask(id), self.plan.folder(id))
+            items = items_of(self.store.about(id), self.plan.folder(id))
             shown = ((str(number), item.name, thumb_path(out, item)) for number, item in enumerate(items))
             return {number: (name, path) for number, name, path in shown if path.is_file()}
-        pattern = "previews/[0-9]*.png" if job.kind == "fit" else "**/samples/[0-9]*.png"
-        return {str(number): (str(int(path.stem)), path) for number, path in enumerate(sorted(out.glob(pattern)))}
+        folders = [out / "previews"]
+        if job.kind == "train":
+            from gesso.serving.jobs.verb import logs_of
+
+            ask = self.store.about(id)
+            folders = [path.parent / "samples" for path, _ in logs_of(self._catalogue.recipe(ask["recipe"]), ask, out)]
+        found = [path for folder in folders for path in sorted(folder.glob("[0-9]*.png"), key=lambda path: (len(path.name), path.name))]
+        return {str(number): (str(int(path.stem)), path) for number, path in enumerate(found)}
 
     def items(self, owner: str, id: str) -> list[dict[str, Any]]:
         """What it made, each with an id to fetch it by; of a batch every drawing, with its state, and why it failed."""
@@ -200,7 +210,7 @@ class Desk:
         from gesso.verbs.batch import read_journal
 
         told, listed = read_journal(out), []
-        for number, item in enumerate(items_of(self.store.ask(id), self.plan.folder(id))):
+        for number, item in enumerate(items_of(self.store.about(id), self.plan.folder(id))):
             line = told.get(item.target, {})
             state = line.get("state", "waiting")
             listed.append({"id": str(number), "name": item.name, "state": state if state in ("done", "failed") else "waiting"})
@@ -212,7 +222,7 @@ class Desk:
 
     def files(self, owner: str, id: str) -> dict[str, Found]:
         """Whole files by their ids."""
-        job, ask, out = self.store.get(owner, id), self.store.ask(id), self.plan.folder(id) / "out"
+        job, ask, out = self.store.get(owner, id), self.store.about(id), self.plan.folder(id) / "out"
         found: dict[str, Found] = {}
         if job.kind == "batch":
             from gesso.serving.jobs.verb import items_of
@@ -221,7 +231,7 @@ class Desk:
             items = items_of(ask, self.plan.folder(id))
             names = named([(item.name, item.path) for item in items], ask["format"])
             found = {str(n): Found(out / item.target, name.target) for n, (item, name) in enumerate(zip(items, names, strict=True))}
-            beside = {key: Found(one.path.with_suffix(".c2pa"), f"{one.name}.c2pa") for key, one in found.items()}
+            beside = {key: Found(one.path.with_suffix(".c2pa"), str(Path(one.name).with_suffix(".c2pa"))) for key, one in found.items()}
             found |= {f"{key}-manifest": one for key, one in beside.items()}
             sheets = sorted(out.glob(f"{SHEET}*.png"), key=lambda path: (len(path.name), path.name))
             found |= {"sheet" if n == 0 else f"sheet-{n + 1}": Found(path, path.name) for n, path in enumerate(sheets)}

@@ -6,15 +6,19 @@ folder that jobs lie in. Ray's own retries are off: a lease that runs out is wha
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 import sys
 import threading
 from typing import Any
 
-from gesso.errors import MissingExtra
+from gesso.errors import GessoError, MissingExtra
 from gesso.serving.jobs.store import Job
 from gesso.serving.jobs.work import NICE, Plan
+
+# Ray takes 127.0.0.1 for a wish to be told the machine's address, and listens on all of them, unless it may not have several machines.
+CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
 
 def _task(plan: dict[str, Any], id: str, token: int) -> str:
@@ -33,21 +37,27 @@ class Cluster:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads it when it is imported
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads both when it is imported
+        if os.environ.get("RAY_ADDRESS", "local") in ("", "local"):
+            os.environ[CLUSTERS] = "0"
         self._ray, self._joined = _ray(), False  # what is missing is said when the server starts, not when the first job does
 
     def join(self) -> None:
         with self._lock:
             if self._joined:
                 return
-            address = os.environ.get("RAY_ADDRESS")
+            # Without an address Ray would look into a folder that anybody may write for a cluster to join.
+            address = os.environ.get("RAY_ADDRESS") or "local"
             own: dict[str, Any] = {}
-            if not address:  # a cluster of our own, and so is its token
+            if address == "local":  # a cluster of our own, and so is its token
                 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_urlsafe(32))
-                own = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+                own = {"include_dashboard": False}
             self._ray.init(
                 address=address, namespace="gesso", log_to_driver=False, logging_level="warning", ignore_reinit_error=True, **own
             )
+            if own and not ipaddress.ip_address(self._ray.util.get_node_ip_address()).is_loopback:
+                self._ray.shutdown()
+                raise GessoError("Ray would listen where other machines reach it", where="jobs", fix="--jobs here, or RAY_ADDRESS")
             self._joined = True
 
     def start(self, plan: Plan, job: Job) -> Task:

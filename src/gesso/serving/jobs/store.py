@@ -23,6 +23,7 @@ LEASE = 20.0  # seconds that a worker may be silent
 DEATHS = 3  # how often in a row a job may take its worker along without having come any farther
 OUT_OF_TIME = "minutes"  # the words of a training that ended because its minutes were over: it may go on for as many again
 RETRY = 30  # seconds after which a refused job may be tried again
+MOST_KNOWN = 256  # askings held in memory
 
 TABLES = """
 create table if not exists jobs (
@@ -30,6 +31,7 @@ create table if not exists jobs (
     made real not null, began real, ended real, attempt integer not null default 0, deaths integer not null default 0,
     token integer not null default 0, wanted text not null default '', client text, body text not null,
     done integer not null default 0, total integer not null default 0, begun_at integer not null default 0, since real,
+    farthest integer not null default 0,
     words text not null default '', what text, fix text, num_failed integer not null default 0,
     unique (owner, client),
     check (state in ('queued', 'running', 'done', 'failed', 'cancelled')));
@@ -90,6 +92,7 @@ class JobStore:
 
     def __init__(self, path: Path, limits: Limits, clock: Callable[[], float] = time.time) -> None:
         self._rows, self._limits, self.clock = Database(path, TABLES), limits, clock
+        self._about: dict[str, dict[str, Any]] = {}
 
     def close(self) -> None:
         self._rows.close()
@@ -144,6 +147,20 @@ class JobStore:
         found: dict[str, Any] = json.loads(self._rows.read("select ask from jobs where id = ?", (id,))[0][0])
         return found
 
+    def about(self, id: str) -> dict[str, Any]:
+        """The same without the request, which may hold pictures: what is looked at whenever somebody asks how far it is."""
+        found = self._about.get(id)
+        if found is None:
+            found = {name: value for name, value in self.ask(id).items() if name != "request"}
+            if len(self._about) >= MOST_KNOWN:
+                self._about.clear()
+            self._about[id] = found
+        return found
+
+    def beside(self, id: str) -> list[str]:
+        """The ids of all jobs of this one's owner."""
+        return [row[0] for row in self._rows.read("select id from jobs where owner = (select owner from jobs where id = ?)", (id,))]
+
     def cancel(self, owner: str, id: str) -> Job:
         """End it: at once where it waits, within a step where it runs; what ended stays as it is."""
         with self._rows.writing() as rows:
@@ -167,7 +184,8 @@ class JobStore:
             if waiting >= self._limits.jobs_waiting_each:
                 raise TooMany("you have many jobs waiting already", where="jobs", fix="let one end, or cancel one", retry_after=RETRY)
             rows.execute(
-                "update jobs set state = ?, wanted = '', deaths = 0, what = null, fix = null, ended = null where id = ?", (QUEUED, id)
+                "update jobs set state = ?, wanted = '', deaths = 0, farthest = 0, what = null, fix = null, ended = null where id = ?",
+                (QUEUED, id),
             )
         return self.get(owner, id)
 
@@ -238,7 +256,8 @@ class JobStore:
                 raise Lost
             if done is not None:
                 rows.execute(
-                    "update jobs set deaths = case when ?1 > done then 0 else deaths end, done = ?1, total = ?2, words = ?3,"
+                    "update jobs set deaths = case when ?1 > farthest then 0 else deaths end, farthest = max(farthest, ?1),"
+                    " done = ?1, total = ?2, words = ?3,"
                     " begun_at = case when since is null then ?1 else begun_at end,"
                     " since = coalesce(since, ?4) where id = ?5",
                     (done, total or 0, words[:200], now, id),
@@ -258,8 +277,8 @@ class JobStore:
             if not rows.execute("delete from leases where job = ? and token = ?", (id, token)).rowcount:
                 raise Lost
             wanted = rows.execute("select wanted from jobs where id = ?", (id,)).fetchone()[0]
-            if state == QUEUED and wanted == "cancel":
-                state = CANCELLED
+            if state in (QUEUED, CANCELLED):  # what is wanted now counts: somebody may have thought otherwise while it stopped
+                state = CANCELLED if wanted == "cancel" else QUEUED
             ended = None if state == QUEUED else self.clock()
             rows.execute(
                 "update jobs set state = ?, ended = ?, what = ?, fix = ?, num_failed = ?, words = ?, wanted = '', deaths = 0 where id = ?",

@@ -111,7 +111,10 @@ def fit(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[str
         on_output=lambda output: going.tell(output.step, output.num_steps), stop=going.stop,
     )  # fmt: skip
     with closing(plan.marker()) as mark:
-        write_atomic(made.out / "result.png", made.result.marked(".png", mark).data)
+        file = made.result.marked(".png", mark)
+    if file.why is not None:
+        going.note(f"result.png is not signed: {file.why}")
+    write_atomic(made.out / "result.png", file.data)
     return {}
 
 

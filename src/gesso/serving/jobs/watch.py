@@ -18,6 +18,7 @@ from gesso.serving.jobs.work import Plan
 
 log = logging.getLogger("gesso.serving")
 LOOK = 0.5  # seconds between two looks while anything runs or waits
+REST = 5.0  # and after one that failed
 CANCEL_GRACE = 15.0  # seconds that a job has to stop by itself once that is asked
 AT_ONCE = ("measure",)  # kinds that cannot stop by themselves, and have nothing to save
 LOST_GRACE = 5.0  # and once its lease is another's
@@ -134,10 +135,11 @@ class Watch:
             try:
                 self.look()
                 busy = bool(self._running) or self._store.waiting()
+                pause = LOOK if busy else None
             except Exception:  # a full disk today is no reason to hand out nothing tomorrow
                 log.exception("jobs could not be handed out")
-                busy = True
-            self._wake.wait(timeout=LOOK if busy else None)
+                pause = REST
+            self._wake.wait(timeout=pause)
             self._wake.clear()
 
     def look(self) -> None:

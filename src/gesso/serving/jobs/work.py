@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gesso.errors import GessoError, Stopped
+from gesso.serving.jobs.space import FIX, LOOK, taken
 from gesso.serving.jobs.store import CANCELLED, DONE, FAILED, LEASE, QUEUED, JobStore, Lost
 from gesso.serving.refusal import bug, harmless
 from gesso.serving.settings import Limits
@@ -43,6 +44,7 @@ class Plan:
     weights: dict[str, str] = field(default_factory=dict)
     threads: int = 1
     sign: bool = True
+    most_bytes: int = Limits.job_bytes
 
     def marker(self) -> Marker:
         """A line to a signer of this worker's own, to be closed."""
@@ -77,8 +79,9 @@ class Going:
 
     def __init__(self, store: JobStore, id: str, token: int, path: Path) -> None:
         self.store, self.id, self.token, self._path = store, id, token, path
-        self.why = ""  # "cancel", "closing" or "lost"
+        self.why = ""  # "cancel", "closing", "full" or "lost"
         self.far: Callable[[], tuple[int, int, str] | None] = lambda: None
+        self.full: Callable[[], bool] = lambda: False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
@@ -109,11 +112,14 @@ class Going:
         self.why = self.store.renew(self.id, self.token, **more) or self.why  # type: ignore[arg-type]
 
     def _beat(self) -> None:
-        good = time.monotonic()
+        good = looked = time.monotonic()
         while not self._ended.wait(BEAT):
             try:
                 self.renew()
                 good = time.monotonic()
+                if good - looked > LOOK:
+                    looked = good
+                    self.why = self.why or ("full" if self.full() else "")
             except Lost:
                 self.why = "lost"
                 return
@@ -130,6 +136,7 @@ def run_job(plan: Plan, id: str, token: int, closing: threading.Event | None = N
     folder = plan.folder(id)
     try:
         with Going(store, id, token, folder) as going:
+            going.full = lambda: taken(map(plan.folder, store.beside(id))) > plan.most_bytes
             if closing is not None:
                 threading.Thread(target=_close, args=(closing, going), daemon=True).start()
             told = _done(plan, store.ask(id), going, folder)
@@ -155,8 +162,8 @@ def _done(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[s
     try:
         with alone(folder, going), noted(folder):
             told = VERBS[ask["kind"]](plan, ask, going, folder)
-        if not going.why:
-            going.note("done")
+        if going.why != "lost":
+            going.note("done")  # whatever else was wanted came too late
             return {"state": DONE, **told}
     except Stopped:
         pass
@@ -170,6 +177,9 @@ def _done(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[s
         return {"state": FAILED, "what": said.what, "fix": said.fix}
     if going.why == "lost":
         raise Lost
+    if going.why == "full":
+        going.note("stopped: there is no room left for jobs")
+        return {"state": FAILED, "what": "there is no room left for your jobs", "fix": f"{FIX}; then it goes on"}
     going.note("cancelled" if going.why == "cancel" else "stopped, to go on later")
     return {"state": CANCELLED if going.why == "cancel" else QUEUED}
 

@@ -20,6 +20,7 @@ from gesso.serving.jobs.work import run_job
 MOON = Path(__file__).resolve().parents[4] / "examples" / "my_recipe.py"
 TOY = Path(__file__).resolve().parents[2] / "verbs" / "toy.py"
 DOTS = Path(__file__).resolve().parents[1] / "dots.py"
+LAYERED = Path(__file__).resolve().parents[1] / "layered.py"
 
 
 @pytest.fixture
@@ -243,6 +244,68 @@ def test_what_a_batch_makes_is_signed(
     made = ann.get(f"/api/jobs/{job['id']}/outputs").json()["outputs"][0]
     assert "unsigned" not in made
     assert manifest_in(ann.get(f"/api/jobs/{job['id']}/outputs/0").content).state == "intact"
+
+
+def test_an_owner_has_so_much_room(
+    make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("gesso.serving.jobs.work.BEAT", 0.01)
+    monkeypatch.setattr("gesso.serving.jobs.work.LOOK", 0.0)
+    app = make_app(jobs="off", recipes=[DOTS], limits={"job_bytes": 3000})
+    ann, bob, desk = client_of(app, "ann"), client_of(app, "bob"), app.state.room.jobs
+    ask = {"kind": "batch", "recipe": "dots", "settings": {"num_steps": 20, "pause": 0.01}}
+
+    def files(owner: str, num: int) -> list[dict[str, str]]:
+        keep = app.state.room.keep
+        return [{"upload": keep.put(owner, "upload", picture(12, 10, seed=n), size=(12, 10)).id} for n in range(num)]
+
+    first = hand_in(ann, **ask, files=files("ann", 8))
+    taken = desk.store.claim("here")
+    assert run_job(desk.plan, taken.id, taken.token) == "failed"
+    told = ann.get(f"/api/jobs/{first['id']}").json()
+    assert "no room" in told["error"]["what"] and "delete some" in told["error"]["fix"]
+    refused = ann.post("/api/jobs", json={**ask, "files": files("ann", 1)})
+    assert refused.status_code == 429 and "no room" in refused.text and int(refused.headers["retry-after"]) > 0
+    hand_in(bob, **ask, files=files("bob", 1))
+    assert ann.delete(f"/api/jobs/{first['id']}").status_code == 204
+    hand_in(ann, **ask, files=files("ann", 1))
+
+
+def test_a_curve_that_left_the_numbers_is_told_without_them(
+    ann: TestClient, picture: Callable[..., bytes], work: Callable[[], str], app: FastAPI
+):
+    photo = {"upload": ann.post("/api/uploads", content=picture(12, 10)).json()["id"]}
+    job = hand_in(ann, kind="fit", recipe="toy", conditions={"photo": photo}, settings={"num_steps": 2})
+    assert work() == "done"
+    log = ann.get(f"/api/jobs/{job['id']}/log").json()["lines"]
+    assert any("not signed" in line for line in log), "signing is turned off here, and that is said"
+    path = app.state.room.jobs.plan.folder(job["id"]) / "out" / "objective.jsonl"
+    path.write_text('{"step": 1, "objective": 2.0}\n{"step": 2, "objective": NaN}\n{"step": 3, "objective": Infinity}\n')
+    assert ann.get(f"/api/jobs/{job['id']}/curve").json()["curve"] == [{"step": 1, "objective": 2.0}, {"step": 2}, {"step": 3}]
+
+
+def test_samples_are_in_the_order_in_which_they_were_made(ann: TestClient, work: Callable[[], str], app: FastAPI):
+    job = hand_in(ann, kind="train", recipe="moon", steps=20)
+    assert work() == "done"
+    folder = app.state.room.jobs.plan.folder(job["id"]) / "out" / "samples"
+    for name in ("999999999.png", "1000000000.png"):
+        (folder / name).write_bytes(b"x")
+    names = [int(one["name"]) for one in ann.get(f"/api/jobs/{job['id']}/samples").json()["samples"]]
+    assert names == sorted(names) and names[-1] == 1_000_000_000
+
+
+def test_a_documents_manifest_lies_beside_it_under_its_name(
+    make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Callable[..., bytes]
+):
+    app = make_app(jobs="off", recipes=[LAYERED])
+    ann, desk = client_of(app, "ann"), app.state.room.jobs
+    id = app.state.room.keep.put("ann", "upload", picture(12, 10), size=(12, 10)).id
+    job = hand_in(ann, kind="batch", recipe="layered", format="psd", files=[{"upload": id, "name": "쪽 1.png"}])
+    taken = desk.store.claim("here")
+    assert run_job(desk.plan, taken.id, taken.token) == "done"
+    (desk.plan.folder(job["id"]) / "out" / "00000.c2pa").write_bytes(b"manifest")
+    with zipfile.ZipFile(io.BytesIO(ann.get(f"/api/jobs/{job['id']}/zip").content)) as held:
+        assert set(held.namelist()) == {"쪽 1.psd", "쪽 1.c2pa"}, "where `gesso inspect` looks for it"
 
 
 def test_it_is_described(ann: TestClient):

@@ -120,6 +120,16 @@ def test_a_job_that_comes_farther_each_time_is_not_given_up(store: JobStore):
     assert store.get("ann", job.id).state == QUEUED
 
 
+def test_a_job_that_begins_anew_each_time_and_dies_at_the_same_place_fails_at_last(store: JobStore):
+    add(store)
+    for _ in range(DEATHS):
+        job = take(store)
+        for done in (1, 2, 3):
+            store.renew(job.id, job.token, done=done, total=9)
+        store.died(job.id, job.token)
+    assert store.get("ann", job.id).state == FAILED
+
+
 def test_a_put_back_job_is_no_death(store: JobStore):
     add(store)
     for _ in range(DEATHS + 2):
@@ -144,6 +154,25 @@ def test_cancelling(store: JobStore, clock: Clock):
     store.cancel("ann", job.id)
     clock.now += LEASE + 1
     assert store.claim("w") is None and store.get("ann", job.id).state == CANCELLED, "a dead worker's job is cancelled too"
+
+
+def test_who_thinks_better_of_cancelling_gets_the_job_done(store: JobStore):
+    job = add(store)
+    taken = take(store)
+    store.cancel("ann", job.id)
+    assert store.renew(taken.id, taken.token) == "cancel"
+    assert store.resume("ann", job.id).state == RUNNING, "it is stopping, and is to go on"
+    store.end(taken.id, taken.token, CANCELLED)
+    assert store.get("ann", job.id).state == QUEUED
+    again = take(store)
+    store.end(again.id, again.token, DONE)
+    assert store.get("ann", job.id).state == DONE
+
+
+def test_what_is_asked_for_often_is_told_without_the_pictures(store: JobStore):
+    job = store.add("ann", new_id(), "fit", "t", {"recipe": "x", "request": {"conditions": "large"}}, total=0, client=None, body="b")
+    assert store.about(job.id) == {"recipe": "x"} and store.ask(job.id)["request"] == {"conditions": "large"}
+    assert store.beside(job.id) == [job.id] and store.beside("nothing") == []
 
 
 def test_done_is_done_unless_some_failed(store: JobStore):
