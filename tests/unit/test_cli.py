@@ -146,6 +146,12 @@ def test_json_and_another_output(gesso: Run, toy: Path, photo: Path, tmp_path: P
     assert gesso("generate", toy, "--photo", photo, "--take", "image", "--out", tmp_path / "a.png").code == 0
 
 
+def test_a_batch_that_is_to_be_signed_and_cannot_is_not_begun(gesso: Run, toy: Path, photo: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    code, _, err = gesso("batch", toy, "--folder", photo.parent, "--out", out, "--kind", "json", "--mark")
+    assert code == 2 and "only pictures" in err and not out.exists()
+
+
 def test_a_request_from_a_file_and_flags_over_it(gesso: Run, toy: Path, photo: Path, tmp_path: Path):
     first, second = tmp_path / "a.png", tmp_path / "b.png"
     gesso("generate", toy, "--photo", photo, "--tags", "warm", "--seed", 4, "--flip", "--num-steps", 9, "--out", first)

@@ -93,17 +93,18 @@ def batch_one(
     mark: Annotated[bool, Parameter(help="Sign each as content credentials with this machine's key.", negative=())] = False,
 ) -> int:
     """Make the same request of every picture in a folder; ends with 3 where some failed."""
+    from gesso.media.file import shown
     from gesso.verbs.batch import batch as run
 
     try:
         with show.progress(card.name) as advance:
             made = run(
                 recipe, folder=folder, out=out, each=each, kind=kind, seed=seed or 0, retry=retry, preset=preset, weights=weights,
-                threads=threads, mark=flag.marker() if mark else None, on_item=advance, **conditions, **settings,
+                threads=threads, mark=flag.marker([out / f"any.{kind}"]) if mark else None, on_item=advance, **conditions, **settings,
             )  # fmt: skip
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; the same command goes on from there") from None
-    show.write(*(f"{name}: {why}" for name, why in made.failed.items()))
+    show.write(*(shown(f"{name}: {why}") for name, why in made.failed.items()))
     show.write(f"made {len(made.made)}, kept {len(made.kept)}, failed {len(made.failed)}: {out}")
     show.write(*(str(path) for path in made.sheets))
     return SOME_FAILED if made.failed else 0

@@ -179,7 +179,7 @@ def with_files(given: list[str]) -> dict[str, Path] | Path | None:
     return Path(folders[0]) if folders else pairs or None
 
 
-def marker(paths: Iterable[Path | None] = ()) -> Marker:
+def marker(paths: Iterable[Path | None]) -> Marker:
     """This machine's signer; GessoError, before any work is done, where it cannot sign what is to be written there."""
     from gesso.marking.home import SIGNING, default_home
     from gesso.marking.marker import Marker

@@ -76,6 +76,8 @@ def renew(folder: Path, reason: str) -> Key:
         else:
             _keep_certificates(folder, old, {"retired": _now().isoformat(timespec="seconds"), "reason": reason[:500]})
         path.unlink()
+    for left in folder.glob(f".{FILE}.*"):  # a second name of the old one, where its making was killed
+        left.unlink(missing_ok=True)
     return load_or_make(folder)
 
 

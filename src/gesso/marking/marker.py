@@ -53,7 +53,7 @@ class Marker:
                 try:
                     answer, made = self._ask(order, data)
                 except (Broken, OSError) as error:
-                    why = str(error) or "the signer does not answer"
+                    why = said_of(error) or "the signer does not answer"
                     self._stop()
                     continue
                 except ValueError as error:
@@ -77,7 +77,7 @@ class Marker:
                 try:
                     self._start()
                 except (Broken, OSError) as error:
-                    why = str(error)
+                    why = said_of(error)
             if why is not None:
                 return {"signs": False, "state": self.state if self._why else "failed", "why": why, "trusted": False}
             keys = {name: self._hello.get(name) for name in ("fingerprint", "since", "chain")}
@@ -143,7 +143,7 @@ class Marker:
             if "error" in self._hello:
                 raise Broken(str(self._hello["error"]))
         except (Broken, OSError) as error:
-            self._failed, self._failure = time.monotonic(), str(error) or "the signer does not start"
+            self._failed, self._failure = time.monotonic(), said_of(error) or "the signer does not start"
             self._stop()
             raise
         finally:
@@ -164,6 +164,11 @@ class Marker:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+
+
+def said_of(error: Exception) -> str:
+    """What went wrong, without where on this machine."""
+    return (error.strerror or "") if isinstance(error, OSError) else str(error)
 
 
 def _environment() -> dict[str, str]:

@@ -17,6 +17,7 @@ from gesso.card import Card
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError, Stopped
 from gesso.marking.marker import Marked, Marker
+from gesso.media.budget import DEFAULT
 from gesso.media.file import read_bytes, write_atomic
 from gesso.media.grid import contact_sheet
 from gesso.media.picture import encode_png, read_picture
@@ -31,6 +32,8 @@ from gesso.verbs.result import FORMATS, Result, check_out, make_folder
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 JOURNAL, SHEET, THUMBS = "batch.jsonl", "contact-sheet", ".thumbs"
 THUMB, COLUMNS, ON_A_SHEET = 160, 8, 400
+OURS = re.compile(rf"{re.escape(JOURNAL)}|{SHEET}(-[0-9]+)?\.[a-z0-9]+")  # names that the batch itself writes
+MOST_BYTES = 2**30  # of an output, which may be larger than what may come in
 DONE, FAILED, WRITING = "done", "failed", "writing"
 OnItem = Callable[[int, int, str], None]  # (how many are through, of how many, the one that comes)
 
@@ -176,10 +179,10 @@ def found(folder: Path, out: Path, kind: str) -> list[Item]:
 def named(files: Iterable[tuple[str, Path]], kind: str) -> list[Item]:
     """Items whose targets differ, on disks that do not tell capitals from small letters too."""
     items: list[Item] = []
-    taken = {JOURNAL, f"{SHEET}.{kind}"}
+    taken: set[str] = set()
     for name, path in files:
         tries = [f"{Path(name).stem}.{kind}", f"{name}.{kind}", *(f"{name}-{number}.{kind}" for number in range(2, 10_000))]
-        target = next(one for one in tries if one.casefold() not in taken)
+        target = next(one for one in tries if one.casefold() not in taken and not OURS.fullmatch(one.casefold()))
         taken.add(target.casefold())
         items.append(Item(name, path, target))
     return items
@@ -254,9 +257,10 @@ class Diary:
 
     def check_place(self, item: Item) -> None:
         """GessoError where the target is something that no batch wrote, or that somebody worked on since."""
-        place = self.out / item.target
-        if os.path.lexists(place) and (not place.is_file() or hash_of(place) != self._lines.get(item.target, {}).get("output")):
-            known = item.target in self._lines
+        place, told = self.out / item.target, self._lines.get(item.target, {})
+        own = {told.get("output"), told.get("before")}  # a kill in the middle of writing leaves the one or the other
+        if os.path.lexists(place) and (not place.is_file() or hash_of(place, MOST_BYTES) not in own):
+            known = bool(told)
             what = "it was changed since it was made" if known else "a file of that name is there already, and no batch made it"
             raise GessoError(what, where=item.target, fix="move it away, or choose another --out")
 
@@ -264,10 +268,11 @@ class Diary:
         """Write an output. What is about to be written is said first, so that after a kill it is known as our own."""
         facts = {"input": hashed, "asked": self.asked, "output": hashlib.sha256(file.data).hexdigest()}
         facts |= {} if file.why is None else {"unsigned": file.why}
-        self.write(item, WRITING, **facts)
+        place = self.out / item.target
+        self.write(item, WRITING, **facts, **({"before": hash_of(place, MOST_BYTES)} if place.is_file() else {}))
         if file.beside is not None:
-            write_atomic((self.out / item.target).with_suffix(".c2pa"), file.beside)
-        write_atomic(self.out / item.target, file.data)
+            write_atomic(place.with_suffix(".c2pa"), file.beside)
+        write_atomic(place, file.data)
         if thumb is not None:
             write_atomic(thumb_path(self.out, item), encode_png(thumb))
         self.write(item, DONE, **facts)
@@ -305,10 +310,7 @@ class Diary:
 
 def read_journal(out: Path) -> dict[str, dict[str, Any]]:
     """The last whole line about each target; a line that was cut is left out."""
-    try:
-        texts = read_bytes(out / JOURNAL, 2**28).split(b"\n") if (out / JOURNAL).is_file() else []
-    except OSError:
-        texts = []
+    texts = read_bytes(out / JOURNAL, 2**28).split(b"\n") if (out / JOURNAL).is_file() else []
     lines: dict[str, dict[str, Any]] = {}
     for text in texts:
         try:
@@ -324,8 +326,8 @@ def _line(line: Mapping[str, Any]) -> bytes:
     return encoded(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def hash_of(path: Path) -> str:
-    return hashlib.sha256(read_bytes(path)).hexdigest()
+def hash_of(path: Path, max_bytes: int = DEFAULT.max_bytes) -> str:
+    return hashlib.sha256(read_bytes(path, max_bytes)).hexdigest()
 
 
 def why(error: Exception) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from gesso.errors import GessoError
 from gesso.marking.home import SIGNING, default_home
 from gesso.marking.reading import Seen, read_manifest
-from gesso.media.file import read_bytes
+from gesso.media.file import read_bytes, shown
 from gesso.record import Record, read_record
 
 
@@ -26,14 +26,17 @@ class Inspection:
         return {"record": None if self.record is None else self.record.to_json(), "manifest": seen, "unread": self.unread}
 
     def rows(self) -> list[list[str]]:
-        """[what, found] for people, the verdict first."""
+        """[what, found] for people, the verdict first; what a stranger's file says holds no control characters any more."""
+        return [[what, shown(found)] for what, found in self._rows()]
+
+    def _rows(self) -> list[list[str]]:
         rows = [["credentials", self.verdict()]]
         seen = self.manifest
         if seen is not None and seen.state != "absent":
             rows += [["signer", whose(seen)]]
             rows += [["source", source.rpartition("/")[2]] for source in seen.source_types]
             rows += [["ingredient", f"{one['title']} ({one['relationship']})"] for one in seen.ingredients]
-            branch = (seen.generation or {}).get("branch")
+            branch = seen.generation.get("branch") if isinstance(seen.generation, dict) else None
             if isinstance(branch, dict):
                 rows += [["branch", f"{branch.get('num_nodes')} nodes of session {branch.get('session')}"]]
         if self.record is None:

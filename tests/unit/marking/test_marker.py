@@ -169,3 +169,22 @@ def test_frames_without_the_secret_or_sent_twice_are_refused():
     for wrong in (frame[:-1], frame[:3], b"", frame[:-1] + b"!", b"HTTP/1.1 " + frame):
         with pytest.raises(Broken):
             Line(io.BytesIO(wrong), io.BytesIO(), b"s" * 32).receive()
+
+
+def test_what_cannot_be_started_is_said_without_where_it_lies(own, monkeypatch):
+    def refused(*_, **__):
+        raise FileNotFoundError(2, "No such file or directory", "/srv/secret/python")
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    why = own.mark(ordered(), picture()).why
+    assert why == "No such file or directory" and own.told()["why"] == why
+
+
+def test_a_second_name_of_an_old_key_goes_with_it(tmp_path):
+    pytest.importorskip("cryptography")
+    from gesso.marking.key import FILE, load_or_make, renew
+
+    old = load_or_make(tmp_path / "s")
+    left = tmp_path / "s" / f".{FILE}.0123"
+    os.link(tmp_path / "s" / FILE, left)  # as a kill between its two names leaves it
+    assert renew(tmp_path / "s", "lost").private != old.private and not left.exists()

@@ -13,6 +13,8 @@ from PIL import Image
 
 import gesso
 from gesso.errors import GessoError
+from gesso.media.budget import DEFAULT
+from gesso.media.file import read_bytes, write_atomic
 from gesso.media.picture import read_picture
 from gesso.record import read_record
 from gesso.verbs.batch import JOURNAL, SHEET, batch, each_of, named, natural, read_journal
@@ -123,10 +125,37 @@ def test_a_kill_between_writing_and_telling_is_known_as_our_own(toy: Path, drawi
     assert again.made == ["page 10.png"] and not again.failed
 
 
+def test_a_kill_before_a_new_request_wrote_leaves_our_own_old_one(toy: Path, drawings: Path, out: Path, monkeypatch: pytest.MonkeyPatch):
+    batch(toy, folder=drawings, out=out)
+
+    def killed(path: Path, data: bytes) -> None:
+        if path.name.startswith("page"):
+            raise KeyboardInterrupt  # the line is written, the file is not
+        write_atomic(path, data)
+
+    monkeypatch.setattr("gesso.verbs.batch.write_atomic", killed)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            batch(toy, folder=drawings, out=out, seed=7)
+    monkeypatch.undo()
+    again = batch(toy, folder=drawings, out=out, seed=7)
+    assert len(again.made) == 3 and not again.failed
+
+
+def test_an_output_larger_than_what_may_come_in_is_still_our_own(toy: Path, drawings: Path, out: Path, monkeypatch: pytest.MonkeyPatch):
+    batch(toy, folder=drawings, out=out)
+    most: dict[Path, int] = {}
+    monkeypatch.setattr("gesso.verbs.batch.read_bytes", lambda path, max_bytes: (most.update({path: max_bytes}), read_bytes(path))[1])
+    assert not batch(toy, folder=drawings, out=out, seed=7).failed
+    assert most[drawings / "page 1.png"] == DEFAULT.max_bytes < most[out / "page 1.png"]
+
+
 def test_names_never_meet(tmp_path: Path):
     files = [(name, tmp_path / name) for name in ("a.png", "A.jpg", "a.jpg", "contact-sheet.webp", "b.c.png", "배경.png")]
     targets = [item.target for item in named(files, "png")]
     assert targets == ["a.png", "A.jpg.png", "a.jpg-2.png", "contact-sheet.webp.png", "b.c.png", "배경.png"]
+    sheets = [(name, tmp_path / name) for name in ("contact-sheet.png", "Contact-Sheet-2.png", "contact-sheet-two.png")]
+    assert [item.target for item in named(sheets, "png")] == ["contact-sheet.png.png", "Contact-Sheet-2.png.png", "contact-sheet-two.png"]
     assert sorted(["p10", "p9", "P1"], key=natural) == ["P1", "p9", "p10"]
 
 
