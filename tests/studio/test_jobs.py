@@ -33,14 +33,20 @@ def choose(page: Any, files: list[Path]) -> None:
     chooser.value.set_files(files)
 
 
-def test_a_folder_is_made_shown_and_taken_away(visit: Any, files: list[Path]) -> None:
+def num_uploads(app: Any) -> int:
+    return int(app.state.room.database.read("select count(*) from kept where kind = 'upload'")[0][0])
+
+
+def test_a_folder_is_made_shown_and_taken_away(visit: Any, app: Any, files: list[Path]) -> None:
     page = visit.page
+    before = num_uploads(app)
     choose(page, files)
     page.click("[data-act=start-batch]")
     page.locator("dialog.job .job-state.done").wait_for(timeout=240_000)
     names = page.locator("dialog.job .job-picture small").all_inner_texts()
     assert names == ["page 1.png", "page 2.png", "page 3.png", "page 5.png"]
     assert page.locator(".notice.wrong").count() or page.locator(".job-failures").count(), "the broken one was told of"
+    assert num_uploads(app) == before, "the job has its own hold on them"
     with page.expect_download() as download:
         page.click("[data-act=job-zip]")
     with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as held:

@@ -66,6 +66,8 @@ export const imported = async (/** @type {Blob} */ file) =>
 export const upload = async (file) =>
   (await call("/api/uploads", { method: "POST", headers: { "content-type": file.type || "application/octet-stream" }, body: file })).json();
 
+export const dropUpload = (/** @type {string} */ id) => call(`/api/uploads/${enc(id)}`, { method: "DELETE" });
+
 /**
  * Where the pixels of a given value can be seen: a data URL, an upload, or what the session keeps of it.
  * @param {any} value a condition's value @param {{session: string, node: any, slot: string, part?: string}} where it was given @returns {string | null}

@@ -19,5 +19,5 @@ export function watchLine(room) {
     }
   });
   addEventListener("hashchange", calm);
-  addEventListener("beforeunload", (event) => room.pending.length && event.preventDefault());
+  addEventListener("beforeunload", (event) => room.unsaved && event.preventDefault());
 }

@@ -33,6 +33,7 @@ export class Live extends EventTarget {
     /** @type {{canvas: HTMLCanvasElement, view: number[], seq: number} | null} a part of it, finer than the picture */ this.part = null;
     /** @type {{max_side: number, view: number[] | null}} what is looked at */ this.wanted = BEGINNING;
     this.closed = false;
+    /** @type {(() => void) | null} called once all is kept, after somebody left */ this.left = null;
     this.pause = 250;
     /** @type {Map<number, (picture: HTMLCanvasElement) => void>} */
     this.probes = new Map();
@@ -55,7 +56,11 @@ export class Live extends EventTarget {
     this.socket.onmessage = (message) => this.read(message.data);
     this.socket.onclose = (event) => {
       if (this.closed) return;
-      if (event.code === 4404) return this.say("gone", {});
+      if (event.code === 4404) {
+        this.waiting = []; // there is nothing they could be kept in
+        this.say("gone", {});
+        return this.rest();
+      }
       this.say("state", { connected: false });
       setTimeout(() => this.closed || this.open(), this.pause);
       this.pause = Math.min(this.pause * 2, 5000);
@@ -65,6 +70,20 @@ export class Live extends EventTarget {
   close() {
     this.closed = true;
     this.socket?.close();
+  }
+
+  /** Close once all edits are on the disk. @returns {Promise<void>} */
+  leave() {
+    this.preview_ = null;
+    return new Promise((done) => {
+      this.left = done;
+      this.rest();
+    }).then(() => this.close());
+  }
+
+  /** Is there nothing more to keep? */
+  rest() {
+    if (!this.waiting.length) this.left?.();
   }
 
   get ready() {
@@ -165,6 +184,7 @@ export class Live extends EventTarget {
     this.waiting.shift();
     this.head = header.node.id;
     this.say("node", header);
+    this.rest();
     this.pump();
   }
 
@@ -176,6 +196,7 @@ export class Live extends EventTarget {
     this.probes.get(header.seq)?.(this.picture);
     this.probes.delete(header.seq);
     this.say("wrong", { ...header, commit });
+    this.rest();
     this.pump();
   }
 

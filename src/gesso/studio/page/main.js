@@ -195,7 +195,7 @@ async function begin(file) {
 // The address says what is open
 let shown = Promise.resolve();
 async function visit() {
-  const [id, node] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  const [id, node] = location.hash.slice(1).split("/").map(plain);
   at("start").hidden = Boolean(id);
   at("room").hidden = !id;
   if (!id) {
@@ -204,15 +204,25 @@ async function visit() {
     return home.show();
   }
   try {
-    await room.open(id);
+    if (!(await room.open(id))) return;
     view.resized();
     if (node) room.show(node);
     tree.show();
     at("canvas").focus({ preventScroll: true });
     setTimeout(() => room.session && guide(room, asksGuide.splice(0).length > 0), 900);
   } catch (error) {
+    if (plain(location.hash.slice(1).split("/")[0]) !== id) return; // somebody went on
     notice(String(/** @type {Error} */ (error).message), "wrong");
     location.hash = "";
+  }
+}
+
+/** A part of the address, which anybody may have typed. @param {string} part */
+function plain(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 addEventListener("hashchange", () => (shown = visit()));

@@ -3,6 +3,8 @@ import * as api from "./api.js";
 import { fold, listIn } from "./edit.js";
 import { Live, copyOf } from "./live.js";
 
+const PATIENCE = 3000; // milliseconds for the last edits of a session that is opened again
+
 /** @typedef {{id: any, parent: any, edit: any, name?: string, favourite?: boolean, time?: number}} TreeNode */
 
 export class Room extends EventTarget {
@@ -11,6 +13,8 @@ export class Room extends EventTarget {
     /** @type {AbortController | null} */ this.scope = null;
     /** @type {AbortController | null} */ this.cardScope = null;
     /** @type {(() => void)[]} moves asked for while an edit is on its way */ this.later = [];
+    /** @type {Map<string, Promise<void>>} sessions that were left, until their last edits are kept */ this.leaving = new Map();
+    this.visits = 0; // so that of two sessions opened at once the later stays, however long the other takes to come
     /** @type {any} */ this.card = null;
     /** @type {any} */ this.session = null;
     /** @type {Map<any, TreeNode>} */ this.nodes = new Map();
@@ -57,10 +61,15 @@ export class Room extends EventTarget {
     return this.card.outputs.find((/** @type {any} */ o) => o.medium === "picture") ?? this.card.outputs[0];
   }
 
-  /** @param {string} id */
+  /** @param {string} id @returns {Promise<boolean>} whether it is open: no, where something else was asked for meanwhile */
   async open(id) {
+    if (this.session?.id === id) this.leave();
+    const visit = ++this.visits;
+    const kept = this.leaving.get(id);
+    if (kept) await Promise.race([kept, new Promise((done) => setTimeout(done, PATIENCE))]);
     const session = await api.session(id);
     const card = await api.recipe(session.recipe);
+    if (visit !== this.visits) return false;
     this.leave();
     this.card = card;
     this.session = session;
@@ -73,18 +82,28 @@ export class Room extends EventTarget {
     this.later = [];
     this.draft = null;
     const live = (this.live = new Live(id, this.head, this.output.name));
-    live.addEventListener("node", (event) => this.logged(/** @type {CustomEvent} */ (event).detail));
-    live.addEventListener("wrong", (event) => this.refused(/** @type {CustomEvent} */ (event).detail));
-    for (const name of ["frame", "busy", "progress", "state", "gone", "stopped"]) live.addEventListener(name, (event) => this.passed(name, /** @type {CustomEvent} */ (event).detail));
+    const hear = (/** @type {string} */ name, /** @type {(detail: any) => void} */ run) => live.addEventListener(name, (event) => this.live === live && run(/** @type {CustomEvent} */ (event).detail));
+    hear("node", (detail) => this.logged(detail));
+    hear("wrong", (detail) => this.refused(detail));
+    for (const name of ["frame", "busy", "progress", "state", "gone", "stopped"]) hear(name, (detail) => this.passed(name, detail));
     this.say("opened");
     this.say("given");
     this.say("tree");
+    return true;
   }
 
   leave() {
-    this.live?.close();
-    this.live = null;
-    this.session = null;
+    this.visits++;
+    const { live, session } = this;
+    this.live = this.session = null;
+    if (!live) return;
+    const kept = live.leave().then(() => void (this.leaving.get(session.id) === kept && this.leaving.delete(session.id)));
+    this.leaving.set(session.id, kept);
+  }
+
+  /** Is there an edit that the server has not said to have kept? */
+  get unsaved() {
+    return this.leaving.size > 0 || Boolean(this.live && this.pending.length);
   }
 
   /** @param {string} name @param {any} detail */
@@ -119,9 +138,9 @@ export class Room extends EventTarget {
     return this.card.conditions.find((/** @type {any} */ s) => s.name === name);
   }
 
-  /** @param {any} edit */
-  commit(edit) {
-    if (!this.live) return;
+  /** @param {any} edit @param {Live | null} [live] the session it is meant for, where it took a while to be ready */
+  commit(edit, live = this.live) {
+    if (!this.live || live !== this.live) return;
     if (!this.seedLocked && !touchesSeed(edit)) edit = { op: "several", edits: [edit, { op: "seed", value: anySeed() }] };
     const seq = this.live.commit(edit);
     this.pending.push({ seq, edit });

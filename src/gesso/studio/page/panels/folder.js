@@ -12,7 +12,7 @@ const natural = new Intl.Collator(undefined, { numeric: true }).compare;
 /** @param {HTMLElement} place @param {{open: (id: string) => void, show: () => void}} jobs */
 export function folder(place, jobs) {
   const pick = (/** @type {boolean} */ whole) => {
-    const input = h("input", { type: "file", multiple: true, accept: "image/*", hidden: true, webkitdirectory: whole, on: { change: () => take([...input.files]) } });
+    const input = h("input", { type: "file", multiple: true, accept: "image/*", hidden: true, webkitdirectory: whole, on: { change: () => take([...input.files].filter(ownFile)) } });
     document.body.append(input);
     input.click();
     setTimeout(() => input.remove(), 60_000);
@@ -45,6 +45,9 @@ export function folder(place, jobs) {
   return { take };
 }
 
+/** A file of the folder itself: of what was chosen at once, those inside other folders are not meant, as where it is dropped. */
+const ownFile = (/** @type {File} */ file) => file.webkitRelativePath.split("/").length <= 2;
+
 const isPicture = (/** @type {File} */ file) => !file.name.startsWith(".") && (file.type.startsWith("image/") || PICTURE.test(file.name));
 
 /** The files of a folder, not of folders inside it. @param {any} entry @returns {Promise<File[]>} */
@@ -63,7 +66,7 @@ async function filesIn(entry) {
 async function ask(files, jobs) {
   const lines = await api.recipes();
   const cards = (await Promise.all(lines.filter((/** @type {any} */ one) => one.ready !== false).map((/** @type {any} */ one) => api.recipe(one.name)))).filter((one) => one.conditions.some(takesPicture));
-  if (!cards.length) throw new Error("");
+  if (!cards.length) return notice(w("folder_no_recipe"), "wrong");
   const started = document.querySelector("[data-recipe][aria-checked=true]")?.getAttribute("data-recipe");
   let card = cards.find((one) => one.name === started) ?? cards[0];
   /** @type {Object<string, string>} */ let given = {};
@@ -130,13 +133,14 @@ async function ask(files, jobs) {
       fill(words, w("folder_sending", { done: String(through), total: String(files.length) }));
       if (error) troubles.append(h("li", {}, h("b", {}, file.name), " ", h("span", { class: "quiet" }, error.message)));
     });
-    if (stopped) return;
     const good = sent.filter(Boolean);
+    if (stopped) return forget(good);
     try {
       if (!good.length) return void fill(words, w("folder_none"));
       const conditions = Object.fromEntries(Object.entries(given).map(([name, id]) => [name, { upload: id }]));
-      const all = { recipe: card.name, files: good, title: folderName, client: crypto.randomUUID() };
+      const all = { recipe: card.name, files: good, title: folderName.slice(0, 200), client: crypto.randomUUID() };
       const job = await api.handIn(learns ? { kind: "train", minutes, ...all } : { kind: "batch", each, format, conditions, weights: weights || null, ...all });
+      forget(good);
       if (good.length < files.length) notice(w("folder_left", { num: String(files.length - good.length) }), "wrong");
       box.close();
       jobs.show();
@@ -164,6 +168,11 @@ async function sendAll(files, stopped, told) {
   };
   await Promise.all(Array.from({ length: AT_ONCE }, send));
   return sent;
+}
+
+/** Uploads that are wanted no more: a job has its own hold on them, and there is only so much room for the next. @param {{upload: string}[]} sent */
+async function forget(sent) {
+  for (const { upload } of sent) await api.dropUpload(upload).catch(() => undefined);
 }
 
 /** Again after a while, where the server says that it has too much to do. @param {() => Promise<any>} run */

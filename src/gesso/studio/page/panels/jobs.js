@@ -74,11 +74,12 @@ function openJob(id, changed) {
   const acts = h("div", { class: "row job-acts" });
   const drawn = h("div", { class: "job-curve", hidden: true });
   const failures = h("div", { class: "job-failures", hidden: true });
+  const unsigned = h("p", { class: "warn", hidden: true });
   const pictures = h("div", { class: "job-pictures" });
   const lines = h("pre", { class: "job-log", tabindex: 0 });
   const log = h("details", { class: "part" }, h("summary", {}, w("job_log")), lines);
   const title = h("span", {});
-  const box = dialog(() => title.textContent ?? "", [head, acts, failures, drawn, pictures, log], "wide job");
+  const box = dialog(() => title.textContent ?? "", [head, acts, unsigned, failures, drawn, pictures, log], "wide job");
   box.querySelector("h2")?.replaceChildren(title);
   let timer = 0;
   let after = 0;
@@ -133,13 +134,18 @@ function openJob(id, changed) {
     for (const one of samples) {
       if (shown.has(one.id)) continue;
       const image = h("img", { src: api.jobSample(id, one.id), alt: one.name, loading: "lazy" });
-      const cell = h(batch ? "a" : "span", { class: batch ? "job-picture" : "job-picture large", title: one.name, ...(batch ? { href: api.jobOutput(id, one.id), download: "" } : {}) }, image, h("small", {}, batch ? one.name : w("job_step", { num: one.name })));
+      const cell = h(batch ? "a" : "span", { class: batch ? "job-picture" : "job-picture large", title: one.name, "data-place": one.id, ...(batch ? { href: api.jobOutput(id, one.id), download: "" } : {}) }, image, h("small", {}, batch ? one.name : w("job_step", { num: one.name })));
       shown.set(one.id, cell);
-      if (batch) pictures.append(cell);
-      else pictures.prepend(cell);
+      // What failed before and was made later goes where it belongs.
+      const next = batch ? [...pictures.children].find((/** @type {any} */ other) => Number(other.dataset.place) > Number(one.id)) : pictures.firstChild;
+      pictures.insertBefore(cell, next ?? null);
     }
     if (!batch) return;
-    const bad = (await api.jobOutputs(id)).filter((/** @type {any} */ one) => one.state === "failed");
+    const outputs = await api.jobOutputs(id);
+    const bad = outputs.filter((/** @type {any} */ one) => one.state === "failed");
+    const bare = outputs.filter((/** @type {any} */ one) => one.unsigned);
+    unsigned.hidden = !bare.length;
+    if (bare.length) fill(unsigned, w("job_unsigned", { num: String(bare.length), why: bare[0].unsigned }));
     failures.hidden = !bad.length;
     fill(failures, h("h3", {}, w("job_failed", { num: String(bad.length) })), h("ul", {}, bad.map((/** @type {any} */ one) => h("li", {}, h("b", {}, one.name), " ", h("span", { class: "quiet" }, one.why)))));
   }

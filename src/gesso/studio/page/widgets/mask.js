@@ -10,6 +10,7 @@ const LARGE = 500_000; // pixels from which a mask is uploaded, not told over th
 /** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {any} slot */
 export function maskWidget(room, view, slot) {
   const { control } = slot;
+  const here = room.live; // the session these marks are for
   const channels = control.channels === 3 ? 3 : 1;
   const size = () => (control.size ? [control.size[1], control.size[0]] : view.page);
   const pieces = control.gestures?.includes("piece") && room.pieces?.output ? room.pieces : null;
@@ -163,14 +164,14 @@ export function maskWidget(room, view, slot) {
   async function keep(commit) {
     const ticket = ++latest;
     if (!known.includes(255)) {
-      if (commit && room.given.conditions[slot.name]) room.commit({ op: "drop", slot: slot.name });
+      if (commit && room.given.conditions[slot.name]) room.commit({ op: "drop", slot: slot.name }, here);
       return;
     }
     const value = await written().catch((error) => void notice(error.message, "wrong"));
     if (!value) return (read = "unread"), load();
     if (!commit && ticket !== latest) return;
     const edit = { op: "set", slot: slot.name, value };
-    if (commit) room.commit(edit);
+    if (commit) room.commit(edit, here);
     else room.preview(edit);
   }
 

@@ -19,9 +19,10 @@ export function askForFile(take, accept = "image/*") {
 
 /** Put a picture in a slot of the open session. @param {import("../room.js").Room} room @param {any} slot @param {Blob} file */
 export async function putPicture(room, slot, file) {
+  const here = room.live;
   try {
     const { id } = await api.upload(file);
-    room.commit({ op: "set", slot: slot.name, value: valueOf(slot, id) });
+    room.commit({ op: "set", slot: slot.name, value: valueOf(slot, id) }, here);
   } catch (error) {
     notice(String(/** @type {Error} */ (error).message), "wrong");
   }

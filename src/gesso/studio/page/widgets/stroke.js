@@ -8,6 +8,7 @@ const MOST_POINTS = 4000;
 /** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {any} slot */
 export function strokeWidget(room, view, slot) {
   const { control } = slot;
+  const here = room.live; // the session these marks are for
   const coloured = Boolean(control.colour);
   const gestures = control.gestures ?? ["stroke"];
   const clears = control.clears ?? [];
@@ -86,7 +87,7 @@ export function strokeWidget(room, view, slot) {
 
   function plain() {
     const about = { name: slot.name, icon: coloured ? "brush" : "pen", title: titleOf(slot), help: slot.help, coloured, fills, pressure: true, pieces: Boolean(pieces) && gestures.includes("piece") };
-    return drawn(about, (draft) => (pieces && clears.length ? settle(draft) : (tellOpen(draft), room.commit(merge([draft])))), true);
+    return drawn(about, (draft) => (pieces && clears.length ? settle(draft) : (tellOpen(draft), room.commit(merge([draft]), here))), true);
   }
 
   /** Marks of other slots that said something else of the same pieces give way. @param {any} draft */
@@ -94,7 +95,7 @@ export function strokeWidget(room, view, slot) {
     const node = room.head;
     const map = pieces?.now?.node === node ? pieces.now : await pieces?.need().catch(() => null);
     const ids = new Set(map ? draft.points.map((/** @type {number[]} */ p) => map.at(centre(p))) : []);
-    room.commit(together([...(map ? taken(map, ids, clears) : []), merge([draft])]));
+    room.commit(together([...(map ? taken(map, ids, clears) : []), merge([draft])]), here);
   }
 
   let told = false;
@@ -112,14 +113,14 @@ export function strokeWidget(room, view, slot) {
     const about = { name: `${slot.name}-${gesture}`, icon: gesture, title: w(`gesture_${gesture}`), help: w(`gesture_${gesture}_help`), radius: false, ring: () => 2.5 / view.camera.zoom };
     return drawn(about, (draft) => {
       const path = closing(gesture, draft.points.map(centre), room.ink, view);
-      if (path) room.commit(merge([{ ...draft, radius: 1, points: path.map(round) }]));
+      if (path) room.commit(merge([{ ...draft, radius: 1, points: path.map(round) }]), here);
     }, false);
   }
 
   function join() {
     const about = { name: slot.name, icon: "join", title: w("gesture_join"), help: w("gesture_join_help"), radius: false, ring: () => 2.5 / view.camera.zoom, pieces: Boolean(pieces), picks: true };
     return drawn(about, (draft) => {
-      if (draft.points.length > 1 || !pieces) room.commit(merge([{ ...draft, radius: 1 }]));
+      if (draft.points.length > 1 || !pieces) room.commit(merge([{ ...draft, radius: 1 }]), here);
       else pick(centre(draft.points[0]));
     }, false);
   }
@@ -152,14 +153,14 @@ export function strokeWidget(room, view, slot) {
       root.set(one, other);
       marks.push({ ...markOf(path.map(round)), radius: 1 });
     }
-    if (marks.length) room.commit(merge(marks));
+    if (marks.length) room.commit(merge(marks), here);
     return marks.length > 0 && new Set([...ids].map(find)).size === 1;
   }
 
   /** A mark in each of some pieces, one step. @param {Set<number>} ids @param {import("../pieces.js").PieceMap} map */
   function mark(ids, map) {
     const marks = [...ids].map((id) => ({ ...markOf([round(map.middle(id))]), radius: Math.min(room.radius, 4), fill: map.open(id) }));
-    room.commit(together([...taken(map, ids, [slot.name, ...clears]), merge(marks)]));
+    room.commit(together([...taken(map, ids, [slot.name, ...clears]), merge(marks)]), here);
   }
 
   /** Edits that take away marks that lie wholly in some pieces. @param {import("../pieces.js").PieceMap} map @param {Set<number | null>} ids @param {string[]} slots */

@@ -1,0 +1,82 @@
+"""Somebody leaves a drawing before all of it is kept, or opens two at once: nothing is lost, and nothing lands in another drawing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def nodes(visit: Any, id: str) -> int:
+    return int(visit.page.evaluate("id => fetch(`/api/sessions/${id}`).then(a => a.json()).then(told => told.nodes.length)", id))
+
+
+def opened(visit: Any) -> str:
+    return str(visit.page.evaluate("location.hash")).removeprefix("#")
+
+
+def test_strokes_that_still_wait_are_kept_when_somebody_goes_home(visit: Any) -> None:
+    page, held, told = visit.page, list[tuple[Any, bytes]](), {"holds": False}
+
+    def between(browser: Any) -> None:
+        server = browser.connect_to_server()
+
+        def answered(data: Any) -> None:
+            header = json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")]) if isinstance(data, bytes) else {}
+            if told["holds"] and header.get("type") == "node":
+                held.append((browser, data))
+            else:
+                browser.send(data)
+
+        server.on_message(answered)
+
+    page.route_web_socket("**/api/live*", between)
+    visit.begin()
+    id = opened(visit)
+    told["holds"] = True
+    for number in range(3):  # one is on its way, two wait for it
+        visit.stroke((0.4, 0.4 + 0.05 * number), (0.5, 0.4 + 0.05 * number))
+    page.wait_for_timeout(200)
+    page.click("[data-act=home]")
+    page.locator("[data-sample]").first.wait_for()
+    told["holds"] = False
+    for browser, data in held:
+        browser.send(data)
+    page.wait_for_function("id => fetch(`/api/sessions/${id}`).then(a => a.json()).then(told => told.nodes.length === 4)", arg=id)
+    page.evaluate("id => (location.hash = id)", id)
+    visit.painted()
+    visit.wait_nodes(4)
+    assert visit.num_nodes() == 4 and not visit.complaints
+
+
+def test_of_two_drawings_opened_at_once_the_later_stays(visit: Any) -> None:
+    page, ids = visit.page, []
+    for title in ("the slow one", "the quick one"):
+        visit.begin()
+        ids.append(opened(visit))
+        page.fill("input.title", title)
+        page.keyboard.press("Tab")
+        page.click("[data-act=home]")
+        page.locator("[data-sample]").first.wait_for()
+    slow, quick = ids
+    held: list[Any] = []
+    page.route(f"**/api/sessions/{slow}", lambda route: held.append(route))
+    page.evaluate("id => (location.hash = id)", slow)
+    page.wait_for_timeout(100)
+    page.evaluate("id => (location.hash = id)", quick)
+    visit.painted()
+    assert held
+    for route in held:
+        route.continue_()
+    page.unroute(f"**/api/sessions/{slow}")
+    page.wait_for_timeout(400)
+    assert page.input_value("input.title") == "the quick one" and opened(visit) == quick
+    before = nodes(visit, slow)
+    visit.stroke((0.4, 0.4), (0.5, 0.4))
+    visit.wait_nodes(2)
+    assert nodes(visit, slow) == before and nodes(visit, quick) == 2
+
+
+def test_an_address_that_somebody_mistyped_leads_home(visit: Any) -> None:
+    visit.page.evaluate("location.hash = '%E0%A4%A'")
+    visit.page.locator("[data-sample]").first.wait_for()
+    assert not [one for one in visit.complaints if "404" not in one]
