@@ -15,6 +15,7 @@ import pytest
 
 SLOW = 1000 * float(os.environ.get("GESSO_PATIENCE", "20"))  # milliseconds; a busy machine needs more
 HERE = Path(__file__).parent
+RECIPES = [HERE / "toy_recipe.py", HERE / "flats_recipe.py", HERE.parents[1] / "examples" / "my_recipe.py"]
 CHROMIUM = os.environ.get("GESSO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -38,7 +39,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from gesso.serving.run import bind, configuration
     from gesso.studio import create_app
 
-    settings = Settings(home=tmp_path_factory.mktemp("home"), port=18765, recipes=[HERE / "toy_recipe.py", HERE / "flats_recipe.py"])
+    settings = Settings(home=tmp_path_factory.mktemp("home"), port=18765, recipes=RECIPES)
     listener = bind(settings)
     settings = replace(settings, port=listener.getsockname()[1])
     made = create_app(settings)

@@ -59,3 +59,23 @@ def test_a_folder_is_made_shown_and_taken_away(visit: Any, app: Any, files: list
     page.click(".language")
     assert page.locator("[data-job] .job-state").inner_text() == "완료"
     assert [one for one in visit.complaints if "400" not in one] == [] and visit.hosts == {"127.0.0.1"}
+
+
+def test_one_draws_with_what_one_trained(visit: Any) -> None:
+    page = visit.page
+    page.click("[data-recipe=moon]")
+    assert page.locator("[data-recipe=moon] .warn").count() == 1 and page.locator("[data-field=weights]").count() == 0
+    ask = {"kind": "train", "recipe": "moon", "steps": 5, "title": "Autumn moon"}
+    job = page.evaluate("(ask) => import('/api.js').then((api) => api.handIn(ask))", ask)["id"]
+    look = "(id) => import('/api.js').then((api) => api.job(id)).then((one) => one.state)"
+    while (state := page.evaluate(look, job)) in ("queued", "running"):
+        page.wait_for_timeout(200)
+    assert state == "done"
+    page.reload()
+    page.click("[data-recipe=moon]")
+    assert page.locator("[data-recipe=moon] .warn").count() == 0
+    assert page.locator("[data-field=weights] option").all_inner_texts() == ["Autumn moon"], "none came with the recipe"
+    page.click("[data-act=begin]")
+    page.locator("#bar .learned", has_text="Autumn moon").wait_for()
+    page.evaluate(f"() => import('/api.js').then((api) => api.dropJob('{job}'))")
+    assert visit.complaints == []

@@ -16,6 +16,7 @@ from gesso.serving.settings import Settings
 
 if TYPE_CHECKING:
     from gesso.recipes.recipe import Recipe
+    from gesso.serving.jobs.desk import Trained
     from gesso.verbs.assemble import Assembled
 
 log = logging.getLogger("gesso.serving")
@@ -27,7 +28,7 @@ class Catalogue:
     def __init__(self, settings: Settings) -> None:
         self._settings, self._lock = settings, threading.Lock()
         self._recipes: dict[str, Recipe] | None = None
-        self._loaded: OrderedDict[tuple[str, str], Assembled] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, str, str], Assembled] = OrderedDict()
         if settings.recipes is not None:  # what was asked for by name must be there
             self._recipes = {one.name: one for one in map(recipes.find, settings.recipes)}
 
@@ -53,15 +54,17 @@ class Catalogue:
     def card(self, name: str) -> Card:
         return self.recipe(name).card
 
-    def assembled(self, name: str, preset: str = "") -> Assembled:
-        """The recipe's networks with their weights; the few used last are kept."""
+    def assembled(self, name: str, preset: str = "", own: Trained | None = None) -> Assembled:
+        """The recipe's networks with their weights, or with those of a training, `own`; the few used last are kept."""
         from gesso.verbs.assemble import assemble
 
         recipe = self.recipe(name)
-        key = (name, preset)
+        learned = own.sha256 if own else ""
+        key = (name, preset, learned)
         if key not in self._loaded:
-            made = assemble(recipe, preset=preset or None, weights=self._settings.weights.get(name))
-            key = (name, made.preset_name) if (name, made.preset_name) in self._loaded else key
+            made = assemble(recipe, preset=preset or None, weights=own.path if own else self._settings.weights.get(name))
+            known = (name, made.preset_name, learned)
+            key = known if known in self._loaded else key
             self._loaded.setdefault(key, made)
         self._loaded.move_to_end(key)
         while len(self._loaded) > self._settings.limits.loaded:
@@ -122,5 +125,6 @@ def complete(assembled: Assembled, request: Any) -> Any:
     """The request with the weights' hashes and the preset that will make it; GessoError where it asks for other weights."""
     wrong = [name for name, hashed in request.weights.items() if assembled.hashes.get(name) != hashed]
     if wrong:
-        raise GessoError("asks for other weights than are loaded here", where=f"weights.{wrong[0]}", fix="leave the weights out")
+        fix = "leave the weights out, or name those of a training of yours that is still there"
+        raise GessoError("asks for other weights than are here", where=f"weights.{wrong[0]}", fix=fix)
     return request.model_copy(update={"weights": dict(assembled.hashes), "preset": assembled.preset_name})

@@ -123,7 +123,7 @@ async def answer(http: Http, room: Room, queue: Callable[[Hashable, Work], Ticke
     data = []
     for number in range(asked.n):
         request = await room.think(room.given.request, owner, {**wish, "seed": asked.seed + number})
-        result = await made(http, room, queue(("http", owner), room.work(request, ("http", owner))))
+        result = await made(http, room, queue(("http", owner), room.work(owner, request, ("http", owner))))
         file = await room.think(handed, room.marker, result, result.shown)
         said = {} if file.unsigned is None else {"unsigned": file.unsigned}
         if asked.response_format == "b64_json":

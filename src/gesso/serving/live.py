@@ -334,7 +334,7 @@ class Line:
                     self.drafted = wanted
                     raise Stopped
 
-        result = self.room.work(wanted.request, ("session", self.session), on_output, on_draft)(stale)
+        result = self.room.work(self.owner, wanted.request, ("session", self.session), on_output, on_draft)(stale)
         ms = spent()
         return wanted, look, pictures_of(result, look.outputs), ms
 

@@ -44,9 +44,10 @@ def register(routes: Routes, room: Room) -> None:
     def recipes() -> Any:
         return {"recipes": [room.catalogue.line(name) for name in room.catalogue.recipes()]}
 
-    @routes.http("GET", "/api/recipes/{name}", who=TOKEN, tags=["recipes"], summary="A recipe's card: conditions, controls, settings")
-    def recipe(name: str) -> Any:
-        return room.catalogue.told(name)
+    @routes.http("GET", "/api/recipes/{name}", who=TOKEN, tags=["recipes"], summary="A recipe's card, and what you trained of it")
+    def recipe(name: str, http: Http) -> Any:
+        told = room.catalogue.told(name)
+        return told | {"trained": [one.to_json() for one in room.jobs.trained(identity_of(http).owner, name)]}
 
     @routes.http(
         "POST",
@@ -99,7 +100,7 @@ def register(routes: Routes, room: Room) -> None:
             if format is not None and name is None:
                 what = f"{card.name} makes no {'picture' if format == 'png' else 'layers'}"
                 raise GessoError(what, where="Accept", fix="application/json")
-            result = await made(http, room, queue(("http", owner), room.work(request, ("http", owner))))
+            result = await made(http, room, queue(("http", owner), room.work(owner, request, ("http", owner))))
             if format is not None and name is not None:
                 file = await room.think(handed, room.marker, result, name, format)
                 return file_answer(room, owner, file, download(f"gesso.{format}"))

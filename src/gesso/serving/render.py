@@ -19,6 +19,7 @@ from gesso.serving.settings import Limits
 if TYPE_CHECKING:
     from gesso.families.family import Output
     from gesso.request import Request
+    from gesso.serving.jobs.desk import Trained
     from gesso.verbs.again import Again
     from gesso.verbs.result import Result
 
@@ -111,11 +112,15 @@ class Renderer:
         stopped: Callable[[], bool],
         on_output: Callable[[Output], None] | None = None,
         on_draft: Callable[[Result], None] | None = None,
+        own: Trained | None = None,
     ) -> Result:
-        """What the request asks for; only inside a piece of work. `memory` names the drawing whose unchanging parts are kept."""
+        """What the request asks for; only inside a piece of work. `memory` names the drawing whose unchanging parts are kept.
+
+        `own` is a training whose weights stand in for the server's.
+        """
         from gesso.verbs.again import Again
 
-        assembled = self._catalogue.assembled(request.recipe, request.preset)
+        assembled = self._catalogue.assembled(request.recipe, request.preset, own)
         request = complete(assembled, request)
         key = (memory, request.recipe, assembled.preset_name)
         again = self._memories.get(key)

@@ -58,13 +58,19 @@ class Room:
 
     def work(
         self,
+        owner: str,
         request: Request,
         memory: Hashable,
         on_output: Callable[[Any], None] | None = None,
         on_draft: Callable[[Any], None] | None = None,
     ) -> Callable[[Callable[[], bool]], Any]:
-        """A piece of work for the renderer."""
-        return lambda stopped: self.renderer.make(request, memory, within(RENDER_SECONDS, stopped), on_output, on_draft)
+        """A piece of work for the renderer, with the server's weights or with those of a training of the owner's."""
+
+        def make(stopped: Callable[[], bool]) -> Any:
+            own = self.jobs.weights_meant(owner, request.recipe, request.weights)
+            return self.renderer.make(request, memory, within(RENDER_SECONDS, stopped), on_output, on_draft, own)
+
+        return make
 
     def close(self) -> None:
         self.jobs.close()

@@ -31,10 +31,11 @@ class _Body(BaseModel):
 
 
 class Begin(_Body):
-    """A new session of a recipe; `edits` are its root."""
+    """A new session of a recipe; `edits` are its root. `weights` {recipe: sha256} of a training of yours stand in for the server's."""
 
     recipe: str
     title: str = TITLE
+    weights: dict[str, str] = Field(default_factory=dict, max_length=1)
     edits: list[dict[str, Any]] = Field(default_factory=list, max_length=1000)
 
 
@@ -82,8 +83,10 @@ def _whole_sessions(routes: Routes, room: Room) -> None:
 
         def create() -> Any:
             card = room.catalogue.card(body.recipe)
+            if body.weights and room.jobs.weights_meant(owner, card.name, body.weights) is None:
+                raise GessoError("are of no training of yours", where="weights", fix=f"see trained of GET /api/recipes/{card.name}")
             edits = [room.given.edit(owner, card, one) for one in body.edits]
-            return told(room, owner, store.create(owner, card.name, body.title, edits).id)
+            return told(room, owner, store.create(owner, card.name, body.title, edits, weights=body.weights).id)
 
         answer = await asyncio.to_thread(create)
         return JSONResponse(answer, 201, {"Location": f"/api/sessions/{answer['session']['id']}"})
@@ -204,7 +207,7 @@ def _nodes(routes: Routes, room: Room) -> None:
         with room.renderer.place(owner) as queue:
             request = await room.think(store.request, owner, id, node)
             medium_of(room.catalogue.card(request.recipe), output)
-            result = await made(http, room, queue(("http", owner), room.work(request, ("session", id))))
+            result = await made(http, room, queue(("http", owner), room.work(owner, request, ("session", id))))
 
             def leave() -> Any:
                 branch = None if clean else Branch.of(id, store.branch(owner, id, node))
@@ -236,7 +239,7 @@ def _thumbs(routes: Routes, room: Room) -> None:
             request = await asyncio.to_thread(store.request, owner, id, node)
             name = first_picture(room.catalogue.card(request.recipe))
             if name is not None:
-                work = room.work(request, ("thumbs", owner))
+                work = room.work(owner, request, ("thumbs", owner))
                 result = await made(http, room, room.renderer.submit(owner, ("thumbs", owner), work))
                 png = await asyncio.to_thread(lambda: thumbs.put(owner, id, node, pixels_of(result, name)))
         if png is None:

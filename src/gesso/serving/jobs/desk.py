@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +20,7 @@ from gesso.serving.catalogue import Catalogue
 from gesso.serving.given import Given
 from gesso.serving.jobs.ask import Batch, Fit, Measure, Train, checked, clean_name, unknown
 from gesso.serving.jobs.space import FIX, taken
-from gesso.serving.jobs.store import DONE, RETRY, Job, JobStore, new_id
+from gesso.serving.jobs.store import DONE, QUEUED, RETRY, RUNNING, Job, JobStore, new_id
 from gesso.serving.jobs.watch import Watch
 from gesso.serving.jobs.work import Plan
 from gesso.serving.keep import Keep
@@ -50,6 +50,19 @@ class Found(NamedTuple):
         return TYPES[self.name.rpartition(".")[2]]
 
 
+class Trained(NamedTuple):
+    """What a training of somebody's own learned."""
+
+    id: str
+    title: str
+    ended: float | None
+    sha256: str
+    path: Path
+
+    def to_json(self) -> dict[str, Any]:
+        return {"id": self.id, "title": self.title, "ended": self.ended, "sha256": self.sha256}
+
+
 class Desk:
     """Thread-safe; everything asks for the owner. Most of it may block: call it from a thread."""
 
@@ -60,6 +73,7 @@ class Desk:
         weights = {name: str(path) for name, path in settings.weights.items()}
         self.plan = Plan(str(settings.home), recipes, weights, settings.job_threads, settings.sign, settings.limits.job_bytes)
         self.watch = _watch(settings, self.store, self.plan)
+        self._hashes: dict[tuple[str, int, int], str] = {}
 
     def open(self) -> None:
         """Go on with what an earlier server left, and take away what it had not finished taking in."""
@@ -141,6 +155,27 @@ class Desk:
         held = self.plan.folder(id) / "out" / "weights.safetensors"
         if job.kind != "train" or self.store.about(id)["recipe"] != recipe or not held.is_file():
             raise GessoError("is no training of this recipe that has made weights", where="weights", fix="the id of one that has")
+
+    def trained(self, owner: str, recipe: str) -> list[Trained]:
+        """What the owner's trainings of a recipe learned, the latest first; not of those that are still at it."""
+        return [
+            Trained(job.id, job.title, job.ended, self._hash_of(path), path)
+            for job in self.store.list(owner)
+            if job.kind == "train" and job.state not in (QUEUED, RUNNING) and self.store.about(job.id)["recipe"] == recipe
+            if (path := self.plan.folder(job.id) / "out" / "weights.safetensors").is_file()
+        ]
+
+    def weights_meant(self, owner: str, recipe: str, weights: Mapping[str, str]) -> Trained | None:
+        """The training of the owner's that a request's `weights` name; None where the server's own are meant."""
+        wanted = weights.get(recipe)
+        return next((one for one in self.trained(owner, recipe) if one.sha256 == wanted), None) if wanted else None
+
+    def _hash_of(self, path: Path) -> str:
+        about = path.stat()
+        key = str(path), about.st_mtime_ns, about.st_size
+        if key not in self._hashes:
+            self._hashes[key] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return self._hashes[key]
 
     def drop(self, owner: str, id: str) -> None:
         self.store.drop(owner, id)

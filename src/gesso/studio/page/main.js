@@ -25,7 +25,7 @@ import { Room } from "./room.js";
 import { sight } from "./sight.js";
 import { View } from "./view.js";
 import { takesPicture } from "./widgets/registry.js";
-import { keepSaying, lang, speak, t, titleOf, w } from "./words.js";
+import { ago, keepSaying, lang, speak, t, titleOf, w } from "./words.js";
 
 const at = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 
@@ -51,6 +51,7 @@ stripMap(room, view, at("stage"));
 // The bar above
 const title = h("input", { class: "title", "aria-label": w("session_title"), maxlength: 120, on: { change: () => rename() } });
 const saved = h("span", { class: "quiet saved", role: "status" });
+const learned = h("span", { class: "quiet learned" });
 const undo = iconButton("undo", w("undo"), () => room.undo(), { "data-act": "undo" });
 const redo = iconButton("redo", w("redo"), () => room.redo(), { "data-act": "redo" });
 const before = iconButton("eye", w("before"), () => undefined, { "data-act": "before", "aria-pressed": "false" }, h("span", { class: "wide-only" }, w("before_short")));
@@ -59,7 +60,7 @@ const proposals = iconButton("grid", w("proposals_help"), () => openChoices(room
 const marks = iconButton("marks", w("marks"), () => showMarks(), { "data-act": "marks", "aria-pressed": "true" });
 const languages = () => h("button", { type: "button", class: "language soft", label: w("language"), on: { click: () => speak(lang() === "ko" ? "en" : "ko") } }, () => (lang() === "ko" ? "EN" : "한국어"));
 const help = iconButton("help", w("help"), () => keyTable(room), { "data-act": "help" });
-fill(at("bar"), h("h1", { class: "unseen" }, "Gesso"), iconButton("home", w("home"), () => (location.hash = ""), { "data-act": "home" }), title, saved, h("span", { class: "gap" }), undo, redo, before, wiper.button, marks, proposals, h("span", { class: "gap" }), help, languages(), menu);
+fill(at("bar"), h("h1", { class: "unseen" }, "Gesso"), iconButton("home", w("home"), () => (location.hash = ""), { "data-act": "home" }), title, saved, learned, h("span", { class: "gap" }), undo, redo, before, wiper.button, marks, proposals, h("span", { class: "gap" }), help, languages(), menu);
 
 // The foot below
 const zoom = h("output", { class: "zoom" });
@@ -132,6 +133,8 @@ room.when("opened", () => {
   showTab("controls");
   toolRail.build(given.build());
   title.value = room.session.title ?? "";
+  const mine = room.card.trained?.find((/** @type {any} */ one) => one.sha256 === room.session.weights?.[room.card.name]);
+  fill(learned, mine ? [w("folder_weights"), ": ", mine.title || (() => ago(mine.ended))] : null);
   document.title = `${room.session.title || t(w("untitled"))} · Gesso`;
   proposals.hidden = !chooserOf(room.card);
   before.hidden = wiper.button.hidden = !room.card.conditions.some(takesPicture);

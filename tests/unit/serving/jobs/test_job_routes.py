@@ -139,6 +139,29 @@ def test_a_training_has_a_curve_samples_and_weights_to_draw_with(ann: TestClient
         assert refused.status_code in (400, 404), refused.text
 
 
+def test_one_draws_with_what_one_trained_and_nobody_else_does(ann: TestClient, bob: TestClient, work: Callable[[], str]):
+    job = hand_in(ann, kind="train", recipe="moon", steps=20, seed=2, title="Mine")
+    assert ann.get("/api/recipes/moon").json()["trained"] == [], "it has not begun"
+    assert work() == "done"
+    mine = ann.get("/api/recipes/moon").json()["trained"]
+    assert [(one["id"], one["title"]) for one in mine] == [(job["id"], "Mine")] and bob.get("/api/recipes/moon").json()["trained"] == []
+    weights = {"moon": mine[0]["sha256"]}
+    phase = {"op": "set", "slot": "phase", "value": {"value": 0.3}}
+    begun = ann.post("/api/sessions", json={"recipe": "moon", "weights": weights, "edits": [phase]})
+    assert begun.status_code == 201 and begun.json()["session"]["weights"] == weights
+    session = begun.json()["session"]
+    picture = ann.get(f"/api/sessions/{session['id']}/nodes/{session['head']}/image", params={"clean": True})
+    wish = {"recipe": "moon", "weights": weights, "conditions": {"phase": {"value": 0.3}}}
+    made = ann.post("/api/generate", json=wish, headers={"Accept": "image/png"})
+    assert (picture.status_code, made.status_code) == (200, 200), picture.text + made.text
+    assert np.array_equal(*(np.asarray(Image.open(io.BytesIO(one.content))) for one in (picture, made)))
+    assert ann.post("/api/generate", json=wish).json()["record"]["request"]["weights"] == weights
+    for refused in (bob.post("/api/generate", json=wish), bob.post("/api/sessions", json={"recipe": "moon", "weights": weights})):
+        assert refused.status_code == 400 and "weights" in refused.text
+    assert ann.delete(f"/api/jobs/{job['id']}").status_code == 204
+    assert ann.post("/api/generate", json=wish).status_code == 400, "it is gone"
+
+
 def test_a_fit_and_a_measure(ann: TestClient, picture: Callable[..., bytes], work: Callable[[], str]):
     photo = {"upload": ann.post("/api/uploads", content=picture(12, 10)).json()["id"]}
     fit = hand_in(ann, kind="fit", recipe="toy", conditions={"photo": photo}, settings={"num_steps": 6}, seed=3)

@@ -3,7 +3,7 @@ import * as api from "../api.js";
 import { fill, h, icon, notice } from "../dom.js";
 import { askForFile, valueOf } from "../widgets/picture.js";
 import { takesPicture } from "../widgets/registry.js";
-import { t, titleOf, w } from "../words.js";
+import { ago, t, titleOf, w } from "../words.js";
 import { recentList } from "./recent.js";
 
 /** @param {HTMLElement} place @param {(id: string, node?: string) => void} open */
@@ -13,6 +13,7 @@ export function start(place, open) {
   /** @type {any} */ let card = null;
   /** @type {Object<string, {id: string, at: string, title: any}>} */ let given = {};
   let busy = false;
+  let learned = ""; // the hash of what a training of one's own made of the chosen recipe
 
   const choices = h("div", { class: "recipes", role: "radiogroup", "aria-label": w("recipes") });
   const ground = h("div", { class: "ground" });
@@ -35,11 +36,19 @@ export function start(place, open) {
         // First what a drawing can be begun with at once.
         cards.sort((a, b) => rank(a) - rank(b));
         choose(cards[0]);
-      }
+      } else await lookAtTrainings();
       await recent.show();
     } catch (error) {
       notice(String(/** @type {Error} */ (error).message), "wrong");
     }
+  }
+
+  /** What was trained since the page was last seen can be drawn with. */
+  async function lookAtTrainings() {
+    const told = await Promise.all(cards.map((one) => (one.learns_pictures || one.trained?.length ? api.recipe(one.name) : one)));
+    const news = told.some((one, n) => JSON.stringify(one.trained) !== JSON.stringify(cards[n].trained));
+    cards.forEach((one, n) => (one.trained = told[n].trained));
+    if (news && !Object.keys(given).length) choose(card);
   }
 
   const rank = (/** @type {any} */ one) => (one.conditions.some((/** @type {any} */ s) => s.control?.tool === "page") ? 0 : needed(one).length ? 2 : 1);
@@ -49,20 +58,32 @@ export function start(place, open) {
   function choose(one) {
     card = one;
     given = {};
+    learned = one.missing?.length ? (one.trained?.[0]?.sha256 ?? "") : "";
     fill(
       choices,
       cards.map((each) =>
         h("button", { type: "button", role: "radio", class: "recipe", "aria-checked": String(each === card), "data-recipe": each.name, on: { click: () => choose(each) } },
-          h("b", {}, each.title), h("span", {}, each.summary), each.missing?.length ? h("small", { class: "warn" }, w("not_ready", { names: each.missing.join(", ") })) : null)),
+          h("b", {}, each.title), h("span", {}, each.summary), each.missing?.length && !each.trained?.length ? h("small", { class: "warn" }, w("not_ready", { names: each.missing.join(", ") })) : null)),
     );
     fill(ground, groundOf());
   }
 
   function groundOf() {
-    if (!card) return [];
+    return card ? [weightsOf(card), ...groundFor()] : [];
+  }
+
+  /** With which weights: asked only where there are some of one's own. @param {any} one */
+  function weightsOf(one) {
+    if (!one.trained?.length) return null;
+    const options = [...(one.missing?.length ? [] : [["", w("folder_shipped")]]), ...one.trained.map((/** @type {any} */ mine) => [mine.sha256, mine.title || (() => `${t(w("job_kind_train"))} · ${ago(mine.ended)}`)])];
+    const chosen = h("select", { "data-field": "weights", on: { change: () => (learned = chosen.value) } }, options.map(([key, words]) => h("option", { value: key, props: { selected: key === learned } }, words)));
+    return h("label", { class: "field start-weights" }, h("span", {}, w("folder_weights")), chosen);
+  }
+
+  function groundFor() {
     const slots = needed(card).filter(takesPicture);
     if (!slots.length) {
-      return h("div", { class: "begin-plain" }, h("p", { class: "quiet" }, w("begin_without")), h("button", { type: "button", class: "primary big", "data-act": "begin", on: { click: () => begin(t(card.title), []) } }, w("begin")));
+      return [h("div", { class: "begin-plain" }, h("p", { class: "quiet" }, w("begin_without")), h("button", { type: "button", class: "primary big", "data-act": "begin", on: { click: () => begin(t(card.title), []) } }, w("begin")))];
     }
     return [...slots.map((/** @type {any} */ slot) => slotGround(slot, slots.length > 1)), slots.length > 1 && h("button", { type: "button", class: "primary big", disabled: slots.some((/** @type {any} */ s) => !given[s.name]), "data-act": "begin", on: { click: beginGiven } }, w("begin"))];
   }
@@ -121,7 +142,7 @@ export function start(place, open) {
   /** @param {string} title @param {any[]} edits */
   async function begin(title, edits) {
     try {
-      const session = await api.begin({ recipe: card.name, title, edits });
+      const session = await api.begin({ recipe: card.name, title, edits, ...(learned ? { weights: { [card.name]: learned } } : {}) });
       open(session.id);
     } catch (error) {
       notice(String(/** @type {Error} */ (error).message), "wrong");
