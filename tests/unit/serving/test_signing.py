@@ -185,6 +185,6 @@ def test_without_the_extra_outputs_are_as_before_and_it_is_said(make_app, client
 def test_jobs_can_mark_what_they_write(signing, ann, picture):
     room = signing.state.room
     request = room.given.request("ann", given(ann, picture))
-    result = room.renderer.submit("ann", ("job", "ann"), room.work(request, ("job", "ann"))).future.result()
+    result = room.renderer.submit("ann", ("job", "ann"), room.work("ann", request, ("job", "ann"))).future.result()
     file = handed(room.marker, result, "image")
     assert file.unsigned is None and seen(signing, file.data).own
