@@ -15,6 +15,8 @@ from gesso.errors import GessoError
 from gesso.media.budget import DEFAULT, in_megabytes
 
 LONGEST_NAME = 400
+FULL = {errno.ENOSPC, errno.EDQUOT}
+SQLITE_FULL = 13
 NO_FSYNC_OF_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}
 
 REASONS = {
@@ -32,6 +34,15 @@ REASONS = {
     errno.EIO: ("the disk reports an error", "check the disk, or choose another"),
     errno.EMFILE: ("too many files are open", "close some programs, or raise the limit (ulimit -n)"),
 }
+
+
+class DiskFull(GessoError):
+    """There is no room on the disk; nothing was written, and the same can be tried again once there is."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error of the system or of SQLite says that the disk has no room."""
+    return getattr(error, "errno", None) in FULL or getattr(error, "sqlite_errorcode", None) == SQLITE_FULL
 
 
 def shown(name: object) -> str:
@@ -181,7 +192,7 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 def _refuse(error: OSError, name: str, doing: str = "") -> NoReturn:
     what, fix = REASONS.get(error.errno or 0, ((error.strerror or "the system refused").lower(), None))
-    raise GessoError(f"{doing}{what}", where=name, fix=fix) from error
+    raise (DiskFull if is_full(error) else GessoError)(f"{doing}{what}", where=name, fix=fix) from error
 
 
 def _refuse_constant(constant: str) -> NoReturn:

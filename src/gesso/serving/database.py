@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gesso.errors import GessoError
+from gesso.media.file import DiskFull, is_full
 from gesso.serving.refusal import Busy
 
 TABLES = """
@@ -45,7 +46,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing; Busy where the disk does not take it."""
+        """All of it or nothing; DiskFull or Busy where the disk does not take it."""
         with self._lock, _named_errors():
             self._rows.execute("begin immediate")
             try:
@@ -67,4 +68,6 @@ def _named_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise Busy(f"the server cannot keep it now: {error}", where="disk", fix="make room on its disk", retry_after=30) from error
+        if is_full(error):
+            raise DiskFull("the server cannot keep it: its disk is full", where="disk", fix="free some space there") from error
+        raise Busy(f"the server cannot keep it now: {error}", where="disk", fix="check its disk", retry_after=30) from error

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from gesso.errors import GessoError
-from gesso.media.file import parse_json
 from gesso.media.png import quick
+from gesso.serving.text import parse
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 
@@ -26,7 +26,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], bytes]:
     length = struct.unpack_from("<I", data)[0] if len(data) >= 4 else 2**32
     if length > len(data) - 4:
         raise GessoError("is cut short", where="message", fix="u32 little-endian n, n bytes of JSON, payload")
-    header = parse_json(data[4 : 4 + length], where="message")
+    header = parse(data[4 : 4 + length], where="message")
     if not isinstance(header, dict):
         raise GessoError(f"its header is a JSON object, not {type(header).__name__}", where="message")
     return header, data[4 + length :]

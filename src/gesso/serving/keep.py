@@ -56,9 +56,13 @@ class Keep:
         path = self._path(item)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, data)
-        with self._database.writing() as rows:
-            values = (item.id, owner, kind, medium, suffix, width, height, len(data), time.time())
-            rows.execute("insert into kept values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        values = (item.id, owner, kind, medium, suffix, width, height, len(data), time.time())
+        try:
+            with self._database.writing() as rows:
+                rows.execute("insert into kept values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        except BaseException:  # a file that no row names would lie there for ever
+            path.unlink(missing_ok=True)
+            raise
         return item
 
     def find(self, owner: str, kind: Kind, id: str) -> Item:
@@ -115,9 +119,9 @@ class Keep:
             )
 
     def _remove(self, item: Item) -> None:
+        self._path(item).unlink(missing_ok=True)  # first: on a full disk it makes the room that the row's deletion takes
         with self._database.writing() as rows:
             rows.execute("delete from kept where id = ?", (item.id,))
-        self._path(item).unlink(missing_ok=True)
 
     def _path(self, item: Item) -> Path:
         return self._folder / item.id[:2] / f"{item.id}.{item.suffix}"

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from gesso.errors import GessoError
-from gesso.media.file import shown
+from gesso.media.file import DiskFull, is_full, shown
 
 log = logging.getLogger("gesso.serving")
 LONGEST = 600
@@ -80,6 +80,8 @@ def status_of(error: GessoError) -> int:
     """The HTTP status of any GessoError; those of lower layers that mean an unknown id have `NotFound` for a name."""
     if isinstance(error, Refused):
         return error.status
+    if isinstance(error, DiskFull):
+        return 507
     return 404 if any(kind.__name__ == "NotFound" for kind in type(error).__mro__) else 400
 
 
@@ -120,6 +122,8 @@ def bug(error: BaseException) -> GessoError:
     """What a stranger is told of a bug: nothing but a number, under which this server's log says all."""
     if isinstance(error, MemoryError) or "not enough memory" in str(error):
         return Refused("there is not enough memory for this", fix="give a smaller input")
+    if is_full(error):
+        return DiskFull("the disk that the server keeps things on is full", fix="free some space there, and try again")
     number = secrets.token_hex(4)
     log.error("bug %s", number, exc_info=error)
     return Bug(f"something went wrong in the server (its log says more under {number})")

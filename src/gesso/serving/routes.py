@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from gesso.card import readable
 from gesso.errors import GessoError
-from gesso.media.file import parse_json
 from gesso.serving.guard import Policies, Policy
 from gesso.serving.refusal import Refused
+from gesso.serving.text import parse
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Read = TypeVar("Read", bound=BaseModel)
@@ -62,7 +62,7 @@ async def read_json(request: Request, model: type[Read]) -> Read:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Unreadable("this reads JSON", where="Content-Type", fix="application/json")
-    return as_model(parse_json(await body_of(request), where="body"), model)
+    return as_model(parse(await body_of(request), where="body"), model)
 
 
 def as_model(value: Any, model: type[Read]) -> Read:

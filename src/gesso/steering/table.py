@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gesso.errors import GessoError
-from gesso.media.file import shown
+from gesso.media.file import DiskFull, is_full, shown
 
 VERSION = 1
 PATIENCE = 15.0  # seconds to wait for another process that writes
@@ -119,5 +119,7 @@ class Table:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            if is_full(error):
+                raise DiskFull("sessions cannot be kept: the disk is full", where=self.name, fix="free some space") from error
             reason = getattr(error, "strerror", None) or str(error)
             raise GessoError(f"sessions cannot be kept here: {reason}", where=self.name, fix="check the disk and the file") from error

@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed")
 
+from gesso.media.file import DiskFull
 from gesso.serving.database import Database
-from gesso.serving.refusal import Busy
+from gesso.serving.refusal import status_of
 
 LATE = """
 create table a (id text primary key);
@@ -32,9 +33,9 @@ def test_a_full_disk_is_said_and_passes(tmp_path: Path):
     database = Database(tmp_path / "x.sqlite", LATE)
     pages = database.read("pragma page_count")[0][0]
     database.read(f"pragma max_page_count = {pages}")
-    with pytest.raises(Busy, match="full") as refused, database.writing() as rows:
+    with pytest.raises(DiskFull, match="full") as refused, database.writing() as rows:
         rows.execute("insert into a values (?)", ("x" * 100_000,))
-    assert refused.value.status == 503 and refused.value.retry_after
+    assert status_of(refused.value) == 507
     database.read(f"pragma max_page_count = {pages + 1000}")
     with database.writing() as rows:
         rows.execute("insert into a values (?)", ("x" * 100_000,))
