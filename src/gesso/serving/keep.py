@@ -55,7 +55,11 @@ class Keep:
         item = Item(secrets.token_urlsafe(16), medium, suffix, width, height, len(data))
         path = self._path(item)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, data)
+        try:
+            write_atomic(path, data)
+        except GessoError as error:
+            error.where = kind
+            raise
         values = (item.id, owner, kind, medium, suffix, width, height, len(data), time.time())
         try:
             with self._database.writing() as rows:
@@ -86,7 +90,10 @@ class Keep:
 
     def path(self, owner: str, kind: Kind, id: str) -> Path:
         """Where an item lies, for parts of this server that read it later."""
-        return self._path(self.find(owner, kind, id))
+        path = self._path(self.find(owner, kind, id))
+        if not path.is_file():
+            raise Unknown(f"there is no such {kind}", where="id")
+        return path
 
     def drop(self, owner: str, kind: Kind, id: str) -> None:
         self._remove(self.find(owner, kind, id))

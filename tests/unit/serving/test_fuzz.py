@@ -1,4 +1,4 @@
-"""Every route that reads anything, given what no honest client sends: a reason each time, never a bug, and nothing of this machine in it."""
+"""Every route that reads anything, given what no honest client sends: a reason each time, no bug, and nothing of this machine in it."""
 
 from __future__ import annotations
 
@@ -24,22 +24,70 @@ from hostile_text import POLYGLOTS
 DEEP = 10_000
 # JSON texts, for half of them are none that a library would write.
 VALUES = {
-    "null": "null", "true": "true", "zero": "0", "minus one": "-1", "a half": "0.5", "2^53": str(2**53), "2^63": str(2**63), "2^64": str(2**64),
-    "-2^63-1": str(-(2**63) - 1), "1e308": "1e308", "1e999": "1e999", "-0.0": "-0.0", "a thousand digits": "9" * 1000,
-    "ten thousand digits": "9" * 10_000, "NaN": "NaN", "Infinity": "-Infinity", "empty": '""', "space": '" "',
-    "nul": '"\\u0000"', "a lone surrogate": '"\\ud800"', "another": '"x\\udfffy"', "right to left": '"\\u202egnp.exe"', "newlines": '"a\\r\\nSet-Cookie: a=b"',
-    "a megabyte": json.dumps("a" * 2**20), "a megabyte of quotes": json.dumps('"' * 2**20), "many combining": json.dumps("a" + "\u0301" * 5000),
-    "no list": "[]", "no object": "{}", "a list of null": "[null]", "an empty name": '{"": ""}', "deep lists": "[" * DEEP + "]" * DEEP,
-    "deep objects": '{"a":' * DEEP + "1" + "}" * DEEP, "a hundred deep": "[" * 100 + "]" * 100, "a surrogate for a name": '{"\\ud800": 1}',
-    "a path": '"/etc/passwd"', "a way up": '"../../../../etc/passwd"', "a data url": '"data:image/png;base64,AAAA"', "an upload": '{"upload": "x"}',
-    "a blob": '{"$blob": "0"}', "a class": '{"__class__": "x", "__proto__": 1, "constructor": 2}', "sql": json.dumps("'; drop table kept; --"),
-    "a template": '"{0.__class__} %s %n ${7*7} {{7*7}}"', "wide": json.dumps(list(range(5000))), "many names": json.dumps({str(n): n for n in range(5000)}),
-} | {f"polyglot {n}": json.dumps(text) for n, text in enumerate(POLYGLOTS)}  # fmt: skip
+    "null": "null",
+    "true": "true",
+    "zero": "0",
+    "minus one": "-1",
+    "a half": "0.5",
+    "2^53": str(2**53),
+    "2^63": str(2**63),
+    "2^64": str(2**64),
+    "-2^63-1": str(-(2**63) - 1),
+    "1e308": "1e308",
+    "1e999": "1e999",
+    "-0.0": "-0.0",
+    "a thousand digits": "9" * 1000,
+    "ten thousand digits": "9" * 10_000,
+    "NaN": "NaN",
+    "Infinity": "-Infinity",
+    "empty": '""',
+    "space": '" "',
+    "nul": '"\\u0000"',
+    "a lone surrogate": '"\\ud800"',
+    "another": '"x\\udfffy"',
+    "right to left": '"\\u202egnp.exe"',
+    "newlines": '"a\\r\\nSet-Cookie: a=b"',
+    "a megabyte": json.dumps("a" * 2**20),
+    "a megabyte of quotes": json.dumps('"' * 2**20),
+    "many combining": json.dumps("a" + "\u0301" * 5000),
+    "no list": "[]",
+    "no object": "{}",
+    "a list of null": "[null]",
+    "an empty name": '{"": ""}',
+    "deep lists": "[" * DEEP + "]" * DEEP,
+    "deep objects": '{"a":' * DEEP + "1" + "}" * DEEP,
+    "a hundred deep": "[" * 100 + "]" * 100,
+    "a surrogate for a name": '{"\\ud800": 1}',
+    "a path": '"/etc/passwd"',
+    "a way up": '"../../../../etc/passwd"',
+    "a data url": '"data:image/png;base64,AAAA"',
+    "an upload": '{"upload": "x"}',
+    "a blob": '{"$blob": "0"}',
+    "a class": '{"__class__": "x", "__proto__": 1, "constructor": 2}',
+    "sql": json.dumps("'; drop table kept; --"),
+    "a template": '"{0.__class__} %s %n ${7*7} {{7*7}}"',
+    "wide": json.dumps(list(range(5000))),
+    "many names": json.dumps({str(n): n for n in range(5000)}),
+} | {f"polyglot {n}": json.dumps(text) for n, text in enumerate(POLYGLOTS)}
 BODIES = {
-    "none": b"", "a number": b"1", "a text": b'"x"', "a list": b"[]", "null": b"null", "two": b"{}{}", "cut": b'{"recipe": "do', "no UTF-8": b'{"a": "\xff"}',
-    "UTF-16": '{"a": 1}'.encode("utf-16"), "a mark": b"\xef\xbb\xbf{}", "nothing but nul": b"\0" * 100, "deep": b"[" * 100_000, "deep objects": b'{"a":' * 100_000,
-    "not closed": b'{"a": "' + b"x" * 2**16, "twice": b'{"recipe": "a", "recipe": "b"}', "a comment": b"{/**/}", "NaN": b'{"recipe": NaN}',
-}  # fmt: skip
+    "none": b"",
+    "a number": b"1",
+    "a text": b'"x"',
+    "a list": b"[]",
+    "null": b"null",
+    "two": b"{}{}",
+    "cut": b'{"recipe": "do',
+    "no UTF-8": b'{"a": "\xff"}',
+    "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "a mark": b"\xef\xbb\xbf{}",
+    "nothing but nul": b"\0" * 100,
+    "deep": b"[" * 100_000,
+    "deep objects": b'{"a":' * 100_000,
+    "not closed": b'{"a": "' + b"x" * 2**16,
+    "twice": b'{"recipe": "a", "recipe": "b"}',
+    "a comment": b"{/**/}",
+    "NaN": b'{"recipe": NaN}',
+}
 HOLE = "\x01here\x01"
 
 
@@ -64,21 +112,47 @@ def bodies(ids: dict[str, str]) -> dict[tuple[str, str], list[Any]]:
         ("PUT", "/api/sessions/{id}/head"): [{"node": ids["node"]}, {"move": "undo"}],
         ("PATCH", "/api/sessions/{id}/nodes/{node}"): [{"name": "n", "favourite": True}],
         ("POST", "/api/generate"): [
-            {"recipe": "dots", "conditions": {"page": page, "mood": "calm"}, "seed": 1, "settings": {"num_steps": 1}, "preset": "small", "weights": {"a": "b"}}
+            {
+                "recipe": "dots",
+                "conditions": {"page": page, "mood": "calm"},
+                "seed": 1,
+                "settings": {"num_steps": 1},
+                "preset": "small",
+                "weights": {"a": "b"},
+            }
         ],
         ("POST", "/v1/images/generations"): [
-            {"model": "dots", "prompt": "calm", "n": 1, "size": "auto", "response_format": "url", "seed": 1, "conditions": {"page": page}, "settings": {}}
+            {
+                "model": "dots",
+                "prompt": "calm",
+                "n": 1,
+                "size": "auto",
+                "response_format": "url",
+                "seed": 1,
+                "conditions": {"page": page},
+                "settings": {},
+            }
         ],
         ("POST", "/api/palettes"): [{"name": "p", "colours": [{"color": "#112233", "name": "hair"}]}],
         ("PUT", "/api/palettes/{id}"): [{"name": "p", "colours": [{"color": "#112233", "name": "hair"}]}],
         ("POST", "/api/jobs"): [
-            {**job, "kind": "batch", "files": [{"upload": ids["upload"], "name": "a.png"}], "each": "page", "format": "png", "conditions": {"mood": "calm"},
-             "settings": {"num_steps": 1}, "seed": 1, "weights": ids["job"], "preset": "small"},
+            {
+                **job,
+                "kind": "batch",
+                "files": [{"upload": ids["upload"], "name": "a.png"}],
+                "each": "page",
+                "format": "png",
+                "conditions": {"mood": "calm"},
+                "settings": {"num_steps": 1},
+                "seed": 1,
+                "weights": ids["job"],
+                "preset": "small",
+            },
             {**job, "kind": "train", "files": [{"upload": ids["upload"], "name": "a.png"}], "steps": 1, "minutes": 0.1, "seed": 1},
             {**job, "kind": "fit", "conditions": {"page": page}, "settings": {"num_steps": 1}, "seed": 1, "weights": "w"},
             {**job, "kind": "measure", "which": "w", "files": [], "options": {"num": 1, "list": [1, 2]}, "weights": "w"},
         ],
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture
@@ -122,7 +196,9 @@ def put(value: Any, way: tuple[Any, ...], text: str) -> str:
     return json.dumps(changed).replace(json.dumps(HOLE), text)
 
 
-SECRETS = tuple(str(Path(one).resolve()) for one in (gesso.__path__[0], sys.prefix, Path(__file__).parent, "/tmp", Path.home()) if str(one) != "/")
+SECRETS = tuple(
+    str(Path(one).resolve()) for one in (gesso.__path__[0], sys.prefix, Path(__file__).parent, "/tmp", Path.home()) if str(one) != "/"
+)
 
 
 class Judge:
@@ -167,7 +243,10 @@ def test_every_route_that_reads_json_is_tried(app: FastAPI, ids: dict[str, str])
 
 def test_honest_bodies_are_taken(ann: TestClient, ids: dict[str, str]):
     """Else the fuzz below would only knock at the door."""
-    taken = {asked: [ann.request(asked[0], address(asked[1], ids), json=one).status_code for one in given] for asked, given in bodies(ids).items()}
+    taken = {
+        asked: [ann.request(asked[0], address(asked[1], ids), json=one).status_code for one in given]
+        for asked, given in bodies(ids).items()
+    }
     refused = {asked: told for asked, told in taken.items() if asked != ("POST", "/api/jobs") and not any(one < 300 for one in told)}
     assert set(refused) <= {("POST", "/api/generate")}, refused  # it asks for weights that are not here
 
@@ -195,8 +274,27 @@ def test_no_body_is_a_bug(ann: TestClient, ids: dict[str, str], kind: str, judge
     judge.is_content(100)
 
 
-WORDS = ["", " ", "-1", "1e9", "9" * 400, "NaN", "\x00", "\ud800".encode("utf-8", "surrogatepass"), "%", "%zz", "a" * 5000, "../../x", "\r\na: b", "[]", "null", "true",
-         "\u202e", "'; --", *POLYGLOTS]  # fmt: skip
+WORDS = [
+    "",
+    " ",
+    "-1",
+    "1e9",
+    "9" * 400,
+    "NaN",
+    "\x00",
+    "\ud800".encode("utf-8", "surrogatepass"),
+    "%",
+    "%zz",
+    "a" * 5000,
+    "../../x",
+    "\r\na: b",
+    "[]",
+    "null",
+    "true",
+    "\u202e",
+    "'; --",
+    *POLYGLOTS,
+]
 
 
 def test_no_question_is_a_bug(app: FastAPI, ann: TestClient, ids: dict[str, str], judge: Judge):
@@ -206,7 +304,9 @@ def test_no_question_is_a_bug(app: FastAPI, ann: TestClient, ids: dict[str, str]
             for parameter in told.get("parameters", ()):
                 for word in WORDS:
                     text = quote(word, safe="")
-                    where = address(path.replace("{" + parameter["name"] + "}", text), ids) if parameter["in"] == "path" else address(path, ids)
+                    where = (
+                        address(path.replace("{" + parameter["name"] + "}", text), ids) if parameter["in"] == "path" else address(path, ids)
+                    )
                     asked = where if parameter["in"] == "path" else f"{where}?{parameter['name']}={text}"
                     answer = ann.request(method.upper(), re.sub(r"\{\w+\}", "image", asked))
                     judge.hear(answer, method, asked[:200])
@@ -214,7 +314,16 @@ def test_no_question_is_a_bug(app: FastAPI, ann: TestClient, ids: dict[str, str]
 
 
 def test_no_form_is_a_bug(ann: TestClient, picture: Callable[..., bytes], judge: Judge):
-    honest = {"model": "dots", "prompt": "", "n": "1", "size": "auto", "response_format": "url", "seed": "1", "conditions": "{}", "user": "x"}
+    honest = {
+        "model": "dots",
+        "prompt": "",
+        "n": "1",
+        "size": "auto",
+        "response_format": "url",
+        "seed": "1",
+        "conditions": "{}",
+        "user": "x",
+    }
     for name in honest:
         for word in [*WORDS, "1" * 19, "a" * 40_000]:
             data = {**honest, name: word.decode("latin-1") if isinstance(word, bytes) else word}
@@ -226,8 +335,28 @@ def test_no_form_is_a_bug(ann: TestClient, picture: Callable[..., bytes], judge:
 
 
 def test_no_header_is_a_bug(app: FastAPI, ann: TestClient, ids: dict[str, str]):
-    for name in ("Accept", "Content-Type", "Cookie", "Range", "If-None-Match", "Content-Encoding", "Transfer-Encoding", "Expect", "Accept-Language", "X-Forwarded-For"):
-        for value in (b"", b"\xff\xfe", b"a" * 8000, b"multipart/form-data; boundary=", b"image/png;q=\xff", b"gesso-8765=" + b'"\\' * 500, b"bytes=0-1,5-2", b"application/json; charset=\x00"):
+    for name in (
+        "Accept",
+        "Content-Type",
+        "Cookie",
+        "Range",
+        "If-None-Match",
+        "Content-Encoding",
+        "Transfer-Encoding",
+        "Expect",
+        "Accept-Language",
+        "X-Forwarded-For",
+    ):
+        for value in (
+            b"",
+            b"\xff\xfe",
+            b"a" * 8000,
+            b"multipart/form-data; boundary=",
+            b"image/png;q=\xff",
+            b"gesso-8765=" + b'"\\' * 500,
+            b"bytes=0-1,5-2",
+            b"application/json; charset=\x00",
+        ):
             for path in ("/api/sessions", f"/api/uploads/{ids['upload']}", "/api/generate", "/"):
                 for method in ("GET", "POST"):
                     answer = ann.request(method, path, headers={name: value}, content=b"{}" if method == "POST" else None)
@@ -237,7 +366,13 @@ def test_no_header_is_a_bug(app: FastAPI, ann: TestClient, ids: dict[str, str]):
 def test_no_message_is_a_bug(app: FastAPI, ann: TestClient, ids: dict[str, str], caplog: pytest.LogCaptureFixture):
     honest = [
         {"type": "edit", "seq": 1, "parent": None, "edit": dot(), "commit": True, "client": "c"},
-        {"type": "edit", "seq": 1, "parent": ids["node"], "edit": {"op": "set", "slot": "page", "value": {"upload": ids["upload"]}}, "commit": False},
+        {
+            "type": "edit",
+            "seq": 1,
+            "parent": ids["node"],
+            "edit": {"op": "set", "slot": "page", "value": {"upload": ids["upload"]}},
+            "commit": False,
+        },
         {"type": "show", "seq": 1, "node": ids["node"]},
         {"type": "want", "outputs": ["image"], "max_side": 64, "view": [0, 0, 5, 5]},
     ]
@@ -246,7 +381,9 @@ def test_no_message_is_a_bug(app: FastAPI, ann: TestClient, ids: dict[str, str],
         for way in places(message):
             with ann.websocket_connect(f"/api/live?session={ids['session']}", headers={"Host": "127.0.0.1:8765"}) as line:
                 for number, text in enumerate(VALUES.values()):
-                    asked = put({**message, "seq": 10 * number + 1} if "seq" in message else message, way, text).encode("utf-8", "surrogatepass")
+                    asked = put({**message, "seq": 10 * number + 1} if "seq" in message else message, way, text).encode(
+                        "utf-8", "surrogatepass"
+                    )
                     if len(asked) < 500_000:
                         line.send_bytes(len(asked).to_bytes(4, "little") + asked)
                 for _ in range(20):

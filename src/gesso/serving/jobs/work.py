@@ -100,8 +100,8 @@ class Going:
         self.far = lambda: (done, total, words)
 
     def note(self, words: str) -> None:
-        """A line in the job's log, for its owner to read."""
-        with open(self._path / "log.txt", "a", encoding="utf-8", errors="replace") as file:
+        """A line in the job's log, for its owner to read; where the disk is full it is left out, for what it tells must still be told."""
+        with contextlib.suppress(OSError), open(self._path / "log.txt", "a", encoding="utf-8", errors="replace") as file:
             file.write(f"{time.strftime('%H:%M:%S')}  {words}\n")
 
     def renew(self) -> None:
