@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -15,6 +17,11 @@ SHEET = Budget(max_pixels=2**26)
 GAP = 4
 LABEL_HEIGHT = 16
 PAPER, INK = 255, (40, 40, 40)
+LATIN = 0x024F  # the last of its letters
+FACES = (
+    "NotoSansCJK-Regular.ttc", "NanumGothic.ttf", "NotoSansKR-Regular.ttf", "NotoSansKR-Regular.otf", "NanumBarunGothic.ttf", "UnDotum.ttf",
+    "malgun.ttf", "AppleSDGothicNeo.ttc", "DejaVuSans.ttf",
+)  # fmt: skip
 
 
 def contact_sheet(pictures: Sequence[np.ndarray], columns: int, labels: Sequence[str] | None = None) -> np.ndarray:
@@ -46,10 +53,19 @@ def contact_sheet(pictures: Sequence[np.ndarray], columns: int, labels: Sequence
     return sheet
 
 
+@cache
+def _font(*, wide: bool) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """Pillow's own face, which knows Latin letters; for others the first that this machine has of those that systems come with."""
+    for name in FACES if wide else ():
+        with contextlib.suppress(OSError, ImportError):
+            return ImageFont.truetype(name, 11)
+    return ImageFont.load_default()
+
+
 def _label(words: str, width: int) -> np.ndarray:
     strip = Image.new("RGB", (width, LABEL_HEIGHT), (PAPER,) * 3)
-    draw, font = ImageDraw.Draw(strip), ImageFont.load_default()
     words = " ".join(str(words).split())
+    draw, font = ImageDraw.Draw(strip), _font(wide=any(ord(letter) > LATIN for letter in words))
     if isinstance(font, ImageFont.ImageFont):  # the small built-in face, where Pillow has no FreeType, knows Latin-1 alone
         words = words.encode("latin-1", "replace").decode("latin-1")
     fitting = words
