@@ -137,7 +137,7 @@ def write_atomic(path: str | Path, data: bytes | bytearray | memoryview) -> None
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         folder = os.path.dirname(path)
         if error.errno == errno.ENOENT and folder and not os.path.isdir(folder):
@@ -172,7 +172,8 @@ def _write_durably(path: Path, data: bytes | bytearray | memoryview, mode: int |
             os.chmod(path, mode)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """The names in a folder on the disk, where the system can say so of a folder."""
     if os.name == "nt":  # folders cannot be opened there
         return
     descriptor = os.open(folder, os.O_RDONLY)

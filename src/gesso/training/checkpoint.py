@@ -22,7 +22,7 @@ from typing import Any
 from torch import Tensor
 
 from gesso.errors import GessoError
-from gesso.media.file import REASONS, read_bytes, shown
+from gesso.media.file import REASONS, read_bytes, shown, sync_folder
 from gesso.training.chaos import point
 from gesso.weights.safe import read_tensors, write_tensors
 
@@ -203,13 +203,7 @@ def _write(path: Path, data: bytes, label: str) -> None:
 
 def _sync(folder: Path, label: str) -> None:
     point(label)
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(folder)
 
 
 def _retire(place: Path) -> None:

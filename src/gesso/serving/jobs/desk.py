@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gesso.errors import GessoError
-from gesso.media.file import read_bytes
+from gesso.media.file import read_bytes, sync_folder
 from gesso.serving.catalogue import Catalogue
 from gesso.serving.given import Given
 from gesso.serving.jobs.ask import Batch, Fit, Measure, Train, checked, clean_name, unknown
@@ -145,7 +145,7 @@ class Desk:
             except OSError:  # a disk without links
                 shutil.copyfile(source, target)
         for place in (folder, folder.parent, folder.parent.parent):
-            _sync(place)
+            sync_folder(place)
 
     def _check_weights(self, owner: str, id: str, recipe: str) -> None:
         try:
@@ -315,13 +315,3 @@ def _watch(settings: Settings, store: JobStore, plan: Plan) -> Watch | None:
 
     cluster = Cluster()
     return Watch(store, plan, cluster.start, settings.jobs_at_once, cluster.join)
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
