@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import os
 import signal
 import subprocess
@@ -34,6 +36,33 @@ def tasks(server: Server) -> list[int]:
     return [int(line.split()[0]) for line in told if "ray::gesso" in line]
 
 
+def family(pid: int) -> set[int]:
+    """A process and all that it started."""
+    children: list[str] = []
+    with contextlib.suppress(OSError):  # it ends while one looks
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children += (task / "children").read_text().split()
+    return {pid}.union(*(family(int(child)) for child in children))
+
+
+def listening(pid: int) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """On which addresses a process and all that it started take connections."""
+    sockets = set()
+    for one in family(pid):
+        with contextlib.suppress(OSError):
+            for file in Path(f"/proc/{one}/fd").iterdir():
+                sockets.add(os.readlink(file))
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and f"socket:[{words[9]}]" in sockets:
+                raw = bytes.fromhex(words[1].partition(":")[0])
+                address = ipaddress.ip_address(b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4)))
+                found.append(getattr(address, "ipv4_mapped", None) or address)
+    return found
+
+
 def test_jobs_are_done_cancelled_and_taken_again_on_ray(server: Server, picture: Callable[..., bytes]):
     files = give(server.home, picture, 6)
     server.start()
@@ -42,6 +71,9 @@ def test_jobs_are_done_cancelled_and_taken_again_on_ray(server: Server, picture:
     until(lambda: len(stamps(server, id)) >= 2)
     made = stamps(server, id)
     assert tasks(server), "it runs as a task of Ray's"
+    assert server.child is not None
+    heard = listening(server.child.pid)
+    assert len(heard) >= 4 and all(one.is_loopback for one in heard), heard
     for pid in tasks(server):
         os.kill(pid, signal.SIGKILL)
     told = server.wait(id)
