@@ -314,4 +314,4 @@ def _watch(settings: Settings, store: JobStore, plan: Plan) -> Watch | None:
     from gesso.serving.jobs.on_ray import Cluster
 
     cluster = Cluster()
-    return Watch(store, plan, cluster.start, settings.jobs_at_once, cluster.join)
+    return Watch(store, plan, cluster.start, settings.jobs_at_once, cluster.join, cluster.close)

@@ -6,95 +6,115 @@ folder that jobs lie in. Ray's own retries are off: a lease that runs out is wha
 
 from __future__ import annotations
 
-import ipaddress
+import importlib.util
+import json
 import os
-import secrets
+import subprocess
 import sys
 import threading
 from typing import Any
 
 from gesso.errors import GessoError, MissingExtra
 from gesso.serving.jobs.store import Job
-from gesso.serving.jobs.work import NICE, Plan
+from gesso.serving.jobs.watch import environment
+from gesso.serving.jobs.work import Plan
 
-# Ray takes 127.0.0.1 for a wish to be told the machine's address, and listens on all of them, unless it may not have several machines.
-CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-
-
-def _task(plan: dict[str, Any], id: str, token: int) -> str:
-    """What runs on the cluster."""
-    import contextlib
-
-    from gesso.serving.jobs.work import run_job
-
-    with contextlib.suppress(AttributeError, OSError):
-        os.nice(max(0, NICE - os.nice(0)))  # Ray's workers are used again, and niceness only grows
-    return run_job(Plan(**plan), id, token)
+BEGIN_GRACE = 120.0  # seconds for a cluster to begin
+PATIENCE = 30.0  # and to say anything
+CLOSE_GRACE = 5.0  # and to end
+PROGRAM = ("-m", "gesso.serving.jobs.driver")
 
 
 class Cluster:
-    """Joined when the first job waits. Every call to it is behind its token."""
+    """A line to the process that speaks with Ray, which is started when the first job waits, and again where it died."""
 
     def __init__(self) -> None:
+        if importlib.util.find_spec("ray") is None:  # said when the server starts, not when the first job does
+            raise MissingExtra("ray", "dist", purpose="running jobs on Ray")
         self._lock = threading.Lock()
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads both when it is imported
-        if os.environ.get("RAY_ADDRESS", "local") in ("", "local"):
-            os.environ[CLUSTERS] = "0"
-        self._ray, self._joined = _ray(), False  # what is missing is said when the server starts, not when the first job does
+        self._driver: subprocess.Popen[bytes] | None = None
 
     def join(self) -> None:
-        with self._lock:
-            if self._joined:
-                return
-            # Without an address Ray would look into a folder that anybody may write for a cluster to join.
-            address = os.environ.get("RAY_ADDRESS") or "local"
-            own: dict[str, Any] = {}
-            if address == "local":  # a cluster of our own, and so is its token
-                os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_urlsafe(32))
-                own = {"include_dashboard": False}
-            self._ray.init(
-                address=address, namespace="gesso", log_to_driver=False, logging_level="warning", ignore_reinit_error=True, **own
-            )
-            if own and not ipaddress.ip_address(self._ray.util.get_node_ip_address()).is_loopback:
-                self._ray.shutdown()
-                raise GessoError("Ray would listen where other machines reach it", where="jobs", fix="--jobs here, or RAY_ADDRESS")
-            self._joined = True
+        """GessoError where no cluster can be joined."""
+        self._asked("join")
 
     def start(self, plan: Plan, job: Job) -> Task:
-        self.join()
-        few = {name: str(plan.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-        path = os.pathsep.join(os.path.abspath(one) for one in sys.path if one)
-        # Its own retries are off: the lease decides who does a job. A worker does one, as a process here does.
-        task = self._ray.remote(
-            num_cpus=plan.threads,
-            max_retries=0,
-            max_calls=1,
-            name=f"gesso {job.kind} {job.id}",
-            runtime_env={"env_vars": few | {"PYTHONPATH": path}},
-        )(_task)
-        return Task(self._ray, task.remote(plan.to_json(), job.id, job.token))
+        number = self._asked("start", plan=plan.to_json(), id=job.id, token=job.token, kind=job.kind)
+        return Task(self, self._driver, number)
+
+    def ask(self, driver: Any, does: str, task: int) -> Any:
+        """Of a task; GessoError where its driver is not this one any more, or does not answer."""
+        if self._driver is None or driver is not self._driver or self._driver.poll() is not None:
+            raise GessoError("the cluster was lost", where="jobs")
+        return self._asked(does, task=task)
+
+    def close(self) -> None:
+        """The driver ends, and with it a cluster of our own."""
+        with self._lock:
+            driver, self._driver = self._driver, None
+            if driver is None:
+                return
+            assert driver.stdin is not None and driver.stdout is not None
+            driver.stdin.close()
+            try:
+                driver.wait(CLOSE_GRACE)
+            except subprocess.TimeoutExpired:
+                driver.kill()
+                driver.wait()
+            driver.stdout.close()
+
+    def _asked(self, does: str, **more: Any) -> Any:
+        with self._lock:
+            driver = self._started()
+            assert driver.stdin is not None and driver.stdout is not None
+            clock = threading.Timer(BEGIN_GRACE if does == "join" else PATIENCE, driver.kill)
+            clock.daemon = True
+            clock.start()
+            try:
+                driver.stdin.write(json.dumps({"does": does, **more}).encode() + b"\n")
+                driver.stdin.flush()
+                told = json.loads(driver.stdout.readline())
+            except (OSError, ValueError):
+                driver.kill()
+                driver.wait()
+                raise GessoError("the cluster was lost", where="jobs", fix="it is joined again in a moment") from None
+            finally:
+                clock.cancel()
+        if "error" in told:
+            raise GessoError(f"Ray says: {told['error']}", where="jobs")
+        return told["value"]
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._driver is None or self._driver.poll() is not None:
+            rays = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}  # its token among them
+            self._driver = subprocess.Popen(
+                [sys.executable, *PROGRAM],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=environment(1) | rays,
+                start_new_session=True,  # Ctrl-C is the server's to hear
+            )
+        return self._driver
 
 
 class Task:
     """A job on the cluster."""
 
-    def __init__(self, ray: Any, ref: Any) -> None:
-        self._ray, self._ref = ray, ref
+    def __init__(self, cluster: Cluster, driver: Any, number: int) -> None:
+        self._cluster, self._driver, self._number = cluster, driver, number
 
     def ended(self) -> bool:
-        done, _ = self._ray.wait([self._ref], timeout=0)
-        return bool(done)
+        """With a cluster that was lost too: where the task goes on all the same, its lease is another's then."""
+        try:
+            return bool(self._cluster.ask(self._driver, "ended", self._number))
+        except GessoError:
+            return True
 
     def close(self) -> None:
         """Nothing to ask by: the server's end ends a cluster of its own, and in another the job goes on under its lease."""
 
     def kill(self) -> None:
-        self._ray.cancel(self._ref, force=True)
-
-
-def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtra("ray", "dist", purpose="running jobs on Ray") from error
-    return ray
+        try:
+            self._cluster.ask(self._driver, "kill", self._number)
+        except GessoError:
+            return

@@ -87,9 +87,15 @@ class Watch:
     """A thread that hands out up to `at_once` jobs. It sleeps while there is nothing to hand out; `wake` it when there may be."""
 
     def __init__(
-        self, store: JobStore, plan: Plan, start: Start = Process, at_once: int = 1, ready: Callable[[], None] = lambda: None
+        self,
+        store: JobStore,
+        plan: Plan,
+        start: Start = Process,
+        at_once: int = 1,
+        ready: Callable[[], None] = lambda: None,
+        end: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store, self._plan, self._start, self._at_once, self._ready = store, plan, start, at_once, ready
+        self._store, self._plan, self._start, self._at_once, self._ready, self._end = store, plan, start, at_once, ready, end
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._running: dict[str, tuple[Job, Worker]] = {}
         self._stopping: dict[str, float] = {}  # until when it may take to stop
@@ -129,6 +135,7 @@ class Watch:
                 worker.kill()
             self._store.died(job.id, job.token)
         self._running.clear()
+        self._end()
 
     def _serve(self) -> None:
         while not self._closed.is_set():
