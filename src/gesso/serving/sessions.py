@@ -254,10 +254,14 @@ def _files(routes: Routes, room: Room) -> None:
     store, limits = room.sessions, room.settings.limits
 
     @routes.http("GET", "/api/sessions/{id}/export", who=TOKEN, tags=["sessions"], summary="The whole session as one file")
-    def export(id: str, http: Http) -> Any:
+    async def export(id: str, http: Http) -> Any:
         owner = identity_of(http).owner
-        name = re.sub(r"[^A-Za-z0-9_-]+", "-", store.session(owner, id).title).strip("-")[:60] or "session"
-        return Response(store.export(owner, id), media_type="application/zip", headers=download(f"{name}.gesso.zip"))
+
+        def pack() -> Any:
+            name = re.sub(r"[^A-Za-z0-9_-]+", "-", store.session(owner, id).title).strip("-")[:60] or "session"
+            return Response(store.export(owner, id), media_type="application/zip", headers=download(f"{name}.gesso.zip"))
+
+        return await room.think(pack)  # all of it is in memory: few at once
 
     @routes.http(
         "POST",
