@@ -17,7 +17,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -32,6 +32,7 @@ from gesso.serving.refusal import Busy, Refused, TooMany, bug, said
 from gesso.serving.room import Room
 from gesso.serving.routes import Routes
 from gesso.serving.screen import Screen, Wanted
+from gesso.steering.session import Node
 
 PATIENCE = 0.25  # seconds for which newer edits may push older work aside before one is let to its end
 LONG = 1.0  # seconds: work that takes longer is always pushed aside; its steps are shown
@@ -40,6 +41,14 @@ REST = 0.25  # seconds that the hand rests on a mark before the networks look at
 MOST_WAITING = 512  # messages read and not yet looked at
 REMEMBERED = 1000  # keys of clients
 MOST_SEQ = 2**53 - 1
+
+
+class Logged(NamedTuple):
+    """A node that is on the disk, what it lacks, and where it lacks nothing what it asks for."""
+
+    node: Node
+    missing: tuple[str, ...]
+    request: Request | None
 
 
 def register(routes: Routes, room: Room) -> None:
@@ -192,25 +201,38 @@ class Line:
 
     async def _go(self, seq: int, message: dict[str, Any]) -> None:
         node = self._node(message.get("node"))
-        await asyncio.to_thread(self.room.sessions.show, self.owner, self.session, node)
-        self.current = node
-        await self._tell(seq, node)
+
+        def show() -> Logged:
+            self.room.sessions.show(self.owner, self.session, node)
+            return self._logged(node)
+
+        self.current, logged = node, await asyncio.to_thread(show)
+        await self._tell(seq, logged)
 
     async def _commit(self, seq: int, message: dict[str, Any]) -> None:
         parent, client = self._node(message.get("parent")), message.get("client")
 
-        def append() -> Any:
+        def append() -> Logged:
             edit = self.room.given.edit(self.owner, self.card, message.get("edit"))
-            return self.room.sessions.append(self.owner, self.session, parent, edit, client)
+            made.append(self.room.sessions.append(self.owner, self.session, parent, edit, client).id)
+            return self._logged(made[0])
 
-        node = await asyncio.to_thread(append)
-        self.current = node.id
+        made: list[str] = []
+        try:  # in one go: each way to another thread and back may wait for the one that paints
+            logged = await asyncio.to_thread(append)
+        finally:
+            for node in made:
+                self._stands(node, client)
+        await self._tell(seq, logged)
+
+    def _stands(self, node: str, client: Any) -> None:
+        """What is made next grows from it, whatever becomes of its picture."""
+        self.current = node
         if isinstance(client, str):
-            self.by_client[client] = node.id
+            self.by_client[client] = node
             while len(self.by_client) > REMEMBERED:
                 self.by_client.popitem(last=False)
         self.room.counts.add("live_commits")
-        await self._tell(seq, node.id)
 
     async def _try(self, seq: int, message: dict[str, Any]) -> None:
         parent = self._node(message.get("parent"))
@@ -221,18 +243,17 @@ class Line:
 
         self._want(Wanted(seq, None, await asyncio.to_thread(tried)))
 
-    async def _tell(self, seq: int, node: str) -> None:
-        """Say that a node is on disk, and paint it where it can be painted."""
+    def _logged(self, node: str) -> Logged:
         store = self.room.sessions
+        missing = store.missing(self.owner, self.session, node)
+        request = None if missing else store.request(self.owner, self.session, node)
+        return Logged(store.node(self.owner, self.session, node), missing, request)
 
-        def look() -> tuple[Any, tuple[str, ...], Request | None]:
-            missing = store.missing(self.owner, self.session, node)
-            return store.node(self.owner, self.session, node), missing, None if missing else store.request(self.owner, self.session, node)
-
-        told, missing, request = await asyncio.to_thread(look)
-        await self.send({"type": "node", "seq": seq, "node": told.model_dump(mode="json"), "missing": list(missing)})
-        if request is not None:
-            self._want(Wanted(seq, node, request))
+    async def _tell(self, seq: int, logged: Logged) -> None:
+        """Say that a node is on disk, and paint it where it can be painted."""
+        await self.send({"type": "node", "seq": seq, "node": logged.node.model_dump(mode="json"), "missing": list(logged.missing)})
+        if logged.request is not None:
+            self._want(Wanted(seq, logged.node.id, logged.request))
 
     def _node(self, given: Any) -> str:
         if given is None:
