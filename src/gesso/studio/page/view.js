@@ -88,7 +88,7 @@ export class View {
 
   moved() {
     this.ask();
-    this.room.say("camera", this.camera);
+    this.room.say("camera", { ...this.camera, fitted: this.fitted });
   }
 
   /** @param {number} x @param {number} y css pixels in the canvas @returns {[number, number]} page pixels */

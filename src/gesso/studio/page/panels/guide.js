@@ -6,14 +6,14 @@ const KEPT = "gesso.guided";
 
 /** Where each card stands, what it says, and what tells that its advice was tried. */
 const STEPS = [
-  { where: "#stage", key: "1", tried: (/** @type {any} */ room, /** @type {() => void} */ done) => listen(room, "camera", done) },
+  { where: "#stage", key: "1", tried: (/** @type {any} */ room, /** @type {() => void} */ done) => listen(room, "camera", (/** @type {any} */ event) => event.detail.fitted || done()) },
   { where: "#rail", key: "2", tried: (/** @type {any} */ room, /** @type {() => void} */ done) => listen(room, "given", done) },
   { where: "#canvas", key: "3", tried: (/** @type {any} */ room, /** @type {() => void} */ done) => listen(room, "frame", done) },
   { where: "#history-tab", key: "4", tried: (/** @type {any} */ _, /** @type {() => void} */ done) => listen(document.getElementById("history-tab"), "click", done) },
   { where: ".save-menu", key: "5", tried: (/** @type {any} */ _, /** @type {() => void} */ done) => listen(document.querySelector(".save-menu"), "toggle", done) },
 ];
 
-/** @param {EventTarget | null} target @param {string} event @param {() => void} run */
+/** @param {EventTarget | null} target @param {string} event @param {(event: any) => void} run */
 function listen(target, event, run) {
   target?.addEventListener(event, run);
   return () => target?.removeEventListener(event, run);

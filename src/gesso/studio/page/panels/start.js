@@ -12,10 +12,11 @@ export function start(place, open) {
   /** @type {any[]} */ let samples = [];
   /** @type {any} */ let card = null;
   /** @type {Object<string, {id: string, at: string, title: any}>} */ let given = {};
+  /** @type {Object<string, any>} */ let titles = {};
   let busy = false;
   let learned = ""; // the hash of what a training of one's own made of the chosen recipe
 
-  const choices = h("div", { class: "recipes", role: "radiogroup", "aria-label": w("recipes") });
+  const choices = h("div", { class: "recipes", role: "radiogroup", "aria-label": w("recipes") }, [0, 1, 2].map(() => h("div", { class: "recipe waiting", "aria-hidden": "true" })));
   const ground = h("div", { class: "ground" });
   const recent = recentList(() => cards, open);
   const finder = h("input", { type: "search", placeholder: w("find"), "aria-label": w("find"), on: { input: () => recent.find(finder.value.trim()) } });
@@ -31,6 +32,7 @@ export function start(place, open) {
     try {
       if (!cards.length) {
         const lines = await api.recipes();
+        titles = Object.fromEntries(lines.map((/** @type {any} */ one) => [one.name, one.title]));
         [samples, cards] = await Promise.all([api.samples().catch(() => []), Promise.all(lines.map((/** @type {any} */ one) => api.recipe(one.name)))]);
         cards = cards.filter((one) => one.outputs.some((/** @type {any} */ out) => out.medium.startsWith("picture")));
         // First what a drawing can be begun with at once.
@@ -63,7 +65,7 @@ export function start(place, open) {
       choices,
       cards.map((each) =>
         h("button", { type: "button", role: "radio", class: "recipe", "aria-checked": String(each === card), "data-recipe": each.name, on: { click: () => choose(each) } },
-          h("b", {}, each.title), h("span", {}, each.summary), each.missing?.length && !each.trained?.length ? h("small", { class: "warn" }, w("not_ready", { names: each.missing.join(", ") })) : null)),
+          h("b", {}, each.title), h("span", {}, each.summary), each.missing?.length && !each.trained?.length ? h("small", { class: "warn" }, w("not_ready", { names: () => each.missing.map((/** @type {string} */ name) => t(titles[name] ?? name)).join(", ") })) : null)),
     );
     fill(ground, groundOf());
   }
