@@ -42,6 +42,7 @@ def create_app(
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        room.claim.take()
         # Slow uploads of one must not keep the edits of others waiting for a thread.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         room.decoder.start()

@@ -13,6 +13,7 @@ from gesso.marking.home import SIGNING
 from gesso.marking.marker import Marker
 from gesso.serving.access import Access
 from gesso.serving.catalogue import Catalogue
+from gesso.serving.claim import Claim
 from gesso.serving.count import Counts
 from gesso.serving.database import Database
 from gesso.serving.decode import Decoder
@@ -37,6 +38,7 @@ class Room:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.claim = Claim(settings.home, settings.address)
         self.database = Database(settings.home / "serving.sqlite")
         self.access = Access(settings, self.database)
         self.counts = Counts()
@@ -81,3 +83,4 @@ class Room:
         self.sessions.close()
         self.thumbs.close()
         self.database.close()
+        self.claim.drop()

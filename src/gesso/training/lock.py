@@ -19,7 +19,7 @@ def locked(folder: Path, other: str = "another training") -> Iterator[None]:
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
-            _take(descriptor)
+            take(descriptor)
         except OSError as error:
             raise GessoError(f"{other} is writing into this folder", where=folder, fix="wait for it, or choose another --out") from error
         yield
@@ -27,7 +27,8 @@ def locked(folder: Path, other: str = "another training") -> Iterator[None]:
         os.close(descriptor)
 
 
-def _take(descriptor: int) -> None:
+def take(descriptor: int) -> None:
+    """Hold an open file until it is closed, or this process ends; OSError, at once, where another holds it."""
     if os.name == "nt":
         import msvcrt
 

@@ -91,7 +91,7 @@ class JobStore:
     """From any thread, and from several processes. `clock` gives seconds since 1970."""
 
     def __init__(self, path: Path, limits: Limits, clock: Callable[[], float] = time.time) -> None:
-        self._rows, self._limits, self.clock = Database(path, TABLES), limits, clock
+        self._rows, self._limits, self.clock = Database(path, TABLES, shared=True), limits, clock
         self._about: dict[str, dict[str, Any]] = {}
 
     def close(self) -> None:
