@@ -23,6 +23,7 @@ from gesso.serving.refusal import Busy, Foreign, Misdirected, NotLetIn, Refused,
 from gesso.serving.settings import Settings
 
 OPEN, TOKEN = "open", "token"
+SMALL = 2**20  # bytes of a body that is not weighed against others
 SAFE = frozenset({"GET", "HEAD"})
 ONCE = ("host", "origin", "authorization", "cookie", "content-length", "sec-fetch-site")
 
@@ -45,7 +46,7 @@ class Guard:
         self.hosts, self.origins, self.pause = settings.hosts, settings.origins, settings.limits.body_pause
         self.headers, self.limits = response_headers(settings), settings.limits
         self.going: Counter[str | None] = Counter()  # requests at once by owner, those of nobody together
-        self.held = 0  # bytes of the bodies of all that go on
+        self.held: Counter[str | None] = Counter()  # bytes of the bodies of all that go on, by owner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -71,7 +72,7 @@ class Guard:
         try:
             policy, headers = self._admit(scope)
             self._check_length(headers, policy)
-            with self._going(scope), self._weighed() as weigh:
+            with self._going(scope) as owner, self._weighed(owner) as weigh:
                 await self.app(scope, self._bounded(receive, policy, weigh), send_safely)
         except Exception as error:
             refusal = error if isinstance(error, GessoError) else bug(error)
@@ -123,7 +124,7 @@ class Guard:
             )
 
     @contextmanager
-    def _going(self, scope: Scope) -> Iterator[None]:
+    def _going(self, scope: Scope) -> Iterator[str | None]:
         """A quick no where so much is going on that one more would only make all slower."""
         identity = scope["state"]["identity"]
         owner = identity.owner if identity else None
@@ -133,28 +134,32 @@ class Guard:
             raise TooMany("you are asking for too much at once", fix="wait for some answers first", retry_after=1)
         self.going[owner] += 1
         try:
-            yield
+            yield owner
         finally:
             self.going[owner] -= 1
             if not self.going[owner]:
                 del self.going[owner]
 
     @contextmanager
-    def _weighed(self) -> Iterator[Callable[[int], None]]:
-        """For each piece of a body: Busy where all bodies together take too much memory, whoever sends them."""
+    def _weighed(self, owner: str | None) -> Iterator[Callable[[int], None]]:
+        """For each piece of a body: no where all bodies together, or one owner's, take too much memory. Small ones always come in."""
         mine = 0
 
         def weigh(num_bytes: int) -> None:
             nonlocal mine
             mine += num_bytes
-            self.held += num_bytes
-            if self.held > self.limits.body_bytes:
+            self.held[owner] += num_bytes
+            if mine > SMALL and self.held[owner] > self.limits.body_bytes_each:
+                raise TooMany("you are giving too much at once", where="body", fix="one after the other", retry_after=2)
+            if mine > SMALL and self.held.total() > self.limits.body_bytes:
                 raise Busy("the server is given more at once than it can hold", where="body", fix="try again in a moment", retry_after=2)
 
         try:
             yield weigh
         finally:
-            self.held -= mine
+            self.held[owner] -= mine
+            if not self.held[owner]:
+                del self.held[owner]
 
     def _check_length(self, headers: dict[str, str], policy: Policy) -> None:
         length = headers.get("content-length", "0")

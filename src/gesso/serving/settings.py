@@ -29,6 +29,7 @@ class Limits:
     message_bytes: int = 8 * 2**20  # over the socket; larger pictures are uploaded
     import_bytes: int = 256 * 2**20
     body_bytes: int = 2**30  # of all bodies that are read or worked on at once
+    body_bytes_each: int = 2**29  # of one owner's
     body_pause: float = 30.0  # seconds without a byte of a body
     decode_seconds: int = 10
     decode_bytes: int = 2**30  # of memory, of the process that decodes

@@ -15,6 +15,8 @@ from fastapi.testclient import TestClient
 
 from gesso.serving.count import Counts
 from gesso.serving.frame import pack
+from gesso.serving.guard import Guard
+from gesso.serving.refusal import TooMany
 from gesso.serving.render import Renderer
 from gesso.serving.settings import Limits
 
@@ -148,12 +150,25 @@ def test_what_is_given_up_is_not_held_while_something_long_runs():
         renderer.close()
 
 
-def test_bodies_together_take_so_much_memory(make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Any):
-    app = make_app(limits={"body_bytes": 5000})
-    ann, small = client_of(app, "ann"), picture()
-    assert len(small) < 5000
+def test_bodies_together_take_so_much_memory(
+    make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("gesso.serving.guard.SMALL", 1000)
+    app = make_app(limits={"body_bytes": 9000, "body_bytes_each": 6000})
+    ann, bob = client_of(app, "ann"), client_of(app, "bob")
+    guard: Any = app.build_middleware_stack()
+    app.middleware_stack = guard
+    while not isinstance(guard, Guard):
+        guard = guard.app
     for _ in range(8):
-        assert ann.post("/api/uploads", content=small).status_code == 201, "what was answered is held no longer"
-    refused = ann.post("/api/uploads", content=b"x" * 6000)
-    assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0
-    assert ann.post("/api/uploads", content=small).status_code == 201
+        assert ann.post("/api/uploads", content=picture(30, 30)).status_code == 201, "what was answered is held no longer"
+    with guard._weighed("ann") as weigh:
+        weigh(900)
+        with guard._weighed("ann") as more, pytest.raises(TooMany):
+            more(5500)
+        weigh(4000)
+        assert bob.post("/api/uploads", content=b"x" * 3000).status_code == 400, "others have their own part"
+        refused = bob.post("/api/uploads", content=b"x" * 5000)
+        assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0, "until all together are too much"
+        assert ann.post("/api/uploads", content=picture(3, 3)).status_code == 201, "what is small always comes in"
+    assert bob.post("/api/uploads", content=picture(30, 30)).status_code == 201 and not guard.held
