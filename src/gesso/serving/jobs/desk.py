@@ -24,7 +24,7 @@ from gesso.serving.jobs.store import DONE, QUEUED, RETRY, RUNNING, Job, JobStore
 from gesso.serving.jobs.watch import Watch
 from gesso.serving.jobs.work import Plan
 from gesso.serving.keep import Keep
-from gesso.serving.refusal import TooMany, harmless
+from gesso.serving.refusal import TooMany, Unknown, harmless
 from gesso.serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -158,12 +158,13 @@ class Desk:
 
     def trained(self, owner: str, recipe: str) -> list[Trained]:
         """What the owner's trainings of a recipe learned, the latest first; not of those that are still at it."""
-        return [
-            Trained(job.id, job.title, job.ended, self._hash_of(path), path)
-            for job in self.store.list(owner)
-            if job.kind == "train" and job.state not in (QUEUED, RUNNING) and self.store.about(job.id)["recipe"] == recipe
-            if (path := self.plan.folder(job.id) / "out" / "weights.safetensors").is_file()
-        ]
+        found = []
+        for job in self.store.list(owner):
+            path = self.plan.folder(job.id) / "out" / "weights.safetensors"
+            with contextlib.suppress(OSError, Unknown):  # none yet, or deleted while one looks
+                if job.kind == "train" and job.state not in (QUEUED, RUNNING) and self.store.about(job.id)["recipe"] == recipe:
+                    found.append(Trained(job.id, job.title, job.ended, self._hash_of(path), path))
+        return found
 
     def weights_meant(self, owner: str, recipe: str, weights: Mapping[str, str]) -> Trained | None:
         """The training of the owner's that a request's `weights` name; None where the server's own are meant."""

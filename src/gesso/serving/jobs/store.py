@@ -144,7 +144,10 @@ class JobStore:
 
     def ask(self, id: str) -> dict[str, Any]:
         """What was asked for, as it was checked."""
-        found: dict[str, Any] = json.loads(self._rows.read("select ask from jobs where id = ?", (id,))[0][0])
+        rows = self._rows.read("select ask from jobs where id = ?", (id,))
+        if not rows:
+            raise Unknown("there is no such job", where="id")
+        found: dict[str, Any] = json.loads(rows[0][0])
         return found
 
     def about(self, id: str) -> dict[str, Any]:

@@ -172,6 +172,8 @@ def test_who_thinks_better_of_cancelling_gets_the_job_done(store: JobStore):
 def test_what_is_asked_for_often_is_told_without_the_pictures(store: JobStore):
     job = store.add("ann", new_id(), "fit", "t", {"recipe": "x", "request": {"conditions": "large"}}, total=0, client=None, body="b")
     assert store.about(job.id) == {"recipe": "x"} and store.ask(job.id)["request"] == {"conditions": "large"}
+    with pytest.raises(Unknown):
+        store.ask(new_id())
     assert store.beside(job.id) == [job.id] and store.beside("nothing") == []
 
 
