@@ -15,16 +15,23 @@ from gesso.media.palette_file import read_palette
 
 W, H = 400, 300
 RED, BLUE, WHITE = (0xCC, 0x22, 0x22), (0x22, 0x44, 0xCC), (255, 255, 255)
+RIM = "b - r > 60 && r < 110"
+
+
+def tinted(rgb: tuple[int, ...]) -> tuple[int, ...]:
+    """A colour under the veil of what lies beneath the pointer."""
+    return tuple(round(one + (veil - one) * 28 / 255) for one, veil in zip(rgb, (42, 58, 165), strict=True))
 
 
 def drawing() -> bytes:
-    """Two rooms side by side with a wall between them, and a third whose right wall has a gap from y 90 to 110."""
+    """Two rooms side by side with a wall between them, a third whose right wall has a gap from y 90 to 110, and a speck in the open."""
     page = Image.new("L", (W, H), 255)
     pen = ImageDraw.Draw(page)
     pen.rectangle((50, 50, 150, 150), outline=0, width=3)
     pen.rectangle((148, 50, 250, 150), outline=0, width=3)
     pen.rectangle((290, 50, 360, 150), outline=0, width=3)
     pen.rectangle((356, 90, 362, 110), fill=255)
+    pen.rectangle((100, 220, 104, 224), outline=0)
     held = io.BytesIO()
     page.save(held, "PNG")
     return held.getvalue()
@@ -48,6 +55,16 @@ class Sheet:
         box = self.page.locator("#canvas").bounding_box()
         zoom = min((box["width"] - 48) / W, (box["height"] - 48) / H)
         return box["x"] + box["width"] / 2 + (x - W / 2) * zoom, box["y"] + box["height"] / 2 + (y - H / 2) * zoom
+
+    def some(self, x: float, y: float, condition: str) -> None:
+        """Wait until some pixel of 20 × 20 from a place of the page on, as [r, g, b], is such."""
+        box = self.page.locator("#canvas").bounding_box()
+        left, top = self.at(x, y)
+        self.true(f"""(() => {{
+          const pen = document.getElementById("canvas").getContext("2d");
+          const {{ data }} = pen.getImageData({round(left - box["x"])}, {round(top - box["y"])}, 20, 20);
+          return Array.from({{ length: 400 }}, (_, i) => data.slice(4 * i, 4 * i + 3)).some(([r, g, b]) => {condition});
+        }})()""")
 
     def click(self, x: float, y: float) -> None:
         self.page.mouse.click(*self.at(x, y))
@@ -363,3 +380,52 @@ def test_a_picture_is_dropped_on_its_slot(sheet: Sheet) -> None:
     Image.new("L", (W, H), 200).save(held, "PNG")
     sheet.page.evaluate(drop, list(held.getvalue()))
     sheet.given("sheet", lambda value: np.asarray(value.pixels).flat[0] == 200)
+
+
+def test_a_lasso_means_a_speck_and_not_what_is_around_it(sheet: Sheet) -> None:
+    sheet.take("lasso", "#cc2222")
+    sheet.stroke((92, 212), (112, 212), (112, 232), (92, 232), (92, 214))
+    sheet.page.click("[data-chosen=dots]")
+    (mark,) = sheet.given("dots").marks
+    assert max(abs(mark.x - 102), abs(mark.y - 222)) <= 1 and mark.radius < 3
+    sheet.page.keyboard.press("m")
+    sheet.some(100, 220, "r > 180 && g < 60")
+    sheet.seen(112, 222, WHITE)
+
+
+def test_what_is_chosen_is_hatched_under_the_pointer_and_let_go_with_its_step(sheet: Sheet) -> None:
+    sheet.take("dots", "#cc2222")
+    sheet.page.mouse.move(*sheet.at(220, 80))
+    sheet.some(145, 95, RIM)
+    sheet.click(100, 100)
+    sheet.visit.wait_nodes(2)
+    sheet.take("lasso")
+    sheet.click(220, 80)
+    sheet.page.get_by_text("Pieces: 1").wait_for()
+    sheet.some(200, 110, "b - r > 60 && r > 60")
+    sheet.page.keyboard.press("Control+z")
+    sheet.page.locator("#chosen").wait_for(state="hidden")
+    # The pieces of this step were known before: they are shown again, not those of the step that was left.
+    sheet.page.mouse.move(*sheet.at(80, 80))
+    sheet.seen(120, 120, tinted(WHITE))
+
+
+def test_a_colour_is_seen_as_it_is_while_the_hand_rests_on_it(sheet: Sheet) -> None:
+    sheet.take("dots", "#cc2222")
+    sheet.click(100, 100)
+    sheet.visit.wait_nodes(2)
+    sheet.some(45, 80, RIM)
+    sheet.seen(120, 120, RED)
+
+
+def test_a_gap_that_was_closed_is_not_told_of(sheet: Sheet) -> None:
+    sheet.take("dots", "#cc2222")
+    sheet.page.mouse.move(*sheet.at(100, 80))
+    sheet.some(45, 80, RIM)  # the pieces before the gap was closed are here
+    sheet.take("walls-bridge")
+    sheet.stroke((360, 86), (360, 114))
+    sheet.visit.wait_nodes(2)
+    sheet.page.keyboard.press("1")
+    sheet.click(320, 75)
+    sheet.seen(300, 140, RED)
+    assert sheet.page.locator("#notices").inner_text() == ""

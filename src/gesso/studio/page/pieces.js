@@ -16,7 +16,8 @@ export class Pieces {
     /** @type {Map<string, Promise<PieceMap>>} */ this.kept = new Map();
     /** @type {PieceMap | null} the newest that is here */ this.now = null;
     /** @type {Set<number>} */ this.chosen = new Set();
-    /** @type {{ids: Set<number>, map: PieceMap, canvas: HTMLCanvasElement, box: number[]} | null} */ this.shown = null;
+    /** @type {any} the node whose pieces are chosen */ this.chosenIn = null;
+    /** @type {{ids: Set<number>, tints: boolean, chosen: Set<number>, map: PieceMap, canvas: HTMLCanvasElement, box: number[]} | null} */ this.shown = null;
     this.timer = 0;
     room.when("opened", () => {
       this.kept.clear();
@@ -25,6 +26,7 @@ export class Pieces {
     });
     room.when("tool", () => this.room.tool?.picks || this.choose(new Set()));
     room.when("tool frame given", () => this.rest());
+    room.when("tree", () => this.chosenIn === room.head || this.choose(new Set())); // a piece's number is another's at another node
   }
 
   /** The card's output of pieces, if it has one. */
@@ -55,7 +57,7 @@ export class Pieces {
     const found = this.kept.get(key) ?? this.fetch(node, page, small);
     this.kept.delete(key); // the one used last goes last
     this.kept.set(key, found);
-    found.catch(() => this.kept.delete(key));
+    found.then((map) => this.arrived(map), () => this.kept.delete(key));
     while (this.kept.size > KEPT) this.kept.delete(/** @type {string} */ (this.kept.keys().next().value));
     return found;
   }
@@ -63,21 +65,23 @@ export class Pieces {
   /** @param {any} node @param {[number, number]} page @param {boolean} small */
   async fetch(node, page, small) {
     const side = small ? Math.ceil(Math.max(...page) * Math.sqrt(MOST / (page[0] * page[1]))) : 0;
-    const id = this.room.session.id;
-    const blob = await api.blobAt(api.outputOf(id, node, this.output.name, side ? `max_side=${side}` : ""));
+    const blob = await api.blobAt(api.outputOf(this.room.session.id, node, this.output.name, side ? `max_side=${side}` : ""));
     const picture = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
-    const map = new PieceMap(node, picture, page);
-    if (this.room.session?.id === id && this.room.head === node) {
-      this.now = map;
-      this.view.ask();
-    }
-    return map;
+    return new PieceMap(node, picture, page);
+  }
+
+  /** It may have been here before, when one went back to its node. @param {PieceMap} map */
+  arrived(map) {
+    if (this.now === map || this.room.head !== map.node) return;
+    this.now = map;
+    this.view.ask();
   }
 
   /** @param {Set<number>} ids */
   choose(ids) {
     if (!ids.size && !this.chosen.size) return;
     this.chosen = ids;
+    this.chosenIn = this.room.head;
     this.room.say("chosen", ids);
     this.view.ask();
   }
@@ -91,8 +95,9 @@ export class Pieces {
     const ids = new Set(this.chosen);
     if (under !== null && (room.tool.picks || !now.open(under))) ids.add(under);
     if (!ids.size) return void (this.shown = null);
-    if (this.shown?.map !== now || this.shown.ids.size !== ids.size || [...ids].some((id) => !this.shown?.ids.has(id))) {
-      this.shown = { ids, map: now, ...now.veil(ids, this.chosen) };
+    const tints = Boolean(room.tool.picks); // where a colour was just put it is to be seen as it is
+    if (this.shown?.map !== now || this.shown.tints !== tints || this.shown.chosen !== this.chosen || this.shown.ids.size !== ids.size || [...ids].some((id) => !this.shown?.ids.has(id))) {
+      this.shown = { ids, tints, chosen: this.chosen, map: now, ...now.veil(ids, this.chosen, tints) };
     }
     const { canvas, box } = this.shown;
     pen.save();
@@ -182,7 +187,7 @@ export class PieceMap {
     return new Set([...counts].filter(([id, count]) => count > (facts.get(id)?.area ?? Infinity) / 2).map(([id]) => id));
   }
 
-  /** The place of a piece that is farthest from all others: where a mark surely means it. @param {number} id @returns {[number, number]} */
+  /** The place of a piece that is farthest from all others, and how far: where a mark surely means it. @param {number} id @returns {{place: [number, number], room: number}} */
   middle(id) {
     const [left, top, right, bottom] = this.about().get(id)?.box ?? [0, 0, 1, 1];
     const [wide, tall] = [right - left + 2, bottom - top + 2];
@@ -201,7 +206,7 @@ export class PieceMap {
       if (far[i] > far[best]) best = i;
     }
     const [x, y] = [(best % wide) - 1 + left, Math.floor(best / wide) - 1 + top];
-    return [(x + 0.5) / this.scale, (y + 0.5) / this.scale];
+    return { place: [(x + 0.5) / this.scale, (y + 0.5) / this.scale], room: far[best] / this.scale };
   }
 
   /**
@@ -232,8 +237,8 @@ export class PieceMap {
     return [...found.values()];
   }
 
-  /** Pieces tinted, for laying over the picture. @param {Set<number>} ids @param {Set<number>} strong those tinted more */
-  veil(ids, strong) {
+  /** Pieces outlined, for laying over the picture. @param {Set<number>} ids @param {Set<number>} strong those hatched @param {boolean} tints the others as well */
+  veil(ids, strong, tints) {
     const boxes = [...ids].map((id) => this.about().get(id)?.box).filter(Boolean);
     const box = boxes.length ? [Math.min, Math.min, Math.max, Math.max].map((of, i) => of(...boxes.map((one) => /** @type {number[]} */ (one)[i]))) : [0, 0, 1, 1];
     const canvas = document.createElement("canvas");
@@ -253,7 +258,7 @@ export class PieceMap {
         const chosen = strong.has(id);
         // A hatch, so that it shows on any colour and hides none.
         const hatched = chosen && (x + y) % 8 < 2;
-        if (rim || hatched || !chosen) pixels[y * wide + x] = rim ? 0xe6a53a2a : hatched ? 0x8ca53a2a : 0x1ca53a2a;
+        if (rim || hatched || (tints && !chosen)) pixels[y * wide + x] = rim ? 0xe6a53a2a : hatched ? 0x8ca53a2a : 0x1ca53a2a;
       }
     }
     pen.putImageData(image, 0, 0);

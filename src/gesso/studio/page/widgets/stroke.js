@@ -101,7 +101,7 @@ export function strokeWidget(room, view, slot) {
   let told = false;
   /** @param {any} draft */
   function tellOpen(draft) {
-    const map = pieces?.now;
+    const map = pieces?.now?.node === room.head ? pieces?.now : null; // those of another step would tell of gaps since closed
     const id = map && draft.points.length === 1 ? map.at(centre(draft.points[0])) : null;
     if (told || !fills || draft.fill || !map || id === null || !map.open(id)) return;
     told = true;
@@ -159,7 +159,11 @@ export function strokeWidget(room, view, slot) {
 
   /** A mark in each of some pieces, one step. @param {Set<number>} ids @param {import("../pieces.js").PieceMap} map */
   function mark(ids, map) {
-    const marks = [...ids].map((id) => ({ ...markOf([round(map.middle(id))]), radius: Math.min(room.radius, 4), fill: map.open(id) }));
+    const marks = [...ids].map((id) => {
+      const { place, room: wide } = map.middle(id);
+      // No wider than the piece: what spills over would mean its neighbour.
+      return { ...markOf([round(place)]), radius: Math.max(0.5, Math.min(room.radius, 4, Math.floor(wide) - 0.5)), fill: map.open(id) };
+    });
     room.commit(together([...taken(map, ids, [slot.name, ...clears]), merge(marks)]), here);
   }
 
