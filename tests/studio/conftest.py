@@ -17,6 +17,8 @@ SLOW = 1000 * float(os.environ.get("GESSO_PATIENCE", "20"))  # milliseconds; a b
 HERE = Path(__file__).parent
 RECIPES = [HERE / "toy_recipe.py", HERE / "flats_recipe.py", HERE.parents[1] / "examples" / "my_recipe.py"]
 CHROMIUM = os.environ.get("GESSO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+# An attacker's name that leads to this machine, for test_hostile_page.
+ARGUMENTS = ["--no-sandbox", "--host-resolver-rules=MAP evil.test 127.0.0.2"]
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +27,7 @@ def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("there is no chromium here: the page is not tried")
     with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=CHROMIUM, headless=True, args=["--no-sandbox"])
+        launched = started.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
         yield launched
         launched.close()
 

@@ -120,8 +120,10 @@ class Store:
 
     def show(self, owner: str, session: str, node: str) -> Session:
         """The head moved to a node. Nodes that lie between are remembered as the way that redo goes."""
-        head = self.session(owner, session).head
+        at = self.session(owner, session)
         self.node(owner, session, node)
+        if node == (head := at.head):  # a drawing that is only opened is not changed
+            return at
         path = self._path(owner, session, head, until=node)
         with self._table.writing() as db:
             steps = [(child, owner, session, parent) for child, parent in zip(path, path[1:], strict=False)]

@@ -1,0 +1,177 @@
+"""A hostile page in the browser of somebody who is drawing: it reads nothing, changes nothing, frames nothing, and the drawing goes on."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+HERE = Path(__file__).parent
+REBOUND = "evil.test"  # the browser is told by conftest that this is 127.0.0.2, which is this machine too
+ATTACK = (HERE / "attack.js").read_text(encoding="utf-8")
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+DOCUMENT = "<!doctype html><title>win a prize</title><body><script src=/attack.js></script>"
+
+
+class Site(socketserver.BaseRequestHandler):
+    """An attacker's web site. Where it knows the studio, everything but its own page is passed on to it byte by byte: so it looks from both
+    sides when a name that led to the attacker leads to this machine a moment later (a test's browser asks no DNS twice).
+    """
+
+    studio: tuple[str, int] | None = None
+
+    def handle(self) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = self.request.recv(65536)
+            if not piece:
+                return
+            head += piece
+        path = head.split(b" ", 2)[1]
+        if path in (b"/prize", b"/attack.js") or self.studio is None:
+            kind, data = ("text/javascript", ATTACK) if path == b"/attack.js" else ("text/html", DOCUMENT)
+            about = f"Content-Type: {kind}; charset=utf-8\r\nContent-Length: {len(data.encode())}\r\nConnection: close"
+            said = f"HTTP/1.1 200 OK\r\n{about}\r\n\r\n"
+            self.request.sendall(said.encode() + data.encode())
+            return
+        with socket.create_connection(self.studio) as studio:
+            studio.sendall(head)
+            back = threading.Thread(target=pipe, args=(studio, self.request), daemon=True)
+            back.start()
+            pipe(self.request, studio)
+            back.join(10)
+
+
+def pipe(one: socket.socket, other: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while piece := one.recv(65536):
+            other.sendall(piece)
+    with contextlib.suppress(OSError):
+        other.shutdown(socket.SHUT_WR)
+
+
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = allow_reuse_address = True
+
+
+@contextlib.contextmanager
+def serving(host: str, port: int, studio: tuple[str, int] | None = None) -> Iterator[int]:
+    """The attacker's site, at this port or any; its port."""
+    try:
+        server = Server((host, port), type("Mine", (Site,), {"studio": studio}))
+    except OSError:
+        pytest.skip(f"this system has no address {host}")
+    with server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def everything(app: Any) -> Any:
+    """All that the server keeps, row by row."""
+    room = app.state.room
+    rows = {name: room.database.read(f"select * from {name} order by 1") for name in ("kept", "palettes", "logins")}
+    rows["jobs"] = room.jobs.store._rows.read("select * from jobs order by 1")
+    rows["sessions"] = room.sessions._table.rows("select * from sessions order by id")
+    rows["nodes"] = room.sessions._table.rows("select * from nodes order by id")
+    return rows
+
+
+def refusals(app: Any) -> int:
+    counts = app.state.room.counts
+    with counts._lock:
+        return sum(num for (_, _, status), num in counts._requests.items() if status in (401, 403, 421))
+
+
+@pytest.fixture
+def drawing(visit: Any, app: Any) -> dict[str, Any]:
+    """Ids that an attacker cannot know, told to the attacker all the same."""
+    visit.begin()
+    visit.stroke((0.5, 0.5), (0.52, 0.52))
+    visit.wait_nodes(2)
+    visit.page.locator(".saved, #canvas").first.wait_for()
+    session = visit.page.evaluate("location.hash.slice(1)")
+    head = app.state.room.sessions.session("me", session).head
+    upload = visit.page.evaluate(
+        "async (data) => (await (await fetch('/api/uploads', {method: 'POST', body: Uint8Array.from(data)})).json()).id", list(PNG)
+    )
+    return {"session": session, "node": head, "upload": upload, "png": "not a picture"}
+
+
+def settled(app: Any, visit: Any) -> Any:
+    """What is kept, once nothing more comes: small pictures and the like are not looked at."""
+    before = everything(app)
+    visit.page.wait_for_timeout(500)
+    while (now := everything(app)) != before:
+        before = now
+        visit.page.wait_for_timeout(500)
+    return now
+
+
+def still_drawing(visit: Any) -> None:
+    nodes = visit.num_nodes()
+    visit.page.bring_to_front()
+    visit.stroke((0.4, 0.5), (0.42, 0.52))
+    visit.wait_nodes(nodes + 1)
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", REBOUND])
+def test_another_sites_page_gets_nowhere(visit: Any, app: Any, drawing: dict[str, Any], name: str) -> None:
+    """From another port of this machine (to which the cookie is sent: ports are one site), from another name of it, and from another's."""
+    address = app.state.room.settings.address.rstrip("/")
+    before, refused = settled(app, visit), refusals(app)
+    page = visit.page.context.new_page()
+    with serving("127.0.0.2" if name == REBOUND else "127.0.0.1", 0) as site:
+        page.goto(f"http://{name}:{site}/")
+        told = page.evaluate("([address, ids]) => attack(address, ids)", [address, drawing])
+    reached = {attempt: outcome for attempt, outcome in told.items() if not outcome.startswith("no")}
+    assert reached == {} and len(told) > 100, json.dumps(reached, indent=1)
+    assert all(one.url.startswith(("chrome-error:", "about:", f"http://{name}:{site}/")) for one in page.frames), [
+        f.url for f in page.frames
+    ]
+    assert refusals(app) - refused > 60, "it was the server that refused, not the browser alone"
+    assert settled(app, visit) == before
+    opened = [one for one in page.context.pages if one not in (visit.page, page)]
+    assert all(one.evaluate("window.opener === null") for one in opened if one.url.startswith(address))
+    for one in [*opened, page]:
+        one.close()
+    still_drawing(visit)
+
+
+def test_a_name_that_was_bound_anew_is_not_answered(visit: Any, app: Any, drawing: dict[str, Any]) -> None:
+    """DNS rebinding: the attacker's page has the studio's own port, and to the browser all is one origin; only the name is wrong."""
+    port = urlsplit(app.state.room.settings.address).port
+    before, refused = settled(app, visit), refusals(app)
+    origin = f"http://{REBOUND}:{port}"
+    page = visit.page.context.new_page()
+    with serving("127.0.0.2", port, ("127.0.0.1", port)):
+        page.goto(f"{origin}/prize")
+        script = "async (paths) => Promise.all(paths.map(async (path) => [(await fetch(path)).status, await (await fetch(path)).text()]))"
+        for status, text in page.evaluate(script, ["/", "/api/sessions", "/api/health", "/main.js"]):
+            assert status == 421 and "does not go by that name" in text, "read by the attacker, and nothing is said but this"
+        told = page.evaluate("([address, ids]) => attack(address, ids)", [origin, drawing])
+    reached = {attempt: outcome for attempt, outcome in told.items() if not outcome.startswith("no")}
+    own = {attempt for attempt, outcome in reached.items() if "does not go by that name" in outcome}  # its own origin's: the refusal
+    assert own <= {"frame", "window"} and set(reached) == own, json.dumps(reached, indent=1)
+    assert refusals(app) - refused > 60 and settled(app, visit) == before
+    for one in [one for one in page.context.pages if one is not visit.page]:
+        one.close()
+    still_drawing(visit)
+
+
+def test_the_cookie_is_nobodys_but_the_browsers(visit: Any) -> None:
+    cookies = visit.page.context.cookies()
+    assert cookies and all(one["httpOnly"] and one["sameSite"] == "Strict" for one in cookies), cookies
+    assert visit.page.evaluate("document.cookie") == ""
+    assert "key=" not in visit.page.evaluate("location.href"), "nor is the link's key left in the address"
+    kept = visit.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+    assert not [one for one in cookies if one["value"] in kept]
