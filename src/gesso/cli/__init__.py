@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, UnusedCliTokensError
 
 from gesso.cli import flag, show, verb
 from gesso.cli.by_recipe import BY_RECIPE
@@ -32,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             app, rest = verb.app, tokens
         code = app(rest, exit_on_error=False, print_error=False)
         return code if isinstance(code, int) else 0
+    except UnusedCliTokensError as error:
+        more, asked = " ".join(error.unused_tokens or []), " ".join(tokens[: 2 if tokens[0] in BY_RECIPE else 1])
+        return show.say(f"more is given than this takes: {more} (gesso {asked} --help says what it takes)", BAD_INPUT)
     except (GessoError, CycloptsError) as error:
         return show.say(str(error), BAD_INPUT)
     except KeyboardInterrupt as error:

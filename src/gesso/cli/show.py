@@ -61,6 +61,12 @@ def welcome(link: str, *, browser: bool) -> None:
         webbrowser.open(link)
 
 
+def farewell() -> None:
+    """The studio was ended as it is meant to be ended."""
+    print("\nEnded. Your drawings are kept: gesso studio opens them again." if language() != "ko" else
+          "\n끝냈습니다. 작업은 저장되어 있습니다. gesso studio로 다시 열 수 있습니다.", flush=True)  # fmt: skip
+
+
 def say(text: str, code: int) -> int:
     """One line for people on stderr: whatever a file's name or a stranger's text holds, no line break and no control character."""
     from rich.console import Console

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -270,7 +271,9 @@ def studio(
     """
     from gesso.studio import run
 
-    run(port, home, jobs=jobs, on_start=lambda link: show.welcome(link, browser=browser))
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end it, so no failure
+        run(port, home, jobs=jobs, on_start=lambda link: show.welcome(link, browser=browser))
+    show.farewell()
 
 
 def recipe_first(verb: str, name: str) -> str:

@@ -37,8 +37,8 @@ def from_pictures(path: Path | str, split: str = "train", *, sizes: Sequence[tup
     folder = Path(path)
     files = sorted(one for one in folder.iterdir() if one.suffix.lower() in PICTURES and one.name[0] != "." and one.is_file())
     if len(files) < LEAST:
-        what = f"holds {len(files)} pictures"
-        raise GessoError(what, where=folder.name, fix=f"at least {LEAST} coloured drawings with dark lines (300 are good)")
+        what = f"the folder holds {len(files)} pictures"
+        raise GessoError(what, fix=f"at least {LEAST} coloured drawings with dark lines (300 are good)")
     held = [int(hashlib.sha256(one.name.encode("utf-8", "surrogateescape")).hexdigest(), 16) % HELD_OUT == 0 for one in files]
     held = held if any(held) else [number == 0 for number in range(len(files))]
     chosen = [one for one, out in zip(files, held, strict=True) if out == (split == "dev")]

@@ -95,7 +95,7 @@ export function keyTable(room) {
     ["V", w("keys_before_after")],
     ["PgUp  PgDn", w("keys_page")],
     ["M", w("keys_marks")],
-    ["P", w("proposals_help")],
+    ["P", w("keys_proposals")],
     ["Ctrl+Z", w("keys_undo")],
     ["Ctrl+Shift+Z", w("keys_redo")],
     ["Ctrl+S", w("keys_save")],

@@ -1,5 +1,5 @@
 /** Points and strokes on the page, with a colour where the control says so, by the gestures that it names. */
-import { announce, h, notice } from "../dom.js";
+import { h, notice } from "../dom.js";
 import { titleOf, w } from "../words.js";
 import { closing } from "./outline.js";
 
@@ -131,8 +131,9 @@ export function strokeWidget(room, view, slot) {
     const id = map?.at(place);
     if (!map || id === null || id === undefined) return;
     if (!pieces?.chosen.size || pieces.chosen.has(id)) {
-      pieces?.choose(new Set(pieces.chosen.has(id) ? [] : [id]));
-      return announce(w("join_other"));
+      const again = pieces?.chosen.has(id);
+      pieces?.choose(new Set(again ? [] : [id]));
+      return again ? undefined : notice(w("join_other"));
     }
     if (!unite(new Set([...pieces.chosen, id]), map, place)) notice(w("not_touching"));
     pieces.choose(new Set());
