@@ -122,3 +122,21 @@ def test_the_python_example_runs(tmp_path: Path):
     run = subprocess.run([sys.executable, "readme.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "fox.png").stat().st_size > 1000
+
+
+def test_the_hints_of_the_example_lie_on_the_drawing_and_colour_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A hint beside the fox leaves it white, which looks as if nothing worked."""
+    import numpy as np
+    from PIL import Image
+
+    from gesso.cli import main
+
+    words = next(line.split() for body in blocks("README.md", "sh") for line in body.splitlines() if "--hints" in line)
+    monkeypatch.chdir(ROOT)
+    out = tmp_path / "fox.png"
+    assert main([*words[1:-1], str(out)]) == 0
+    made = np.asarray(Image.open(out).convert("RGB"))
+    for flag, hint in zip(words, words[1:], strict=False):
+        if flag == "--hints":
+            x, y = (int(number) for number in hint.split(",")[:2])
+            assert (made == made[y, x]).all(-1).mean() > 0.02, f"{hint} colours next to nothing"

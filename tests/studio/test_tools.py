@@ -178,7 +178,7 @@ def test_a_line_through_a_piece_parts_it(sheet: Sheet) -> None:
 def test_pieces_are_merged_by_two_clicks_and_by_a_drag(sheet: Sheet) -> None:
     sheet.take("unions")
     sheet.click(100, 100)
-    sheet.true("document.getElementById('said').textContent.length > 0")
+    sheet.true("[...document.querySelectorAll('.notice')].some((one) => one.textContent === 'Now the other piece.')")
     sheet.click(200, 100)
     assert len(sheet.given("unions").strokes) == 1
     sheet.take("dots", "#cc2222")

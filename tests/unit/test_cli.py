@@ -372,3 +372,17 @@ def test_pictures_saved_by_the_command_open_elsewhere(gesso: Run, toy: Path, pho
     gesso("generate", toy, "--photo", photo, "--out", tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as opened:
         assert opened.size == (14, 10) and "gesso" in opened.text
+
+
+def test_more_than_a_verb_takes_is_named(gesso: Run, tmp_path: Path) -> None:
+    ran = gesso("inspect", tmp_path / "a.png", tmp_path / "b.png")
+    assert ran.code == 2 and "b.png" in ran.err and "gesso inspect --help" in ran.err
+
+
+def test_ending_the_studio_is_no_failure(gesso: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gesso.studio.run", ended)
+    ran = gesso("studio", "--no-browser")
+    assert ran.code == 0 and "kept" in ran.out
