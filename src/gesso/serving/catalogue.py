@@ -16,7 +16,7 @@ from gesso.serving.settings import Settings
 
 if TYPE_CHECKING:
     from gesso.recipes.recipe import Recipe
-    from gesso.serving.jobs.desk import Trained
+    from gesso.serving.learned import Own
     from gesso.verbs.assemble import Assembled
 
 log = logging.getLogger("gesso.serving")
@@ -54,8 +54,8 @@ class Catalogue:
     def card(self, name: str) -> Card:
         return self.recipe(name).card
 
-    def assembled(self, name: str, preset: str = "", own: Trained | None = None) -> Assembled:
-        """The recipe's networks with their weights, or with those of a training, `own`; the few used last are kept."""
+    def assembled(self, name: str, preset: str = "", own: Own | None = None) -> Assembled:
+        """The recipe's networks with their weights, or with `own`; the few used last are kept."""
         from gesso.verbs.assemble import assemble
 
         recipe = self.recipe(name)

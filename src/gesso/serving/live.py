@@ -39,6 +39,8 @@ LONG = 1.0  # seconds: work that takes longer is always pushed aside; its steps 
 PREVIEW_EVERY = 0.1  # seconds
 REST = 0.25  # seconds that the hand rests on a mark before the networks look at what is not yet meant
 MOST_WAITING = 512  # messages read and not yet looked at
+MOST_HELD = 16 * 2**20  # bytes of them, unless it is one: as Python's objects they are two to three times that
+LARGE = 2**16
 REMEMBERED = 1000  # keys of clients
 MOST_SEQ = 2**53 - 1
 
@@ -77,7 +79,8 @@ class Line:
 
     def __init__(self, room: Room, socket: WebSocket, owner: str, session: str) -> None:
         self.room, self.socket, self.owner, self.session = room, socket, owner, session
-        self.inbox: deque[dict[str, Any]] = deque()
+        self.inbox: deque[tuple[dict[str, Any], int]] = deque()  # messages and how large they came
+        self.held = 0  # bytes in it
         self.arrived, self.emptied, self.wanting = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.seq, self.current = -1, ""
         self.by_client: OrderedDict[str, str] = OrderedDict()
@@ -134,17 +137,18 @@ class Line:
             num += 1
             if num > self.room.settings.limits.messages_a_second:
                 await asyncio.sleep(max(0.0, 1 - (now - second)))
-            try:
-                header, payload = unpack(data)
+            try:  # parsing what is large takes its time, which others' messages have meanwhile
+                header, payload = await asyncio.to_thread(unpack, data) if len(data) > LARGE else unpack(data)
                 if payload:
                     raise GessoError("carries a payload, which is not read here", where="message", fix="POST /api/uploads takes pictures")
             except GessoError as error:
                 await self.complain(None, error)
                 continue
-            while len(self.inbox) >= MOST_WAITING:
+            while len(self.inbox) >= MOST_WAITING or (self.inbox and self.held + len(data) > MOST_HELD):
                 self.emptied.clear()
                 await self.emptied.wait()
-            self.inbox.append(header)
+            self.inbox.append((header, len(data)))
+            self.held += len(data)
             self.arrived.set()
 
     async def _next(self) -> bytes:
@@ -168,7 +172,8 @@ class Line:
             while not self.inbox:
                 self.arrived.clear()
                 await self.arrived.wait()
-            message = self.inbox.popleft()
+            message, size = self.inbox.popleft()
+            self.held -= size
             self.emptied.set()
             try:
                 await self._take_one(message)
@@ -196,7 +201,7 @@ class Line:
             await self._go(seq, message)
         elif message.get("commit") is True:
             await self._commit(seq, message)
-        elif not any(later.get("type") in ("edit", "show") for later in self.inbox):
+        elif not any(later.get("type") in ("edit", "show") for later, _ in self.inbox):
             await self._try(seq, message)
 
     async def _go(self, seq: int, message: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from gesso.serving.settings import Limits
 if TYPE_CHECKING:
     from gesso.families.family import Output
     from gesso.request import Request
-    from gesso.serving.jobs.desk import Trained
+    from gesso.serving.learned import Own
     from gesso.verbs.again import Again
     from gesso.verbs.result import Result
 
@@ -112,11 +112,11 @@ class Renderer:
         stopped: Callable[[], bool],
         on_output: Callable[[Output], None] | None = None,
         on_draft: Callable[[Result], None] | None = None,
-        own: Trained | None = None,
+        own: Own | None = None,
     ) -> Result:
         """What the request asks for; only inside a piece of work. `memory` names the drawing whose unchanging parts are kept.
 
-        `own` is a training whose weights stand in for the server's.
+        `own` are weights that stand in for the server's.
         """
         from gesso.verbs.again import Again
 

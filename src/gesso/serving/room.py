@@ -20,6 +20,7 @@ from gesso.serving.decode import Decoder
 from gesso.serving.given import Given
 from gesso.serving.jobs.desk import Desk
 from gesso.serving.keep import Keep
+from gesso.serving.learned import Learned, Own
 from gesso.serving.render import Renderer, within
 from gesso.serving.settings import Settings
 from gesso.serving.thumb import Thumbs
@@ -49,6 +50,7 @@ class Room:
         self.given = Given(self.catalogue, self.keep, self.decoder)
         self.sessions = Store(settings.home / "sessions.sqlite", cards=self.catalogue.card)
         self.thumbs = Thumbs(settings.home / "thumbs.sqlite")
+        self.learned = Learned(settings.home / "learned")
         self.jobs = Desk(settings, self.catalogue, self.keep, self.given)
         self.sockets: Counter[str] = Counter()
         self.thinking = ThreadPoolExecutor(THINKING, "think")
@@ -69,10 +71,18 @@ class Room:
         """A piece of work for the renderer, with the server's weights or with those of a training of the owner's."""
 
         def make(stopped: Callable[[], bool]) -> Any:
-            own = self.jobs.weights_meant(owner, request.recipe, request.weights)
-            return self.renderer.make(request, memory, within(RENDER_SECONDS, stopped), on_output, on_draft, own)
+            return self.renderer.make(
+                request, memory, within(RENDER_SECONDS, stopped), on_output, on_draft, self.own_weights(owner, request)
+            )
 
         return make
+
+    def own_weights(self, owner: str, request: Request) -> Own | None:
+        """Those that a request's weights name, if they are the owner's: kept for a session, or still with their training."""
+        wanted = request.weights.get(request.recipe)
+        if not wanted:
+            return None
+        return self.learned.find(owner, wanted) or self.jobs.weights_meant(owner, request.recipe, request.weights)
 
     def close(self) -> None:
         self.jobs.close()

@@ -83,10 +83,15 @@ def _whole_sessions(routes: Routes, room: Room) -> None:
 
         def create() -> Any:
             card = room.catalogue.card(body.recipe)
-            if body.weights and room.jobs.weights_meant(owner, card.name, body.weights) is None:
-                raise GessoError("are of no training of yours", where="weights", fix=f"see trained of GET /api/recipes/{card.name}")
+            if body.weights:
+                own = room.jobs.weights_meant(owner, card.name, body.weights)
+                if own is None:
+                    raise GessoError("are of no training of yours", where="weights", fix=f"see trained of GET /api/recipes/{card.name}")
+                room.learned.keep(owner, own)
             edits = [room.given.edit(owner, card, one) for one in body.edits]
-            return told(room, owner, store.create(owner, card.name, body.title, edits, weights=body.weights).id)
+            begun = store.create(owner, card.name, body.title, edits, weights=body.weights)
+            room.learned.let_go(owner, {hashed for one in store.list(owner) for hashed in one.weights.values()})
+            return told(room, owner, begun.id)
 
         answer = await asyncio.to_thread(create)
         return JSONResponse(answer, 201, {"Location": f"/api/sessions/{answer['session']['id']}"})
@@ -101,8 +106,9 @@ def _whole_sessions(routes: Routes, room: Room) -> None:
 
     @routes.http("DELETE", "/api/sessions/{id}", who=TOKEN, tags=["sessions"], summary="Delete a session")
     def delete(id: str, http: Http) -> Any:
-        store.delete(identity_of(http).owner, id)
-        room.thumbs.forget(identity_of(http).owner, id)
+        owner = identity_of(http).owner
+        store.delete(owner, id)
+        room.thumbs.forget(owner, id)
         return Response(status_code=204)
 
     @routes.http("GET", "/api/search", who=TOKEN, tags=["sessions"], summary="Sessions and nodes in which all the words are found")
@@ -287,7 +293,11 @@ def _files(routes: Routes, room: Room) -> None:
             return room.decoder.clean_url(url, where="picture")
 
         def take() -> Any:
-            return told(room, owner, store.import_(owner, data, clean=clean).id)
+            brought = store.import_(owner, data, clean=clean)
+            own = room.jobs.weights_meant(owner, brought.recipe, brought.weights)
+            if own is not None:
+                room.learned.keep(owner, own)
+            return told(room, owner, brought.id)
 
         return JSONResponse(await asyncio.to_thread(take), 201)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import struct
@@ -22,6 +23,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from gesso.errors import GessoError
 from gesso.serving.frame import changed, pack, quick_png, unpack
+from gesso.serving.live import Line
 
 HOST = {"Host": "127.0.0.1:8765"}
 
@@ -266,6 +268,24 @@ def test_garbage_is_told_and_forgotten(pen: Pen, ann: TestClient, session: str, 
     pen.seq = 10
     pen.until("frame", pen.edit(dot(2, 2)))
     assert len(nodes(ann, session)) == 2
+
+
+def test_large_messages_wait_outside(pen: Pen, app: FastAPI, monkeypatch: pytest.MonkeyPatch, ann: TestClient, session: str):
+    monkeypatch.setattr("gesso.serving.live.MOST_HELD", 3000)
+    monkeypatch.setattr("gesso.serving.live.LARGE", 1000)
+    held: list[int] = []
+    logged = Line._commit
+
+    async def slowly(self: Line, *given: Any) -> None:
+        await asyncio.sleep(0.02)
+        held.append(self.held)
+        await logged(self, *given)
+
+    monkeypatch.setattr(Line, "_commit", slowly)
+    for number in range(20):
+        pen.edit(dot(number, 1), client="x" * 150 + str(number), note="long " * 300)
+    pen.until("node", 20)
+    assert len(nodes(ann, session)) == 21 and max(held) <= 3000
 
 
 def test_seqs_only_grow(pen: Pen):

@@ -24,6 +24,7 @@ from gesso.serving.jobs.store import DONE, QUEUED, RETRY, RUNNING, Job, JobStore
 from gesso.serving.jobs.watch import Watch
 from gesso.serving.jobs.work import Plan
 from gesso.serving.keep import Keep
+from gesso.serving.learned import Own
 from gesso.serving.refusal import TooMany, Unknown, harmless
 from gesso.serving.settings import Settings
 
@@ -166,10 +167,10 @@ class Desk:
                     found.append(Trained(job.id, job.title, job.ended, self._hash_of(path), path))
         return found
 
-    def weights_meant(self, owner: str, recipe: str, weights: Mapping[str, str]) -> Trained | None:
+    def weights_meant(self, owner: str, recipe: str, weights: Mapping[str, str]) -> Own | None:
         """The training of the owner's that a request's `weights` name; None where the server's own are meant."""
         wanted = weights.get(recipe)
-        return next((one for one in self.trained(owner, recipe) if one.sha256 == wanted), None) if wanted else None
+        return next((Own(one.sha256, one.path) for one in self.trained(owner, recipe) if one.sha256 == wanted), None) if wanted else None
 
     def _hash_of(self, path: Path) -> str:
         about = path.stat()

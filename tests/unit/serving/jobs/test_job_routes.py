@@ -139,7 +139,9 @@ def test_a_training_has_a_curve_samples_and_weights_to_draw_with(ann: TestClient
         assert refused.status_code in (400, 404), refused.text
 
 
-def test_one_draws_with_what_one_trained_and_nobody_else_does(ann: TestClient, bob: TestClient, work: Callable[[], str]):
+def test_one_draws_with_what_one_trained_and_nobody_else_does(
+    ann: TestClient, bob: TestClient, work: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+):
     job = hand_in(ann, kind="train", recipe="moon", steps=20, seed=2, title="Mine")
     assert ann.get("/api/recipes/moon").json()["trained"] == [], "it has not begun"
     assert work() == "done"
@@ -159,7 +161,17 @@ def test_one_draws_with_what_one_trained_and_nobody_else_does(ann: TestClient, b
     for refused in (bob.post("/api/generate", json=wish), bob.post("/api/sessions", json={"recipe": "moon", "weights": weights})):
         assert refused.status_code == 400 and "weights" in refused.text
     assert ann.delete(f"/api/jobs/{job['id']}").status_code == 204
-    assert ann.post("/api/generate", json=wish).status_code == 400, "it is gone"
+    again = ann.get(f"/api/sessions/{session['id']}/nodes/{session['head']}/image", params={"clean": True})
+    assert again.content == picture.content, "what a session draws with stays"
+    monkeypatch.setattr("gesso.serving.learned.LATELY", -1.0)
+    hand_in(ann, kind="train", recipe="moon", steps=3, seed=3)
+    assert work() == "done"
+    others = {"moon": ann.get("/api/recipes/moon").json()["trained"][0]["sha256"]}
+    begin = {"recipe": "moon", "weights": others, "edits": [phase]}
+    assert ann.post("/api/sessions", json=begin).status_code == 201 and ann.post("/api/generate", json=wish).status_code == 200
+    assert ann.delete(f"/api/sessions/{session['id']}").status_code == 204
+    assert ann.post("/api/sessions", json=begin).status_code == 201
+    assert ann.post("/api/generate", json=wish).status_code == 400, "nobody draws with it any more"
 
 
 def test_a_fit_and_a_measure(ann: TestClient, picture: Callable[..., bytes], work: Callable[[], str]):
