@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 JOBS   ?= 2
 OUT    ?= demo
+SLOW   := Installing into $(VENV): the first time over 1 GB of packages and some minutes.
 
 .DEFAULT_GOAL := help
 .PHONY: help studio demo install test test-slow test-nightly check format bench clean
@@ -19,14 +20,17 @@ $(BIN)/python:
 
 # A stamp a set of packages, newer than what decides it: a second run installs nothing.
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	@echo "$(SLOW)"
 	$(PIP) install -q -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
+	@echo "$(SLOW)"
 	$(PIP) install -q -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-studio: $(BIN)/python pyproject.toml constraints.txt
+	@echo "$(SLOW)"
 	$(PIP) install -q -c constraints.txt -e '.[studio]'
 	@touch $@ $(VENV)/.installed
 

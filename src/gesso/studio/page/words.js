@@ -36,11 +36,11 @@ export function t(words) {
   return words[language] ?? words.en ?? Object.values(words)[0] ?? "";
 }
 
+/** Words as a sentence begins; cards' help begins small, as a command line's does. @param {string} plain */
+export const begun = (plain) => plain.charAt(0).toUpperCase() + plain.slice(1);
+
 /** A name that a card gave without words for it ("num_steps"), as it is. @param {string} name */
-export function named(name) {
-  const plain = name.replace(/_/g, " ");
-  return plain.charAt(0).toUpperCase() + plain.slice(1);
-}
+export const named = (name) => begun(name.replace(/_/g, " "));
 
 /** What a slot, output or setting is called. @param {{name: string, title?: any}} thing */
 export function titleOf(thing) {

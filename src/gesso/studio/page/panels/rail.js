@@ -2,7 +2,7 @@
 import { announce, fill, h, icon } from "../dom.js";
 import { listIn } from "../edit.js";
 import { commonTools } from "../tools.js";
-import { w } from "../words.js";
+import { begun, t, w } from "../words.js";
 
 /** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {HTMLElement} place */
 export function rail(room, view, place) {
@@ -17,7 +17,7 @@ export function rail(room, view, place) {
       const key = tool.key?.toUpperCase() ?? (i < 9 ? String(i + 1) : "");
       return h(
         "button",
-        { type: "button", class: "tool", title: tool.help, "data-tool": tool.name, "aria-keyshortcuts": key, on: { click: () => room.take(tool) } },
+        { type: "button", class: "tool", title: () => begun(t(tool.help)), "data-tool": tool.name, "aria-keyshortcuts": key, on: { click: () => room.take(tool) } },
         tinted(tool),
         h("span", { class: "tool-name" }, tool.title),
         key && h("kbd", {}, key),
