@@ -429,3 +429,24 @@ def test_a_gap_that_was_closed_is_not_told_of(sheet: Sheet) -> None:
     sheet.click(320, 75)
     sheet.seen(300, 140, RED)
     assert sheet.page.locator("#notices").inner_text() == ""
+
+
+def test_escape_leads_from_the_panel_to_the_page(sheet: Sheet) -> None:
+    sheet.take("dots", "#cc2222")
+    sheet.page.focus(".code")
+    sheet.page.keyboard.press("Escape")
+    sheet.page.keyboard.press("ArrowLeft")
+    sheet.page.keyboard.press("Enter")
+    assert len(sheet.given("dots").marks) == 1
+
+
+def test_what_gives_way_to_a_new_colour_needs_no_saying(sheet: Sheet) -> None:
+    sheet.take("dots", "#cc2222")
+    sheet.click(100, 100)
+    sheet.visit.wait_nodes(2)
+    sheet.take("lasso", "#2244cc")
+    sheet.click(80, 80)
+    sheet.page.click("[data-chosen=dots]")
+    sheet.seen(60, 140, BLUE)
+    sheet.page.click("#history-tab")
+    assert sheet.page.locator(".node[aria-current=true] .said > span").text_content() == "Dots"

@@ -62,8 +62,9 @@ export function saidOf(edit, card) {
   if (edit.op === "seed") return w("edit_seed", { value: String(edit.value) });
   if (edit.op === "setting") return w("edit_setting", { name: () => t(settingTitle(card, edit.name)), value: () => settingValue(card, edit.name, edit.value) });
   if (edit.op === "several") {
-    // New dice that come along with an edit need no saying.
-    const others = edit.edits.filter((/** @type {any} */ one) => one.op !== "seed");
+    // New dice that come along with an edit need no saying, nor do marks that give way to new ones.
+    const adds = edit.edits.some((/** @type {any} */ one) => one.op === "merge");
+    const others = edit.edits.filter((/** @type {any} */ one) => one.op !== "seed" && !(adds && one.op === "take"));
     const told = others.length ? others : edit.edits;
     const said = told[0] ? saidOf(told[0], card) : w("began");
     return told.length > 1 ? w("edit_several", { first: () => t(said), num: String(told.length - 1) }) : said;

@@ -12,6 +12,12 @@ export function listenToKeys(room, view, held, acts) {
     return at.matches?.("textarea, select, input:not([type=range]):not([type=checkbox]):not([type=color])") || at.isContentEditable;
   };
 
+  /** Where Escape means nothing of its own: in a search it empties it, in a menu it closes it. @param {Event} event */
+  const fromPanel = (event) => {
+    const at = /** @type {HTMLElement} */ (event.target);
+    return !event.defaultPrevented && !document.querySelector(".guide") && Boolean(at.closest?.("#panel, #rail")) && !at.closest("select, details.more, input[type=search]");
+  };
+
   document.addEventListener("keydown", (event) => {
     if (!room.session || document.querySelector("dialog[open]")) return;
     const command = event.ctrlKey || event.metaKey;
@@ -24,6 +30,7 @@ export function listenToKeys(room, view, held, acts) {
       else if (key === "c" && !String(getSelection())) stop(event, () => acts.copy(event));
       return;
     }
+    if (event.key === "Escape" && fromPanel(event)) return stop(event, () => view.canvas.focus({ preventScroll: true }));
     if (typing(event)) return;
     if (document.activeElement === view.canvas && onCanvas(event)) return;
     const simple = {

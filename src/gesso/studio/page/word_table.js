@@ -153,6 +153,7 @@ export const TABLE = {
   key_space: ["Space", "스페이스"],
   key_touch: ["Touch", "터치"],
   keys: ["Keys", "단축키"],
+  keys_back: ["from the panel back to the page", "오른쪽 패널에서 종이로 돌아가기"],
   keys_before: ["show the original", "원본 보기"],
   keys_before_after: ["before and after, side by side", "원본과 결과 나란히 보기"],
   keys_brush: ["smaller and larger brush", "붓 작게, 크게"],

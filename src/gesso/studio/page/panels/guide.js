@@ -30,11 +30,16 @@ export function guide(room, asked = false) {
     localStorage.setItem(KEPT, "1");
     deaf();
     removeEventListener("hashchange", end);
+    document.removeEventListener("keydown", leave);
     document.querySelector(".pointed")?.classList.remove("pointed");
+    const held = box.contains(document.activeElement);
     box.remove();
+    if (held) document.getElementById("canvas")?.focus({ preventScroll: true });
   };
+  // From wherever one is: the card stands at the end of the page, many Tabs away.
+  const leave = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]") && end();
   addEventListener("hashchange", end);
-  box.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && end());
+  document.addEventListener("keydown", leave);
   const show = () => {
     const { where, key, tried } = STEPS[at];
     deaf();
@@ -87,6 +92,7 @@ export function keyTable(room) {
     [w("key_arrows"), w("keys_cursor")],
     ["Enter", w("keys_mark")],
     [w("key_space"), w("keys_space")],
+    ["Esc", w("keys_back")],
     [w("key_right"), w("keys_pick")],
     [w("key_touch"), w("keys_touch")],
     ["+  −  0", w("keys_zoom")],
