@@ -31,7 +31,7 @@ class Claim:
             raise GessoError(
                 f"another Gesso server is running in this folder{f', at {other}' if other else ''}",
                 where=self._home,
-                fix="open that one, or stop it; or give this one a folder of its own: GESSO_HOME",
+                fix="open that one, or stop it; or give this one a folder of its own: --home, or GESSO_HOME",
             ) from error
         self._held = held
         with contextlib.suppress(OSError):

@@ -196,6 +196,7 @@ export class Live extends EventTarget {
     this.probes.get(header.seq)?.(this.picture);
     this.probes.delete(header.seq);
     this.say("wrong", { ...header, commit });
+    if (commit && !this.waiting.length) this.show(this.head); // while the pen was down it was seen, and it is not kept
     this.rest();
     this.pump();
   }
