@@ -450,3 +450,15 @@ def test_what_gives_way_to_a_new_colour_needs_no_saying(sheet: Sheet) -> None:
     sheet.seen(60, 140, BLUE)
     sheet.page.click("#history-tab")
     assert sheet.page.locator(".node[aria-current=true] .said > span").text_content() == "Dots"
+
+
+def test_the_bar_of_what_is_chosen_hides_none_of_it(sheet: Sheet) -> None:
+    sheet.take("lasso")
+    sheet.click(100, 100)
+    sheet.page.get_by_text("Pieces: 1").wait_for()
+    middle = sheet.at(W / 2, H / 2)[1]
+    bar = sheet.page.locator("#chosen")
+    assert (bar.bounding_box() or {})["y"] > middle
+    sheet.click(200, 270)  # the open ground, down to the foot
+    sheet.page.get_by_text("Pieces: 2").wait_for()
+    assert (bar.bounding_box() or {})["y"] < middle

@@ -44,7 +44,7 @@ folder(/** @type {any} */ (document.querySelector("#start .do")), jobs(/** @type
 
 for (const [id, words] of [["rail", w("page_tools")], ["canvas", w("canvas")], ["panel", w("controls")]]) keepSaying(at(/** @type {string} */ (id)), () => at(/** @type {string} */ (id)).setAttribute("aria-label", t(words)));
 
-chosenBar(room, at("stage"));
+chosenBar(room, view, at("stage"));
 sight(room, view);
 stripMap(room, view, at("stage"));
 

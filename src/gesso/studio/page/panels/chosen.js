@@ -1,9 +1,9 @@
-/** Below the page: what can be done with the pieces that are chosen, as the card's controls offer it. */
+/** Below the page, or above it where it would hide what is chosen: what can be done with the pieces that are chosen, as the card's controls offer it. */
 import { fill, h, icon, iconButton, notice } from "../dom.js";
 import { w } from "../words.js";
 
-/** @param {import("../room.js").Room} room @param {HTMLElement} stage */
-export function chosenBar(room, stage) {
+/** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {HTMLElement} stage */
+export function chosenBar(room, view, stage) {
   const bar = h("div", { id: "chosen", role: "toolbar", "aria-label": w("chosen"), hidden: true });
   stage.append(bar);
 
@@ -35,4 +35,16 @@ export function chosenBar(room, stage) {
     );
   }
   room.when("chosen tool colour", show);
+  room.when("chosen", () => bar.classList.toggle("above", hides()));
+
+  /** Would the bar, at the foot, lie over what is chosen? */
+  function hides() {
+    const map = room.pieces?.now;
+    if (!map || bar.hidden) return false;
+    const foot = view.canvas.clientHeight - bar.offsetHeight - 24;
+    return [...(room.pieces?.chosen ?? [])].some((id) => {
+      const [left, top, right, bottom] = (map.about().get(id)?.box ?? [0, 0, 0, 0]).map((/** @type {number} */ v) => v / map.scale);
+      return [[left, top], [right, top], [left, bottom], [right, bottom]].some(([x, y]) => view.toScreen(x, y)[1] > foot);
+    });
+  }
 }
