@@ -21,8 +21,12 @@ class Claim:
         """Again where it is held already, it does nothing; GessoError, saying where the other answers, where another server has it."""
         if self._held is not None:
             return
-        self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        held = os.open(self._home / ".server", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            held = os.open(self._home / ".server", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            what = f"nothing can be kept in this folder: {(error.strerror or 'refused').lower()}"
+            raise GessoError(what, where=self._home, fix="free some space there, or choose another: --home, or GESSO_HOME") from error
         try:
             take(held)
         except OSError as error:

@@ -49,7 +49,9 @@ class Database:
                 self._rows.executescript(PRAGMAS + tables)
         except (OSError, sqlite3.Error) as error:
             raise GessoError(
-                f"the server's database cannot be opened: {error}", where=path, fix="choose another folder: GESSO_HOME"
+                f"the server's database cannot be opened: {error}",
+                where=path,
+                fix="free some space there, or choose another folder: --home, or GESSO_HOME",
             ) from error
         self._lock = threading.RLock()
 

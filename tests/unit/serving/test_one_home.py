@@ -19,6 +19,7 @@ from fastapi.testclient import TestClient
 
 import gesso.serving.database
 from gesso.errors import GessoError
+from gesso.serving.claim import Claim
 from gesso.serving.database import Database
 from gesso.serving.refusal import Busy
 from gesso.training.lock import take
@@ -39,6 +40,7 @@ except GessoError as error:
 WRITER = """
 import sys
 from pathlib import Path
+from gesso.serving.claim import Claim
 from gesso.serving.database import Database
 rows = Database(Path(sys.argv[1]), "create table if not exists told (who text, number integer)", shared=True)
 rows.read("pragma wal_autocheckpoint = 1")  # copied back at every commit: as many chances as there can be
@@ -125,6 +127,15 @@ def test_a_second_application_of_one_home_does_not_begin(make_app: Callable[...,
         assert ann.get("/api/recipes").status_code == 200, "the first goes on"
     with client_of(make_app(), "ann") as ann:
         assert ann.get("/api/recipes").status_code == 200, "when it has ended another may begin"
+
+
+def test_a_folder_that_takes_nothing_is_said(tmp_path: Path):
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(GessoError, match="nothing can be kept in this folder: .*--home"):
+        Claim(tmp_path / "home", "http://127.0.0.1:8765/").take()
+    (tmp_path / "there" / ".server").mkdir(parents=True)
+    with pytest.raises(GessoError, match="nothing can be kept in this folder"):
+        Claim(tmp_path / "there", "http://127.0.0.1:8765/").take()
 
 
 class Started:
