@@ -39,6 +39,19 @@ def test_a_hint_wins_and_stays_inside(model, colour):
     assert (out[26:70, 24:26] == 0).all(), "ink stays ink"
 
 
+def test_a_hint_alone_changes_its_piece_and_not_a_bit_elsewhere(model):
+    line = sketch()
+    line[48, 24:72] = 0
+    told, alone = gesso.Hint(48, 35, "#cc2222"), gesso.Hint(48, 60, "#2244cc", alone=True)
+    before, after = (model.generate(sketch=line, hints=hints) for hints in ([told], [told, alone]))
+    one, other = np.asarray(before.image), np.asarray(after.image)
+    changed, piece = (one != other).any(-1), after.pieces == after.pieces[60, 48]
+    assert changed.any() and not (changed & ~piece).any() and tuple(other[60, 48]) == (34, 68, 204)
+    assert np.array_equal(before.proposal, after.proposal), "the network was not told"
+    follows = model.generate(sketch=line, hints=[told, gesso.Hint(48, 60, "#2244cc")])
+    assert not np.array_equal(before.proposal, follows.proposal)
+
+
 def test_a_later_hint_wins_where_they_meet_and_all_obey_in_pieces_of_their_own(model):
     line = sketch()
     line[48, 24:72] = 0

@@ -238,6 +238,16 @@ def test_a_mark_fills_the_background_when_it_is_told_to(sheet: Sheet) -> None:
     sheet.seen(380, 280, BLUE)
 
 
+def test_a_mark_is_alone_when_guesses_are_to_stay(sheet: Sheet) -> None:
+    sheet.take("dots", "#2244cc")
+    sheet.page.click("[data-alone=true]")
+    sheet.click(30, 200)
+    assert sheet.given("dots").marks[0].alone
+    sheet.page.keyboard.press("g")
+    sheet.click(30, 250)
+    assert not sheet.given("dots", lambda value: len(value.marks) == 2).marks[1].alone
+
+
 def test_a_pen_presses_and_a_palm_is_nothing(sheet: Sheet) -> None:
     sheet.take("dots", "#cc2222")
     line = sheet.page.context.new_cdp_session(sheet.page)

@@ -84,6 +84,10 @@ class Condition(BaseModel):
         """(height, width), if this value is a page on which places are counted."""
         return None
 
+    def shown(self) -> Self | None:
+        """What networks are shown of it: all, unless a kind keeps something between the person and the rules; None is nothing."""
+        return self
+
     def fingerprint(self) -> str:
         """A hash of what the value holds, made anew each time: somebody may have written into an array."""
         return fingerprint(self)

@@ -31,7 +31,8 @@ class Hint(BaseModel):
     """A dot at (x, y) or a stroke along `path`, in the page's pixels (0, 0 is the top left corner), in one colour.
 
     `color` is "#rrggbb", "#rgb" or a CSS name; `radius` is half the pen's width in pixels. A mark on the page around a drawing
-    colours what it covers; one that says `fill` colours all of that ground.
+    colours what it covers; one that says `fill` colours all of that ground. One that says `alone` is between the hand and its piece:
+    networks are not told of it, so that nothing elsewhere changes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +43,7 @@ class Hint(BaseModel):
     radius: float = Field(default=3.0, gt=0, le=1000, allow_inf_nan=False)
     path: Path2D = Field(default=(), max_length=MAX_PATH)
     fill: bool = False
+    alone: bool = False
 
     def __init__(self, x: float | None = None, y: float | None = None, color: str | None = None, **rest: Any) -> None:
         given = {k: v for k, v in (("x", x), ("y", y), ("color", color)) if v is not None}
@@ -107,6 +109,10 @@ class Hints(Condition):
                 raise GessoError(
                     f"a hint at {mark.x:g},{mark.y:g} lies outside the page", where=where, fix=f"x from 0 to {w - 1}, y from 0 to {h - 1}"
                 )
+
+    def shown(self) -> Self | None:
+        told = tuple(mark for mark in self.marks if not mark.alone)
+        return self if len(told) == len(self.marks) else type(self)(marks=told) if told else None
 
     def merge(self, edit: Self) -> Self:
         return type(self)(marks=self.marks + edit.marks)

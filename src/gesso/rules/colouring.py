@@ -29,7 +29,8 @@ _PIECES: Remembered[Pieces] = Remembered(20_000_000)  # pixels of the drawings, 
 class Wishes:
     """What the person said: `marks` with colours, strokes that say `paper`, `cuts` and `joins` of pieces, in the page's pixels.
 
-    `fills` are the places in `marks` of those that colour the page around the drawing as they would a piece of it.
+    `fills` are the places in `marks` of those that colour the page around the drawing as they would a piece of it; `num_told` of the
+    marks the network was told (None: all), so that others leave what it left white as it is.
     """
 
     marks: Sequence[Mark] = ()
@@ -38,6 +39,7 @@ class Wishes:
     joins: Sequence[Sequence[tuple[float, float]]] = ()
     gap: float | None = None
     fills: Collection[int] = ()
+    num_told: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def colour(
     images, laid, first, cut = [], [], None, pieces
     for n in range(num):
         noise = None if n == 0 else spread * rng.gumbel(size=len(colours))
-        chosen = proposal.choose(share, colours, page, knobs, noise, len(wishes.marks))
+        chosen = proposal.choose(share, colours, page, knobs, noise, len(wishes.marks) if wishes.num_told is None else wishes.num_told)
         for path, radius in wishes.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
         paper = page & (chosen.min(1) >= proposal.WHITE)

@@ -134,3 +134,11 @@ def test_a_persons_answers_are_rows_of_tokens(num, monkeypatch):
     assert len(truth["answers"]) == tokens.mask.shape[1] == (num if num <= ALONE else 5) and len(value.marks) == num
     for row, colour in zip(truth["answers"], tokens.values[0], strict=True):
         assert row.tolist() == [round(float((colour[0] + 1) * 127.5)) == piece * 50 for piece in range(5)]
+
+
+def test_networks_are_not_told_of_marks_that_are_alone():
+    told, alone = Hint(3, 4, "#ff0000"), Hint(8, 9, "#00ff00", alone=True)
+    assert Hints(marks=(told, alone)).shown() == Hints(marks=(told,)) and Hints(marks=(alone,)).shown() is None
+    whole = Hints(marks=(told,))
+    assert whole.shown() is whole
+    assert Hints.model_validate_json(Hints(marks=(alone,)).model_dump_json()).marks[0].alone

@@ -46,6 +46,7 @@ export function listenToKeys(room, view, held, acts) {
       ",": () => view.zoomAt(1, -Math.PI / 12),
       ".": () => view.zoomAt(1, Math.PI / 12),
       f: () => acts.fills(event),
+      g: () => acts.alone(event),
       m: () => acts.marks(event),
       p: () => acts.proposals(event),
       "?": () => acts.help(event),

@@ -127,6 +127,7 @@ listenToKeys(room, view, held, {
   wipe: () => before.hidden || wiper.turn(),
   tool: (event) => toolRail.key(event),
   fills: () => room.tool?.fills && room.setFills(!room.fills),
+  alone: () => room.tool?.alones && room.setAlone(!room.alone),
 });
 
 room.when("opened", () => {

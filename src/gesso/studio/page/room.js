@@ -25,6 +25,7 @@ export class Room extends EventTarget {
     /** @type {any} */ this.tool = null;
     this.colour = "#e4572e";
     this.radius = 8;
+    this.alone = false; // is a mark between the hand and its piece, so that guesses elsewhere stay
     this.fills = false; // does a mark on the ground around a drawing colour all of it
     /** @type {import("./pieces.js").Pieces | null} */ this.pieces = null;
     /** @type {any} */ this.ink = null;
@@ -214,6 +215,12 @@ export class Room extends EventTarget {
   setColour(colour) {
     this.colour = colour.toLowerCase();
     this.say("colour");
+  }
+
+  /** @param {boolean} alone */
+  setAlone(alone) {
+    this.alone = alone;
+    this.say("alone");
   }
 
   /** @param {boolean} fills */

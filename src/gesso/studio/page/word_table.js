@@ -3,6 +3,9 @@
 /** @type {Object<string, [string, string]>} */
 export const TABLE = {
   add_colour: ["Keep this colour", "이 색 담아 두기"],
+  alone_off: ["Follow my colour", "내 색을 따라 바뀌기"],
+  alone_on: ["Stay as they are", "그대로 두기"],
+  alone_where: ["Guesses elsewhere (G)", "다른 곳의 제안은 (G)"],
   any: ["Any", "아무거나"],
   auto: ["auto", "자동"],
   before: ["Show the original (hold B)", "원본 보기 (B 누르고 있기)"],
@@ -159,6 +162,7 @@ export const TABLE = {
   keys_brush: ["smaller and larger brush", "붓 작게, 크게"],
   keys_copy: ["copy the picture; Ctrl+V puts one in", "그림 복사, Ctrl+V로 붙여넣기"],
   keys_cursor: ["move the cursor on the page (Shift: faster)", "종이 위 커서 옮기기 (Shift: 빠르게)"],
+  keys_alone: ["guesses elsewhere: follow, or stay", "다른 곳의 제안: 따라 바뀌기, 또는 그대로"],
   keys_fill: ["background: only the mark, or all of it", "배경: 칠한 자리만, 또는 전체"],
   keys_lasso: ["lasso; Esc lets its pieces go", "올가미, Esc로 고르기 취소"],
   keys_mark: ["put a mark; Shift+Enter begins and ends a stroke", "점 찍기, Shift+Enter로 획 시작과 끝"],

@@ -88,6 +88,7 @@ export function keyTable(room) {
     ["E  I  H", w("keys_seek")],
     ["L", w("keys_lasso")],
     ["F", w("keys_fill")],
+    ["G", w("keys_alone")],
     ["[  ]", w("keys_brush")],
     [w("key_arrows"), w("keys_cursor")],
     ["Enter", w("keys_mark")],

@@ -14,6 +14,7 @@ export function strokeWidget(room, view, slot) {
   const clears = control.clears ?? [];
   const [list, item] = shapeOf(control.schema);
   const fills = Boolean(item && "fill" in item);
+  const alones = Boolean(item && "alone" in item);
   const pieces = room.pieces?.output ? room.pieces : null;
   const tools = [];
   if (gestures.includes("stroke") || gestures.includes("piece")) tools.push(plain());
@@ -27,12 +28,13 @@ export function strokeWidget(room, view, slot) {
     const one = { radius: mark.radius };
     if (coloured) Object.assign(one, { color: mark.colour });
     if (fills && mark.fill) Object.assign(one, { fill: true });
+    if (alones && mark.alone) Object.assign(one, { alone: true });
     if (has("x")) Object.assign(one, { x: points[0][0], y: points[0][1] }, points.length > 1 ? { path: points } : {});
     else Object.assign(one, { path: points });
     return one;
   }
   const merge = (/** @type {any[]} */ marks) => ({ op: "merge", slot: slot.name, value: { [list]: marks.map(valueOf) } });
-  const markOf = (/** @type {number[][]} */ points) => ({ slot: slot.name, points, radius: room.radius, colour: coloured ? room.colour : null, fill: room.fills });
+  const markOf = (/** @type {number[][]} */ points) => ({ slot: slot.name, points, radius: room.radius, colour: coloured ? room.colour : null, fill: room.fills, alone: room.alone });
 
   /** A tool that draws a path; `done` is given it when the hand lifts. @param {any} about @param {(draft: any) => void} done @param {boolean} previews */
   function drawn(about, done, previews) {
@@ -86,7 +88,7 @@ export function strokeWidget(room, view, slot) {
   }
 
   function plain() {
-    const about = { name: slot.name, icon: coloured ? "brush" : "pen", title: titleOf(slot), help: slot.help, coloured, fills, pressure: true, pieces: Boolean(pieces) && gestures.includes("piece") };
+    const about = { name: slot.name, icon: coloured ? "brush" : "pen", title: titleOf(slot), help: slot.help, coloured, fills, alones, pressure: true, pieces: Boolean(pieces) && gestures.includes("piece") };
     return drawn(about, (draft) => (pieces && clears.length ? settle(draft) : (tellOpen(draft), room.commit(merge([draft]), here))), true);
   }
 
@@ -175,18 +177,25 @@ export function strokeWidget(room, view, slot) {
   }
 
   const onPieces = !pieces ? null : gestures.includes("piece") ? { title: titleOf(slot), icon: tools[0].icon, coloured, run: mark } : gestures.includes("join") ? { title: w("gesture_join"), icon: "join", several: true, run: (/** @type {any} */ ids, /** @type {any} */ map) => unite(ids, map) || notice(w("not_touching")) } : null;
-  return { tools, onPieces, brush: fills && pieces ? fillSwitch(room, slot) : undefined };
+  return { tools, onPieces, brush: [fills && pieces && fillSwitch(room, slot), alones && aloneSwitch(room, slot)] };
 }
 
 /** Whether a mark on the ground around the drawing colours itself or all of it. @param {import("../room.js").Room} room @param {any} slot */
-function fillSwitch(room, slot) {
-  const chips = [false, true].map((on) => h("button", { type: "button", class: "chip", role: "radio", "data-fill": String(on), on: { click: () => room.setFills(on) } }, w(on ? "fill_on" : "fill_off")));
+const fillSwitch = (room, slot) => either(room, slot, "fill", "fills", w("fill_where"), [w("fill_off"), w("fill_on")], (on) => room.setFills(on));
+
+/** Whether guesses elsewhere follow a mark, or stay. @param {import("../room.js").Room} room @param {any} slot */
+const aloneSwitch = (room, slot) => either(room, slot, "alone", "alones", w("alone_where"), [w("alone_off"), w("alone_on")], (on) => room.setAlone(on));
+
+/** Two chips of which one holds, for tools that say `has`. @param {any} room @param {any} slot @param {string} what @param {string} has @param {any} where @param {any[]} words @param {(on: boolean) => void} set */
+function either(room, slot, what, has, where, words, set) {
+  const chips = [false, true].map((on) => h("button", { type: "button", class: "chip", role: "radio", [`data-${what}`]: String(on), on: { click: () => set(on) } }, words[Number(on)]));
   const show = () => {
-    chips.forEach((chip, i) => chip.setAttribute("aria-checked", String(room.fills === Boolean(i))));
-    field.hidden = !room.tool?.fills;
+    const now = what === "fill" ? room.fills : room.alone;
+    chips.forEach((chip, i) => chip.setAttribute("aria-checked", String(now === Boolean(i))));
+    field.hidden = !room.tool?.[has];
   };
-  room.when("fills tool", show);
-  const field = h("div", { class: "field" }, h("label", {}, w("fill_where")), h("div", { class: "chips", role: "radiogroup", "aria-label": w("fill_where"), "data-slot": slot.name }, chips));
+  room.when("fills alone tool", show);
+  const field = h("div", { class: "field" }, h("label", {}, where), h("div", { class: "chips", role: "radiogroup", "aria-label": where, "data-slot": slot.name }, chips));
   show();
   return field;
 }
