@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,18 @@ def test_pictures_inside_json_are_no_way_around(ann: TestClient, picture: Callab
         broken.setattr(gesso.media.file.os, "fsync", lambda number: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
         answer = ann.post("/api/generate", json={"recipe": "dots", "conditions": {"page": {"pixels": url}}})
     assert answer.status_code == 507 and "/" not in answer.json()["error"]["what"]
+
+
+def test_a_form_that_finds_no_room_for_its_file(ann: TestClient, picture: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch):
+    """Large files of a form lie in the system's own temporary folder while they come in, which may be full as well."""
+
+    def no_room(*given: Any, **more: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/secret")
+
+    data = picture(900, 900)
+    assert len(data) > 2**20
+    with monkeypatch.context() as broken:
+        broken.setattr(tempfile, "TemporaryFile", no_room)
+        answer = ann.post("/api/uploads", files={"file": ("x.png", data)})
+    assert answer.status_code == 507 and "secret" not in answer.text and "free some space" in answer.json()["error"]["fix"], answer.text
+    assert ann.post("/api/uploads", files={"file": ("x.png", data)}).status_code == 201
