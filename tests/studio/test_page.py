@@ -180,3 +180,14 @@ def test_the_guide_walks_through_and_does_not_come_again(visit: Any) -> None:
         assert page.locator(".guide small").inner_text().startswith(f"Step {step + 1}")
         page.locator(".guide .primary").click()
     assert page.locator(".guide").count() == 0
+
+
+def test_who_comes_without_the_key_is_told_what_to_do(app: Any, browser: Any) -> None:
+    context = browser.new_context(locale="ko-KR")
+    page = context.new_page()
+    front = app.state.room.access.link("me").split("?")[0]
+    for address in (front, f"{front}?key=used-long-ago"):
+        page.goto(address)
+        page.locator(".locked", has_text="터미널").wait_for()
+        assert "key" not in page.url
+    context.close()

@@ -188,14 +188,16 @@ def _bilinear(values: np.ndarray, ys: Axis, xs: Axis) -> np.ndarray:
 def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs, hinted: Mapping[int, int] | None = None) -> Pieces:
     """Open shapes cut where the proposal's likeliest colour changes, if both sides are large and sure enough.
 
-    `hinted` {piece: entry of `colours`} are closed pieces with a hint: what is not sure of another colour there goes with it.
+    `hinted` {piece: entry of `colours`} are closed pieces with a hint: what is not sure of another colour there goes with it. Where the
+    page itself is among them somebody filled it, and nothing is cut from it, however sure.
     On a page much larger than its fields give them `smoothed`.
     """
     best, share = likeliest(fields, colours, pieces.shape)
     least = max(3, round(knobs.least * (max(pieces.shape) / 72) ** 2))
-    main, needed = _majority(pieces, best), np.where(page_pieces(pieces), knobs.ground, knobs.sure)
+    page = page_pieces(pieces)
+    main, needed = _majority(pieces, best), np.where(page, knobs.ground, knobs.sure)
     for piece, colour in (hinted or {}).items():
-        main[piece], needed[piece] = colour, knobs.stay
+        main[piece], needed[piece] = colour, np.inf if page[piece] else knobs.stay
     main = main[pieces.labels]
     for _ in range(2):
         # a part that is not sure of its colour is no part: it goes with its piece's commonest, or its hint

@@ -58,12 +58,12 @@ def register(routes: Routes, room: Room, pages: Mapping[str, Path]) -> None:
 
 
 def enter(room: Room, http: Http, key: str) -> Response:
-    """Let the bearer of a link in; the address bar keeps no key."""
+    """Let the bearer of a link in; the address bar keeps no key. Whom it lets in no more the page tells so, in words."""
     response = RedirectResponse("/", 303)
     secret = room.access.redeem(key)
     if secret is not None:
         response.headers["Set-Cookie"] = room.access.set_cookie(secret, http.headers["host"])
-    elif room.access.identity(dict(http.headers.items())) is None:
+    elif room.access.identity(dict(http.headers.items())) is None and "text/html" not in http.headers.get("accept", ""):
         raise NotLetIn("this link was used already, or is not of this server's last start", fix="start it again for a new one")
     return response
 

@@ -191,6 +191,18 @@ def test_a_hint_in_a_sky_that_leaves_the_page_fills_it():
     assert (out[:29] == BLUE).all() and (out[32:] == 255).all()
 
 
+def test_nothing_is_cut_from_ground_that_somebody_filled():
+    line = np.full((72, 72), 255, np.uint8)
+    line[20:50, 20:22] = line[20:50, 48:50] = line[20:22, 20:50] = line[48:50, 20:50] = 0
+    classes = np.zeros((72, 72), int)
+    classes[:, 54:] = 1  # the network is sure of red there, and of white elsewhere
+    mark = [([(8, 8)], BLUE, 2.0)]
+    filled = colour(line, [field(classes)], COLOURS, Wishes(marks=mark, fills={0}), Knobs()).images[0]
+    assert (filled[:18] == BLUE).all() and (filled[52:] == BLUE).all() and (filled[:, 52:] == BLUE).all()
+    only = colour(line, [field(classes)], COLOURS, Wishes(marks=mark), Knobs()).images[0]
+    assert (only == BLUE).all(-1).sum() < 40 and tuple(only[36, 66]) == RED
+
+
 def test_a_scans_dark_rim_makes_the_page_no_closed_piece():
     line = page()
     line[[0, -1]] = line[:, [0, -1]] = 0

@@ -18,6 +18,7 @@ async function call(path, options = {}) {
   } catch {
     // not JSON: the status is all there is to say
   }
+  if (answer.status === 401) document.dispatchEvent(new Event("locked"));
   throw new Refused(error, answer.status);
 }
 

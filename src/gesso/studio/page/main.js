@@ -237,3 +237,9 @@ document.querySelector("#start .hello")?.append(
   languages(),
 );
 shown = visit();
+
+// Whoever comes without the link's key sees what to do, and nothing else
+document.addEventListener("locked", () => {
+  if (document.querySelector(".locked")) return;
+  document.body.append(h("div", { class: "locked", role: "alert" }, h("div", {}, icon("lock"), h("h2", {}, w("locked_title")), h("p", {}, w("locked_help")), h("code", {}, "gesso studio"), languages())));
+});

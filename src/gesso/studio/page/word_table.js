@@ -189,6 +189,11 @@ export const TABLE = {
     "서버와 연결이 끊겼어요. 계속 그리셔도 돼요. 그린 획은 여기에 두었다가 다시 연결되면 보낼게요.",
   ],
   local: ["Everything stays on this machine.", "모든 것은 이 컴퓨터 안에만 있습니다."],
+  locked_help: [
+    "The studio opens with the link that the terminal printed. Each link opens it once, in one browser; started again it prints a new one.",
+    "스튜디오는 터미널에 나온 링크로 열립니다. 링크 하나는 브라우저 하나에서 한 번만 쓸 수 있고, 다시 시작하면 새 링크가 나옵니다.",
+  ],
+  locked_title: ["Open it from the terminal", "터미널의 링크로 열어 주세요"],
   made_in: ["{ms} ms", "{ms}밀리초"],
   made_slowly: ["{seconds} s", "{seconds}초"],
   marks: ["Show or hide marks (M)", "표시 보이기/숨기기 (M)"],
