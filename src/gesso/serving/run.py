@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,7 +16,6 @@ from gesso.serving.settings import Settings
 NEXT_PORTS = 20
 MOST_CONNECTIONS = 2000  # open at once; beyond them uvicorn itself says 503, below them the guard does, with a reason and Retry-After
 SPARE_FILES = 500
-TURN = 0.0005  # seconds: the thread that paints is asked this often to let the one that answers have its turn (Python's own: 0.005)
 
 
 def serve(
@@ -30,7 +28,6 @@ def serve(
     from gesso.serving.app import create_app
 
     settings = settings or Settings()
-    sys.setswitchinterval(TURN)
     allow_files(MOST_CONNECTIONS + SPARE_FILES)
     listener = bind(settings)
     settings = replace(settings, port=listener.getsockname()[1])
