@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flats_sheet import Sheet
 
 SLOW = 1000 * float(os.environ.get("GESSO_PATIENCE", "20"))  # milliseconds; a busy machine needs more
 HERE = Path(__file__).parent
@@ -129,3 +130,13 @@ def visit(app: Any, browser: Any) -> Iterator[Visit]:
     visit.page.locator("[data-sample]").first.wait_for()
     yield visit
     context.close()
+
+
+@pytest.fixture
+def sheet(visit: Any, app: Any) -> Iterator[Sheet]:
+    made = Sheet(visit, app)
+    yield made
+    assert visit.complaints == []
+    made.store.delete("me", made.id)  # the server is shared by all tests
+    with app.state.room.database.writing() as rows:
+        rows.execute("delete from palettes")

@@ -85,7 +85,7 @@ class Condition(BaseModel):
         return None
 
     def shown(self) -> Self | None:
-        """What networks are shown of it: all, unless a kind keeps something between the person and the rules; None is nothing."""
+        """What `encode` tells networks of: all, unless a kind keeps something between the person and the rules; None is nothing."""
         return self
 
     def fingerprint(self) -> str:

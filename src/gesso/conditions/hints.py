@@ -127,6 +127,7 @@ class Hints(Condition):
         import torch
 
         h, w = frame.size
+        values = [None if value is None else value.shown() for value in values]
         shared = [tokens_of([mark.rgb for mark in v.marks]) if v else (np.zeros(0, int), np.zeros((0, 3), int)) for v in values]
         num = max(1, *(len(tokens) for _, tokens in shared)) if shared else 1
         spatial = np.zeros((len(values), 4, h, w), np.float32)

@@ -127,8 +127,7 @@ def encode(assembled: Assembled, request: Request, frame: Frame) -> Inputs:
         if not slot.network:
             continue
         view = frame.with_options(slot.options)
-        value = request.conditions.get(slot.name)
-        ports = slot.kind.encode([value.shown() if value is not None else None], view)
+        ports = slot.kind.encode([request.conditions.get(slot.name)], view)
         given.append(ports)
         absent.append(ports if slot.required else slot.kind.null(view))
     return Inputs(join(given), join(absent), tuple(assembled.recipe.shape(request, frame, assembled.preset)))

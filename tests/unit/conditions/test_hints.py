@@ -139,6 +139,9 @@ def test_a_persons_answers_are_rows_of_tokens(num, monkeypatch):
 def test_networks_are_not_told_of_marks_that_are_alone():
     told, alone = Hint(3, 4, "#ff0000"), Hint(8, 9, "#00ff00", alone=True)
     assert Hints(marks=(told, alone)).shown() == Hints(marks=(told,)) and Hints(marks=(alone,)).shown() is None
+    frame = Frame((16, 16))
+    one, other = (Hints.encode([Hints(marks=marks)], frame) for marks in ((told,), (told, alone)))
+    assert one.spatial.equal(other.spatial) and one.tokens.values.equal(other.tokens.values)
     whole = Hints(marks=(told,))
     assert whole.shown() is whole
     assert Hints.model_validate_json(Hints(marks=(alone,)).model_dump_json()).marks[0].alone

@@ -1,0 +1,100 @@
+"""An open drawing of the recipe in flats_recipe.py: where things lie on it, and what a hand does to it."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+W, H = 400, 300
+RED, BLUE, WHITE = (0xCC, 0x22, 0x22), (0x22, 0x44, 0xCC), (255, 255, 255)
+RIM = "b - r > 60 && r < 110"
+
+
+def tinted(rgb: tuple[int, ...]) -> tuple[int, ...]:
+    """A colour under the veil of what lies beneath the pointer."""
+    return tuple(round(one + (veil - one) * 28 / 255) for one, veil in zip(rgb, (42, 58, 165), strict=True))
+
+
+def drawing() -> bytes:
+    """Two rooms side by side with a wall between them, a third whose right wall has a gap from y 90 to 110, and a speck in the open."""
+    page = Image.new("L", (W, H), 255)
+    pen = ImageDraw.Draw(page)
+    pen.rectangle((50, 50, 150, 150), outline=0, width=3)
+    pen.rectangle((148, 50, 250, 150), outline=0, width=3)
+    pen.rectangle((290, 50, 360, 150), outline=0, width=3)
+    pen.rectangle((356, 90, 362, 110), fill=255)
+    pen.rectangle((100, 220, 104, 224), outline=0)
+    held = io.BytesIO()
+    page.save(held, "PNG")
+    return held.getvalue()
+
+
+class Sheet:
+    """An open session of flats, in the page's own pixels."""
+
+    def __init__(self, visit: Any, app: Any) -> None:
+        self.visit, self.page = visit, visit.page
+        room = app.state.room
+        upload = room.keep.put("me", "upload", drawing(), size=(W, H))
+        edit = room.given.edit(
+            "me", room.catalogue.card("flats"), {"op": "set", "slot": "sheet", "value": {"pixels": {"upload": upload.id}}}
+        )
+        self.id, self.store = room.sessions.create("me", "flats", "Sheet", [edit]).id, room.sessions
+        self.page.evaluate(f"location.hash = '{self.id}'")
+        visit.painted()
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        box = self.page.locator("#canvas").bounding_box()
+        zoom = min((box["width"] - 48) / W, (box["height"] - 48) / H)
+        return box["x"] + box["width"] / 2 + (x - W / 2) * zoom, box["y"] + box["height"] / 2 + (y - H / 2) * zoom
+
+    def some(self, x: float, y: float, condition: str) -> None:
+        """Wait until some pixel of 20 × 20 from a place of the page on, as [r, g, b], is such."""
+        box = self.page.locator("#canvas").bounding_box()
+        left, top = self.at(x, y)
+        self.true(f"""(() => {{
+          const pen = document.getElementById("canvas").getContext("2d");
+          const {{ data }} = pen.getImageData({round(left - box["x"])}, {round(top - box["y"])}, 20, 20);
+          return Array.from({{ length: 400 }}, (_, i) => data.slice(4 * i, 4 * i + 3)).some(([r, g, b]) => {condition});
+        }})()""")
+
+    def click(self, x: float, y: float) -> None:
+        self.page.mouse.click(*self.at(x, y))
+
+    def stroke(self, *points: tuple[float, float]) -> None:
+        self.page.mouse.move(*self.at(*points[0]))
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.at(*point), steps=4)
+        self.page.mouse.up()
+
+    def take(self, tool: str, colour: str | None = None) -> None:
+        self.page.click(f"[data-tool={tool}]")
+        if colour:
+            self.page.fill(".code", colour)
+            self.page.press(".code", "Enter")
+
+    def seen(self, x: float, y: float, rgb: tuple[int, ...]) -> None:
+        """Wait until the canvas shows this colour at a place of the page."""
+        box = self.page.locator("#canvas").bounding_box()
+        left, top = self.at(x, y)
+        share = (left - box["x"]) / box["width"], (top - box["y"]) / box["height"]
+        self.visit.until(*share, lambda pixel: max(abs(a - b) for a, b in zip(pixel[:3], rgb, strict=True)) <= 6)
+
+    def true(self, script: str) -> None:
+        """Wait until a script says so (the page's policy lets no browser's own waiting evaluate text)."""
+        end = time.monotonic() + 20
+        while not self.page.evaluate(script):
+            assert time.monotonic() < end, script
+            self.page.wait_for_timeout(30)
+
+    def given(self, slot: str, wanted: Any = lambda value: value is not None) -> Any:
+        """The condition at the session's head, once it is as wanted."""
+        end = time.monotonic() + 20
+        while not wanted(value := self.store.state("me", self.id, self.store.session("me", self.id).head).values.get(slot)):
+            assert time.monotonic() < end, f"{slot} stayed {value}"
+            self.page.wait_for_timeout(30)
+        return value
