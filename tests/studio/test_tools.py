@@ -10,6 +10,7 @@ def test_a_lasso_colours_all_it_holds_in_one_step(sheet: Sheet) -> None:
     sheet.stroke((40, 40), (260, 40), (260, 160), (40, 160), (40, 60))
     sheet.page.click("[data-chosen=dots]")
     marks = sheet.given("dots").marks
+    sheet.visit.wait_nodes(2)  # the disk knows of it before the page does
     assert [mark.color for mark in marks] == ["#cc2222"] * 2 and sheet.visit.num_nodes() == 2
     sheet.seen(60, 140, RED)
     sheet.seen(240, 140, RED)
