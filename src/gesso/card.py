@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple, Self, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gesso.conditions.condition import Condition
-from gesso.errors import GessoError
+from gesso.errors import GessoError, readable
+from gesso.number import Exact
 from gesso.ports import PortSizes
 
 Words = Mapping[str, str]  # by language: "en", "ko"
@@ -78,7 +79,7 @@ class Out(BaseModel):
     help: Words
 
 
-class Settings(BaseModel):
+class Settings(Exact):
     """How to make it; recipes add their own fields, which become flags, API fields and sliders."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -177,14 +178,6 @@ def named_errors(name: str, kind: type[Condition]) -> Iterator[None]:
         raise
     except ValidationError as error:
         wrong = readable(error)
-        raise GessoError(wrong.what, where=f"{name}.{wrong.where}") from None
+        raise GessoError(wrong.what, where=f"{name}.{wrong.where}", fix=wrong.fix) from None
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise GessoError(f"is no {kind.kind} ({type(error).__name__}: {error})", where=name) from error
-
-
-def readable(error: ValidationError) -> GessoError:
-    """A validation error as one sentence: the field, what is wrong, what was given."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "value"
-    given = repr(first.get("input"))
-    return GessoError(f"{first['msg'].removeprefix('Value error, ')}, not {given if len(given) < 60 else given[:57] + '…'}", where=where)

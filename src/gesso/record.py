@@ -19,11 +19,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gesso import __version__
-from gesso.card import readable
-from gesso.errors import GessoError
+from gesso.errors import GessoError, readable
 from gesso.media.budget import DEFAULT
 from gesso.media.file import parse_json, read_bytes, shown
 from gesso.media.png import SIGNATURE, read_text
+from gesso.number import Exact, Whole
 from gesso.request import MAX_SEED, Request
 
 # IPTC's digital source type "trained algorithmic media": made by a model that learned from samples.
@@ -71,7 +71,7 @@ class Digest(BaseModel):
     shape: tuple[int, ...] | None = Field(default=None, max_length=8)
 
 
-class Asked(BaseModel):
+class Asked(Exact):
     """A request as a record holds it: JSON whose names and numbers are in range, its conditions not yet read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,7 +80,7 @@ class Asked(BaseModel):
     preset: str = Field(default="", max_length=100)
     weights: dict[str, str] = Field(default_factory=dict, max_length=100)
     conditions: dict[str, dict[str, Any]] = Field(default_factory=dict, max_length=1000)
-    seed: int = Field(default=0, ge=0, le=MAX_SEED, strict=True)
+    seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
     settings: dict[str, Any] = Field(default_factory=dict, max_length=1000)
 
 

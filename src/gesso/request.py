@@ -6,16 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
-from gesso.card import Card, Settings, readable
+from gesso.card import Card, Settings
 from gesso.conditions.condition import Condition
-from gesso.errors import GessoError
+from gesso.errors import GessoError, readable
+from gesso.number import Exact, Whole
 
 MAX_SEED = 2**53 - 1  # exact in JSON and JavaScript too
 
 
-class Request(BaseModel):
+class Request(Exact):
     """Recipe, weights {role: sha256}, conditions, seed, settings. JSON both ways without loss; equal where all of these are."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -23,7 +24,7 @@ class Request(BaseModel):
     recipe: str
     weights: Mapping[str, str] = {}
     conditions: Mapping[str, Condition] = {}
-    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
     settings: Settings = Settings()
     preset: str = ""
 

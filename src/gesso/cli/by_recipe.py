@@ -58,7 +58,7 @@ def fit_one(
     settings: dict[str, Any],
     *,
     out: Annotated[Path, Parameter(alias="-o", help="The folder to write into.")],
-    seed: Annotated[int | None, Parameter(help="Decides what chance decides [0].")] = None,
+    seed: Annotated[int, Parameter(help="Decides what chance decides.")] = 0,
     preset: Annotated[str | None, Parameter(help="How large: the weights' own if left out.")] = None,
     weights: Annotated[Path | None, Parameter(help="Weights of the recipe, or of the network that it looks through.")] = None,
     threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
@@ -69,7 +69,7 @@ def fit_one(
 
     with show.watch(card.name) as on_output:
         made = run(
-            recipe, out=out, conditions=conditions, settings=settings, seed=seed or 0, preset=preset, weights=weights, threads=threads,
+            recipe, out=out, conditions=conditions, settings=settings, seed=seed, preset=preset, weights=weights, threads=threads,
             fresh=fresh, on_output=on_output,
         )  # fmt: skip
     print(made.out / "result.png")
@@ -85,7 +85,7 @@ def batch_one(
     out: Annotated[Path, Parameter(alias="-o", help="The folder to write into; what it holds of the same request is kept.")],
     each: Annotated[str | None, Parameter(help="Which condition the files are; the only picture that is required if left out.")] = None,
     kind: Annotated[str, Parameter(help="What is written: png, ora, psd or json.")] = "png",
-    seed: Annotated[int | None, Parameter(help="Decides what chance decides [0].")] = None,
+    seed: Annotated[int, Parameter(help="Decides what chance decides.")] = 0,
     retry: Annotated[bool, Parameter(help="Only those that failed before.", negative=())] = False,
     preset: Annotated[str | None, Parameter(help="How large: the weights' own if left out.")] = None,
     weights: Annotated[Path | None, Parameter(help="A .safetensors file or a run's folder; the shipped ones if left out.")] = None,
@@ -99,7 +99,7 @@ def batch_one(
     try:
         with show.progress(card.name) as advance:
             made = run(
-                recipe, folder=folder, out=out, each=each, kind=kind, seed=seed or 0, retry=retry, preset=preset, weights=weights,
+                recipe, folder=folder, out=out, each=each, kind=kind, seed=seed, retry=retry, preset=preset, weights=weights,
                 threads=threads, mark=flag.marker([out / f"any.{kind}"]) if mark else None, on_item=advance, **conditions, **settings,
             )  # fmt: skip
     except KeyboardInterrupt:

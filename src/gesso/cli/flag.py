@@ -7,11 +7,11 @@ import inspect
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Group, Parameter, Token, convert
 
 from gesso.cli.show import words
 from gesso.errors import GessoError
@@ -21,7 +21,28 @@ if TYPE_CHECKING:
     from gesso.marking.marker import Marker
 
 MOST_SEEDS = 10_000
-LIKE_ALL: dict[str, Any] = {"result_action": "return_value", "suppress_keyboard_interrupt": False}  # main says how it ended
+
+
+def _read_flag(kind: Any, tokens: Sequence[Token]) -> Any:
+    """A flag's value. Whole numbers are read here, since cyclopts rounds 1.5 to 2."""
+    from gesso.number import parse_whole
+
+    if kind is not int and int not in get_args(kind):
+        return convert(kind, tokens)
+    if float in get_args(kind):  # a setting that takes either: its own class decides
+        return typed(tokens[-1].value)
+    try:
+        return parse_whole(tokens[-1].value)
+    except ValueError:
+        said = tokens[-1].value
+        raise GessoError(f"{said[:60]!r} is no whole number", where=tokens[-1].keyword or "the command line", fix="2, say") from None
+
+
+LIKE_ALL: dict[str, Any] = {
+    "result_action": "return_value",  # main says how it ended
+    "suppress_keyboard_interrupt": False,
+    "default_parameter": Parameter(converter=_read_flag),
+}
 BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 OPTIONAL = inspect.Parameter.KEYWORD_ONLY
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from gesso.number import Exact
 from gesso.ports import Frame, Ports, PortSizes
 
 PLAIN = (str, int, float, bool, type(None))
@@ -23,7 +24,7 @@ Clean = Mapping[str, Any]  # one example, as its dataset gives it
 Truth = dict[str, Any]  # what only the simulator knows
 
 
-class Condition(BaseModel):
+class Condition(Exact):
     """A frozen value that a user gave; equal to another of its class with the same contents, arrays by their values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.conditions.person import hints_of_a_person
 from gesso.conditions.strokes import Coordinate, Path2D, gestures_of
-from gesso.errors import GessoError
+from gesso.errors import GessoError, readable
 from gesso.media.file import parse_json, read_json
+from gesso.number import Exact
 from gesso.ports import Frame, Ports, PortSizes, Tokens
 from gesso.rules.palette import format_colour, parse_colour
 
@@ -27,7 +28,7 @@ JSON_BYTES = 8 << 20
 IN_ORDER = ("x", "y", "color", "radius")
 
 
-class Hint(BaseModel):
+class Hint(Exact):
     """A dot at (x, y) or a stroke along `path`, in the page's pixels (0, 0 is the top left corner), in one colour.
 
     `color` is "#rrggbb", "#rgb" or a CSS name; `radius` is half the pen's width in pixels. A mark on the page around a drawing
@@ -93,11 +94,8 @@ class Hints(Condition):
                 several = [given] if given and isinstance(given[0], (int, float)) else given
                 return cls(marks=tuple(_mark(one) for one in several))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(p) for p in first["loc"])
-            raise GessoError(
-                f"{field}: {first['msg']}, not {str(first.get('input'))[:60]!r}", where=where, fix="x,y,#rrggbb or x,y,#rrggbb,radius"
-            ) from None
+            wrong = readable(error)
+            raise GessoError(wrong.what, where=f"{where}.{wrong.where}", fix=wrong.fix or "x,y,#rrggbb or x,y,#rrggbb,radius") from None
         raise GessoError(f"is a {type(given).__name__}, not hints", where=where, fix="a gesso.Hint, a list of them, or x,y,#rrggbb")
 
     def check(self, page: tuple[int, int] | None, *, where: str) -> None:

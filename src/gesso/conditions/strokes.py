@@ -8,11 +8,12 @@ from math import dist
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from gesso.conditions.condition import Condition
-from gesso.errors import GessoError
+from gesso.errors import GessoError, readable
 from gesso.media.file import parse_json, read_json
+from gesso.number import Exact
 
 FAR = 65_536.0  # pixels: twice the longest side of a page
 GESTURES = ("stroke", "piece", "bridge", "split", "join")
@@ -39,7 +40,7 @@ Coordinate = Annotated[float, Field(ge=-FAR, le=FAR, allow_inf_nan=False)]
 Path2D = Annotated[tuple[tuple[Coordinate, Coordinate], ...], AfterValidator(_walkable)]
 
 
-class Stroke(BaseModel):
+class Stroke(Exact):
     """A pen's path in the page's pixels; one point is a dot."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,8 +75,8 @@ class Strokes(Condition):
                     )
                 )
         except ValidationError as error:
-            first = error.errors()[0]
-            raise GessoError(f"{first['msg']}, not {str(first.get('input'))[:60]!r}", where=where, fix='"x,y x,y x,y", in pixels') from None
+            wrong = readable(error)
+            raise GessoError(wrong.what, where=f"{where}.{wrong.where}", fix=wrong.fix or '"x,y x,y x,y", in pixels') from None
         raise GessoError(f"is a {type(given).__name__}, not strokes", where=where, fix='"x,y x,y x,y", in pixels')
 
     def check(self, page: tuple[int, int] | None, *, where: str) -> None:

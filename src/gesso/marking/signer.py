@@ -28,7 +28,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gesso.errors import GessoError
+from gesso.errors import GessoError, readable
 from gesso.marking.key import FILE, Key, load_or_make, renew
 from gesso.marking.manifest import manifest_of
 from gesso.marking.order import ORA, PNG, PSD, Order
@@ -73,7 +73,7 @@ def answered(key: Key, told: dict[str, Any], data: bytes) -> tuple[dict[str, Any
     try:
         order = Order.model_validate(told)
     except ValidationError as error:
-        raise GessoError(f"this is no order: {error.errors()[0]['msg']}") from None
+        raise GessoError(f"this is no order: {readable(error)}") from None
     check_file(order, data)
     beside = order.format == PSD
     made = signed(key, order, data, beside=beside)

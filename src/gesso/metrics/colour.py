@@ -25,6 +25,7 @@ from scipy import ndimage
 
 from gesso.errors import GessoError
 from gesso.metrics.drawing_pieces import SIDE, Dot, Truth, on_white, table_of, truth_of, truths_of
+from gesso.number import whole
 from gesso.rules.fill import bucket_fill, over_line
 from gesso.rules.line import INK
 from gesso.rules.palette import lab_of
@@ -284,13 +285,9 @@ def protocol(
             value = given[name]
             if value is not None:
                 given[name] = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        for name, low, high in (("size", SMALLEST, LARGEST), ("limit", 1, MOST_ROWS)):
-            if given[name] is not None:
-                _check_whole(name, given[name], low, high)
+        given["size"], given["limit"] = _whole_options(given["size"], given["limit"])
         return protocol(make, data, **given)
-    _check_whole("size", size, SMALLEST, LARGEST)
-    if limit is not None:
-        _check_whole("limit", limit, 1, MOST_ROWS)
+    size, limit = _whole_options(size, limit)
     names = [part for part in (rules.split(",") if isinstance(rules, str) else rules or ()) if part]
     ways = {"hints": by_hints(make)} if make is not None else {}
     ways |= {name: plain_rule(name) for name in names}
@@ -312,9 +309,9 @@ def protocol(
     return report
 
 
-def _check_whole(name: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise GessoError(f"{value!r} is no {name}", where=f"--{name}", fix=f"a whole number from {low} to {high}")
+def _whole_options(size: Any, limit: Any) -> tuple[int, int | None]:
+    size = whole(size, where="--size", low=SMALLEST, high=LARGEST)
+    return size, None if limit is None else whole(limit, where="--limit", low=1, high=MOST_ROWS)
 
 
 def added(own: Score, rule: Score) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gesso.errors import GessoError, MissingExtra
 from gesso.media.file import write_atomic
+from gesso.number import whole
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 MARKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -21,9 +22,9 @@ def measure_descent(make: Any, data: Path | None, options: Mapping[str, Any]) ->
     `data` holds folders `content` and `style`. Options: `pairs` (how many, spread over all), `num_steps`, `size`, and `plot`,
     a .png that the curves are drawn into. Curves are `make`'s previews' tap `objective`.
     """
-    settings = {name: int(options[name]) for name in ("num_steps", "size") if name in options}
+    settings = {name: whole(options[name], where=f"--{name.replace('_', '-')}") for name in ("num_steps", "size") if name in options}
     curves: dict[str, list[float]] = {}
-    for content, style in some_pairs(data, int(options.get("pairs", 6))):
+    for content, style in some_pairs(data, whole(options.get("pairs", 6), where="--pairs", low=1)):
         rows: list[float] = []
         make(
             content=str(content),

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from gesso.errors import GessoError
 from gesso.families.family import Inputs
 from gesso.media.tensor import from_tensor
 from gesso.metrics.agreement import classes_of, diversity, features_of, kept, obeyed
 from gesso.metrics.frechet import fd_gesso
+from gesso.number import parse_whole, whole
 from gesso.ports import Frame, join
 
 RUNS = "euler:2,heun:2,euler:4,heun:4,euler:8,heun:8,euler:16,heun:16,euler:32"
@@ -26,10 +28,10 @@ def measure_steered(model: Any, judge: Any, real: Any, options: Mapping[str, Any
     of them), `seed`, `guidance` (scales, the first is used for the Fréchet distances), `runs` (solver:steps, …).
     """
     network = judge.network
-    num = min(int(options.get("num", len(real))), len(real))
-    seed = int(options.get("seed", 0))
+    num = min(whole(options.get("num", len(real)), where="--num", low=1), len(real))
+    seed = whole(options.get("seed", 0), where="--seed", low=0)
     scales = [float(v) for v in _several(options.get("guidance", "1,1.5,3"))]
-    runs = [(s, int(n)) for s, n in (run.split(":") for run in _several(options.get("runs", RUNS)))]
+    runs = [_run(text) for text in _several(options.get("runs", RUNS))]
     items = [real.item(i, np.random.default_rng(0)) for i in range(num)]
     pictures, labels = [item["picture"] for item in items], [item["label"] for item in items]
     truth = features_of(network, pictures)
@@ -112,6 +114,15 @@ def _batch(model: Any, given: Sequence[Mapping[str, Any]], settings: Any, seed: 
         *_, last = family.sample(assembled.networks, inputs, torch.Generator().manual_seed(seed), settings)
     for one in next(iter(last.media.values())):
         yield from_tensor(one)
+
+
+def _run(text: str) -> tuple[str, int]:
+    """The text heun:8 as its solver and its number of steps."""
+    solver, _, steps = text.partition(":")
+    try:
+        return solver, whole(parse_whole(steps), low=1)
+    except ValueError:
+        raise GessoError(f"{text[:40]!r} is no run", where="--runs", fix="solver:steps, as in heun:8") from None
 
 
 def _several(value: Any) -> list[str]:

@@ -15,11 +15,12 @@ from typing import Any, Literal
 
 import numpy as np
 from fastapi import Request as Http
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from gesso.card import Card, Slot
 from gesso.errors import GessoError
 from gesso.media.picture import encode_png, read_picture, to_white
+from gesso.number import Exact, Whole, parse_whole
 from gesso.request import MAX_SEED
 from gesso.serving.decode import data_url_of
 from gesso.serving.guard import TOKEN, identity_of
@@ -33,18 +34,18 @@ from gesso.serving.routes import PICTURE_BODY, Routes, as_model, read_json
 MOST_PICTURES = 8  # of one edit
 
 
-class Ask(BaseModel):
+class Ask(Exact):
     """What OpenAI's clients send; `seed`, `settings` and `conditions` are Gesso's own. The n pictures have the seeds from `seed` on."""
 
     model_config = ConfigDict(extra="ignore")
 
     model: str
     prompt: str = Field(default="", max_length=32_000)
-    n: int = Field(default=1, ge=1, le=8)
+    n: Whole = Field(default=1, ge=1, le=8)
     size: str = Field(default="auto", pattern=r"^(auto|[0-9]{1,5}x[0-9]{1,5})$")
     response_format: Literal["b64_json", "url"] = "b64_json"
     output_format: Literal["png"] = "png"
-    seed: int = Field(default=0, ge=0, le=MAX_SEED - 8)
+    seed: Whole = Field(default=0, ge=0, le=MAX_SEED - 8)
     settings: dict[str, Any] = Field(default_factory=dict, max_length=100)
     conditions: dict[str, Any] = Field(default_factory=dict, max_length=100)
 
@@ -191,7 +192,7 @@ def masked(picture: bytes, mask: bytes) -> bytes:
 
 
 def _number(fields: dict[str, str], name: str) -> int:
-    text = fields[name]
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise GessoError(f"{text[:40]!r} is no number", where=name)
-    return int(text)
+    try:
+        return parse_whole(fields[name])
+    except ValueError as error:
+        raise GessoError(str(error), where=name) from None

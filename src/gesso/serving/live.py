@@ -23,6 +23,7 @@ import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gesso.errors import GessoError, Stopped
+from gesso.number import whole
 from gesso.request import Request
 from gesso.serving.frame import pack, unpack
 from gesso.serving.guard import TOKEN, identity_of
@@ -272,8 +273,7 @@ class Line:
         outputs, side = message.get("outputs", list(look.outputs)), message.get("max_side", look.max_side)
         if not isinstance(outputs, list) or len(outputs) > 8 or not all(isinstance(one, str) for one in outputs):
             raise GessoError("is a list of up to 8 names", where="outputs")
-        if type(side) is not int or not 16 <= side <= 2**15:
-            raise GessoError(f"must be 16 to {2**15} pixels", where="max_side")
+        side = whole(side, where="max_side", low=16, high=2**15)
         for name in outputs:
             medium_of(self.card, name)
         self.screen.turn(Look(tuple(dict.fromkeys(outputs)), side, view_of(message.get("view", look.view))))

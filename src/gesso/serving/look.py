@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gesso.errors import GessoError
+from gesso.number import whole
 from gesso.serving.frame import Box
 
 OVERVIEW = 1024  # pixels: the longest side of the whole, where a part of it is looked at
@@ -28,12 +29,16 @@ class Look:
         return None if box == (0, 0, width, height) else box
 
 
+FIX = f"[left, top, right, bottom] within 0 to {2**15}, or null"
+
+
 def view_of(given: Any) -> Box | None:
     """The part of the picture that is on the screen; GessoError where it is none."""
     if given is None:
         return None
-    whole = isinstance(given, (list, tuple)) and len(given) == 4 and all(type(one) is int for one in given)
-    if not whole or not (0 <= given[0] < given[2] <= 2**15 and 0 <= given[1] < given[3] <= 2**15):
-        raise GessoError("is no part of a picture", where="view", fix=f"[left, top, right, bottom] within 0 to {2**15}, or null")
-    left, top, right, bottom = given
+    if not isinstance(given, (list, tuple)) or len(given) != 4:
+        raise GessoError("is no part of a picture", where="view", fix=FIX)
+    left, top, right, bottom = (whole(one, where="view", low=0, high=2**15) for one in given)
+    if left >= right or top >= bottom:
+        raise GessoError("is no part of a picture", where="view", fix=FIX)
     return left, top, right, bottom

@@ -8,9 +8,10 @@ from typing import Any
 from fastapi import Request as Http
 from fastapi import Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from gesso.errors import GessoError, Stopped
+from gesso.number import Exact, Whole
 from gesso.request import MAX_SEED
 from gesso.serving.credentials import file_answer
 from gesso.serving.guard import OPEN, TOKEN, identity_of
@@ -23,14 +24,14 @@ from gesso.serving.routes import PICTURE_BODY, Routes, body_of, read_json
 LOOK_FOR_CLIENT = 0.25  # seconds
 
 
-class Wish(BaseModel):
+class Wish(Exact):
     """A request, as `gesso replay` and records know it; a condition's picture may be {"upload": id} of POST /api/uploads."""
 
     model_config = ConfigDict(extra="forbid")
 
     recipe: str
     conditions: dict[str, Any] = Field(default_factory=dict, max_length=100)
-    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
     settings: dict[str, Any] = Field(default_factory=dict, max_length=100)
     preset: str = Field(default="", max_length=100)
     weights: dict[str, str] = Field(default_factory=dict, max_length=100)

@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, ValidationError
 
-from gesso.card import readable
-from gesso.errors import GessoError
+from gesso.errors import GessoError, readable
 from gesso.serving.guard import Policies, Policy
 from gesso.serving.refusal import Refused
 from gesso.serving.text import parse

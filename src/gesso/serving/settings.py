@@ -13,6 +13,7 @@ from typing import Literal
 from gesso.errors import GessoError
 from gesso.marking.home import default_home
 from gesso.media.budget import DEFAULT, Budget
+from gesso.number import whole
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 LEAST_TOKEN = 22  # letters: 128 bits in base64
@@ -84,8 +85,8 @@ class Settings:
     sign: bool = True
 
     def __post_init__(self) -> None:
-        if not 1 <= self.port <= 65535:
-            raise GessoError(f"there is no port {self.port}", where="port", fix="1024 to 65535")
+        for name, high in (("port", 65535), ("jobs_at_once", 64), ("job_threads", 256)):
+            object.__setattr__(self, name, whole(getattr(self, name), where=name, low=1, high=high))
         if self.host not in ("127.0.0.1", "localhost", "::1") and not self.behind_proxy:
             raise GessoError(
                 "other machines could reach this server, over a line that anybody can read",
@@ -94,8 +95,6 @@ class Settings:
             )
         if self.jobs not in ("here", "ray", "off"):
             raise GessoError(f"jobs cannot be done {self.jobs!r}", where="jobs", fix="here, ray or off")
-        if not (1 <= self.jobs_at_once <= 64 and 1 <= self.job_threads <= 256):
-            raise GessoError("is out of range", where="jobs_at_once or job_threads", fix="1 or a few more")
         if not self.tokens:
             raise GessoError("nobody could come in", where="tokens", fix="{owner: secret}")
         for owner, token in self.tokens.items():

@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from gesso.card import readable
-from gesso.errors import GessoError
+from gesso.errors import GessoError, readable
 from gesso.media.budget import in_megabytes
 from gesso.media.file import parse_json
 from gesso.steering import blob

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from gesso.card import readable
 from gesso.conditions.condition import Condition
-from gesso.errors import GessoError
+from gesso.errors import GessoError, readable
+from gesso.number import Exact, Whole
 from gesso.request import MAX_SEED
 from gesso.steering.blob import texts_of
 
@@ -18,7 +18,7 @@ PNG = "data:image/png;base64,iVBORw0KGgo"
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class _Step(BaseModel):
+class _Step(Exact):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -50,7 +50,7 @@ class Take(_Step):
 
     op: Literal["take"]
     slot: Name
-    index: int = Field(ge=0, strict=True)
+    index: Whole = Field(ge=0)
 
 
 class Setting(_Step):
@@ -69,7 +69,7 @@ class Seed(_Step):
     """The seed."""
 
     op: Literal["seed"]
-    value: int = Field(ge=0, le=MAX_SEED, strict=True)
+    value: Whole = Field(ge=0, le=MAX_SEED)
 
 
 Single = Annotated[Merge | Set | Drop | Take | Setting | Seed, Field(discriminator="op")]
@@ -96,7 +96,8 @@ def parse_edit(given: Any) -> Any:
         return EDIT.validate_python(dict(given))
     except ValidationError as error:
         wrong = readable(error)
-        raise GessoError(wrong.what, where="edit" if wrong.where == "value" else f"edit.{wrong.where}") from None
+        where = "edit" if wrong.where == "value" else f"edit.{wrong.where}"
+        raise GessoError(wrong.what, where=where, fix=wrong.fix) from None
 
 
 def together(edits: Iterable[Any]) -> Several:

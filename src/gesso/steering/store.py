@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gesso.card import Card, Slot, readable
+from gesso.card import Card, Slot
 from gesso.conditions.condition import Condition
-from gesso.errors import GessoError
+from gesso.errors import GessoError, readable
 from gesso.media.budget import in_megabytes
 from gesso.request import Request
 from gesso.steering import blob, library

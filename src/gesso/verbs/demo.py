@@ -14,6 +14,7 @@ import gesso
 from gesso.errors import GessoError
 from gesso.media.file import read_json, write_atomic
 from gesso.media.picture import encode_png, read_picture, to_white
+from gesso.number import whole
 from gesso.record import record
 from gesso.verbs.load import Model, load
 from gesso.verbs.result import Result, make_folder
@@ -57,6 +58,7 @@ def demo(
     is told of each.
     """
     folder = Path(out)
+    size = None if size is None else whole(size, where="size", low=16)
     found = samples()
     if folder.exists() and found[0].path.parent.exists() and folder.resolve() == found[0].path.parent.resolve():
         raise GessoError("this is where the samples lie", where=folder, fix="choose another folder")

@@ -16,6 +16,7 @@ from torch import Tensor
 from gesso.errors import GessoError, Stopped
 from gesso.families.family import Inputs, Output
 from gesso.media.tensor import from_tensor
+from gesso.number import whole
 from gesso.ports import Frame, join
 from gesso.record import record
 from gesso.request import Request
@@ -52,9 +53,7 @@ def run(
     if request.recipe != recipe.name:
         raise GessoError(f"this request is for {request.recipe!r}, not {recipe.name!r}", where="request")
     needs_grad = bool(getattr(recipe.family(preset), "needs_grad", False))
-    number = default_threads() if threads is None else threads
-    if not 1 <= number <= MAX_THREADS:
-        raise GessoError(f"{number} threads cannot be", where="threads", fix=f"1 to {MAX_THREADS}")
+    number = default_threads() if threads is None else whole(threads, where="threads", low=1, high=MAX_THREADS)
     watch, reduced = Watch(on_output, stop), (dtype or native_dtype(assembled)) == REDUCED
     with fixed_threads(number), torch.enable_grad() if needs_grad else torch.inference_mode():
         with torch.autocast("cpu", torch.bfloat16, enabled=reduced):

@@ -15,6 +15,7 @@ from gesso.families.family import Output
 from gesso.media.budget import DEFAULT
 from gesso.media.file import parse_json, read_bytes, shown
 from gesso.media.png import SIGNATURE
+from gesso.number import whole
 from gesso.recipes.recipe import Recipe
 from gesso.record import Asked, parse_request, read_record
 from gesso.request import Request
@@ -96,7 +97,8 @@ class Model:
             conditions = {**held, **conditions}
             settings = {**asked.settings, **settings}
             seed = asked.seed if seed is None else seed
-        return Request.build(self.card, conditions, seed=seed or 0, settings=settings, weights=self.assembled.hashes, preset=self.preset)
+        number = 0 if seed is None else seed  # False is no seed, and neither is ""
+        return Request.build(self.card, conditions, seed=number, settings=settings, weights=self.assembled.hashes, preset=self.preset)
 
     def make(
         self,
@@ -121,9 +123,8 @@ class Model:
 
     def variations(self, num: int, *, seed: int = 0, **given: Any) -> Iterator[Result]:
         """`num` outputs of the seeds from `seed` on, one after another, as from `generate`."""
-        if num < 1:
-            raise GessoError(f"{num} variations cannot be made", where="num", fix="give 1 or more")
-        return (self.generate(seed=seed + number, **given) for number in range(num))
+        many, first = whole(num, where="num", low=1), whole(seed, where="seed", low=0)
+        return (self.generate(seed=first + number, **given) for number in range(many))
 
     def files_of(self, given: Mapping[str, Any]) -> dict[str, str]:
         """The names, without folders, of the files that conditions come from."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import platform
 import shlex
 import shutil
@@ -23,6 +24,7 @@ from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
 from gesso.families.family import Inputs
 from gesso.media.file import REASONS, write_atomic
+from gesso.number import whole
 from gesso.recipes.recipe import Recipe, Stage
 from gesso.record import commit
 from gesso.request import MAX_SEED
@@ -87,7 +89,9 @@ def train(
     began = time.monotonic()
     made = recipe if isinstance(recipe, Recipe) else recipes.find(recipe)
     folder, source = Path(out), None if data is None else Path(data)
-    _check(source, folder, steps, minutes, seed, threads)
+    _check(source, folder, minutes)
+    steps, threads = (None if n is None else whole(n, where=w, low=1) for n, w in ((steps, "--steps"), (threads, "--threads")))
+    seed = whole(seed, where="--seed", low=0, high=MAX_SEED)
     chosen = _stages(made, preset, steps, stage)
     num_threads = use_threads(threads)
     keep_memory()
@@ -134,19 +138,13 @@ def train(
     return TrainResult(weights, log, sum(t.step for t in totals), sum(t.seconds for t in totals), reason)
 
 
-def _check(data: Path | None, out: Path, steps: int | None, minutes: float | None, seed: int, threads: int | None) -> None:
+def _check(data: Path | None, out: Path, minutes: float | None) -> None:
     if data is not None and not data.exists():
         raise GessoError("there is no such folder", where=data, fix="give the folder of the data to --data")
     if out.exists() and not out.is_dir():
         raise GessoError("is a file, not a folder", where=out, fix="choose another --out")
-    if steps is not None and steps < 1:
-        raise GessoError(f"must be at least 1, not {steps}", where="--steps")
-    if minutes is not None and not minutes > 0:
+    if minutes is not None and (isinstance(minutes, bool) or not 0 < minutes < math.inf):
         raise GessoError(f"must be more than 0, not {minutes}", where="--minutes")
-    if threads is not None and threads < 1:
-        raise GessoError(f"must be at least 1, not {threads}", where="--threads")
-    if not 0 <= seed <= MAX_SEED:
-        raise GessoError(f"must be from 0 to {MAX_SEED}, not {seed}", where="--seed")
 
 
 def _stages(recipe: Recipe, preset: str | None, steps: int | None, last: str | None) -> list[Stage]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import ConfigDict, Field, RootModel
 
 from gesso.errors import GessoError
+from gesso.number import Exact, Whole
 from gesso.request import MAX_SEED, Request
 from gesso.serving.given import Given
 from gesso.serving.refusal import Unknown
 
 KEY = Field(default=None, max_length=200)
 READ = {"client", "files", "conditions", "settings", "seed"}  # what is kept otherwise: as names, as folders, as a request
-Number = Annotated[int | float | bool, Field(union_mode="left_to_right")]
+Number = bool | int | float  # smart mode keeps true true and 1 a number
 
 
-class _Ask(BaseModel):
+class _Ask(Exact):
     model_config = ConfigDict(extra="forbid")
 
     recipe: str = Field(max_length=100)
@@ -26,7 +27,7 @@ class _Ask(BaseModel):
     client: str | None = KEY
 
 
-class File(BaseModel):
+class File(Exact):
     """An upload's id, and the name that the picture has with the person who gave it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -44,7 +45,7 @@ class Batch(_Ask):
     format: Literal["png", "ora", "psd", "json"] = "png"
     conditions: dict[str, Any] = Field(default_factory=dict, max_length=100)
     settings: dict[str, Any] = Field(default_factory=dict, max_length=100)
-    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
     weights: str | None = Field(default=None, max_length=100)
 
 
@@ -53,9 +54,9 @@ class Train(_Ask):
 
     kind: Literal["train"]
     files: list[File] = Field(default_factory=list)
-    steps: int | None = Field(default=None, ge=1, le=10_000_000)
+    steps: Whole | None = Field(default=None, ge=1, le=10_000_000)
     minutes: float | None = Field(default=None, gt=0, le=100_000)
-    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
 
 
 class Fit(_Ask):
@@ -64,7 +65,7 @@ class Fit(_Ask):
     kind: Literal["fit"]
     conditions: dict[str, Any] = Field(default_factory=dict, max_length=100)
     settings: dict[str, Any] = Field(default_factory=dict, max_length=100)
-    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
     weights: str | None = Field(default=None, max_length=100)
 
 

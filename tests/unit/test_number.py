@@ -1,0 +1,76 @@
+"""Whole numbers are taken as they are written, or not at all."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import Field, ValidationError
+
+from gesso.errors import GessoError, readable
+from gesso.number import Exact, Whole, parse_whole, whole
+
+
+class Held(Exact):
+    whole: Whole = Field(default=0, ge=0, le=9)
+    maybe: int | None = None
+    share: float = 0
+    path: tuple[tuple[float, float], ...] = ()
+    flag: bool = False
+    either: bool | int = False
+
+
+@pytest.mark.parametrize("given", [2, 2.0, np.int64(2), np.uint8(2), np.float32(2)])
+def test_a_whole_number_may_be_written_as_a_float(given: Any):
+    assert whole(given) == 2 and type(whole(given)) is int
+    assert Held(whole=given, maybe=given).whole == 2
+
+
+@pytest.mark.parametrize(
+    "given", [1.5, -0.5, True, False, np.True_, "2", b"2", None, math.nan, math.inf, Fraction(3, 2), Decimal("1.5"), [2]]
+)
+def test_what_is_no_whole_number_is_refused(given: Any):
+    with pytest.raises(GessoError, match="seed: .* is no whole number"):
+        whole(given, where="seed")
+    with pytest.raises(ValidationError):
+        Held(whole=given)
+
+
+def test_ends_are_said():
+    with pytest.raises(GessoError, match="11 is no whole number from 1 to 10"):
+        whole(11, low=1, high=10)
+    with pytest.raises(GessoError, match="0 is no whole number of at least 1"):
+        whole(0, low=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("7", 7), ("-7", -7), ("2.0", 2), ("1e3", 1000), ("0x10", 16), (" 3 ", 3), ("9" * 20, int("9" * 20))]
+)
+def test_texts_are_read_exactly(text: str, number: int):
+    assert parse_whole(text) == number
+
+
+@pytest.mark.parametrize("text", ["1.5", "", "x", "nan", "inf", "-inf", "1e999999999", "2.0000000000000000001", "true", "0xg", "1,5"])
+def test_texts_that_are_no_whole_numbers(text: str):
+    with pytest.raises(ValueError):
+        parse_whole(text)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"maybe": True}, {"share": False}, {"share": math.nan}, {"share": math.inf}, {"path": [[0, 1], [2, True]]}, {"maybe": np.True_}],
+    ids=str,
+)
+def test_true_nan_and_infinity_are_no_numbers(given: dict[str, Any]):
+    with pytest.raises(ValidationError) as error:
+        Held(**given)
+    assert str(readable(error.value)).startswith(f"{next(iter(given))}")
+
+
+def test_true_stays_true_where_it_may_be():
+    assert Held(flag=True, either=True).either is True
+    assert Held(either=1).either == 1
