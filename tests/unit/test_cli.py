@@ -152,6 +152,18 @@ def test_a_batch_that_is_to_be_signed_and_cannot_is_not_begun(gesso: Run, toy: P
     assert code == 2 and "only pictures" in err and not out.exists()
 
 
+def test_a_batch_does_not_ask_for_what_its_files_fill(gesso: Run, refused: Run, toy: Path, photo: Path, tmp_path: Path):
+    shown = gesso("batch", "colorize", "--help").out
+    assert "--hints" in shown and "--sketch" not in shown and "gesso batch colorize --folder drawings --out made\n" in shown
+    assert "--sketch" in gesso("batch", "colorize", "--each", "keep", "--help").out
+    style = gesso("batch", "style", "--each=content", "--help").out
+    assert "--style" in style and "--content STR" not in style and "--each content --style …" in style
+    both = gesso("batch", "style", "--help").out
+    assert "--style STR" in both and "--content STR" in both
+    said = refused("batch", toy, "--folder", photo.parent, "--photo", photo, "--out", tmp_path / "out")
+    assert "the files of the folder are to fill it (leave it out)" in said and not (tmp_path / "out").exists()
+
+
 def test_a_request_from_a_file_and_flags_over_it(gesso: Run, toy: Path, photo: Path, tmp_path: Path):
     first, second = tmp_path / "a.png", tmp_path / "b.png"
     gesso("generate", toy, "--photo", photo, "--tags", "warm", "--seed", 4, "--flip", "--num-steps", 9, "--out", first)

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if len(tokens) > 1 and tokens[0] in BY_RECIPE and tokens[1] not in HELP:
             name = verb.recipe_first(tokens[0], tokens[1])
-            app, rest = flag.app_of_recipe(tokens[0], name, BY_RECIPE[tokens[0]]), tokens[2:]
+            app, rest = flag.app_of_recipe(tokens[0], name, BY_RECIPE[tokens[0]], tokens[2:]), tokens[2:]
         else:
             app, rest = verb.app, tokens
         code = app(rest, exit_on_error=False, print_error=False)

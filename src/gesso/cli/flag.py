@@ -47,10 +47,11 @@ BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than
 OPTIONAL = inspect.Parameter.KEYWORD_ONLY
 
 
-def app_of_recipe(verb: str, name: str, act: Callable[..., Any]) -> App:
+def app_of_recipe(verb: str, name: str, act: Callable[..., Any], typed: Sequence[str] = ()) -> App:
     """The command of one recipe, `gesso VERB NAME`: the card's conditions and settings, then the flags of `act` itself.
 
-    `act(name, card, conditions, settings, **flags)` is called with what was given.
+    `act(name, card, conditions, settings, **flags)` is called with what was given. `typed` is what follows on the line: of a batch it
+    says which condition the files fill, which is then not shown as a flag.
     """
     from gesso.recipes import find
 
@@ -59,7 +60,8 @@ def app_of_recipe(verb: str, name: str, act: Callable[..., Any]) -> App:
     hints = inspect.get_annotations(act, eval_str=True)
     common = [p for p in inspect.signature(act).parameters.values() if p.kind is OPTIONAL]
     parameters = [p.replace(annotation=Annotated[hints[p.name], Parameter(group=groups[2])]) for p in common]
-    own = [*_condition_flags(card, groups[0]), *_setting_flags(card, groups[1])]
+    filled, usual = (_filled(card, typed), _filled(card)) if verb == "batch" else (None, None)
+    own = [*_condition_flags(card, groups[0], filled), *_setting_flags(card, groups[1])]
     names = [p.name.partition("__")[2] for p in own] + [p.name for p in common]
     twice = next((one for one in names if names.count(one) > 1), None)
     if twice:
@@ -73,20 +75,43 @@ def app_of_recipe(verb: str, name: str, act: Callable[..., Any]) -> App:
 
     command.__signature__ = inspect.Signature([*own, *parameters])  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in [*own, *parameters]}
-    example = card.example.replace("gesso generate", f"gesso {verb}", 1)
+    example = _batch_example(card, filled, usual) if verb == "batch" else card.example.replace("gesso generate", f"gesso {verb}", 1)
     text = f"{words(card.title)}. {words(card.summary)}\n\n{example}".strip()
     made = App(name=f"gesso {verb} {name}", help=text, help_format="plaintext", version_flags=(), **LIKE_ALL)
     made.default(command)
     return made
 
 
-def _condition_flags(card: Card, group: Any) -> list[Any]:
+def _filled(card: Card, typed: Sequence[str] = ()) -> str | None:
+    """The condition that the files of a batch fill, as far as the line says; None where it does not."""
+    from gesso.verbs.batch import each_of
+
+    named = [two if one == "--each" else one.partition("=")[2] for one, two in itertools.pairwise((*typed, "")) if one.startswith("--each")]
+    try:
+        return each_of(card, named[-1] if named else None, ())
+    except GessoError:
+        return None  # it is said once the rest is known
+
+
+def _batch_example(card: Card, filled: str | None, usual: str | None) -> str:
+    """A line that works once the rest of what is required takes the place of its dots."""
+    required = [slot.name for slot in card.conditions if slot.required]
+    each = filled or next(iter(required), None)
+    rest = "".join(f" --{name.replace('_', '-')} …" for name in required if name != each)
+    return f"gesso batch {card.name} --folder drawings --out made" + (f" --each {each}" if each and each != usual else "") + rest
+
+
+def _condition_flags(card: Card, group: Any, filled: str | None = None) -> list[Any]:
+    """A flag each; that of the condition which files fill is read, so that giving it is told from a misspelling, and not shown."""
     flags = []
     for slot in card.conditions:
         more = [word for word, holds in (("required", slot.required), ("may be repeated", slot.kind.repeatable)) if holds]
         text = ": ".join(filter(None, [words(slot.help), slot.kind.notation])) + (f" [{', '.join(more)}]" if more else "")
         kind = Annotated[
-            list[str] | None, Parameter(name=f"--{slot.name.replace('_', '-')}", help=text, group=group, negative=(), show_default=False)
+            list[str] | None,
+            Parameter(
+                name=f"--{slot.name.replace('_', '-')}", help=text, group=group, negative=(), show_default=False, show=slot.name != filled
+            ),
         ]
         flags.append(inspect.Parameter(f"condition__{slot.name}", OPTIONAL, default=None, annotation=kind))
     return flags

@@ -88,11 +88,13 @@ def batch(
     model = load(name, preset=preset, weights=weights)
     conditions, settings = sort_out(model.card, given)
     target = Path(out)
+    filled = each_of(model.card, each, conditions)
+    check_rest(model.card, filled, conditions)
     return run_items(
         model,
         found(Path(folder), target, kind),
         target,
-        each=each_of(model.card, each, conditions),
+        each=filled,
         kind=kind,
         request=shared(model, conditions, seed, settings),
         retry=retry,
@@ -211,15 +213,26 @@ def each_of(card: Card, each: str | None, given: Mapping[str, Any]) -> str:
         if slot not in pages:
             raise GessoError(f"is no picture but a {slot.kind.kind}", where=each, fix=_one_of(pages))
     else:
-        free = [slot for slot in pages if slot.name not in given]
-        wanted = [slot for slot in free if slot.required] or free
+        meant = [slot for slot in pages if slot.required] or pages  # what is required is never passed over for what is not
+        wanted = [slot for slot in meant if slot.name not in given] or meant
         if len(wanted) != 1:
             what = "it takes no picture" if not wanted else f"the files could be {' or '.join(one.name for one in wanted)}"
             raise GessoError(what, where=card.name, fix=f"--each {wanted[0].name}, and give the others" if wanted else None)
         slot = wanted[0]
     if slot.name in given:
-        raise GessoError("is given, and the files are to fill it", where=slot.name, fix="leave it out")
+        others = [one.name for one in pages if one.name not in given]
+        fix = f"leave it out; or --each {others[0]}, if the files are that" if others else "leave it out"
+        raise GessoError("is given, and the files of the folder are to fill it", where=slot.name, fix=fix)
     return slot.name
+
+
+def check_rest(card: Card, each: str, given: Mapping[str, Any]) -> None:
+    """GessoError where a condition that all outputs need, beside the one that the files fill, is missing."""
+    lacks = [slot.name for slot in card.conditions if slot.required and slot.name != each and given.get(slot.name) is None]
+    if lacks:
+        raise GessoError(
+            f"{card.name} needs {' and '.join(lacks)} beside the files, which are its {each}", where=lacks[0], fix="give it once"
+        )
 
 
 def is_page(kind: type[Condition]) -> bool:

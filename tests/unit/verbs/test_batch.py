@@ -169,8 +169,20 @@ def test_which_condition_the_files_are(toy: Path):
     assert each_of(style, None, {"style": "x"}) == "content"
     with pytest.raises(GessoError, match="no picture but a hints"):
         each_of(colorize, "hints", {})
-    with pytest.raises(GessoError, match="leave it out"):
-        each_of(colorize, "sketch", {"sketch": "x"})
+    with pytest.raises(GessoError, match="content or style"):
+        each_of(style, None, {"style": "x", "content": "x"})
+    for each in ("sketch", None):
+        with pytest.raises(GessoError, match="sketch: is given, and the files .*leave it out; or --each keep"):
+            each_of(colorize, each, {"sketch": "x"})
+    assert each_of(colorize, "keep", {"sketch": "x"}) == "keep"
+
+
+def test_what_the_files_fill_or_all_need_is_said_before_any_file_is_touched(toy: Path, drawings: Path, out: Path):
+    with pytest.raises(GessoError, match="photo: is given, and the files"):
+        batch(toy, folder=drawings, out=out, photo=drawings / "page 1.png")
+    with pytest.raises(GessoError, match="style: style needs style beside the files, which are its content"):
+        batch("style", folder=drawings, out=out, each="content")
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -213,4 +225,4 @@ def test_on_the_command_line(toy: Path, drawings: Path, out: Path, gesso: Callab
     (drawings / "bad.png").unlink()
     said = gesso("batch", toy, "--folder", drawings, "--out", out, "--tags", "warm", "--num-steps", "2")
     assert said.code == 0 and "made 0, kept 3, failed 0" in said.out
-    assert "--photo" in gesso("batch", toy, "--help").out
+    assert "--tags" in (shown := gesso("batch", toy, "--help").out) and "--photo" not in shown

@@ -89,10 +89,11 @@ def checked(given: Given, recipe: Any, owner: str, ask: Batch | Train | Fit | Me
     """The asking as a worker reads it: conditions read and harmless, everything in range. GessoError names the field."""
     preset = recipe.preset(ask.preset or None)
     if isinstance(ask, Batch):
-        from gesso.verbs.batch import each_of
+        from gesso.verbs.batch import check_rest, each_of
         from gesso.verbs.result import check_out
 
         each = each_of(recipe.card, ask.each, ask.conditions)
+        check_rest(recipe.card, each, ask.conditions)
         if ask.format != "png":
             _no_path(lambda: check_out(_name(f"out.{ask.format}"), recipe.card), "format")
         return ask.model_dump(exclude=READ) | {"each": each, "request": _request(given, recipe.card, owner, ask, partly=True)}
