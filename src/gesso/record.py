@@ -20,9 +20,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gesso import __version__
 from gesso.errors import GessoError, readable
-from gesso.media.budget import DEFAULT
+from gesso.media.budget import budget_of
 from gesso.media.file import parse_json, read_bytes, shown
+from gesso.media.ora import record_in_ora
 from gesso.media.png import SIGNATURE, read_text
+from gesso.media.psd_reader import SIGNATURE as PSD_SIGNATURE
+from gesso.media.psd_reader import record_in_psd
 from gesso.number import Exact, Whole
 from gesso.request import MAX_SEED, Request
 
@@ -30,6 +33,7 @@ from gesso.request import MAX_SEED, Request
 SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 KEYWORD = "gesso"
 MAX_EMBEDDED = 32 * 2**20  # bytes of the conditions' JSON
+CARRIERS = {SIGNATURE: "PNG", b"PK\x03\x04": "OpenRaster file", PSD_SIGNATURE: "Photoshop document"}
 LARGE = 4096  # values, beyond which an array in JSON is packed
 Checked = TypeVar("Checked", bound=BaseModel)
 HASH = r"^[0-9a-f]{64}$"
@@ -238,23 +242,33 @@ def condition_hash(value: Any) -> str:
 
 
 def read_record(path: str | os.PathLike[str]) -> Record:
-    """The record inside a PNG or a JSON file. Nothing of the pixels is decoded; a stranger's file is a GessoError with its reason."""
-    data = read_bytes(Path(path), DEFAULT.max_bytes)
-    where = shown(path)
-    if data.startswith(SIGNATURE):
-        text: str | bytes | None = read_text(data, where=where).get(KEYWORD)
-        if text is None:
-            raise GessoError(
-                "this PNG carries no record",
-                where=where,
-                fix="give a picture that Gesso made and no other program saved again, or the .json beside it",
-            )
-    elif data.lstrip()[:1] == b"{":
-        text = data
-    else:
-        raise GessoError("this is neither a PNG nor a JSON record", where=where, fix="give a picture or a .json that Gesso made")
-    assert text is not None
+    """The record inside a PNG, an OpenRaster file, a Photoshop document or a JSON file. Nothing of the pixels is decoded; a stranger's
+    file is a GessoError with its reason."""
+    return record_in(read_bytes(Path(path), budget_of(path).max_bytes), where=shown(path))
+
+
+def record_in(data: bytes, *, where: str) -> Record:
+    """As `read_record`, of a file's bytes."""
+    text: str | bytes | None = carried_text(data, where=where) if carries(data) else data
+    if text is None:
+        fix = "give a picture that Gesso made and no other program saved again, or the .json beside it"
+        raise GessoError(f"this {carries(data)} carries no record", where=where, fix=fix)
+    if text is data and data.lstrip()[:1] != b"{":
+        what = "this is no PNG, OpenRaster or Photoshop file, and no JSON record"
+        raise GessoError(what, where=where, fix="give a picture or a .json that Gesso made")
     return parse_record(parse_json(text, where=where), where=where)
+
+
+def carries(data: bytes) -> str:
+    """The name of the format of pictures that these bytes are, where it has a place for a record; else ""."""
+    return next((name for start, name in CARRIERS.items() if data.startswith(start)), "")
+
+
+def carried_text(data: bytes, *, where: str) -> str | None:
+    """The record's text in a picture's file of one of CARRIERS; None where there is none, GessoError where the file is damaged."""
+    if data.startswith(SIGNATURE):
+        return read_text(data, where=where).get(KEYWORD)
+    return record_in_psd(data, where=where) if data.startswith(PSD_SIGNATURE) else record_in_ora(data, where=where)
 
 
 def parse_record(value: Any, *, where: object) -> Record:

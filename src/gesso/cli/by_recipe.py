@@ -17,7 +17,7 @@ def generate_one(
     conditions: dict[str, Any],
     settings: dict[str, Any],
     *,
-    out: Annotated[Path | None, Parameter(alias="-o", help="Where to write it: .png (with its record inside) or .json.")] = None,
+    out: Annotated[Path | None, Parameter(alias="-o", help="Where to write it, record inside: .png, .ora, .psd or .json.")] = None,
     seed: Annotated[int | None, Parameter(help="Decides what chance decides [0].")] = None,
     seeds: Annotated[
         str | None, Parameter(help="Several outputs, one a seed: 0-7, or 1,5,9. Their names get -0, -1, … or {seed} in --out.")

@@ -193,6 +193,7 @@ def replay(
     """Make an output again from the record inside it, and say what differs. Ends with 0 if it is equal to the bit, else with 3.
 
     gesso replay coloured.png
+    gesso replay layers.ora
     gesso replay coloured.png --out again.png
     gesso replay poster.png --with sketch=scans/poster.png
     gesso replay mine.png --recipe ./mine.py --weights runs/mine
@@ -200,7 +201,7 @@ def replay(
     Parameters
     ----------
     file
-        A .png or .json that Gesso made.
+        A .png, .ora, .psd or .json that Gesso made.
     out
         Where to write the new output.
     with_

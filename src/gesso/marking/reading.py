@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from gesso.errors import GessoError, MissingExtra
 from gesso.marking.manifest import GENERATION
-from gesso.media.budget import DEFAULT
+from gesso.media.budget import DEFAULT, budget_of
 from gesso.media.file import read_bytes, shown
 from gesso.media.png import SIGNATURE, chunks
 
@@ -46,7 +46,7 @@ def read_manifest(path: Path | str, *, folder: Path | None = None, beside: Path 
     """What a file says of itself. `beside` is its manifest's file, by default the .c2pa of its name where its format has no place for it;
     `folder` is where this machine's signer keeps its certificates."""
     source = Path(path)
-    data = read_bytes(source, DEFAULT.max_bytes)
+    data = read_bytes(source, budget_of(source).max_bytes)
     if beside is None and data.startswith(NO_PLACE) and source.with_suffix(".c2pa").is_file():
         beside = source.with_suffix(".c2pa")
     apart = None if beside is None else read_bytes(Path(beside), DEFAULT.max_bytes)

@@ -5,7 +5,7 @@ manifest from the facts itself; signs it over the file's hash; answers with the 
 has no place for one.
 
 What it guarantees, whatever the server says: the private key is in this process's memory and file only; nothing signed with it ever claims
-that a camera captured or a person created it, for an order has no field for that; what was given is an ingredient; a PNG carries the very
+that a camera captured or a person created it, for an order has no field for that; what was given is an ingredient; a file carries the very
 record that its manifest names; no manifest that is there already is taken over; and orders come from who started this process, over a
 pipe that nobody else holds, each proved with a secret of this start.
 
@@ -33,8 +33,8 @@ from gesso.marking.key import FILE, Key, load_or_make, renew
 from gesso.marking.manifest import manifest_of
 from gesso.marking.order import ORA, PNG, PSD, Order
 from gesso.marking.wire import SECRET_BYTES, Broken, Line
-from gesso.media.png import chunks, read_text
-from gesso.record import KEYWORD
+from gesso.media.png import chunks
+from gesso.record import carried_text
 
 MOST_MEMORY = 4 * 2**30
 STARTS = {PNG: b"\x89PNG\r\n\x1a\n", ORA: b"PK\x03\x04", PSD: b"8BPS"}
@@ -81,17 +81,17 @@ def answered(key: Key, told: dict[str, Any], data: bytes) -> tuple[dict[str, Any
 
 
 def check_file(order: Order, data: bytes) -> None:
-    """GessoError unless the file is of its format, has no manifest yet, and, a PNG with a record, the record that is ordered."""
+    """GessoError unless the file is of its format, has no manifest yet, and, where it has a record, the one that is ordered."""
     if not data.startswith(STARTS[order.format]):
         raise GessoError(f"this is no {order.format}")
     if order.format == PNG:
         if any(chunk.kind == MANIFEST_CHUNK for chunk in chunks(data)):
             raise GessoError("this PNG has a manifest already")
-        text = read_text(data).get(KEYWORD)
-        if text is not None and hashlib.sha256(text.encode()).hexdigest() != order.record:
-            raise GessoError("this PNG has another record than the one ordered")
     elif order.format == ORA and (b"mimetype" + ORA.encode() not in data[:200] or MANIFEST_MEMBER in data):
         raise GessoError("this is no OpenRaster file without a manifest")
+    text = carried_text(data, where=order.format)
+    if text is not None and hashlib.sha256(text.encode()).hexdigest() != order.record:
+        raise GessoError("this file has another record than the one ordered")
 
 
 def signed(key: Key, order: Order, data: bytes, *, beside: bool) -> bytes:

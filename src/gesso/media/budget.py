@@ -67,3 +67,9 @@ def in_megabytes(num_bytes: int) -> str:
 
 
 DEFAULT = Budget()
+LAYERED = Budget(max_bytes=2**30)  # a document of layers holds its picture many times
+
+
+def budget_of(path: object) -> Budget:
+    """The limits of a file by its name's ending, before anything of it is known."""
+    return LAYERED if str(path).lower().endswith((".ora", ".psd")) else DEFAULT

@@ -24,8 +24,10 @@ from gesso.media.layers import Blend, Layer, Layered
 from gesso.media.picture import encode_png
 
 MIMETYPE = "image/openraster"
+RECORD = "gesso/record.json"  # programs that read OpenRaster pass over files that its list of layers does not name
 THUMBNAIL_SIDE = 256
 MAX_FILES, MAX_XML_BYTES = 4096, 2**20
+MERGED = "mergedimage.png"
 OPERATIONS: dict[Blend, str] = {"normal": "svg:src-over", "multiply": "svg:multiply"}
 _NO_DATE = (1980, 1, 1, 0, 0, 0)  # the same layers are the same bytes
 
@@ -56,8 +58,9 @@ class OpenRaster:
                 yield Layer(entry["name"], int(entry["x"]), int(entry["y"]), pixels, blend)
 
 
-def encode_ora(layers: Layered, text: Mapping[str, str] | None = None) -> bytes:
-    """The layers as an OpenRaster file in sRGB; `text` goes into the merged picture's PNG, as `encode_png` writes it."""
+def encode_ora(layers: Layered, text: Mapping[str, str] | None = None, record: str | None = None) -> bytes:
+    """The layers as an OpenRaster file in sRGB; `text` goes into the merged picture's PNG, as `encode_png` writes it, and `record` into
+    a file of its own, which `record_in_ora` reads."""
     merged = layers.merged()
     root = ElementTree.Element("image", version="0.0.3", w=str(layers.width), h=str(layers.height))
     if layers.dpi is not None:
@@ -74,8 +77,10 @@ def encode_ora(layers: Layered, text: Mapping[str, str] | None = None) -> bytes:
             entry.set("visibility", "visible")
             entry.set("composite-op", OPERATIONS[layer.blend])
             stack.insert(0, entry)  # the file lists the topmost first
-        _put(archive, "mergedimage.png", encode_png(merged, text, dpi=layers.dpi, srgb=True))
+        _put(archive, MERGED, encode_png(merged, text, dpi=layers.dpi, srgb=True))
         _put(archive, "Thumbnails/thumbnail.png", encode_png(thumbnail(merged)))
+        if record is not None:
+            _put(archive, RECORD, record.encode("utf-8", "replace"))
         _put(archive, "stack.xml", ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True))
     return buffer.getvalue()
 
@@ -87,19 +92,31 @@ def read_ora(data: bytes, *, budget: Budget = DEFAULT, where: str = "bytes") -> 
     other ways of blending, sizes over the budget.
     """
     budget.check_bytes(len(data), where=where)
-    with _opened(data, where) as archive:
-        if _read(archive, "mimetype", 100, where).strip() != MIMETYPE.encode():
-            raise GessoError("this zip is no OpenRaster file", where=where, fix="give an .ora")
+    with _checked(data, where) as archive:
         root = _parsed(_read(archive, "stack.xml", MAX_XML_BYTES, where), where)
         width, height = _whole(root, "w", where), _whole(root, "h", where)
         budget.check_size(width, height, where=where)
-        merged = decode(_read(archive, "mergedimage.png", budget.max_bytes, where), budget, 1, where=f"{where}: mergedimage.png")
+        merged = decode(_read(archive, MERGED, budget.max_bytes, where), budget, 1, where=f"{where}: {MERGED}")
         small = decode(_read(archive, "Thumbnails/thumbnail.png", budget.max_bytes, where), budget, 1, where=f"{where}: thumbnail.png")
     entries = tuple(_entry(element, where) for element in reversed(root.findall("./stack/*")))
     exact, said = merged.dpi, kept_dpi((root.get("xres"), root.get("yres")))
     agree = exact and said and max(abs(one - other) for one, other in zip(exact, said, strict=True)) < 1
     dpi = exact if agree else said  # the list holds whole numbers alone
     return OpenRaster(width, height, merged.pixels, small.pixels, dpi, entries, data, budget, where)
+
+
+def record_in_ora(data: bytes, *, budget: Budget = DEFAULT, where: str = "bytes") -> str | None:
+    """The text that `encode_ora` was given as record; None where there is none, GessoError where the zip is damaged."""
+    with _checked(data, where) as archive:
+        if RECORD in archive.namelist():
+            return _read(archive, RECORD, budget.max_text_bytes, where).decode("utf-8", "replace")
+    return None
+
+
+def merged_in_ora(data: bytes, *, budget: Budget = DEFAULT, where: str = "bytes") -> np.ndarray:
+    """What its maker says that all layers show together, uint8 [h w], [h w 3] or [h w 4]."""
+    with _checked(data, where) as archive:
+        return decode(_read(archive, MERGED, budget.max_bytes, where), budget, 1, where=f"{where}: {MERGED}").pixels
 
 
 def thumbnail(picture: np.ndarray) -> np.ndarray:
@@ -123,6 +140,14 @@ def _opened(data: bytes, where: str) -> zipfile.ZipFile:
         raise GessoError("this is no OpenRaster file, or it is damaged", where=where, fix="give an .ora") from error
     if len(archive.infolist()) > MAX_FILES:
         raise GessoError(f"it holds more than {MAX_FILES} files", where=where, fix="give an .ora with fewer layers")
+    return archive
+
+
+def _checked(data: bytes, where: str) -> zipfile.ZipFile:
+    """The opened zip, which says that it is an OpenRaster file."""
+    archive = _opened(data, where)
+    if _read(archive, "mimetype", 100, where).strip() != MIMETYPE.encode():
+        raise GessoError("this zip is no OpenRaster file", where=where, fix="give an .ora")
     return archive
 
 

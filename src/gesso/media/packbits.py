@@ -27,6 +27,26 @@ def packed_solid(value: int, height: int, width: int) -> tuple[bytes, np.ndarray
     return row * height, np.full(height, len(row), np.int64)
 
 
+def unpacked(data: bytes, most: int) -> bytes:
+    """The bytes of one packed row, at most one stretch more than `most`: a row that lies is told by its length."""
+    parts: list[bytes] = []
+    place, total = 0, 0
+    while place < len(data) and total < most:
+        head = data[place]
+        if head > 128:
+            part = data[place + 1 : place + 2] * (257 - head)
+            place += 2
+        elif head < 128:
+            part = data[place + 1 : place + 2 + head]
+            place += 2 + head
+        else:  # nothing
+            part = b""
+            place += 1
+        parts.append(part)
+        total += len(part)
+    return b"".join(parts)
+
+
 def _packed_strip(plane: np.ndarray) -> tuple[bytes, np.ndarray]:
     height, width = plane.shape
     flat = plane.reshape(-1)

@@ -22,15 +22,17 @@ MAX_SIDE = 30_000  # of the format; beyond lies .psb
 MAX_BYTES = 2**31 - 1
 BLENDS: dict[Blend, bytes] = {"normal": b"norm", "multiply": b"mul "}
 RESOLUTION, PROFILE, XMP = 1005, 1039, 1060
+RECORD, RECORD_NAME = 4711, b"gesso record"  # among the numbers that the specification leaves to plug-ins, 4000 to 4999
 RLE, RGB_MODE, ALPHA = 1, 3, -1
 PER_INCH, IN_CENTIMETRES = 1, 2
 TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
-def encode_psd(layers: Layered, text: Mapping[str, str] | None = None) -> bytes:
+def encode_psd(layers: Layered, text: Mapping[str, str] | None = None, record: str | None = None) -> bytes:
     """The layers as a Photoshop document: 8-bit RGB in sRGB, packed, with the merged picture, and names in Unicode.
 
-    `text` goes by keyword into the document's XMP. Raises GessoError for a side over 30,000 pixels, or a document over 2 GB.
+    `text` goes by keyword into the document's XMP, `record` into an image resource of its own, which other programs pass over
+    (`record_in_psd` reads it). Raises GessoError for a side over 30,000 pixels, or a document over 2 GB.
     """
     if max(layers.width, layers.height) > MAX_SIDE:
         raise GessoError(
@@ -39,7 +41,7 @@ def encode_psd(layers: Layered, text: Mapping[str, str] | None = None) -> bytes:
             fix="save it as .ora",
         )
     head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, layers.height, layers.width, 8, RGB_MODE) + _block(b"")
-    parts = [head, _block(_resources(layers.dpi, text or {})), *_layer_section(layers), *_merged(layers.merged())]
+    parts = [head, _block(_resources(layers.dpi, text or {}, record)), *_layer_section(layers), *_merged(layers.merged())]
     if sum(map(len, parts)) > MAX_BYTES:
         raise GessoError("a Photoshop document holds at most 2 GB", where=".psd", fix="save it as .ora, or with fewer colours")
     return b"".join(parts)
@@ -90,16 +92,18 @@ def _merged(picture: np.ndarray) -> list[bytes]:
     return [struct.pack(">H", RLE), sizes.astype(">u2").tobytes(), *(data for data, _ in planes)]
 
 
-def _resources(dpi: Dpi | None, text: Mapping[str, str]) -> bytes:
+def _resources(dpi: Dpi | None, text: Mapping[str, str], record: str | None) -> bytes:
     out = _resource(PROFILE, srgb_profile())
     if dpi is not None:
         across, down = (round(value * 65536) for value in dpi)
         out += _resource(RESOLUTION, struct.pack(">IHHIHH", across, PER_INCH, IN_CENTIMETRES, down, PER_INCH, IN_CENTIMETRES))
-    return out + (_resource(XMP, _xmp(text)) if text else b"")
+    out += _resource(XMP, _xmp(text)) if text else b""
+    return out if record is None else out + _resource(RECORD, record.encode("utf-8", "replace"), RECORD_NAME)
 
 
-def _resource(number: int, data: bytes) -> bytes:
-    return struct.pack(">4sHH", b"8BIM", number, 0) + _block(data) + bytes(len(data) % 2)
+def _resource(number: int, data: bytes, name: bytes = b"") -> bytes:
+    called = bytes([len(name)]) + name
+    return struct.pack(">4sH", b"8BIM", number) + called + bytes(len(called) % 2) + _block(data) + bytes(len(data) % 2)
 
 
 def _xmp(text: Mapping[str, str]) -> bytes:

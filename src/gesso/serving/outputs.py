@@ -118,10 +118,11 @@ def file_of(result: Result, name: str, format: str, index: int = 0, *, clean: bo
     from gesso.media.psd import encode_psd
 
     layers = result.layered(name)
-    texts = {} if clean else texts_of(result)
+    texts = {} if clean else {"parameters": result.record.parameters()}
+    record = None if clean else result.record.text()
     if format == "ora":
-        return encode_ora(layers, texts), TYPES["ora"]
-    return encode_psd(layers, {k: v for k, v in texts.items() if k == "parameters"}), TYPES["psd"]
+        return encode_ora(layers, texts, record), TYPES["ora"]
+    return encode_psd(layers, texts, record), TYPES["psd"]
 
 
 def texts_of(result: Result) -> dict[str, str]:

@@ -12,12 +12,11 @@ from gesso import recipes
 from gesso.card import Card
 from gesso.errors import GessoError
 from gesso.families.family import Output
-from gesso.media.budget import DEFAULT
+from gesso.media.budget import budget_of
 from gesso.media.file import parse_json, read_bytes, shown
-from gesso.media.png import SIGNATURE
 from gesso.number import whole
 from gesso.recipes.recipe import Recipe
-from gesso.record import Asked, parse_request, read_record
+from gesso.record import Asked, carries, parse_request, record_in
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled, assemble, weights_file
 from gesso.verbs.generate import run
@@ -151,10 +150,10 @@ def read_request(path: str | Path, recipe: str, given: Collection[str] | None = 
 
     `given` are the conditions that somebody gives besides: GessoError where the record left out another. None is not asking.
     """
-    data = read_bytes(path, DEFAULT.max_bytes)
-    value = None if data.startswith(SIGNATURE) else parse_json(data, where=path)
+    data = read_bytes(path, budget_of(path).max_bytes)
+    value = None if carries(data) else parse_json(data, where=path)
     if value is None or (isinstance(value, Mapping) and ("record" in value or "gesso" in value)):
-        asked, left = (record := read_record(path)).request, record.left
+        asked, left = (record := record_in(data, where=shown(path))).request, record.left
         absent = [] if given is None else [name for name in left if name not in given]
         if absent:
             raise GessoError(f"{' and '.join(absent)} was too large to be kept in the record", where=path, fix="give it again as a flag")

@@ -12,16 +12,19 @@ import numpy as np
 
 from gesso import recipes
 from gesso.errors import GessoError
-from gesso.media.budget import DEFAULT
+from gesso.media.budget import budget_of
 from gesso.media.file import read_bytes
+from gesso.media.ora import merged_in_ora
 from gesso.media.picture import read_picture
 from gesso.media.png import SIGNATURE
+from gesso.media.psd_reader import SIGNATURE as PSD_SIGNATURE
+from gesso.media.psd_reader import merged_in_psd
 from gesso.recipes.recipe import Recipe
-from gesso.record import Left, Made, Record, condition_hash, digest, read_record
+from gesso.record import CARRIERS, Left, Made, Record, carries, condition_hash, digest, read_record
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled, assemble
 from gesso.verbs.generate import MAX_THREADS, run
-from gesso.verbs.result import Result, check_out
+from gesso.verbs.result import LAYERED, Result, check_out
 
 MOST_FILES = 2000  # looked at in a folder given with --with
 
@@ -51,7 +54,7 @@ def replay(
     recipe: Path | str | Recipe | None = None,
     threads: int | None = None,
 ) -> Replay:
-    """Make the output of a .png or .json again, from its record alone, and compare it with what the record says.
+    """Make the output of a .png, .ora, .psd or .json again, from its record alone, and compare it with what the record says.
 
     `with_files` gives inputs that were too large to embed: {condition: file}, or a folder to look in. `recipe` is the file
     of a recipe outside the package. Threads are the record's unless given. Writes the new output to `out`, if given.
@@ -102,6 +105,8 @@ def compare(source: Path, record: Record, result: Result) -> Replay:
     equal = bool(record.output) and all(name in new and new[name].sha256 == old.sha256 for name, old in record.output.items())
     held, unreadable = _held(source)
     changed = held is not None and bool(record.output) and all(digest(held).sha256 != old.sha256 for old in record.output.values())
+    if changed and source.suffix.lower() in LAYERED:  # the record knows its layers, and only what was made again what they show together
+        changed = equal and not np.array_equal(held, result.layered().merged())
     words = [] if equal else causes(record, result)
     wrong = [name for name, old in record.output.items() if name not in new or new[name].sha256 != old.sha256]
     if not record.output:
@@ -145,12 +150,15 @@ def _brief(hashed: str | None) -> str:
 
 
 def _held(source: Path) -> tuple[np.ndarray | None, str]:
-    """The pixels in the file, or why they cannot be read; neither for JSON."""
-    data = read_bytes(source, DEFAULT.max_bytes)
-    if not data.startswith(SIGNATURE):
+    """The pixels in the file (of layers, what they show together), or why they cannot be read; neither for JSON."""
+    data = read_bytes(source, budget_of(source).max_bytes)
+    kind = carries(data)
+    if not kind:
         return None, ""
     try:
-        return read_picture(data, where=source.name, least_side=1), ""
+        if kind == CARRIERS[SIGNATURE]:
+            return read_picture(data, where=source.name, least_side=1), ""
+        return (merged_in_psd if data.startswith(PSD_SIGNATURE) else merged_in_ora)(data, where=source.name), ""
     except GessoError as error:
         return None, error.what
 

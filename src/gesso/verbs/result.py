@@ -93,12 +93,12 @@ class Result:
         return layered(said["line"], said["flats"], names, dpi=self._dpi(said["line"].shape))
 
     def ora(self, name: str | None = None) -> bytes:
-        """Layers as OpenRaster, with the record inside the merged picture."""
-        return encode_ora(self.layered(name), self._texts())
+        """Layers as OpenRaster, with the record inside."""
+        return encode_ora(self.layered(name), {"parameters": self.record.parameters()}, self.record.text())
 
     def psd(self, name: str | None = None) -> bytes:
-        """Layers as a Photoshop document, with the record's line of parameters inside."""
-        return encode_psd(self.layered(name), {"parameters": self.record.parameters()})
+        """Layers as a Photoshop document, with the record inside."""
+        return encode_psd(self.layered(name), {"parameters": self.record.parameters()}, self.record.text())
 
     def values(self) -> dict[str, Any]:
         """Outputs that are neither pictures nor layers, as JSON holds them."""

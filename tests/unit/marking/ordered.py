@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from gesso.marking.order import PNG, Branch, Input, Order
+from gesso.media.layers import layered
 from gesso.media.picture import encode_png
 from gesso.media.png import chunks
+from gesso.media.psd import encode_psd
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
@@ -46,6 +48,11 @@ def openraster() -> bytes:
         archive.writestr("stack.xml", "<image/>")
         archive.writestr("mergedimage.png", picture())
     return out.getvalue()
+
+
+def photoshop() -> bytes:
+    page = np.full((24, 24), 255, np.uint8)
+    return encode_psd(layered(page, np.repeat(page[..., None], 3, -1)))
 
 
 def without_manifest(data: bytes) -> bytes:

@@ -19,7 +19,7 @@ from gesso.marking.reading import UNTRUSTED, certificates, manifest_in
 from gesso.marking.wire import Broken, Line
 from gesso.media.png import with_text
 from gesso.record import KEYWORD
-from unit.marking.ordered import openraster, ordered, picture, without_manifest
+from unit.marking.ordered import openraster, ordered, photoshop, picture, without_manifest
 
 
 def test_a_picture_is_valid_but_for_the_trust_list(marker):
@@ -35,7 +35,7 @@ def test_layers_carry_theirs_inside_or_beside(marker):
     layers = marker.mark(ordered(format=ORA), openraster())
     assert layers.why is None and manifest_in(layers.data).state == "intact"
     assert zipfile.ZipFile(io.BytesIO(layers.data)).namelist()[0] == "mimetype"
-    document = b"8BPS" + picture()
+    document = photoshop()
     apart = marker.mark(ordered(format=PSD), document)
     assert apart.why is None and apart.data == document and apart.beside
     assert manifest_in(document, apart.beside).state == "intact"

@@ -10,7 +10,7 @@ from gesso.errors import GessoError
 from gesso.marking.order import ORA, PSD
 from gesso.marking.reading import certificates, manifest_in, read_manifest
 from gesso.media.png import chunks
-from unit.marking.ordered import openraster, ordered, picture, with_checksums
+from unit.marking.ordered import openraster, ordered, photoshop, picture, with_checksums
 
 
 def test_it_is_told_whose_key_it_was(marker):
@@ -65,7 +65,7 @@ def test_a_picture_without_one_says_nothing():
 
 
 def test_a_files_manifest_is_read_with_the_one_beside(marker, tmp_path):
-    document = b"8BPS" + picture()
+    document = photoshop()
     (tmp_path / "layers.psd").write_bytes(document)
     assert read_manifest(tmp_path / "layers.psd").state == "absent"
     (tmp_path / "layers.c2pa").write_bytes(marker.mark(ordered(format=PSD), document).beside)

@@ -13,7 +13,7 @@ from PIL import Image
 from gesso.errors import GessoError
 from gesso.media.budget import Budget
 from gesso.media.layers import layered, recompose
-from gesso.media.ora import encode_ora, read_ora
+from gesso.media.ora import encode_ora, merged_in_ora, read_ora, record_in_ora
 from gesso.media.picture import read_png_text
 from gesso.rules.fill import over_line
 from unit.media.flat import drawing
@@ -81,6 +81,30 @@ def test_it_is_laid_out_as_the_specification_says():
 
 def test_the_same_layers_are_the_same_bytes():
     assert encode_ora(layered(LINE, FLATS, NAMES, dpi=(350, 350)), {"gesso": "{}"}) == DATA
+
+
+def test_a_record_lies_in_a_file_of_its_own():
+    data = encode_ora(layered(LINE, FLATS, NAMES), {"parameters": "x"}, '{"gesso": "지우"}')
+    assert data[30:54] == b"mimetypeimage/openraster"
+    assert record_in_ora(data) == '{"gesso": "지우"}' and record_in_ora(DATA) is None
+    np.testing.assert_array_equal(recompose(read_ora(data).each(), *LINE.shape), over_line(FLATS, LINE))
+    np.testing.assert_array_equal(merged_in_ora(data), over_line(FLATS, LINE))
+
+
+def test_a_record_that_is_a_bomb_is_not_unpacked():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        new.writestr("mimetype", "image/openraster")
+        new.writestr("gesso/record.json", bytes(200_000_000))
+    assert len(out.getvalue()) < 300_000
+    with pytest.raises(GessoError, match="record.json in it is too large"):
+        record_in_ora(out.getvalue(), where="bomb.ora")
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"PK\x03\x04" + bytes(300), DATA[:-30], changed(mimetype=b"application/zip")])
+def test_no_record_is_read_of_what_is_no_openraster_file(data):
+    with pytest.raises(GessoError, match="no OpenRaster"):
+        record_in_ora(data, where="cat.ora")
 
 
 def test_control_characters_in_a_name_never_spoil_the_list():

@@ -12,11 +12,12 @@ import pytest
 
 pytest.importorskip("c2pa", reason="the extra gesso[studio] is not installed: nothing is signed")
 
+from gesso.errors import GessoError
 from gesso.marking import marker as marking
 from gesso.marking.manifest import MADE_BY_MODEL
 from gesso.marking.reading import manifest_in
 from gesso.media.picture import read_picture, read_png_text
-from gesso.record import KEYWORD
+from gesso.record import KEYWORD, record_in
 from gesso.serving.outputs import handed
 
 LAYERS = Path(__file__).parent / "layered.py"
@@ -102,6 +103,19 @@ def test_a_clean_copy_has_neither_record_nor_marks(signing, ann, picture):
     assert seen(signing, clean.content).state == "absent" and not read_png_text(io.BytesIO(clean.content))
     marked = ann.get(f"/api/sessions/{id}/nodes/{node}/image")
     assert np.array_equal(read_picture(clean.content, least_side=1), read_picture(marked.content, least_side=1))
+
+
+@pytest.mark.parametrize("format", ["ora", "psd"])
+def test_layers_carry_their_record_and_a_clean_copy_has_none(signing, ann, picture, format):
+    edits = [{"op": "set", "slot": "page", "value": given(ann, picture, "layered")["conditions"]["page"]}]
+    begun = ann.post("/api/sessions", json={"recipe": "layered", "edits": edits}).json()["session"]
+    address = f"/api/sessions/{begun['id']}/nodes/{begun['head']}/layers?format={format}"
+    marked, clean = ann.get(address), ann.get(f"{address}&clean=true")
+    assert marked.headers["Gesso-Signed"] == ("inside" if format == "ora" else "beside") and clean.headers["Gesso-Signed"] == "clean"
+    assert record_in(marked.content, where="marked").request.recipe == "layered"
+    with pytest.raises(GessoError, match="carries no record"):
+        record_in(clean.content, where="clean")
+    assert b"parameters" not in clean.content and b"gesso" not in clean.content.lower()
 
 
 def test_layers_are_signed_inside_or_by_a_manifest_beside(signing, ann, picture):

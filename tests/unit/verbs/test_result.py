@@ -60,7 +60,7 @@ def test_layers_are_saved_as_openraster(tmp_path):
     assert "지우의 피부" in [layer.name for layer in read.each()] and read.dpi == (350, 350)
     with zipfile.ZipFile(path) as archive:
         texts = read_png_text(archive.read("mergedimage.png"))
-    assert json.loads(texts["gesso"])["request"]["recipe"] == "toy" and texts["parameters"].startswith("toy")
+    assert read_record(path).request.recipe == "toy" and texts["parameters"].startswith("toy")
 
 
 def test_layers_are_saved_for_photoshop(tmp_path):

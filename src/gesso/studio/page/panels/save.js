@@ -16,6 +16,8 @@ export function saving(room) {
   const layered = () => room.card?.outputs.find((/** @type {any} */ out) => out.medium === "layers");
   const layers = (/** @type {string} */ format) => safely(() => save(api.outputOf(room.session.id, room.head, layered().name, `format=${format}`), `${name()}.${format}`));
 
+  const cleanLayers = (/** @type {string} */ format) => safely(async () => download(await api.blobAt(api.outputOf(room.session.id, room.head, layered().name, `format=${format}&clean=true`)), `${name()}-clean.${format}`));
+
   /** @param {() => Promise<void>} run */
   const safely = (run) => () => run().catch((error) => notice(error.message, "wrong"));
   const acts = {
@@ -23,6 +25,8 @@ export function saving(room) {
     clean: safely(async () => download(await clean(), `${name()}-clean.png`)),
     ora: layers("ora"),
     psd: layers("psd"),
+    cleanOra: cleanLayers("ora"),
+    cleanPsd: cleanLayers("psd"),
     session: safely(async () => download(await api.exported(room.session.id), `${name()}.gesso.zip`)),
     copy: async () => {
       try {
@@ -41,7 +45,7 @@ export function saving(room) {
     "details",
     { class: "more save-menu", on: { keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && (menu.open = false) } },
     h("summary", { class: "primary" }, icon("save"), w("save")),
-    h("div", { class: "menu" }, item(w("save_png"), "png"), item(w("save_clean"), "clean"), ...(ofLayers = [item(w("save_ora"), "ora"), item(w("save_psd"), "psd")]), item(w("copy"), "copy"), item(w("export_session"), "session")),
+    h("div", { class: "menu" }, item(w("save_png"), "png"), item(w("save_clean"), "clean"), ...(ofLayers = [item(w("save_ora"), "ora"), item(w("save_psd"), "psd"), item(w("save_ora_clean"), "cleanOra"), item(w("save_psd_clean"), "cleanPsd")]), item(w("copy"), "copy"), item(w("export_session"), "session")),
   );
   menu.querySelector(".menu").append(signerLine(menu));
   document.addEventListener("pointerdown", (event) => {
