@@ -1,53 +1,114 @@
 """Figures of `colorize` under other knobs of its rules, on the part of train that is held out for choosing them.
 
-    python tools/sweep_colorize.py openmoji "" stay=0.6 inside=1.5,each=0 --counts 0,3,half [--size 512] [--limit 40] [--weights FILE]
+    python tools/sweep_colorize.py runs/colour/openmoji runs/colour/flats runs/colour/scenes --knobs "" sure=0.6 apart=60,follow=0.7
+        [--counts 0,3,half] [--size 72] [--limit 40] [--hands] [--weights FILE]
 
-One line a setting, "" being the knobs as they are. The numbers in docs/LOG.md that speak of dev are of this kind. Never choose on val.
+A block a setting, "" being the knobs as they are; beside each figure what `exact` has, which knows the truth of what is hinted. The
+networks are asked once, however many settings. With --hands only sources that no training sees, without it none of them. The numbers in
+docs/LOG.md that speak of dev are of this kind. Never choose on val.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import torch
 
 import gesso
-from gesso.datasets.drawings import held_out
-from gesso.metrics.colour import by_hints, measure_rows
-from gesso.metrics.drawing_pieces import truths_of
+from gesso.datasets.drawing_table import OTHER_HANDS, held_out
+from gesso.families.family import Output
+from gesso.metrics.colour import COUNTS, Score, on_white, plain_rule
+from gesso.metrics.drawing_pieces import SIDE, Dot, truth_of, truths_of
+from gesso.recipes import colorize
 from gesso.rules import proposal
 from gesso.rules.proposal import Knobs
+from gesso.verbs.generate import Watch, native_dtype, sampled
 
 
-def dev(folder: Path, limit: int | None) -> pd.DataFrame:
-    """The rows of the table that the protocol would use, of the clusters kept from training."""
+def dev(folder: Path, limit: int | None, hands: bool) -> pd.DataFrame:
+    """The rows of the table that the protocol would use, of those kept from training."""
     table = pd.read_parquet(folder / "train.parquet")
-    table = table[table["eval"] & ~table["flag"].astype(bool)]
-    return table[held_out(table)][:limit]
+    table = table[table["eval"] & ~table["flag"].astype(bool) & held_out(table)]
+    if "source" in table:
+        table = table[table["source"].isin(OTHER_HANDS) == hands]
+    return table.iloc[:limit]
+
+
+class Asked:
+    """What the networks said of each drawing and its hints, kept by region: small, and enough for any knobs."""
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.said = model, {}
+        self.knobs = Knobs()
+
+    def __call__(self, line: np.ndarray, dots: Sequence[Dot]) -> np.ndarray:
+        hints = [gesso.Hint(d.x, d.y, "#{:02x}{:02x}{:02x}".format(*d.rgb), radius=d.radius) for d in dots]
+        request = self.model.request(sketch=line, seed=0, **({"hints": hints} if hints else {}))
+        key = (line.tobytes(), repr(hints))
+        if key not in self.said:
+            assembled = self.model.assembled
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=native_dtype(assembled) == "bfloat16"):
+                made = sampled(assembled, request, request.settings, Watch())
+            self.said[key] = [(frame, by_region(output)) for frame, output in made]
+        made = [(frame, painted(*said)) for frame, said in self.said[key]]
+        proposal.Knobs = lambda: self.knobs  # type: ignore[assignment,misc]
+        return on_white(np.asarray(colorize.finish(request, made)["image"]))
+
+
+def by_region(output: Output) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    regions, shares = output.media["regions"][0].numpy(), output.media["shares"][0].numpy()
+    first = np.unique(regions, return_index=True)[1]
+    compact = np.zeros((int(regions.max()) + 1, len(shares)), np.float32)
+    compact[regions.ravel()[first]] = shares.reshape(len(shares), -1)[:, first].T
+    return compact, regions.astype(np.int16), output.media["colours"].numpy()
+
+
+def painted(compact: np.ndarray, regions: np.ndarray, colours: np.ndarray) -> Output:
+    shares = np.ascontiguousarray(compact[regions].transpose(2, 0, 1))
+    return Output({"shares": torch.from_numpy(shares)[None], "regions": torch.from_numpy(regions.astype(np.int64))[None], "colours": torch.from_numpy(colours)})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("knobs", nargs="+")
-    parser.add_argument("--counts", default="0,1,3,5,10,half")
-    parser.add_argument("--size", type=int, default=72)
-    parser.add_argument("--limit", type=int)
+    parser.add_argument("data", type=Path, nargs="+")
+    parser.add_argument("--knobs", nargs="+", default=[""])
+    parser.add_argument("--counts", default=",".join(COUNTS))
+    parser.add_argument("--size", type=int, default=SIDE)
+    parser.add_argument("--limit", type=int, default=60)
+    parser.add_argument("--hands", action="store_true")
     parser.add_argument("--weights", type=Path)
     given = parser.parse_args()
-    truths, model = list(truths_of(dev(given.data, given.limit), given.size)), gesso.load("colorize", weights=given.weights)
-    for text in given.knobs:
-        pairs = (pair.split("=") for pair in text.split(",") if pair)
-        knobs = dataclasses.replace(Knobs(), **{name: float(value) for name, value in pairs})
-        proposal.Knobs = lambda chosen=knobs: chosen  # type: ignore[assignment,misc]
-        report = measure_rows(truths, by_hints(model.generate), given.counts)
-        print(text or "as they are", "unchanged", report["unchanged"])
-        for count, row in report["hints"].items():
-            print(
-                "  ", count.rjust(4), " ".join(f"{name} {value}" for name, value in row.items() if name != "interval" and value is not None)
-            )
+    counts = given.counts.split(",")
+    model = gesso.load("colorize", weights=given.weights)
+    for folder in given.data:
+        rows = dev(folder, given.limit, given.hands)
+        if not len(rows):
+            continue
+        truths = [truth_of(t.line, t.colour, t.cluster) for t in truths_of(rows, given.size)]
+        base, asked = Score(plain_rule("exact"), counts), Asked(model)
+        for truth in truths:
+            base.add(truth)
+        exact = base.report()["hints"]
+        for text in given.knobs:
+            pairs = (pair.split("=") for pair in text.split(",") if pair)
+            asked.knobs = dataclasses.replace(Knobs(), **{name: float(value) for name, value in pairs})
+            score = Score(asked, counts)
+            for truth in truths:
+                score.add(truth)
+            report = score.report()
+            print(f"{folder.name} {len(truths)}: {text or 'as they are'}; unchanged {report['unchanged']}")
+            for count, row in report["hints"].items():
+                beside = exact[count]
+                gains = f"pooled {row['pooled']} ({row['pooled'] - beside['pooled']:+.2f}) capped {row['capped']} ({row['capped'] - beside['capped']:+.2f})"
+                others = " ".join(f"{n} {row[n]}" for n in ("paper", "inside", "recall", "right", "chroma", "hinted") if row.get(n) is not None)
+                wrong = "" if row["wrong"] is None else f" wrong {row['wrong']} ({row['wrong'] - beside['wrong']:+.2f})"
+                print(f"  {count:>4} {gains}{wrong} {others}", flush=True)
 
 
 if __name__ == "__main__":

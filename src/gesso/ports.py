@@ -1,4 +1,4 @@
-"""What an encoded condition can be to a network: five ports, so that N kinds of condition meet M networks in five ways."""
+"""What an encoded condition can be to a network: six ports, so that N kinds of condition meet M networks in six ways."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ class Ports:
     tokens    Tokens
     geometry  mapping of tensors (cameras, warps)
     relation  [b n 4], pairs of places (x0 y0 x1 y1)
+    regions   int64 [b 1 h w], which region of the page each place is in, from 0: places that belong together
     """
 
     vector: Tensor | None = None
@@ -66,6 +67,7 @@ class Ports:
     tokens: Tokens | None = None
     geometry: Mapping[str, Tensor] | None = None
     relation: Tensor | None = None
+    regions: Tensor | None = None
 
     def map(self, change: Any) -> Ports:
         """Every tensor changed by `change` (a device move, a dtype, an index)."""
@@ -116,4 +118,5 @@ def join(parts: Sequence[Ports]) -> Ports:
         tokens=joined,
         geometry=geometry or None,
         relation=torch.cat(relations, 1) if relations else None,
+        regions=next((p.regions for p in parts if p.regions is not None), None),
     )

@@ -117,11 +117,12 @@ class Hints(Condition):
 
     @classmethod
     def sizes(cls, options: Mapping[str, Any]) -> PortSizes:
-        return PortSizes(spatial=4, token=3)
+        return PortSizes(spatial=4 if options.get("maps", True) else 0, token=3)
 
     @classmethod
     def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
-        """spatial: colour in [-1, 1] under the marks and where they are; tokens: colours and the pixels each covers (see `tokens_of`)."""
+        """spatial, unless the slot's option `maps` is False: colour in [-1, 1] under the marks and where they are; tokens: colours and the
+        pixels each covers (see `tokens_of`)."""
         import torch
 
         h, w = frame.size
@@ -144,7 +145,8 @@ class Hints(Condition):
                 spatial[b, 3, *box][cover] = 1
                 places[b, n, *box][cover] = 1
                 mask[b, n] = True
-        return Ports(spatial=torch.from_numpy(spatial), tokens=Tokens(*map(torch.from_numpy, (colours, mask, places))))
+        maps = torch.from_numpy(spatial) if frame.options.get("maps", True) else None
+        return Ports(spatial=maps, tokens=Tokens(*map(torch.from_numpy, (colours, mask, places))))
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+APART = 0.35  # how often another colour is wanted for the hinted pieces alone
 Mark = tuple[list[tuple[float, float]], tuple[int, int, int], float]  # points, colour, radius
 
 
@@ -26,8 +27,7 @@ def hints_of_a_person(
     pieces, colours, free = clean["pieces"], clean["colours"], clean["line"] > 160
     chosen = _choose(np.where(free, pieces, len(colours)), colours, rng, budget, given)
     wanted, changed = _repaint(colours, chosen, rng) if rng.random() < 0.45 else (colours, np.zeros(len(colours), bool))
-    scale = max(pieces.shape) / clean.get("across", max(pieces.shape))  # drawings on the page, per side
-    unit = max(pieces.shape) / 72 / scale
+    unit = max(pieces.shape) / 72
     depth = _depth(pieces, free) if len(chosen) else np.zeros(0)
     marks: list[Mark] = []
     for piece in chosen:
@@ -63,13 +63,15 @@ def _choose(pieces: np.ndarray, colours: np.ndarray, rng: np.random.Generator, b
 
 
 def _repaint(colours: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Other colours for some of the hinted ones: every piece of such a colour changes with it."""
+    """Other colours for some of the hinted ones: every piece of such a colour changes with it, or now and then those alone."""
     wanted, changed = colours.copy(), np.zeros(len(colours), bool)
     turn = rng.permutation(3) if rng.random() < 0.5 else None
     for colour in np.unique(colours[chosen], axis=0):
         if colour.min() >= 243 or rng.random() < 0.2:
             continue
         same = (colours == colour).all(1)
+        if rng.random() < APART:  # this colour was meant for what was touched, not for all that look like it
+            same &= np.isin(np.arange(len(colours)), chosen)
         wanted[same] = colour[turn] if turn is not None else rng.integers(0, 256, 3)
         changed |= same
     return wanted, changed & (wanted != colours).any(1)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from gesso.datasets.drawings import BLACK, FINE, UNCOLOURED, VARIANTS, Drawing, Drawings, bent_mesh, drawing, from_table, nearest, warped
+from gesso.datasets.drawing_table import FINE, VARIANTS, bent_mesh, from_table, warped
+from gesso.datasets.drawings import BLACK, UNCOLOURED, Drawing, Drawings, drawing, merged, nearest
 from gesso.errors import GessoError
 from gesso.media.picture import read_picture, to_white
 
@@ -21,15 +22,18 @@ SOFT, SPECK = 2, 24  # pixels of FINE beside a line that are not looked at, and 
 HELD_OUT = 16  # one in so many is for choices, not for learning
 
 
-def from_folder(path: Path | str, split: str = "train", *, sizes: Sequence[tuple[int, int, float]] = ((72, 1, 1.0),)) -> Drawings:
-    """Drawings of a folder: its parquet table, if there is one, else its coloured pictures."""
+def from_folder(path: Path | str, split: str = "train", *, shares: Mapping[int, float] | None = None) -> Drawings:
+    """Drawings of a folder: its parquet table; else all the tables of its sub-folders together; else its coloured pictures."""
     folder = Path(path)
     if not folder.is_dir() or any(folder.glob("*.parquet")):
-        return from_table(folder, split, sizes=sizes)
-    return from_pictures(folder, split, sizes=sizes)
+        return from_table(folder, split, shares=shares)
+    tables = sorted(one for one in folder.iterdir() if (one / "train.parquet").is_file())
+    if tables:
+        return merged([from_table(one, split, shares=shares) for one in tables])
+    return from_pictures(folder, split, shares=shares)
 
 
-def from_pictures(path: Path | str, split: str = "train", *, sizes: Sequence[tuple[int, int, float]] = ((72, 1, 1.0),)) -> Drawings:
+def from_pictures(path: Path | str, split: str = "train", *, shares: Mapping[int, float] | None = None) -> Drawings:
     """The coloured pictures in a folder: "train", or "dev", about a sixteenth that is held out from it.
 
     GessoError naming the file that is no picture, or where there are fewer than 8.
@@ -42,14 +46,14 @@ def from_pictures(path: Path | str, split: str = "train", *, sizes: Sequence[tup
     held = [int(hashlib.sha256(one.name.encode("utf-8", "surrogateescape")).hexdigest(), 16) % HELD_OUT == 0 for one in files]
     held = held if any(held) else [number == 0 for number in range(len(files))]
     chosen = [one for one, out in zip(files, held, strict=True) if out == (split == "dev")]
-    by_size: dict[int, list[list[Drawing]]] = {size: [] for size in sorted({s // p for s, p, _ in sizes})}
+    by_size: dict[int, list[list[Drawing]]] = {size: [] for size in sorted(shares or {72: 1.0})}
     for number, file in enumerate(chosen):
         line, classes = taken_apart(to_white(read_picture(file, where=file.name)))
         rng = np.random.default_rng([13, number])
         for size, kept in by_size.items():
             kept.append(variants(line, classes, size, rng))
     weights = np.array([1.0 if (d[0].classes > BLACK).any() else UNCOLOURED for d in next(iter(by_size.values()))])
-    return Drawings("own pictures", "as their owner says", by_size, weights, augment=split == "train", sizes=sizes)
+    return Drawings("own pictures", "as their owner says", by_size, weights, augment=split == "train", shares=shares or {})
 
 
 def taken_apart(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

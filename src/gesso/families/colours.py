@@ -12,8 +12,10 @@ from gesso.families.family import Batch, Inputs
 from gesso.media.grid import contact_sheet
 from gesso.media.tensor import from_tensor
 
-PAPER_WEIGHT, INK_WEIGHT = 0.3, 0.2  # most pixels are paper, and easy; under full ink no colour is seen
-UNLIKELY = -1e4
+PAPER_WEIGHT = 0.5  # most pixels are paper, and easy
+INK = 100  # line values below which no colour is seen
+LARGE = 0.4  # a piece counts as its area to the power of one less this
+LEAST = 1e-8  # share
 SEEN = 0.5  # temperature of the mean colour that people and critics are shown
 
 
@@ -32,34 +34,28 @@ def wishes(batch: Batch, num_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def colour_likelihood(field: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """-log of the share given to any colour that is right: the palette's entry, or a token whose colour the piece truly has.
+    """-log of the share that a region gives to any colour that is right for a pixel in it: the palette's entry, or a token whose colour
+    its piece truly has.
 
-    Per item [b], pixels weighed so that paper and ink do not drown the drawing; one in four of them, in turn, since
-    neighbours say the same. `field` has thin(dy, dx) [b k+n h/2 w/2], num_palette k.
+    Per item [b], pixels weighed (`pixel_weights`). `field` has `share` [b n k+m] by region, `regions` [b h w] and num_palette k.
     """
-    dy, dx = divmod(int(batch.index.sum()) % 4, 2)
-    logits = field.thin(dy, dx).float()
-    k, pieces = field.num_palette, batch.clean["pieces"][:, dy::2, dx::2].contiguous()
-    classes, answers, _ = wishes(batch, logits.shape[1] - k)
-    b, h, w = pieces.shape
-    flat = pieces.flatten(1)
-    share = torch.log_softmax(logits, 1)
-    entry = classes.gather(1, flat).view(b, 1, h, w)
-    by_palette = torch.where(entry >= 0, share[:, :k].gather(1, entry.clamp(min=0)), torch.full((), UNLIKELY))
-    if answers.shape[1]:
-        right = answers.gather(2, flat[:, None].expand(-1, answers.shape[1], -1)).view(b, -1, h, w)
-        by_token = torch.where(right, share[:, k:], torch.full((), UNLIKELY))
-        likely = torch.logsumexp(torch.cat([by_palette, by_token], 1), 1)
-    else:
-        likely = by_palette[:, 0]
-    known = likely > UNLIKELY / 2  # a recoloured piece whose every hint fell off the page has no right answer
-    weight = pixel_weights(batch)[:, dy::2, dx::2] * known
-    value = -(likely * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)
+    share, k = field.share, field.num_palette
+    classes, answers, _ = wishes(batch, share.shape[2] - k)
+    b, num = classes.shape
+    right = torch.zeros(b, share.shape[2], num, device=share.device)
+    right[:, :k].scatter_(1, classes.clamp(min=0)[:, None], (classes >= 0)[:, None].float())
+    right[:, k:] = answers
+    known = right.sum(1) > 0  # a recoloured piece whose every hint fell off the page has no right answer
+    likely = torch.bmm(share, right).clamp(min=LEAST).log()
+    weight = pixel_weights(batch) * known.gather(1, batch.clean["pieces"].flatten(1)).view_as(field.regions)
+    meet = torch.zeros(b, share.shape[1] * num, device=share.device)
+    meet.scatter_add_(1, (field.regions * num + batch.clean["pieces"]).flatten(1), weight.flatten(1))
+    value = -(likely * meet.view_as(likely)).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-3)
     return value, {"nll": value.mean().detach()}
 
 
 def pixel_weights(batch: Batch) -> Tensor:
-    """How much each pixel matters, [b h w]."""
+    """How much each pixel matters, [b h w]: nothing under ink, less on paper, and less in a large piece than in a small one."""
     pieces, line = batch.clean["pieces"], batch.clean["line"].float()
     flat = pieces.flatten(1)
     white = batch.clean["classes"].gather(1, flat).view_as(pieces) == 0
@@ -67,8 +63,10 @@ def pixel_weights(batch: Batch) -> Tensor:
     for edge in (pieces[:, 0], pieces[:, -1], pieces[:, :, 0], pieces[:, :, -1]):
         border.scatter_(1, edge, True)
     paper = white & border.gather(1, flat).view_as(pieces)
-    weight = torch.where(paper, PAPER_WEIGHT, 1.0)
-    return torch.where(line < 100, weight * INK_WEIGHT, weight)
+    area = torch.zeros_like(batch.clean["classes"], dtype=torch.float32).scatter_add_(1, flat, torch.ones(flat.shape, device=flat.device))
+    weight = (area / flat.shape[1] + 1e-4).pow(-LARGE).gather(1, flat).view_as(line)
+    weight = torch.where(paper, weight * PAPER_WEIGHT, weight)
+    return torch.where(line < INK, 0.0, weight)
 
 
 def over_line(colour: Tensor, line: Tensor) -> Tensor:
@@ -111,9 +109,10 @@ def looked_at(field: Any, batch: Batch) -> Tensor:
 
 
 def shares(field: Any, inputs: Inputs, settings: Any) -> dict[str, Tensor]:
-    """The field as media: `shares` [b k+n h w] that sum to 1, and `colours` uint8 [b k+n 3]; marks outside the window have no share."""
+    """The field as media: `shares` [b k+m h w] that sum to 1, `colours` uint8 [b k+m 3] and `regions` [b h w]; marks outside the window have
+    no share."""
     colours = ((field.colours.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return {"shares": torch.softmax(field.logits.float(), 1), "colours": colours}
+    return {"shares": field.painted(field.share), "colours": colours, "regions": field.regions}
 
 
 def mean_shares(media: dict[str, Any], mirrored: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ paper     share of truly white pixels joined to the page's border that come out 
 inside    the same for truly white pixels that the drawing encloses
 recall    of unhinted pieces truly within dE 5 of a hint's colour, the share that comes out within dE 10 of it
 right     of unhinted pieces that come out within dE 10 of a hint's colour, the share that truly is
+wrong     unhinted pieces of a drawing, on average, that come out within dE 10 of a hint's colour and truly are of another
 chroma    the pieces' chroma as it comes out, summed, over the truth's: 1 is right, more is garish
 hinted    capped on hinted pieces' pixels only; `permuted` is the same where the hints' palette is turned (R G B -> G B R)
 unchanged over drawings without colour: the share of pixels within 8 of 255 of the line drawing, without hints
@@ -75,7 +76,7 @@ class Tally:
     permuted: list[float] = field(default_factory=list)
     squares: int = 0
     num: int = 0
-    pairs: dict[str, np.ndarray] = field(default_factory=lambda: {n: np.zeros(2) for n in ("paper", "inside", "recall", "right", "chroma")})
+    pairs: dict[str, np.ndarray] = field(default_factory=lambda: {n: np.zeros(2) for n in ("paper", "inside", "recall", "right", "wrong", "chroma")})
 
     def add(self, truth: Truth, out: np.ndarray, hinted: Sequence[int], *, given: bool) -> None:
         """One drawing, how it came out (uint8 [h w 3]), and which of its pieces had a hint."""
@@ -98,7 +99,9 @@ class Tally:
         taken = np.linalg.norm(came[others, None] - true[None, hinted], axis=-1) <= ALIKE
         shares, takes = (truly <= SAME).any(1), taken.any(1)
         self.pairs["recall"] += (taken & (truly <= SAME)).any(1).sum(), shares.sum()
-        self.pairs["right"] += (taken & (truly <= ALIKE)).any(1).sum(), takes.sum()
+        right = (taken & (truly <= ALIKE)).any(1).sum()
+        self.pairs["right"] += right, takes.sum()
+        self.pairs["wrong"] += takes.sum() - right, 1
 
     def share(self, name: str) -> float | None:
         part, whole = self.pairs[name]
@@ -111,7 +114,7 @@ class Tally:
         row |= {name: self.share(name) for name in ("paper", "inside")}
         for name in ("recall", "right"):
             row |= {name: self.share(name), f"{name}_n": int(self.pairs[name][1])}
-        row["chroma"] = self.share("chroma")
+        row |= {"wrong": self.share("wrong"), "chroma": self.share("chroma")}
         if self.hinted:
             row |= {name: round(float(by_drawing(getattr(self, name)).mean()), 2) for name in ("hinted", "permuted")}
         return row

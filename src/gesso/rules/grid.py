@@ -7,7 +7,7 @@ and adds nothing. Only the border between two parts of one piece is drawn pixel 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -43,7 +43,7 @@ class Grid:
         out = []
         for field in fields:
             left, top, right, bottom = field.box
-            out.append(Field(field.shares, (round(left * wide), round(top * high), round(right * wide), round(bottom * high))))
+            out.append(replace(field, box=(round(left * wide), round(top * high), round(right * wide), round(bottom * high))))
         return out
 
     def drawn(self, parts: Pieces, share: np.ndarray, fields: Sequence[Field]) -> tuple[Pieces, np.ndarray, np.ndarray]:

@@ -13,16 +13,21 @@ from gesso.rules.pieces import Pieces
 from gesso.rules.remember import Remembered
 
 GRAZE = 0.1
-"""A stroke means a piece only if at least this share of it lies there, or it covers a third of the piece."""
+"""A stroke means a piece if at least this share of it lies there and it goes `INTO` it, or if it goes `THROUGH` it, however short that is."""
+INTO, THROUGH = 0.25, 0.5
+"""How long the way inside a piece is, in widths of the piece (the root of its area): a long stroke means each sliver that it crosses, and one
+that ends a little beyond a line does not mean the sky there."""
 
 
 class Swept(NamedTuple):
-    """The window (rows, columns) around a stroke, which of its pixels the pen swept, and the middle of it; and a place half-way."""
+    """The window (rows, columns) around a stroke, which of its pixels the pen swept, and the middle of it; places (x, y) along it on the
+    page, and how far it is from one to the next."""
 
     window: tuple[slice, slice]
     swept: np.ndarray
     core: np.ndarray
-    halfway: np.ndarray
+    centres: np.ndarray
+    step: float
 
 
 _SWEPT: Remembered[Swept] = Remembered(16_000_000)  # pixels of windows: strokes stay as they are while others are made
@@ -47,21 +52,25 @@ def piece_at(pieces: Pieces, x: float, y: float, radius: float = 0.0) -> int:
 def pieces_under(pieces: Pieces, points: Sequence[tuple[float, float]], radius: float = 0.0) -> list[tuple[int, float]]:
     """The pieces that a stroke through (x, y) `points` means, with the share of the stroke in each, the largest first.
 
-    Pieces that it only grazes are left out and the shares are of its free pixels, so that they may sum to less than 1. Parts
-    outside the picture don't count; a stroke wholly outside is a `GessoError`, one wholly on ink means the nearest piece.
+    Pieces that it only grazes (`GRAZE`, `INTO`, `THROUGH`) are left out and the shares are of its free pixels, so that they may sum to less
+    than 1. Parts outside the picture don't count; a stroke wholly outside is a `GessoError`, one wholly on ink means the nearest piece.
     """
     if not len(points):
         raise GessoError("a stroke without points", where="hint", fix="give at least one (x, y)")
     path = np.asarray(points, float).reshape(-1, 2)
     size = int(np.prod(np.ptp(path, axis=0).clip(max=max(pieces.shape)) + 2 * radius + 5))
-    window, swept, core, (x, y) = _SWEPT.get(path, (radius, pieces.shape), lambda: _swept(path, radius, pieces.shape), size)
+    window, swept, core, centres, step = _SWEPT.get(path, (radius, pieces.shape), lambda: _swept(path, radius, pieces.shape), size)
     labels, free = pieces.labels[window], pieces.free[window]
     if not (swept & free).any():
+        x, y = centres[len(centres) // 2]
         return [(int(pieces.labels[int(y), int(x)]), 1.0)]
     ids, count = np.unique(labels[swept & free], return_counts=True)
     share = count / count.sum()
     deep = np.isin(ids, labels[core & free])
-    meant = deep & ((share >= GRAZE) | (count >= pieces.areas[ids] / 3))
+    at = tuple(centres.astype(int).T[::-1])
+    length = np.bincount(pieces.labels[at][pieces.free[at]], minlength=pieces.num)[ids] * step / np.sqrt(np.maximum(pieces.areas[ids], 1))
+    meant = deep & ((share >= GRAZE) & (length >= INTO) | (length >= THROUGH) | (count >= pieces.areas[ids] / 3))
+    meant |= deep & (share == share[deep].max(initial=0))
     if not meant.any():
         meant = share == share.max()
     order = sorted(np.flatnonzero(meant), key=lambda i: (-share[i], ids[i]))
@@ -70,7 +79,8 @@ def pieces_under(pieces: Pieces, points: Sequence[tuple[float, float]], radius: 
 
 def _swept(path: np.ndarray, radius: float, shape: tuple[int, int]) -> Swept:
     height, width = shape
-    centres = along(path, max(1.0, radius / 2))
+    step = max(1.0, radius / 2)
+    centres = along(path, step)
     centres = centres[(centres >= 0).all(1) & (centres[:, 0] < width) & (centres[:, 1] < height)]
     if not len(centres):
         raise GessoError("the stroke lies outside the picture", where="hint", fix=f"stay within {width}x{height}")
@@ -83,7 +93,7 @@ def _swept(path: np.ndarray, radius: float, shape: tuple[int, int]) -> Swept:
         at = np.s_[rows.start - low[1] : rows.stop - low[1], columns.start - low[0] : columns.stop - low[0]]
         swept[at] |= away <= radius + 0.5
         core[at] |= away <= radius / 2 + 0.5
-    return Swept(np.s_[low[1] : high[1], low[0] : high[0]], swept, core, centres[len(centres) // 2])
+    return Swept(np.s_[low[1] : high[1], low[0] : high[0]], swept, core, centres, step)
 
 
 def along(points: np.ndarray, step: float) -> np.ndarray:

@@ -104,7 +104,7 @@ def hinted_pieces(pieces: Pieces, marks: Sequence[Mark], colours: np.ndarray, fi
     """Which pieces have a mark, on the page's own one of `fills`, and the entry of `colours` uint8 [k 3] that its last mark has."""
     page = page_pieces(pieces)
     found: dict[int, int] = {}
-    entries = _nearest_entries(colours, [rgb for _, rgb, _ in marks])
+    entries = nearest_entries(colours, [rgb for _, rgb, _ in marks])
     for n, ((points, _, radius), entry) in enumerate(zip(marks, entries, strict=True)):
         found |= {piece: entry for piece in _meant(pieces, points, radius) if n in fills or not page[piece]}
     return found
@@ -133,7 +133,7 @@ def _sides(
     own[~np.isin(own, kept)] = 0
     step = max(1.0, max(inside.shape) / GRID)
     rows, columns = (np.minimum((np.arange(int(np.ceil(num / step))) + 0.5) * step - 0.5, num - 1) for num in inside.shape)
-    which = _nearest_entries(colours, [marks[n - 1][1] for n in kept])
+    which = nearest_entries(colours, [marks[n - 1][1] for n in kept])
     share = np.log(np.maximum(sampled(fields, which, rows + box[0].start, columns + box[1].start), 1e-6))
     score = np.maximum(share - share.max(0), UNLIKELY)
     coarse = np.rint(rows).astype(int)[:, None], np.rint(columns).astype(int)[None]
@@ -151,7 +151,7 @@ def _alike(marks: Sequence[Mark], numbers: Sequence[int]) -> dict[int, int]:
     return {n: numbers[int(np.flatnonzero(row)[-1])] for n, row in zip(numbers, alike, strict=True)}
 
 
-def _nearest_entries(colours: np.ndarray, wanted: Sequence[tuple[int, int, int]]) -> list[int]:
+def nearest_entries(colours: np.ndarray, wanted: Sequence[tuple[int, int, int]]) -> list[int]:
     """The entry of `colours` uint8 [k 3] that looks most like each."""
     if not wanted:
         return []

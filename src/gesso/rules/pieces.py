@@ -182,7 +182,8 @@ def numbered(keys: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     return found, table[keys]
 
 
-def _borders(labels: np.ndarray, counted: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
+def borders(labels: np.ndarray, counted: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of labels that meet between counted pixels, int64 [n 2], and how long each border is."""
     keys = []
     for a, b in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         differ = (labels[a] != labels[b]) & counted[a] & counted[b]
@@ -217,7 +218,7 @@ def split(pieces: Pieces, parts: np.ndarray, *, least: int) -> Pieces:
     old, key, area = pieces.labels.ravel()[first].astype(np.int64), key.ravel()[first], np.bincount(new[free], minlength=num)
     closed = connected(np.where(free, pieces.labels + 1, 0), connectivity=1, background=0).ravel()[first]
     table = _held_together(old, key, closed, area)
-    pairs, lengths = _borders(table[new], free, num)
+    pairs, lengths = borders(table[new], free, num)
     table = _absorbed(pairs, lengths, np.bincount(table, area, num), old, least)[table]
     new[free] = table[new[free]]
     new[~free] = new.ravel()[pieces.nearest[~free]]

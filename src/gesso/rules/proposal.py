@@ -1,4 +1,4 @@
-"""From what a network proposes to colours of pieces: cuts where the proposal has an edge, and votes."""
+"""From what a network proposes to colours of pieces: necks at which they are parted, votes, and when to hold back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import ndimage, sparse
 
 from gesso.rules.fill import voters
 from gesso.rules.palette import lab_of
-from gesso.rules.pieces import Pieces, numbered, split
+from gesso.rules.pieces import Pieces, borders, split
 
 SAME = 4.0  # colours nearer than this (delta E 1976) are one
 PAGE = 0.5  # a piece that holds this share of the page's border is the page
@@ -20,37 +20,34 @@ WHITE = 243  # a colour with no channel below this is paper's
 
 @dataclass(frozen=True)
 class Field:
-    """What a network says of a window: `shares` float32 [k h w] of colours, summing to 1; `box` (left, top, right, bottom) on the page."""
+    """What a network says of a window: `shares` float32 [k h w] of colours, summing to 1; `box` (left, top, right, bottom) on the page;
+    `regions` int [h w], the areas it speaks of as wholes (None: wherever its likeliest colour changes)."""
 
     shares: np.ndarray
     box: tuple[int, int, int, int]
+    regions: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Knobs:
     """How far the proposal is trusted.
 
-    temperature  of the mean that a piece's colour is; 0 takes the likeliest colour
-    paper        added to paper's log share on the page and what is cut from it, before it is weighed against all colours
-    inside       the same for pieces that don't; for each hint that the person gave `each` more, up to `most`: who hints
-                 leaves white what they leave out
-    least        parts smaller than this share of a 72-pixel drawing's pixels are not cut off
-    sure         how much of a part must agree on its colour, for the cut to stand
-    ground       the same on the page itself
-    stay         the same in a closed piece that has a hint: what is less sure takes the hint's colour
-    smooth       pixels of a field over which its edges are smoothed before pieces are cut along them, on pages twice its size and more
+    sure         a piece is coloured where at least this share of the squared error that white is expected to make goes with it
+    ground       the same on the page itself and what is cut from it; both move with the dial `guess` (see `limits`)
+    follow       a piece takes a hint's colour as its own where the hint's share is at least this
+    temperature  of the shares before their mean is taken; 1 is the expected colour, less is more saturated
+    apart        two parts of a closed piece stay apart where their colours are farther from each other than this, of 441
+    stay         the same in a closed piece that has a hint, whose colour is the whole piece's unless the network is surer than that
+    least        parts smaller than this, in pixels of a 72-pixel drawing, are not cut off
     """
 
-    temperature: float = 0.4
-    paper: float = 2.0
-    inside: float = 0.5
-    each: float = 1.4
-    most: float = 2.5
+    sure: float = 0.4
+    ground: float = 0.5
+    follow: float = 0.55
+    temperature: float = 1.0
+    apart: float = 90.0
+    stay: float = 200.0
     least: float = 10.0
-    sure: float = 0.3
-    ground: float = 0.4
-    stay: float = 0.9
-    smooth: float = 1.5
 
 
 def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np.ndarray]:
@@ -71,52 +68,8 @@ def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np
         shares = np.zeros((len(kept), *field.shares.shape[1:]), np.float32)
         for i, share in zip(into, field.shares, strict=True):
             shares[i] += share
-        out.append(Field(shares, field.box))
+        out.append(Field(shares, field.box, field.regions))
     return out, colours[kept]
-
-
-def smoothed(fields: Sequence[Field], sigma: float) -> list[Field]:
-    """Fields without the grain that would tear edges once enlarged: a Gaussian of `sigma` field pixels over each share."""
-    out = []
-    for field in fields:
-        large = field.box[2] - field.box[0] >= 2 * field.shares.shape[2]
-        out.append(Field(ndimage.gaussian_filter(field.shares, (0, sigma, sigma), mode="nearest"), field.box) if large and sigma else field)
-    return out
-
-
-def likeliest(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The likeliest colour at each pixel of the page int16 [h w], and its share float32 [h w], bilinear between the field's pixels.
-
-    Paper or not is decided first: many colours that share a pixel are together likelier than paper, though none may be
-    alone. A colour's share is among colours then. Where windows overlap, the one in which a pixel lies deeper speaks.
-    """
-    is_white = colours.min(1) >= WHITE
-    best, share = np.zeros(shape, np.int16), np.zeros(shape, np.float32)
-    depth = np.full(shape, -1.0, np.float32)
-    for field in fields:
-        left, top, right, bottom = field.box
-        h, w = bottom - top, right - left
-        used = np.flatnonzero(field.shares.reshape(len(field.shares), -1).max(1) > 0.02)
-        used = used if len(used) else np.arange(len(field.shares))
-        ys, xs = axis(h, field.shares.shape[1]), axis(w, field.shares.shape[2])
-        rows = max(1, 2_000_000 // (w * max(1, len(used))))
-        deep_x = np.minimum(np.arange(w), np.arange(w)[::-1])
-        for start in range(0, h, rows):
-            part = slice(start, min(h, start + rows))
-            values = _bilinear(field.shares[used], Axis(*(a[part] for a in ys)), xs)
-            deep = np.minimum(np.minimum(np.arange(h), np.arange(h)[::-1])[part, None], deep_x[None]).astype(np.float32)
-            at = np.s_[top + part.start : top + part.stop, left:right]
-            wins = deep > depth[at]
-            white = is_white[used]
-            paper = values[white].sum(0) if white.any() else np.zeros(values.shape[1:], np.float32)
-            coloured = np.where(white[:, None, None], 0, values)
-            of_paper = paper > coloured.sum(0)
-            top_one = np.where(of_paper, white.argmax(), coloured.argmax(0))
-            sure = np.where(of_paper, paper, coloured.max(0) / np.maximum(1 - paper, 1e-6))
-            best[at] = np.where(wins, used[top_one], best[at])
-            share[at] = np.where(wins, sure, share[at])
-            depth[at] = np.maximum(depth[at], deep)
-    return best, share
 
 
 def sampled(fields: Sequence[Field], which: Sequence[int], ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
@@ -186,42 +139,60 @@ def _bilinear(values: np.ndarray, ys: Axis, xs: Axis) -> np.ndarray:
 
 
 def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs, hinted: Mapping[int, int] | None = None) -> Pieces:
-    """Open shapes cut where the proposal's likeliest colour changes, if both sides are large and sure enough.
+    """Open shapes parted where they are narrow, if the network expects unlike colours on the two sides.
 
-    `hinted` {piece: entry of `colours`} are closed pieces with a hint: what is not sure of another colour there goes with it. Where the
-    page itself is among them somebody filled it, and nothing is cut from it, however sure.
-    On a page much larger than its fields give them `smoothed`.
+    Borders are those of the fields' regions, so that nothing is parted across open ground or along a proposal's own edge. Parts of one
+    closed piece whose expected colours are near each other are one, the nearest first. `hinted` {piece: entry of `colours`} are closed
+    pieces with a hint: what is not surely of another colour goes with it. Where the page itself is among them somebody filled it, and
+    nothing is cut from it.
     """
-    best, share = likeliest(fields, colours, pieces.shape)
-    least = max(3, round(knobs.least * (max(pieces.shape) / 72) ** 2))
-    page = page_pieces(pieces)
-    main, needed = _majority(pieces, best), np.where(page, knobs.ground, knobs.sure)
-    for piece, colour in (hinted or {}).items():
-        main[piece], needed[piece] = colour, np.inf if page[piece] else knobs.stay
-    main = main[pieces.labels]
-    for _ in range(2):
-        # a part that is not sure of its colour is no part: it goes with its piece's commonest, or its hint
-        parts = split(pieces, best, least=least)
-        speak = voters(parts)
-        count = np.bincount(parts.labels[speak], minlength=parts.num)
-        sure = np.bincount(parts.labels[speak], share[speak], parts.num) / np.maximum(count, 1)
-        limit = np.zeros(parts.num)
-        limit[parts.labels[parts.free]] = needed[pieces.labels[parts.free]]
-        weak = (sure < limit)[parts.labels]
-        if not (weak & (best != main)).any():
-            return parts
-        best = np.where(weak, main, best)
-    return split(pieces, best, least=least)
+    labels = _regions_at(fields, pieces.shape)
+    parts = split(pieces, labels, least=max(3, round(knobs.least * (max(pieces.shape) / 72) ** 2)))
+    owner = np.zeros(parts.num, np.int64)
+    owner[parts.labels[parts.free]] = pieces.labels[parts.free]
+    if parts.num == pieces.num:
+        return parts
+    tone, page, wide = expected(votes(parts, fields), colours, knobs), page_pieces(pieces), np.full(pieces.num, knobs.apart)
+    for piece in hinted or {}:
+        wide[piece] = np.inf if page[piece] else knobs.stay
+    table = _alike(parts, owner, tone, wide)
+    return split(pieces, table[parts.labels], least=1)
 
 
-def _majority(pieces: Pieces, values: np.ndarray) -> np.ndarray:
-    """Each piece's commonest value [num]."""
-    num = int(values.max()) + 1
-    keys, which = numbered(pieces.labels[pieces.free].astype(np.int64) * num + values[pieces.free], pieces.num * num)
-    order = np.lexsort((keys, np.bincount(which, minlength=len(keys))))
-    table = np.zeros(pieces.num, values.dtype)
-    table[keys[order] // num] = keys[order] % num
-    return table
+def _alike(parts: Pieces, owner: np.ndarray, tone: np.ndarray, wide: np.ndarray) -> np.ndarray:
+    """For each part the one that stands for it: neighbours in one piece whose tones are nearer than `wide` of it are one, nearest first."""
+    pairs, _ = borders(parts.labels, parts.free, parts.num)
+    pairs = pairs[owner[pairs[:, 0]] == owner[pairs[:, 1]]]
+    stands, area, tone = np.arange(parts.num), parts.areas.astype(float), tone.astype(float).copy()
+    while len(pairs):
+        away = np.linalg.norm(tone[pairs[:, 0]] - tone[pairs[:, 1]], axis=1) - wide[owner[pairs[:, 0]]]
+        nearest = int(away.argmin())
+        if away[nearest] >= 0:
+            break
+        one, two = pairs[nearest]
+        tone[one] = (tone[one] * area[one] + tone[two] * area[two]) / max(area[one] + area[two], 1e-9)
+        area[one] += area[two]
+        stands[stands == two] = one
+        pairs = np.where(pairs == two, one, pairs)
+        pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    return stands
+
+
+def _regions_at(fields: Sequence[Field], shape: tuple[int, int]) -> np.ndarray:
+    """Which region each pixel of the page is in, int64 [h w]; where windows overlap, the one in which a place lies deeper speaks."""
+    out, depth, first = np.zeros(shape, np.int64), np.full(shape, -1.0, np.float32), 0
+    for field in fields:
+        left, top, right, bottom = field.box
+        regions = field.shares.argmax(0) if field.regions is None else field.regions
+        ys, xs = axis(bottom - top, regions.shape[0]), axis(right - left, regions.shape[1])
+        here = regions[np.ix_(ys.near, xs.near)] + first
+        deep = [np.minimum(np.arange(n), np.arange(n)[::-1]) for n in here.shape]
+        deeper = np.minimum(deep[0][:, None], deep[1][None]).astype(np.float32)
+        at = np.s_[top:bottom, left:right]
+        wins = deeper > depth[at]
+        out[at], depth[at] = np.where(wins, here, out[at]), np.maximum(deeper, depth[at])
+        first += int(regions.max()) + 1
+    return out
 
 
 def votes(pieces: Pieces, fields: Sequence[Field]) -> np.ndarray:
@@ -244,33 +215,71 @@ def votes(pieces: Pieces, fields: Sequence[Field]) -> np.ndarray:
     return total / np.maximum(count, 1e-9)[:, None]
 
 
+def expected(share: np.ndarray, colours: np.ndarray, knobs: Knobs) -> np.ndarray:
+    """The colour that each piece is expected to have, float [num 3], from its votes [num k]: the mean of all, paper among them, which makes
+    the smallest squared error (annealed by `temperature`: Zhang 2016, eq. 5)."""
+    weight = np.maximum(share, 1e-9) ** (1 / knobs.temperature)
+    mean: np.ndarray = weight @ colours.astype(float) / weight.sum(1, keepdims=True)
+    return mean
+
+
+def certainty(share: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """How much of the squared error that white would make is expected to go when a piece takes its expected colour, [num] in 0 to 1.
+
+    1 is sure of its colour, 0 sure of paper; many unlike colours, or paper as likely as not, lie low.
+    """
+    share = share / np.maximum(share.sum(1, keepdims=True), 1e-9)
+    away = colours.astype(float) - 255
+    gone = ((share @ away) ** 2).sum(1)
+    certain: np.ndarray = gone / np.maximum(share @ (away**2).sum(1), 1e-9)
+    return certain
+
+
+def sureness(share: np.ndarray, colours: np.ndarray, knobs: Knobs) -> np.ndarray:
+    """The probability that each piece's expected colour is nearer to the truth than white is, [num], from its votes [num k]."""
+    mean, seen = expected(share, colours, knobs), colours.astype(float)
+    nearer = ((seen[None] - mean[:, None]) ** 2).sum(-1) < ((seen - 255) ** 2).sum(-1)
+    sure: np.ndarray = (share * nearer).sum(1) / np.maximum(share.sum(1), 1e-9)
+    return sure
+
+
+def limits(knobs: Knobs, guess: float) -> tuple[float, float]:
+    """The least certainty at which a piece, and the page, are coloured. `guess` in 0 to 1: 0 only what is sure, 0.5 as the knobs say, 1 all
+    but what is surely paper."""
+    dial = 2 * guess - 1
+    if dial >= 0:
+        return knobs.sure * (1 - dial) + 0.02 * dial, knobs.ground * (1 - 0.5 * dial)
+    return knobs.sure + (0.9 - knobs.sure) * -dial, knobs.ground + (0.95 - knobs.ground) * -dial
+
+
 def choose(
-    share: np.ndarray, colours: np.ndarray, page: np.ndarray, knobs: Knobs, noise: np.ndarray | None = None, num_hints: int = 0
+    share: np.ndarray,
+    colours: np.ndarray,
+    page: np.ndarray,
+    knobs: Knobs,
+    noise: np.ndarray | None = None,
+    *,
+    hints: Sequence[int] = (),
+    guess: float = 0.5,
 ) -> np.ndarray:
     """A colour for each piece, uint8 [num 3], from its votes [num k].
 
-    Paper is a decision of its own, then the annealed mean of the rest (Zhang 2016). With `noise` [k], added to log
-    shares, the likeliest is taken: one draw for the whole drawing, so that like pieces stay alike.
+    What is not certain enough stays paper (`certainty`, `limits`). A piece follows a hint, an entry of `colours` among `hints`, where that
+    is likely enough; else it has its expected colour. With `noise` [k], added to log shares, the likeliest is taken: one draw for the whole
+    drawing, so that like pieces stay alike.
     """
-    white = colours.min(1) >= WHITE
-    log = np.log(np.maximum(share, 1e-6)) + (0.0 if noise is None else noise[None])
-    inside = min(max(knobs.most, knobs.inside), knobs.inside + knobs.each * num_hints)
-    paper = np.where(page, knobs.paper, inside) + _log_sum(log[:, white])
-    is_paper = paper > _log_sum(log[:, ~white])
-    rest = np.where(white[None], -np.inf, log)
-    if knobs.temperature <= 0 or noise is not None:
-        chosen = colours[rest.argmax(1)].astype(float)
+    inside, ground = limits(knobs, guess)
+    certain = certainty(share, colours)
+    if noise is not None:
+        white = colours.min(1) >= WHITE
+        log = np.log(np.maximum(share, 1e-6)) + noise[None]
+        chosen = colours[np.where(white[None], -np.inf, log).argmax(1)].astype(float) if not white.all() else np.full((len(share), 3), 255.0)
     else:
-        weight = np.exp((rest - rest.max(1, keepdims=True)) / knobs.temperature)
-        chosen = weight @ colours.astype(float) / weight.sum(1, keepdims=True)
-    chosen[is_paper] = 255
-    return np.rint(chosen).astype(np.uint8)
-
-
-def _log_sum(log: np.ndarray) -> np.ndarray:
-    if not log.shape[1]:
-        return np.full(len(log), -np.inf)
-    return np.logaddexp.reduce(log, axis=1)
+        chosen = expected(share, colours, knobs)
+        for entry in hints:
+            chosen[share[:, entry] >= knobs.follow] = colours[entry]
+    chosen[certain < np.where(page, ground, inside)] = 255
+    return np.rint(chosen).clip(0, 255).astype(np.uint8)
 
 
 def page_pieces(pieces: Pieces) -> np.ndarray:

@@ -9,7 +9,7 @@ from gesso.rules.line import INK
 from gesso.rules.remember import Remembered
 
 PEN = 2.0  # pixels: how wide a stroke was in the drawings that the network learned from, shown SEEN pixels wide
-SEEN = (72, 144)  # the sizes it learned from
+SEEN = (72, 192)  # the sizes it learned from
 _DETAILS: Remembered[int] = Remembered(64)
 MOST = 256  # pixels of a window's side
 MOST_WINDOWS = 48  # each costs a pass of the network and some megabytes: a strip 36 times as long as wide still has square ones

@@ -1,15 +1,19 @@
-"""Paired drawings: the same warp on line and flats, pages, what is cached, what is refused."""
+"""Paired drawings: the same warp on line and flats, several sets as one, what is cached, what is refused."""
 
 import numpy as np
 import pytest
 
-from gesso.datasets.drawings import PALETTE, WHITE, _half, drawing, from_table, made_up, nearest, without_lines
+from gesso.datasets.drawing_table import OTHER_HANDS, from_table, held_out, without_lines
+from gesso.datasets.drawings import PALETTE, WHITE, drawing, made_up, merged, nearest
 from gesso.errors import GessoError
 
 RING = '<g id="line"><circle cx="36" cy="36" r="24" fill="none" stroke="#000" stroke-width="2"/></g>'
 DISC = '<g id="color"><circle cx="36" cy="36" r="24" fill="#FCEA2B"/></g>'
 LINE = f'<svg viewBox="0 0 72 72" xmlns="http://www.w3.org/2000/svg">{RING}</svg>'
 COLOUR = f'<svg viewBox="0 0 72 72" xmlns="http://www.w3.org/2000/svg">{DISC}{RING}</svg>'
+
+
+YELLOW = int(nearest(np.array([[[252, 234, 43]]], np.uint8))[0, 0])
 
 
 def table(path, rows=24):
@@ -22,7 +26,8 @@ def table(path, rows=24):
 
 def test_flats_have_no_lines_and_nearest_finds_the_palette():
     assert "stroke" not in without_lines(COLOUR) and "FCEA2B" in without_lines(COLOUR)
-    assert nearest(np.array([[[250, 232, 45], [254, 255, 255]]], np.uint8)).tolist() == [[5, WHITE]]
+    assert nearest(np.array([[[250, 232, 45], [254, 255, 255]]], np.uint8)).tolist() == [[YELLOW, WHITE]]
+    assert nearest(np.array([[[240, 240, 242], [243, 243, 243]]], np.uint8)).tolist() == [[len(PALETTE) - 1, WHITE]], "pale is not white"
 
 
 def test_pieces_are_connected_and_know_their_class():
@@ -44,22 +49,56 @@ def test_a_table_is_rendered_once_and_warped_alike(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     for _ in range(20):
         item = data.item(0, rng)
-        yellow = (item["colours"][item["pieces"]] == PALETTE[5]).all(-1)
+        yellow = (item["colours"][item["pieces"]] == PALETTE[YELLOW]).all(-1)
         assert yellow.sum() > 600, "the disc is still there"
         assert item["line"][yellow].min() < 100 and (item["line"] < 100).sum() > 60
     assert (again.item(3, np.random.default_rng(1))["line"] == data.item(3, np.random.default_rng(1))["line"]).all()
     assert data.weights.sum() == pytest.approx(len(data) / 2)
 
 
-def test_a_page_of_several_has_one_paper():
+def test_what_a_line_tells_apart_comes_with_it():
     data = made_up()
-    data.by_size = {72: data.by_size[72]}
-    data.sizes = ((144, 2, 1.0),)
-    view = data.for_batch(np.random.default_rng(0))
-    item = view.item(0, np.random.default_rng(0))
-    assert item["line"].shape == (144, 144) and item["across"] == 2
-    assert len({item["pieces"][y, x] for y, x in ((0, 0), (0, 143), (143, 0), (143, 143))}) == 1
-    assert view.batch_size(48) == 12
+    item = data.item(0, np.random.default_rng(0))
+    assert item["regions"].shape == item["line"].shape and item["regions"].max() >= 1
+    turned = next(i for i in (data.item(0, np.random.default_rng(n)) for n in range(20)) if not np.array_equal(i["line"], item["line"]))
+    assert np.array_equal(turned["line"][:, ::-1], item["line"]) and np.array_equal(turned["regions"][:, ::-1], item["regions"])
+
+
+def test_sets_of_unlike_sizes_are_one():
+    drawings, scenes = made_up(), made_up(num=3, size=192)
+    both = merged([scenes, drawings])
+    assert len(both) == 48 and list(both.by_size) == [72, 192]
+    both.shares = {72: 0.0, 192: 1.0}
+    view = both.for_batch(np.random.default_rng(0))
+    assert view.item(47, np.random.default_rng(0))["line"].shape == (192, 192) and view.batch_size(48) == 7
+
+
+def test_scenes_are_read_from_pictures(tmp_path, monkeypatch):
+    pd = pytest.importorskip("pandas")
+    import io
+
+    from PIL import Image
+
+    def png(picture):
+        out = io.BytesIO()
+        Image.fromarray(picture).save(out, "PNG")
+        return out.getvalue()
+
+    monkeypatch.setenv("GESSO_CACHE", str(tmp_path / "cache"))
+    line, flat = np.full((216, 288), 255, np.uint8), np.zeros((216, 288, 3), np.uint8)
+    line[100:104], flat[:102], flat[102:] = 0, (160, 210, 245), (112, 170, 70)
+    rows = {"line": [png(line)] * 4, "flat": [png(flat)] * 4, "cluster": list("abcd"), "flag": [False] * 4}
+    pd.DataFrame(rows).to_parquet(tmp_path / "train.parquet")
+    data = from_table(tmp_path, shares={72: 0.5, 192: 0.5})
+    item = data.item(0, np.random.default_rng(0))
+    assert item["line"].shape == (144, 192) and len(item["classes"]) == 2 and WHITE not in item["classes"]
+
+
+def test_whole_hands_are_held_out():
+    pd = pytest.importorskip("pandas")
+    rows = pd.DataFrame({"cluster": [f"c{n}" for n in range(200)], "source": [OTHER_HANDS[0]] * 50 + ["another"] * 150})
+    held = held_out(rows)
+    assert held[:50].all() and 0 < held[50:].sum() < 30
 
 
 @pytest.mark.parametrize("content", [b"", b"not parquet", b"PAR1" + b"\0" * 40])
@@ -76,19 +115,3 @@ def test_a_missing_column_is_named(tmp_path):
     pd.DataFrame({"color_svg": []}).to_parquet(tmp_path / "train.parquet")
     with pytest.raises(GessoError, match="line_svg"):
         from_table(tmp_path)
-
-
-def test_a_drawing_warped_anew_keeps_its_pieces_under_its_line():
-    size = 144
-    ys, xs = np.mgrid[:size, :size] - 71.5
-    away = np.hypot(ys, xs)
-    classes = np.where(away <= 44, 5, WHITE).astype(np.uint8)
-    line = np.where(abs(away - 44) <= 2, 0, 255).astype(np.uint8)
-    whole, rng = drawing(line, classes), np.random.default_rng(0)
-    one, two = _half(whole, rng), _half(whole, rng)
-    assert one.line.shape == one.pieces.shape == (72, 72) and not np.array_equal(one.line, two.line)
-    for d in (one, two):
-        painted = d.classes[d.pieces]
-        assert (painted[0] == WHITE).all() and 0.15 < (painted == 5).mean() < 0.45
-        edge = (painted[:, 1:] != painted[:, :-1]) & (d.line[:, 1:] > 200) & (d.line[:, :-1] > 200)
-        assert not edge.any(), "colour ends under the line"

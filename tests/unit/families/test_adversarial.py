@@ -10,7 +10,7 @@ from gesso.families.adversarial import Adversarial
 from gesso.families.colours import colour_likelihood, critic_sees, critic_sees_truth, judged_beside, looked_at, shares, wishes
 from gesso.families.family import Batch, Phase
 from gesso.networks.patchgan import PatchGAN
-from gesso.networks.pointer_unet import ColourField, PointerUNet
+from gesso.networks.region_painter import RegionField, RegionPainter
 from gesso.ports import PortSizes
 from gesso.recipes.colorize import CARD
 from gesso.training.batch import Maker
@@ -27,30 +27,21 @@ def batch() -> Batch:
 def networks():
     torch.manual_seed(0)
     return {
-        "generator": PointerUNet(CARD.port_sizes(), torch.from_numpy(PALETTE), widths=(16, 16, 16), depth=(1, 1, 1)),
+        "generator": RegionPainter(CARD.port_sizes(), torch.from_numpy(PALETTE), widths=(16, 16, 16), depth=(1, 1, 1), wide=32, layers=1),
         "critic": PatchGAN(3 + CARD.port_sizes().spatial, width=8),
     }
 
 
-def field_of(logits, colours) -> ColourField:
-    quads = torch.nn.functional.pixel_unshuffle(logits, 2).unflatten(1, (-1, 4))
-    return ColourField(quads, None, torch.zeros(1), None, colours, len(PALETTE), tuple(logits.shape[2:]))
-
-
-def perfect(batch: Batch) -> ColourField:
-    """A field that is sure of what the person wants."""
+def perfect(batch: Batch) -> RegionField:
+    """A field that is sure of what the person wants, its regions the true pieces."""
     tokens = batch.ports.tokens
     classes, answers, _ = wishes(batch, tokens.mask.shape[1])
-    pieces = batch.clean["pieces"]
-    flat = pieces.flatten(1)
     k = len(PALETTE)
-    logits = torch.full((len(pieces), k + answers.shape[1], *pieces.shape[1:]), -20.0)
-    entry = classes.gather(1, flat).view_as(pieces)
-    logits[:, :k].scatter_(1, entry.clamp(min=0)[:, None], torch.where(entry >= 0, 20.0, -20.0)[:, None])
-    right = answers.gather(2, flat[:, None].expand(-1, answers.shape[1], -1)).view(*answers.shape[:2], *pieces.shape[1:])
-    logits[:, k:][right] = 20.0
-    colours = torch.cat([(torch.from_numpy(PALETTE) / 127.5 - 1).expand(len(pieces), -1, -1), tokens.values], 1)
-    return field_of(logits, colours)
+    suits = torch.full((*classes.shape, k + answers.shape[1]), -20.0)
+    suits[..., :k].scatter_(2, classes.clamp(min=0)[..., None], torch.where(classes >= 0, 20.0, -20.0)[..., None])
+    suits[..., k:][answers.transpose(1, 2)] = 20.0
+    colours = torch.cat([(torch.from_numpy(PALETTE) / 127.5 - 1).expand(len(classes), -1, -1), tokens.values], 1)
+    return RegionField(suits, batch.clean["pieces"], colours, k)
 
 
 def test_the_critic_joins_when_it_is_told():
@@ -70,9 +61,8 @@ def test_a_field_that_remembers_instead_of_obeying_pays(batch):
     field, (classes, _, _) = perfect(batch), wishes(batch, batch.ports.tokens.mask.shape[1])
     repainted = ((classes == -1) & (batch.clean["classes"] >= 0)).any(1)
     assert repainted.any() and not repainted.all()
-    entry = batch.clean["classes"].clamp(min=0).gather(1, batch.clean["pieces"].flatten(1)).view_as(batch.clean["pieces"])
-    stubborn = field_of(torch.full_like(field.logits, -20.0).scatter_(1, entry[:, None], 20.0), field.colours)
-    value, _ = colour_likelihood(stubborn, batch)
+    remembered = torch.full_like(field.by_region, -20.0).scatter_(2, batch.clean["classes"].clamp(min=0)[..., None], 20.0)
+    value, _ = colour_likelihood(RegionField(remembered, field.regions, field.colours, field.num_palette), batch)
     assert value[repainted].min() > 0.1 and value[~repainted].max() < 1e-3
 
 
@@ -94,4 +84,4 @@ def test_propose_is_what_a_person_can_look_at(networks, batch):
 
 
 def test_networks_are_built_for_any_card():
-    assert CARD.port_sizes() == PortSizes(spatial=6, token=3)
+    assert CARD.port_sizes() == PortSizes(spatial=2, token=3)

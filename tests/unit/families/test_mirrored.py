@@ -4,21 +4,25 @@ import pytest
 import torch
 
 from gesso.datasets.drawings import PALETTE, made_up
-from gesso.families.adversarial import Adversarial
-from gesso.families.colours import colour_likelihood, critic_sees, critic_sees_truth, judged_beside, mean_shares, shares
+from gesso.families.colours import colour_likelihood, mean_shares, shares
 from gesso.families.family import Inputs, Output
+from gesso.families.likelihood import Likelihood
 from gesso.families.mirrored import Mirrored
-from gesso.networks.pointer_unet import PointerUNet
+from gesso.networks.region_painter import RegionPainter
 from gesso.ports import Ports
 from gesso.recipes.colorize import CARD
 from gesso.training.batch import Maker
 
-INNER = Adversarial(colour_likelihood, critic_sees, critic_sees_truth, judged_beside, shares, critic_from=7)
+INNER = Likelihood(colour_likelihood, shares)
+
+
+def painter() -> RegionPainter:
+    return RegionPainter(CARD.port_sizes(), torch.from_numpy(PALETTE), widths=(16, 16, 16), depth=(1, 1, 1), wide=32, layers=1).eval()
 
 
 def test_the_mirror_image_of_the_question_gets_the_mirror_image_of_the_answer():
     torch.manual_seed(0)
-    networks = {"generator": PointerUNet(CARD.port_sizes(), torch.from_numpy(PALETTE), widths=(16, 16, 16), depth=(1, 1, 1)).eval()}
+    networks = {"generator": painter()}
     ports = Maker(made_up(), CARD.conditions, batch_size=1, seed=4).batch(0).ports
     turned = ports.map(lambda p: p.flip(-1) if p.ndim == 4 else p)
 
@@ -81,7 +85,7 @@ def test_what_goes_wrong_in_the_mirror_is_told(two_threads):
 
 def test_threads_do_not_change_the_answer():
     torch.manual_seed(0)
-    networks = {"generator": PointerUNet(CARD.port_sizes(), torch.from_numpy(PALETTE), widths=(16, 16, 16), depth=(1, 1, 1)).eval()}
+    networks = {"generator": painter()}
     ports = Maker(made_up(), CARD.conditions, batch_size=1, seed=4).batch(0).ports
     before, made = torch.get_num_threads(), []
     for number in (1, 2):
