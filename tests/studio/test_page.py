@@ -188,6 +188,6 @@ def test_who_comes_without_the_key_is_told_what_to_do(app: Any, browser: Any) ->
     front = app.state.room.access.link("me").split("?")[0]
     for address in (front, f"{front}?key=used-long-ago"):
         page.goto(address)
-        page.locator(".locked", has_text="터미널").wait_for()
+        page.locator(".locked", has_text="gesso studio --link").wait_for()
         assert "key" not in page.url
     context.close()

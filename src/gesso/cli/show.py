@@ -52,8 +52,10 @@ def print_json(value: Any) -> None:
 
 def welcome(link: str, *, browser: bool) -> None:
     """Where the studio is, printed, and on a desktop opened."""
-    print(f"The studio is at {link}\nNothing leaves this machine. Ctrl-C ends it." if language() != "ko" else
-          f"스튜디오 주소: {link}\n아무것도 이 컴퓨터를 떠나지 않습니다. Ctrl-C로 끝냅니다.", flush=True)  # fmt: skip
+    print(f"The studio is at {link}\nIt opens once; for another browser: gesso studio --link\nNothing leaves this machine. Ctrl-C ends it."
+          if language() != "ko" else
+          f"스튜디오 주소: {link}\n한 번만 열립니다. 다른 브라우저에서는: gesso studio --link\n"
+          "아무것도 이 컴퓨터를 떠나지 않습니다. Ctrl-C로 끝냅니다.", flush=True)  # fmt: skip
     desktop = os.name == "nt" or sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if browser and desktop and sys.stdout.isatty():
         import webbrowser

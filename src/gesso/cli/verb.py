@@ -253,11 +253,13 @@ def studio(
     home: Path | None = None,
     browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
     jobs: Literal["here", "ray", "off"] = "here",
+    link: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Open the studio: a page on this machine alone, in which you draw and steer. Ctrl-C ends it.
 
     gesso studio
     gesso studio --port 9000 --no-browser
+    gesso studio --link
 
     Parameters
     ----------
@@ -269,9 +271,15 @@ def studio(
         Open the page in your browser, where there is a desktop.
     jobs
         Where trainings and folders are done: in processes here, on the Ray cluster of RAY_ADDRESS (or one of its own), or nowhere.
+    link
+        Start nothing: print another link into the studio that runs (in --home), for a second browser. Each link opens once.
     """
+    from gesso.studio import link as another
     from gesso.studio import run
 
+    if link:
+        print(another(home))
+        return
     with contextlib.suppress(KeyboardInterrupt):  # the way to end it, so no failure
         run(port, home, jobs=jobs, on_start=lambda link: show.welcome(link, browser=browser))
     show.farewell()

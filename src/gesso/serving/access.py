@@ -28,8 +28,10 @@ class Identity(NamedTuple):
 class Access:
     """Tokens, links and logins. Secrets are compared in constant time and kept as hashes; a login outlives the server's process."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, more: str | None = None) -> None:
+        """`more` is a further token of the first owner's, for this start alone."""
         self._tokens = [(_hash(token), owner) for owner, token in settings.tokens.items()]
+        self._tokens += [] if more is None else [(_hash(more), next(iter(settings.tokens)))]
         self._owners = set(settings.tokens)
         self._keys: dict[bytes, str] = {}
         self._lock = threading.Lock()

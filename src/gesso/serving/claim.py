@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from gesso.errors import GessoError
+from gesso.serving.linking import LOCK, LinkSecret
 from gesso.training.lock import take
 
 
@@ -16,6 +17,7 @@ class Claim:
     def __init__(self, home: Path, address: str) -> None:
         self._home, self._address = home, address
         self._held: int | None = None
+        self.links = LinkSecret(home, address)
 
     def take(self) -> None:
         """Again where it is held already, it does nothing; GessoError, saying where the other answers, where another server has it."""
@@ -23,7 +25,7 @@ class Claim:
             return
         try:
             self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            held = os.open(self._home / ".server", os.O_RDWR | os.O_CREAT, 0o600)
+            held = os.open(self._home / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             what = f"nothing can be kept in this folder: {(error.strerror or 'refused').lower()}"
             raise GessoError(what, where=self._home, fix="free some space there, or choose another: --home, or GESSO_HOME") from error
@@ -40,9 +42,11 @@ class Claim:
         self._held = held
         with contextlib.suppress(OSError):
             (self._home / ".server-address").write_text(self._address, encoding="utf-8")
+        self.links.open()
 
     def drop(self) -> None:
         if self._held is not None:
+            self.links.close()
             os.close(self._held)
             self._held = None
 

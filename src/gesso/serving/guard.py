@@ -115,7 +115,7 @@ class Guard:
             raise NotLetIn(
                 "this needs the server's token",
                 where="Authorization",
-                fix="open the link that was printed, or send Authorization: Bearer …",
+                fix="open the link that was printed (gesso studio --link prints another), or send Authorization: Bearer …",
             )
         safe = scope["type"] == "http" and scope["method"] in SAFE
         if identity.by == "cookie" and origin is None and not safe:

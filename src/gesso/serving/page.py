@@ -13,7 +13,8 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes
-from gesso.serving.guard import OPEN, TOKEN
+from gesso.serving.guard import OPEN, TOKEN, identity_of
+from gesso.serving.linking import ROUTE
 from gesso.serving.refusal import NotLetIn
 from gesso.serving.room import Room
 from gesso.serving.routes import Routes
@@ -53,6 +54,13 @@ def register(routes: Routes, room: Room, pages: Mapping[str, Path]) -> None:
             return enter(room, http, key)
         return RedirectResponse("/api/docs", 303) if front is None else file(front)
 
+    @routes.http("POST", f"/{ROUTE}", who=TOKEN, tags=["watch"], summary="A link that lets one browser in, once; for a token alone")
+    def another(http: Http) -> Any:
+        identity = identity_of(http)
+        if identity.by != "token":  # a browser that is in, or what got into it, does not let others in
+            raise NotLetIn("this needs a token", where="Authorization", fix="gesso studio --link")
+        return {"link": room.access.link(identity.owner)}
+
     for name, path in files.items():  # one route a file: no address is ever joined to a path
         routes.http("GET", f"/{name}", who=OPEN, include_in_schema=False)(partial(file, path))
 
@@ -64,7 +72,7 @@ def enter(room: Room, http: Http, key: str) -> Response:
     if secret is not None:
         response.headers["Set-Cookie"] = room.access.set_cookie(secret, http.headers["host"])
     elif room.access.identity(dict(http.headers.items())) is None and "text/html" not in http.headers.get("accept", ""):
-        raise NotLetIn("this link was used already, or is not of this server's last start", fix="start it again for a new one")
+        raise NotLetIn("this link was used already, or is not of this server's last start", fix="gesso studio --link prints another")
     return response
 
 

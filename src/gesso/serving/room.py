@@ -41,7 +41,7 @@ class Room:
         self.settings = settings
         self.claim = Claim(settings.home, settings.address)
         self.database = Database(settings.home / "serving.sqlite")
-        self.access = Access(settings, self.database)
+        self.access = Access(settings, self.database, self.claim.links.token)
         self.counts = Counts()
         self.catalogue = Catalogue(settings)
         self.keep = Keep(settings.home / "kept", self.database, settings.limits)

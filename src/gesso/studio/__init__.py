@@ -47,6 +47,14 @@ def run(
     serve(settings, create=create_app, on_start=on_start)
 
 
+def link(home: Path | None = None) -> str:
+    """A link that opens once into the studio that runs in the folder `home`; GessoError where none does."""
+    from gesso.marking.home import default_home
+    from gesso.serving.linking import fresh_link
+
+    return fresh_link(default_home() if home is None else home.expanduser())
+
+
 def sample_folder() -> Path | None:
     """Where the sample drawings are: in the installed package, or beside the source; None where neither is."""
     package = Path(__file__).parent.parent

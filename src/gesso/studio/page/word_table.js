@@ -190,8 +190,8 @@ export const TABLE = {
   ],
   local: ["Everything stays on this machine.", "모든 것은 이 컴퓨터 안에만 있습니다."],
   locked_help: [
-    "The studio opens with the link that the terminal printed. Each link opens it once, in one browser; started again it prints a new one.",
-    "스튜디오는 터미널에 나온 링크로 열립니다. 링크 하나는 브라우저 하나에서 한 번만 쓸 수 있고, 다시 시작하면 새 링크가 나옵니다.",
+    "The studio opens with the link that the terminal printed. Each link opens it once, in one browser. For another browser, or once cookies were cleared, gesso studio --link prints a new one.",
+    "스튜디오는 터미널에 나온 링크로 열립니다. 링크 하나는 브라우저 하나에서 한 번만 쓸 수 있어요. 다른 브라우저에서 열거나 쿠키를 지웠다면 터미널에서 gesso studio --link로 새 링크를 받으세요.",
   ],
   locked_title: ["Open it from the terminal", "터미널의 링크로 열어 주세요"],
   made_in: ["{ms} ms", "{ms}밀리초"],
