@@ -14,6 +14,7 @@ from gesso.number import Exact
 from gesso.ports import PortSizes
 
 Words = Mapping[str, str]  # by language: "en", "ko"
+NOTE = "note."
 
 
 class Said(NamedTuple):
@@ -26,8 +27,8 @@ class Said(NamedTuple):
 def wordbook(text: str) -> dict[str, Said]:
     """Words by name from lines of `name | English | Korean | help in English | help in Korean`.
 
-    A name is a condition's, a setting's, or a setting's value as `setting.value`. Help may be left out. GessoError
-    where a line is none of these.
+    A name is a condition's, a setting's, a setting's value as `setting.value`, or `note.` and the name of a note that the
+    recipe's finish may give. Help may be left out. GessoError where a line is none of these.
     """
     book: dict[str, Said] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
@@ -109,11 +110,17 @@ class Card(BaseModel):
         """Conditions take their words from the book, where they bring none."""
         values = {f"{name}.{one}" for name, info in self.settings.model_fields.items() for one in _choices(info.annotation)}
         idle = set(self.words) - {one.name for one in self.conditions} - set(self.settings.model_fields) - values
+        idle = {name for name in idle if not name.startswith(NOTE)}
         if idle:
             raise GessoError(f"{self.name} has words for {', '.join(sorted(idle))}, which it does not have", where="words")
         told = [one.told(self.words.get(one.name)) for one in self.conditions]
         object.__setattr__(self, "conditions", tuple(told))  # the card is frozen from here on
         return self
+
+    def note(self, name: str) -> Words:
+        """What a note says, by language; its name where there are no words for it."""
+        said = self.words.get(NOTE + name)
+        return said.title if said else {"en": name}
 
     def setting_words(self, name: str) -> dict[str, Any]:
         """{"title", "help": by language, "choices": {value: by language}} of a setting, as far as there are words."""

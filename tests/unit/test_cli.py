@@ -123,6 +123,21 @@ def test_flags_are_conditions_and_settings(gesso: Run, toy: Path, photo: Path, t
     assert read_record(out).request == expected.record.request
 
 
+def test_what_there_is_to_say_of_an_output_is_said_in_the_terminals_language(
+    gesso: Run, toy: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    words = ["generate", toy, "--photo", photo, "--num-steps", 50, "--out", tmp_path / "a.png"]
+    assert gesso(*words)[1:] == (f"{tmp_path / 'a.png'}\n", "Fewer steps do as well.\n")
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    assert gesso(*words).err == "단계를 줄여도 같습니다.\n"
+    folder = tmp_path / "drawings"
+    folder.mkdir()
+    photo.rename(folder / "one.png")
+    batch = gesso("batch", toy, "--folder", folder, "--num-steps", 50, "--out", tmp_path / "made")
+    assert batch.code == 0 and "one.png: 단계를 줄여도 같습니다.\n" in batch.err
+    assert '"notes": ["steps"]' in (tmp_path / "made" / "batch.jsonl").read_text()
+
+
 def test_underscores_are_dashes(gesso: Run, toy: Path, photo: Path, tmp_path: Path):
     assert gesso("generate", toy, "--photo", photo, "--num_steps=2", "--out", tmp_path / "a.png").code == 0
     assert read_record(tmp_path / "a.png").request.settings["num_steps"] == 2

@@ -49,6 +49,7 @@ def generate_one(
         else:
             result.save(path, take, mark=marker)
             print(path)
+        show.tell(show.words(note["words"]) for note in result.said)
 
 
 def fit_one(
@@ -104,6 +105,7 @@ def batch_one(
             )  # fmt: skip
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; the same command goes on from there") from None
+    show.tell(shown(f"{name}: {show.words(note['words'])}") for name, notes in made.notes.items() for note in notes)
     show.write(*(shown(f"{name}: {why}") for name, why in made.failed.items()))
     show.write(f"made {len(made.made)}, kept {len(made.kept)}, failed {len(made.failed)}: {out}")
     show.write(*(str(path) for path in made.sheets))

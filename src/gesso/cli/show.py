@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -77,6 +77,12 @@ def say(text: str, code: int) -> int:
     line = "".join(letter if letter.isprintable() else " " for letter in text).strip()
     Console(stderr=True, highlight=False).print(Text.assemble(("gesso: ", "bold red"), line), soft_wrap=True)
     return code
+
+
+def tell(texts: Iterable[str]) -> None:
+    """Lines on stderr, for people: what there is to say about an output that was made."""
+    for text in texts:
+        print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""A coloured drawing in layers: white paper at the bottom, one layer a colour, the line on top, multiplied.
+"""A coloured drawing in layers: paper at the bottom, one layer a colour, the line on top: black ink multiplied, other ink in its colour.
 
 Layers are made one at a time, as a writer asks for them: of 16.8 million pixels one layer is 67 MB, and there may be hundreds.
 """
@@ -19,7 +19,7 @@ from gesso.media.density import Dpi, kept_dpi
 RGB = tuple[int, int, int]
 Blend = Literal["normal", "multiply"]
 MAX_COLOURS = 1000  # beyond that the picture has no flats but shades
-WHITE = 0xFFFFFF
+WHITE: RGB = (255, 255, 255)
 LONGEST_NAME = 100  # Photoshop keeps 255 UTF-16 units
 STRIP_PIXELS = 2**20
 
@@ -48,10 +48,12 @@ class Layered:
 
     line: np.ndarray = field(repr=False)  # uint8 [h w]
     flats: np.ndarray = field(repr=False)  # uint8 [h w 3]
-    colours: tuple[RGB, ...]  # without white, the largest first
+    colours: tuple[RGB, ...]  # without the paper's, the largest first
     names: tuple[str, ...]
     boxes: tuple[tuple[int, int, int, int], ...] = field(repr=False)  # left, top, right, bottom
     dpi: Dpi | None = None
+    ink: np.ndarray | None = field(default=None, repr=False)  # uint8 [h w 3], the line's colour; None is black
+    paper: RGB = WHITE
 
     @property
     def height(self) -> int:
@@ -65,7 +67,7 @@ class Layered:
         return len(self.colours) + 2
 
     def __iter__(self) -> Iterator[Layer]:
-        yield Layer("paper", 0, 0, np.full((*self.line.shape, 3), 255, np.uint8))
+        yield Layer("paper", 0, 0, np.full((*self.line.shape, 3), self.paper, np.uint8))
         for name, colour, (left, top, right, bottom) in zip(self.names, self.colours, self.boxes, strict=True):
             part = self.flats[top:bottom, left:right]
             within = (part[..., 0] == colour[0]) & (part[..., 1] == colour[1]) & (part[..., 2] == colour[2])
@@ -74,11 +76,19 @@ class Layered:
             pixels[..., :3] = colour
             pixels[..., 3] = within * np.uint8(255)
             yield Layer(name, left, top, pixels)
-        yield Layer("line", 0, 0, np.repeat(self.line[..., None], 3, -1), "multiply")
+        if self.ink is None:
+            yield Layer("line", 0, 0, np.repeat(self.line[..., None], 3, -1), "multiply")
+        else:
+            yield Layer("line", 0, 0, np.dstack([self.ink, 255 - self.line]))
 
     def merged(self) -> np.ndarray:
         """The flats under the line, uint8 [h w 3]: what all layers together show."""
-        return multiplied(self.flats, self.line[..., None])
+        if self.ink is None:
+            return multiplied(self.flats, self.line[..., None])
+        out = np.empty_like(self.flats)
+        for rows in _rows(self.flats):
+            out[rows] = _mixed(self.flats[rows], self.ink[rows], 255 - self.line[rows][..., None])
+        return out
 
 
 def layered(
@@ -86,17 +96,22 @@ def layered(
     flats: np.ndarray,
     names: Mapping[RGB, str] | None = None,
     *,
+    ink: np.ndarray | None = None,
+    paper: RGB = WHITE,
     dpi: Dpi | None = None,
     budget: Budget = DEFAULT,
 ) -> Layered:
     """The layers of a drawing: `line` uint8 [h w] (255 is paper, 0 ink) over `flats` uint8 [h w 3], of at most 1000 colours.
 
-    A colour's layer has its name in `names`, or its '#rrggbb'; white is the paper and has no layer of its own.
+    A colour's layer has its name in `names`, or its '#rrggbb'; that of the `paper` has no layer of its own. Without `ink` uint8 [h w 3] the
+    line is black and multiplied.
     """
     _check(line, flats, budget)
+    if ink is not None and (ink.dtype != np.uint8 or ink.shape != flats.shape):
+        raise GessoError(f"is {ink.dtype} {list(ink.shape)}", where="ink", fix=f"give uint8 {list(flats.shape)}")
     keys = _found(flats)
-    colours, boxes = _measured(flats, keys[keys != WHITE])
-    return Layered(line, flats, colours, _names(colours, names or {}), boxes, kept_dpi(dpi))
+    colours, boxes = _measured(flats, keys[keys != (paper[0] << 16 | paper[1] << 8 | paper[2])])
+    return Layered(line, flats, colours, _names(colours, names or {}), boxes, kept_dpi(dpi), ink, paper)
 
 
 def recompose(layers: Iterable[Layer], height: int, width: int) -> np.ndarray:
@@ -119,10 +134,15 @@ def recompose(layers: Iterable[Layer], height: int, width: int) -> np.ndarray:
 def multiplied(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     """uint8 of uint8 times uint8 over 255, rounded to the nearest (there are no ties)."""
     out = np.empty(np.broadcast_shapes(one.shape, two.shape), np.uint8)
-    step = max(1, STRIP_PIXELS // one.shape[1])
-    for top in range(0, len(out), step):
-        out[top : top + step] = (one[top : top + step].astype(np.uint16) * two[top : top + step] + 127) // 255
+    for rows in _rows(out):
+        out[rows] = (one[rows].astype(np.uint16) * two[rows] + 127) // 255
     return out
+
+
+def _rows(array: np.ndarray) -> Iterator[slice]:
+    """Its rows in strips, so that what is worked out of them stays small."""
+    step = max(1, STRIP_PIXELS // array.shape[1])
+    return (slice(top, top + step) for top in range(0, len(array), step))
 
 
 def plain_name(text: str) -> str:

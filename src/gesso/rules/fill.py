@@ -37,13 +37,17 @@ def flats(pieces: Pieces, colours: np.ndarray) -> np.ndarray:
     return np.take(colours, pieces.labels, axis=0)  # five times as quick as indexing
 
 
-def over_line(flat: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """Colour uint8 [h w 3] times the line uint8 [h w], rounded to the nearest: uint8 [h w 3]."""
+def over_line(flat: np.ndarray, line: np.ndarray, ink: np.ndarray | None = None) -> np.ndarray:
+    """Colour uint8 [h w 3] under the line uint8 [h w], rounded to the nearest: uint8 [h w 3]. `ink` uint8 [h w 3] colours the line."""
     _check_rgb(flat, (*line.shape, 3), "flats")
     out = np.ascontiguousarray(flat).copy()
-    ink = np.flatnonzero(line.ravel() < 255)  # most of a page is bare
-    pixels = out.reshape(-1, 3)
-    pixels[ink] = (pixels[ink].astype(np.uint16) * line.ravel()[ink, None] + 127) // 255
+    drawn = np.flatnonzero(line.ravel() < 255)  # most of a page is bare
+    pixels, light = out.reshape(-1, 3), line.ravel()[drawn, None].astype(np.uint16)
+    mixed = pixels[drawn] * light
+    if ink is not None:
+        _check_rgb(ink, flat.shape, "ink")
+        mixed += ink.reshape(-1, 3)[drawn] * (255 - light)
+    pixels[drawn] = (mixed + 127) // 255
     return out
 
 

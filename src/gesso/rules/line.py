@@ -84,7 +84,7 @@ def _darkened(grey: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def _stretched(grey: np.ndarray, counts: np.ndarray) -> np.ndarray:
     smooth = np.convolve(counts, np.ones(7) / 7, mode="same")
     paper = int(64 + smooth[64:].argmax())
-    level = _local_paper(grey, paper)
+    level = local_paper(grey, paper)
     flat = grey.astype(np.float32) * (paper / level)
     noise = max(4.0, 1.5 * float(np.median(np.abs(flat - paper))))
     drawn = flat[flat < paper - max(_CONTRAST, 4 * noise)]
@@ -98,7 +98,7 @@ def _levels(values: np.ndarray, paper: float, ink: float) -> np.ndarray:
     return np.clip(np.rint((values - ink) * (255.0 / (paper - ink))), 0, 255).astype(np.uint8)
 
 
-def _local_paper(grey: np.ndarray, paper: int) -> np.ndarray:
+def local_paper(grey: np.ndarray, paper: int) -> np.ndarray:
     """The paper's level at every pixel, float32 [h w]: uneven light is slow, so it is read off a coarse grid."""
     step = max(8, max(grey.shape) // 48)
     rows, columns = -(-grey.shape[0] // step), -(-grey.shape[1] // step)

@@ -5,7 +5,8 @@ client: {"type": "edit", "seq", "parent", "edit", "commit", "client"} · {"type"
 the `client` key of an earlier edit. Seqs only grow. With a view [left, top, right, bottom] in the picture's own pixels, that part is
 sent first, at most `max_side` long, and then the whole, at most OVERVIEW long; without one, the whole alone.
 server: {"type": "node", "seq", "node", "missing"} once it is on disk · {"type": "frame", …} with the PNG of `box` within the `view`
-(null: the whole), which is shown `size` large · {"type": "progress", "seq", "step", "num_steps"} · {"type": "stopped"} · {"type":
+(null: the whole), which is shown `size` large · {"type": "notes", "seq", "node", "notes"}: what there is to say about a finished picture,
+where that is not what was said of the last · {"type": "progress", "seq", "step", "num_steps"} · {"type": "stopped"} · {"type":
 "error", "seq", "what", "where", "fix"}.
 """
 
@@ -91,6 +92,7 @@ class Line:
         self.pushed_since: float | None = None  # when work was first given up since a picture was finished
         self.usual = 0.0  # seconds that the last finished picture took
         self.pictures: dict[tuple[str, int], np.ndarray] = {}  # of what is painted, to be looked at elsewhere
+        self.noted: list[dict[str, Any]] = []  # what was said of what is painted
 
     async def run(self) -> None:
         try:
@@ -308,7 +310,7 @@ class Line:
                 self.wanting.set()
                 continue
             try:
-                wanted, looked, pictures, ms = await asyncio.wrap_future(ticket.future)
+                wanted, looked, pictures, ms, notes = await asyncio.wrap_future(ticket.future)
             except Stopped:
                 if self.wanted is self.painted:
                     self.pushed_since = None
@@ -322,6 +324,9 @@ class Line:
             finally:
                 ticket.stop()
             self.painted, self.pictures = wanted, pictures
+            if notes != self.noted:
+                self.noted = notes
+                await self.send({"type": "notes", "seq": wanted.seq, "node": wanted.node, "notes": notes})
             if looked.outputs == self.screen.look.outputs:
                 await self._show(wanted, pictures, ms)
             self.pushed_since, self.usual = None, ms["render"] / 1000
@@ -362,7 +367,7 @@ class Line:
 
         result = self.room.work(self.owner, wanted.request, ("session", self.session), on_output, on_draft)(stale)
         ms = spent()
-        return wanted, look, pictures_of(result, look.outputs), ms
+        return wanted, look, pictures_of(result, look.outputs), ms, result.said
 
     async def _show(self, wanted: Wanted, pictures: Pictures, ms: dict[str, float]) -> None:
         """Finished pictures; of a node that is logged, a small one stays on the disk."""

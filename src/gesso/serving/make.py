@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 from gesso.errors import GessoError, Stopped
 from gesso.number import Exact, Whole
 from gesso.request import MAX_SEED
-from gesso.serving.credentials import file_answer
+from gesso.serving.credentials import file_answer, plain
 from gesso.serving.guard import OPEN, TOKEN, identity_of
 from gesso.serving.outputs import TYPES, first_layers, first_picture, handed, keep_result
 from gesso.serving.refusal import TooLarge
@@ -104,9 +104,9 @@ def register(routes: Routes, room: Room) -> None:
             result = await made(http, room, queue(("http", owner), room.work(owner, request, ("http", owner))))
             if format is not None and name is not None:
                 file = await room.think(handed, room.marker, result, name, format)
-                return file_answer(room, owner, file, download(f"gesso.{format}"))
+                return file_answer(room, owner, file, download(f"gesso.{format}") | noted(result))
             outputs = await room.think(keep_result, room.keep, owner, result, room.marker)
-            return {"outputs": outputs, "record": result.record.to_json()}
+            return {"outputs": outputs, "notes": result.said, "record": result.record.to_json()}
 
     @routes.http("GET", "/api/outputs/{id}", who=TOKEN, tags=["make"], summary="Something that was made, with its record inside")
     def see_output(id: str, http: Http) -> Any:
@@ -163,6 +163,11 @@ def file_response(room: Room, owner: str, kind: Any, id: str) -> Response:
     return Response(
         data, media_type=item.content_type, headers=download(f"gesso-{id}.{item.suffix}") | {"Cache-Control": "private, max-age=86400"}
     )
+
+
+def noted(result: Any) -> dict[str, str]:
+    """The names of its notes, for those who asked for a file alone."""
+    return {"Gesso-Notes": plain(", ".join(result.notes))} if result.notes else {}
 
 
 def download(name: str) -> dict[str, str]:

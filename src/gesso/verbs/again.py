@@ -75,7 +75,8 @@ class Again:
                 return copied(kept.made)
         last = next((kept for kept in reversed(self._kept.values()) if kept.kind == kind), None)
         if on_draft is not None and last is not None:
-            on_draft(Result(assembled.recipe.card, finished(assembled, request, copied(last.made)), request, _undescribed))
+            outputs, notes = finished(assembled, request, copied(last.made))
+            on_draft(Result(assembled.recipe.card, outputs, request, _undescribed, notes))
             watch.ask()
         read: set[str] = set()
         made = sampled(assembled, request, watched(settings, read), watch)

@@ -49,12 +49,16 @@ class Item:
 
 @dataclass
 class Batched:
-    """What a batch came to: names that were `made` now, `kept` from an earlier run, or `failed` {name: why}; `stopped` before its end."""
+    """What a batch came to: names that were `made` now, `kept` from an earlier run, or `failed` {name: why}; `stopped` before its end.
+
+    `notes` {name: as `Result.said`} are what there is to say about those that were made.
+    """
 
     out: Path
     made: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     sheets: list[Path] = field(default_factory=list)
     stopped: bool = False
 
@@ -157,8 +161,9 @@ def run_items(
                 told.failed[item.name] = reason = why(error)
                 diary.write(item, FAILED, why=reason)
                 continue
-            diary.keep(item, hashed, file, thumb_of(made))
+            diary.keep(item, hashed, file, thumb_of(made), made.notes)
             told.made.append(item.name)
+            told.notes |= {item.name: made.said} if made.notes else {}
         if not told.stopped:
             if on_item is not None:
                 on_item(len(items), len(items), "")
@@ -277,10 +282,11 @@ class Diary:
             what = "it was changed since it was made" if known else "a file of that name is there already, and no batch made it"
             raise GessoError(what, where=item.target, fix="move it away, or choose another --out")
 
-    def keep(self, item: Item, hashed: str, file: Marked, thumb: np.ndarray | None) -> None:
+    def keep(self, item: Item, hashed: str, file: Marked, thumb: np.ndarray | None, notes: Sequence[str] = ()) -> None:
         """Write an output. What is about to be written is said first, so that after a kill it is known as our own."""
-        facts = {"input": hashed, "asked": self.asked, "output": hashlib.sha256(file.data).hexdigest()}
+        facts: dict[str, Any] = {"input": hashed, "asked": self.asked, "output": hashlib.sha256(file.data).hexdigest()}
         facts |= {} if file.why is None else {"unsigned": file.why}
+        facts |= {"notes": list(notes)} if notes else {}
         place = self.out / item.target
         self.write(item, WRITING, **facts, **({"before": hash_of(place, MOST_BYTES)} if place.is_file() else {}))
         if file.beside is not None:

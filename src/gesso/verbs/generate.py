@@ -26,6 +26,7 @@ from gesso.verbs.thread import default_threads, fixed_threads
 
 MAX_THREADS = 256
 REDUCED = "bfloat16"
+NOTES = "notes"  # what a finish tells people, beside its outputs: names of notes, whose words are the card's
 Made = Sequence[tuple[Frame, Output]]
 Sampler = Callable[[Assembled, Request, Any, "Watch"], Made]
 
@@ -59,11 +60,11 @@ def run(
         with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
             made = (sample or sampled)(assembled, request, request.settings, watch)
         watch.ask()
-        outputs = finished(assembled, request, made)
+        outputs, notes = finished(assembled, request, made)
     now = datetime.now(UTC)
     computed = REDUCED if reduced else _dtype(assembled)
     describe = partial(record, request, outputs, threads=number, dtype=computed, files=files, time=now)
-    return Result(recipe.card, outputs, request, describe)
+    return Result(recipe.card, outputs, request, describe, notes)
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,15 @@ def sampled(assembled: Assembled, request: Request, settings: Any, watch: Watch)
     return made
 
 
-def finished(assembled: Assembled, request: Request, made: Made) -> dict[str, Any]:
-    """The outputs that the card names, made by the recipe's rules from what the networks gave."""
+def finished(assembled: Assembled, request: Request, made: Made) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The outputs that the card names, made by the recipe's rules from what the networks gave; and the names of its notes on them."""
     recipe = assembled.recipe
-    outputs = recipe.finish(request, made) if recipe.finish else finish(assembled, made)
+    outputs = dict(recipe.finish(request, made) if recipe.finish else finish(assembled, made))
+    is_output = any(out.name == NOTES for out in recipe.card.outputs)
+    notes = () if is_output else tuple(map(str, outputs.pop(NOTES, ())))
     if not outputs:
         raise GessoError("the recipe's finish gave nothing", where=recipe.name, fix="give the outputs that the card names")
-    return {name: _checked(assembled, name, value) for name, value in outputs.items()}
+    return {name: _checked(assembled, name, value) for name, value in outputs.items()}, notes
 
 
 def encode(assembled: Assembled, request: Request, frame: Frame) -> Inputs:
@@ -125,7 +128,7 @@ def encode(assembled: Assembled, request: Request, frame: Frame) -> Inputs:
     for slot in assembled.recipe.card.conditions:
         if not slot.network:
             continue
-        view = frame.with_options(slot.options)
+        view = frame.with_options({**frame.options, **slot.options})
         ports = slot.kind.encode([request.conditions.get(slot.name)], view)
         given.append(ports)
         absent.append(ports if slot.required else slot.kind.null(view))

@@ -38,11 +38,15 @@ class Result:
     """Outputs by the card's names, as attributes: pictures as PIL images, everything else as made.
 
     `outputs` holds pictures as uint8 [h w], [h w 3] or [h w 4], read-only because the record has their hash.
+    `notes` are names of what there is to say about it (how an input was read, why it may be of no use); `said` has their words.
     Shows itself in a notebook.
     """
 
-    def __init__(self, card: Card, outputs: Mapping[str, Any], request: Request, describe: Callable[[], Record]) -> None:
+    def __init__(
+        self, card: Card, outputs: Mapping[str, Any], request: Request, describe: Callable[[], Record], notes: Iterable[str] = ()
+    ) -> None:
         self.card, self.outputs, self.request, self._describe = card, dict(outputs), request, describe
+        self.notes = tuple(notes)
 
     @cached_property
     def record(self) -> Record:
@@ -65,6 +69,11 @@ class Result:
         return f"Result({self.card.name}, seed={self.request.seed}, {', '.join(parts)})"
 
     @property
+    def said(self) -> list[dict[str, Any]]:
+        """The notes with their words: [{"note": name, "words": {"en", "ko"}}]."""
+        return [{"note": name, "words": dict(self.card.note(name))} for name in self.notes]
+
+    @property
     def shown(self) -> str | None:
         """The name of the first output that is a picture."""
         return next((out.name for out in self.card.outputs if out.medium == "picture" and out.name in self.outputs), None)
@@ -82,7 +91,8 @@ class Result:
     def layered(self, name: str | None = None) -> Layered:
         """The line over its flats: the output `name`, or the first, whose medium is "layers".
 
-        Such an output is {"line": uint8 [h w], "flats": uint8 [h w 3]} and may have {"names": {"#rrggbb": a layer's name}}.
+        Such an output is {"line": uint8 [h w], "flats": uint8 [h w 3]} and may have {"names": {"#rrggbb": a layer's name}}, the line's
+        "ink" (uint8 [h w 3]; black without it) and the "paper"'s colour (white without it).
         """
         chosen = next((out.name for out in self.card.outputs if out.medium == "layers" and name in (None, out.name)), None)
         if chosen is None or chosen not in self.outputs:
@@ -90,7 +100,8 @@ class Result:
             raise GessoError(what, where="--take" if name else "--out", fix="save it as .png")
         said = self.outputs[chosen]
         names = {_rgb(colour): words for colour, words in said.get("names", {}).items()}
-        return layered(said["line"], said["flats"], names, dpi=self._dpi(said["line"].shape))
+        paper = tuple(said.get("paper", (255, 255, 255)))
+        return layered(said["line"], said["flats"], names, ink=said.get("ink"), paper=paper, dpi=self._dpi(said["line"].shape))
 
     def ora(self, name: str | None = None) -> bytes:
         """Layers as OpenRaster, with the record inside."""
@@ -107,7 +118,7 @@ class Result:
     def json(self) -> bytes:
         """All outputs, pictures and layers as data URLs, and the record."""
         pictures = {name: _urls(value) for name, value in self.outputs.items() if self._is_shown(name)}
-        told = {"outputs": self.values() | pictures, "record": self.record.to_json()}
+        told = {"outputs": self.values() | pictures, "notes": self.said, "record": self.record.to_json()}
         return encoded(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
 
     def save(self, path: str | Path, name: str | None = None, *, mark: Marker | None = None) -> Path:

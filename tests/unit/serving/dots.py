@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from gesso.card import Card, Out, Settings, Slot
+from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.hints import Hints
 from gesso.conditions.label import Label
 from gesso.conditions.picture import Picture
@@ -42,7 +42,8 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     for number, mark in enumerate(request.conditions["dots"].marks if "dots" in request.conditions else ()):
         pixels[int(mark.y), int(mark.x)] = mark.rgb
         pieces[int(mark.y), int(mark.x)] = number + 1
-    return {"image": pixels, "pieces": pieces, "several": (pixels, 255 - pixels), "mean": {"red": float(pixels[..., 0].mean())}}
+    made = {"image": pixels, "pieces": pieces, "several": (pixels, 255 - pixels), "mean": {"red": float(pixels[..., 0].mean())}}
+    return made | ({"notes": [request.conditions["mood"].name]} if "mood" in request.conditions else {})
 
 
 WORDS = {"en": "it", "ko": "그것"}
@@ -63,6 +64,7 @@ recipe = Recipe(
             Out(name="mean", medium="table", help=WORDS),
         ),
         settings=DotSettings,
+        words=wordbook("note.wild | It is wild. | 사납습니다."),
     ),
     presets={"small": None},
     build=lambda preset: {},

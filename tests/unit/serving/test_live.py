@@ -102,6 +102,17 @@ def test_a_commit_is_logged_and_painted_where_it_changed_something(pen: Pen, ann
     assert np.array_equal(np.asarray(whole), pen.canvas), "pieces add up to the picture that is downloaded"
 
 
+def test_what_there_is_to_say_of_a_picture_is_said_once_and_taken_back(pen: Pen):
+    seq = pen.edit({"op": "set", "slot": "mood", "value": {"name": "wild"}})
+    pen.until("frame", seq)
+    pen.until("frame", pen.edit(dot(2, 2)))
+    said = pen.of("notes")
+    assert [(one["seq"], [note["words"]["en"] for note in one["notes"]]) for one in said] == [(seq, ["It is wild."])]
+    seq = pen.edit({"op": "drop", "slot": "mood"})
+    pen.until("frame", seq)
+    assert pen.of("notes")[-1]["notes"] == [] and pen.of("notes")[-1]["seq"] == seq
+
+
 def test_a_node_is_on_disk_before_it_is_told(pen: Pen, app: FastAPI, session: str):
     node = pen.until("node", pen.edit(dot(1, 1)))["node"]["id"]
     from gesso.steering import Store

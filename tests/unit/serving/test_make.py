@@ -350,3 +350,13 @@ def environment() -> dict[str, str]:
     import gesso
 
     return {**os.environ, "PYTHONPATH": str(Path(gesso.__file__).parents[1])}
+
+
+def test_what_there_is_to_say_is_told_beside_the_outputs(ann: TestClient, page: Any):
+    mood = wish(page)
+    mood["conditions"]["mood"] = {"name": "wild"}
+    told = ann.post("/api/generate", json=mood).json()
+    assert told["notes"] == [{"note": "wild", "words": {"en": "It is wild.", "ko": "사납습니다."}}]
+    assert "notes" not in told["outputs"] and "notes" not in told["record"]["output"]
+    assert ann.post("/api/generate", json=mood, headers={"Accept": "image/png"}).headers["gesso-notes"] == "wild"
+    assert ann.post("/api/generate", json=wish(page)).json()["notes"] == []

@@ -160,3 +160,27 @@ def test_it_runs_in_a_thread(made: Assembled, pixels: np.ndarray):
     thread.start()
     thread.join()
     assert np.array_equal(got[0].outputs["image"], run(made, ask(made, photo=pixels)).outputs["image"])
+
+
+def test_notes_are_told_beside_the_outputs_and_have_the_cards_words(made: Assembled, pixels: np.ndarray):
+    result = run(made, ask(made, photo=pixels, settings={"num_steps": 50}))
+    assert result.notes == ("steps",) and result.said[0]["words"]["en"] == "Fewer steps do as well."
+    assert "notes" not in result.outputs and "notes" not in result.record.output
+    assert run(made, ask(made, photo=pixels)).notes == ()
+
+
+def test_a_frames_own_options_reach_a_condition_unless_the_slot_says_otherwise(made: Assembled, pixels: np.ndarray):
+    seen: list[Any] = []
+    slot = made.recipe.card.conditions[0]
+
+    class Watched(slot.kind):  # type: ignore[misc, name-defined]
+        @classmethod
+        def encode(cls, values: Any, frame: Any) -> Any:
+            seen.append(dict(frame.options))
+            return super().encode(values, frame)
+
+    card = made.recipe.card.model_copy(update={"conditions": (slot.model_copy(update={"kind": Watched, "options": {"b": 2}}),)})
+    request = ask(made, photo=pixels)
+    frame = replace(made.recipe.frames(request, made.preset)[0], options={"a": 1, "b": 1})
+    encode(replace(made, recipe=replace(made.recipe, card=card)), request, frame)
+    assert seen[0] == {"a": 1, "b": 2}

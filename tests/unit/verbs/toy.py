@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from pydantic import Field, field_serializer, field_validator
 
-from gesso.card import Card, Out, Settings, Slot
+from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.errors import GessoError
 from gesso.families.family import Inputs, Networks, Output, item_noise
@@ -141,7 +141,8 @@ def _finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str,
     from gesso.media.tensor import from_tensor
 
     picture = from_tensor(made[-1][1].media["image"][0])
-    return {"image": picture[::-1].copy() if request.settings.flip else picture, "mean": float(picture.mean())}
+    notes = ("steps",) if request.settings.num_steps > 40 else ()
+    return {"image": picture[::-1].copy() if request.settings.flip else picture, "mean": float(picture.mean()), "notes": notes}
 
 
 recipe = Recipe(
@@ -159,6 +160,7 @@ recipe = Recipe(
             Out(name="mean", medium="number", help={"en": "Mean", "ko": "평균"}),
         ),
         settings=ToySettings,
+        words=wordbook("note.steps | Fewer steps do as well. | 단계를 줄여도 같습니다."),
         example="gesso generate toy.py --photo cat.png --tags warm",
     ),
     presets={"small": {}, "other": {}},

@@ -128,14 +128,14 @@ export function download(blob, name) {
 
 /**
  * A message that goes by itself, read aloud too; `more` is what can be done about it meanwhile.
- * @param {any} words @param {"calm" | "wrong"} [mood] @param {{words: any, run: () => void, stays: number}} [more]
+ * @param {any} words @param {"calm" | "said" | "wrong"} [mood] @param {{words: any, run: () => void, stays: number}} [more]
  */
 export function notice(words, mood = "calm", more) {
   const place = document.getElementById("notices");
   const line = h("div", { class: `notice ${mood}`, role: mood === "wrong" ? "alert" : "status" }, words);
   if (more) line.append(h("button", { type: "button", class: "notice-act", on: { click: () => (line.remove(), more.run()) } }, more.words));
   place?.append(line);
-  setTimeout(() => line.remove(), more?.stays ?? (mood === "wrong" ? 9000 : 3500));
+  setTimeout(() => line.remove(), more?.stays ?? (mood === "calm" ? 3500 : 9000));
 }
 
 /** Something that only those who listen need to be told. @param {any} words */

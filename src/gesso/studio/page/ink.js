@@ -1,7 +1,8 @@
 /** The ink of the drawing that is under the picture: where a line that somebody left out begins and ends. */
 
 const MOST = 4_000_000; // pixels looked at
-const DARK = 160; // of 255: what rules call ink
+const FAR = 95; // of 255: that far from the paper is what rules call ink
+const CLEAR = 32; // alpha below which nothing is drawn
 
 export class Ink {
   /** @param {import("./view.js").View} view */
@@ -26,12 +27,9 @@ export class Ink {
     this.scale = this.width / this.view.page[0]; // what is seen of a large page is smaller than it
     const canvas = new OffscreenCanvas(this.width, this.height);
     const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
-    pen.fillStyle = "#fff";
-    pen.fillRect(0, 0, this.width, this.height);
     pen.drawImage(picture, 0, 0, this.width, this.height);
     const { data } = pen.getImageData(0, 0, this.width, this.height);
-    this.dark = new Uint8Array(this.width * this.height);
-    for (let i = 0; i < this.dark.length; i++) this.dark[i] = Number(data[4 * i] * 0.299 + data[4 * i + 1] * 0.587 + data[4 * i + 2] * 0.114 <= DARK);
+    this.dark = inkOf(data);
   }
 
   /** How far past the ink an end has to go to surely reach it, where the page is seen smaller than it is. */
@@ -91,4 +89,43 @@ export class Ink {
     const other = this.nearest(place, reach, opposite(0.8)) ?? this.nearest(place, reach, opposite(0.3));
     return other && [one, other];
   }
+}
+
+/**
+ * Which pixels are ink: what is far from the paper, the most frequent colour; or, where only pale lines lie on nothing, what is not see-through.
+ * @param {Uint8ClampedArray} data red, green, blue, alpha of each pixel @returns {Uint8Array} 1 where there is ink
+ */
+export function inkOf(data) {
+  const num = data.length / 4;
+  const ink = new Uint8Array(num);
+  const counts = new Uint32Array(4096); // of colours, 16 levels a channel
+  let [clear, dark] = [0, 0];
+  for (let i = 0; i < num; i++) {
+    const a = data[4 * i + 3];
+    if (a < CLEAR) clear++;
+    for (let c = 0; c < 3; c++) data[4 * i + c] = (data[4 * i + c] * a + 255 * (255 - a)) / 255; // on white
+    const [r, g, b] = [data[4 * i], data[4 * i + 1], data[4 * i + 2]];
+    if (r * 0.299 + g * 0.587 + b * 0.114 <= 255 - FAR) dark++;
+    counts[((r >> 4) << 8) | ((g >> 4) << 4) | (b >> 4)]++;
+  }
+  if (clear > 0.2 * num && dark < 0.002 * (num - clear)) {
+    for (let i = 0; i < num; i++) ink[i] = Number(data[4 * i + 3] >= 96);
+    return ink;
+  }
+  const most = counts.indexOf(counts.reduce((a, b) => Math.max(a, b), 0));
+  const sum = [0, 0, 0];
+  for (let i = 0; i < num; i++) {
+    if (((data[4 * i] >> 4) << 8 | (data[4 * i + 1] >> 4) << 4 | data[4 * i + 2] >> 4) !== most) continue;
+    for (let c = 0; c < 3; c++) sum[c] += data[4 * i + c];
+  }
+  const paper = sum.map((one) => Math.round(one / counts[most]));
+  const shadows = Math.max(...paper) < 128; // darker than a dark ground is no ink
+  for (let i = 0; i < num; i++) {
+    for (let c = 0; c < 3; c++) {
+      const off = data[4 * i + c] - paper[c];
+      const range = Math.max(64, off > 0 ? 255 - paper[c] : paper[c]);
+      if ((off > 0 || !shadows) && (Math.abs(off) * 255) / range >= FAR) ink[i] = 1;
+    }
+  }
+  return ink;
 }

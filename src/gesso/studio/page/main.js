@@ -155,6 +155,7 @@ room.when("wrong", (error) => notice([error.what, error.fix].filter(Boolean).joi
 room.when("missing", (names) => {
   notice(w("still_needed", { names: () => names.map((/** @type {string} */ name) => (room.slot(name) ? t(titleOf(room.slot(name))) : name)).join(", ") }));
 });
+room.when("notes", ({ notes }) => notes.forEach((/** @type {any} */ one) => notice(one.words, "said")));
 room.when("gone", () => (location.hash = ""));
 watchLine(room);
 

@@ -86,7 +86,7 @@ export class Room extends EventTarget {
     const hear = (/** @type {string} */ name, /** @type {(detail: any) => void} */ run) => live.addEventListener(name, (event) => this.live === live && run(/** @type {CustomEvent} */ (event).detail));
     hear("node", (detail) => this.logged(detail));
     hear("wrong", (detail) => this.refused(detail));
-    for (const name of ["frame", "busy", "progress", "state", "gone", "stopped"]) hear(name, (detail) => this.passed(name, detail));
+    for (const name of ["frame", "notes", "busy", "progress", "state", "gone", "stopped"]) hear(name, (detail) => this.passed(name, detail));
     this.say("opened");
     this.say("given");
     this.say("tree");
