@@ -22,7 +22,6 @@ import torch
 
 import gesso
 from gesso.datasets.drawing_table import OTHER_HANDS, held_out
-from gesso.families.family import Output
 from gesso.metrics.colour import COUNTS, Score, on_white, plain_rule
 from gesso.metrics.drawing_pieces import SIDE, Dot, truth_of, truths_of
 from gesso.recipes import colorize
@@ -41,7 +40,7 @@ def dev(folder: Path, limit: int | None, hands: bool) -> pd.DataFrame:
 
 
 class Asked:
-    """What the networks said of each drawing and its hints, kept by region: small, and enough for any knobs."""
+    """What the networks said of each drawing and its hints, kept: enough for any knobs."""
 
     def __init__(self, model: Any) -> None:
         self.model, self.said = model, {}
@@ -54,24 +53,9 @@ class Asked:
         if key not in self.said:
             assembled = self.model.assembled
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=native_dtype(assembled) == "bfloat16"):
-                made = sampled(assembled, request, request.settings, Watch())
-            self.said[key] = [(frame, by_region(output)) for frame, output in made]
-        made = [(frame, painted(*said)) for frame, said in self.said[key]]
+                self.said[key] = sampled(assembled, request, request.settings, Watch())
         proposal.Knobs = lambda: self.knobs  # type: ignore[assignment,misc]
-        return on_white(np.asarray(colorize.finish(request, made)["image"]))
-
-
-def by_region(output: Output) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    regions, shares = output.media["regions"][0].numpy(), output.media["shares"][0].numpy()
-    first = np.unique(regions, return_index=True)[1]
-    compact = np.zeros((int(regions.max()) + 1, len(shares)), np.float32)
-    compact[regions.ravel()[first]] = shares.reshape(len(shares), -1)[:, first].T
-    return compact, regions.astype(np.int16), output.media["colours"].numpy()
-
-
-def painted(compact: np.ndarray, regions: np.ndarray, colours: np.ndarray) -> Output:
-    shares = np.ascontiguousarray(compact[regions].transpose(2, 0, 1))
-    return Output({"shares": torch.from_numpy(shares)[None], "regions": torch.from_numpy(regions.astype(np.int64))[None], "colours": torch.from_numpy(colours)})
+        return on_white(np.asarray(colorize.finish(request, self.said[key])["image"]))
 
 
 def main() -> None:

@@ -107,14 +107,14 @@ def join(parts: Sequence[Ports]) -> Ports:
     for p in parts:
         geometry.update(p.geometry or {})
     relations = [p.relation for p in parts if p.relation is not None]
-    joined = None
-    if tokens:
+    joined = tokens[0] if len(tokens) == 1 else None
+    if len(tokens) > 1:
         placed = [t.places for t in tokens]
         places = torch.cat([p for p in placed if p is not None], 1) if all(p is not None for p in placed) else None
         joined = Tokens(torch.cat([t.values for t in tokens], 1), torch.cat([t.mask for t in tokens], 1), places)
     return Ports(
         vector=torch.cat(vectors, 1) if vectors else None,
-        spatial=torch.cat(spatial, 1) if spatial else None,
+        spatial=spatial[0] if len(spatial) == 1 else torch.cat(spatial, 1) if spatial else None,
         tokens=joined,
         geometry=geometry or None,
         relation=torch.cat(relations, 1) if relations else None,

@@ -129,7 +129,7 @@ class Hints(Condition):
         values = [None if value is None else value.shown() for value in values]
         shared = [tokens_of([mark.rgb for mark in v.marks]) if v else (np.zeros(0, int), np.zeros((0, 3), int)) for v in values]
         num = max(1, *(len(tokens) for _, tokens in shared)) if shared else 1
-        spatial = np.zeros((len(values), 4, h, w), np.float32)
+        spatial = np.zeros((len(values), 4, h, w), np.float32) if frame.options.get("maps", True) else None
         colours = np.zeros((len(values), num, 3), np.float32)
         places = np.zeros((len(values), num, h, w), np.float32)
         mask = np.zeros((len(values), num), bool)
@@ -140,13 +140,12 @@ class Hints(Condition):
                 box, cover = _stamped(mark, frame.size, frame.box, frame.page)
                 if not cover.any():
                     continue
-                rgb = np.asarray(mark.rgb, np.float32) / 127.5 - 1
-                spatial[b, :3, *box][:, cover] = rgb[:, None]
-                spatial[b, 3, *box][cover] = 1
+                if spatial is not None:
+                    spatial[b, :3, *box][:, cover] = (np.asarray(mark.rgb, np.float32) / 127.5 - 1)[:, None]
+                    spatial[b, 3, *box][cover] = 1
                 places[b, n, *box][cover] = 1
                 mask[b, n] = True
-        maps = torch.from_numpy(spatial) if frame.options.get("maps", True) else None
-        return Ports(spatial=maps, tokens=Tokens(*map(torch.from_numpy, (colours, mask, places))))
+        return Ports(spatial=None if spatial is None else torch.from_numpy(spatial), tokens=Tokens(*map(torch.from_numpy, (colours, mask, places))))
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:

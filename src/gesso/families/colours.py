@@ -109,12 +109,12 @@ def looked_at(field: Any, batch: Batch) -> Tensor:
 
 
 def shares(field: Any, inputs: Inputs, settings: Any) -> dict[str, Tensor]:
-    """The field as media: `shares` [b k+m h w] that sum to 1, `colours` uint8 [b k+m 3] and `regions` [b h w]; marks outside the window have
-    no share."""
+    """The field as media: `shares` [b n k+m] of each region, which sum to 1, `colours` uint8 [b k+m 3] and `regions` [b h w]; marks outside
+    the window have no share."""
     colours = ((field.colours.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return {"shares": field.painted(field.share), "colours": colours, "regions": field.regions}
+    return {"shares": field.share, "colours": colours, "regions": field.regions}
 
 
 def mean_shares(media: dict[str, Any], mirrored: dict[str, Any]) -> dict[str, Any]:
-    """Two fields as one, the second of the mirror image: the mean of their shares."""
-    return {**media, "shares": (media["shares"] + mirrored["shares"].flip(-1)) / 2}
+    """Two fields as one, the second of the mirror image, whose regions have the same numbers: the mean of their shares."""
+    return {**media, "shares": (media["shares"] + mirrored["shares"]) / 2}

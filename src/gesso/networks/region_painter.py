@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +18,7 @@ from gesso.ports import Ports, PortSizes, Tokens
 
 GEOMETRY = 10  # numbers that say where a region lies and how large it is
 UNSEEN = -1e4
+MOST_SEEN = 16  # windows and their mirror images: a few hundred kilobytes each
 
 
 @dataclass
@@ -62,6 +67,39 @@ class Attend(nn.Module):
         return x + self.think(self.norm2(x))
 
 
+class Seen:
+    """What a painter saw of a few drawings lately: while somebody gives hints, the drawing is looked at once."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[Any, ...], tuple[Tensor, Tensor]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __deepcopy__(self, memo: Any) -> Seen:
+        return Seen()
+
+    def __reduce__(self) -> tuple[type[Seen], tuple[()]]:
+        return Seen, ()
+
+    def get(self, painter: RegionPainter, spatial: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
+        if torch.is_grad_enabled() or spatial.device.type != "cpu":
+            return painter.see(spatial, regions)
+        told = hashlib.blake2b(spatial.detach().contiguous().numpy().data, digest_size=16)
+        told.update(regions.contiguous().numpy().data)
+        modes = torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu"), torch.get_num_threads()
+        versions = tuple(0 if p.is_inference() else p._version for p in painter.parameters())
+        key = told.digest(), tuple(spatial.shape), modes, hash(versions)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        seen = painter.see(spatial, regions)
+        with self._lock:
+            self._kept[key] = seen
+            while len(self._kept) > MOST_SEEN:
+                self._kept.popitem(last=False)
+        return seen
+
+
 class RegionPainter(nn.Module):
     """spatial [b c h w], regions [b 1 h w] and tokens with places -> RegionField.
 
@@ -104,6 +142,7 @@ class RegionPainter(nn.Module):
         self.blocks = nn.ModuleList([Attend(wide, max(1, wide // 32), drop) for _ in range(layers)])
         self.norm = nn.LayerNorm(wide)
         self.head = nn.Linear(wide, self.num_palette)
+        self._seen = Seen()
         self.query, self.key, self.bias = nn.Linear(wide, query), nn.Linear(wide, query), nn.Parameter(torch.zeros(1))
 
     def look(self, spatial: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -114,36 +153,35 @@ class RegionPainter(nn.Module):
         half = self.again(torch.cat([F.interpolate(self.grow(deep), scale_factor=2.0, mode="nearest"), half], 1))
         return F.relu(self.norm_fine(fine)), F.relu(self.norm_half(half)), F.relu(self.norm_deep(deep))
 
-    def forward(self, ports: Ports) -> RegionField:
-        spatial, regions = ports.spatial, ports.regions
-        assert spatial is not None and regions is not None
+    def see(self, spatial: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
+        """Each region of a drawing before anybody has said anything, [b n wide], after the page as a whole, and which exist, bool [b n]."""
         h, w = spatial.shape[-2:]
         padded = F.pad(spatial, (0, -w % 8, 0, -h % 8), mode="replicate") if h % 8 or w % 8 else spatial
-        fine, half, deep = self.look(padded)
-        num = int(regions.max()) + 1
-        flat = regions.flatten(1)
-        cells = _cells(regions, tuple(fine.shape[-2:]), num)
+        levels = self.look(padded)
+        size, num = tuple(levels[0].shape[-2:]), int(regions.max()) + 1
+        cells = _cells(regions, size, num)
         area = cells.sum(2, keepdim=True)
-        seen = torch.cat([_mean(cells, area, F.interpolate(f, size=fine.shape[-2:], mode="nearest")) for f in (fine, half, deep)], 2)
-        there = area[:, :, 0] > 0
+        seen = torch.cat([_mean(cells, area, F.interpolate(level, size=size, mode="nearest")) for level in levels], 2)
         x = self.meet(torch.cat([seen, _geometry(regions[:, 0], num, area).to(seen.dtype)], 2))
-        lies = _lies(ports.tokens, flat, num) if ports.tokens is not None else None
-        if lies is not None:
-            assert ports.tokens is not None
-            x = x + self._told(lies, ports.tokens)
-        x = torch.cat([self.page(deep.mean((2, 3)))[:, None], x], 1)
+        return torch.cat([self.page(levels[2].mean((2, 3)))[:, None], x], 1), area[:, :, 0] > 0
+
+    def forward(self, ports: Ports) -> RegionField:
+        spatial, regions, tokens = ports.spatial, ports.regions, ports.tokens
+        assert spatial is not None and regions is not None
+        seen, there = self.see(spatial, regions) if self.training else self._seen.get(self, spatial, regions)
+        lies = None if tokens is None else _lies(tokens, regions.flatten(1), there.shape[1])
+        x = seen if lies is None or tokens is None else seen + F.pad(self._told(lies, tokens), (0, 0, 1, 0))
         absent = torch.where(F.pad(there, (1, 0), value=True), 0.0, UNSEEN)[:, None, None]
         for block in self.blocks:
             x = block(x, absent)
         x = self.norm(x[:, 1:])
         colours, suits = self.palette.expand(len(x), -1, -1), self.head(x).float()
-        if lies is not None:
-            assert ports.tokens is not None
+        if lies is not None and tokens is not None:
             keys = torch.bmm(lies, self.key(x).float())
             points = torch.bmm(self.query(x).float(), keys.transpose(1, 2)) / keys.shape[2] ** 0.5 + self.bias
-            known = ports.tokens.mask & (lies.sum(2) > 0)
+            known = tokens.mask & (lies.sum(2) > 0)
             suits = torch.cat([suits, points.masked_fill(~known[:, None], UNSEEN)], 2)
-            colours = torch.cat([colours, ports.tokens.values.float()], 1)
+            colours = torch.cat([colours, tokens.values.float()], 1)
         return RegionField(suits, regions[:, 0], colours, self.num_palette)
 
     def _told(self, lies: Tensor, tokens: Tokens) -> Tensor:

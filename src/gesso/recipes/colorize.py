@@ -25,33 +25,36 @@ from gesso.conditions.strokes import Strokes
 from gesso.datasets.coloured import from_folder
 from gesso.datasets.drawings import PALETTE, made_up
 from gesso.families import colours as aims
-from gesso.families.adversarial import Adversarial
 from gesso.families.family import Output
+from gesso.families.likelihood import Likelihood
 from gesso.families.mirrored import Mirrored
 from gesso.metrics.colour import protocol
-from gesso.networks.patchgan import PatchGAN
-from gesso.networks.pointer_unet import PointerUNet
+from gesso.metrics.reliability import reliability
+from gesso.networks.region_painter import RegionPainter
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.rules import proposal
 from gesso.rules.colouring import Wishes, colour, fingerprint, mean_picture
+from gesso.rules.reading import Lines, dressed
+from gesso.rules.hinting import on_line
 from gesso.rules.window import detail_of, windows
 
 
 @dataclass(frozen=True)
 class Preset:
-    widths: tuple[int, ...]  # channels at 1/2, 1/4, 1/8 of the size
-    depth: tuple[int, ...]  # blocks there, down and up
-    critic: int
+    widths: tuple[int, int, int]  # channels at 1/2, 1/4, 1/8 of the size
+    depth: tuple[int, int, int]  # blocks there
+    wide: int  # of the transformer over regions
+    layers: int
     num_steps: int
     batch_size: int  # of 72 x 72; fewer where larger
-    sizes: tuple[tuple[int, int, float], ...]  # (size, drawings a side, share of batches)
+    shares: dict[int, float]  # which share of the batches is of which size; 192 are scenes
 
 
 PRESETS = {
-    "tiny": Preset((16, 16, 16), (1, 1, 1), 8, 300, 8, ((72, 1, 1.0),)),
-    "small": Preset((64, 128, 160), (1, 2, 2), 32, 9000, 48, ((72, 1, 0.55), (144, 2, 0.2), (144, 1, 0.25))),
-    "base": Preset((64, 128, 160), (2, 2, 2), 64, 60000, 256, ((72, 1, 0.5), (144, 1, 0.3), (144, 2, 0.2))),
+    "tiny": Preset((16, 16, 16), (1, 1, 1), 48, 2, 300, 8, {72: 1.0}),
+    "small": Preset((64, 128, 160), (1, 1, 2), 160, 4, 15000, 48, {72: 0.5, 144: 0.2, 192: 0.3}),
+    "base": Preset((96, 192, 320), (2, 2, 3), 320, 6, 60000, 256, {72: 0.45, 144: 0.2, 192: 0.35}),
 }
 
 
@@ -59,7 +62,9 @@ class ColorizeSettings(Settings):
     choice: int = Field(default=0, ge=0, le=3)
     num_proposals: int = Field(default=1, ge=1, le=4)
     spread: float = Field(default=1.0, ge=0, le=5)
+    guess: float = Field(default=0.5, ge=0, le=1)
     gap: float | None = Field(default=None, ge=0, le=200)
+    lines: Lines = "auto"
     detail: int | None = Field(default=None, ge=64, le=256)
 
 
@@ -71,8 +76,8 @@ CARD = Card(
         "ko": "선화에 밑색을 깔아 줍니다. 신경망이 색을 제안하고, 색은 선을 넘지 않으며, 직접 칠한 색이 언제나 우선합니다.",
     },
     conditions=(
-        Slot(name="sketch", kind=Sketch, required=True, stays=True),
-        Slot(name="hints", kind=Hints),
+        Slot(name="sketch", kind=Sketch, required=True, stays=True, options={"regions": True}),
+        Slot(name="hints", kind=Hints, options={"maps": False}),
         Slot(name="paper", kind=Strokes, network=False, options={"clears": ("hints",)}),
         Slot(name="cuts", kind=Strokes, network=False, options={"gestures": ("bridge", "split")}),
         Slot(name="joins", kind=Strokes, network=False, options={"gestures": ("join",)}),
@@ -82,6 +87,8 @@ CARD = Card(
         Out(name="image", medium="picture", help={"en": "flats under the line, the sketch's size", "ko": "선 아래 밑색, 선화와 같은 크기"}),
         Out(name="proposal", medium="picture", help={"en": "what the network alone would do", "ko": "신경망만의 제안"}),
         Out(name="pieces", medium="pieces", help={"en": "which piece each pixel is in, int32 [h w]", "ko": "픽셀마다 속한 영역 번호"}),
+        Out(name="sure", medium="picture", help={"en": "how sure the network is of each piece: 255 is certain", "ko": "영역마다 얼마나 확신하는지, 255가 확실"}),
+        Out(name="follows", medium="picture", help={"en": "white where a hint's colour was taken on that nobody put there", "ko": "다른 곳의 힌트 색을 따라간 영역은 흰색"}),
         Out(name="proposals", medium="pictures", help={"en": "four colourings of different colours", "ko": "서로 다른 색의 네 가지 채색"}),
         Out(name="layers", medium="layers", help={"en": "the line over its flats", "ko": "밑색 위의 선화"}),
     ),
@@ -96,7 +103,22 @@ CARD = Card(
         choice | Proposal | 제안 고르기 | which proposal becomes the image: 0 the surest, 1 to 3 others | 쓸 제안. 0번이 가장 무난합니다
         num_proposals | Proposals made | 제안 개수 | how many proposals are made | 제안을 몇 가지 만들지
         spread | Variety | 제안의 차이 | how far proposals 1 to 3 stray from the surest | 1~3번 제안이 0번과 얼마나 다를지
+        guess | Guessing | 알아서 칠하기 | 0: only what is sure, 0.5: where it helps more than white, 1: everything | 0은 확실한 곳만, 1은 전부 칠합니다
         gap | Gap closing | 선 틈 막기 | widest gap bridged, in pixels; by default 1.2 % of the long side | 막을 틈의 폭(픽셀)
+        lines | Kind of lines | 선의 종류 | how the drawing is read | 선화를 어떻게 읽을지
+        lines.auto | Found by itself | 자동
+        lines.dark | Dark lines on light paper | 밝은 바탕의 어두운 선
+        lines.light | Light lines on dark ground | 어두운 바탕의 밝은 선
+        lines.alpha | What is not transparent | 투명 바탕의 선
+        lines.colour | Lines in colours, all of them | 색이 있는 모든 선
+        note.light | Read as light lines on a dark ground. | 어두운 바탕의 밝은 선으로 읽었습니다.
+        note.alpha | Read as lines on a transparent ground, in their own colour. | 투명한 바탕의 선으로 읽고 선의 색을 그대로 두었습니다.
+        note.colour | Read as lines in colours, which they keep. | 색이 있는 선으로 읽고 선의 색을 그대로 두었습니다.
+        note.no_line | There is no line on this page: nothing to colour in. | 이 그림에는 선이 없어서 칠할 곳이 없습니다.
+        note.all_ink | Nearly all of it reads as ink: try other lines. | 거의 전체가 선으로 읽혔습니다. 선의 종류를 바꿔 보세요.
+        note.scarce_paper | Hardly any bare paper: is this line art? | 빈 바탕이 거의 없습니다. 선화가 맞나요?
+        note.no_piece | No line closes around anything: close its gaps. | 선으로 닫힌 영역이 없습니다. 틈을 막아 주세요.
+        note.on_line | This colour lies on a line: the piece beside it took it. | 선 위에 찍은 색이라 가장 가까운 영역에 칠했습니다.
         detail | Detail | 세밀도 | a window's side for the network, in pixels; by default, by the pen | 신경망이 보는 창(픽셀)
     """),
     paper="Isola 2017, arXiv:1611.07004; Zhang 2017, arXiv:1705.02999",
@@ -107,48 +129,52 @@ CARD = Card(
 )
 
 
-def family(preset: Preset) -> Adversarial:
-    late, seen, truth = preset.num_steps * 11 // 12, aims.critic_sees, aims.critic_sees_truth
-    return Adversarial(aims.colour_likelihood, seen, truth, aims.judged_beside, aims.shares, aims.looked_at, critic_from=late, weight=0.02)
+def family(preset: Preset) -> Likelihood:
+    return Likelihood(aims.colour_likelihood, aims.shares, aims.looked_at)
 
 
 def build(preset: Preset) -> dict[str, torch.nn.Module]:
-    maker = PointerUNet(CARD.port_sizes(), torch.from_numpy(PALETTE), widths=preset.widths, depth=preset.depth)
-    return {"generator": maker, "critic": PatchGAN(3 + CARD.port_sizes().spatial, width=preset.critic)}
+    shape: dict[str, Any] = {"widths": preset.widths, "depth": preset.depth, "wide": preset.wide, "layers": preset.layers}
+    return {"generator": RegionPainter(CARD.port_sizes(), torch.from_numpy(PALETTE), **shape)}
 
 
 def stages(preset: Preset) -> list[Stage]:
     def data(folder: Path | None, split: str) -> Any:
-        return made_up(split) if folder is None else from_folder(folder, "dev" if split == "val" else split, sizes=preset.sizes)
+        return made_up(split) if folder is None else from_folder(folder, "dev" if split == "val" else split, shares=preset.shares)
 
-    trains = {"generator": Optimiser(rate=1.5e-3, decay=0.02, warmup=200), "critic": Optimiser(rate=3e-4, betas=(0.5, 0.99), warmup=0)}
+    trains = {"generator": Optimiser(rate=1e-3, decay=0.05, warmup=400)}
     return [Stage("colour", family(preset), trains, data, preset.num_steps, preset.batch_size, look_every=5)]
 
 
 def frames(request: Any, preset: Preset) -> list[Frame]:
     """The page in windows no larger than the network was taught on, near square, overlapping where the page is long."""
-    sketch = request.conditions["sketch"]
-    return [Frame(size, box, sketch.page) for size, box in windows(sketch.page, request.settings.detail or detail_of(sketch.line()))]
+    sketch, lines = request.conditions["sketch"], request.settings.lines
+    detail = request.settings.detail or detail_of(sketch.line(lines))
+    return [Frame(size, box, sketch.page, {"lines": lines}) for size, box in windows(sketch.page, detail)]
 
 
 def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
-    given, chosen, line = request.conditions, request.settings, request.conditions["sketch"].line()
+    given, chosen, read = request.conditions, request.settings, request.conditions["sketch"].reading(request.settings.lines)
+    line = read.line
     marks = given["hints"].marks if "hints" in given else ()
     hints, fills = [(h.points, h.rgb, h.radius) for h in marks], {n for n, h in enumerate(marks) if h.fill}
     strokes = {k: [(s.path, s.radius) for s in given[k].strokes] if k in given else [] for k in ("paper", "cuts", "joins")}
-    num_told = sum(not one.alone for one in marks)
-    wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap, fills, num_told)
-    fields = [proposal.Field(o.media["shares"][0].numpy(), f.box or (0, 0, line.shape[1], line.shape[0])) for f, o in made]
+    alone = {n for n, h in enumerate(marks) if h.alone}
+    wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap, fills, alone, chosen.guess)
+    page = (0, 0, line.shape[1], line.shape[0])
+    fields = [proposal.Field(o.media["shares"][0].numpy(), o.media["regions"][0].numpy(), f.box or page) for f, o in made]
     colours, num = made[0][1].media["colours"][0].numpy(), max(chosen.num_proposals, chosen.choice + 1)
     told = fingerprint(fields, colours)
     out = colour(line, fields, colours, wishes, proposal.Knobs(), num=num, spread=chosen.spread, seed=request.seed, told=told)
-    images = tuple(given["keep"].paste(one) if "keep" in given else one for one in out.images)
-    flat = given["keep"].paste(out.flats[chosen.choice]) if "keep" in given else out.flats[chosen.choice]
+    coloured, flats = dressed(out.images, out.flats, out.pieces, read, hints)
+    images = tuple(given["keep"].paste(one) if "keep" in given else one for one in coloured)
+    flat = given["keep"].paste(flats[chosen.choice]) if "keep" in given else flats[chosen.choice]
+    notes = read.notes(out.num_closed) + (("on_line",) if hints and on_line(out.pieces, hints[-1][0], hints[-1][2]) else ())
     shown = {"image": images[chosen.choice], "proposal": mean_picture(fields, colours, line.shape, told=told), "proposals": images}
-    return {**shown, "pieces": out.pieces.labels, "layers": {"line": line, "flats": flat}}
+    return {**shown, "pieces": out.pieces.labels, "sure": out.sure, "follows": out.follows.astype("uint8") * 255, "layers": read.layers(flat), "notes": notes}
 
 
-more: dict[str, Any] = {"measures": {"protocol": protocol}, "preview": aims.wished_beside, "native": True, "drafts": True}
+more: dict[str, Any] = {"measures": {"protocol": protocol, "reliability": reliability}, "preview": aims.wished_beside, "native": True, "drafts": True}
 more["learns_pictures"] = True
 maker = ("generator",)
 recipe = Recipe(CARD, PRESETS, build, lambda p: Mirrored(family(p), aims.mean_shares), stages, maker, {}, frames, finish=finish, **more)

@@ -13,7 +13,7 @@ from gesso.rules.fill import flats, over_line
 from gesso.rules.grid import grid_of
 from gesso.rules.hinting import along, pieces_under
 from gesso.rules.line import INK
-from gesso.rules.obey import Mark, hinted_pieces, obey
+from gesso.rules.obey import Mark, hinted_pieces, meant, nearest_entries, obey
 from gesso.rules.pieces import Pieces, find_pieces, join
 from gesso.rules.proposal import Field, Knobs
 from gesso.rules.remember import Kept, Remembered
@@ -29,8 +29,9 @@ _PIECES: Remembered[Pieces] = Remembered(20_000_000)  # pixels of the drawings, 
 class Wishes:
     """What the person said: `marks` with colours, strokes that say `paper`, `cuts` and `joins` of pieces, in the page's pixels.
 
-    `fills` are the places in `marks` of those that colour the page around the drawing as they would a piece of it; `num_told` of the
-    marks the network was told (None: all), so that others leave what it left white as it is.
+    `fills` are the places in `marks` of those that colour the page around the drawing as they would a piece of it; of those in `alone`
+    the network was not told, and no other piece follows them. `guess` in 0 to 1 says how much is coloured that nobody hinted
+    (`proposal.limits`).
     """
 
     marks: Sequence[Mark] = ()
@@ -39,17 +40,25 @@ class Wishes:
     joins: Sequence[Sequence[tuple[float, float]]] = ()
     gap: float | None = None
     fills: Collection[int] = ()
-    num_told: int | None = None
+    alone: Collection[int] = ()
+    guess: float = 0.5
 
 
 @dataclass(frozen=True)
 class Coloured:
-    """`images` uint8 [h w 3], one a proposal, the first the surest, and their `flats` without lines; `pieces`, `colours` of the first."""
+    """`images` uint8 [h w 3], one a proposal, the first the surest, and their `flats` without lines; `pieces`, `colours` of the first.
+
+    `num_closed` pieces there were before a network's proposal cut them. `sure` uint8 [h w] is 255 times the probability that what is
+    expected of a piece is nearer to the truth than white. `follows` bool [h w]: here a hint's colour was taken on that nobody put here.
+    """
 
     images: list[np.ndarray]
     flats: list[np.ndarray]
     pieces: Pieces
     colours: np.ndarray = field(repr=False)
+    num_closed: int
+    sure: np.ndarray = field(repr=False)
+    follows: np.ndarray = field(repr=False)
 
 
 def colour(
@@ -75,15 +84,18 @@ def colour(
     told = told or fingerprint(fields, colours)
     fields, colours = closed.kept.get("grouped", told, lambda: proposal.group(fields, colours), 1)
     hinted = hinted_pieces(closed, wishes.marks, colours, wishes.fills)
+    followed = [rgb for n, (_, rgb, _) in enumerate(wishes.marks) if n not in wishes.alone]
+    entries = sorted(set(nearest_entries(colours, followed)))
     key = told, knobs, tuple(sorted(hinted.items()))
     pieces, share, page = closed.kept.get("voted", key, lambda: _voted(closed, fields, colours, knobs, hinted), 2)
     rng = np.random.default_rng(seed)
-    images, laid, first, cut = [], [], None, pieces
+    images, laid, first, cut, follows = [], [], None, pieces, np.zeros(0, bool)
     for n in range(num):
         noise = None if n == 0 else spread * rng.gumbel(size=len(colours))
-        chosen = proposal.choose(share, colours, page, knobs, noise, len(wishes.marks) if wishes.num_told is None else wishes.num_told)
+        chosen = proposal.choose(share, colours, page, knobs, noise, hints=entries, guess=wishes.guess)
         for path, radius in wishes.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
+        follows = follows if n else _follows(pieces, chosen, colours[entries], wishes)
         paper = page & (chosen.min(1) >= proposal.WHITE)
         parts, chosen = obey(pieces, chosen, wishes.marks, paper, fields, colours, wishes.fills, kept=(closed.kept, told))
         laid.append(flats(parts, chosen))
@@ -91,13 +103,22 @@ def colour(
         if first is None:
             first, cut = chosen, parts
     assert first is not None
-    return Coloured(images, laid, cut, first)
+    sure = np.rint(255 * proposal.sureness(share, colours, knobs)).astype(np.uint8)
+    return Coloured(images, laid, cut, first, closed.num, np.take(sure, pieces.labels), np.take(follows, pieces.labels))
+
+
+def _follows(pieces: Pieces, chosen: np.ndarray, hints: np.ndarray, wishes: Wishes) -> np.ndarray:
+    """Which pieces took a hint's colour though nobody hinted them, bool [num]."""
+    same = (chosen[:, None] == hints[None]).all(-1).any(1) & (chosen.min(1) < proposal.WHITE)
+    for points, _, radius in wishes.marks:
+        same[meant(pieces, points, radius)] = False
+    return same
 
 
 def fingerprint(fields: Sequence[Field], colours: np.ndarray) -> bytes:
     """What a network said, in a few bytes: while a hand moves it says nothing new, and the votes stand."""
-    told = hashlib.sha256(repr([(one.box, one.shares.shape, one.shares.dtype.str) for one in fields]).encode())
-    for array in (colours, *(one.shares for one in fields)):
+    told = hashlib.sha256(repr([(one.box, one.shares.shape, one.shares.dtype.str, one.regions.shape) for one in fields]).encode())
+    for array in (colours, *(part for one in fields for part in (one.shares, one.regions))):
         told.update(np.ascontiguousarray(array).data)
     return told.digest()
 
@@ -107,10 +128,15 @@ def _voted(
 ) -> tuple[Pieces, np.ndarray, np.ndarray]:
     """The pieces cut where the proposal has edges, their votes [num k], and which of them are of the page."""
     grid = grid_of(closed, fields)
-    cells, edges = grid.fields(fields), grid.fields(proposal.smoothed(fields, knobs.smooth))
-    parts = proposal.cut(grid.cells, edges, colours, knobs, hinted)
+    cells = grid.fields(fields)
+    parts = proposal.cut(grid.cells, cells, colours, knobs, hinted)
     pieces, share, owner = grid.drawn(parts, proposal.votes(parts, cells), cells)
     return pieces, share, proposal.of_the_page(closed, pieces, owner)
+
+
+def closed_pieces(line: np.ndarray) -> Pieces:
+    """The closed pieces of a drawing nobody has cut or joined anything in, remembered."""
+    return _remembered(line, None, (), ())
 
 
 def _remembered(line: np.ndarray, gap: float | None, cuts: Dots, joins: Sequence[Sequence[tuple[float, float]]]) -> Pieces:
@@ -132,7 +158,7 @@ def _mean_picture(fields: Sequence[Field], colours: np.ndarray, shape: tuple[int
     page = np.full((*shape, 3), 255, np.uint8)
     for one in fields:
         left, top, right, bottom = one.box
-        mean = np.tensordot(one.shares, colours.astype(np.float32), (0, 0)).round().clip(0, 255).astype(np.uint8)
+        mean = (one.shares @ colours.astype(np.float32)).round().clip(0, 255).astype(np.uint8)[one.regions]
         page[top:bottom, left:right] = np.asarray(Image.fromarray(mean).resize((right - left, bottom - top), Image.Resampling.BILINEAR))
     return page
 

@@ -71,7 +71,7 @@ class Grid:
 
 def grid_of(page: Pieces, fields: Sequence[Field]) -> Grid:
     """The grid on which `fields`, whose boxes are in the page's pixels, have about a cell a pixel; the page where it is no larger."""
-    scale = max(max(f.shares.shape[1] / (f.box[3] - f.box[1]), f.shares.shape[2] / (f.box[2] - f.box[0])) for f in fields)
+    scale = max(max(f.regions.shape[0] / (f.box[3] - f.box[1]), f.regions.shape[1] / (f.box[2] - f.box[0])) for f in fields)
     return page.kept.get("grid", scale, lambda: grid_at(page, scale), 2)
 
 

@@ -77,6 +77,16 @@ def pieces_under(pieces: Pieces, points: Sequence[tuple[float, float]], radius: 
     return [(int(ids[i]), float(share[i])) for i in order]
 
 
+def on_line(pieces: Pieces, points: Sequence[tuple[float, float]], radius: float = 0.0) -> bool:
+    """Does a dot's middle, or all of a stroke, lie on ink? It then means the nearest piece."""
+    if len(points) == 1:
+        x, y = points[0]
+        return not pieces.free[int(y), int(x)]
+    path = np.asarray(points, float).reshape(-1, 2)
+    swept = _swept(path, radius, pieces.shape)
+    return not (swept.swept & pieces.free[swept.window]).any()
+
+
 def _swept(path: np.ndarray, radius: float, shape: tuple[int, int]) -> Swept:
     height, width = shape
     step = max(1.0, radius / 2)

@@ -53,7 +53,7 @@ def obey(
     values = np.zeros(pieces.shape, np.int32)  # which mark colours a pixel, where it is not the whole piece's
     said: dict[int, list[int]] = {}
     for n, (points, rgb, radius) in enumerate(marks, 1):
-        for piece in _meant(pieces, points, radius):
+        for piece in meant(pieces, points, radius):
             if paper[piece] and n - 1 not in fills:
                 box, cover = _covered(pieces, piece, points, radius, np.s_[0 : pieces.shape[0], 0 : pieces.shape[1]])
                 values[box][cover] = n
@@ -106,7 +106,7 @@ def hinted_pieces(pieces: Pieces, marks: Sequence[Mark], colours: np.ndarray, fi
     found: dict[int, int] = {}
     entries = nearest_entries(colours, [rgb for _, rgb, _ in marks])
     for n, ((points, _, radius), entry) in enumerate(zip(marks, entries, strict=True)):
-        found |= {piece: entry for piece in _meant(pieces, points, radius) if n in fills or not page[piece]}
+        found |= {piece: entry for piece in meant(pieces, points, radius) if n in fills or not page[piece]}
     return found
 
 
@@ -209,7 +209,7 @@ def _stretched(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(Image.fromarray(coarse.astype(np.float32)).resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
-def _meant(pieces: Pieces, points: Points, radius: float) -> list[int]:
+def meant(pieces: Pieces, points: Points, radius: float) -> list[int]:
     """The pieces that a mark means: while more are made, those before it mean what they meant."""
     return pieces.kept.get("meant", (tuple(map(tuple, points)), radius), lambda: _looked_under(pieces, points, radius), MOST_MEANT)
 

@@ -20,12 +20,18 @@ WHITE = 243  # a colour with no channel below this is paper's
 
 @dataclass(frozen=True)
 class Field:
-    """What a network says of a window: `shares` float32 [k h w] of colours, summing to 1; `box` (left, top, right, bottom) on the page;
-    `regions` int [h w], the areas it speaks of as wholes (None: wherever its likeliest colour changes)."""
+    """What a network says of a window: `shares` float32 [n k] of colours for each region, summing to 1; `regions` int [h w], which region a
+    place is in; `box` (left, top, right, bottom) on the page."""
 
     shares: np.ndarray
+    regions: np.ndarray
     box: tuple[int, int, int, int]
-    regions: np.ndarray | None = None
+
+    @classmethod
+    def of_pixels(cls, shares: np.ndarray, box: tuple[int, int, int, int]) -> Field:
+        """From shares [k h w] of pixels: those that have the same are a region."""
+        rows, regions = np.unique(shares.reshape(len(shares), -1).T, axis=0, return_inverse=True)
+        return cls(rows, regions.reshape(shares.shape[1:]), box)
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,8 @@ class Knobs:
     least        parts smaller than this, in pixels of a 72-pixel drawing, are not cut off
     """
 
-    sure: float = 0.4
-    ground: float = 0.5
+    sure: float = 0.5
+    ground: float = 0.7
     follow: float = 0.55
     temperature: float = 1.0
     apart: float = 90.0
@@ -65,10 +71,10 @@ def group(fields: Sequence[Field], colours: np.ndarray) -> tuple[list[Field], np
             kept.append(i)
     out = []
     for field in fields:
-        shares = np.zeros((len(kept), *field.shares.shape[1:]), np.float32)
-        for i, share in zip(into, field.shares, strict=True):
-            shares[i] += share
-        out.append(Field(shares, field.box, field.regions))
+        shares = np.zeros((len(field.shares), len(kept)), np.float32)
+        for i, share in zip(into, field.shares.T, strict=True):
+            shares[:, i] += share
+        out.append(Field(shares, field.regions, field.box))
     return out, colours[kept]
 
 
@@ -84,25 +90,25 @@ def sampled(fields: Sequence[Field], which: Sequence[int], ys: np.ndarray, xs: n
         deep = np.minimum(np.minimum(ys - top, bottom - 1 - ys)[:, None], np.minimum(xs - left, right - 1 - xs)[None])
         wins = deep > depth
         if wins.any():
-            h, w = field.shares.shape[1:]
+            h, w = field.regions.shape
             rows, columns = (
                 _between((ys + 0.5 - top) * h / (bottom - top) - 0.5, h),
                 _between((xs + 0.5 - left) * w / (right - left) - 0.5, w),
             )
-            out = np.where(wins, _bilinear(field.shares[list(which)], rows, columns), out)
+            out = np.where(wins, _bilinear(field.shares.T[list(which)][:, field.regions], rows, columns), out)
             depth = np.maximum(depth, deep)
     return out
 
 
 def deepest(fields: Sequence[Field], ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
     """The shares of all colours float [n k] at the pixels (xs, ys), as the window has them in which each lies deepest."""
-    out, depth = np.zeros((len(ys), len(fields[0].shares)), np.float32), np.full(len(ys), -np.inf)
+    out, depth = np.zeros((len(ys), fields[0].shares.shape[1]), np.float32), np.full(len(ys), -np.inf)
     for field in fields:
         left, top, right, bottom = field.box
         deep = np.minimum.reduce([ys - top, bottom - 1 - ys, xs - left, right - 1 - xs])
-        h, w = field.shares.shape[1:]
+        h, w = field.regions.shape
         row, column = ((ys - top) * h // (bottom - top)).clip(0, h - 1), ((xs - left) * w // (right - left)).clip(0, w - 1)
-        out = np.where((deep > depth)[:, None], field.shares[:, row, column].T, out)
+        out = np.where((deep > depth)[:, None], field.shares[field.regions[row, column]], out)
         depth = np.maximum(depth, deep)
     return out
 
@@ -152,7 +158,9 @@ def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Kno
     owner[parts.labels[parts.free]] = pieces.labels[parts.free]
     if parts.num == pieces.num:
         return parts
-    tone, page, wide = expected(votes(parts, fields), colours, knobs), page_pieces(pieces), np.full(pieces.num, knobs.apart)
+    share, page, wide = votes(parts, fields), page_pieces(pieces), np.full(pieces.num, knobs.apart)
+    tone = expected(share, colours, knobs)
+    tone[page[owner] & (certainty(share, colours) < knobs.ground)] = 255  # of the ground only what is certain to be none is parted
     for piece in hinted or {}:
         wide[piece] = np.inf if page[piece] else knobs.stay
     table = _alike(parts, owner, tone, wide)
@@ -183,7 +191,7 @@ def _regions_at(fields: Sequence[Field], shape: tuple[int, int]) -> np.ndarray:
     out, depth, first = np.zeros(shape, np.int64), np.full(shape, -1.0, np.float32), 0
     for field in fields:
         left, top, right, bottom = field.box
-        regions = field.shares.argmax(0) if field.regions is None else field.regions
+        regions = field.regions
         ys, xs = axis(bottom - top, regions.shape[0]), axis(right - left, regions.shape[1])
         here = regions[np.ix_(ys.near, xs.near)] + first
         deep = [np.minimum(np.arange(n), np.arange(n)[::-1]) for n in here.shape]
@@ -197,8 +205,7 @@ def _regions_at(fields: Sequence[Field], shape: tuple[int, int]) -> np.ndarray:
 
 def votes(pieces: Pieces, fields: Sequence[Field]) -> np.ndarray:
     """The mean share of each colour over each piece's voters, float [num k]; tiny pieces are asked at their middle."""
-    num_colours = fields[0].shares.shape[0]
-    total, count = np.zeros((pieces.num, num_colours)), np.zeros(pieces.num)
+    total, count = np.zeros((pieces.num, fields[0].shares.shape[1])), np.zeros(pieces.num)
     speak = voters(pieces)
     for field in fields:
         left, top, right, bottom = field.box
@@ -206,11 +213,10 @@ def votes(pieces: Pieces, fields: Sequence[Field]) -> np.ndarray:
         ys, xs = np.nonzero(voting)
         if not len(ys):
             continue
-        h, w = field.shares.shape[1:]
-        cell = (ys * h // (bottom - top)) * w + xs * w // (right - left)
-        owner = labels[ys, xs]
-        pixels = sparse.csr_array((np.ones(len(cell)), (owner, cell)), (pieces.num, h * w))  # how many of a piece's pixels are in each cell
-        total += pixels @ field.shares.reshape(num_colours, -1).T.astype(np.float64)
+        h, w = field.regions.shape
+        owner, region = labels[ys, xs], field.regions[ys * h // (bottom - top), xs * w // (right - left)]
+        pixels = sparse.csr_array((np.ones(len(ys)), (owner, region)), (pieces.num, len(field.shares)))  # how much of a piece is in each region
+        total += pixels @ field.shares.astype(np.float64)
         count += np.bincount(owner, minlength=pieces.num)
     return total / np.maximum(count, 1e-9)[:, None]
 

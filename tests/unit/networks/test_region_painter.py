@@ -1,5 +1,7 @@
 """The painter of regions: a share for every colour, tokens copied exactly, any size, and a look at the drawing that hints never change."""
 
+import copy
+
 import pytest
 import torch
 
@@ -57,7 +59,6 @@ def test_a_token_outside_the_view_gets_nothing(network):
 
 def test_tokens_may_come_in_any_order(network):
     given = ports(24, 24, num=3)
-    turned = Ports(given.spatial, None, None)
     turned = Ports(
         spatial=given.spatial,
         tokens=Tokens(given.tokens.values.flip(1), given.tokens.mask, given.tokens.places.flip(1)),
@@ -106,3 +107,25 @@ def test_it_learns_to_copy_a_hint_it_never_saw(network):
     mean = network.eval()(given).mean()
     for half, token in ((mean[0, :, :, 0], 0), (mean[0, :, :, 15], 1)):
         assert (half.mean(1) - given.tokens.values[0, token]).abs().max() < 0.15
+
+
+def test_a_drawing_is_looked_at_once_while_hints_come_and_go(network, monkeypatch):
+    looked = []
+    look = network.look
+    monkeypatch.setattr(network, "look", lambda spatial: looked.append(1) or look(spatial))
+    with torch.inference_mode():
+        one = network(ports(24, 24))
+        again = network(Ports(spatial=ports(24, 24).spatial, tokens=ports(24, 24, num=3).tokens, regions=ports(24, 24).regions))
+        assert len(looked) == 1 and not torch.equal(one.by_region[..., :3], again.by_region[..., :3])
+        network(ports(24, 24, seed=1))
+        assert len(looked) == 2
+    fresh = copy.deepcopy(network)
+    with torch.inference_mode():
+        assert torch.equal(fresh(ports(24, 24)).by_region, one.by_region), "remembered or not, the same bits"
+
+
+def test_what_was_seen_is_forgotten_when_the_network_learns(network):
+    with torch.no_grad():
+        before = network(ports(24, 24)).by_region.clone()
+        network.stem.weight.mul_(2)
+        assert not torch.equal(network(ports(24, 24)).by_region, before)

@@ -25,7 +25,7 @@ def drawing(dice: np.random.Generator) -> np.ndarray:
 def said(dice: np.random.Generator) -> list[Field]:
     coarse = dice.random((len(COLOURS), 6, 6)).astype(np.float32) ** 4
     shares = coarse.repeat(12, 1).repeat(12, 2)
-    return [Field(shares / shares.sum(0), (0, 0, SIDE, SIDE))]
+    return [Field.of_pixels(shares / shares.sum(0), (0, 0, SIDE, SIDE))]
 
 
 def mark(dice: np.random.Generator):

@@ -26,7 +26,7 @@ def drawing(size):
 def field(classes, size):
     shares = np.full((3, *classes.shape), 0.02, np.float32)
     np.put_along_axis(shares, classes[None], 0.96, 0)
-    return Field(shares, (0, 0, size, size))
+    return Field.of_pixels(shares, (0, 0, size, size))
 
 
 def coloured(page, fields, grid):
@@ -70,7 +70,8 @@ def test_windows_meet_on_one_grid():
     line[:, 148:152] = 0
     left = np.zeros((72, 72), int)
     left[:, :36] = 1
-    fields = [Field(field(left, 300).shares, (0, top, 300, top + 300)) for top in (0, 200, 400, 600)]
+    said = field(left, 300)
+    fields = [Field(said.shares, said.regions, (0, top, 300, top + 300)) for top in (0, 200, 400, 600)]
     page = find_pieces(line, gap=0)
     grid = grid_of(page, fields)
     assert grid.cells.shape == (216, 72)
@@ -81,8 +82,8 @@ def test_windows_meet_on_one_grid():
 @pytest.mark.parametrize("value", [0, 255])
 def test_blank_and_black_pages(value):
     page = find_pieces(np.full((300, 200), value, np.uint8), gap=0)
-    fields = [field(np.ones((72, 48), int), 0)]
-    fields = [Field(fields[0].shares, (0, 0, 200, 300))]
+    said = field(np.ones((72, 48), int), 0)
+    fields = [Field(said.shares, said.regions, (0, 0, 200, 300))]
     _, _, _, seen = coloured(page, fields, grid_of(page, fields))
     assert (seen == COLOURS[1 if value else 0]).all(), "where all is ink nobody speaks"
 

@@ -21,7 +21,7 @@ def room(size=72):
 def field(classes, size):
     shares = np.full((3, *classes.shape), 0.02, np.float32)
     np.put_along_axis(shares, classes[None], 0.96, 0)
-    return Field(shares, (0, 0, size, size))
+    return Field.of_pixels(shares, (0, 0, size, size))
 
 
 def painted(marks, *, size=72, classes=None, line=None):

@@ -25,11 +25,15 @@ def near(pixel, colour, away=30):
     return np.abs(np.asarray(pixel, int) - colour).max() <= away
 
 
-def field(wins, sure=0.96, size=72):
-    """A field in which `wins` [h w] says which colour is likeliest."""
+def said(wins, sure=0.96):
     shares = np.full((3, *wins.shape), (1 - sure) / 2, np.float32)
     np.put_along_axis(shares, wins[None], sure, 0)
-    return Field(shares, (0, 0, size, size))
+    return shares
+
+
+def field(wins, sure=0.96, size=72):
+    """A field in which `wins` [h w] says which colour is likeliest."""
+    return Field.of_pixels(said(wins, sure), (0, 0, size, size))
 
 
 def inside(value, size=72, other=0):
@@ -84,9 +88,9 @@ def test_paper_that_a_hint_made_is_not_flooded_by_the_next():
 
 def test_a_hint_of_cream_takes_no_paper_along():
     cream = (248, 248, 242)  # as near to white as colours that are made one
-    shares = np.concatenate([field(inside(0)).shares, np.zeros((1, 72, 72), np.float32)])
+    shares = np.concatenate([said(inside(0)), np.zeros((1, 72, 72), np.float32)])
     marks = [([(36, 36)], cream, 2.0), ([(8, 8)], (1, 200, 3), 2.0)]
-    out = colour(page(), [Field(shares, (0, 0, 72, 72))], np.array([*COLOURS, cream], np.uint8), Wishes(marks=marks), Knobs()).images[0]
+    out = colour(page(), [Field.of_pixels(shares, (0, 0, 72, 72))], np.array([*COLOURS, cream], np.uint8), Wishes(marks=marks), Knobs()).images[0]
     assert tuple(out[36, 36]) == cream and tuple(out[66, 8]) == WHITE
     assert (out == (1, 200, 3)).all(-1).sum() < 40
 
@@ -114,8 +118,8 @@ def test_sides_of_nearly_one_colour_are_one():
 def test_borders_are_the_regions_own_and_not_the_proposals():
     wins = np.zeros((72, 72), int)
     wins[30:60, 20:44] = 1
-    said = Field(field(wins).shares, (0, 0, 72, 72), np.zeros((72, 72), int))
-    assert cut(find_pieces(np.full((72, 72), 255, np.uint8)), [said], COLOURS, Knobs()).num == 1, "no edge across open ground"
+    whole = Field(np.array([[0.6, 0.4, 0.0]]), np.zeros((72, 72), int), (0, 0, 72, 72))
+    assert cut(find_pieces(np.full((72, 72), 255, np.uint8)), [whole], COLOURS, Knobs()).num == 1, "no edge across open ground"
 
 
 def test_crumbs_are_not_cut_off():
@@ -127,7 +131,7 @@ def test_crumbs_are_not_cut_off():
 def test_votes_are_mean_shares_whatever_the_fields_size():
     pieces = find_pieces(page(), gap=0)
     fine = votes(pieces, [field(inside(1))])
-    coarse = votes(pieces, [Field(field(inside(1)).shares.reshape(3, 36, 2, 36, 2).mean((2, 4)), (0, 0, 72, 72))])
+    coarse = votes(pieces, [Field.of_pixels(said(inside(1)).reshape(3, 36, 2, 36, 2).mean((2, 4)), (0, 0, 72, 72))])
     at = pieces.labels[36, 36]
     assert fine[at].argmax() == coarse[at].argmax() == 1
     assert fine.sum(1) == pytest.approx(1, abs=1e-4)
@@ -135,7 +139,7 @@ def test_votes_are_mean_shares_whatever_the_fields_size():
 
 def test_two_windows_speak_where_they_lie_deepest():
     left, right = np.zeros((72, 40), int), np.ones((72, 40), int)
-    fields = [Field(field(left).shares, (0, 0, 40, 72)), Field(field(right).shares, (32, 0, 72, 72))]
+    fields = [Field.of_pixels(said(left), (0, 0, 40, 72)), Field.of_pixels(said(right), (32, 0, 72, 72))]
     parts = cut(find_pieces(np.full((72, 72), 255, np.uint8)), fields, COLOURS, Knobs()).labels
     assert len(np.unique(parts[36, :34])) == 1 == len(np.unique(parts[36, 39:])) and parts[36, 0] != parts[36, 71]
 
@@ -143,9 +147,9 @@ def test_two_windows_speak_where_they_lie_deepest():
 def test_colours_that_look_the_same_are_one_wish_and_the_hints_own_is_kept():
     shares = np.zeros((4, 2, 2), np.float32)
     shares[1], shares[3], shares[2] = 0.3, 0.3, 0.4
-    fields, colours = group([Field(shares, (0, 0, 2, 2))], np.array([WHITE, RED, BLUE, (221, 41, 40)], np.uint8))
-    best = fields[0].shares[:, 0, 0].argmax()
-    assert tuple(colours[best]) == (221, 41, 40) and fields[0].shares[best, 0, 0] == pytest.approx(0.6)
+    fields, colours = group([Field.of_pixels(shares, (0, 0, 2, 2))], np.array([WHITE, RED, BLUE, (221, 41, 40)], np.uint8))
+    best = fields[0].shares[0].argmax()
+    assert tuple(colours[best]) == (221, 41, 40) and fields[0].shares[0, best] == pytest.approx(0.6)
 
 
 def test_what_is_expected_makes_the_smallest_error_and_certainty_says_how_much_smaller():
@@ -189,10 +193,10 @@ def test_proposals_differ_and_like_pieces_stay_alike():
     line = page()
     line[30, 18:55] = 0  # two boxes now
     shares = np.stack([inside(0.1, other=0.9), inside(0.5, other=0.05), inside(0.4, other=0.05)]).astype(np.float32)
-    out = colour(line, [Field(shares, (0, 0, 72, 72))], COLOURS, Wishes(), Knobs(sure=0.1), num=4, spread=1.5, seed=3)
+    out = colour(line, [Field.of_pixels(shares, (0, 0, 72, 72))], COLOURS, Wishes(), Knobs(sure=0.1), num=4, spread=1.5, seed=3)
     pairs = {(tuple(i[24, 36]), tuple(i[45, 36])) for i in out.images}
     assert len(pairs) >= 2 and all(a == b for a, b in pairs)
-    again = colour(line, [Field(shares, (0, 0, 72, 72))], COLOURS, Wishes(), Knobs(sure=0.1), num=4, spread=1.5, seed=3)
+    again = colour(line, [Field.of_pixels(shares, (0, 0, 72, 72))], COLOURS, Wishes(), Knobs(sure=0.1), num=4, spread=1.5, seed=3)
     assert all((a == b).all() for a, b in zip(out.images, again.images, strict=True))
 
 
@@ -272,7 +276,7 @@ def test_what_is_parted_from_the_page_must_be_surer_to_be_coloured():
     wins = np.zeros((72, 72), int)
     wins[:, 40:] = 1
     line = np.full((72, 72), 255, np.uint8)
-    half = Field(np.stack([np.where(wins, 0.5, 0.95), np.where(wins, 0.5, 0.05), 0 * wins]).astype(np.float32), (0, 0, 72, 72))
+    half = Field.of_pixels(np.stack([np.where(wins, 0.5, 0.95), np.where(wins, 0.5, 0.05), 0 * wins]).astype(np.float32), (0, 0, 72, 72))
     assert (colour(line, [half], COLOURS, Wishes(gap=0), Knobs(ground=0.6, apart=40)).images[0] == 255).all()
     sure = colour(line, [field(wins)], COLOURS, Wishes(gap=0), Knobs(ground=0.6)).images[0]
     assert near(sure[36, 60], RED) and tuple(sure[36, 10]) == WHITE
