@@ -38,7 +38,7 @@ SAME, ALIKE = 5.0, 10.0  # dE 1976: truly a hint's colour; comes out as it
 UNTOUCHED = 8  # of 255
 SMALLEST, LARGEST = 24, 2048  # sides that drawings are measured at
 MOST_ROWS = 10**9
-OPTIONS = ("size", "counts", "limit", "rules", "progress")
+OPTIONS = ("size", "counts", "limit", "group", "rules", "progress")
 
 Report = dict[str, Any]
 Colour = Callable[[np.ndarray, Sequence[Dot]], np.ndarray]  # (line uint8 [h w], dots) -> uint8 [h w 3]
@@ -269,13 +269,15 @@ def protocol(
     size: int = SIDE,
     counts: Sequence[str | int] | str | int = COUNTS,
     limit: int | None = None,
+    group: str | None = None,
     rules: Sequence[str] | str | None = None,
     progress: bool | None = None,
 ) -> Report:
     """The fixed protocol on a parquet table, or the val.parquet in a folder: a row of figures per count of hints, under "hints".
 
     `make(sketch=line, hints=[Hint, …], seed=0)` gives an object with `.image`; None measures rules alone. At `size` 72 the
-    table's pictures are measured, elsewhere its SVGs, rendered. `limit` takes the first rows only. `rules` names plain
+    table's pictures are measured, elsewhere its SVGs, rendered. `limit` takes the first rows only, `group` those of one
+    group (or, with "-" before it, the others). `rules` names plain
     rules ("nothing", "flood", "spare", "exact") to be measured beside it, each with what the network adds (capped with
     its interval, pooled). `progress` None shows a bar where stderr is a terminal. `options` holds the same by name, as a
     recipe's measure is given them.
@@ -283,7 +285,7 @@ def protocol(
     if options:
         if unknown := [name for name in options if name not in OPTIONS]:
             raise GessoError(f"colouring is measured without {unknown[0]!r}", where=f"--{unknown[0]}", fix="one of " + ", ".join(OPTIONS))
-        given = {"size": size, "counts": counts, "limit": limit, "rules": rules, "progress": progress, **options}
+        given = {"size": size, "counts": counts, "limit": limit, "group": group, "rules": rules, "progress": progress, **options}
         for name in ("counts", "rules"):  # a command line's 3 or 1.5 is no list, nor text
             value = given[name]
             if value is not None:
@@ -297,7 +299,7 @@ def protocol(
     if not ways:
         raise GessoError("nothing to measure", where="--rules", fix="a model, or one or more of " + ",".join(RULES))
     scores = {name: Score(way, counts_of(counts)) for name, way in ways.items()}
-    table = table_of(data, size, limit)
+    table = table_of(data, size, limit, group)
     for truth in _shown(truths_of(table, size), len(table), progress):
         for score in scores.values():
             score.add(truth)

@@ -139,10 +139,11 @@ def _innermost(where: np.ndarray, width: int) -> tuple[int, int]:
     return int(y) + top, int(x) + left
 
 
-def table_of(data: Path | None, size: int = SIDE, limit: int | None = None) -> Any:
+def table_of(data: Path | None, size: int = SIDE, limit: int | None = None, group: str | None = None) -> Any:
     """The rows to be measured (`eval` true, `flag` false) of a parquet file, or of the val.parquet in a folder, as a pandas table.
 
-    At 72 it needs the columns line and color (PNG bytes), else line_svg and color_svg; always cluster, flag and eval.
+    At 72 it needs the columns line and color (PNG bytes), else line_svg and color_svg; always cluster, flag and eval. `group` keeps the rows
+    of one group, or with "-" before it the others; it needs the column of that name.
     """
     if data is None:
         raise GessoError("no drawings to measure on", where="--data", fix=f"a parquet file, or a folder that holds {TABLE}")
@@ -154,7 +155,7 @@ def table_of(data: Path | None, size: int = SIDE, limit: int | None = None) -> A
     except ImportError:
         raise MissingExtra("pyarrow", "data", purpose="reading a parquet table") from None
     pictures = ["line", "color"] if size == SIDE else ["line_svg", "color_svg"]
-    columns = [*pictures, "cluster", "flag", "eval"]
+    columns = [*pictures, "cluster", "flag", "eval", *(["group"] if group else [])]
     wanted = f"a parquet file with columns {', '.join(columns)}"
     try:
         schema = parquet.read_schema(file)
@@ -167,9 +168,12 @@ def table_of(data: Path | None, size: int = SIDE, limit: int | None = None) -> A
         raise GessoError(f"this table is damaged: {str(error)[:160]}", where=file, fix=wanted) from None
     if empty := [name for name in columns if table[name].isna().any()]:
         raise GessoError(f"column {empty[0]} has rows without a value", where=file)
-    table = table[table["eval"] & ~table["flag"]].iloc[:limit]
+    table = table[table["eval"] & ~table["flag"]]
+    if group:
+        table = table[(table["group"] == group.removeprefix("-")) != group.startswith("-")]
+    table = table.iloc[:limit]
     if not len(table):
-        raise GessoError("has no row with eval true and flag false", where=file)
+        raise GessoError("has no row with eval true and flag false" + (f" of the group {group!r}" if group else ""), where=file)
     return table
 
 

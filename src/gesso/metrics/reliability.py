@@ -18,7 +18,7 @@ from gesso.number import whole
 
 BINS = 10
 LEAST = 9  # pixels of a 72-pixel drawing: smaller pieces are not asked
-OPTIONS = ("size", "limit")
+OPTIONS = ("size", "limit", "group")
 
 
 def reliability(make: Callable[..., Any], data: Path | None, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def reliability(make: Callable[..., Any], data: Path | None, options: Mapping[st
     limit = None if given.get("limit") is None else whole(given["limit"], where="--limit", low=1, high=10**9)
     said: list[np.ndarray] = []
     came: list[np.ndarray] = []
-    table = table_of(data, size, limit)
+    table = table_of(data, size, limit, given.get("group"))
     for truth in truths_of(table, size):
         made = make(sketch=truth.line, guess=1.0, seed=0)
         sure, better = asked(truth.line, truth.colour, np.asarray(made.image), np.asarray(made.pieces), np.asarray(made.sure))

@@ -131,7 +131,8 @@ def _voted(
     cells = grid.fields(fields)
     parts = proposal.cut(grid.cells, cells, colours, knobs, hinted)
     pieces, share, owner = grid.drawn(parts, proposal.votes(parts, cells), cells)
-    return pieces, share, proposal.of_the_page(closed, pieces, owner)
+    page = proposal.of_the_page(closed, pieces, owner)
+    return pieces, proposal.weighed(share, colours, page, knobs), page
 
 
 def closed_pieces(line: np.ndarray) -> Pieces:

@@ -12,11 +12,12 @@ from gesso.errors import GessoError
 from gesso.rules.pieces import Pieces
 from gesso.rules.remember import Remembered
 
-GRAZE = 0.1
-"""A stroke means a piece if at least this share of it lies there and it goes `INTO` it, or if it goes `THROUGH` it, however short that is."""
-INTO, THROUGH = 0.25, 0.5
-"""How long the way inside a piece is, in widths of the piece (the root of its area): a long stroke means each sliver that it crosses, and one
-that ends a little beyond a line does not mean the sky there."""
+GRAZE, INTO = 0.1, 0.25
+"""A stroke means a piece if at least this share of it lies there, and its way there is at least this long against the root of the piece's
+area: one that ends a little beyond a line does not mean the sky there."""
+SMALL, ACROSS = 0.5, 0.4
+"""It means a piece that is small beside it (the root of its area against the stroke's length) if it goes across this share of the piece's
+width, however little of the stroke that is: so a stroke over hatching means each sliver."""
 
 
 class Swept(NamedTuple):
@@ -52,7 +53,7 @@ def piece_at(pieces: Pieces, x: float, y: float, radius: float = 0.0) -> int:
 def pieces_under(pieces: Pieces, points: Sequence[tuple[float, float]], radius: float = 0.0) -> list[tuple[int, float]]:
     """The pieces that a stroke through (x, y) `points` means, with the share of the stroke in each, the largest first.
 
-    Pieces that it only grazes (`GRAZE`, `INTO`, `THROUGH`) are left out and the shares are of its free pixels, so that they may sum to less
+    Pieces that it only grazes (`GRAZE`, `SMALL`) are left out and the shares are of its free pixels, so that they may sum to less
     than 1. Parts outside the picture don't count; a stroke wholly outside is a `GessoError`, one wholly on ink means the nearest piece.
     """
     if not len(points):
@@ -68,9 +69,10 @@ def pieces_under(pieces: Pieces, points: Sequence[tuple[float, float]], radius: 
     share = count / count.sum()
     deep = np.isin(ids, labels[core & free])
     at = tuple(centres.astype(int).T[::-1])
-    length = np.bincount(pieces.labels[at][pieces.free[at]], minlength=pieces.num)[ids] * step / np.sqrt(np.maximum(pieces.areas[ids], 1))
-    meant = deep & ((share >= GRAZE) & (length >= INTO) | (length >= THROUGH) | (count >= pieces.areas[ids] / 3))
-    meant |= deep & (share == share[deep].max(initial=0))
+    way, area = np.bincount(pieces.labels[at][pieces.free[at]], minlength=pieces.num)[ids] * step, np.maximum(pieces.areas[ids], 1)
+    far = (share >= GRAZE) & (way >= INTO * np.sqrt(area))
+    across = (np.sqrt(area) <= SMALL * step * len(centres)) & (way >= ACROSS * 2 * area / np.maximum(pieces.rims[ids], 1))
+    meant = deep & (far | across | (count >= area / 3) | (share >= 0.5))
     if not meant.any():
         meant = share == share.max()
     order = sorted(np.flatnonzero(meant), key=lambda i: (-share[i], ids[i]))

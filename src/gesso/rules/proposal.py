@@ -41,6 +41,7 @@ class Knobs:
     sure         a piece is coloured where at least this share of the squared error that white is expected to make goes with it
     ground       the same on the page itself and what is cut from it; both move with the dial `guess` (see `limits`)
     follow       a piece takes a hint's colour as its own where the hint's share is at least this
+    odds         by which paper's share on the page itself is multiplied: networks learned with paper weighed that much less
     temperature  of the shares before their mean is taken; 1 is the expected colour, less is more saturated
     apart        two parts of a closed piece stay apart where their colours are farther from each other than this, of 441
     stay         the same in a closed piece that has a hint, whose colour is the whole piece's unless the network is surer than that
@@ -50,6 +51,7 @@ class Knobs:
     sure: float = 0.5
     ground: float = 0.7
     follow: float = 0.55
+    odds: float = 2.0
     temperature: float = 1.0
     apart: float = 90.0
     stay: float = 200.0
@@ -159,6 +161,7 @@ def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Kno
     if parts.num == pieces.num:
         return parts
     share, page, wide = votes(parts, fields), page_pieces(pieces), np.full(pieces.num, knobs.apart)
+    share = weighed(share, colours, page[owner], knobs)
     tone = expected(share, colours, knobs)
     tone[page[owner] & (certainty(share, colours) < knobs.ground)] = 255  # of the ground only what is certain to be none is parted
     for piece in hinted or {}:
@@ -219,6 +222,13 @@ def votes(pieces: Pieces, fields: Sequence[Field]) -> np.ndarray:
         total += pixels @ field.shares.astype(np.float64)
         count += np.bincount(owner, minlength=pieces.num)
     return total / np.maximum(count, 1e-9)[:, None]
+
+
+def weighed(share: np.ndarray, colours: np.ndarray, page: np.ndarray, knobs: Knobs) -> np.ndarray:
+    """Votes [num k] in which paper on the page (bool [num]) is as likely as it is, not as it was weighed when networks learned."""
+    share = np.where(page[:, None] & (colours.min(1) >= WHITE)[None], share * knobs.odds, share)
+    weighed: np.ndarray = share / np.maximum(share.sum(1, keepdims=True), 1e-9)
+    return weighed
 
 
 def expected(share: np.ndarray, colours: np.ndarray, knobs: Knobs) -> np.ndarray:

@@ -74,3 +74,17 @@ def test_what_is_given_may_be_written_into():
     image = out.images[0].copy()
     out.images[0][:], out.flats[0][:], out.colours[:] = 0, 0, 0
     assert np.array_equal(colour(line, fields, COLOURS, wishes, Knobs()).images[0], image)
+
+
+def test_what_follows_a_hint_is_said_and_what_is_hinted_is_not():
+    line = np.full((60, 90), 255, np.uint8)
+    line[10:50, [10, 30, 50, 70]] = line[10, 10:71] = line[49, 10:71] = 0
+    likes = np.zeros((3, 60, 90), np.float32)
+    likes[0] = 1
+    likes[:, 10:50, 10:50] = np.array([0.05, 0.05, 0.9])[:, None, None]  # the first two rooms are sure to be of the hint's colour
+    fields, colours = [Field.of_pixels(likes, (0, 0, 90, 60))], np.array([(255, 255, 255), (200, 40, 40), (20, 200, 30)], np.uint8)
+    out = colour(line, fields, colours, Wishes([([(20, 30)], (20, 200, 30), 2.0)]), Knobs())
+    assert out.follows[30, 40] and not out.follows[30, 20] and not out.follows[30, 60] and not out.follows[2, 2]
+    assert tuple(out.images[0][30, 40]) == (20, 200, 30)
+    other = colour(line, fields, colours, Wishes([([(20, 30)], (20, 200, 30), 2.0), ([(40, 30)], (9, 9, 200), 2.0)]), Knobs())
+    assert not other.follows.any() and tuple(other.images[0][30, 40]) == (9, 9, 200), "another hint takes it back"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gesso.errors import GessoError
-from gesso.rules.hinting import piece_at, pieces_under
+from gesso.rules.hinting import on_line, piece_at, pieces_under
 from gesso.rules.pieces import find_pieces
 
 
@@ -45,3 +45,25 @@ def test_what_lies_outside_is_refused(columns) -> None:
     for points in ([], [(-5, -5), (-9, -9)]):
         with pytest.raises(GessoError, match="hint"):
             pieces_under(columns, points, 1)
+
+
+def test_a_long_stroke_means_each_sliver_it_crosses_and_not_the_sky_it_ends_in() -> None:
+    line = np.full((120, 300), 255, np.uint8)
+    line[40:80, 50:250:10] = 0  # twenty slivers of 9 x 40, hatched
+    line[40, 50:250] = line[80, 50:250] = line[40:81, 249] = 0
+    pieces = find_pieces(line, gap=0)
+    meant = [p for p, _ in pieces_under(pieces, [(55, 60), (244, 60)], 1.5)]
+    slivers = {int(pieces.labels[60, x]) for x in range(55, 250, 10)}
+    assert set(meant) == slivers and len(slivers) == 20
+    sky = int(pieces.labels[5, 5])
+    beyond = [p for p, _ in pieces_under(pieces, [(205, 60), (275, 60)], 1.5)]
+    assert sky not in beyond and len(beyond) >= 4, "a quarter of it is outside"
+
+
+def test_a_stroke_over_two_large_rooms_means_both(columns) -> None:
+    assert [p for p, _ in pieces_under(columns, [(5, 20), (72, 20)], 2)] == [0, 1]
+
+
+def test_what_lies_on_a_line_is_told(columns) -> None:
+    assert on_line(columns, [(40, 30)], 2) and not on_line(columns, [(20, 30)], 2)
+    assert on_line(columns, [(39, 10), (40, 50)], 0) and not on_line(columns, [(30, 10), (50, 50)], 1)
