@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gesso.card import Card, Out, Settings, Slot
+from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.hints import Hints
 from gesso.conditions.known import Known
 from gesso.conditions.sketch import Sketch
@@ -19,6 +19,7 @@ from gesso.recipes.recipe import Recipe
 from gesso.rules.colouring import _painted
 from gesso.rules.fill import flats, over_line
 from gesso.rules.pieces import find_pieces
+from gesso.rules.reading import Lines, dressed
 
 
 class Nothing:
@@ -26,6 +27,10 @@ class Nothing:
 
     def sample(self, networks: Any, inputs: Any, rng: Any, settings: Any) -> Iterator[Output]:
         yield Output({}, final=True)
+
+
+class Kinds(Settings):
+    lines: Lines = "auto"
 
 
 PLACE = {"en": "a place", "ko": "자리"}
@@ -46,13 +51,20 @@ CARD = Card(
         Out(name="areas", medium="pieces", help=PLACE),
         Out(name="stack", medium="layers", help=PLACE),
     ),
-    settings=Settings,
+    settings=Kinds,
+    words=wordbook("""
+        lines | Kind of lines | 선의 종류
+        lines.dark | Dark lines | 어두운 선
+        note.light | Light lines. | 밝은 선입니다.
+        note.all_ink | All of it is ink. | 전체가 선입니다.
+    """),
 )
 
 
 def finish(request: Any, made: Sequence[Any]) -> dict[str, Any]:
     given = request.conditions
-    line = given["sheet"].line()
+    read = given["sheet"].reading(request.settings.lines)
+    line = read.line
     walls, unions = (given[name].strokes if name in given else () for name in ("walls", "unions"))
     cuts = _painted(line.shape, [(s.path, s.radius) for s in walls])
     pieces = find_pieces(line, gap=0, cuts=cuts, joins=[s.path for s in unions])
@@ -70,10 +82,11 @@ def finish(request: Any, made: Sequence[Any]) -> dict[str, Any]:
     for mark in given["dots"].marks if "dots" in given else ():
         flood(mark.points, mark.rgb, mark.fill)
     flat = flats(pieces, colours)
-    image = over_line(flat, line)
+    marks = [(mark.points, mark.rgb, mark.radius) for mark in given["dots"].marks] if "dots" in given else []
+    (image,), (flat,) = dressed([over_line(flat, line)], [flat], pieces, read, marks)
     if "guard" in given:
         image = given["guard"].paste(image)
-    return {"image": image, "areas": pieces.labels, "stack": {"line": line, "flats": flat}}
+    return {"image": image, "areas": pieces.labels, "stack": read.layers(flat), "notes": read.notes(pieces.num)}
 
 
 recipe = Recipe(

@@ -35,10 +35,10 @@ def drawing() -> bytes:
 class Sheet:
     """An open session of flats, in the page's own pixels."""
 
-    def __init__(self, visit: Any, app: Any) -> None:
+    def __init__(self, visit: Any, app: Any, pixels: bytes | None = None) -> None:
         self.visit, self.page = visit, visit.page
         room = app.state.room
-        upload = room.keep.put("me", "upload", drawing(), size=(W, H))
+        upload = room.keep.put("me", "upload", pixels or drawing(), size=(W, H))
         edit = room.given.edit(
             "me", room.catalogue.card("flats"), {"op": "set", "slot": "sheet", "value": {"pixels": {"upload": upload.id}}}
         )

@@ -50,7 +50,8 @@ class Recipe:
     build(preset) -> {role: module}, untrained.  stages(preset) -> the trainings, none for optimise-the-input.
     uses: {role: recipe's name} of frozen parents.  keeps: the roles whose weights are shipped (a critic's are not).
     frames(request) -> the views a request is sampled in.  family(preset) -> the family that samples.
-    finish(request, [(frame, output)]) -> the named outputs.  measures: {name: function(make, data, options) -> report}.
+    finish(request, [(frame, output)]) -> the named outputs, and under "notes" the names of what to tell people: words are the
+    card's (`note.NAME`).  measures: {name: function(make, data, options) -> report}.
     preview(networks, batch) -> a uint8 picture that training draws now and then; without it the family's samples are drawn.
     learns_pictures: a folder of somebody's own pictures is data that its stages take.
     native: networks compute in bf16 where this machine multiplies it natively, as in training; else in float32.
