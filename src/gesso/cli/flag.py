@@ -88,7 +88,7 @@ def _filled(card: Card, typed: Sequence[str] = ()) -> str | None:
 
     named = [two if one == "--each" else one.partition("=")[2] for one, two in itertools.pairwise((*typed, "")) if one.startswith("--each")]
     try:
-        return each_of(card, named[-1] if named else None, ())
+        return each_of(card, named[-1] if named else None, {})
     except GessoError:
         return None  # it is said once the rest is known
 

@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gesso.media.file import shown
+
+MOST_NAMED = 20  # files in one message
 ORDER = 1_000_000_009  # the word after (seed, epoch) that no item's key (seed, step, place in its batch) has
 
 
@@ -14,6 +17,7 @@ class Dataset(Protocol):
     """Random access to clean examples.
 
     `item(index, rng)` is a mapping of numpy arrays and plain values, augmented by `rng` if the dataset augments;
+    `left_out` {name: why}, if it has it, are files that it does without, and `content` a hash of what it was made of.
     `stack(items)` makes the tensors that a family's loss reads. `weight(index)`-free: `order(epoch_rng)` decides who is seen.
     """
 
@@ -33,3 +37,9 @@ def order(num: int, epoch: int, seed: int, weights: np.ndarray | None = None) ->
     if weights is None:
         return rng.permutation(num)
     return rng.choice(num, num, p=weights / weights.sum())
+
+
+def said_of(left_out: Mapping[str, str]) -> str:
+    """Files that were left out, each with its reason; of many, the first."""
+    told = [f"{shown(name)} ({why})" for name, why in left_out.items()]
+    return "; ".join(told[:MOST_NAMED]) + (f"; and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else "")

@@ -51,7 +51,8 @@ def from_table(path: Path | str, split: str = "train", *, limit: int | None = No
     weights = 1.0 / table.groupby("cluster")["cluster"].transform("size").to_numpy(float)
     weights *= [1.0 if (d[0].classes > BLACK).any() else UNCOLOURED for d in rendered[sizes[0]]]
     name = file.parent.name if file.stem == "train" else file.stem
-    return Drawings(name, "as the table says", rendered, weights, augment=split == "train", shares=shares)
+    content = _content(table, kind)
+    return Drawings(name, "as the table says", rendered, weights, augment=split == "train", shares=shares, content=content)
 
 
 def _read(file: Path) -> tuple[Any, tuple[str, str]]:
@@ -72,6 +73,16 @@ def _read(file: Path) -> tuple[Any, tuple[str, str]]:
         raise
     except Exception as error:
         raise GessoError(f"is no table of drawings: {str(error)[:160]}", where=file, fix=wanted) from None
+
+
+def _content(table: Any, kind: tuple[str, str]) -> str:
+    """A hash of the rows: of what they say, not of how it is rendered."""
+    told = hashlib.sha256()
+    for one, other, cluster in zip(table[kind[0]], table[kind[1]], table["cluster"], strict=True):
+        for value in (one, other, str(cluster)):
+            data = value if isinstance(value, bytes) else value.encode()
+            told.update(len(data).to_bytes(8, "little") + data)
+    return told.hexdigest()
 
 
 def held_out(table: Any) -> Any:

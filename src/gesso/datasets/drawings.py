@@ -60,6 +60,8 @@ class Drawings:
     augment: bool = True
     shares: Mapping[int, float] = field(default_factory=dict)
     size: int | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)  # files that could not be read: {name: why}
+    content: str = ""  # a hash of what it was made of; without one, of what it holds
 
     def __len__(self) -> int:
         return len(self._of(None))
@@ -116,8 +118,10 @@ def merged(parts: Sequence[Drawings]) -> Drawings:
     first = min(by_size)
     weights = [np.ones(len(p.by_size[first])) if p.weights is None else p.weights for p in parts if first in p.by_size]
     names, licences = (list(dict.fromkeys(v)) for v in ([p.name for p in parts], [p.licence for p in parts]))
-    inside = dict(sorted(by_size.items()))
-    return Drawings(" + ".join(names), "; ".join(licences), inside, np.concatenate(weights), parts[0].augment, parts[0].shares)
+    inside, content = dict(sorted(by_size.items())), " ".join(part.content for part in parts)
+    return Drawings(
+        " + ".join(names), "; ".join(licences), inside, np.concatenate(weights), parts[0].augment, parts[0].shares, content=content
+    )
 
 
 def made_up(split: str = "train", num: int = 48, size: int = 72) -> Drawings:

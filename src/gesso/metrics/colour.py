@@ -26,6 +26,7 @@ from scipy import ndimage
 
 from gesso.errors import GessoError
 from gesso.metrics.drawing_pieces import SIDE, Dot, Truth, on_white, table_of, truth_of, truths_of
+from gesso.metrics.own_pictures import OwnPictures
 from gesso.number import whole
 from gesso.rules.fill import bucket_fill, over_line
 from gesso.rules.line import INK
@@ -273,7 +274,9 @@ def protocol(
     rules: Sequence[str] | str | None = None,
     progress: bool | None = None,
 ) -> Report:
-    """The fixed protocol on a parquet table, or the val.parquet in a folder: a row of figures per count of hints, under "hints".
+    """The fixed protocol on a parquet table, the val.parquet in a folder, or the held-out tenth of a folder of coloured pictures.
+
+    A row of figures per count of hints, under "hints".
 
     `make(sketch=line, hints=[Hint, …], seed=0)` gives an object with `.image`; None measures rules alone. At `size` 72 the
     table's pictures are measured, elsewhere its SVGs, rendered. `limit` takes the first rows only, `group` those of one
@@ -304,6 +307,8 @@ def protocol(
         for score in scores.values():
             score.add(truth)
     report = next(iter(scores.values())).report()
+    if isinstance(table, OwnPictures):
+        report |= {"held_out": f"{len(table)} of {table.total} pictures", **({"left_out": table.left_out} if table.left_out else {})}
     own = scores.get("hints")
     if own is None:
         del report["hints"]

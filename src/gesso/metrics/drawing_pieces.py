@@ -15,10 +15,12 @@ from scipy import ndimage
 
 from gesso.errors import GessoError, MissingExtra
 from gesso.media.picture import read_picture
+from gesso.metrics.own_pictures import OwnPictures, held_out_pictures
 from gesso.rules.line import INK
 from gesso.rules.palette import RGB, lab_of
 
 TABLE = "val.parquet"  # the file of a folder that is measured on
+WANTED = f"a parquet file, or a folder that holds {TABLE}, or coloured pictures"
 SIDE = 72  # the side for which the protocol states its lengths and areas
 LEAST_AREA = 9
 CLEAR = 235  # the median line value below which a piece is the rim of a stroke
@@ -143,13 +145,18 @@ def table_of(data: Path | None, size: int = SIDE, limit: int | None = None, grou
     """The rows to be measured (`eval` true, `flag` false) of a parquet file, or of the val.parquet in a folder, as a pandas table.
 
     At 72 it needs the columns line and color (PNG bytes), else line_svg and color_svg; always cluster, flag and eval. `group` keeps the rows
-    of one group, or with "-" before it the others; it needs the column of that name.
+    of one group, or with "-" before it the others; it needs the column of that name. Of a folder of coloured
+    pictures it is the tenth that is held out (`OwnPictures`), which has no groups.
     """
     if data is None:
-        raise GessoError("no drawings to measure on", where="--data", fix=f"a parquet file, or a folder that holds {TABLE}")
+        raise GessoError("no drawings to measure on", where="--data", fix=WANTED)
     file = data / TABLE if data.is_dir() else data
+    if data.is_dir() and not file.is_file() and (own := held_out_pictures(data, limit)) is not None:
+        if group is not None:
+            raise GessoError("own pictures have no groups", where="--group", fix="leave it out")
+        return own
     if not file.is_file():
-        raise GessoError("there is no such file", where=file, fix=f"a parquet file, or a folder that holds {TABLE}")
+        raise GessoError("there is no such file", where=file, fix=WANTED)
     try:
         from pyarrow import parquet
     except ImportError:
@@ -188,7 +195,10 @@ def _check_columns(kinds: Mapping[str, str], columns: Sequence[str], file: Path)
 
 
 def truths_of(table: Any, size: int = SIDE) -> Iterator[Truth]:
-    """Each row of such a table as its Truth: its pictures at 72, else its SVGs rendered that large."""
+    """Each row of such a table as its Truth: its pictures at 72, else its SVGs rendered that large; own pictures at any size."""
+    if isinstance(table, OwnPictures):
+        yield from (truth_of(*one) for one in table.each(size))
+        return
     for number, row in enumerate(table.itertuples()):
         where = f"row {number}"
         if size == SIDE:

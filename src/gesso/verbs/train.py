@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import gesso
 from gesso import recipes
-from gesso.datasets.dataset import Dataset
+from gesso.datasets.dataset import Dataset, said_of
 from gesso.errors import GessoError
 from gesso.families.family import Inputs
 from gesso.media.file import REASONS, write_atomic
@@ -30,7 +30,7 @@ from gesso.record import commit
 from gesso.request import MAX_SEED
 from gesso.training import chaos, checkpoint
 from gesso.training.batch import Maker
-from gesso.training.config import plain, shape_of
+from gesso.training.config import content_of, plain, shape_of
 from gesso.training.device import Device, choose, keep_memory, use_threads
 from gesso.training.interrupt import Interrupt
 from gesso.training.learner import Learner
@@ -127,6 +127,7 @@ def train(
                 quiet=quiet,
             )
             loop = Loop(plan)
+            _tell_left_out(dataset, loop)
             _save_config(place, plan.config)
             reason = loop.run(deadline=None if minutes is None else began + 60 * minutes, interrupt=interrupt)
             totals.append(loop.learner)
@@ -159,6 +160,14 @@ def _stages(recipe: Recipe, preset: str | None, steps: int | None, last: str | N
     return stages if steps is None else [dataclasses.replace(one, num_steps=steps) for one in stages]
 
 
+def _tell_left_out(dataset: Dataset, loop: Loop) -> None:
+    """Say which files the data do without."""
+    left_out: Mapping[str, str] = getattr(dataset, "left_out", {})
+    if left_out:
+        num = f"{len(left_out)} file" + ("s" if len(left_out) > 1 else "")
+        loop.progress.say(f"left out {num} that cannot be read: {said_of(left_out)}; learning from the {len(dataset)} others")
+
+
 def _config(assembled: Assembled, stage: Stage, dataset: Dataset, seed: int, threads: int, device: Device) -> dict[str, Any]:
     """Everything that decides the run, as JSON gives it back; `threads` and `numbers` decide only its last bits."""
     recipe, networks = assembled.recipe, assembled.networks
@@ -180,6 +189,7 @@ def _config(assembled: Assembled, stage: Stage, dataset: Dataset, seed: int, thr
         "networks": {role: shape_of(network) for role, network in sorted(networks.items())},
         "data": dataset.name,
         "num_examples": len(dataset),
+        "content": content_of(dataset),
         "seed": seed,
         "threads": threads,
         "numbers": f"{device.device.type} {device.autocast or torch.float32}".replace("torch.", ""),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from gesso.datasets.coloured import LEAST, from_folder, from_pictures, taken_apart
+from gesso.datasets.coloured import LEAST, from_folder, from_pictures, pictures_in, splits, taken_apart
 from gesso.datasets.drawing_table import FINE
 from gesso.datasets.drawings import WHITE, nearest
 from gesso.errors import GessoError
@@ -40,8 +40,8 @@ def test_a_picture_is_its_line_and_its_colours():
 
 
 def test_a_folder_is_a_dataset(folder: Path):
-    train, dev = from_pictures(folder), from_pictures(folder, "dev")
-    assert len(train) + len(dev) == 20 and len(dev) >= 1
+    train, dev, val = (from_pictures(folder, split) for split in ("train", "dev", "val"))
+    assert len(train) + len(dev) + len(val) == 20 and len(dev) >= 1 and len(val) >= 1
     item = train.item(0, np.random.default_rng(0))
     assert item["line"].shape == (72, 72) and len(item["classes"]) >= 3
     assert np.array_equal(item["line"], from_folder(folder).item(0, np.random.default_rng(0))["line"]), "the same each time"
@@ -68,3 +68,69 @@ def test_a_training_takes_them(folder: Path, tmp_path: Path):
     out = tmp_path / "run"
     made = train("colorize", data=folder, out=out, preset="tiny", steps=2, threads=1, quiet=True, sample_every=0)
     assert made.done and made.weights.is_file()
+
+
+def test_a_tenth_is_held_out_by_name_and_stays_so(folder: Path):
+    files = pictures_in(folder)
+    parts = splits(files)
+    assert set(parts.values()) == {"train", "val", "dev"}
+    loaded = {part: len(from_pictures(folder, part)) for part in ("train", "val", "dev")}
+    assert loaded == {part: list(parts.values()).count(part) for part in loaded}
+    for number in range(200, 400):
+        paint().save(folder / f"{number}.png")
+    later = splits(pictures_in(folder))
+    hashed = {one for one, part in parts.items() if part == "val" and len([p for p in parts.values() if p == "val"]) > 1}
+    assert all(later[one] == "val" for one in hashed), "what was held out is never learned from when others come"
+    assert 0.05 < list(later.values()).count("val") / len(later) < 0.17
+
+
+def test_broken_files_are_left_out_and_all_named(folder: Path):
+    before = from_pictures(folder)
+    spoil = [one for one, part in splits(pictures_in(folder)).items() if part == "train"][:3]
+    for one in spoil:
+        one.write_bytes(b"no picture" if one != spoil[0] else b"")
+    data = from_pictures(folder)
+    assert set(data.left_out) == {one.name for one in spoil} and len(data) == len(before) - 3
+    assert "the file is empty" in data.left_out[spoil[0].name]
+    assert data.content != before.content
+
+
+def test_where_too_few_are_left_all_broken_ones_are_named(folder: Path):
+    for one in pictures_in(folder)[: 20 - LEAST + 1]:
+        one.write_bytes(b"no picture")
+    with pytest.raises(GessoError, match=f"of 20 pictures {LEAST - 1} can be read") as error:
+        from_pictures(folder)
+    assert all(f"{number:03}.png" in str(error.value) for number in range(20 - LEAST + 1))
+    for one in pictures_in(folder):
+        one.write_bytes(b"no picture")
+    with pytest.raises(GessoError, match="0 can be read.*and .* more|0 can be read"):
+        from_pictures(folder)
+
+
+def test_content_is_of_the_files(folder: Path):
+    before = from_pictures(folder).content
+    assert from_pictures(folder).content == before and len(before) == 64
+    one = next(one for one, part in splits(pictures_in(folder)).items() if part == "train")
+    paint(300, 100).save(one)
+    assert from_pictures(folder).content != before
+
+
+def test_a_training_says_what_it_does_without_and_refuses_changed_pictures(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    from gesso.verbs.train import train
+
+    one, two, *_ = [one for one, part in splits(pictures_in(folder)).items() if part == "train"]
+    good = one.read_bytes()
+    one.write_bytes(b"no picture")
+    options = {"data": folder, "out": tmp_path / "run", "preset": "tiny", "threads": 1, "sample_every": 0}
+    train("colorize", steps=1, **options)
+    assert f"left out 1 file that cannot be read: {one.name}" in (said := capfd.readouterr().err) and "learning from the" in said
+    train("colorize", steps=2, **options)  # unchanged, it goes on
+    kept = two.read_bytes()
+    paint(310, 120).save(two)
+    with pytest.raises(GessoError, match="the data have changed since this run began.*with other contents.*--fresh"):
+        train("colorize", steps=3, **options)
+    two.write_bytes(kept)
+    train("colorize", steps=3, **options)
+    one.write_bytes(good)
+    with pytest.raises(GessoError, match="num_examples was"):
+        train("colorize", steps=4, **options)

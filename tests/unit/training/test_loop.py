@@ -161,6 +161,21 @@ def test_the_average_and_both_players_learn(tmp_path: Path) -> None:
     assert np.mean([line["loss/make"] for line in lines[-5:]]) < 0.7 * lines[0]["loss/make"]
 
 
+def test_a_run_whose_data_changed_is_not_gone_on_with(tmp_path: Path) -> None:
+    config = {"recipe": "toy", "num_examples": 8, "content": "a"}
+    stop_at(made(RECIPES["one player"](), tmp_path, config=config), 9)
+    with pytest.raises(GessoError, match=r"the data have changed since this run began: as many examples \(8\).*--fresh"):
+        made(RECIPES["one player"](), tmp_path, config=config | {"content": "b"}).run()
+    with pytest.raises(GessoError, match=r"another training: content was 'a', is now 'b'; num_examples was 8, is now 9"):
+        made(RECIPES["one player"](), tmp_path, config=config | {"content": "b", "num_examples": 9}).run()
+    assert made(RECIPES["one player"](), tmp_path, config=config).run() == "done"
+
+
+def test_a_run_of_before_data_were_hashed_goes_on(tmp_path: Path) -> None:
+    stop_at(made(RECIPES["one player"](), tmp_path, config={"recipe": "toy"}), 9)
+    assert made(RECIPES["one player"](), tmp_path, config={"recipe": "toy", "content": "a"}).run() == "done"
+
+
 def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path: Path) -> None:
     config = {"recipe": "toy", "batch_size": 4, "threads": 1}
     stop_at(made(RECIPES["one player"](), tmp_path, config=config), 9)
