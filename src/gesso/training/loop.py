@@ -160,10 +160,10 @@ class Loop:
         if "content" not in old:  # begun before data were hashed: nothing can be told
             new.pop("content", None)
         changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k)]
-        if changed == ["content"]:
+        wrong = [k for k in changed if k not in self.plan.may_change]
+        if wrong == ["content"]:
             what = f"the data have changed since this run began: as many examples ({new['num_examples']}), with other contents"
             raise GessoError(what, where=self.plan.folder, fix="give them as they were; --fresh starts over, or choose another --out")
-        wrong = [k for k in changed if k not in self.plan.may_change]
         if wrong:
             told = "; ".join(f"{k} was {_short(old.get(k))}, is now {_short(new.get(k))}" for k in wrong)
             raise GessoError(
