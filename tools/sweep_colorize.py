@@ -89,8 +89,10 @@ def main() -> None:
             print(f"{folder.name} {len(truths)}: {text or 'as they are'}; unchanged {report['unchanged']}")
             for count, row in report["hints"].items():
                 beside = exact[count]
-                gains = f"pooled {row['pooled']} ({row['pooled'] - beside['pooled']:+.2f}) capped {row['capped']} ({row['capped'] - beside['capped']:+.2f})"
-                others = " ".join(f"{n} {row[n]}" for n in ("paper", "inside", "recall", "right", "chroma", "hinted") if row.get(n) is not None)
+                gains = " ".join(f"{n} {row[n]} ({row[n] - beside[n]:+.2f})" for n in ("pooled", "capped"))
+                others = " ".join(
+                    f"{n} {row[n]}" for n in ("paper", "inside", "recall", "right", "chroma", "hinted") if row.get(n) is not None
+                )
                 wrong = "" if row["wrong"] is None else f" wrong {row['wrong']} ({row['wrong'] - beside['wrong']:+.2f})"
                 print(f"  {count:>4} {gains}{wrong} {others}", flush=True)
 

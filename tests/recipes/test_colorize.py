@@ -150,3 +150,48 @@ def test_the_layers_are_the_picture(model):
     result = model.generate(sketch=sketch(), hints=hints)
     line, flats = result.layers["line"], result.layers["flats"]
     assert (np.asarray(result.image) == over_line(flats, line)).all() and tuple(flats[48, 48]) == (255, 136, 0)
+
+
+def test_lines_keep_their_colour_and_how_they_were_read_is_told(model):
+    from gesso.media.layers import recompose
+
+    yellow = np.full((96, 96, 3), 255, np.uint8)
+    yellow[sketch() == 0] = (255, 255, 0)
+    for drawing, kind, line, ground in (
+        (yellow, "colour", (255, 255, 0), (255, 255, 255)),
+        (255 - sketch(), "light", (255, 255, 255), (0, 0, 0)),
+        (np.dstack([np.full((96, 96, 3), 255, np.uint8), 255 - sketch()]), "alpha", (255, 255, 255), (0, 0, 0)),
+    ):
+        hints = [gesso.Hint(48, 48, "#ff8800")]
+        result = model.generate(sketch=drawing, hints=hints, paper="4,4")
+        out, layers = np.asarray(result.image), list(result.layered())
+        assert result.notes == (kind,) and set(result.said[0]["words"]) == {"en", "ko"}
+        assert tuple(out[48, 24]) == line and tuple(out[48, 48]) == (255, 136, 0) and tuple(out[4, 4]) == ground
+        assert tuple(layers[-1].pixels[48, 24]) == (*line, 255) and tuple(layers[0].pixels[0, 0]) == ground
+        assert (recompose(layers, 96, 96) == out).all()
+    assert model.generate(sketch=sketch()).notes == ()
+    dark = model.generate(sketch=yellow, lines="dark")
+    assert dark.notes == () and "ink" not in dark.layers
+    with pytest.raises(gesso.GessoError, match="transparent"):
+        model.generate(sketch=sketch(), lines="alpha")
+
+
+@pytest.mark.parametrize(
+    ("page", "note"),
+    [(np.zeros((64, 64), np.uint8), "all_ink"), (np.full((64, 64), 255, np.uint8), "no_line"), (sketch(gap=47), "no_piece")],
+)
+def test_a_page_on_which_there_is_nothing_to_colour_in_is_said_so(model, page, note):
+    assert note in model.generate(sketch=page, gap=0).notes
+
+
+def test_a_request_from_before_there_were_kinds_of_lines_makes_the_same(model, tmp_path):
+    import json
+
+    from gesso.request import Request
+
+    asked = model.request(sketch=sketch(), hints=[gesso.Hint(48, 48, "#ff8800")]).to_json()
+    assert asked["settings"].pop("lines") == "auto"
+    old = Request.from_json(json.loads(json.dumps(asked)), model.card)
+    new = model.generate(sketch=sketch(), hints=[gesso.Hint(48, 48, "#ff8800")])
+    made = model.make(old)
+    assert (np.asarray(made.image) == np.asarray(new.image)).all() and set(made.layers) == {"line", "flats"}

@@ -145,7 +145,9 @@ class Hints(Condition):
                     spatial[b, 3, *box][cover] = 1
                 places[b, n, *box][cover] = 1
                 mask[b, n] = True
-        return Ports(spatial=None if spatial is None else torch.from_numpy(spatial), tokens=Tokens(*map(torch.from_numpy, (colours, mask, places))))
+        return Ports(
+            spatial=None if spatial is None else torch.from_numpy(spatial), tokens=Tokens(*map(torch.from_numpy, (colours, mask, places)))
+        )
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:

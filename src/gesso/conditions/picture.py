@@ -68,8 +68,8 @@ class Picture(Condition):
     def page(self) -> tuple[int, int]:
         return self.pixels.shape[0], self.pixels.shape[1]
 
-    def planes(self) -> np.ndarray:
-        """What the network is shown, as uint8 [h w c]."""
+    def planes(self, frame: Frame) -> np.ndarray:
+        """What the network is shown of the whole page, as uint8 [h w c]; the frame's options say how it is to be seen."""
         return to_white(self.pixels)
 
     @classmethod
@@ -90,7 +90,7 @@ class Picture(Condition):
             if value is not None:
                 view = inside(value.page, frame) if frame.options.get("fit") == "inside" else frame
                 part = row[:, : view.size[0], : view.size[1]]
-                part[:-1] = torch.from_numpy(fit_planes(value.planes(), view)).permute(2, 0, 1) / 127.5 - 1
+                part[:-1] = torch.from_numpy(fit_planes(value.planes(frame), view)).permute(2, 0, 1) / 127.5 - 1
                 part[-1] = 1
         return Ports(spatial=out)
 

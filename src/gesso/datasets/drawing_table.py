@@ -86,7 +86,7 @@ def _content(table: Any, kind: tuple[str, str]) -> str:
 
 
 def held_out(table: Any) -> Any:
-    """Which rows of a table no training sees, so that choices can be made on them: a sixteenth of its clusters, and the whole of two hands."""
+    """Which rows of a table no training sees, so that choices can be made on them: a sixteenth of its clusters, and all of two hands."""
     apart = table["cluster"].map(lambda c: int(hashlib.sha256(str(c).encode()).hexdigest(), 16) % 16 == 0)
     return apart | table["source"].isin(OTHER_HANDS) if "source" in table else apart
 

@@ -11,7 +11,7 @@ import numpy as np
 from gesso.rules.regions import drawn_regions
 
 WHITE, BLACK = 0, 1  # the palette's first colours: paper, and what lies under solid ink
-# White, and k-means in CIE Lab over the pieces of OpenMoji's and the flat drawings' training colours: 7 delta E from a piece's own on average.
+# White, then k-means in CIE Lab over the pieces of OpenMoji's and the flat drawings' training tables, which are 7 delta E away on average.
 COLOURS = (
     "ffffff 000000 342928 29363f 623e29 414546 452d5e 832e25 319a30 547a36 f62108 7e584a 2e659b 626669 a0603e d52d46 a47432 db4433 "
     "5b7785 70aa46 522ceb f74135 3b64d0 6bda32 30b49a ee6a2a d7307f 3a89cf f38a1c 52d97a 35afcb c08b64 9569c1 b2d13e ee6372 ba3fce "
@@ -128,7 +128,10 @@ def made_up(split: str = "train", num: int = 48, size: int = 72) -> Drawings:
     """Drawings the project makes itself, so that everything runs without data: discs and boxes, one colour a shape, open now and then."""
     rng = np.random.default_rng([11, {"train": 0, "val": 1, "dev": 2}.get(split, 3)])
     ys, xs = np.mgrid[:size, :size].astype(np.float32)
-    yellow, others = nearest(np.array([[[252, 234, 43]]]))[0, 0], nearest(np.array([[[255, 255, 255], [234, 90, 71], [97, 178, 228], [177, 204, 51]]]))
+    yellow, others = (
+        nearest(np.array([[[252, 234, 43]]]))[0, 0],
+        nearest(np.array([[[255, 255, 255], [234, 90, 71], [97, 178, 228], [177, 204, 51]]])),
+    )
     out = []
     for _ in range(num):
         line, classes = np.full((size, size), 255, np.uint8), np.zeros((size, size), np.uint8)

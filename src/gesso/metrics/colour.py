@@ -77,7 +77,9 @@ class Tally:
     permuted: list[float] = field(default_factory=list)
     squares: int = 0
     num: int = 0
-    pairs: dict[str, np.ndarray] = field(default_factory=lambda: {n: np.zeros(2) for n in ("paper", "inside", "recall", "right", "wrong", "chroma")})
+    pairs: dict[str, np.ndarray] = field(
+        default_factory=lambda: {n: np.zeros(2) for n in ("paper", "inside", "recall", "right", "wrong", "chroma")}
+    )
 
     def add(self, truth: Truth, out: np.ndarray, hinted: Sequence[int], *, given: bool) -> None:
         """One drawing, how it came out (uint8 [h w 3]), and which of its pieces had a hint."""

@@ -144,7 +144,7 @@ def _innermost(where: np.ndarray, width: int) -> tuple[int, int]:
 def table_of(data: Path | None, size: int = SIDE, limit: int | None = None, group: str | None = None) -> Any:
     """The rows to be measured (`eval` true, `flag` false) of a parquet file, or of the val.parquet in a folder, as a pandas table.
 
-    At 72 it needs the columns line and color (PNG bytes), else line_svg and color_svg; always cluster, flag and eval. `group` keeps the rows
+    At 72 it needs the columns line and color (PNG bytes), else line_svg and color_svg; always cluster, flag and eval. `group` keeps rows
     of one group, or with "-" before it the others; it needs the column of that name. Of a folder of coloured
     pictures it is the tenth that is held out (`OwnPictures`), which has no groups.
     """

@@ -1,4 +1,4 @@
-"""Does a colouring know how sure it may be? For pieces nobody hinted, how often a guess was nearer to the truth than white, by how sure it was.
+"""Does a colouring know how sure it may be? Of pieces nobody hinted, how often a guess was nearer to the truth than white is.
 
 bins   for each tenth of sureness: `said`, its mean; `came`, the share of pieces whose guess made a smaller squared error than white; `num`
 error  the expected calibration error (Naeini 2015): the mean of |said - came| over pieces

@@ -1,10 +1,10 @@
-"""Colour line art: the network proposes, rules keep colour inside the drawing, and the person's hints always win.
+"""Colour line art: the network proposes, rules keep colour inside the drawing, and the user's hints always win.
 
-Lineage: pix2pix (Isola 2017: a U-Net and a conditional critic of patches); user-guided colourisation (Zhang 2017: simulated
-people's hints as maps; an annealed mean). Deviations: colours are a closed palette's and the hints' own, pointed at, so that
-a hint is copied exactly; the maker's first duty is likelihood, not L1; people often want other colours than the example's.
+Lineage: user-guided colourisation (Zhang 2017: simulated users' hints; an annealed mean); pointer networks (Vinyals 2015). Deviations: a
+U-Net looks at the drawing alone and a transformer over its regions hears of the hints; a region takes an entry of a closed palette or
+points to a hint, whose colour is copied exactly; users often want other colours than the example's; no critic.
 
-The user gives `sketch`, and if they like `hints`, `paper`, `cuts`, `joins`, `keep`; out come `image`, `proposal`, `pieces`, `layers`.
+The user gives `sketch`, and if they like `hints`, `paper`, `cuts`, `joins`, `keep`; out come `image`, `proposal`, `pieces`, `layers`, ….
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.rules import proposal
 from gesso.rules.colouring import Wishes, colour, fingerprint, mean_picture
 from gesso.rules.reading import Lines, dressed
-from gesso.rules.hinting import on_line
 from gesso.rules.window import detail_of, windows
 
 
@@ -87,8 +86,8 @@ CARD = Card(
         Out(name="image", medium="picture", help={"en": "flats under the line, the sketch's size", "ko": "선 아래 밑색, 선화와 같은 크기"}),
         Out(name="proposal", medium="picture", help={"en": "what the network alone would do", "ko": "신경망만의 제안"}),
         Out(name="pieces", medium="pieces", help={"en": "which piece each pixel is in, int32 [h w]", "ko": "픽셀마다 속한 영역 번호"}),
-        Out(name="sure", medium="picture", help={"en": "how sure the network is of each piece: 255 is certain", "ko": "영역마다 얼마나 확신하는지, 255가 확실"}),
-        Out(name="follows", medium="picture", help={"en": "white where a hint's colour was taken on that nobody put there", "ko": "다른 곳의 힌트 색을 따라간 영역은 흰색"}),
+        Out(name="sure", medium="picture", help={"en": "how sure of each piece, 255: certain", "ko": "영역마다 확신하는 정도. 255가 확실"}),
+        Out(name="follows", medium="picture", role="follows", help={"en": "white: followed a hint", "ko": "다른 힌트를 따른 곳은 흰색"}),
         Out(name="proposals", medium="pictures", help={"en": "four colourings of different colours", "ko": "서로 다른 색의 네 가지 채색"}),
         Out(name="layers", medium="layers", help={"en": "the line over its flats", "ko": "밑색 위의 선화"}),
     ),
@@ -103,7 +102,10 @@ CARD = Card(
         choice | Proposal | 제안 고르기 | which proposal becomes the image: 0 the surest, 1 to 3 others | 쓸 제안. 0번이 가장 무난합니다
         num_proposals | Proposals made | 제안 개수 | how many proposals are made | 제안을 몇 가지 만들지
         spread | Variety | 제안의 차이 | how far proposals 1 to 3 stray from the surest | 1~3번 제안이 0번과 얼마나 다를지
-        guess | Guessing | 알아서 칠하기 | 0: only what is sure, 0.5: where it helps more than white, 1: everything | 0은 확실한 곳만, 1은 전부 칠합니다
+        guess | Guessing | 알아서 칠하기 | what nobody hinted: 0 if sure, 0.5 if it helps, 1 all | 힌트 없는 곳. 0은 확실한 곳만, 1은 전부
+        guess.0 | only what is sure | 확실한 곳만
+        guess.0.5 | never worse than white | 흰색보다 나은 곳만
+        guess.1 | colour everything | 전부 칠하기
         gap | Gap closing | 선 틈 막기 | widest gap bridged, in pixels; by default 1.2 % of the long side | 막을 틈의 폭(픽셀)
         lines | Kind of lines | 선의 종류 | how the drawing is read | 선화를 어떻게 읽을지
         lines.auto | Found by itself | 자동
@@ -129,8 +131,7 @@ CARD = Card(
 )
 
 
-def family(preset: Preset) -> Likelihood:
-    return Likelihood(aims.colour_likelihood, aims.shares, aims.looked_at)
+learned = Likelihood(aims.colour_likelihood, aims.shares, aims.looked_at)
 
 
 def build(preset: Preset) -> dict[str, torch.nn.Module]:
@@ -143,7 +144,7 @@ def stages(preset: Preset) -> list[Stage]:
         return made_up(split) if folder is None else from_folder(folder, "dev" if split == "val" else split, shares=preset.shares)
 
     trains = {"generator": Optimiser(rate=1e-3, decay=0.05, warmup=400)}
-    return [Stage("colour", family(preset), trains, data, preset.num_steps, preset.batch_size, look_every=5)]
+    return [Stage("colour", learned, trains, data, preset.num_steps, preset.batch_size, look_every=5)]
 
 
 def frames(request: Any, preset: Preset) -> list[Frame]:
@@ -155,26 +156,25 @@ def frames(request: Any, preset: Preset) -> list[Frame]:
 
 def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
     given, chosen, read = request.conditions, request.settings, request.conditions["sketch"].reading(request.settings.lines)
-    line = read.line
-    marks = given["hints"].marks if "hints" in given else ()
+    line, marks = read.line, given["hints"].marks if "hints" in given else ()
     hints, fills = [(h.points, h.rgb, h.radius) for h in marks], {n for n, h in enumerate(marks) if h.fill}
     strokes = {k: [(s.path, s.radius) for s in given[k].strokes] if k in given else [] for k in ("paper", "cuts", "joins")}
     alone = {n for n, h in enumerate(marks) if h.alone}
     wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap, fills, alone, chosen.guess)
-    page = (0, 0, line.shape[1], line.shape[0])
-    fields = [proposal.Field(o.media["shares"][0].numpy(), o.media["regions"][0].numpy(), f.box or page) for f, o in made]
+    boxes = [frame.box or (0, 0, *line.shape[::-1]) for frame, _ in made]
+    fields = [proposal.Field(o.media["shares"][0].numpy(), o.media["regions"][0].numpy(), b) for b, (_, o) in zip(boxes, made, strict=True)]
     colours, num = made[0][1].media["colours"][0].numpy(), max(chosen.num_proposals, chosen.choice + 1)
     told = fingerprint(fields, colours)
     out = colour(line, fields, colours, wishes, proposal.Knobs(), num=num, spread=chosen.spread, seed=request.seed, told=told)
     coloured, flats = dressed(out.images, out.flats, out.pieces, read, hints)
-    images = tuple(given["keep"].paste(one) if "keep" in given else one for one in coloured)
-    flat = given["keep"].paste(flats[chosen.choice]) if "keep" in given else flats[chosen.choice]
-    notes = read.notes(out.num_closed) + (("on_line",) if hints and on_line(out.pieces, hints[-1][0], hints[-1][2]) else ())
+    kept = given["keep"].paste if "keep" in given else lambda picture: picture
+    images, flat = tuple(map(kept, coloured)), kept(flats[chosen.choice])
     shown = {"image": images[chosen.choice], "proposal": mean_picture(fields, colours, line.shape, told=told), "proposals": images}
-    return {**shown, "pieces": out.pieces.labels, "sure": out.sure, "follows": out.follows.astype("uint8") * 255, "layers": read.layers(flat), "notes": notes}
+    parts = {"pieces": out.pieces.labels, "sure": out.sure, "follows": out.follows, "layers": read.layers(flat)}
+    return {**shown, **parts, "notes": read.notes(out.num_closed) + out.notes}
 
 
-more: dict[str, Any] = {"measures": {"protocol": protocol, "reliability": reliability}, "preview": aims.wished_beside, "native": True, "drafts": True}
-more["learns_pictures"] = True
-maker = ("generator",)
-recipe = Recipe(CARD, PRESETS, build, lambda p: Mirrored(family(p), aims.mean_shares), stages, maker, {}, frames, finish=finish, **more)
+measures = {"protocol": protocol, "reliability": reliability}
+more: dict[str, Any] = {"measures": measures, "preview": aims.wished_beside, "native": True, "drafts": True, "learns_pictures": True}
+more |= {"keeps": ("generator",), "frames": frames, "finish": finish}
+recipe = Recipe(CARD, PRESETS, build, lambda preset: Mirrored(learned, aims.mean_shares), stages, **more)

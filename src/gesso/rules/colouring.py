@@ -11,7 +11,7 @@ import numpy as np
 from gesso.rules import proposal
 from gesso.rules.fill import flats, over_line
 from gesso.rules.grid import grid_of
-from gesso.rules.hinting import along, pieces_under
+from gesso.rules.hinting import along, on_line, pieces_under
 from gesso.rules.line import INK
 from gesso.rules.obey import Mark, hinted_pieces, meant, nearest_entries, obey
 from gesso.rules.pieces import Pieces, find_pieces, join
@@ -49,7 +49,8 @@ class Coloured:
     """`images` uint8 [h w 3], one a proposal, the first the surest, and their `flats` without lines; `pieces`, `colours` of the first.
 
     `num_closed` pieces there were before a network's proposal cut them. `sure` uint8 [h w] is 255 times the probability that what is
-    expected of a piece is nearer to the truth than white. `follows` bool [h w]: here a hint's colour was taken on that nobody put here.
+    expected of a piece is nearer to the truth than white. `follows` uint8 [h w] is 255 where a hint's colour was taken on that nobody put
+    there. `notes` are the names of what should be said: "on_line", where the newest mark lies on a line.
     """
 
     images: list[np.ndarray]
@@ -59,6 +60,7 @@ class Coloured:
     num_closed: int
     sure: np.ndarray = field(repr=False)
     follows: np.ndarray = field(repr=False)
+    notes: tuple[str, ...] = ()
 
 
 def colour(
@@ -104,7 +106,9 @@ def colour(
             first, cut = chosen, parts
     assert first is not None
     sure = np.rint(255 * proposal.sureness(share, colours, knobs)).astype(np.uint8)
-    return Coloured(images, laid, cut, first, closed.num, np.take(sure, pieces.labels), np.take(follows, pieces.labels))
+    maps = np.take(sure, pieces.labels), np.take(255 * follows.astype(np.uint8), pieces.labels)
+    newest = [("on_line",) for points, _, radius in wishes.marks[-1:] if on_line(closed, points, radius)]
+    return Coloured(images, laid, cut, first, closed.num, *maps, *newest)
 
 
 def _follows(pieces: Pieces, chosen: np.ndarray, hints: np.ndarray, wishes: Wishes) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage, sparse
+from scipy import sparse
 
 from gesso.rules.fill import voters
 from gesso.rules.palette import lab_of
@@ -218,7 +218,9 @@ def votes(pieces: Pieces, fields: Sequence[Field]) -> np.ndarray:
             continue
         h, w = field.regions.shape
         owner, region = labels[ys, xs], field.regions[ys * h // (bottom - top), xs * w // (right - left)]
-        pixels = sparse.csr_array((np.ones(len(ys)), (owner, region)), (pieces.num, len(field.shares)))  # how much of a piece is in each region
+        pixels = sparse.csr_array(
+            (np.ones(len(ys)), (owner, region)), (pieces.num, len(field.shares))
+        )  # how much of a piece is in each region
         total += pixels @ field.shares.astype(np.float64)
         count += np.bincount(owner, minlength=pieces.num)
     return total / np.maximum(count, 1e-9)[:, None]
@@ -289,7 +291,9 @@ def choose(
     if noise is not None:
         white = colours.min(1) >= WHITE
         log = np.log(np.maximum(share, 1e-6)) + noise[None]
-        chosen = colours[np.where(white[None], -np.inf, log).argmax(1)].astype(float) if not white.all() else np.full((len(share), 3), 255.0)
+        chosen = (
+            colours[np.where(white[None], -np.inf, log).argmax(1)].astype(float) if not white.all() else np.full((len(share), 3), 255.0)
+        )
     else:
         chosen = expected(share, colours, knobs)
         for entry in hints:

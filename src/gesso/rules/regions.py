@@ -1,4 +1,4 @@
-"""What a network is shown of a drawing's areas: closed pieces, parted where they are narrow, so that an open outline still holds its colour."""
+"""What a network is shown of a drawing's areas: closed pieces, parted where they are narrow, so that an open outline holds its colour."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 250  # regions of a view; where there would be more, the smallest go with
 
 
 def regions_of(pieces: Pieces, size: tuple[int, int], box: tuple[int, int, int, int] | None = None, neck: float = NECK) -> np.ndarray:
-    """Regions int64 [h w] of `size`, numbered from 0 in reading order, of the part `box` (left, top, right, bottom) of a page. Remembered."""
+    """Regions int64 [h w] of `size`, numbered from 0 in reading order, of a page's `box` (left, top, right, bottom). Remembered."""
     return pieces.kept.get("regions", (size, box, neck), lambda: _regions_of(pieces, size, box, neck), MOST_KEPT)
 
 
@@ -54,7 +54,7 @@ def parted(labels: np.ndarray, free: np.ndarray, neck: float = NECK) -> np.ndarr
 
 
 def _shrunk(labels: np.ndarray, free: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and free pixels of a smaller size: what holds any ink is ink, so that no line is lost, and every piece is in one cell at least."""
+    """Labels and free pixels of a smaller size: what holds any ink is ink, so that no line is lost; each piece is in a cell at least."""
     rows, columns = ((np.arange(n) * m / n).astype(int) for n, m in zip(size, labels.shape, strict=True))
     clear = np.logical_and.reduceat(np.logical_and.reduceat(free, rows, axis=0), columns, axis=1)
     small = labels[np.ix_(*(_middles(n, m) for n, m in zip(size, labels.shape, strict=True)))].copy()

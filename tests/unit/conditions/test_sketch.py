@@ -9,6 +9,7 @@ from gesso.conditions import sketch as module
 from gesso.conditions.sketch import Sketch
 from gesso.ports import Frame
 from gesso.rules.line import ink_of
+from gesso.rules.reading import Reading, read_lines
 
 PAGE = np.random.default_rng(0).integers(0, 256, (60, 40, 3), dtype=np.uint8)
 
@@ -16,11 +17,11 @@ PAGE = np.random.default_rng(0).integers(0, 256, (60, 40, 3), dtype=np.uint8)
 def test_line_values_are_found_once_for_all_windows(monkeypatch: pytest.MonkeyPatch):
     asked: list[int] = []
 
-    def counted(pixels: np.ndarray) -> np.ndarray:
+    def counted(pixels: np.ndarray, lines: str) -> Reading:
         asked.append(1)
-        return ink_of(pixels)
+        return read_lines(pixels, lines)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "ink_of", counted)
+    monkeypatch.setattr(module, "read_lines", counted)
     drawing = Sketch(pixels=PAGE)
     for top in (0, 10, 20):
         Sketch.encode([drawing], Frame((40, 40), (0, top, 40, top + 40), (60, 40)))
@@ -36,6 +37,15 @@ def test_another_drawings_line_is_its_own():
     assert np.array_equal(other.line(), ink_of(255 - PAGE)) and not np.array_equal(one.line(), other.line())
     made = Sketch.model_construct(pixels=PAGE)
     assert np.array_equal(made.line(), one.line()) and made == one
+
+
+def test_the_networks_see_it_as_it_was_asked_to_be_read():
+    page = np.zeros((30, 30), np.uint8)
+    page[10:12, 3:27] = page[20:22, 3:27] = 255
+    drawing = Sketch(pixels=page)
+    seen = {lines: Sketch.encode([drawing], Frame((30, 30), options={"lines": lines})).spatial for lines in ("auto", "light", "dark")}
+    assert (seen["auto"] == seen["light"]).all() and (seen["light"][0, 0] == -seen["dark"][0, 0]).all()
+    assert (Sketch.encode([drawing], Frame((30, 30))).spatial == seen["auto"]).all()
 
 
 def test_it_is_json_both_ways_whether_or_not_it_was_asked():

@@ -77,7 +77,9 @@ def test_padding_with_regions_that_nobody_has_changes_nothing(network):
     one, other = ports(24, 24), ports(24, 24, regions=6, seed=1)
     both = Ports(
         spatial=torch.cat([one.spatial, other.spatial]),
-        tokens=Tokens(*(torch.cat(pair) for pair in zip(*((t.tokens.values, t.tokens.mask, t.tokens.places) for t in (one, other)), strict=True))),
+        tokens=Tokens(
+            *(torch.cat(pair) for pair in zip(*((t.tokens.values, t.tokens.mask, t.tokens.places) for t in (one, other)), strict=True))
+        ),
         regions=torch.cat([one.regions, other.regions]),
     )
     assert torch.allclose(network(both).by_region[0, :4], network(one).by_region[0], atol=1e-4)

@@ -90,7 +90,9 @@ def test_a_hint_of_cream_takes_no_paper_along():
     cream = (248, 248, 242)  # as near to white as colours that are made one
     shares = np.concatenate([said(inside(0)), np.zeros((1, 72, 72), np.float32)])
     marks = [([(36, 36)], cream, 2.0), ([(8, 8)], (1, 200, 3), 2.0)]
-    out = colour(page(), [Field.of_pixels(shares, (0, 0, 72, 72))], np.array([*COLOURS, cream], np.uint8), Wishes(marks=marks), Knobs()).images[0]
+    out = colour(
+        page(), [Field.of_pixels(shares, (0, 0, 72, 72))], np.array([*COLOURS, cream], np.uint8), Wishes(marks=marks), Knobs()
+    ).images[0]
     assert tuple(out[36, 36]) == cream and tuple(out[66, 8]) == WHITE
     assert (out == (1, 200, 3)).all(-1).sum() < 40
 
@@ -179,7 +181,9 @@ def test_what_is_not_certain_stays_paper_as_far_as_the_dial_says():
 
 def test_pale_stays_pale():
     """The less certain a colour, the less chroma it has."""
-    chroma = [np.ptp(choose(np.array([[1 - p, p, 0]]), COLOURS, np.array([False]), Knobs(), guess=1.0)[0].astype(int)) for p in (0.5, 0.7, 0.9)]
+    chroma = [
+        np.ptp(choose(np.array([[1 - p, p, 0]]), COLOURS, np.array([False]), Knobs(), guess=1.0)[0].astype(int)) for p in (0.5, 0.7, 0.9)
+    ]
     assert chroma == sorted(chroma) and chroma[0] < chroma[2]
 
 
