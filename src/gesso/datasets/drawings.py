@@ -83,7 +83,7 @@ class Drawings:
     def item(self, index: int, rng: np.random.Generator) -> dict[str, Any]:
         drawings = self._of(self.size)
         variants = drawings[index % len(drawings)]
-        d = variants[rng.integers(len(variants)) if self.augment else 0]
+        d = variants[int(rng.integers(len(variants))) if self.augment else 0]
         turn = (slice(None), slice(None, None, -1 if self.augment and rng.random() < 0.5 else 1))
         clean = {"line": d.line[turn], "pieces": d.pieces[turn], "regions": d.regions[turn]}
         return {**clean, "classes": d.classes, "colours": PALETTE[d.classes]}

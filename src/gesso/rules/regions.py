@@ -137,10 +137,10 @@ def _merged(basins: np.ndarray, depth: np.ndarray, top: np.ndarray, neck: float)
         return n
 
     for at in np.argsort(-wide, kind="stable").tolist():
-        a, b = root(int(key[at] // num)), root(int(key[at] % num))
-        if a != b and wide[at] > neck * min(top[a], top[b]):
-            stands[b] = a
-            top[a] = max(top[a], top[b])
+        left, right = root(int(key[at] // num)), root(int(key[at] % num))
+        if left != right and wide[at] > neck * min(top[left], top[right]):
+            stands[right] = left
+            top[left] = max(top[left], top[right])
     table = np.array([root(n) for n in range(num)])
     merged: np.ndarray = table[basins]
     return merged
