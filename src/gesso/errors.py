@@ -48,8 +48,8 @@ def misfit(detail: Mapping[str, Any]) -> GessoError:
 
     What a validator of our own raised is said as it stands, with its own fix: it names already what it was given.
     """
-    where = ".".join(str(part) for part in detail.get("loc", ())) or "value"
     kind, cause = detail.get("type"), (detail.get("ctx") or {}).get("error")
+    where = ".".join(str(part) for part in detail.get("loc", ())) or getattr(cause, "where", None) or "value"
     if isinstance(cause, GessoError):
         return GessoError(cause.what, where=where, fix=cause.fix)
     if kind in ("value_error", "assertion_error"):

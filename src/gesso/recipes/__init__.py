@@ -12,7 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from gesso.errors import GessoError
+from pydantic import ValidationError
+
+from gesso.errors import GessoError, readable
 
 if TYPE_CHECKING:
     from gesso.recipes.recipe import Recipe
@@ -57,6 +59,11 @@ def _module_from(path: Path) -> ModuleType:
     sys.modules[label] = module
     try:
         spec.loader.exec_module(module)
+    except ValidationError as error:  # of its card, most likely
+        del sys.modules[label]
+        wrong = readable(error)
+        what = f"could not be read as a recipe: {error.title}.{wrong.where}: {wrong.what}"
+        raise GessoError(what, where=path, fix=wrong.fix) from error
     except Exception as error:
         del sys.modules[label]
         raise GessoError(f"could not be read as a recipe: {type(error).__name__}: {error}", where=path) from error

@@ -104,6 +104,16 @@ def test_the_command_line(toy: Path, photo: Path, refused: Callable[..., str]):
     check_plain(refused("generate", toy, "--photo", photo, "--seed", "1.5").removeprefix("gesso: "), "1.5")
 
 
+def test_a_recipe_whose_card_is_wrong(tmp_path: Path, refused: Callable[..., str]):
+    (tmp_path / "mine.py").write_text(
+        "from gesso.card import Card, wordbook\n"
+        "card = Card(name='mine', title={}, summary={}, conditions=(), outputs=(), words=wordbook('size | Size | 크기'))\n"
+    )
+    line = refused("generate", tmp_path / "mine.py", "--help")
+    assert "could not be read as a recipe: Card.words: mine has words for size, which it does not have" in line
+    assert not [word for word in JARGON if word in line] and line.count("words for") == 1
+
+
 class Own(BaseModel):
     """A recipe's own condition may raise anything."""
 
