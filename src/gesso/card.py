@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError, readable
@@ -28,7 +29,8 @@ def wordbook(text: str) -> dict[str, Said]:
     """Words by name from lines of `name | English | Korean | help in English | help in Korean`.
 
     A name is a condition's, a setting's, a setting's value as `setting.value`, or `note.` and the name of a note that the
-    recipe's finish may give. Help may be left out. GessoError where a line is none of these.
+    recipe's finish may give. Of a number that has bounds, both ends and the default may have words: with words at both ends it is
+    a dial. Help may be left out. GessoError where a line is none of these.
     """
     book: dict[str, Said] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
@@ -71,13 +73,18 @@ class Slot(BaseModel):
 
 
 class Out(BaseModel):
-    """A named output and its medium ("picture", "pieces", "label", …)."""
+    """A named output and its medium ("picture", "pieces", "label", …).
+
+    `role` says what it tells of the picture: "follows", a picture [h w] that is not 0 where a piece took a mark's colour though nobody
+    marked it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     medium: str
     help: Words
+    role: Literal["", "follows"] = ""
 
 
 class Settings(Exact):
@@ -108,7 +115,7 @@ class Card(BaseModel):
     @model_validator(mode="after")
     def _worded(self) -> Self:
         """Conditions take their words from the book, where they bring none."""
-        values = {f"{name}.{one}" for name, info in self.settings.model_fields.items() for one in _choices(info.annotation)}
+        values = {f"{name}.{value_name(one)}" for name, info in self.settings.model_fields.items() for one in _choices(info)}
         idle = set(self.words) - {one.name for one in self.conditions} - set(self.settings.model_fields) - values
         idle = {name for name in idle if not name.startswith(NOTE)}
         if idle:
@@ -123,10 +130,10 @@ class Card(BaseModel):
         return said.title if said else {"en": name}
 
     def setting_words(self, name: str) -> dict[str, Any]:
-        """{"title", "help": by language, "choices": {value: by language}} of a setting, as far as there are words."""
+        """{"title", "help": by language, "choices": {value's name: by language}} of a setting, as far as there are words."""
         info, said = self.settings.model_fields[name], self.words.get(name)
         help = said.help if said and said.help else {"en": info.description} if info.description else {}
-        choices = {one: book.title for one in _choices(info.annotation) if (book := self.words.get(f"{name}.{one}"))}
+        choices = {one: book.title for one in map(value_name, _choices(info)) if (book := self.words.get(f"{name}.{one}"))}
         parts = {"title": said.title if said else {}, "help": help, "choices": choices}
         return {key: value for key, value in parts.items() if value}
 
@@ -171,9 +178,19 @@ class Card(BaseModel):
         return {s.name: values[s.name] for s in self.conditions if s.name in values}
 
 
-def _choices(kind: Any) -> tuple[Any, ...]:
-    """The values of a Literal."""
-    return get_args(kind) if get_origin(kind) is Literal else ()
+def value_name(value: Any) -> str:
+    """What a setting's value is called in a wordbook, in JSON and on the page: 1 for 1.0."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _choices(info: FieldInfo) -> tuple[Any, ...]:
+    """The values of a Literal; of a number the ends of its range, and what it is by default."""
+    if get_origin(info.annotation) is Literal:
+        return get_args(info.annotation)
+    if info.annotation not in (int, float):
+        return ()
+    ends = [getattr(one, end) for one in info.metadata for end in ("ge", "le") if getattr(one, end, None) is not None]
+    return tuple(dict.fromkeys([*ends, *([] if info.is_required() else [info.default])]))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from flats_sheet import Sheet
 
 SLOW = 1000 * float(os.environ.get("GESSO_PATIENCE", "20"))  # milliseconds; a busy machine needs more
 HERE = Path(__file__).parent
-RECIPES = [HERE / "toy_recipe.py", HERE / "flats_recipe.py", HERE.parents[1] / "examples" / "my_recipe.py"]
+RECIPES = [HERE / "toy_recipe.py", HERE / "flats_recipe.py", HERE / "likes_recipe.py", HERE.parents[1] / "examples" / "my_recipe.py"]
 CHROMIUM = os.environ.get("GESSO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 # An attacker's name that leads to this machine, for test_hostile_page.
 ARGUMENTS = ["--no-sandbox", "--host-resolver-rules=MAP evil.test 127.0.0.2"]

@@ -33,16 +33,16 @@ def drawing() -> bytes:
 
 
 class Sheet:
-    """An open session of flats, in the page's own pixels."""
+    """An open session of flats, or of another recipe whose drawing is its `sheet`, in the page's own pixels."""
 
-    def __init__(self, visit: Any, app: Any, pixels: bytes | None = None) -> None:
+    def __init__(self, visit: Any, app: Any, pixels: bytes | None = None, recipe: str = "flats") -> None:
         self.visit, self.page = visit, visit.page
         room = app.state.room
         upload = room.keep.put("me", "upload", pixels or drawing(), size=(W, H))
         edit = room.given.edit(
-            "me", room.catalogue.card("flats"), {"op": "set", "slot": "sheet", "value": {"pixels": {"upload": upload.id}}}
+            "me", room.catalogue.card(recipe), {"op": "set", "slot": "sheet", "value": {"pixels": {"upload": upload.id}}}
         )
-        self.id, self.store = room.sessions.create("me", "flats", "Sheet", [edit]).id, room.sessions
+        self.id, self.store = room.sessions.create("me", recipe, "Sheet", [edit]).id, room.sessions
         self.page.evaluate(f"location.hash = '{self.id}'")
         visit.painted()
 

@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from gesso import recipes
-from gesso.card import Card, Settings, Slot, wordbook
+from gesso.card import Card, Settings, Slot, value_name, wordbook
 from gesso.conditions.sketch import Sketch
 from gesso.errors import GessoError
 from gesso.ports import PortSizes
@@ -127,3 +127,17 @@ def test_words_for_what_is_not_there_or_not_whole_are_refused(row: str):
 def test_a_name_has_one_row():
     with pytest.raises(GessoError, match="once"):
         wordbook("a | A | 가\na | B | 나")
+
+
+class Dialled(Settings):
+    share: float = Field(default=0.25, ge=0, le=1)
+    steps: int = Field(default=3, ge=1, le=9)
+
+
+def test_a_number_has_words_at_its_ends_and_where_it_begins():
+    book = "share.0 | none | 없음\nshare.0.25 | some | 조금\nshare.1 | all | 모두\nsteps.9 | most | 최대"
+    card = Card(name="dialled", title={}, summary={}, conditions=(), outputs=(), settings=Dialled, words=wordbook(book))
+    assert {name: said["en"] for name, said in card.setting_words("share")["choices"].items()} == {"0": "none", "0.25": "some", "1": "all"}
+    assert list(card.setting_words("steps")["choices"]) == ["9"] and value_name(1.0) == "1"
+    with pytest.raises(ValueError, match=r"share\.0\.5"):
+        Card(name="dialled", title={}, summary={}, conditions=(), outputs=(), settings=Dialled, words=wordbook("share.0.5 | half | 반"))

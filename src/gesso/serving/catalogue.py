@@ -109,7 +109,7 @@ class Catalogue:
                 }
                 for slot in card.conditions
             ],
-            "outputs": [{"name": out.name, "medium": out.medium, "help": dict(out.help)} for out in card.outputs],
+            "outputs": [{"name": out.name, "medium": out.medium, "help": dict(out.help), "role": out.role} for out in card.outputs],
             "settings": card.settings_schema(),
         }
 

@@ -6,8 +6,9 @@ the `client` key of an earlier edit. Seqs only grow. With a view [left, top, rig
 sent first, at most `max_side` long, and then the whole, at most OVERVIEW long; without one, the whole alone.
 server: {"type": "node", "seq", "node", "missing"} once it is on disk · {"type": "frame", …} with the PNG of `box` within the `view`
 (null: the whole), which is shown `size` large · {"type": "notes", "seq", "node", "notes"}: what there is to say about a finished picture,
-where that is not what was said of the last · {"type": "progress", "seq", "step", "num_steps"} · {"type": "stopped"} · {"type":
-"error", "seq", "what", "where", "fix"}.
+where that is not what was said of the last · {"type": "follows", "seq", "node", "num", "pieces", "box", "format"} with a small PNG (see
+`follow.Followers`): pieces that a commit's finished picture shows in a mark's colour though nobody marked them, and did not before ·
+{"type": "progress", "seq", "step", "num_steps"} · {"type": "stopped"} · {"type": "error", "seq", "what", "where", "fix"}.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gesso.errors import GessoError, Stopped
 from gesso.number import whole
 from gesso.request import Request
+from gesso.serving.follow import Following, followers, following
 from gesso.serving.frame import pack, unpack
 from gesso.serving.guard import TOKEN, identity_of
 from gesso.serving.look import Look, view_of
@@ -93,6 +95,7 @@ class Line:
         self.usual = 0.0  # seconds that the last finished picture took
         self.pictures: dict[tuple[str, int], np.ndarray] = {}  # of what is painted, to be looked at elsewhere
         self.noted: list[dict[str, Any]] = []  # what was said of what is painted
+        self.followed: Following | None = None  # what followed in the last finished picture of a node
 
     async def run(self) -> None:
         try:
@@ -215,6 +218,7 @@ class Line:
             return self._logged(node)
 
         self.current, logged = node, await asyncio.to_thread(show)
+        self.followed = None
         await self._tell(seq, logged)
 
     async def _commit(self, seq: int, message: dict[str, Any]) -> None:
@@ -231,7 +235,7 @@ class Line:
         finally:
             for node in made:
                 self._stands(node, client)
-        await self._tell(seq, logged)
+        await self._tell(seq, logged, grown=True)
 
     def _stands(self, node: str, client: Any) -> None:
         """What is made next grows from it, whatever becomes of its picture."""
@@ -257,11 +261,11 @@ class Line:
         request = None if missing else store.request(self.owner, self.session, node)
         return Logged(store.node(self.owner, self.session, node), missing, request)
 
-    async def _tell(self, seq: int, logged: Logged) -> None:
+    async def _tell(self, seq: int, logged: Logged, *, grown: bool = False) -> None:
         """Say that a node is on disk, and paint it where it can be painted."""
         await self.send({"type": "node", "seq": seq, "node": logged.node.model_dump(mode="json"), "missing": list(logged.missing)})
         if logged.request is not None:
-            self._want(Wanted(seq, logged.node.id, logged.request))
+            self._want(Wanted(seq, logged.node.id, logged.request, grown))
 
     def _node(self, given: Any) -> str:
         if given is None:
@@ -310,7 +314,7 @@ class Line:
                 self.wanting.set()
                 continue
             try:
-                wanted, looked, pictures, ms, notes = await asyncio.wrap_future(ticket.future)
+                wanted, looked, pictures, ms, notes, follow = await asyncio.wrap_future(ticket.future)
             except Stopped:
                 if self.wanted is self.painted:
                     self.pushed_since = None
@@ -329,6 +333,8 @@ class Line:
                 await self.send({"type": "notes", "seq": wanted.seq, "node": wanted.node, "notes": notes})
             if looked.outputs == self.screen.look.outputs:
                 await self._show(wanted, pictures, ms)
+            if follow is not None and wanted.node is not None:
+                await self._tell_followers(wanted, follow)
             self.pushed_since, self.usual = None, ms["render"] / 1000
 
     def _work(self, taken: list[Wanted], loop: asyncio.AbstractEventLoop, stopped: Callable[[], bool]) -> Any:
@@ -367,7 +373,7 @@ class Line:
 
         result = self.room.work(self.owner, wanted.request, ("session", self.session), on_output, on_draft)(stale)
         ms = spent()
-        return wanted, look, pictures_of(result, look.outputs), ms, result.said
+        return wanted, look, pictures_of(result, look.outputs), ms, result.said, following(result)
 
     async def _show(self, wanted: Wanted, pictures: Pictures, ms: dict[str, float]) -> None:
         """Finished pictures; of a node that is logged, a small one stays on the disk."""
@@ -376,3 +382,12 @@ class Line:
         if wanted.node is not None and small is not None:
             keep = self.room.thumbs.put
             asyncio.get_running_loop().run_in_executor(None, keep, self.owner, self.session, wanted.node, small)
+
+    async def _tell_followers(self, wanted: Wanted, now: Following) -> None:
+        """What follows since the last finished picture, where a commit made it and nothing newer is wanted."""
+        before, self.followed = self.followed, now
+        if before is None or now.mask is None or not wanted.grown or self.wanted is not wanted:
+            return
+        found = await asyncio.to_thread(followers, before, now)
+        if found is not None and self.wanted is wanted:
+            await self.send({"type": "follows", "seq": wanted.seq, "node": wanted.node, **found.header()}, found.png())

@@ -23,11 +23,12 @@ from gesso.serving.outputs import Pictures, medium_of, smaller
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be painted: the newest edit, logged as `node`, or only tried (None)."""
+    """What is to be painted: the newest edit, logged as `node`, or only tried (None). `grown`: the node is what a commit just made."""
 
     seq: int
     node: str | None
     request: Request
+    grown: bool = False
     since: float = field(default_factory=time.perf_counter)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gesso.card import Card, Slot
+from gesso.card import Card, Slot, value_name
 from gesso.conditions.condition import Condition
 from gesso.steering.fold import State, series
 
@@ -112,7 +112,7 @@ def title(slot: Slot, language: str) -> str:
 
 def _setting_said(language: str, name: str, told: Mapping[str, Any], old: Any, new: Any) -> str:
     called = told.get("title", {}).get(language) or _spaced(name)
-    before, after = (told.get("choices", {}).get(one, {}).get(language) or _short(one, language) for one in (old, new))
+    before, after = (told.get("choices", {}).get(value_name(one), {}).get(language) or _short(one, language) for one in (old, new))
     return _say(language, "value", name=called, before=before, after=after)
 
 

@@ -43,6 +43,39 @@ function apply(given, edit, id) {
   }
 }
 
+/** Are all its marks between the hand and their pieces? @param {any} value */
+const isAlone = (value) => Boolean(listIn(value) && value[/** @type {string} */ (listIn(value))].every((/** @type {any} */ mark) => mark.alone));
+
+/**
+ * The marks that an edit brought and that other pieces may follow, where the card's control says that marks can be alone.
+ * @param {any} edit @param {any} card @returns {{slot: string, list: string, value: any} | null}
+ */
+export function followable(edit, card) {
+  for (const one of edit?.op === "several" ? edit.edits : [edit]) {
+    if (one?.op !== "merge") continue;
+    const slot = card.conditions.find((/** @type {any} */ s) => s.name === one.slot);
+    const [list, item] = shapeOf(slot?.control?.schema);
+    if (item && "alone" in item && one.value?.[list]?.some((/** @type {any} */ mark) => !mark.alone)) return { slot: one.slot, list, value: one.value };
+  }
+  return null;
+}
+
+/** The edit that keeps the marks brought last to themselves: one step. @param {{slot: string, list: string, value: any}} brought @param {Given} given */
+export function onlyHere({ slot, list, value }, given) {
+  const marks = value[list];
+  const last = given.conditions[slot][list].length - 1;
+  const alone = { ...value, [list]: marks.map((/** @type {any} */ mark) => ({ ...mark, alone: true })) };
+  return { op: "several", edits: [...marks.map((/** @type {any} */ _, /** @type {number} */ i) => ({ op: "take", slot, index: last - i })), { op: "merge", slot, value: alone }] };
+}
+
+/** The list's name in a value of this schema, and the properties of one mark. @param {any} schema @returns {[string, any]} */
+export function shapeOf(schema) {
+  const [name, array] = Object.entries(schema?.properties ?? {}).find(([, one]) => /** @type {any} */ (one).type === "array") ?? ["marks", null];
+  const item = /** @type {any} */ (array)?.items;
+  const found = item?.$ref ? schema.$defs?.[item.$ref.split("/").at(-1)] : item;
+  return [name, found?.properties];
+}
+
 /** The first colour that an edit brings. @param {any} edit @returns {string | null} */
 export function colourOf(edit) {
   if (edit?.op === "several") return edit.edits.map(colourOf).find(Boolean) ?? null;
@@ -55,7 +88,7 @@ export function saidOf(edit, card) {
   if (!edit) return w("began");
   const slot = card.conditions.find((/** @type {any} */ s) => s.name === edit.slot);
   const name = () => (slot ? t(titleOf(slot)) : t(named(edit.slot ?? "")));
-  if (edit.op === "merge") return w("edit_added", { name });
+  if (edit.op === "merge") return w(isAlone(edit.value) ? "edit_alone" : "edit_added", { name });
   if (edit.op === "set") return w(typeof edit.value?.name === "string" ? "edit_named" : "edit_set", { name, value: edit.value?.name });
   if (edit.op === "drop") return w("edit_dropped", { name });
   if (edit.op === "take") return w("edit_taken", { name });

@@ -12,6 +12,9 @@ export function listenToKeys(room, view, held, acts) {
     return at.matches?.("textarea, select, input:not([type=range]):not([type=checkbox]):not([type=color])") || at.isContentEditable;
   };
 
+  /** A slider's own keys. @param {KeyboardEvent} event */
+  const slides = (event) => /** @type {HTMLElement} */ (event.target).matches?.("input[type=range]") && /^(Arrow|Page|Home|End)/.test(event.key);
+
   /** Where Escape means nothing of its own: in a search it empties it, in a menu it closes it. @param {Event} event */
   const fromPanel = (event) => {
     const at = /** @type {HTMLElement} */ (event.target);
@@ -31,7 +34,7 @@ export function listenToKeys(room, view, held, acts) {
       return;
     }
     if (event.key === "Escape" && fromPanel(event)) return stop(event, () => view.canvas.focus({ preventScroll: true }));
-    if (typing(event)) return;
+    if (typing(event) || slides(event)) return;
     if (document.activeElement === view.canvas && onCanvas(event)) return;
     const simple = {
       "+": () => view.zoomAt(1.25),

@@ -175,6 +175,7 @@ export class Live extends EventTarget {
     if (header.type === "frame") this.painting = this.painting.then(() => this.paint(header, data.slice(4 + num))).catch(() => undefined);
     else if (header.type === "node") this.logged(header);
     else if (header.type === "error") this.failed(header);
+    else if (header.type === "follows") this.painting = this.painting.then(() => this.say("follows", { ...header, bytes: data.slice(4 + num) })); // after its picture
     else this.say(header.type, header);
   }
 

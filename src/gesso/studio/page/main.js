@@ -7,6 +7,7 @@ import { chosenBar } from "./panels/chosen.js";
 import { openCompare } from "./panels/compare.js";
 import { controls } from "./panels/controls.js";
 import { folder } from "./panels/folder.js";
+import { followers } from "./panels/followers.js";
 import { guide, keyTable } from "./panels/guide.js";
 import { making } from "./panels/making.js";
 import { history } from "./panels/history.js";
@@ -45,6 +46,7 @@ folder(/** @type {any} */ (document.querySelector("#start .do")), jobs(/** @type
 for (const [id, words] of [["rail", w("page_tools")], ["canvas", w("canvas")], ["panel", w("controls")]]) keepSaying(at(/** @type {string} */ (id)), () => at(/** @type {string} */ (id)).setAttribute("aria-label", t(words)));
 
 chosenBar(room, view, at("stage"));
+followers(room, view, at("stage"));
 sight(room, view);
 stripMap(room, view, at("stage"));
 

@@ -86,7 +86,7 @@ export class Room extends EventTarget {
     const hear = (/** @type {string} */ name, /** @type {(detail: any) => void} */ run) => live.addEventListener(name, (event) => this.live === live && run(/** @type {CustomEvent} */ (event).detail));
     hear("node", (detail) => this.logged(detail));
     hear("wrong", (detail) => this.refused(detail));
-    for (const name of ["frame", "notes", "busy", "progress", "state", "gone", "stopped"]) hear(name, (detail) => this.passed(name, detail));
+    for (const name of ["frame", "notes", "follows", "busy", "progress", "state", "gone", "stopped"]) hear(name, (detail) => this.passed(name, detail));
     this.say("opened");
     this.say("given");
     this.say("tree");
@@ -142,7 +142,7 @@ export class Room extends EventTarget {
   /** @param {any} edit @param {Live | null} [live] the session it is meant for, where it took a while to be ready */
   commit(edit, live = this.live) {
     if (!this.live || live !== this.live) return;
-    if (!this.seedLocked && !touchesSeed(edit)) edit = { op: "several", edits: [edit, { op: "seed", value: anySeed() }] };
+    if (!this.seedLocked && !touchesSeed(edit)) edit = { op: "several", edits: [...(edit.op === "several" ? edit.edits : [edit]), { op: "seed", value: anySeed() }] };
     const seq = this.live.commit(edit);
     this.pending.push({ seq, edit });
     this.draft = null;

@@ -153,6 +153,16 @@ export class View {
     });
   }
 
+  /** From here on a pen on a canvas of this size counts in the page's pixels. @param {CanvasRenderingContext2D} pen */
+  turn(pen) {
+    const { canvas, camera } = this;
+    const scale = camera.zoom * (canvas.width / Math.max(1, canvas.clientWidth));
+    pen.translate(canvas.width / 2, canvas.height / 2);
+    pen.rotate(camera.angle);
+    pen.scale(scale, scale);
+    pen.translate(-camera.x, -camera.y);
+  }
+
   paint() {
     const { canvas, camera, room } = this;
     const pen = canvas.getContext("2d");
@@ -161,10 +171,7 @@ export class View {
     const [width, height] = this.page;
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, canvas.width, canvas.height);
-    pen.translate(canvas.width / 2, canvas.height / 2);
-    pen.rotate(camera.angle);
-    pen.scale(camera.zoom * ratio, camera.zoom * ratio);
-    pen.translate(-camera.x, -camera.y);
+    this.turn(pen);
     pen.save();
     pen.shadowColor = "rgba(40, 32, 20, 0.22)";
     pen.shadowBlur = 18 * ratio;

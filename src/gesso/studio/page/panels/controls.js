@@ -1,7 +1,7 @@
 /** What is given: colour and brush, each condition's control, the settings and the dice, all from the card. */
 import { fill, h, iconButton } from "../dom.js";
 import { anySeed } from "../room.js";
-import { fieldOf } from "../widgets/form.js";
+import { fieldOf, isDial } from "../widgets/form.js";
 import { widgetOf } from "../widgets/registry.js";
 import { sayAgain, t, titleOf, w } from "../words.js";
 import { palettePanel } from "./palette.js";
@@ -17,13 +17,15 @@ export function controls(room, view, place, choose) {
     const tools = made.flatMap((one) => one.tools ?? []);
     room.pieceActs = made.filter((one) => one.onPieces).map((one) => ({ slot: one.slot.name, ...one.onPieces }));
     const coloured = tools.some((one) => one.coloured);
+    const [dials, settings] = settingsPanels();
     fill(
       place,
       h("h2", { class: "unseen" }, w("controls")),
       tools.some((one) => one.radius) && brushPanel(tools, made.map((one) => one.brush)),
+      dials,
       coloured && palettePanel(room),
       made.filter((one) => one.element).map((one) => section(titleOf(one.slot), [one.element], { help: one.slot.help })),
-      settingsPanel(),
+      settings,
       seedPanel(),
       room.card.limits && Object.keys(room.card.limits).length ? h("p", { class: "quiet limits" }, room.card.limits) : null,
     );
@@ -62,20 +64,20 @@ export function controls(room, view, place, choose) {
     code.value = room.colour;
   }
 
-  function settingsPanel() {
+  /** Dials stand in the open; the other settings fold away where there is a colour to draw with. */
+  function settingsPanels() {
     const schema = room.card.settings ?? {};
-    const entries = Object.entries(schema.properties ?? {});
-    if (!entries.length) return null;
-    const fields = entries.map(([name, one]) => {
+    const fields = Object.entries(schema.properties ?? {}).map(([name, one]) => {
       const edit = (/** @type {any} */ value) => ({ op: "setting", name, value });
       const field = fieldOf(name, /** @type {any} */ (one), { look: (v) => room.preview(edit(v)), keep: (v) => room.commit(edit(v)) }, schema.$defs);
-      return { name, start: /** @type {any} */ (one).default, ...field };
+      return { name, start: /** @type {any} */ (one).default, dial: isDial(one), ...field };
     });
     const show = () => fields.forEach((one) => one.show(room.given.settings[one.name] ?? one.start ?? null));
-    const element = section(w("settings"), fields.map((one) => one.element), { folds: true, open: !room.card.conditions.some((/** @type {any} */ s) => s.control?.colour) });
-    room.when("given", () => element.isConnected && show());
+    const [dials, others] = [true, false].map((dial) => fields.filter((one) => one.dial === dial).map((one) => one.element));
+    const open = !room.card.conditions.some((/** @type {any} */ s) => s.control?.colour);
+    room.when("given", () => fields[0]?.element.isConnected && show());
     show();
-    return element;
+    return [dials.length ? h("section", { class: "part dials" }, dials) : null, others.length ? section(w("settings"), others, { folds: true, open }) : null];
   }
 
   function seedPanel() {

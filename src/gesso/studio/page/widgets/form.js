@@ -1,6 +1,6 @@
 /** Forms from JSON schemas: the settings of a card, and any control that no widget was drawn for. */
 import { h } from "../dom.js";
-import { named, t, titleOf, w } from "../words.js";
+import { keepSaying, named, sayAgain, t, titleOf, w } from "../words.js";
 
 /**
  * One field. `look` is called while it is being moved, `keep` when it is let go.
@@ -33,6 +33,7 @@ function inputOf(schema, id, hear) {
     const box = h("input", { type: "checkbox", id, on: { change: () => hear.keep(box.checked) } });
     return { input: box, show: (/** @type {any} */ v) => (box.checked = Boolean(v)) };
   }
+  if (isDial(schema)) return dialOf(schema, id, hear);
   if (schema.type === "integer" || schema.type === "number") return numberOf(schema, id, hear);
   if (schema.type === "string") {
     const box = h("input", { type: schema.format === "color" ? "color" : "text", id, maxlength: schema.maxLength, on: { change: () => hear.keep(box.value) } });
@@ -60,6 +61,36 @@ function choiceOf(values, id, hear, words = {}) {
   return { input: box, show: (/** @type {any} */ v) => (box.selectedIndex = Math.max(0, values.indexOf(v))) };
 }
 
+/** Is it a number whose ends have words? @param {any} schema */
+export const isDial = (schema) => Boolean(schema.words?.choices?.[schema.minimum] && schema.words.choices[schema.maximum]);
+
+/** A slider between two ends in words, with a tick at where it begins. @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
+function dialOf(schema, id, hear) {
+  const { minimum: low, maximum: high, words } = schema;
+  const step = schema.type === "integer" ? 1 : (high - low) / 20;
+  const said = () => t(words.choices[String(Number(slider.value))]) || `${Math.round((100 * (Number(slider.value) - low)) / (high - low))} %`;
+  const slider = h("input", { type: "range", id, min: low, max: high, step, list: `${id}-tick` });
+  keepSaying(slider, () => slider.setAttribute("aria-valuetext", said()));
+  const tick = h("datalist", { id: `${id}-tick` }, schema.default === undefined ? null : h("option", { value: schema.default }));
+  let moved = false; // what is undone meanwhile leaves the hand alone
+  slider.addEventListener("input", () => {
+    moved = true;
+    sayAgain(slider);
+    hear.look(Number(slider.value));
+  });
+  slider.addEventListener("change", () => {
+    moved = false;
+    hear.keep(Number(slider.value));
+  });
+  const show = (/** @type {any} */ value) => {
+    if (moved) return;
+    slider.value = value ?? schema.default ?? low;
+    sayAgain(slider);
+  };
+  const ends = h("div", { class: "dial-ends quiet", "aria-hidden": "true" }, h("span", {}, words.choices[low]), h("span", {}, words.choices[high]));
+  return { input: h("div", { class: "dial" }, slider, tick, ends), show };
+}
+
 /** A slider where both ends are known and near enough, and a box for the number. @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
 function numberOf(schema, id, hear) {
   const low = schema.minimum ?? schema.exclusiveMinimum;
@@ -71,16 +102,22 @@ function numberOf(schema, id, hear) {
   const slider = slides ? h("input", { type: "range", min: low, max: high, step, id }) : null;
   if (slider) box.setAttribute("aria-labelledby", id);
   const valueOf = (/** @type {HTMLInputElement} */ one) => (one.value === "" && schema.optional ? null : Number(one.value));
+  let moved = false; // by a hand that has not let go
   for (const one of [slider, box]) {
     one?.addEventListener("input", () => {
+      moved = true;
       if (!one.validity.valid) return;
       for (const other of [slider, box]) if (other && other !== one) other.value = one.value;
       if (one === slider) hear.look(valueOf(one));
     });
-    one?.addEventListener("change", () => (one.validity.valid ? hear.keep(valueOf(one)) : one.reportValidity()));
+    one?.addEventListener("change", () => {
+      moved = false;
+      if (one.validity.valid) hear.keep(valueOf(one));
+      else one.reportValidity();
+    });
   }
   const show = (/** @type {any} */ value) => {
-    if (document.activeElement === slider || document.activeElement === box) return;
+    if (moved && (document.activeElement === slider || document.activeElement === box)) return;
     box.value = value ?? "";
     if (slider) slider.value = value ?? low;
   };

@@ -1,5 +1,6 @@
 /** Points and strokes on the page, with a colour where the control says so, by the gestures that it names. */
 import { h, notice } from "../dom.js";
+import { shapeOf } from "../edit.js";
 import { titleOf, w } from "../words.js";
 import { closing } from "./outline.js";
 
@@ -202,14 +203,6 @@ function either(room, slot, what, has, where, words, set) {
 
 /** @param {any[]} edits */
 const together = (edits) => (edits.length === 1 ? edits[0] : { op: "several", edits });
-
-/** The list's name in a value of this schema, and the properties of one mark. @param {any} schema @returns {[string, any]} */
-function shapeOf(schema) {
-  const [name, array] = Object.entries(schema?.properties ?? {}).find(([, one]) => /** @type {any} */ (one).type === "array") ?? ["marks", null];
-  const item = /** @type {any} */ (array)?.items;
-  const found = item?.$ref ? schema.$defs?.[item.$ref.split("/").at(-1)] : item;
-  return [name, found?.properties];
-}
 
 // Marks count from a pixel's middle, places on the page from its corner.
 const round = (/** @type {number[]} */ [x, y]) => [Math.round((x - 0.5) * 10) / 10, Math.round((y - 0.5) * 10) / 10];
