@@ -105,7 +105,8 @@ def compare(source: Path, record: Record, result: Result) -> Replay:
     equal = bool(record.output) and all(name in new and new[name].sha256 == old.sha256 for name, old in record.output.items())
     held, unreadable = _held(source)
     changed = held is not None and bool(record.output) and all(digest(held).sha256 != old.sha256 for old in record.output.values())
-    if changed and held is not None and source.suffix.lower() in LAYERED:  # the record knows its layers, and only what was made again what they show together
+    if changed and held is not None and source.suffix.lower() in LAYERED:
+        # The record knows the layers; what they show together, only what was made again knows.
         changed = equal and not np.array_equal(held, result.layered().merged())
     words = [] if equal else causes(record, result)
     wrong = [name for name, old in record.output.items() if name not in new or new[name].sha256 != old.sha256]
