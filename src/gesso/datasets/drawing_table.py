@@ -23,6 +23,7 @@ FINE = 288  # SVGs are rendered this large, then warped down
 PENS = (0.7, 1.0, 1.5)  # strokes, in widths of the drawing's own
 THIN = 0.05  # so thin, a colour drawing's strokes leave the colours alone
 VARIANTS = {72: 4, 144: 2}  # copies kept, by size, the first as it is
+REGIONS = 2  # counts up when drawings have other regions than those that were kept
 DRAWN = 150  # up to this size a table's single drawings are shown, beyond it its scenes
 OTHER_HANDS = ("dicebear-micah", "flat-color-icons")  # sources that no training sees: how well what was learned carries over to a new hand
 NEEDED = ("cluster", "flag")
@@ -93,7 +94,7 @@ def held_out(table: Any) -> Any:
 
 def _cached(table: Any, kind: tuple[str, str], sizes: Sequence[int]) -> dict[int, list[list[Drawing]]]:
     """Renders of a table, kept under GESSO_CACHE or ~/.cache/gesso as npz, since they take minutes."""
-    told = hashlib.sha256(repr((kind, list(sizes), PENS, THIN, VARIANTS, FINE)).encode())
+    told = hashlib.sha256(repr((kind, list(sizes), PENS, THIN, VARIANTS, FINE, REGIONS)).encode())
     for column in kind:
         for one in table[column]:
             told.update(one if isinstance(one, bytes) else one.encode())

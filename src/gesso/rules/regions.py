@@ -1,10 +1,11 @@
-"""What a network is shown of a drawing's areas: closed pieces, parted where they are narrow, so that an open outline holds its colour."""
+"""What a network is shown of a drawing's areas: closed pieces, parted where they are narrow, and outlines closed by imagined lines."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
 
+from gesso.rules.closing import closings
 from gesso.rules.line import INK
 from gesso.rules.pieces import Pieces
 
@@ -41,10 +42,11 @@ def drawn_regions(line: np.ndarray) -> np.ndarray:
 
 
 def parted(labels: np.ndarray, free: np.ndarray, neck: float = NECK) -> np.ndarray:
-    """Closed pieces, `labels` int [h w] over `free` pixels, cut at their necks; ink goes with the nearest region. int64 [h w]."""
+    """Closed pieces, `labels` int [h w] over `free` pixels, parted where an outline is open (`closings`) and at their necks; ink goes with the
+    nearest region. int64 [h w]."""
     if not free.any():
         return np.zeros(labels.shape, np.int64)
-    inside = free & ~_borders(labels)
+    inside = free & ~_borders(labels) & ~closings(free)
     depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1].astype(np.float32)
     basins = _basins(depth, inside, neck)
     near = ndimage.distance_transform_edt(basins == 0, return_distances=False, return_indices=True)
