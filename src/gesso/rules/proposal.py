@@ -161,9 +161,10 @@ def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Kno
     if parts.num == pieces.num:
         return parts
     share, page, wide = votes(parts, fields), page_pieces(pieces), np.full(pieces.num, knobs.apart)
-    share = weighed(share, colours, page[owner], knobs)
+    ground = page[owner] & parts.touches_border
+    share = weighed(share, colours, ground, knobs)
     tone = expected(share, colours, knobs)
-    tone[page[owner] & (certainty(share, colours) < knobs.ground)] = 255  # of the ground only what is certain to be none is parted
+    tone[ground & (certainty(share, colours) < knobs.ground)] = 255  # of the ground only what is certain to be none is parted
     for piece in hinted or {}:
         wide[piece] = np.inf if page[piece] else knobs.stay
     table = _alike(parts, owner, tone, wide)
@@ -309,5 +310,6 @@ def page_pieces(pieces: Pieces) -> np.ndarray:
 
 
 def of_the_page(closed: Pieces, parts: Pieces, owner: np.ndarray) -> np.ndarray:
-    """Of parts cut from closed pieces (`owner` int [num]), which come from the page itself: open ground, where colour must be sure."""
-    return page_pieces(closed)[owner] | page_pieces(parts)
+    """Of parts cut from closed pieces (`owner` int [num]), which are the page itself: open ground up to the border, where colour must be
+    sure."""
+    return page_pieces(closed)[owner] & parts.touches_border | page_pieces(parts)

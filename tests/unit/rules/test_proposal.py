@@ -114,7 +114,8 @@ def test_an_open_shape_is_cut_where_the_proposal_has_an_edge():
 
 def test_sides_of_nearly_one_colour_are_one():
     line = np.full((72, 72), 255, np.uint8)
-    assert cut(find_pieces(line), [field(inside(1), sure=0.4)], COLOURS, Knobs()).num == 1
+    nearly = Field(np.array([[0.95, 0.05, 0.0], [0.85, 0.15, 0.0]]), inside(1), (0, 0, 72, 72))
+    assert cut(find_pieces(line), [nearly], COLOURS, Knobs()).num == 1
 
 
 def test_borders_are_the_regions_own_and_not_the_proposals():
