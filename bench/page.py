@@ -1,11 +1,16 @@
 """Strokes with a pointer in a real Chromium on the real studio: how long from the hand to the picture.
 
     python bench/page.py --size 256 --strokes 200 --people 1
+    python bench/page.py --cold 3
 
 Each person has a browser context and a drawing of their own and draws stroke after stroke, a new colour each time, with rests.
 Timed are the pen's lift (pointerup's own time stamp) and, while it is down, the newest movement that a preview was asked with; both
-until the animation frame in which a picture with it was drawn on the visible canvas, and in which the finished one was. The page sets these marks itself
-(studio/page/trace.js), always. Nothing else should run meanwhile.
+until the animation frame in which a picture with it was drawn on the visible canvas, and in which the finished one was. The page sets
+these marks itself (studio/page/trace.js), always. Nothing else should run meanwhile.
+
+With --cold nobody draws; so often a server is started, and a browser follows its link. Timed are the start page's cards, from the start
+of the process (the first time in a new home, and again in one where a server was before), and the first finished picture of a sample, from
+the click on it: at once, and once somebody has looked at the start page for a while. --weights FILE stands in for colorize's shipped ones.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from typing import Any, NamedTuple
 
@@ -38,7 +44,8 @@ def create(settings):
     print(json.dumps({"address": settings.address, "links": links}), flush=True)
     return app
 
-serve(Settings(port=int(sys.argv[1]), tokens=json.loads(os.environ["TOKENS"])), create=create)
+weights = {"colorize": os.environ["WEIGHTS"]} if os.environ.get("WEIGHTS") else {}
+serve(Settings(port=int(sys.argv[1]), tokens=json.loads(os.environ["TOKENS"]), weights=weights), create=create)
 """
 # Every time stamp of a pointer and every mark of the page, in the order in which they came.
 LISTEN = """
@@ -70,10 +77,11 @@ PATIENCE = 60_000  # milliseconds
 
 
 class Studio:
-    """A studio's server in a process and a home of its own, with as many owners as people."""
+    """A studio's server in a process and a home of its own, or in a given one, with as many owners as people."""
 
-    def __init__(self, port: int, people: int) -> None:
-        self.home = tempfile.TemporaryDirectory()
+    def __init__(self, port: int, people: int, home: tempfile.TemporaryDirectory[str] | None = None) -> None:
+        self.home = home or tempfile.TemporaryDirectory()
+        self.began = time.perf_counter()
         self.tokens = {f"person{n}": secrets.token_urlsafe(32) for n in range(people)}
         env = os.environ | {"GESSO_HOME": self.home.name, "TOKENS": json.dumps(self.tokens)}
         self.process = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], env=env, stdout=subprocess.PIPE, text=True)
@@ -93,9 +101,12 @@ class Studio:
         edits = [{"op": "set", "slot": "sketch", "value": {"upload": id}}]
         return str(self.call(owner, "/api/sessions", {"recipe": "colorize", "edits": edits})["session"]["id"])
 
-    def close(self) -> None:
+    def stop(self) -> None:
         self.process.terminate()
         self.process.wait(10)
+
+    def close(self) -> None:
+        self.stop()
         self.home.cleanup()
 
 
@@ -129,6 +140,49 @@ async def draw(browser: Any, studio: Studio, owner: str, asked: argparse.Namespa
     heard: dict[str, Any] = await page.evaluate("heard")
     await context.close()
     return heard
+
+
+class Cold(NamedTuple):
+    """Milliseconds after a cold start: from the process to the start page's cards, and from a click on a sample to its first proposal."""
+
+    cards: float
+    proposal: float
+
+
+async def begin_cold(browser: Any, asked: argparse.Namespace, home: tempfile.TemporaryDirectory[str], look: float) -> Cold:
+    """A server started anew and a browser that never saw it; the person looks at the start page for `look` seconds."""
+    studio = await asyncio.to_thread(Studio, asked.port, 1, home)
+    context = await browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB")
+    try:
+        await context.add_init_script(LISTEN)
+        page = await context.new_page()
+        page.set_default_timeout(PATIENCE)
+        await page.goto(studio.links["person0"], wait_until="commit")
+        await page.locator("[data-recipe]").first.wait_for()
+        cards = 1000 * (time.perf_counter() - studio.began)
+        await page.locator("[data-sample]").first.wait_for()
+        await asyncio.sleep(look)
+        await page.evaluate("addEventListener('click', (event) => (heard.clicked ??= event.timeStamp), { capture: true })")
+        await page.locator("[data-sample]").first.click()
+        await asyncio.wait_for(page.evaluate("seen(0)"), PATIENCE / 1000)
+        return Cold(cards, await page.evaluate("heard.painted.find(([, what]) => what.final)[0] - heard.clicked"))
+    finally:
+        await context.close()
+        await asyncio.to_thread(studio.stop)
+
+
+async def run_cold(asked: argparse.Namespace) -> dict[str, list[Cold]]:
+    from playwright.async_api import async_playwright
+
+    found: dict[str, list[Cold]] = {"new home": [], "known home": [], "after a look": []}
+    async with async_playwright() as started:
+        browser = await started.chromium.launch(executable_path=CHROMIUM, headless=True, args=["--no-sandbox"])
+        for _ in range(asked.cold):
+            with tempfile.TemporaryDirectory() as folder:
+                home = tempfile.TemporaryDirectory(dir=folder)
+                for name, look in (("new home", 0.0), ("known home", 0.0), ("after a look", asked.look)):
+                    found[name].append(await begin_cold(browser, asked, home, look))
+    return found
 
 
 class Times(NamedTuple):
@@ -187,9 +241,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     for name, default in (("size", 256), ("strokes", 200), ("people", 1), ("port", 8830)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--weights", default="", help="a .safetensors file of colorize's")
+    parser.add_argument("--cold", type=int, default=0, help="so many cold starts, and no strokes")
+    parser.add_argument("--look", type=float, default=3.0, help="seconds for which the start page is looked at before a sample is taken")
     asked = parser.parse_args()
     if CHROMIUM is None:
         raise SystemExit("there is no chromium here; GESSO_CHROMIUM names one")
+    os.environ["WEIGHTS"] = asked.weights
+    if asked.cold:
+        found = asyncio.run(run_cold(asked))
+        print("after a cold start; the aims: cards ≤ 1000 ms, first proposal ≤ 1500 ms")
+        for name in ("new home", "known home"):
+            print(f"  start page cards, {name:24} {told([one.cards for one in found[name]])}")
+        for name, times_ in found.items():
+            when = f"after {asked.look:g} s" if name == "after a look" else f"{name}, at once"
+            print(f"  first proposal of a sample, {when:20} {told([one.proposal for one in times_])}")
+        return
     all_, parts = Times([], [], [], 0), list[dict[str, float]]()
     for heard in asyncio.run(run(asked)):
         one = times(heard)

@@ -49,6 +49,8 @@ def create_app(
         asyncio.get_running_loop().run_in_executor(None, room.marker.told)  # started before the first output waits for it
         asyncio.get_running_loop().run_in_executor(None, room.keep.sweep)
         await asyncio.to_thread(room.jobs.open)
+        if settings.warm:
+            room.warmth.begin()
         yield
         await asyncio.to_thread(room.close)
 

@@ -43,11 +43,12 @@ def register(routes: Routes, room: Room) -> None:
 
     @routes.http("GET", "/api/recipes", who=TOKEN, tags=["recipes"], summary="All recipes")
     def recipes() -> Any:
-        return {"recipes": [room.catalogue.line(name) for name in room.catalogue.recipes()]}
+        return {"recipes": room.catalogue.lines()}
 
     @routes.http("GET", "/api/recipes/{name}", who=TOKEN, tags=["recipes"], summary="A recipe's card, and what you trained of it")
     def recipe(name: str, http: Http) -> Any:
         told = room.catalogue.told(name)
+        room.warmth.soon()
         return told | {"trained": [one.to_json() for one in room.jobs.trained(identity_of(http).owner, name)]}
 
     @routes.http(

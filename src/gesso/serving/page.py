@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ def register(routes: Routes, room: Room, pages: Mapping[str, Path]) -> None:
     for prefix, folder in pages.items():
         files |= {f"{prefix}/{name}".strip("/"): path for name, path in found(folder).items()}
     front = files.get("index.html")
+    scripts = [name for name in files if name.endswith(".js") and not name.startswith("api/")]
 
     @routes.http("GET", "/api/openapi.json", who=TOKEN, tags=["watch"], summary="This description")
     def description() -> Any:
@@ -52,7 +53,7 @@ def register(routes: Routes, room: Room, pages: Mapping[str, Path]) -> None:
         key = http.query_params.get("key")
         if key is not None:
             return enter(room, http, key)
-        return RedirectResponse("/api/docs", 303) if front is None else file(front)
+        return RedirectResponse("/api/docs", 303) if front is None else first(front, scripts)
 
     @routes.http("POST", f"/{ROUTE}", who=TOKEN, tags=["watch"], summary="A link that lets one browser in, once; for a token alone")
     def another(http: Http) -> Any:
@@ -81,6 +82,13 @@ def found(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise GessoError("there is no such folder of pages", where=folder)
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.suffix in TYPES and path.is_file()}
+
+
+def first(path: Path, scripts: Sequence[str]) -> Response:
+    """The page itself. All of its scripts are asked for at once: they name one another, and would be found one after the other."""
+    response = file(path)
+    response.headers["Link"] = ", ".join(f"</{name}>; rel=modulepreload" for name in scripts)
+    return response
 
 
 def file(path: Path) -> Response:

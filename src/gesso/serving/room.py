@@ -24,6 +24,7 @@ from gesso.serving.learned import Learned, Own
 from gesso.serving.render import Renderer, within
 from gesso.serving.settings import Settings
 from gesso.serving.thumb import Thumbs
+from gesso.serving.warm import Warmth
 from gesso.steering.store import Store
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Room:
         self.sockets: Counter[str] = Counter()
         self.thinking = ThreadPoolExecutor(THINKING, "think")
         self.renderer = Renderer(self.catalogue, settings.limits, self.counts)
+        self.warmth = Warmth(self.catalogue, self.renderer)
 
     async def think(self, work: Callable[..., Made], *given: Any, **more: Any) -> Made:
         """What costs the processor, in one of few threads: sixty-four at once would keep the one that answers from its turn."""
@@ -86,6 +88,7 @@ class Room:
 
     def close(self) -> None:
         self.jobs.close()
+        self.warmth.close()
         self.renderer.close()
         self.decoder.close()
         self.marker.close()

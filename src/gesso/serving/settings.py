@@ -67,7 +67,7 @@ class Settings:
     `names` are further host names under which a proxy with TLS shows this server. A `host` that other machines can reach is
     refused without `behind_proxy`. Without `sign` outputs leave unsigned, and each answer, the health and the page say so.
     `jobs` are done by processes of this machine ("here"), on a cluster ("ray"), or by nobody; one at a time as a rule, with few
-    threads, so that people who draw do not wait for them.
+    threads, so that people who draw do not wait for them. `warm` loads the recipe that a page begins with before anybody draws.
     """
 
     home: Path = field(default_factory=default_home)
@@ -83,6 +83,7 @@ class Settings:
     job_threads: int = 1
     limits: Limits = field(default_factory=Limits)
     sign: bool = True
+    warm: bool = True
 
     def __post_init__(self) -> None:
         for name, high in (("port", 65535), ("jobs_at_once", 64), ("job_threads", 256)):
