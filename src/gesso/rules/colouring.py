@@ -94,7 +94,7 @@ def colour(
     images, laid, first, cut, follows = [], [], None, pieces, np.zeros(0, bool)
     for n in range(num):
         noise = None if n == 0 else spread * rng.gumbel(size=len(colours))
-        chosen = proposal.choose(share, colours, page, knobs, noise, hints=entries, guess=wishes.guess)
+        chosen = proposal.choose(share, colours, page, knobs, noise, hints=entries, num_hints=len(followed), guess=wishes.guess)
         for path, radius in wishes.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
         follows = follows if n else _follows(pieces, chosen, colours[entries], wishes)

@@ -38,7 +38,8 @@ class Field:
 class Knobs:
     """How far the proposal is trusted.
 
-    sure         a piece is coloured where at least this share of the squared error that white is expected to make goes with it
+    sure         a piece is coloured where at least this share of the squared error that white is expected to make goes with it; for each
+                 hint `each` more, up to `most`: who hints leaves white what they leave out
     ground       the same on the page itself and what is cut from it; both move with the dial `guess` (see `limits`)
     follow       a piece takes a hint's colour as its own where the hint's share is at least this
     odds         by which paper's share on the page itself is multiplied: networks learned with paper weighed that much less
@@ -49,6 +50,8 @@ class Knobs:
     """
 
     sure: float = 0.5
+    each: float = 0.05
+    most: float = 0.7
     ground: float = 0.7
     follow: float = 0.55
     odds: float = 2.0
@@ -262,13 +265,13 @@ def sureness(share: np.ndarray, colours: np.ndarray, knobs: Knobs) -> np.ndarray
     return sure
 
 
-def limits(knobs: Knobs, guess: float) -> tuple[float, float]:
+def limits(knobs: Knobs, guess: float, num_hints: int = 0) -> tuple[float, float]:
     """The least certainty at which a piece, and the page, are coloured. `guess` in 0 to 1: 0 only what is sure, 0.5 as the knobs say, 1 all
     but what is surely paper."""
-    dial = 2 * guess - 1
+    dial, sure = 2 * guess - 1, min(max(knobs.most, knobs.sure), knobs.sure + knobs.each * num_hints)
     if dial >= 0:
-        return knobs.sure * (1 - dial) + 0.02 * dial, knobs.ground * (1 - 0.5 * dial)
-    return knobs.sure + (0.9 - knobs.sure) * -dial, knobs.ground + (0.95 - knobs.ground) * -dial
+        return sure * (1 - dial) + 0.02 * dial, knobs.ground * (1 - 0.5 * dial)
+    return sure + (0.9 - sure) * -dial, knobs.ground + (0.95 - knobs.ground) * -dial
 
 
 def choose(
@@ -279,6 +282,7 @@ def choose(
     noise: np.ndarray | None = None,
     *,
     hints: Sequence[int] = (),
+    num_hints: int = 0,
     guess: float = 0.5,
 ) -> np.ndarray:
     """A colour for each piece, uint8 [num 3], from its votes [num k].
@@ -287,7 +291,7 @@ def choose(
     is likely enough; else it has its expected colour. With `noise` [k], added to log shares, the likeliest is taken: one draw for the whole
     drawing, so that like pieces stay alike.
     """
-    inside, ground = limits(knobs, guess)
+    inside, ground = limits(knobs, guess, num_hints)
     certain = certainty(share, colours)
     if noise is not None:
         white = colours.min(1) >= WHITE

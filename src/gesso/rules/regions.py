@@ -42,7 +42,7 @@ def drawn_regions(line: np.ndarray) -> np.ndarray:
 
 
 def parted(labels: np.ndarray, free: np.ndarray, neck: float = NECK) -> np.ndarray:
-    """Closed pieces, `labels` int [h w] over `free` pixels, parted where an outline is open (`closings`) and at their necks; ink goes with the
+    """Closed pieces, `labels` int [h w] over `free` pixels, parted where an outline is open (`closings`) and at necks; ink goes with the
     nearest region. int64 [h w]."""
     if not free.any():
         return np.zeros(labels.shape, np.int64)
