@@ -86,6 +86,17 @@ def test_only_here_is_one_step_that_can_be_undone(likes: Sheet) -> None:
     likes.given("dots", lambda value: value.marks[0].alone)
 
 
+def test_only_here_is_one_step_with_new_dice_too(likes: Sheet) -> None:
+    page = likes.page
+    page.locator(".lock").click()
+    mark(likes, LIKE[0], "#cc2222")
+    page.locator(ONLY).click()
+    likes.given("dots", lambda value: value is not None and value.marks[0].alone)
+    likes.visit.wait_nodes(3)
+    assert likes.visit.num_nodes() == 3 and not page.locator(".notice.wrong").count()
+    page.locator(".lock").click()
+
+
 def test_another_colour_tells_of_those_that_go_over_to_it(likes: Sheet) -> None:
     page = likes.page
     mark(likes, LIKE[0], "#cc2222")

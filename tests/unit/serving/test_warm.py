@@ -99,3 +99,15 @@ def test_a_server_that_runs_is_warm_soon_after_its_cards_are_told(
         assert ann.get("/api/recipes/colorize").status_code == 200
         assert app.state.room.warmth.done.wait(60)
         assert app.state.room.catalogue._loaded
+
+
+def test_the_pages_scripts_are_asked_for_at_once(tmp_path: Path, client_of: Callable[..., TestClient]):
+    from gesso.studio import PAGE, create_app
+
+    app = create_app(Settings(home=tmp_path, tokens={"ann": "a" * 30}, recipes=["digits"], sign=False))
+    stranger = client_of(app)
+    links = stranger.get("/").headers["Link"].split(", ")
+    scripts = {path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*.js")}
+    assert {link.partition(">")[0].removeprefix("</") for link in links} == scripts
+    assert all(link.endswith("; rel=modulepreload") for link in links) and "Link" not in stranger.get("/main.js").headers
+    app.state.room.close()
