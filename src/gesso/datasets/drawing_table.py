@@ -68,7 +68,7 @@ def _read(file: Path) -> tuple[Any, tuple[str, str]]:
         kind = next((kind for kind in KINDS if {*kind, *NEEDED} <= names), None)
         if kind is None:
             raise GessoError(f"the table has columns {', '.join(sorted(names))[:160]}", where=file, fix=wanted)
-        extra = [name for name in ("source",) if name in names]
+        extra = [name for name in ("source", "licence") if name in names]
         return pd.read_parquet(file, columns=[*kind, *NEEDED, *extra]), kind
     except GessoError:
         raise

@@ -123,10 +123,10 @@ CARD = Card(
         note.on_line | This colour lies on a line: the piece beside it took it. | 선 위에 찍은 색이라 가장 가까운 영역에 칠했습니다.
         detail | Detail | 세밀도 | a window's side for the network, in pixels; by default, by the pen | 신경망이 보는 창(픽셀)
     """),
-    paper="Isola 2017, arXiv:1611.07004; Zhang 2017, arXiv:1705.02999",
-    licence="weights CC BY-SA 4.0 (made from OpenMoji), code Apache-2.0",
-    data="OpenMoji 17 (CC BY-SA 4.0), train split",
-    limits={"en": "It learned from emoji: for crowded scenes it proposes little.", "ko": "이모지로 배워서 복잡한 장면에는 약합니다."},
+    paper="Zhang 2017, arXiv:1705.02999; Vinyals 2015, arXiv:1506.03134",
+    licence="weights CC BY-SA 4.0 (made from OpenMoji and others), code Apache-2.0",
+    data="OpenMoji 17, flat drawings of 24 other hands, scenes composed of them; train splits",
+    limits={"en": "It learned from flat drawings: it knows no shading.", "ko": "밑색만 칠한 그림으로 배워서 명암은 모릅니다."},
     example="gesso generate colorize --sketch cat.png --hints 300,400,#ff8800 --out coloured.png",
 )
 

@@ -46,18 +46,20 @@ class Knobs:
     temperature  of the shares before their mean is taken; 1 is the expected colour, less is more saturated
     apart        two parts of a closed piece stay apart where their colours are farther from each other than this, of 441
     stay         the same in a closed piece that has a hint, whose colour is the whole piece's unless the network is surer than that
+    join         there a part whose share of a hint's colour is at least this goes with the hint
     least        parts smaller than this, in pixels of a 72-pixel drawing, are not cut off
     """
 
     sure: float = 0.5
-    each: float = 0.05
-    most: float = 0.7
+    each: float = 0.1
+    most: float = 0.65
     ground: float = 0.7
     follow: float = 0.55
     odds: float = 2.0
-    temperature: float = 1.0
-    apart: float = 90.0
-    stay: float = 200.0
+    temperature: float = 0.8
+    apart: float = 60.0
+    stay: float = 130.0
+    join: float = 0.1
     least: float = 10.0
 
 
@@ -170,6 +172,11 @@ def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Kno
     tone[ground & (certainty(share, colours) < knobs.ground)] = 255  # of the ground only what is certain to be none is parted
     for piece in hinted or {}:
         wide[piece] = np.inf if page[piece] else knobs.stay
+    entries = np.array(sorted(set((hinted or {}).values())), int)
+    if len(entries):  # a part that may well be of a hint's colour goes with it
+        most = share[:, entries].argmax(1)
+        joins = np.isin(owner, list(hinted or {})) & (share[np.arange(parts.num), entries[most]] >= knobs.join)
+        tone[joins] = colours[entries[most[joins]]]
     table = _alike(parts, owner, tone, wide)
     return split(pieces, table[parts.labels], least=1)
 
