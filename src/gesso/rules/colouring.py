@@ -88,8 +88,8 @@ def colour(
     hinted = hinted_pieces(closed, wishes.marks, colours, wishes.fills)
     followed = [rgb for n, (_, rgb, _) in enumerate(wishes.marks) if n not in wishes.alone]
     entries = sorted(set(nearest_entries(colours, followed)))
-    key = told, knobs, tuple(sorted(hinted.items()))
-    pieces, share, page = closed.kept.get("voted", key, lambda: _voted(closed, fields, colours, knobs, hinted), 2)
+    key = told, knobs, tuple(sorted(hinted.items())), tuple(entries)
+    pieces, share, page = closed.kept.get("voted", key, lambda: _voted(closed, fields, colours, knobs, hinted, entries), 2)
     rng = np.random.default_rng(seed)
     images, laid, first, cut, follows = [], [], None, pieces, np.zeros(0, bool)
     for n in range(num):
@@ -128,12 +128,12 @@ def fingerprint(fields: Sequence[Field], colours: np.ndarray) -> bytes:
 
 
 def _voted(
-    closed: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs, hinted: Mapping[int, int]
+    closed: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs, hinted: Mapping[int, int], entries: Sequence[int]
 ) -> tuple[Pieces, np.ndarray, np.ndarray]:
     """The pieces cut where the proposal has edges, their votes [num k], and which of them are of the page."""
     grid = grid_of(closed, fields)
     cells = grid.fields(fields)
-    parts = proposal.cut(grid.cells, cells, colours, knobs, hinted)
+    parts = proposal.cut(grid.cells, cells, colours, knobs, hinted, entries)
     pieces, share, owner = grid.drawn(parts, proposal.votes(parts, cells), cells)
     page = proposal.of_the_page(closed, pieces, owner)
     return pieces, proposal.weighed(share, colours, page, knobs), page

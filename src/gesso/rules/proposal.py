@@ -43,9 +43,14 @@ class Knobs:
     ground       the same on the page itself and what is cut from it; both move with the dial `guess` (see `limits`)
     follow       a piece takes a hint's colour as its own where the hint's share is at least this
     odds         by which paper's share on the page itself is multiplied: networks learned with paper weighed that much less
+    heed         what a hint's share counts in the mean of a piece that does not follow it
     temperature  of the shares before their mean is taken; 1 is the expected colour, less is more saturated
     apart        two parts of a closed piece stay apart where their colours are farther from each other than this, of 441
     stay         the same in a closed piece that has a hint, whose colour is the whole piece's unless the network is surer than that
+    open         parts whose imagined border is more than this share of either's whole border are one: nothing is parted across open ground
+    bare         the same on the page itself
+    wanted       the same there where a part has a hint or follows one
+    leak         the same in a closed piece that has a hint, which is whole but for what it leaked into through a gap
     join         there a part whose share of a hint's colour is at least this goes with the hint
     least        parts smaller than this, in pixels of a 72-pixel drawing, are not cut off
     """
@@ -53,12 +58,17 @@ class Knobs:
     sure: float = 0.5
     each: float = 0.1
     most: float = 0.65
-    ground: float = 0.7
-    follow: float = 0.55
+    ground: float = 0.6
+    follow: float = 0.5
     odds: float = 2.0
-    temperature: float = 0.8
+    heed: float = 0.0
+    temperature: float = 0.5
     apart: float = 60.0
     stay: float = 130.0
+    open: float = 0.3
+    bare: float = 0.12
+    wanted: float = 0.4
+    leak: float = 0.12
     join: float = 0.1
     least: float = 10.0
 
@@ -151,11 +161,19 @@ def _bilinear(values: np.ndarray, ys: Axis, xs: Axis) -> np.ndarray:
     return rows[:, :, xs.low] * (1 - xs.part) + rows[:, :, xs.high] * xs.part
 
 
-def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs, hinted: Mapping[int, int] | None = None) -> Pieces:
+def cut(
+    pieces: Pieces,
+    fields: Sequence[Field],
+    colours: np.ndarray,
+    knobs: Knobs,
+    hinted: Mapping[int, int] | None = None,
+    hints: Sequence[int] = (),
+) -> Pieces:
     """Open shapes parted where they are narrow, if the network expects unlike colours on the two sides.
 
     Borders are those of the fields' regions, so that nothing is parted across open ground or along a proposal's own edge. Parts of one
-    closed piece whose expected colours are near each other are one, the nearest first. `hinted` {piece: entry of `colours`} are closed
+    closed piece whose expected colours are near each other are one, the nearest first. `hints` are the entries of `colours` that hints
+    have; `hinted` {piece: entry of `colours`} are closed
     pieces with a hint: what is not surely of another colour goes with it. Where the page itself is among them somebody filled it, and
     nothing is cut from it.
     """
@@ -166,37 +184,49 @@ def cut(pieces: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Kno
     if parts.num == pieces.num:
         return parts
     share, page, wide = votes(parts, fields), page_pieces(pieces), np.full(pieces.num, knobs.apart)
-    ground = page[owner] & parts.touches_border
+    ground = page[owner]
     share = weighed(share, colours, ground, knobs)
     tone = expected(share, colours, knobs)
     tone[ground & (certainty(share, colours) < knobs.ground)] = 255  # of the ground only what is certain to be none is parted
     for piece in hinted or {}:
         wide[piece] = np.inf if page[piece] else knobs.stay
-    entries = np.array(sorted(set((hinted or {}).values())), int)
+    entries = np.array(sorted({*(hinted or {}).values()}), int)
     if len(entries):  # a part that may well be of a hint's colour goes with it
         most = share[:, entries].argmax(1)
         joins = np.isin(owner, list(hinted or {})) & (share[np.arange(parts.num), entries[most]] >= knobs.join)
         tone[joins] = colours[entries[most[joins]]]
-    table = _alike(parts, owner, tone, wide)
+    leak = np.where(ground, knobs.bare, knobs.open)
+    leak[np.isin(owner, list(hinted or {}))] = knobs.leak
+    leak[ground & (share[:, list(hints)].max(1, initial=0) >= knobs.follow)] = knobs.wanted
+    table = _alike(parts, owner, tone, wide, leak)
     return split(pieces, table[parts.labels], least=1)
 
 
-def _alike(parts: Pieces, owner: np.ndarray, tone: np.ndarray, wide: np.ndarray) -> np.ndarray:
-    """For each part the one that stands for it: neighbours in one piece whose tones are nearer than `wide` of it are one, nearest first."""
-    pairs, _ = borders(parts.labels, parts.free, parts.num)
-    pairs = pairs[owner[pairs[:, 0]] == owner[pairs[:, 1]]]
-    stands, area, tone = np.arange(parts.num), parts.areas.astype(float), tone.astype(float).copy()
+def _alike(parts: Pieces, owner: np.ndarray, tone: np.ndarray, wide: np.ndarray, leak: np.ndarray) -> np.ndarray:
+    """For each part the one that stands for it. Neighbours in one piece are one where their imagined border is a larger share of either's
+    than `leak` [num] of both, or their tones are nearer than `wide` of the piece, the most open and the nearest first."""
+    pairs, length = borders(parts.labels, parts.free, parts.num)
+    inside = owner[pairs[:, 0]] == owner[pairs[:, 1]]
+    pairs, length = pairs[inside], length[inside].astype(float)
+    stands, area, rims, tone = np.arange(parts.num), parts.areas.astype(float), parts.rims.astype(float), tone.astype(float).copy()
     while len(pairs):
-        away = np.linalg.norm(tone[pairs[:, 0]] - tone[pairs[:, 1]], axis=1) - wide[owner[pairs[:, 0]]]
+        one, two = pairs.T
+        opening = length / np.maximum(np.minimum(rims[one], rims[two]), 1)
+        away = np.linalg.norm(tone[one] - tone[two], axis=1) - wide[owner[one]]
+        away = np.where(opening > np.maximum(leak[one], leak[two]), -1e3 - opening, away)
         nearest = int(away.argmin())
         if away[nearest] >= 0:
             break
-        one, two = pairs[nearest]
-        tone[one] = (tone[one] * area[one] + tone[two] * area[two]) / max(area[one] + area[two], 1e-9)
-        area[one] += area[two]
-        stands[stands == two] = one
-        pairs = np.where(pairs == two, one, pairs)
-        pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+        into, gone = pairs[nearest]
+        tone[into] = (tone[into] * area[into] + tone[gone] * area[gone]) / max(area[into] + area[gone], 1e-9)
+        area[into] += area[gone]
+        leak[into] = max(leak[into], leak[gone])
+        rims[into] += rims[gone] - 2 * length[nearest]
+        stands[stands == gone] = into
+        pairs = np.sort(np.where(pairs == gone, into, pairs), axis=1)
+        kept = pairs[:, 0] != pairs[:, 1]
+        pairs, same = np.unique(pairs[kept], axis=0, return_inverse=True)
+        length = np.bincount(same.ravel(), length[kept], len(pairs))
     return stands
 
 
@@ -307,7 +337,9 @@ def choose(
             colours[np.where(white[None], -np.inf, log).argmax(1)].astype(float) if not white.all() else np.full((len(share), 3), 255.0)
         )
     else:
-        chosen = expected(share, colours, knobs)
+        unheard = share.copy()
+        unheard[:, list(hints)] *= knobs.heed  # what follows no hint should not look as if it half did
+        chosen = expected(unheard, colours, knobs)
         for entry in hints:
             chosen[share[:, entry] >= knobs.follow] = colours[entry]
     chosen[certain < np.where(page, ground, inside)] = 255
@@ -321,6 +353,5 @@ def page_pieces(pieces: Pieces) -> np.ndarray:
 
 
 def of_the_page(closed: Pieces, parts: Pieces, owner: np.ndarray) -> np.ndarray:
-    """Of parts cut from closed pieces (`owner` int [num]), which are the page itself: open ground up to the border, where colour must be
-    sure."""
-    return page_pieces(closed)[owner] & parts.touches_border | page_pieces(parts)
+    """Of parts cut from closed pieces (`owner` int [num]), which come from the page itself: open ground, where colour must be sure."""
+    return page_pieces(closed)[owner] | page_pieces(parts)

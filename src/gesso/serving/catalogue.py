@@ -117,7 +117,7 @@ class Catalogue:
         if self._told is None:
             loaded = self.recipes()
             with self._lock:
-                self._told = self._told or {name: about(one) for name, one in loaded.items()}
+                self._told = self._told or _told_each(loaded)
         return self._told
 
     def _absent(self, needed: list[str]) -> list[str]:
@@ -133,6 +133,17 @@ class Catalogue:
 def needs(recipe: Recipe) -> list[str]:
     """Of which recipes it needs weights."""
     return ([recipe.name] if recipe.keeps else []) + sorted(set(recipe.uses.values()))
+
+
+def _told_each(recipes: Mapping[str, Recipe]) -> Cards:
+    """What is told of each; a recipe whose card cannot be written as JSON is left out, and the log says why."""
+    told: Cards = {}
+    for name, recipe in recipes.items():
+        try:
+            told[name] = about(recipe)
+        except Exception:
+            logging.getLogger(__name__).exception("the recipe %r is not shown: its card cannot be written as JSON", name)
+    return told
 
 
 def about(recipe: Recipe) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def test_votes_are_mean_shares_whatever_the_fields_size():
 def test_two_windows_speak_where_they_lie_deepest():
     left, right = np.zeros((72, 40), int), np.ones((72, 40), int)
     fields = [Field.of_pixels(said(left), (0, 0, 40, 72)), Field.of_pixels(said(right), (32, 0, 72, 72))]
-    parts = cut(find_pieces(np.full((72, 72), 255, np.uint8)), fields, COLOURS, Knobs()).labels
+    parts = cut(find_pieces(np.full((72, 72), 255, np.uint8)), fields, COLOURS, Knobs(bare=1.0)).labels
     assert len(np.unique(parts[36, :34])) == 1 == len(np.unique(parts[36, 39:])) and parts[36, 0] != parts[36, 71]
 
 
@@ -157,7 +157,7 @@ def test_colours_that_look_the_same_are_one_wish_and_the_hints_own_is_kept():
 
 def test_what_is_expected_makes_the_smallest_error_and_certainty_says_how_much_smaller():
     share = np.array([[0.3, 0.6, 0.1], [1.0, 0, 0], [0, 1.0, 0]])
-    mean, colours = expected(share, COLOURS, Knobs()), COLOURS.astype(float)
+    mean, colours = expected(share, COLOURS, Knobs(temperature=1.0)), COLOURS.astype(float)
 
     def error(colour):
         return (share[0] * ((colours - colour) ** 2).sum(1)).sum()
@@ -250,7 +250,7 @@ def test_nothing_is_cut_from_ground_that_somebody_filled():
     mark = [([(8, 8)], BLUE, 2.0)]
     filled = colour(line, [field(classes)], COLOURS, Wishes(marks=mark, fills={0}), Knobs()).images[0]
     assert (filled[:18] == BLUE).all() and (filled[52:] == BLUE).all() and (filled[:, 52:] == BLUE).all()
-    only = colour(line, [field(classes)], COLOURS, Wishes(marks=mark), Knobs()).images[0]
+    only = colour(line, [field(classes)], COLOURS, Wishes(marks=mark), Knobs(bare=1.0)).images[0]
     assert (only == BLUE).all(-1).sum() < 40 and near(only[36, 66], RED)
 
 
@@ -277,11 +277,26 @@ def test_a_hint_takes_its_closed_piece_whole():
         assert (patchy[22:50, 22:50] == RED).all()
 
 
+def test_nothing_is_parted_across_open_ground_however_sure_the_network_is():
+    wins = np.zeros((72, 72), int)
+    wins[:, 40:] = 1
+    out = colour(np.full((72, 72), 255, np.uint8), [field(wins, sure=0.99)], COLOURS, Wishes(gap=0), Knobs()).images[0]
+    assert len(np.unique(out.reshape(-1, 3), axis=0)) == 1
+
+
+def test_a_hint_does_not_leak_through_a_gap_into_what_the_network_knows_is_another_thing():
+    line = page()
+    line[30:33, 54] = 255  # a gap of three pixels, bridged by nothing
+    wins = inside(2)
+    fill = colour(line, [field(wins)], COLOURS, Wishes(marks=[([(36, 36)], BLUE, 2.0)], gap=0), Knobs()).images[0]
+    assert tuple(fill[36, 36]) == BLUE and tuple(fill[36, 66]) == WHITE
+
+
 def test_what_is_parted_from_the_page_must_be_surer_to_be_coloured():
     wins = np.zeros((72, 72), int)
     wins[:, 40:] = 1
     line = np.full((72, 72), 255, np.uint8)
     half = Field.of_pixels(np.stack([np.where(wins, 0.5, 0.95), np.where(wins, 0.5, 0.05), 0 * wins]).astype(np.float32), (0, 0, 72, 72))
-    assert (colour(line, [half], COLOURS, Wishes(gap=0), Knobs(ground=0.6, apart=40)).images[0] == 255).all()
-    sure = colour(line, [field(wins)], COLOURS, Wishes(gap=0), Knobs(ground=0.6)).images[0]
+    assert (colour(line, [half], COLOURS, Wishes(gap=0), Knobs(ground=0.6, apart=40, bare=1.0)).images[0] == 255).all()
+    sure = colour(line, [field(wins)], COLOURS, Wishes(gap=0), Knobs(ground=0.6, bare=1.0)).images[0]
     assert near(sure[36, 60], RED) and tuple(sure[36, 10]) == WHITE
