@@ -64,7 +64,7 @@ class Knobs:
     heed: float = 0.0
     temperature: float = 0.5
     apart: float = 60.0
-    stay: float = 130.0
+    stay: float = 180.0
     open: float = 0.3
     bare: float = 0.12
     wanted: float = 0.4
