@@ -13,7 +13,7 @@ from gesso.rules.fill import flats, over_line
 from gesso.rules.grid import grid_of
 from gesso.rules.hinting import along, on_line, pieces_under
 from gesso.rules.line import INK
-from gesso.rules.obey import Mark, hinted_pieces, meant, nearest_entries, obey
+from gesso.rules.obey import Mark, Points, hinted_pieces, meant, nearest_entries, obey
 from gesso.rules.pieces import Pieces, find_pieces, join
 from gesso.rules.proposal import Field, Knobs
 from gesso.rules.remember import Kept, Remembered
@@ -88,8 +88,9 @@ def colour(
     hinted = hinted_pieces(closed, wishes.marks, colours, wishes.fills)
     followed = [rgb for n, (_, rgb, _) in enumerate(wishes.marks) if n not in wishes.alone]
     entries = sorted(set(nearest_entries(colours, followed)))
-    key = told, knobs, tuple(sorted(hinted.items())), tuple(entries)
-    pieces, share, page = closed.kept.get("voted", key, lambda: _voted(closed, fields, colours, knobs, hinted, entries), 2)
+    places = tuple(points[len(points) // 2] for n, (points, _, _) in enumerate(wishes.marks) if n not in wishes.alone)
+    key = told, knobs, tuple(sorted(hinted.items())), places
+    pieces, share, page = closed.kept.get("voted", key, lambda: _voted(closed, fields, colours, knobs, hinted, places), 2)
     rng = np.random.default_rng(seed)
     images, laid, first, cut, follows = [], [], None, pieces, np.zeros(0, bool)
     for n in range(num):
@@ -128,12 +129,14 @@ def fingerprint(fields: Sequence[Field], colours: np.ndarray) -> bytes:
 
 
 def _voted(
-    closed: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs, hinted: Mapping[int, int], entries: Sequence[int]
+    closed: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs, hinted: Mapping[int, int], places: Points
 ) -> tuple[Pieces, np.ndarray, np.ndarray]:
     """The pieces cut where the proposal has edges, their votes [num k], and which of them are of the page."""
     grid = grid_of(closed, fields)
     cells = grid.fields(fields)
-    parts = proposal.cut(grid.cells, cells, colours, knobs, hinted, entries)
+    scale = [small / large for small, large in zip(grid.cells.shape, closed.shape, strict=True)]
+    inside = [(x, y) for x, y in places if 0 <= x < closed.shape[1] and 0 <= y < closed.shape[0]]
+    parts = proposal.cut(grid.cells, cells, colours, knobs, hinted, [(int(y * scale[0]), int(x * scale[1])) for x, y in inside])
     pieces, share, owner = grid.drawn(parts, proposal.votes(parts, cells), cells)
     page = proposal.of_the_page(closed, pieces, owner)
     return pieces, proposal.weighed(share, colours, page, knobs), page

@@ -49,7 +49,7 @@ class Knobs:
     stay         the same in a closed piece that has a hint, whose colour is the whole piece's unless the network is surer than that
     open         parts whose imagined border is more than this share of either's whole border are one: nothing is parted across open ground
     bare         the same on the page itself
-    wanted       the same there where a part has a hint or follows one
+    wanted       the same there where a hint lies in a part
     leak         the same in a closed piece that has a hint, which is whole but for what it leaked into through a gap
     join         there a part whose share of a hint's colour is at least this goes with the hint
     least        parts smaller than this, in pixels of a 72-pixel drawing, are not cut off
@@ -167,14 +167,13 @@ def cut(
     colours: np.ndarray,
     knobs: Knobs,
     hinted: Mapping[int, int] | None = None,
-    hints: Sequence[int] = (),
+    places: Sequence[tuple[int, int]] = (),
 ) -> Pieces:
     """Open shapes parted where they are narrow, if the network expects unlike colours on the two sides.
 
     Borders are those of the fields' regions, so that nothing is parted across open ground or along a proposal's own edge. Parts of one
-    closed piece whose expected colours are near each other are one, the nearest first. `hints` are the entries of `colours` that hints
-    have; `hinted` {piece: entry of `colours`} are closed
-    pieces with a hint: what is not surely of another colour goes with it. Where the page itself is among them somebody filled it, and
+    closed piece whose expected colours are near each other are one, the nearest first. At `places` (row, column) hints lie; `hinted`
+    {piece: entry of `colours`} are closed pieces with a hint: what is not surely of another colour goes with it. Where the page itself is among them somebody filled it, and
     nothing is cut from it.
     """
     labels = _regions_at(fields, pieces.shape)
@@ -197,23 +196,27 @@ def cut(
         tone[joins] = colours[entries[most[joins]]]
     leak = np.where(ground, knobs.bare, knobs.open)
     leak[np.isin(owner, list(hinted or {}))] = knobs.leak
-    leak[ground & (share[:, list(hints)].max(1, initial=0) >= knobs.follow)] = knobs.wanted
-    table = _alike(parts, owner, tone, wide, leak)
+    touched = parts.labels[tuple(np.asarray(places, int).reshape(-1, 2).T)]
+    leak[touched[ground[touched]]] = knobs.wanted
+    table = _alike(parts, owner, tone, wide, leak, ground & parts.touches_border)
     return split(pieces, table[parts.labels], least=1)
 
 
-def _alike(parts: Pieces, owner: np.ndarray, tone: np.ndarray, wide: np.ndarray, leak: np.ndarray) -> np.ndarray:
+def _alike(parts: Pieces, owner: np.ndarray, tone: np.ndarray, wide: np.ndarray, leak: np.ndarray, background: np.ndarray) -> np.ndarray:
     """For each part the one that stands for it. Neighbours in one piece are one where their imagined border is a larger share of either's
-    than `leak` [num] of both, or their tones are nearer than `wide` of the piece, the most open and the nearest first."""
+    than `leak` [num] of both, or their tones are nearer than `wide` of the piece, the most open and the nearest first; and all of the
+    `background` bool [num] is one."""
     pairs, length = borders(parts.labels, parts.free, parts.num)
     inside = owner[pairs[:, 0]] == owner[pairs[:, 1]]
     pairs, length = pairs[inside], length[inside].astype(float)
     stands, area, rims, tone = np.arange(parts.num), parts.areas.astype(float), parts.rims.astype(float), tone.astype(float).copy()
+    behind = background.copy()
     while len(pairs):
         one, two = pairs.T
         opening = length / np.maximum(np.minimum(rims[one], rims[two]), 1)
         away = np.linalg.norm(tone[one] - tone[two], axis=1) - wide[owner[one]]
         away = np.where(opening > np.maximum(leak[one], leak[two]), -1e3 - opening, away)
+        away = np.where(behind[one] & behind[two], -1e4, away)
         nearest = int(away.argmin())
         if away[nearest] >= 0:
             break
@@ -221,6 +224,7 @@ def _alike(parts: Pieces, owner: np.ndarray, tone: np.ndarray, wide: np.ndarray,
         tone[into] = (tone[into] * area[into] + tone[gone] * area[gone]) / max(area[into] + area[gone], 1e-9)
         area[into] += area[gone]
         leak[into] = max(leak[into], leak[gone])
+        behind[into] |= behind[gone]
         rims[into] += rims[gone] - 2 * length[nearest]
         stands[stands == gone] = into
         pairs = np.sort(np.where(pairs == gone, into, pairs), axis=1)
