@@ -173,9 +173,8 @@ def cut(
 
     Borders are those of the fields' regions, so that nothing is parted across open ground or along a proposal's own edge. Parts of one
     closed piece whose expected colours are near each other are one, the nearest first. At `places` (row, column) hints lie; `hinted`
-    {piece: entry of `colours`} are closed pieces with a hint: what is not surely of another colour goes with it. Where the page itself is among them somebody filled it, and
-    nothing is cut from it.
-    """
+    {piece: entry of `colours`} are closed pieces with a hint: what is not surely of another colour goes with it. Where the page itself
+    is among them somebody filled it, and nothing is cut from it."""
     labels = _regions_at(fields, pieces.shape)
     parts = split(pieces, labels, least=max(3, round(knobs.least * (max(pieces.shape) / 72) ** 2)))
     owner = np.zeros(parts.num, np.int64)
