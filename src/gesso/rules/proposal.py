@@ -65,7 +65,7 @@ class Knobs:
     temperature: float = 0.5
     apart: float = 60.0
     stay: float = 180.0
-    open: float = 0.3
+    open: float = 0.08
     bare: float = 0.12
     wanted: float = 0.4
     leak: float = 0.12
