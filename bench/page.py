@@ -8,9 +8,9 @@ Timed are the pen's lift (pointerup's own time stamp) and, while it is down, the
 until the animation frame in which a picture with it was drawn on the visible canvas, and in which the finished one was. The page sets
 these marks itself (studio/page/trace.js), always. Nothing else should run meanwhile.
 
-With --cold nobody draws; so often a server is started, and a browser follows its link. Timed are the start page's cards, from the start
-of the process (the first time in a new home, and again in one where a server was before), and the first finished picture of a sample, from
-the click on it: at once, and once somebody has looked at the start page for a while. --weights FILE stands in for colorize's shipped ones.
+With --cold N no strokes are drawn: a server is started N times and a browser opens its link. Two times are measured: until the start
+page shows its cards (in a new home, and in a home that a server has used before), and from the click on a sample to its first finished
+picture (a click at once, and a click after some seconds). --weights FILE replaces colorize's shipped weights.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Sketch(Picture):
             strength = rng.uniform(0.75, 1.0)
             line = (255 - (255 - line.astype(np.float32)) * strength).astype(np.uint8)
         made = cls.model_construct(pixels=line)
-        made._readings = made.pixels, {"auto": Reading(line)}  # nobody reads what was drawn here
+        made._readings = made.pixels, {"auto": Reading(line)}  # a simulated drawing is dark on white: no need to detect it
         made._regions = None if regions is None else regions.astype(np.int64)
         return made, {"gaps": gaps}
 

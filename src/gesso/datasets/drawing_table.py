@@ -53,7 +53,8 @@ def from_table(path: Path | str, split: str = "train", *, limit: int | None = No
     weights *= [1.0 if (d[0].classes > BLACK).any() else UNCOLOURED for d in rendered[sizes[0]]]
     name = file.parent.name if file.stem == "train" else file.stem
     content = _content(table, kind)
-    return Drawings(name, "as the table says", rendered, weights, augment=split == "train", shares=shares, content=content)
+    licence = ", ".join(sorted(map(str, table["licence"].unique()))) if "licence" in table else "as the table says"
+    return Drawings(name, licence, rendered, weights, augment=split == "train", shares=shares, content=content)
 
 
 def _read(file: Path) -> tuple[Any, tuple[str, str]]:
