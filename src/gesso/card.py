@@ -75,8 +75,7 @@ class Slot(BaseModel):
 class Out(BaseModel):
     """A named output and its medium ("picture", "pieces", "label", …).
 
-    `role` says what it tells of the picture: "follows", a picture [h w] that is not 0 where a piece took a mark's colour though nobody
-    marked it.
+    `role` is what the studio uses it for. "follows": a picture [h w], nonzero in pieces that took the colour of a mark placed elsewhere.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -174,7 +174,8 @@ def cut(
     Borders are those of the fields' regions, so that nothing is parted across open ground or along a proposal's own edge. Parts of one
     closed piece whose expected colours are near each other are one, the nearest first. At `places` (row, column) hints lie; `hinted`
     {piece: entry of `colours`} are closed pieces with a hint: what is not surely of another colour goes with it. Where the page itself
-    is among them somebody filled it, and nothing is cut from it."""
+    is among them somebody filled it, and nothing is cut from it.
+    """
     labels = _regions_at(fields, pieces.shape)
     parts = split(pieces, labels, least=max(3, round(knobs.least * (max(pieces.shape) / 72) ** 2)))
     owner = np.zeros(parts.num, np.int64)
@@ -238,15 +239,14 @@ def _regions_at(fields: Sequence[Field], shape: tuple[int, int]) -> np.ndarray:
     out, depth, first = np.zeros(shape, np.int64), np.full(shape, -1.0, np.float32), 0
     for field in fields:
         left, top, right, bottom = field.box
-        regions = field.regions
-        ys, xs = axis(bottom - top, regions.shape[0]), axis(right - left, regions.shape[1])
-        here = regions[np.ix_(ys.near, xs.near)] + first
+        ys, xs = axis(bottom - top, field.regions.shape[0]), axis(right - left, field.regions.shape[1])
+        here = field.regions[np.ix_(ys.near, xs.near)] + first
         deep = [np.minimum(np.arange(n), np.arange(n)[::-1]) for n in here.shape]
         deeper = np.minimum(deep[0][:, None], deep[1][None]).astype(np.float32)
         at = np.s_[top:bottom, left:right]
         wins = deeper > depth[at]
         out[at], depth[at] = np.where(wins, here, out[at]), np.maximum(deeper, depth[at])
-        first += int(regions.max()) + 1
+        first += int(field.regions.max()) + 1
     return out
 
 
@@ -262,9 +262,8 @@ def votes(pieces: Pieces, fields: Sequence[Field]) -> np.ndarray:
             continue
         h, w = field.regions.shape
         owner, region = labels[ys, xs], field.regions[ys * h // (bottom - top), xs * w // (right - left)]
-        pixels = sparse.csr_array(
-            (np.ones(len(ys)), (owner, region)), (pieces.num, len(field.shares))
-        )  # how much of a piece is in each region
+        # how many of a piece's pixels are in each region
+        pixels = sparse.csr_array((np.ones(len(ys)), (owner, region)), (pieces.num, len(field.shares)))
         total += pixels @ field.shares.astype(np.float64)
         count += np.bincount(owner, minlength=pieces.num)
     return total / np.maximum(count, 1e-9)[:, None]
