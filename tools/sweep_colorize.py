@@ -25,8 +25,8 @@ from gesso.datasets.drawing_table import OTHER_HANDS, held_out
 from gesso.metrics.colour import COUNTS, Score, on_white, plain_rule
 from gesso.metrics.drawing_pieces import SIDE, Dot, truth_of, truths_of
 from gesso.recipes import colorize
-from gesso.rules import proposal
-from gesso.rules.proposal import Knobs
+from gesso.rules import decision
+from gesso.rules.decision import Knobs
 from gesso.verbs.generate import Watch, native_dtype, sampled
 
 
@@ -54,7 +54,7 @@ class Asked:
             assembled = self.model.assembled
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=native_dtype(assembled) == "bfloat16"):
                 self.said[key] = sampled(assembled, request, request.settings, Watch())
-        proposal.Knobs = lambda: self.knobs  # type: ignore[assignment,misc]
+        decision.Knobs = lambda: self.knobs  # type: ignore[assignment,misc]
         return on_white(np.asarray(colorize.finish(request, self.said[key])["image"]))
 
 

@@ -33,7 +33,7 @@ from gesso.metrics.reliability import reliability
 from gesso.networks.region_painter import RegionPainter
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
-from gesso.rules import proposal
+from gesso.rules import decision, field
 from gesso.rules.colouring import Wishes, colour, fingerprint, mean_picture
 from gesso.rules.reading import Lines, dressed
 from gesso.rules.window import detail_of, windows
@@ -162,10 +162,10 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     alone = {n for n, h in enumerate(marks) if h.alone}
     wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap, fills, alone, chosen.guess)
     boxes = [frame.box or (0, 0, *line.shape[::-1]) for frame, _ in made]
-    fields = [proposal.Field(o.media["shares"][0].numpy(), o.media["regions"][0].numpy(), b) for b, (_, o) in zip(boxes, made, strict=True)]
+    fields = [field.Field(o.media["shares"][0].numpy(), o.media["regions"][0].numpy(), b) for b, (_, o) in zip(boxes, made, strict=True)]
     colours, num = made[0][1].media["colours"][0].numpy(), max(chosen.num_proposals, chosen.choice + 1)
     told = fingerprint(fields, colours)
-    out = colour(line, fields, colours, wishes, proposal.Knobs(), num=num, spread=chosen.spread, seed=request.seed, told=told)
+    out = colour(line, fields, colours, wishes, decision.Knobs(), num=num, spread=chosen.spread, seed=request.seed, told=told)
     coloured, flats = dressed(out.images, out.flats, out.pieces, read, hints)
     kept = given["keep"].paste if "keep" in given else lambda picture: picture
     images, flat = tuple(map(kept, coloured)), kept(flats[chosen.choice])

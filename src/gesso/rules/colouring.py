@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gesso.rules import proposal
+from gesso.rules.cutting import cut, hinted_shapes, of_the_page
+from gesso.rules.decision import Knobs, choose, sureness, weighed
+from gesso.rules.field import WHITE, Field, group, votes
 from gesso.rules.fill import flats, over_line
 from gesso.rules.grid import grid_of
 from gesso.rules.hinting import along, on_line, pieces_under
 from gesso.rules.line import INK
-from gesso.rules.obey import Mark, Points, hinted_pieces, meant, nearest_entries, obey
+from gesso.rules.obey import Mark, hinted_pieces, meant, nearest_entries, obey
 from gesso.rules.pieces import Pieces, find_pieces, join
-from gesso.rules.proposal import Field, Knobs
 from gesso.rules.remember import Kept, Remembered
 
+Places = Sequence[tuple[tuple[float, float], int]]  # points, and the entries of colours that are hinted there
 Dots = Sequence[tuple[Sequence[tuple[float, float]], float]]  # paths and radii
 
 
@@ -31,7 +33,7 @@ class Wishes:
 
     `fills` are the places in `marks` of those that colour the page around the drawing as they would a piece of it; of those in `alone`
     the network was not told, and no other piece follows them. `guess` in 0 to 1 says how much is coloured that nobody hinted
-    (`proposal.limits`).
+    (`decision.limits`).
     """
 
     marks: Sequence[Mark] = ()
@@ -84,29 +86,30 @@ def colour(
     joins = [_passed(path, line) for path in wishes.joins]
     closed = _remembered(line, wishes.gap, wishes.cuts, joins)
     told = told or fingerprint(fields, colours)
-    fields, colours = closed.kept.get("grouped", told, lambda: proposal.group(fields, colours), 1)
+    fields, colours = closed.kept.get("grouped", told, lambda: group(fields, colours), 1)
     hinted = hinted_pieces(closed, wishes.marks, colours, wishes.fills)
     followed = [rgb for n, (_, rgb, _) in enumerate(wishes.marks) if n not in wishes.alone]
     entries = sorted(set(nearest_entries(colours, followed)))
-    places = tuple(points[len(points) // 2] for n, (points, _, _) in enumerate(wishes.marks) if n not in wishes.alone)
+    middles = [points[len(points) // 2] for points, _, _ in wishes.marks]
+    places = tuple(zip(middles, nearest_entries(colours, [rgb for _, rgb, _ in wishes.marks]), strict=True))
     key = told, knobs, tuple(sorted(hinted.items())), places
     pieces, share, page = closed.kept.get("voted", key, lambda: _voted(closed, fields, colours, knobs, hinted, places), 2)
     rng = np.random.default_rng(seed)
     images, laid, first, cut, follows = [], [], None, pieces, np.zeros(0, bool)
     for n in range(num):
         noise = None if n == 0 else spread * rng.gumbel(size=len(colours))
-        chosen = proposal.choose(share, colours, page, knobs, noise, hints=entries, num_hints=len(followed), guess=wishes.guess)
+        chosen = choose(share, colours, page, knobs, noise, hints=entries, num_hints=len(followed), guess=wishes.guess)
         for path, radius in wishes.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
         follows = follows if n else _follows(pieces, chosen, colours[entries], wishes)
-        paper = page & (chosen.min(1) >= proposal.WHITE)
+        paper = page & (chosen.min(1) >= WHITE)
         parts, chosen = obey(pieces, chosen, wishes.marks, paper, fields, colours, wishes.fills, kept=(closed.kept, told))
         laid.append(flats(parts, chosen))
         images.append(over_line(laid[-1], line))
         if first is None:
             first, cut = chosen, parts
     assert first is not None
-    sure = np.rint(255 * proposal.sureness(share, colours, knobs)).astype(np.uint8)
+    sure = np.rint(255 * sureness(share, colours, knobs)).astype(np.uint8)
     maps = np.take(sure, pieces.labels), np.take(255 * follows.astype(np.uint8), pieces.labels)
     newest = [("on_line",) for points, _, radius in wishes.marks[-1:] if on_line(closed, points, radius)]
     return Coloured(images, laid, cut, first, closed.num, *maps, *newest)
@@ -114,7 +117,7 @@ def colour(
 
 def _follows(pieces: Pieces, chosen: np.ndarray, hints: np.ndarray, wishes: Wishes) -> np.ndarray:
     """Which pieces took a hint's colour though nobody hinted them, bool [num]."""
-    same = (chosen[:, None] == hints[None]).all(-1).any(1) & (chosen.min(1) < proposal.WHITE)
+    same = (chosen[:, None] == hints[None]).all(-1).any(1) & (chosen.min(1) < WHITE)
     for points, _, radius in wishes.marks:
         same[meant(pieces, points, radius)] = False
     return same
@@ -129,17 +132,18 @@ def fingerprint(fields: Sequence[Field], colours: np.ndarray) -> bytes:
 
 
 def _voted(
-    closed: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs, hinted: Mapping[int, int], places: Points
+    closed: Pieces, fields: Sequence[Field], colours: np.ndarray, knobs: Knobs, hinted: Mapping[int, int], places: Places
 ) -> tuple[Pieces, np.ndarray, np.ndarray]:
     """The pieces cut where the proposal has edges, their votes [num k], and which of them are of the page."""
     grid = grid_of(closed, fields)
     cells = grid.fields(fields)
     scale = [small / large for small, large in zip(grid.cells.shape, closed.shape, strict=True)]
-    inside = [(x, y) for x, y in places if 0 <= x < closed.shape[1] and 0 <= y < closed.shape[0]]
-    parts = proposal.cut(grid.cells, cells, colours, knobs, hinted, [(int(y * scale[0]), int(x * scale[1])) for x, y in inside])
-    pieces, share, owner = grid.drawn(parts, proposal.votes(parts, cells), cells)
-    page = proposal.of_the_page(closed, pieces, owner)
-    return pieces, proposal.weighed(share, colours, page, knobs), page
+    inside = [(y, x, n) for (x, y), n in places if 0 <= x < closed.shape[1] and 0 <= y < closed.shape[0]]
+    parts = cut(grid.cells, cells, colours, knobs, hinted, [(int(y * scale[0]), int(x * scale[1]), n) for y, x, n in inside])
+    pieces, share, owner = grid.drawn(parts, votes(parts, cells), cells)
+    page = of_the_page(closed, pieces, owner)
+    page &= ~hinted_shapes(pieces, page, [(int(y), int(x), n) for y, x, n in inside])
+    return pieces, weighed(share, colours, page, knobs), page
 
 
 def closed_pieces(line: np.ndarray) -> Pieces:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from gesso.rules.field import Axis, Field, axis, deepest
 from gesso.rules.pieces import Pieces
-from gesso.rules.proposal import Axis, Field, axis, deepest
 
 SOFT = 1.0  # cells over which borders between parts are smoothed
 

@@ -9,10 +9,11 @@ from functools import partial
 import numpy as np
 from scipy import ndimage
 
+from gesso.rules.cutting import page_pieces
+from gesso.rules.field import SAME, WHITE, Field, sampled
 from gesso.rules.hinting import piece_at, pieces_under
 from gesso.rules.palette import delta_e
 from gesso.rules.pieces import Pieces, numbered
-from gesso.rules.proposal import SAME, WHITE, Field, page_pieces, sampled
 from gesso.rules.remember import Kept, Remembered
 
 Points = Sequence[tuple[float, float]]

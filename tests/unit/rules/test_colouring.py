@@ -5,7 +5,8 @@ import pytest
 
 from gesso.rules import colouring, hinting, obey
 from gesso.rules.colouring import Wishes, colour, mean_picture
-from gesso.rules.proposal import Field, Knobs
+from gesso.rules.decision import Knobs
+from gesso.rules.field import Field
 from gesso.rules.remember import Kept, Remembered
 
 COLOURS = np.array([(255, 255, 255), (230, 60, 40), (40, 90, 220), (250, 200, 60)], np.uint8)

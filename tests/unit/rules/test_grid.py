@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from gesso.rules.cutting import cut
+from gesso.rules.decision import Knobs
+from gesso.rules.field import Field, votes
 from gesso.rules.fill import flats
 from gesso.rules.grid import grid_at, grid_of
 from gesso.rules.obey import obey
 from gesso.rules.pieces import find_pieces
-from gesso.rules.proposal import Field, Knobs, cut, votes
 
 COLOURS = np.array([(255, 255, 255), (255, 0, 0), (0, 0, 255)], np.uint8)
 

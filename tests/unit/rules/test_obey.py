@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from gesso.rules.field import Field
 from gesso.rules.obey import obey
 from gesso.rules.pieces import find_pieces
-from gesso.rules.proposal import Field
 
 WHITE, RED, BLUE = (255, 255, 255), (255, 0, 0), (0, 0, 255)
 COLOURS = np.array([WHITE, RED, BLUE], np.uint8)

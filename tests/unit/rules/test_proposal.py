@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from gesso.rules.colouring import Wishes, colour
+from gesso.rules.cutting import cut
+from gesso.rules.decision import Knobs, certainty, choose, expected, limits, sureness
+from gesso.rules.field import Field, group, regions_at, votes
 from gesso.rules.obey import obey
 from gesso.rules.pieces import find_pieces
-from gesso.rules.proposal import Field, Knobs, _regions_at, certainty, choose, cut, expected, group, limits, sureness, votes
 
 WHITE, RED, BLUE = (255, 255, 255), (220, 40, 40), (40, 60, 220)
 COLOURS = np.array([WHITE, RED, BLUE], np.uint8)
@@ -143,7 +145,7 @@ def test_votes_are_mean_shares_whatever_the_fields_size():
 def test_two_windows_speak_where_they_lie_deepest():
     left, right = np.zeros((72, 40), int), np.ones((72, 40), int)
     fields = [Field.of_pixels(said(left), (0, 0, 40, 72)), Field.of_pixels(said(right), (32, 0, 72, 72))]
-    spoken = _regions_at(fields, (72, 72))
+    spoken = regions_at(fields, (72, 72))
     assert len(np.unique(spoken[36, :34])) == 1 == len(np.unique(spoken[36, 39:])) and spoken[36, 0] != spoken[36, 71]
 
 
@@ -259,6 +261,35 @@ def test_a_scans_dark_rim_makes_the_page_no_closed_piece():
     line[[0, -1]] = line[:, [0, -1]] = 0
     out = colour(line, [field(inside(1))], COLOURS, Wishes(marks=[([(8, 8)], BLUE, 2.0)]), Knobs()).images[0]
     assert (out == BLUE).all(-1).sum() < 40
+
+
+def open_shapes():
+    """A bust that the page's lower border cuts off, and a post that is open below and ends above it."""
+    line = np.full((72, 72), 255, np.uint8)
+    line[44:, [10, 36]] = line[44, 10:37] = 0
+    line[20:64, [48, 58]] = line[20, 48:59] = 0
+    regions = np.zeros((72, 72), int)
+    regions[45:, 11:36], regions[21:64, 49:58] = 1, 2
+    return line, Field(np.tile(np.float32([[0.96, 0.02, 0.02]]), (3, 1)), regions, (0, 0, 72, 72))
+
+
+def test_a_hint_colours_the_shape_it_lies_in_though_that_is_open_to_the_page_and_the_network_expects_paper():
+    line, said = open_shapes()
+    marks = [([(20, 60)], BLUE, 1.0), ([(53, 40)], RED, 1.0)]
+    out = colour(line, [said], COLOURS, Wishes(marks=marks, gap=0), Knobs()).images[0]
+    assert (out[46:, 12:35] == BLUE).all() and (out[22:62, 50:57] == RED).all()
+    assert (out[:18] == 255).all() and (out[:, 60:] == 255).all() and (out[:, :9] == 255).all(), "the ground around them stays"
+    dot = colour(line, [said], COLOURS, Wishes(marks=[([(5, 5)], BLUE, 1.0)], gap=0), Knobs()).images[0]
+    assert (dot == BLUE).all(-1).sum() < 12, "and a dot on the ground colours only itself"
+
+
+def test_a_part_of_the_ground_that_little_ink_holds_is_no_shape():
+    line, regions = np.full((72, 72), 255, np.uint8), np.zeros((72, 72), int)
+    line[20:, 40] = 0
+    regions[20:, 41:] = 1
+    said = Field(np.tile(np.float32([[0.96, 0.02, 0.02]]), (2, 1)), regions, (0, 0, 72, 72))
+    out = colour(line, [said], COLOURS, Wishes(marks=[([(56, 50)], BLUE, 1.0)], gap=0), Knobs()).images[0]
+    assert (out == BLUE).all(-1).sum() < 12
 
 
 def test_a_dot_wider_than_its_room_stays_in_it():
