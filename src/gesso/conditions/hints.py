@@ -31,9 +31,9 @@ IN_ORDER = ("x", "y", "color", "radius")
 class Hint(Exact):
     """A dot at (x, y) or a stroke along `path`, in the page's pixels (0, 0 is the top left corner), in one colour.
 
-    `color` is "#rrggbb", "#rgb" or a CSS name; `radius` is half the pen's width in pixels. A mark on the page around a drawing
-    colours what it covers; one that says `fill` colours all of that ground. One that says `alone` is between the hand and its piece:
-    networks are not told of it, so that nothing elsewhere changes.
+    `color` is "#rrggbb", "#rgb" or a CSS name; `radius` is half the pen's width in pixels. A mark on the page around a drawing colours
+    what it covers, and all of that ground where the network is sure of it, as of a sky; one that says `fill` always does. One that says
+    `alone` is between the hand and its piece: networks are not told of it, so that nothing elsewhere changes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

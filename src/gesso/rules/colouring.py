@@ -101,7 +101,7 @@ def colour(
         chosen = choose(share, colours, page, knobs, noise, hints=entries, num_hints=len(followed), guess=wishes.guess)
         for path, radius in wishes.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
-        follows = follows if n else _follows(pieces, chosen, colours[entries], wishes)
+        follows = follows if n else _follows(pieces, chosen, colours[entries], wishes, page)
         paper = page & (chosen.min(1) >= WHITE)
         parts, chosen = obey(pieces, chosen, wishes.marks, paper, fields, colours, wishes.fills, kept=(closed.kept, told))
         laid.append(flats(parts, chosen))
@@ -115,11 +115,11 @@ def colour(
     return Coloured(images, laid, cut, first, closed.num, *maps, *newest)
 
 
-def _follows(pieces: Pieces, chosen: np.ndarray, hints: np.ndarray, wishes: Wishes) -> np.ndarray:
-    """Which pieces took a hint's colour though nobody hinted them, bool [num]."""
+def _follows(pieces: Pieces, chosen: np.ndarray, hints: np.ndarray, wishes: Wishes, page: np.ndarray) -> np.ndarray:
+    """Which pieces took a hint's colour though nobody hinted them, bool [num]; the page around a drawing too, unless a mark fills it."""
     same = (chosen[:, None] == hints[None]).all(-1).any(1) & (chosen.min(1) < WHITE)
-    for points, _, radius in wishes.marks:
-        same[meant(pieces, points, radius)] = False
+    for n, (points, _, radius) in enumerate(wishes.marks):
+        same[[piece for piece in meant(pieces, points, radius) if n in wishes.fills or not page[piece]]] = False
     return same
 
 

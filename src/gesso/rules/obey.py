@@ -59,6 +59,9 @@ def obey(
                 box, cover = _covered(pieces, piece, points, radius, np.s_[0 : pieces.shape[0], 0 : pieces.shape[1]])
                 values[box][cover] = n
             else:
+                if values.any():  # dabs on what was paper: where this mark lies over them it wins
+                    box, cover = _covered(pieces, piece, points, radius, np.s_[0 : pieces.shape[0], 0 : pieces.shape[1]])
+                    values[box][cover] = 0
                 said.setdefault(piece, []).append(n)
                 paper[piece] = page[piece] and min(rgb) >= WHITE
     ink = np.array([(0, 0, 0), *(rgb for _, rgb, _ in marks)], np.uint8)

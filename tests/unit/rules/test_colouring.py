@@ -89,3 +89,15 @@ def test_what_follows_a_hint_is_said_and_what_is_hinted_is_not():
     assert tuple(out.images[0][30, 40]) == (20, 200, 30)
     other = colour(line, fields, colours, Wishes([([(20, 30)], (20, 200, 30), 2.0), ([(40, 30)], (9, 9, 200), 2.0)]), Knobs())
     assert not other.follows.any() and tuple(other.images[0][30, 40]) == (9, 9, 200), "another hint takes it back"
+
+
+def test_the_ground_that_takes_a_hints_colour_follows_it_unless_the_hint_fills_it():
+    line = np.full((60, 90), 255, np.uint8)
+    line[20:40, [30, 60]] = line[[20, 39], 30:61] = 0
+    sure = np.zeros((3, 60, 90), np.float32) + np.array([0.01, 0.01, 0.98], np.float32)[:, None, None]
+    fields, colours = [Field.of_pixels(sure, (0, 0, 90, 60))], np.array([(255, 255, 255), (200, 40, 40), (20, 200, 30)], np.uint8)
+    marks = [([(8, 8)], (20, 200, 30), 2.0)]
+    told, filled, alone = (colour(line, fields, colours, Wishes(marks, **more), Knobs()) for more in ({}, {"fills": {0}}, {"alone": {0}}))
+    assert told.follows[50, 80] and tuple(told.images[0][50, 80]) == (20, 200, 30)
+    assert not filled.follows[50, 80] and tuple(filled.images[0][50, 80]) == (20, 200, 30)
+    assert not alone.follows.any()
