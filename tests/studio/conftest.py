@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flats_sheet import Sheet
+from flats_sheet import PATIENCE, Sheet
 
-SLOW = 1000 * float(os.environ.get("GESSO_PATIENCE", "20"))  # milliseconds; a busy machine needs more
+SLOW = 1000 * PATIENCE  # milliseconds
 HERE = Path(__file__).parent
 RECIPES = [HERE / "toy_recipe.py", HERE / "flats_recipe.py", HERE / "likes_recipe.py", HERE.parents[1] / "examples" / "my_recipe.py"]
 CHROMIUM = os.environ.get("GESSO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

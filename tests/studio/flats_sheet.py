@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import time
 from typing import Any
 
 from PIL import Image, ImageDraw
 
 W, H = 400, 300
+PATIENCE = float(os.environ.get("GESSO_PATIENCE", "60"))  # seconds until a state that never comes is a failure; tests wait for states alone
 RED, BLUE, WHITE = (0xCC, 0x22, 0x22), (0x22, 0x44, 0xCC), (255, 255, 255)
 RIM = "b - r > 60 && r < 110"
 
@@ -86,14 +88,14 @@ class Sheet:
 
     def true(self, script: str) -> None:
         """Wait until a script says so (the page's policy lets no browser's own waiting evaluate text)."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE
         while not self.page.evaluate(script):
             assert time.monotonic() < end, script
             self.page.wait_for_timeout(30)
 
     def given(self, slot: str, wanted: Any = lambda value: value is not None) -> Any:
         """The condition at the session's head, once it is as wanted."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE
         while not wanted(value := self.store.state("me", self.id, self.store.session("me", self.id).head).values.get(slot)):
             assert time.monotonic() < end, f"{slot} stayed {value}"
             self.page.wait_for_timeout(30)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flats_sheet import BLUE, RED, RIM, WHITE, H, Sheet, W, tinted
 
 
@@ -15,6 +17,28 @@ def test_a_lasso_colours_all_it_holds_in_one_step(sheet: Sheet) -> None:
     sheet.seen(60, 140, RED)
     sheet.seen(240, 140, RED)
     sheet.seen(270, 100, WHITE)
+
+
+def test_pieces_are_not_asked_for_before_the_page_has_its_size(sheet: Sheet) -> None:
+    page, held, asked, holds = sheet.page, list[Any](), list[str](), [True]
+
+    def between(browser: Any) -> None:
+        server = browser.connect_to_server()
+        server.on_message(lambda data: held.append((browser, data)) if holds and isinstance(data, bytes) else browser.send(data))
+
+    page.route_web_socket("**/api/live*", between)
+    page.route("**/given/**", lambda route: held.append(route) if holds else route.continue_())
+    page.on("request", lambda request: request.url.endswith("/areas") and asked.append(request.url))
+    page.reload()
+    page.locator("[data-tool=lasso]").click()
+    page.wait_for_timeout(1000)  # several of the rests after which it would ask
+    assert held and not asked
+    holds.clear()
+    for one in held:
+        one.continue_() if hasattr(one, "continue_") else one[0].send(one[1])
+    sheet.true("document.querySelector('.speed').textContent")
+    sheet.stroke((92, 212), (112, 212), (112, 232), (92, 232), (92, 214))
+    page.get_by_text("Pieces: 1").wait_for()
 
 
 def test_a_lasso_adds_by_click_and_makes_paper_of_what_was_coloured(sheet: Sheet) -> None:

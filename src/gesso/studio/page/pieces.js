@@ -38,7 +38,8 @@ export class Pieces {
     clearTimeout(this.timer);
     if (!this.output || !this.room.tool?.pieces) return;
     this.timer = setTimeout(() => {
-      if (this.room.draft || this.room.pending.length) return this.rest();
+      // A map is laid over the page by the page's size: one that came before that was known would lie elsewhere.
+      if (this.room.draft || this.room.pending.length || !this.view.known) return this.rest();
       if (this.now?.node !== this.room.head) this.of(this.room.head).catch(() => undefined); // without them the tools still draw
     }, REST);
   }
