@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Names are imported when they are first used, so that `gesso --help` needs no torch."""
+    """Import names on first use, so that `gesso --help` does not load torch."""
     if name not in _LAZY:
         raise AttributeError(f"module 'gesso' has no attribute {name!r}")
     import importlib

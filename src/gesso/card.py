@@ -1,4 +1,4 @@
-"""What a recipe says of itself; the flags, the API's fields and the studio's tools are made from this."""
+"""A recipe's card: its conditions, outputs, settings and texts. Flags, API fields and the studio's tools are generated from it."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ Words = Mapping[str, str]  # by language: "en", "ko"
 NOTE = "note."
 
 
-class Said(NamedTuple):
-    """What a thing is called, and what it is, by language."""
+class Wording(NamedTuple):
+    """The title and the help text of one named thing, by language."""
 
     title: Words
     help: Words
 
 
-def wordbook(text: str) -> dict[str, Said]:
-    """Words by name from lines of `name | English | Korean | help in English | help in Korean`.
+def wordbook(text: str) -> dict[str, Wording]:
+    """Parse titles and help texts by name from lines of `name | English | Korean | help in English | help in Korean`.
 
-    A name is a condition's, a setting's, a setting's value as `setting.value`, or `note.` and the name of a note that the
-    recipe's finish may give. Of a number that has bounds, both ends and the default may have words: with words at both ends it is
-    a dial. Help may be left out. GessoError where a line is none of these.
+    A name is a condition, a setting, a setting's value as `setting.value`, or `note.` and the name of a note that the recipe's
+    `finish` may return. A number with bounds may have texts for both ends and its default; with texts at both ends the studio
+    shows a dial. The help columns are optional. Raises GessoError for any other line.
     """
-    book: dict[str, Said] = {}
+    book: dict[str, Wording] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         name, *words = (cell.strip() for cell in line.split("|"))
         if len(words) not in (2, 4) or not all(words) or name in book:
             raise GessoError("is name | English | Korean, or that and both helps, each name once", where=f"words: {line[:60]}")
         title, help = words[:2], words[2:]
-        book[name] = Said(dict(zip(("en", "ko"), title, strict=True)), dict(zip(("en", "ko"), help, strict=False)))
+        book[name] = Wording(dict(zip(("en", "ko"), title, strict=True)), dict(zip(("en", "ko"), help, strict=False)))
     return book
 
 
 class Slot(BaseModel):
-    """A named condition: the name is the flag, the JSON key and the tool."""
+    """A named condition of a card: the name is the flag, the JSON key and the tool."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -52,22 +52,24 @@ class Slot(BaseModel):
     title: Words = {}
     help: Words = {}
     required: bool = False
-    network: bool = True  # False: hard rules alone read it, no port is made of it
-    stays: bool = False  # what was given is still seen in what is made: a drawn line, a part that is kept
-    drop: float = Field(default=0.0, ge=0, le=1)  # how often training leaves it out
+    network: bool = True  # False: only the recipe's rules read it; it is not encoded into ports
+    stays: bool = False  # True: the input stays visible in the output, such as a drawn line or a protected part
+    drop: float = Field(default=0.0, ge=0, le=1)  # share of training examples that omit it
     options: Mapping[str, Any] = {}
 
-    def told(self, said: Said | None) -> Slot:
-        """The same with the words of a book, where it brings none of its own."""
-        return self if said is None else self.model_copy(update={"title": self.title or said.title, "help": self.help or said.help})
+    def with_words(self, wording: Wording | None) -> Slot:
+        """Return this slot with title and help from a wordbook, unless it has its own."""
+        return (
+            self if wording is None else self.model_copy(update={"title": self.title or wording.title, "help": self.help or wording.help})
+        )
 
     def read(self, given: Any) -> Condition:
-        """A value from what came in; whatever the kind's own reading stumbles over is a GessoError that names this condition."""
+        """Parse a value from user input. Every failure of the kind's parser becomes a GessoError that names this condition."""
         with named_errors(self.name, self.kind):
             return self.kind.read(given, where=self.name, options=self.options)
 
     def from_json(self, value: Any) -> Condition:
-        """A value from the JSON of a value, as it is written into requests."""
+        """Parse a value from its own JSON, as requests store it."""
         with named_errors(self.name, self.kind):
             return self.kind.model_validate(value).fit(self.options, where=self.name)
 
@@ -75,7 +77,8 @@ class Slot(BaseModel):
 class Out(BaseModel):
     """A named output and its medium ("picture", "pieces", "label", …).
 
-    `role` is what the studio uses it for. "follows": a picture [h w], nonzero in pieces that took the colour of a mark placed elsewhere.
+    `role` tells the studio how to use the output. "follows": a picture [h w], nonzero in pieces whose colour came from a hint in
+    another piece.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -87,13 +90,13 @@ class Out(BaseModel):
 
 
 class Settings(Exact):
-    """How to make it; recipes add their own fields, which become flags, API fields and sliders."""
+    """Settings of a generation. Recipes add fields, which become flags, API fields and sliders."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Card(BaseModel):
-    """One page about a recipe, read by people, the command line, the API and the studio."""
+    """The description of a recipe that people, the command line, the API and the studio read."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -103,41 +106,41 @@ class Card(BaseModel):
     conditions: tuple[Slot, ...]
     outputs: tuple[Out, ...]
     settings: type[Settings] = Settings
-    words: Mapping[str, Said] = {}  # a `wordbook`: titles and help of what is named above
+    words: Mapping[str, Wording] = {}  # a `wordbook` with the titles and help texts of the names above
     paper: str = ""
     licence: str = ""
     data: str = ""
     limits: Words = {}
-    numbers: tuple[str, ...] = ()  # measured, each with its command
-    example: str = ""  # a command line that shows it
+    numbers: tuple[str, ...] = ()  # measured results, each with its command
+    example: str = ""  # a command line that works
 
     @model_validator(mode="after")
-    def _worded(self) -> Self:
-        """Conditions take their words from the book, where they bring none."""
+    def _apply_words(self) -> Self:
+        """Give conditions the wordbook's texts where they have none; refuse texts for unknown names."""
         values = {f"{name}.{value_name(one)}" for name, info in self.settings.model_fields.items() for one in _choices(info)}
         idle = set(self.words) - {one.name for one in self.conditions} - set(self.settings.model_fields) - values
         idle = {name for name in idle if not name.startswith(NOTE)}
         if idle:
-            raise GessoError(f"{self.name} has words for {', '.join(sorted(idle))}, which it does not have", where="words")
-        told = [one.told(self.words.get(one.name)) for one in self.conditions]
-        object.__setattr__(self, "conditions", tuple(told))  # the card is frozen from here on
+            raise GessoError(f"{self.name} has words for unknown names: {', '.join(sorted(idle))}", where="words")
+        worded = [one.with_words(self.words.get(one.name)) for one in self.conditions]
+        object.__setattr__(self, "conditions", tuple(worded))  # the card is frozen from here on
         return self
 
     def note(self, name: str) -> Words:
-        """What a note says, by language; its name where there are no words for it."""
-        said = self.words.get(NOTE + name)
-        return said.title if said else {"en": name}
+        """The text of a note by language; the note's name in English where the wordbook has no text."""
+        wording = self.words.get(NOTE + name)
+        return wording.title if wording else {"en": name}
 
     def setting_words(self, name: str) -> dict[str, Any]:
-        """{"title", "help": by language, "choices": {value's name: by language}} of a setting, as far as there are words."""
-        info, said = self.settings.model_fields[name], self.words.get(name)
-        help = said.help if said and said.help else {"en": info.description} if info.description else {}
+        """A setting's texts: {"title", "help": by language, "choices": {value's name: by language}}, without empty entries."""
+        info, wording = self.settings.model_fields[name], self.words.get(name)
+        help = wording.help if wording and wording.help else {"en": info.description} if info.description else {}
         choices = {one: book.title for one in map(value_name, _choices(info)) if (book := self.words.get(f"{name}.{one}"))}
-        parts = {"title": said.title if said else {}, "help": help, "choices": choices}
+        parts = {"title": wording.title if wording else {}, "help": help, "choices": choices}
         return {key: value for key, value in parts.items() if value}
 
     def settings_schema(self) -> dict[str, Any]:
-        """The settings' JSON schema, each field with its `words` and its English help as description."""
+        """The JSON schema of the settings; each field has its `words`, and its English help as `description`."""
         schema = self.settings.model_json_schema()
         for name, field in schema.get("properties", {}).items():
             field["words"] = words = self.setting_words(name)
@@ -153,11 +156,11 @@ class Card(BaseModel):
         raise GessoError(f"{self.name} has no condition {name!r}", where=name, fix=f"one of {known}")
 
     def port_sizes(self) -> PortSizes:
-        """How wide a network's joined inputs are."""
+        """The widths of the joined ports that a network of this card receives."""
         return sum((s.kind.sizes(s.options) for s in self.conditions if s.network), PortSizes())
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Condition]:
-        """Conditions' values from what came in by name; unknown names, missing required ones and misfits are GessoErrors."""
+        """Parse the conditions' values from user input by name. GessoError for unknown names, missing required ones and invalid values."""
         values: dict[str, Condition] = {}
         for name, value in given.items():
             slot = self.slot(name)
@@ -166,7 +169,7 @@ class Card(BaseModel):
             several = value if slot.kind.repeatable and isinstance(value, (list, tuple)) else [value]
             for one in several:
                 new = one if isinstance(one, slot.kind) else slot.read(one)
-                with named_errors(name, slot.kind):  # together they may be more than the kind takes
+                with named_errors(name, slot.kind):  # the merged value may exceed the kind's limits
                     values[name] = values[name].merge(new) if name in values else new
         missing = [s.name for s in self.conditions if s.required and s.name not in values]
         if missing:
@@ -178,12 +181,12 @@ class Card(BaseModel):
 
 
 def value_name(value: Any) -> str:
-    """What a setting's value is called in a wordbook, in JSON and on the page: 1 for 1.0."""
+    """The name of a setting's value in wordbooks, in JSON and on the page: "1" for 1.0."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _choices(info: FieldInfo) -> tuple[Any, ...]:
-    """The values of a Literal; of a number the ends of its range, and what it is by default."""
+    """The values of a Literal; for a number, the ends of its range and its default."""
     if get_origin(info.annotation) is Literal:
         return get_args(info.annotation)
     if info.annotation not in (int, float):
@@ -194,7 +197,7 @@ def _choices(info: FieldInfo) -> tuple[Any, ...]:
 
 @contextmanager
 def named_errors(name: str, kind: type[Condition]) -> Iterator[None]:
-    """Turn what a kind's reading raises for input that it took for granted into a GessoError."""
+    """Convert any exception that a kind's parser raises for malformed input into a GessoError."""
     try:
         yield
     except GessoError:
@@ -203,4 +206,4 @@ def named_errors(name: str, kind: type[Condition]) -> Iterator[None]:
         wrong = readable(error)
         raise GessoError(wrong.what, where=f"{name}.{wrong.where}", fix=wrong.fix) from None
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise GessoError(f"is no {kind.kind} ({type(error).__name__}: {error})", where=name) from error
+        raise GessoError(f"is not a valid {kind.kind} ({type(error).__name__}: {error})", where=name) from error

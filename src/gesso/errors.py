@@ -1,4 +1,4 @@
-"""What went wrong, where, and what would be right: the one error that people see."""
+"""GessoError, the one error that users see: what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-NO_WHOLE = ("int_type", "int_parsing", "int_from_float")
-LONGEST_GIVEN = 60  # letters of what was given, as a message repeats it
+NOT_WHOLE = ("int_type", "int_parsing", "int_from_float")
+MAX_SHOWN = 60  # characters of an input that a message repeats
 
 
 class GessoError(ValueError):
-    """A mistake that the person at the keyboard can mend.
+    """An error that the user can fix.
 
-    `what` is wrong, `where` (a file, a flag, a field) it is, and `fix` says what would be right. The message
-    joins the three; the command line prints it and ends with exit code 2, the server answers 4xx with it.
+    `what` says what is wrong, `where` names the file, flag or field, and `fix` says what would be valid. The message joins the
+    three. The command line prints it and exits with code 2; the server answers 4xx with it.
     """
 
     def __init__(self, what: str, *, where: object = None, fix: str | None = None) -> None:
@@ -27,7 +27,7 @@ class GessoError(ValueError):
 
 
 class MissingExtra(GessoError):
-    """A feature whose library is not installed; the message carries the line that installs it."""
+    """A feature needs a library that is not installed; the message holds the command that installs it."""
 
     def __init__(self, package: str, extra: str, *, purpose: str) -> None:
         super().__init__(f"{purpose} needs the package {package!r}", fix=f"pip install 'gesso[{extra}]'")
@@ -35,18 +35,18 @@ class MissingExtra(GessoError):
 
 
 class Stopped(Exception):
-    """Work was given up on the way because somebody asked for that: no mistake, and nothing came of it."""
+    """Work was cancelled on request. It is not an error, and there is no result."""
 
 
 def readable(error: ValidationError) -> GessoError:
-    """The first misfit of a value that pydantic refused, as `misfit` says it."""
-    return misfit(error.errors(include_url=False)[0])
+    """The first error of a pydantic ValidationError as a GessoError; see `field_error`."""
+    return field_error(error.errors(include_url=False)[0])
 
 
-def misfit(detail: Mapping[str, Any]) -> GessoError:
-    """One of `ValidationError.errors()` as one sentence: `where` is the field, `what` is wrong with it and, once, what was given.
+def field_error(detail: Mapping[str, Any]) -> GessoError:
+    """Convert one entry of `ValidationError.errors()`: `where` is the field, `what` says what is wrong and repeats the input once.
 
-    What a validator of our own raised is said as it stands, with its own fix: it names already what it was given.
+    Errors from Gesso's own validators keep their text and fix, because they already repeat the input.
     """
     kind, cause = detail.get("type"), (detail.get("ctx") or {}).get("error")
     where = ".".join(str(part) for part in detail.get("loc", ())) or getattr(cause, "where", None) or "value"
@@ -59,28 +59,28 @@ def misfit(detail: Mapping[str, Any]) -> GessoError:
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return GessoError("there is no such field", where=where)
     if kind == "union_tag_invalid":
-        told = detail["ctx"]
+        union = detail["ctx"]
         return GessoError(
-            f"there is no {told['discriminator']} {given_as(told['tag'])}", where=where, fix=f"one of {told['expected_tags']}"
+            f"there is no {union['discriminator']} {short_repr(union['tag'])}", where=where, fix=f"one of {union['expected_tags']}"
         )
-    if kind in ("too_short", "too_long"):  # it says itself how many there are
+    if kind in ("too_short", "too_long"):  # pydantic's message already has the count
         return GessoError("should" + str(detail["msg"]).partition(" should")[2].replace(" after validation", ""), where=where)
-    what = "should be a whole number" if kind in NO_WHOLE else _plain(str(detail.get("msg", "does not fit")))
-    return GessoError(f"{what}, not {given_as(detail['input'])}" if "input" in detail else what, where=where)
+    what = "should be a whole number" if kind in NOT_WHOLE else _plain(str(detail.get("msg", "does not fit")))
+    return GessoError(f"{what}, not {short_repr(detail['input'])}" if "input" in detail else what, where=where)
 
 
-def given_as(value: object) -> str:
-    """What was given, as a message repeats it: cut where it is long, and never built whole where it is huge."""
-    text = repr(value[: 2 * LONGEST_GIVEN]) if isinstance(value, (str, bytes)) else _SHORT.repr(value)
-    return text if len(text) < LONGEST_GIVEN else text[: LONGEST_GIVEN - 3] + "…"
+def short_repr(value: object) -> str:
+    """The repr of a value for a message, cut to 60 characters; huge values are cut before their repr is built."""
+    text = repr(value[: 2 * MAX_SHOWN]) if isinstance(value, (str, bytes)) else _SHORT.repr(value)
+    return text if len(text) < MAX_SHOWN else text[: MAX_SHOWN - 3] + "…"
 
 
 def _plain(message: str) -> str:
-    """pydantic's message as the rest of a sentence that begins with the field."""
+    """pydantic's message without its prefix, so that it can follow the field's name."""
     for start in ("Value error, ", "Assertion failed, ", "Input "):
         message = message.removeprefix(start)
     return message[:1].lower() + message[1:] if message[1:2].islower() else message
 
 
 _SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 2 * LONGEST_GIVEN
+_SHORT.maxstring = _SHORT.maxother = 2 * MAX_SHOWN

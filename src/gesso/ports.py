@@ -1,4 +1,4 @@
-"""What an encoded condition can be to a network: six ports, so that N kinds of condition meet M networks in six ways."""
+"""Ports, the six forms in which networks receive encoded conditions, and Frame, the part of the page that is encoded."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """The view through which values become tensors.
+    """The part of the page that is encoded, and the size of the tensors.
 
-    `size` is the tensors' (height, width). `box` is the part of the page they show, as (left, top, right, bottom) in the
-    page's pixels; None is the whole page. `page` is the page's own (height, width), where places (x, y) are counted.
-    `options` are what the card says of a condition (its classes, its channels).
+    `size` is the tensors' (height, width). `box` is the encoded part of the page as (left, top, right, bottom) in page pixels;
+    None is the whole page. `page` is the page's (height, width), in which positions (x, y) are given. `options` are the slot's
+    options on the card (such as its classes or channels).
     """
 
     size: tuple[int, int] = (1, 1)
@@ -28,7 +28,7 @@ class Frame:
         return replace(self, options=options)
 
     def to_tensor_xy(self, x: float, y: float) -> tuple[float, float]:
-        """A place on the page as a place in the tensor (both in pixels, centres at +0.5)."""
+        """Convert a position on the page to a position in the tensor (both in pixels, centres at +0.5)."""
         page_h, page_w = self.page or self.size
         left, top, right, bottom = self.box or (0, 0, page_w, page_h)
         return (x - left) * self.size[1] / (right - left), (y - top) * self.size[0] / (bottom - top)
@@ -43,7 +43,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A set of things: `values` [b n d], `mask` [b n] bool (True = present), `places` [b n h w] in [0, 1] where each lies, if anywhere."""
+    """A set of tokens: `values` [b n d], `mask` [b n] bool (True = present), `places` [b n h w] in [0, 1], the pixels each covers."""
 
     values: Tensor
     mask: Tensor
@@ -52,14 +52,14 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Ports:
-    """An encoded condition, or several joined.
+    """One encoded condition, or several joined.
 
-    vector    [b d], validity included as its last entry per condition
-    spatial   [b c h w], validity included as the last channel per condition
+    vector    [b d]; the last entry of each condition is its validity
+    spatial   [b c h w]; the last channel of each condition is its validity
     tokens    Tokens
     geometry  mapping of tensors (cameras, warps)
-    relation  [b n 4], pairs of places (x0 y0 x1 y1)
-    regions   int64 [b 1 h w], which region of the page each place is in, from 0: places that belong together
+    relation  [b n 4], pairs of positions (x0 y0 x1 y1)
+    regions   int64 [b 1 h w], the number of the region that each pixel belongs to, from 0
     """
 
     vector: Tensor | None = None
@@ -70,7 +70,7 @@ class Ports:
     regions: Tensor | None = None
 
     def map(self, change: Any) -> Ports:
-        """Every tensor changed by `change` (a device move, a dtype, an index)."""
+        """Apply `change` to every tensor (a device move, a dtype, an index)."""
 
         def each(value: Any) -> Any:
             if value is None:
@@ -84,7 +84,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class PortSizes:
-    """How wide the joined ports are: what a network must be built for. Zero is absent."""
+    """The widths of the joined ports, which a network is built for. Zero: the port is absent."""
 
     vector: int = 0
     spatial: int = 0
@@ -92,12 +92,12 @@ class PortSizes:
 
     def __add__(self, other: PortSizes) -> PortSizes:
         if self.token and other.token and self.token != other.token:
-            raise ValueError(f"two conditions with tokens of different widths, {self.token} and {other.token}, on one card")
+            raise ValueError(f"two conditions on one card have tokens of different widths, {self.token} and {other.token}")
         return PortSizes(self.vector + other.vector, self.spatial + other.spatial, max(self.token, other.token))
 
 
 def join(parts: Sequence[Ports]) -> Ports:
-    """Several conditions' ports as one, in the card's order: vectors and maps side by side, tokens one after another."""
+    """Join the ports of several conditions in the card's order: concatenate vectors and maps by channel, and tokens by number."""
     import torch
 
     vectors = [p.vector for p in parts if p.vector is not None]

@@ -1,4 +1,4 @@
-"""Names of tensor shapes and ranges, used in annotations and checked while tests run (jaxtyping through beartype)."""
+"""Names of tensor shapes and ranges for annotations; tests check them at run time (jaxtyping with beartype)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Images = Float[Tensor, "b c h w"]  # in [-1, 1] unless said otherwise
-Maps = Float[Tensor, "b _ _ _"]  # b c h w in any range; channels and sizes may differ from one to the next
-Masks = Float[Tensor, "b 1 h w"]  # 1 where something is known, else 0
+Maps = Float[Tensor, "b _ _ _"]  # b c h w in any range; channels and sizes may differ between arguments
+Masks = Float[Tensor, "b 1 h w"]  # 1 where a pixel is known, else 0
 Vectors = Float[Tensor, "b d"]
 TokenValues = Float[Tensor, "b n d"]
 TokenMask = Bool[Tensor, "b n"]

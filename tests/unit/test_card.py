@@ -1,4 +1,4 @@
-"""A card reads what comes in by name, and says what is wrong by name."""
+"""A card parses conditions by name, and its errors name the condition."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def card(toy: Path) -> Card:
     return recipes.find(toy).card
 
 
-def test_values_come_in_the_cards_order(card: Card, pixels: np.ndarray):
+def test_values_are_in_the_cards_order(card: Card, pixels: np.ndarray):
     values = card.read({"keep": "a", "tags": "warm", "photo": pixels})
     assert list(values) == ["photo", "tags", "keep"]
     assert np.array_equal(values["photo"].pixels, pixels)
@@ -31,23 +31,23 @@ def test_a_repeatable_condition_is_merged_in_order(card: Card, pixels: np.ndarra
     assert card.read({"photo": pixels, "tags": ["warm", "none", "warm"]})["tags"].names == ("warm", "none", "warm")
 
 
-def test_parts_that_are_too_much_together_are_refused_by_name():
+def test_a_merged_value_over_the_limit_is_refused_and_named():
     card = recipes.find("colorize").card
     half = {"marks": [{"x": 5, "y": 5, "color": "red"}] * 3000}
     with pytest.raises(GessoError, match=r"hints.*4096"):
         card.read({"sketch": np.zeros((16, 16), np.uint8), "hints": [half, half]})
 
 
-def test_a_value_of_the_kind_is_taken_as_it_is(card: Card, pixels: np.ndarray):
+def test_a_value_of_the_kind_is_not_parsed_again(card: Card, pixels: np.ndarray):
     photo = card.slot("photo").kind(pixels=pixels)
     assert card.read({"photo": photo})["photo"] is photo
 
 
-def test_none_is_absent(card: Card, pixels: np.ndarray):
+def test_none_means_absent(card: Card, pixels: np.ndarray):
     assert list(card.read({"photo": pixels, "tags": None})) == ["photo"]
 
 
-def test_an_unknown_name_lists_the_known(card: Card, pixels: np.ndarray):
+def test_an_unknown_condition_is_refused_with_the_known_names(card: Card, pixels: np.ndarray):
     with pytest.raises(GessoError, match=r"no condition 'picture'.*photo, tags, keep"):
         card.read({"picture": pixels})
 
@@ -58,7 +58,7 @@ def test_a_missing_required_condition_is_named_with_an_example(card: Card, given
         card.read(given)
 
 
-def test_a_misfit_names_its_condition(card: Card, pixels: np.ndarray):
+def test_an_invalid_value_names_its_condition(card: Card, pixels: np.ndarray):
     with pytest.raises(GessoError, match=r"tags: there is no tag 'hot'.*none, warm, warmer"):
         card.read({"photo": pixels, "tags": ["warm", "hot"]})
 
@@ -70,7 +70,7 @@ def test_every_value_is_checked_against_the_page(card: Card, pixels: np.ndarray,
     assert seen == [("tags", (10, 14))]
 
 
-def test_port_sizes_are_of_what_networks_read(card: Card):
+def test_port_sizes_count_only_network_conditions(card: Card):
     assert card.port_sizes() == PortSizes(vector=2, spatial=4)  # `keep` is for rules alone
 
 
@@ -81,7 +81,7 @@ def test_token_widths_must_agree():
 
 
 @pytest.mark.parametrize("name", ["", "Photo", "two words", "../x", "photo-1", "1photo"])
-def test_a_name_that_can_be_no_flag_is_refused(card: Card, name: str):
+def test_a_name_that_cannot_be_a_flag_is_refused(card: Card, name: str):
     with pytest.raises(ValidationError):
         Slot(name=name, kind=card.slot("photo").kind, help={"en": "", "ko": ""})
 
@@ -107,7 +107,7 @@ def worded(book: str) -> Card:
     return Card(name="worded", title={}, summary={}, conditions=conditions, outputs=(), settings=Moody, words=wordbook(book))
 
 
-def test_a_book_words_conditions_settings_and_their_values():
+def test_a_wordbook_gives_texts_to_conditions_settings_and_values():
     card = worded(BOOK + "other | Other | 다른 | another | 다른 그림")
     assert card.slot("drawing").title == {"en": "Drawing", "ko": "그림"} and card.slot("drawing").help["ko"] == "그림 한 장"
     assert card.slot("other").title == {"en": "Own"}, "its own words come first"
@@ -119,12 +119,12 @@ def test_a_book_words_conditions_settings_and_their_values():
 @pytest.mark.parametrize(
     "row", ["nobody | Nobody | 아무도", "mood.sad | Sad | 슬프게", "drawing | Drawing", "drawing | A | 가 | only one help", "| a | 가"]
 )
-def test_words_for_what_is_not_there_or_not_whole_are_refused(row: str):
+def test_words_for_unknown_names_or_incomplete_rows_are_refused(row: str):
     with pytest.raises(ValueError, match="words"):
         worded(row)
 
 
-def test_a_name_has_one_row():
+def test_a_name_with_two_rows_is_refused():
     with pytest.raises(GessoError, match="once"):
         wordbook("a | A | 가\na | B | 나")
 
@@ -134,7 +134,7 @@ class Dialled(Settings):
     steps: int = Field(default=3, ge=1, le=9)
 
 
-def test_a_number_has_words_at_its_ends_and_where_it_begins():
+def test_a_number_may_have_words_for_its_bounds_and_default():
     book = "share.0 | none | 없음\nshare.0.25 | some | 조금\nshare.1 | all | 모두\nsteps.9 | most | 최대"
     card = Card(name="dialled", title={}, summary={}, conditions=(), outputs=(), settings=Dialled, words=wordbook(book))
     assert {name: said["en"] for name, said in card.setting_words("share")["choices"].items()} == {"0": "none", "0.25": "some", "1": "all"}

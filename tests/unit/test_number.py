@@ -1,4 +1,4 @@
-"""Whole numbers are taken as they are written, or not at all."""
+"""Whole numbers are parsed exactly or refused."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ def test_a_whole_number_may_be_written_as_a_float(given: Any):
 @pytest.mark.parametrize(
     "given", [1.5, -0.5, True, False, np.True_, "2", b"2", None, math.nan, math.inf, Fraction(3, 2), Decimal("1.5"), [2]]
 )
-def test_what_is_no_whole_number_is_refused(given: Any):
-    with pytest.raises(GessoError, match="seed: .* is no whole number"):
+def test_values_that_are_not_whole_numbers_are_refused(given: Any):
+    with pytest.raises(GessoError, match="seed: .* is not a whole number"):
         whole(given, where="seed")
     with pytest.raises(ValidationError):
         Held(whole=given)
 
 
-def test_ends_are_said():
-    with pytest.raises(GessoError, match="11 is no whole number from 1 to 10"):
+def test_the_error_names_the_bounds():
+    with pytest.raises(GessoError, match="11 is not a whole number from 1 to 10"):
         whole(11, low=1, high=10)
-    with pytest.raises(GessoError, match="0 is no whole number of at least 1"):
+    with pytest.raises(GessoError, match="0 is not a whole number of at least 1"):
         whole(0, low=1)
 
 
 @pytest.mark.parametrize(
     ("text", "number"), [("7", 7), ("-7", -7), ("2.0", 2), ("1e3", 1000), ("0x10", 16), (" 3 ", 3), ("9" * 20, int("9" * 20))]
 )
-def test_texts_are_read_exactly(text: str, number: int):
+def test_texts_are_parsed_exactly(text: str, number: int):
     assert parse_whole(text) == number
 
 
 @pytest.mark.parametrize("text", ["1.5", "", "x", "nan", "inf", "-inf", "1e999999999", "2.0000000000000000001", "true", "0xg", "1,5"])
-def test_texts_that_are_no_whole_numbers(text: str):
+def test_texts_that_are_not_whole_numbers_are_refused(text: str):
     with pytest.raises(ValueError):
         parse_whole(text)
 
@@ -65,12 +65,12 @@ def test_texts_that_are_no_whole_numbers(text: str):
     [{"maybe": True}, {"share": False}, {"share": math.nan}, {"share": math.inf}, {"path": [[0, 1], [2, True]]}, {"maybe": np.True_}],
     ids=str,
 )
-def test_true_nan_and_infinity_are_no_numbers(given: dict[str, Any]):
+def test_booleans_nan_and_infinity_are_refused_as_numbers(given: dict[str, Any]):
     with pytest.raises(ValidationError) as error:
         Held(**given)
     assert str(readable(error.value)).startswith(f"{next(iter(given))}")
 
 
-def test_true_stays_true_where_it_may_be():
+def test_booleans_are_accepted_in_boolean_fields():
     assert Held(flag=True, either=True).either is True
     assert Held(either=1).either == 1

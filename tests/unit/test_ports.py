@@ -1,4 +1,4 @@
-"""Ports: places on a page become places in a tensor, and several conditions join in order."""
+"""Ports: positions on a page map to positions in a tensor, and several conditions join in order."""
 
 import pytest
 import torch
@@ -6,14 +6,14 @@ import torch
 from gesso.ports import Frame, Ports, PortSizes, Tokens, join
 
 
-def test_whole_page_maps_corner_to_corner():
+def test_the_whole_page_maps_corner_to_corner():
     frame = Frame(size=(64, 128), page=(640, 1280))
     assert frame.to_tensor_xy(0, 0) == (0, 0)
     assert frame.to_tensor_xy(1280, 640) == (128, 64)
     assert frame.scale == pytest.approx(0.1)
 
 
-def test_box_shifts_and_scales():
+def test_a_box_shifts_and_scales_positions():
     frame = Frame(size=(100, 100), page=(1000, 1000), box=(200, 300, 400, 500))
     assert frame.to_tensor_xy(200, 300) == (0, 0)
     assert frame.to_tensor_xy(300, 400) == (50, 50)
@@ -21,13 +21,13 @@ def test_box_shifts_and_scales():
     assert frame.scale == pytest.approx(0.5)
 
 
-def test_frame_without_page_is_its_own_page():
+def test_a_frame_without_page_uses_its_own_size():
     frame = Frame(size=(28, 30))
     assert frame.to_tensor_xy(7, 9) == (7, 9)
     assert frame.scale == 1
 
 
-def test_options_are_replaced_and_the_view_kept():
+def test_with_options_keeps_the_rest_of_the_frame():
     frame = Frame(size=(8, 8), box=(0, 0, 4, 4), page=(16, 16))
     new = frame.with_options({"classes": 10})
     assert new.options == {"classes": 10} and (new.size, new.box, new.page) == (frame.size, frame.box, frame.page)
@@ -39,7 +39,7 @@ def tokens(num: int, value: float, *, placed: bool = True) -> Tokens:
     return Tokens(torch.full((2, num, 3), value), torch.ones(2, num, dtype=torch.bool), places)
 
 
-def test_join_keeps_the_order():
+def test_join_keeps_the_order_of_conditions():
     first = Ports(vector=torch.zeros(2, 1), spatial=torch.zeros(2, 2, 4, 4), tokens=tokens(1, 0.0))
     second = Ports(vector=torch.ones(2, 3), spatial=torch.ones(2, 1, 4, 4), tokens=tokens(2, 1.0))
     both = join([first, Ports(), second])
@@ -51,12 +51,12 @@ def test_join_keeps_the_order():
     assert both.geometry is None and both.relation is None
 
 
-def test_join_drops_places_that_not_all_have():
+def test_join_drops_places_if_one_part_has_none():
     both = join([Ports(tokens=tokens(1, 0.0)), Ports(tokens=tokens(2, 1.0, placed=False))])
     assert both.tokens is not None and both.tokens.places is None and both.tokens.values.shape == (2, 3, 3)
 
 
-def test_join_of_nothing_is_empty():
+def test_joining_nothing_gives_empty_ports():
     assert join([]) == Ports()
 
 
@@ -66,7 +66,7 @@ def test_join_geometry_and_relation():
     assert both.relation is not None and both.relation.shape == (2, 3, 4)
 
 
-def test_map_reaches_every_tensor():
+def test_map_changes_every_tensor():
     full = Ports(
         vector=torch.zeros(2, 1),
         spatial=torch.zeros(2, 1, 4, 4),
@@ -99,6 +99,6 @@ def test_sizes_add_up():
     assert PortSizes(token=3) + PortSizes() == PortSizes(token=3)
 
 
-def test_tokens_of_two_widths_do_not_meet():
+def test_sizes_with_different_token_widths_are_refused():
     with pytest.raises(ValueError, match="3 and 4"):
         PortSizes(token=3) + PortSizes(token=4)

@@ -1,1 +1,1 @@
-"""What the user gives: one file a kind, each a value with encode, simulate, merge and a control."""
+"""Conditions, the inputs that users give: one module per kind, with its value, parser, encoder, simulator and studio control."""

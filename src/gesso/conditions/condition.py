@@ -1,8 +1,8 @@
-"""The condition: what a user can give, declared once.
+"""Condition, the parent class of every kind of user input.
 
-One class is one kind. A value of it is frozen and losslessly JSON; the class says how the value is read from a flag, an
-API field or a Python object, what it is to a network, what a person would have given in training, how a later edit
-meets an earlier one, and what the studio draws for it.
+One subclass is one kind. Its values are frozen and round-trip through JSON without loss. The class defines how a value is parsed
+from a flag, an API field or a Python object, how it is encoded for networks, how a user is simulated in training, how a later
+edit merges with an earlier one, and which control the studio shows.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from gesso.number import Exact
 from gesso.ports import Frame, Ports, PortSizes
 
 PLAIN = (str, int, float, bool, type(None))
-Clean = Mapping[str, Any]  # one example, as its dataset gives it
-Truth = dict[str, Any]  # what only the simulator knows
+Clean = Mapping[str, Any]  # one example of a dataset, before any simulated input
+Truth = dict[str, Any]  # what the simulator knows and the network must not see
 
 
 class Condition(Exact):
-    """A frozen value that a user gave; equal to another of its class with the same contents, arrays by their values."""
+    """A frozen input of a user. Values of one class are equal if their contents are; arrays compare by their values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -38,30 +38,30 @@ class Condition(Exact):
         return hash(self.fingerprint())
 
     kind: ClassVar[str]
-    notation: ClassVar[str] = ""  # how a value is written on the command line
-    repeatable: ClassVar[bool] = False  # may its flag be given more than once; the values are then merged in order
+    notation: ClassVar[str] = ""  # the format of a value on the command line, for help texts
+    repeatable: ClassVar[bool] = False  # True: the flag may be repeated, and the values are merged in order
 
     @classmethod
     def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
-        """A value from what came in (a Python object, a flag's text, JSON); GessoError naming `where` if it can't be one."""
+        """Parse a value from a Python object, a flag's text or JSON; GessoError naming `where` if it is invalid."""
         raise NotImplementedError
 
     @classmethod
     def sizes(cls, options: Mapping[str, Any]) -> PortSizes:
-        """How wide its ports are."""
+        """The widths of this kind's ports."""
         raise NotImplementedError
 
     @classmethod
     def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
-        """A batch of values as ports, without parameters; None is null: absent, as in drop-out and guidance."""
+        """Encode a batch of values as ports, without learned parameters. None is an absent value, as in drop-out and guidance."""
         raise NotImplementedError
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
-        """What a person would have given for this example, with a person's noise.
+        """Simulate what a user would give for this example, with a user's inaccuracy.
 
-        `budget` in [0, 1] is how much effort they spend (0 may give None); `given` is the current output, where there is
-        one: people correct what is wrong.
+        `budget` in [0, 1] is the user's effort; 0 may return None. `given` is the model's current output, if there is one: the
+        simulated user then corrects its errors.
         """
         raise NotImplementedError
 
@@ -70,37 +70,37 @@ class Condition(Exact):
         return cls.encode([None] * num, frame)
 
     def merge(self, edit: Self) -> Self:
-        """This value after a later edit; the later wins where they meet."""
+        """Merge a later edit into this value. The edit wins where both apply."""
         return edit
 
     def check(self, page: tuple[int, int] | None, *, where: str) -> None:
-        """Raise GessoError if the value does not fit a page of (height, width)."""
+        """Raise GessoError if the value does not fit a page of (height, width) pixels."""
 
     def fit(self, options: Mapping[str, Any], *, where: str) -> Self:
-        """This value, read from its own JSON, as the slot's options ask for it; GessoError where it can't be."""
+        """Adapt this value, parsed from its own JSON, to the slot's options; GessoError if that is impossible."""
         return self
 
     @property
     def page(self) -> tuple[int, int] | None:
-        """(height, width), if this value is a page on which places are counted."""
+        """(height, width) in pixels if this value is a page to which positions refer, else None."""
         return None
 
-    def shown(self) -> Self | None:
-        """What `encode` tells networks of: all, unless a kind keeps something between the person and the rules; None is nothing."""
+    def for_networks(self) -> Self | None:
+        """The part of this value that `encode` encodes; the rules read all of it. None: nothing is encoded."""
         return self
 
     def fingerprint(self) -> str:
-        """A hash of what the value holds, made anew each time: somebody may have written into an array."""
+        """A hash of the value's contents. It is computed on every call, because arrays may have been written to."""
         return fingerprint(self)
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        """What the studio draws: {"tool": its name, "schema": JSON schema of a value, and the options it needs}."""
+        """The studio's control: {"tool": its name, "schema": JSON schema of a value, and the options it needs}."""
         return {"tool": cls.kind, "schema": cls.model_json_schema()}
 
 
 def fingerprint(value: Any) -> str:
-    """A hash of nested values: models by class and fields, arrays by dtype, shape and values, the rest by its repr."""
+    """A hash of nested values: models by class and fields, arrays by dtype, shape and values, anything else by its repr."""
     hashed = hashlib.blake2b(digest_size=16)
     for part in _parts(value):
         hashed.update(len(part).to_bytes(8, "little"))
@@ -109,12 +109,12 @@ def fingerprint(value: Any) -> str:
 
 
 def _parts(value: Any) -> Iterator[bytes | memoryview]:
-    """What tells a value from others, piece by piece; each container says how much follows."""
+    """The bytes to hash for a value. Each container starts with its length, so that different nestings differ."""
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         yield f"array {value.dtype.str} {value.shape}".encode()
         yield np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
     elif isinstance(value, BaseModel):
-        yield from _parts_of(value)
+        yield from _model_parts(value)
     elif isinstance(value, Mapping):
         yield f"mapping {len(value)}".encode()
         for key, inner in sorted(value.items(), key=lambda item: repr(item[0])):
@@ -129,11 +129,11 @@ def _parts(value: Any) -> Iterator[bytes | memoryview]:
         yield f"plain {plain!r}".encode("utf-8", "backslashreplace")
 
 
-def _parts_of(model: BaseModel) -> Iterator[bytes | memoryview]:
-    """A model's; in one word where nobody can have changed it since it was last asked, as a mark among hundreds."""
+def _model_parts(model: BaseModel) -> Iterator[bytes | memoryview]:
+    """The bytes to hash for a model. Frozen models that hash, such as one of hundreds of hints, use a cached repr."""
     if model.model_config.get("frozen") and not isinstance(model, Condition):
-        with contextlib.suppress(TypeError):  # it holds what has no hash, such as a list
-            yield _in_one(model)
+        with contextlib.suppress(TypeError):  # a field is unhashable, such as a list
+            yield _frozen_model_part(model)
             return
     names = list(type(model).model_fields)
     yield f"model {type(model).__module__}.{type(model).__qualname__} {names}".encode()
@@ -142,5 +142,5 @@ def _parts_of(model: BaseModel) -> Iterator[bytes | memoryview]:
 
 
 @lru_cache(maxsize=8192)
-def _in_one(model: BaseModel) -> bytes:
+def _frozen_model_part(model: BaseModel) -> bytes:
     return f"{type(model).__module__}.{type(model).__qualname__} {model!r}".encode("utf-8", "backslashreplace")

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gesso.conditions.condition import Clean, Condition, Truth
-from gesso.conditions.person import hints_of_a_person
+from gesso.conditions.hint_simulator import simulate_hints
 from gesso.conditions.strokes import Coordinate, Path2D, gestures_of
 from gesso.errors import GessoError, readable
 from gesso.media.file import parse_json, read_json
@@ -22,18 +22,19 @@ from gesso.rules.palette import format_colour, parse_colour
 
 MAX_HINTS = 4096
 MAX_PATH = 4096
-ALONE = 64  # marks up to which each is a token of its own, as when people are simulated
-MOST_TOKENS = 128  # more would cost a network gigabytes: each is a map as large as the window
+MAX_SINGLE_TOKENS = 64  # up to so many marks, each mark is its own token, as in training
+MAX_TOKENS = 128  # each token is a map as large as the window; more would take gigabytes
 JSON_BYTES = 8 << 20
-IN_ORDER = ("x", "y", "color", "radius")
+FIELD_ORDER = ("x", "y", "color", "radius")
 
 
 class Hint(Exact):
-    """A dot at (x, y) or a stroke along `path`, in the page's pixels (0, 0 is the top left corner), in one colour.
+    """A dot at (x, y) or a stroke along `path`, in page pixels (0, 0 is the top left corner), in one colour.
 
-    `color` is "#rrggbb", "#rgb" or a CSS name; `radius` is half the pen's width in pixels. A mark on the page around a drawing colours
-    what it covers, and all of that ground where the network is sure of it, as of a sky; one that says `fill` always does. One that says
-    `alone` is between the hand and its piece: networks are not told of it, so that nothing elsewhere changes.
+    `color` is "#rrggbb", "#rgb" or a CSS name; `radius` is half the pen's width in pixels. A hint on the background around a
+    drawing colours the pixels it covers, and the whole background if the network is confident of that, as for a sky; with `fill` it
+    always colours the whole background. A hint with `alone` is not encoded for networks: it colours its piece, and no other pixel
+    changes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,7 +73,7 @@ class Hint(Exact):
 
 
 class Hints(Condition):
-    """Points and strokes with colours, in the order they were made; a later one wins where they meet."""
+    """Points and strokes with colours, in the order they were made. The later one wins where two overlap."""
 
     kind: ClassVar[str] = "hints"
     notation: ClassVar[str] = "x,y,#rrggbb[,radius], or a .json file"
@@ -82,7 +83,7 @@ class Hints(Condition):
 
     @classmethod
     def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
-        """From a Hint, (x, y, colour[, radius]), a list of either, {"marks": […]}, "x,y,#colour[,radius]", or a JSON file's path."""
+        """Parse a Hint, (x, y, colour[, radius]), a list of either, {"marks": […]}, "x,y,#colour[,radius]", or a JSON file's path."""
         try:
             if isinstance(given, Hint):
                 return cls(marks=(given,))
@@ -108,9 +109,9 @@ class Hints(Condition):
                     f"a hint at {mark.x:g},{mark.y:g} lies outside the page", where=where, fix=f"x from 0 to {w - 1}, y from 0 to {h - 1}"
                 )
 
-    def shown(self) -> Self | None:
-        told = tuple(mark for mark in self.marks if not mark.alone)
-        return self if len(told) == len(self.marks) else type(self)(marks=told) if told else None
+    def for_networks(self) -> Self | None:
+        encoded = tuple(mark for mark in self.marks if not mark.alone)
+        return self if len(encoded) == len(self.marks) else type(self)(marks=encoded) if encoded else None
 
     def merge(self, edit: Self) -> Self:
         return type(self)(marks=self.marks + edit.marks)
@@ -121,12 +122,12 @@ class Hints(Condition):
 
     @classmethod
     def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
-        """spatial, unless the slot's option `maps` is False: colour in [-1, 1] under the marks and where they are; tokens: colours and the
-        pixels each covers (see `tokens_of`)."""
+        """Encode as tokens, colours and the pixels each covers (see `tokens_of`), and, unless the slot's option `maps` is False, as
+        spatial: colour in [-1, 1] under the marks, then 1 where a mark is."""
         import torch
 
         h, w = frame.size
-        values = [None if value is None else value.shown() for value in values]
+        values = [None if value is None else value.for_networks() for value in values]
         shared = [tokens_of([mark.rgb for mark in v.marks]) if v else (np.zeros(0, int), np.zeros((0, 3), int)) for v in values]
         num = max(1, *(len(tokens) for _, tokens in shared)) if shared else 1
         spatial = np.zeros((len(values), 4, h, w), np.float32) if frame.options.get("maps", True) else None
@@ -134,7 +135,7 @@ class Hints(Condition):
         places = np.zeros((len(values), num, h, w), np.float32)
         mask = np.zeros((len(values), num), bool)
         for b, (value, (token_of, tokens)) in enumerate(zip(values, shared, strict=True)):
-            # Their colours are told in every window: the page's colours are one list, whichever window speaks.
+            # Every window gets all colours, so that colour n is the same colour in each window of a page.
             colours[b, : len(tokens)] = tokens.astype(np.float32) / 127.5 - 1
             for n, mark in zip(token_of, value.marks if value else (), strict=True):
                 box, cover = _stamped(mark, frame.size, frame.box, frame.page)
@@ -151,12 +152,12 @@ class Hints(Condition):
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
-        """What a person would point at; see `hints_of_a_person`. `given` is the current picture, uint8 [h w 3].
+        """Simulate a user's hints; see `simulate_hints`. `given` is the current picture, uint8 [h w 3], or None.
 
-        The rows of truth["answers"] are the tokens that `encode` makes of the marks.
+        Row n of truth["answers"] belongs to token n of `encode`.
         """
-        marks, truth = hints_of_a_person(clean, rng, budget, given)
-        if len(marks) > ALONE:
+        marks, truth = simulate_hints(clean, rng, budget, given)
+        if len(marks) > MAX_SINGLE_TOKENS:
             token_of, tokens = tokens_of([colour for _, colour, _ in marks])
             truth = truth | {"answers": np.stack([truth["answers"][token_of == n].any(0) for n in range(len(tokens))])}
         made = tuple(
@@ -171,16 +172,16 @@ class Hints(Condition):
 
 
 def tokens_of(colours: Sequence[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Which token each mark of these colours belongs to, [marks], and the tokens' colours 0-255, [tokens 3], in the marks' order.
+    """The token that each mark of these colours belongs to, [marks], and the tokens' colours 0-255, [tokens 3], in the marks' order.
 
-    A mark is a token up to ALONE of them; beyond, marks of one colour share a token, and where that leaves more than
-    MOST_TOKENS, marks of neighbouring colours do: those in one cube of 2, 4, 8 … values a side, in the colour of its first mark.
+    Up to MAX_SINGLE_TOKENS marks, each mark is a token. Beyond that, marks of the same colour share a token. If there are still more
+    than MAX_TOKENS, similar colours share one: those in one cube of 2, 4, 8 … values a side, with the colour of its first mark.
     """
     given = np.asarray(colours, int).reshape(-1, 3)
-    if len(given) <= ALONE:
+    if len(given) <= MAX_SINGLE_TOKENS:
         return np.arange(len(given)), given
     side, first, cube = 1, np.zeros(0, int), np.zeros(0, int)
-    while side == 1 or len(first) > MOST_TOKENS:
+    while side == 1 or len(first) > MAX_TOKENS:
         _, first, cube = np.unique(given // side, axis=0, return_index=True, return_inverse=True)
         side *= 2
     in_order = np.argsort(first)
@@ -191,12 +192,12 @@ def tokens_of(colours: Sequence[tuple[int, int, int]]) -> tuple[np.ndarray, np.n
 def _stamped(
     mark: Hint, size: tuple[int, int], box: tuple[int, int, int, int] | None, page: tuple[int, int] | None
 ) -> tuple[tuple[slice, slice], np.ndarray]:
-    """`stamp`, remembered: while more marks are made, those before them stay where they are."""
+    """`stamp` with a cache, because earlier marks stay the same while the user adds more."""
     return stamp(mark, Frame(size, box, page))
 
 
 def stamp(mark: Hint, frame: Frame) -> tuple[tuple[slice, slice], np.ndarray]:
-    """Which tensor pixels a mark covers: a box (rows, columns) and a bool mask in it; never empty while a point is in the frame."""
+    """The tensor pixels that a mark covers: a box (rows, columns) and a bool mask in it; not empty if a point is in the frame."""
     h, w = frame.size
     points = np.array([frame.to_tensor_xy(x + 0.5, y + 0.5) for x, y in mark.points]) - 0.5
     radius = max(mark.radius * frame.scale, 0.71)
@@ -215,7 +216,7 @@ def stamp(mark: Hint, frame: Frame) -> tuple[tuple[slice, slice], np.ndarray]:
 
 
 def _marks_of(text: str, where: str) -> list[Hint]:
-    """Marks from a flag's text: a JSON file, JSON itself, or x,y,colour[,radius]."""
+    """Parse marks from a flag's text: the path of a JSON file, JSON, or x,y,colour[,radius]."""
     if text.lstrip().startswith(("[", "{")):
         data = parse_json(text, where=where)
     elif text.lower().endswith(".json"):
@@ -223,7 +224,7 @@ def _marks_of(text: str, where: str) -> list[Hint]:
     else:
         parts = re.split(r"\s*,\s*", text.strip())
         if len(parts) not in (3, 4):
-            raise GessoError(f"{text!r} is no hint", where=where, fix="x,y,#rrggbb or x,y,#rrggbb,radius, or a .json file")
+            raise GessoError(f"{text!r} is not a hint", where=where, fix="x,y,#rrggbb or x,y,#rrggbb,radius, or a .json file")
         return [_mark(parts)]
     if isinstance(data, dict):
         data = data.get("marks", data.get("hints", [data]))
@@ -234,5 +235,5 @@ def _marks_of(text: str, where: str) -> list[Hint]:
 
 def _mark(one: Any) -> Hint:
     if isinstance(one, (list, tuple)) and len(one) in (3, 4):
-        one = dict(zip(IN_ORDER, one, strict=False))
+        one = dict(zip(FIELD_ORDER, one, strict=False))
     return one if isinstance(one, Hint) else Hint.model_validate(one)

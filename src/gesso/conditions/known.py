@@ -1,4 +1,4 @@
-"""A part that is known: these pixels stay, the rest is to be made."""
+"""The kind "known": these pixels of the output are fixed, and the model generates the rest."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from gesso.errors import GessoError, readable
 from gesso.media.picture import data_url, from_data_url, read_picture
 from gesso.ports import Frame, Ports, PortSizes
 
-KNOWN_FROM = 128  # a mask's or an alpha's value from which a pixel counts as known
+KNOWN_THRESHOLD = 128  # the smallest value of a mask or alpha channel that marks a pixel as known
 
 
 class Known(Condition):
-    """`pixels` uint8 [h w] (or [h w 3], as the slot's option `channels` says) and `mask` bool [h w], true where they are known.
+    """`pixels` uint8 [h w] (or [h w 3], by the slot's option `channels`) and `mask` bool [h w], true where they are known.
 
-    Pixels outside the mask are set to 0, so that equal values are equal. The slot's option `size` (height, width) is the
-    only size taken, because what is kept to the bit cannot be resized.
+    Pixels outside the mask are set to 0, so that values with equal known pixels compare equal. Only the size in the slot's option
+    `size` (height, width) is accepted, because known pixels are kept to the bit and cannot be resized.
     """
 
     kind: ClassVar[str] = "known"
@@ -39,14 +39,14 @@ class Known(Condition):
     @classmethod
     def _as_bool(cls, value: np.ndarray) -> np.ndarray:
         flat = value if value.ndim == 2 else value.max(-1)
-        return flat if flat.dtype == bool else flat >= KNOWN_FROM
+        return flat if flat.dtype == bool else flat >= KNOWN_THRESHOLD
 
     @model_validator(mode="after")
     def _of_one_size(self) -> Self:
         if self.pixels.dtype != np.uint8 or self.pixels.shape[:2] != self.mask.shape:
             raise ValueError(f"pixels {list(self.pixels.shape)} and mask {list(self.mask.shape)} are not of one size")
-        shown = np.where(self.mask if self.pixels.ndim == 2 else self.mask[..., None], self.pixels, 0).astype(np.uint8)
-        object.__setattr__(self, "pixels", shown)
+        masked = np.where(self.mask if self.pixels.ndim == 2 else self.mask[..., None], self.pixels, 0).astype(np.uint8)
+        object.__setattr__(self, "pixels", masked)
         return self
 
     @field_serializer("pixels")
@@ -63,7 +63,7 @@ class Known(Condition):
 
     @classmethod
     def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
-        """From one picture whose opaque part is known, from "picture.png,mask.png", from (picture, mask), or {"pixels": …, "mask": …}.
+        """Parse one picture whose opaque part is known, "picture.png,mask.png", (picture, mask), or {"pixels": …, "mask": …}.
 
         A mask is white where the picture is known. Pictures may be files, data URLs, arrays or Pillow images.
         """
@@ -72,14 +72,14 @@ class Known(Condition):
         if mask is None:
             if pixels.ndim != 3 or pixels.shape[2] != 4:
                 raise GessoError(
-                    "says nowhere which part is known",
+                    "does not say which part is known",
                     where=where,
-                    fix="a picture with transparency where it is not, or picture.png,mask.png",
+                    fix="a picture that is transparent where it is not known, or picture.png,mask.png",
                 )
-            opaque, pixels = pixels[..., 3] >= KNOWN_FROM, pixels[..., :3]
+            opaque, pixels = pixels[..., 3] >= KNOWN_THRESHOLD, pixels[..., :3]
         else:
             drawn = read_picture(mask, where=where if not isinstance(mask, (str, Path)) else None, least_side=1)
-            opaque = (drawn if drawn.ndim == 2 else drawn[..., :3].max(-1)) >= KNOWN_FROM
+            opaque = (drawn if drawn.ndim == 2 else drawn[..., :3].max(-1)) >= KNOWN_THRESHOLD
         try:
             made = cls(pixels=_with_channels(pixels, options.get("channels", 1)), mask=opaque)
         except ValidationError as error:
@@ -88,7 +88,7 @@ class Known(Condition):
         return made
 
     def fit(self, options: Mapping[str, Any], *, where: str) -> Self:
-        """With as many channels as the slot asks for: what a browser draws is never grey."""
+        """Convert to the slot's number of channels, because browsers never send grey pixels."""
         self._check_size(options.get("size"), where)
         pixels = _with_channels(self.pixels, options.get("channels", 1))
         return self if pixels.shape == self.pixels.shape else type(self)(pixels=pixels, mask=self.mask)
@@ -99,9 +99,7 @@ class Known(Condition):
     def _check_size(self, size: tuple[int, int] | None, where: str) -> None:
         if size is not None and self.page != tuple(size):
             h, w = self.page
-            raise GessoError(
-                f"is {w} × {h} pixels", where=where, fix=f"exactly {size[1]} × {size[0]}: what is kept to the bit is not resized"
-            )
+            raise GessoError(f"is {w} × {h} pixels", where=where, fix=f"exactly {size[1]} × {size[0]}: known pixels are not resized")
 
     @classmethod
     def sizes(cls, options: Mapping[str, Any]) -> PortSizes:
@@ -109,7 +107,7 @@ class Known(Condition):
 
     @classmethod
     def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
-        """spatial: the known pixels in [-1, 1], 0 elsewhere; then 1 where they are known."""
+        """Encode as spatial: the known pixels in [-1, 1] and 0 elsewhere, then 1 where a pixel is known."""
         import torch
 
         out = torch.zeros(len(values), frame.options.get("channels", 1) + 1, *frame.size)
@@ -127,9 +125,9 @@ class Known(Condition):
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
-        """A box, a half, some strokes, or all but one of these, of the clean `picture`; less of it for a smaller budget."""
+        """Simulate a known part of the clean `picture`: a half, a box or strokes, or all but that. A small budget gives a small part."""
         pixels = clean["picture"]
-        mask = some_region(pixels.shape[:2], rng, budget)
+        mask = random_region(pixels.shape[:2], rng, budget)
         if not mask.any():
             return None, {}
         return cls.model_construct(
@@ -137,14 +135,14 @@ class Known(Condition):
         ), {}
 
     def merge(self, edit: Self) -> Self:
-        """Both regions; the later's pixels where they meet."""
+        """Merge both known parts. The edit's pixels win where they overlap."""
         if edit.page != self.page:
             return edit
         later = edit.mask if self.pixels.ndim == 2 else edit.mask[..., None]
         return type(self)(pixels=np.where(later, edit.pixels, self.pixels).astype(np.uint8), mask=self.mask | edit.mask)
 
     def paste(self, picture: np.ndarray) -> np.ndarray:
-        """The picture (uint8, same shape) with the known pixels put in its place, to the bit."""
+        """A copy of the picture (uint8, same shape) with the known pixels written into it."""
         if picture.shape != self.pixels.shape:
             raise GessoError(f"a known part of {list(self.pixels.shape)} does not fit a picture of {list(picture.shape)}", where=self.kind)
         return np.where(self.mask if picture.ndim == 2 else self.mask[..., None], self.pixels, picture).astype(np.uint8)
@@ -155,8 +153,8 @@ class Known(Condition):
         return {"tool": "mask", "schema": cls.model_json_schema(), **about} | gestures_of(options, "stroke", "piece")
 
 
-def some_region(size: tuple[int, int], rng: np.random.Generator, budget: float = 1.0) -> np.ndarray:
-    """bool [h w]: a half, a box, or strokes of a pen as wide as a seventh of the picture, and half the time all but that."""
+def random_region(size: tuple[int, int], rng: np.random.Generator, budget: float = 1.0) -> np.ndarray:
+    """A bool mask [h w]: a half, a box, or strokes a seventh of the picture wide; inverted half the time."""
     h, w = size
     mask = np.zeros(size, bool)
     shape = rng.integers(3)
@@ -179,7 +177,7 @@ def some_region(size: tuple[int, int], rng: np.random.Generator, budget: float =
 
 
 def _parts(given: Any, where: str) -> tuple[Any, Any]:
-    """What holds the picture and what holds the mask (None: the picture's own transparency)."""
+    """Split the input into the picture and the mask (None: use the picture's transparency)."""
     if isinstance(given, Mapping):
         if set(given) != {"pixels", "mask"}:
             raise GessoError(f"has {', '.join(map(str, given)) or 'nothing'}", where=where, fix="pixels and mask")

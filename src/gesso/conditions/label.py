@@ -1,4 +1,4 @@
-"""A class by its name: which digit, which kind of thing."""
+"""The kind "label": a class by its name, such as a digit."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from gesso.ports import Frame, Ports, PortSizes
 
 
 class Label(Condition):
-    """One of the names in the slot's option `classes` (a sequence of texts)."""
+    """One of the class names in the slot's option `classes`."""
 
     kind: ClassVar[str] = "label"
     name: str
 
     @classmethod
     def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
-        """From a name, or a number of the class counted from 0 (a name that looks like a number is a name)."""
-        classes = names(options)
+        """Parse a class name or the class's number from 0. A text that is a class name is read as a name, even if it is a number."""
+        classes = class_names(options)
         if isinstance(given, Mapping):
             given = given.get("name") if set(given) == {"name"} else None
         text = str(given).strip()
@@ -37,14 +37,14 @@ class Label(Condition):
 
     @classmethod
     def sizes(cls, options: Mapping[str, Any]) -> PortSizes:
-        return PortSizes(vector=len(names(options)) + 1)
+        return PortSizes(vector=len(class_names(options)) + 1)
 
     @classmethod
     def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
-        """vector: one-hot over the classes, then 1 where a class was given."""
+        """Encode as vector: one-hot over the classes, then 1 if there is a class."""
         import torch
 
-        classes = names(frame.options)
+        classes = class_names(frame.options)
         out = torch.zeros(len(values), len(classes) + 1)
         for row, value in zip(out, values, strict=True):
             if value is None:
@@ -56,16 +56,16 @@ class Label(Condition):
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
-        """The class that the dataset says, `clean["label"]`, a number."""
-        return cls.model_construct(name=names(clean["slot"].options)[int(clean["label"])]), {}
+        """The class of the example, whose number is `clean["label"]`."""
+        return cls.model_construct(name=class_names(clean["slot"].options)[int(clean["label"])]), {}
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {"tool": "label", "schema": cls.model_json_schema(), "classes": list(names(options))}
+        return {"tool": "label", "schema": cls.model_json_schema(), "classes": list(class_names(options))}
 
 
-def names(options: Mapping[str, Any]) -> tuple[str, ...]:
-    """The classes that a slot's options list."""
+def class_names(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """The class names in a slot's options."""
     if not options.get("classes"):
-        raise GessoError("a label needs to know its classes", where="label", fix="give the slot options={'classes': (…)}")
+        raise GessoError("the slot of a label has no classes", where="label", fix="give the slot options={'classes': (…)}")
     return tuple(options["classes"])

@@ -1,4 +1,4 @@
-"""A picture as a condition: a photograph, a style, a drawing of any make."""
+"""The kind "picture": a photograph, a style or a drawing."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Pixels = Annotated[np.ndarray, WithJsonSchema({"type": "string", "format": "uri"
 
 
 class Picture(Condition):
-    """`pixels` is uint8 [h w], [h w 3] or [h w 4], as read (in sRGB, turned as its EXIF says); losslessly PNG in JSON.
+    """`pixels` is uint8 [h w], [h w 3] or [h w 4] in sRGB, rotated by its EXIF; in JSON it is a lossless PNG.
 
-    `dpi` is what its file says, for outputs of the same size; in JSON it is inside the PNG.
+    `dpi` is the resolution in the file, for outputs of the same size; in JSON it is stored inside the PNG.
     """
 
     kind: ClassVar[str] = "picture"
@@ -33,7 +33,7 @@ class Picture(Condition):
     @classmethod
     def _with_dpi(cls, value: Any) -> Any:
         if isinstance(value, Mapping) and isinstance(value.get("pixels"), str):
-            with suppress(GessoError):  # the field's own validator says what is wrong, and where
+            with suppress(GessoError):  # the field's validator reports the error with its location
                 sheet = sheet_from_data_url(value["pixels"])
                 return {"dpi": sheet.dpi, **value, "pixels": sheet.pixels}
         return value
@@ -46,9 +46,9 @@ class Picture(Condition):
     @field_validator("pixels", mode="after")
     @classmethod
     def _frozen(cls, value: np.ndarray) -> np.ndarray:
-        kept = value.copy()  # nobody else can write into it
-        kept.flags.writeable = False
-        return kept
+        frozen = value.copy()  # the caller's array may change later
+        frozen.flags.writeable = False
+        return frozen
 
     @field_serializer("pixels")
     def _to_json(self, value: np.ndarray) -> str:
@@ -69,7 +69,7 @@ class Picture(Condition):
         return self.pixels.shape[0], self.pixels.shape[1]
 
     def planes(self, frame: Frame) -> np.ndarray:
-        """What the network is shown of the whole page, as uint8 [h w c]; the frame's options say how it is to be seen."""
+        """The whole page as the network sees it, uint8 [h w c], by the frame's options."""
         return to_white(self.pixels)
 
     @classmethod
@@ -88,9 +88,9 @@ class Picture(Condition):
         out = torch.zeros(len(values), cls.num_planes() + 1, h, w)
         for row, value in zip(out, values, strict=True):
             if value is not None:
-                view = inside(value.page, frame) if frame.options.get("fit") == "inside" else frame
+                view = frame_inside(value.page, frame) if frame.options.get("fit") == "inside" else frame
                 part = row[:, : view.size[0], : view.size[1]]
-                part[:-1] = torch.from_numpy(fit_planes(value.planes(frame), view)).permute(2, 0, 1) / 127.5 - 1
+                part[:-1] = torch.from_numpy(resized_planes(value.planes(frame), view)).permute(2, 0, 1) / 127.5 - 1
                 part[-1] = 1
         return Ports(spatial=out)
 
@@ -103,14 +103,14 @@ class Picture(Condition):
         return {"tool": "picture", "schema": cls.model_json_schema()}
 
 
-def inside(page: tuple[int, int], frame: Frame) -> Frame:
-    """The frame in whose top left corner the whole page lies with its own proportions: what the slot's option `fit` = "inside" asks."""
+def frame_inside(page: tuple[int, int], frame: Frame) -> Frame:
+    """The largest frame of the page's proportions that fits inside `frame`, for the slot's option `fit` = "inside"."""
     scale = min(frame.size[0] / page[0], frame.size[1] / page[1])
     return Frame((max(1, round(page[0] * scale)), max(1, round(page[1] * scale))))
 
 
-def fit_planes(planes: np.ndarray, frame: Frame) -> np.ndarray:
-    """uint8 [h w c] cut to the frame's box and brought to its size as float32 0-255; areas are averaged when it shrinks."""
+def resized_planes(planes: np.ndarray, frame: Frame) -> np.ndarray:
+    """uint8 [h w c] cropped to the frame's box and resized to its size, as float32 0-255; averages areas when it shrinks."""
     from PIL import Image
 
     if frame.box is not None:

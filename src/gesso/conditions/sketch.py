@@ -1,4 +1,4 @@
-"""A line drawing in any file that holds one: dark lines on paper, light ones on a dark ground, lines in colours or on nothing."""
+"""The kind "sketch", a line drawing: dark lines on paper, light lines on a dark ground, coloured lines, or lines on transparency."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from gesso.rules.regions import drawn_regions
 
 
 class Sketch(Picture):
-    """A drawing, read as `rules.reading` finds it, or as the frame's option `lines` says."""
+    """A line drawing. The frame's option `lines` says which kind of lines it has; by default `rules.reading` detects it."""
 
     kind: ClassVar[str] = "sketch"
 
-    _readings: tuple[np.ndarray, dict[str, Reading]] | None = PrivateAttr(None)  # pixels, and how they were read
-    _regions: np.ndarray | None = PrivateAttr(None)  # those of a simulated drawing, which its example knows
+    _readings: tuple[np.ndarray, dict[str, Reading]] | None = PrivateAttr(None)  # the pixels and their readings by kind of lines
+    _regions: np.ndarray | None = PrivateAttr(None)  # the regions of a simulated drawing, known from its example
 
     def reading(self, lines: Lines = "auto") -> Reading:
-        """The drawing read, its arrays read-only. Found once: every window of a page asks for it."""
+        """The drawing's line values and ink colours, as read-only arrays. Cached, because every window of a page needs them."""
         if self._readings is None or self._readings[0] is not self.pixels:
             self._readings = self.pixels, {}
         known = self._readings[1]
@@ -51,7 +51,7 @@ class Sketch(Picture):
 
     @classmethod
     def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
-        """spatial: line values and validity; with the slot's option `regions`, also the regions that the lines make (`regions_of`)."""
+        """Encode as spatial: line values and validity; with the slot's option `regions` also as regions (`regions_of`)."""
         import torch
 
         ports = super().encode(values, frame)
@@ -71,9 +71,9 @@ class Sketch(Picture):
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
-        """The clean `line` as a hand would have drawn it: sometimes with gaps, and not quite black.
+        """The clean `line` as a user would have drawn it: sometimes with gaps, and not quite black.
 
-        `truth` holds `gaps`, where ink was left out. `regions` of the clean example are kept where there are no gaps.
+        `truth` holds `gaps`, bool [h w], the removed ink. The clean example's `regions` are kept if there are no gaps.
         """
         line, regions = clean["line"], clean.get("regions")
         gaps = np.zeros(line.shape, bool)
@@ -84,7 +84,7 @@ class Sketch(Picture):
             strength = rng.uniform(0.75, 1.0)
             line = (255 - (255 - line.astype(np.float32)) * strength).astype(np.uint8)
         made = cls.model_construct(pixels=line)
-        made._readings = made.pixels, {"auto": Reading(line)}  # a simulated drawing is dark on white: no need to detect it
+        made._readings = made.pixels, {"auto": Reading(line)}  # a simulated drawing is always dark on white
         made._regions = None if regions is None else regions.astype(np.int64)
         return made, {"gaps": gaps}
 
@@ -94,7 +94,7 @@ class Sketch(Picture):
 
 
 def with_gaps(line: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The drawing with ink left out in one to six small discs on its lines, as where a pen was lifted; and where."""
+    """Remove ink in one to six small discs on the lines, as where a pen was lifted. Returns the drawing and the gaps, bool [h w]."""
     inked = np.argwhere(line < 128)
     gaps = np.zeros(line.shape, bool)
     if not len(inked):

@@ -1,4 +1,4 @@
-"""Strokes without a colour: what the person marks for the rules (this is paper, cut here, these are one)."""
+"""The kind "strokes": strokes without a colour that mark something for the rules (keep as paper, split here, merge these)."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from gesso.errors import GessoError, readable
 from gesso.media.file import parse_json, read_json
 from gesso.number import Exact
 
-FAR = 65_536.0  # pixels: twice the longest side of a page
+MAX_COORDINATE = 65_536.0  # pixels: twice the longest side of a page
 GESTURES = ("stroke", "piece", "bridge", "split", "join")
-"""What a hand does to make a mark; a slot's option `gestures` names those that fit what its recipe reads into it. All but
-`stroke` need an output of the medium `pieces`, by which the studio knows where they end.
+"""The studio's drawing gestures; a slot's option `gestures` lists those it offers. All except `stroke` need an output of the
+medium `pieces`, which tells the studio where pieces end.
 
-stroke  a point or a stroke, as it was drawn
-piece   a point, and it means the whole closed piece that it lies in; a loop around several gives each one
-bridge  a bit of outline that was left out: its ends go to the ink beside them, a point closes the gap it lies in
-split   a line through a piece: its ends go on to the ink
-join    a stroke over pieces that are one, or a point in each
+stroke  a point or a stroke, as drawn
+piece   a point that stands for its whole closed piece; a loop around several pieces puts a point in each
+bridge  a missing bit of outline: its ends extend to the nearest ink; a single point closes the gap it lies in
+split   a line across a piece: its ends extend to the ink
+join    a stroke across pieces that belong together, or a point in each
 """
-LONGEST = 2.0**20  # pixels: rules walk along a path, and a few numbers must not send them walking for ever
+MAX_PATH_LENGTH = 2.0**20  # pixels: rules walk along paths, and a short request must not make them walk for ever
 
 
 def _walkable(path: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
     length = sum(dist(one, two) for one, two in pairwise(path))
-    if length > LONGEST:
-        raise ValueError(f"a path of {length:.0f} pixels, at most {LONGEST:.0f} can be drawn")
+    if length > MAX_PATH_LENGTH:
+        raise ValueError(f"a path of {length:.0f} pixels, at most {MAX_PATH_LENGTH:.0f} can be drawn")
     return path
 
 
-Coordinate = Annotated[float, Field(ge=-FAR, le=FAR, allow_inf_nan=False)]
+Coordinate = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE, allow_inf_nan=False)]
 Path2D = Annotated[tuple[tuple[Coordinate, Coordinate], ...], AfterValidator(_walkable)]
 
 
 class Stroke(Exact):
-    """A pen's path in the page's pixels; one point is a dot."""
+    """A pen's path in page pixels; one point is a dot."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,7 +50,7 @@ class Stroke(Exact):
 
 
 class Strokes(Condition):
-    """Paths in the order they were drawn. Rules read them; no network does."""
+    """Paths in the order they were drawn. Only rules read them, no network."""
 
     kind: ClassVar[str] = "strokes"
     notation: ClassVar[str] = '"x,y x,y", or a .json file'
@@ -60,7 +60,7 @@ class Strokes(Condition):
 
     @classmethod
     def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
-        """From a Stroke, a list of them or of paths, {"strokes": […]}, a JSON file, or "x,y x,y x,y"."""
+        """Parse a Stroke, a list of strokes or paths, {"strokes": […]}, a JSON file, or "x,y x,y x,y"."""
         try:
             if isinstance(given, (str, Path)):
                 given = _parsed(str(given), where)
@@ -100,7 +100,7 @@ class Strokes(Condition):
 
 
 def gestures_of(options: Mapping[str, Any], *usual: str) -> dict[str, Any]:
-    """What a control says of gestures: the slot's own, or the kind's usual ones; and `clears`, slots whose marks give way to these."""
+    """The gestures of a control: the slot's, else the kind's usual ones; and `clears`, slots whose marks in the same piece are removed."""
     gestures = list(options.get("gestures", usual))
     if unknown := [one for one in gestures if one not in GESTURES]:
         raise GessoError(f"there is no gesture {unknown[0]!r}", where="gestures", fix="one of " + ", ".join(GESTURES))
@@ -115,4 +115,4 @@ def _parsed(text: str, where: str) -> Any:
     try:
         return [[tuple(float(v) for v in point.split(",")) for point in text.split()]]
     except ValueError:
-        raise GessoError(f"{text[:60]!r} is no stroke", where=where, fix='"x,y x,y x,y", in pixels') from None
+        raise GessoError(f"{text[:60]!r} is not a stroke", where=where, fix='"x,y x,y x,y", in pixels') from None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gesso.errors import GessoError, given_as
+from gesso.errors import GessoError, short_repr
 
 RGB = tuple[int, int, int]
 
@@ -25,7 +25,7 @@ def parse_colour(text: str) -> RGB:
         if plain.isalpha() and plain in ImageColor.colormap:
             red, green, blue = ImageColor.getrgb(plain)[:3]
             return red, green, blue
-    raise GessoError(f"{given_as(text)} is no colour", where="colour", fix="write '#rrggbb' or a name such as 'orange'")
+    raise GessoError(f"{short_repr(text)} is no colour", where="colour", fix="write '#rrggbb' or a name such as 'orange'")
 
 
 def format_colour(rgb: Sequence[int] | np.ndarray) -> str:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from gesso import __version__
-from gesso.errors import GessoError, misfit
+from gesso.errors import GessoError, field_error
 from gesso.serving import credentials, images, live, make, page, palettes, sessions
 from gesso.serving.guard import Guard
 from gesso.serving.jobs import routes as jobs
@@ -79,7 +79,7 @@ async def _refused(http: Http, error: Exception) -> Response:
 def _as_gesso(error: Any) -> GessoError:
     if isinstance(error, RequestValidationError):
         first: dict[str, Any] = dict(error.errors()[0])
-        wrong = misfit(first | {"loc": first.get("loc", ())[1:]})
+        wrong = field_error(first | {"loc": first.get("loc", ())[1:]})
         return Refused(wrong.what, where=wrong.where, fix=wrong.fix)
     if isinstance(error, HTTPException):
         words = {404: "there is nothing at this address", 405: "this address does not take that method"}

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from gesso.card import Card, Settings, Slot, named_errors
 from gesso.conditions.condition import Condition
-from gesso.errors import GessoError, misfit
+from gesso.errors import GessoError, field_error
 from gesso.request import Request
 from gesso.steering.edit import Drop, Merge, Seed, Set, Setting, Take, singles
 
@@ -107,7 +107,7 @@ def check(card: Card, state: State) -> None:
     except ValidationError as error:
         for wrong in error.errors():
             if wrong["type"] != "missing":
-                raise misfit(wrong) from None
+                raise field_error(wrong) from None
 
 
 def missing(card: Card, state: State) -> tuple[str, ...]:

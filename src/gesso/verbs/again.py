@@ -91,7 +91,7 @@ class Again:
     def _shown(self, request: Request, views: list[Any]) -> str:
         """A fingerprint of all that the networks are shown, but for settings."""
         values = {slot.name: request.conditions.get(slot.name) for slot in self.assembled.recipe.card.conditions if slot.network}
-        given = {name: None if value is None else value.shown() for name, value in values.items()}
+        given = {name: None if value is None else value.for_networks() for name, value in values.items()}
         return fingerprint((views, given, request.seed, torch.get_num_threads()))
 
     def _kind(self, request: Request, views: list[Any]) -> str:

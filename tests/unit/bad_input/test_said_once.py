@@ -110,7 +110,7 @@ def test_a_recipe_whose_card_is_wrong(tmp_path: Path, refused: Callable[..., str
         "card = Card(name='mine', title={}, summary={}, conditions=(), outputs=(), words=wordbook('size | Size | 크기'))\n"
     )
     line = refused("generate", tmp_path / "mine.py", "--help")
-    assert "could not be read as a recipe: Card.words: mine has words for size, which it does not have" in line
+    assert "could not be read as a recipe: Card.words: mine has words for unknown names: size" in line
     assert not [word for word in JARGON if word in line] and line.count("words for") == 1
 
 

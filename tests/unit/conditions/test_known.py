@@ -1,4 +1,4 @@
-"""A part that is known: kept to the bit through reading, JSON, encoding and pasting."""
+"""Known parts are kept to the bit by parsing, JSON, encoding and pasting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from gesso.conditions.known import Known, some_region
+from gesso.conditions.known import Known, random_region
 from gesso.errors import GessoError
 from gesso.media.picture import encode_png
 from gesso.ports import Frame
@@ -30,25 +30,25 @@ def half() -> np.ndarray:
     return mask
 
 
-def test_pixels_outside_the_mask_are_forgotten(grey, half):
+def test_pixels_outside_the_mask_become_zero(grey, half):
     known = Known(pixels=grey, mask=half)
     assert (known.pixels[half] == grey[half]).all() and not known.pixels[~half].any()
     assert known.page == (28, 28)
 
 
-def test_json_both_ways_to_the_bit(grey, half):
+def test_known_round_trips_through_json_to_the_bit(grey, half):
     known = Known(pixels=grey, mask=half)
     again = Known.model_validate(json.loads(json.dumps(known.model_dump(mode="json"))))
     assert (again.pixels == known.pixels).all() and (again.mask == half).all() and again.mask.dtype == bool
 
 
-def test_reads_transparency_two_files_a_pair_and_a_mapping(grey, half, tmp_path):
+def test_parses_transparency_two_files_a_pair_and_a_mapping(grey, half, tmp_path):
     rgba = np.dstack([grey, grey, grey, half.astype(np.uint8) * 255])
     Image.fromarray(rgba).save(tmp_path / "both.png")
     (tmp_path / "picture.png").write_bytes(encode_png(grey))
     (tmp_path / "mask.png").write_bytes(encode_png(half.astype(np.uint8) * 255))
     wanted = Known(pixels=grey, mask=half)
-    doors = [
+    formats = [
         str(tmp_path / "both.png"),
         rgba,
         f"{tmp_path / 'picture.png'}, {tmp_path / 'mask.png'}",
@@ -56,15 +56,15 @@ def test_reads_transparency_two_files_a_pair_and_a_mapping(grey, half, tmp_path)
         {"pixels": grey, "mask": half},
         wanted.model_dump(mode="json"),
     ]
-    for door in doors:
-        got = Known.read(door, where="known", options=OPTIONS)
+    for given in formats:
+        got = Known.read(given, where="known", options=OPTIONS)
         assert (got.pixels == wanted.pixels).all() and (got.mask == half).all()
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (np.zeros((28, 28), np.uint8), "says nowhere which part"),
+        (np.zeros((28, 28), np.uint8), "does not say which part"),
         ((np.zeros((20, 28), np.uint8), np.ones((20, 28), bool)), "exactly 28 × 28"),
         ((np.zeros((28, 28), np.uint8), np.ones((28, 20), bool)), "one size"),
         ((np.zeros((28, 28), np.uint8),), "holds 1 things"),
@@ -75,13 +75,13 @@ def test_reads_transparency_two_files_a_pair_and_a_mapping(grey, half, tmp_path)
         (17, "cannot be read"),
     ],
 )
-def test_refuses_what_does_not_fit(given, words, tmp_path, monkeypatch):
+def test_invalid_inputs_are_refused_with_the_reason(given, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(GessoError, match=words):
         Known.read(given, where="known", options=OPTIONS)
 
 
-def test_colour_becomes_grey_and_grey_colour(grey, half):
+def test_pixels_are_converted_to_the_slots_channels(grey, half):
     red = np.zeros((28, 28, 3), np.uint8)
     red[..., 0] = 255
     assert set(np.unique(Known.read((red, half), where="known", options=OPTIONS).pixels)) == {0, 76}
@@ -90,7 +90,7 @@ def test_colour_becomes_grey_and_grey_colour(grey, half):
     assert Known.read((grey, half), where="known", options={"channels": 3}).pixels.shape == (28, 28, 3)
 
 
-def test_encodes_values_where_known_and_validity(grey, half):
+def test_encodes_known_pixels_and_validity(grey, half):
     spatial = Known.encode([Known(pixels=grey, mask=half), None], Frame((28, 28), options=OPTIONS)).spatial
     assert spatial.shape == (2, 2, 28, 28) and Known.sizes(OPTIONS).spatial == 2
     assert torch.equal(spatial[0, 1], torch.from_numpy(half).float())
@@ -98,7 +98,7 @@ def test_encodes_values_where_known_and_validity(grey, half):
     assert not spatial[0, 0, 14:].any() and not spatial[1].any()
 
 
-def test_never_resized(grey, half):
+def test_a_frame_of_another_size_is_refused(grey, half):
     with pytest.raises(GessoError, match="not resized"):
         Known.encode([Known(pixels=grey, mask=half)], Frame((32, 32), options=OPTIONS))
 
@@ -111,7 +111,7 @@ def test_paste_keeps_to_the_bit(grey, half):
         Known(pixels=grey, mask=half).paste(np.zeros((28, 28, 3), np.uint8))
 
 
-def test_a_later_part_wins_where_they_meet(grey, half):
+def test_the_later_known_part_wins_where_two_overlap(grey, half):
     other = np.zeros((28, 28), bool)
     other[10:20] = True
     merged = Known(pixels=grey, mask=half).merge(Known(pixels=255 - grey, mask=other))
@@ -124,7 +124,7 @@ def test_a_mask_of_another_size_is_refused(grey):
         Known(pixels=grey, mask=np.ones((3, 3), bool))
 
 
-def test_simulated_regions_vary_and_are_true_to_the_picture(grey):
+def test_simulated_regions_vary_and_keep_the_pictures_pixels(grey):
     shares = []
     for seed in range(60):
         value, _ = Known.simulate({"picture": grey}, np.random.default_rng(seed), 1.0)
@@ -133,6 +133,6 @@ def test_simulated_regions_vary_and_are_true_to_the_picture(grey):
     assert min(shares) < 0.2 and max(shares) > 0.8 and len({round(s, 2) for s in shares}) > 20
 
 
-def test_regions_fit_any_shape():
+def test_random_regions_have_the_requested_shape():
     for seed in range(40):
-        assert some_region((3, 50), np.random.default_rng(seed)).shape == (3, 50)
+        assert random_region((3, 50), np.random.default_rng(seed)).shape == (3, 50)

@@ -1,4 +1,4 @@
-"""A class by its name: read, encoded, refused."""
+"""Labels: parsing, encoding and refusal of unknown classes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ OPTIONS = {"classes": ("cat", "dog", "7")}
 @pytest.mark.parametrize(
     ("given", "name"), [("dog", "dog"), (0, "cat"), (np.int64(1), "dog"), (7, "7"), ("7", "7"), ({"name": "cat"}, "cat")]
 )
-def test_reads_names_and_numbers(given, name):
+def test_parses_class_names_and_numbers(given, name):
     assert Label.read(given, where="label", options=OPTIONS).name == name
 
 
 @pytest.mark.parametrize("given", ["mouse", 3, -1, True, None, 1.5, [], {"label": "cat"}, {"name": "cat", "more": 1}, "x" * 10_000])
-def test_refuses_what_is_no_class_and_lists_those_there_are(given):
+def test_an_unknown_class_is_refused_with_a_list_of_classes(given):
     with pytest.raises(GessoError, match="cat, dog, 7") as caught:
         Label.read(given, where="--label", options=OPTIONS)
     assert caught.value.where == "--label"
@@ -35,17 +35,17 @@ def test_encodes_one_hot_with_validity():
     assert Label.null(frame, 2).vector.tolist() == [[0] * 4] * 2
 
 
-def test_a_name_from_json_that_is_no_class_is_refused_when_encoded():
+def test_an_unknown_class_from_json_is_refused_when_encoded():
     with pytest.raises(GessoError, match="mouse"):
         Label.encode([Label(name="mouse")], Frame(options=OPTIONS))
 
 
-def test_a_slot_without_classes_says_so():
+def test_a_slot_without_classes_is_refused():
     with pytest.raises(GessoError, match="classes"):
         Label.sizes({})
 
 
-def test_simulated_from_the_dataset():
+def test_simulate_returns_the_examples_class():
     class Slot:
         options = OPTIONS
 

@@ -1,4 +1,4 @@
-"""A picture as a condition: what its file says of its print goes with it, inside the PNG of its JSON."""
+"""Pictures as conditions: the file's resolution is kept, inside the PNG of the JSON."""
 
 import json
 
@@ -17,7 +17,7 @@ PIXELS = noise(12, 20, 3)
 SLOT = Slot(name="sketch", kind=Sketch, help={"en": "a drawing"})
 
 
-def test_dpi_is_read_and_goes_through_json(tmp_path):
+def test_dpi_is_read_and_round_trips_through_json(tmp_path):
     path = tmp_path / "cat.tif"
     path.write_bytes(saved(PIXELS, "TIFF", dpi=(350, 600)))
     for given in (str(path), path, path.read_bytes(), data_url(PIXELS, (350, 600))):
@@ -29,7 +29,7 @@ def test_dpi_is_read_and_goes_through_json(tmp_path):
         assert back.dpi == (350, 600) and (back.pixels == PIXELS).all() and back.model_dump(mode="json") == told
 
 
-def test_a_picture_that_says_nothing_is_the_json_it_was():
+def test_a_picture_without_dpi_keeps_its_json():
     value = SLOT.read(PIXELS)
     assert value.dpi is None and value.model_dump(mode="json") == {"pixels": data_url(PIXELS)}
     assert list(Picture.model_json_schema()["properties"]) == ["pixels"]
@@ -40,13 +40,13 @@ def test_a_picture_that_says_nothing_is_the_json_it_was():
 @pytest.mark.parametrize(
     "pixels, why", [("/etc/passwd", "not a data URL"), ("data:image/png;base64,AAAA", "whatever its name says"), (7, "7")]
 )
-def test_bad_json_is_refused_by_its_field(pixels, why):
+def test_invalid_json_is_refused_and_names_the_field(pixels, why):
     with pytest.raises(GessoError, match=why) as caught:
         SLOT.from_json({"pixels": pixels})
     assert caught.value.where == "sketch.pixels"
 
 
-def test_colours_come_in_srgb():
+def test_colours_are_converted_to_srgb():
     path = saved(np.full((12, 20, 3), (40, 200, 90), np.uint8), "PNG", icc_profile=icc.profile(b"RGB ", 2.2, icc.ADOBE))
     want = icc.wanted(np.array([40, 200, 90], np.uint8), 2.2, icc.ADOBE)
     assert np.abs(SLOT.read(path).pixels - want).max() <= 2

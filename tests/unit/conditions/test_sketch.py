@@ -1,4 +1,4 @@
-"""A drawing's line values: found once, whoever asks, and of the pixels that it has."""
+"""Line values of a sketch: computed once and cached with the pixels they belong to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gesso.rules.reading import Reading, read_lines
 PAGE = np.random.default_rng(0).integers(0, 256, (60, 40, 3), dtype=np.uint8)
 
 
-def test_line_values_are_found_once_for_all_windows(monkeypatch: pytest.MonkeyPatch):
+def test_line_values_are_computed_once_for_all_windows(monkeypatch: pytest.MonkeyPatch):
     asked: list[int] = []
 
     def counted(pixels: np.ndarray, lines: str) -> Reading:
@@ -30,7 +30,7 @@ def test_line_values_are_found_once_for_all_windows(monkeypatch: pytest.MonkeyPa
         drawing.line()[0, 0] = 0
 
 
-def test_another_drawings_line_is_its_own():
+def test_a_copied_sketch_with_other_pixels_has_its_own_reading():
     one = Sketch(pixels=PAGE)
     one.line()
     other = one.model_copy(update={"pixels": 255 - PAGE})
@@ -39,7 +39,7 @@ def test_another_drawings_line_is_its_own():
     assert np.array_equal(made.line(), one.line()) and made == one
 
 
-def test_the_networks_see_it_as_it_was_asked_to_be_read():
+def test_the_option_lines_decides_what_networks_see():
     page = np.zeros((30, 30), np.uint8)
     page[10:12, 3:27] = page[20:22, 3:27] = 255
     drawing = Sketch(pixels=page)
@@ -48,7 +48,7 @@ def test_the_networks_see_it_as_it_was_asked_to_be_read():
     assert (Sketch.encode([drawing], Frame((30, 30))).spatial == seen["auto"]).all()
 
 
-def test_it_is_json_both_ways_whether_or_not_it_was_asked():
+def test_a_sketch_round_trips_through_json_before_and_after_reading():
     one = Sketch(pixels=PAGE)
     before = one.model_dump_json()
     one.line()

@@ -324,8 +324,8 @@ def test_counts_in_every_form():
     ("options", "says"),
     [
         ({"size": 0}, "size"),
-        ({"size": "large"}, "--size: 'large' is no whole number"),
-        ({"size": True}, "--size: True is no whole number"),
+        ({"size": "large"}, "--size: 'large' is not a whole number"),
+        ({"size": True}, "--size: True is not a whole number"),
         ({"limit": 2.5}, "--limit"),
         ({"size": 10**6}, "24 to 2048"),
         ({"limit": 0}, "--limit"),

@@ -317,7 +317,7 @@ def test_every_answer_says_what_a_browser_may_do_with_it(app: FastAPI, ann: Test
         ({"tokens": {"ann": "short"}}, "could be guessed"),
         ({"tokens": {"../ann": "a" * 30}}, "owner's name"),
         ({"tokens": {"ann": "a" * 30, "bob": "a" * 30}}, "two owners"),
-        ({"port": 0}, "port: 0 is no whole number"),
+        ({"port": 0}, "port: 0 is not a whole number"),
         ({"names": ["evil.example/x"]}, "no host name"),
     ],
 )

@@ -54,7 +54,7 @@ def test_variations_are_one_a_seed(model: Model, photo: Path):
     several = list(model.variations(3, seed=4, photo=photo, tags="warm"))
     assert [result.request.seed for result in several] == [4, 5, 6]
     assert np.array_equal(several[1].outputs["image"], model.generate(photo=photo, tags="warm", seed=5).outputs["image"])
-    with pytest.raises(GessoError, match="num: 0 is no whole number"):
+    with pytest.raises(GessoError, match="num: 0 is not a whole number"):
         model.variations(0, photo=photo)
 
 

@@ -115,7 +115,7 @@ def test_steps_may_be_added_when_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"steps": 0}, "--steps: 0 is no whole number of at least 1"),
+        ({"steps": 0}, "--steps: 0 is not a whole number of at least 1"),
         ({"minutes": 0}, "--minutes: must be more than 0"),
         ({"minutes": float("nan")}, "--minutes: must be more than 0"),
         ({"seed": -1}, "--seed"),

@@ -1,8 +1,8 @@
-"""A simulated person who colours: where they would put a hint, how shaky it is, and which colours they want.
+"""Simulation of a user who gives colour hints: which pieces get a hint, how inaccurate it is, and which colours the user wants.
 
-Their habits are mixed: nobody hints, the largest pieces are hinted first, a random half of everything, whatever is
-wrong in the current picture. They often want other colours than the example's, so that a network that was taught by
-them obeys instead of remembering.
+Users differ: some give no hints, some hint the largest pieces first, some a random half of the pieces, and some correct errors
+of the current picture. They often want other colours than the example's, so that the network learns to follow hints instead of
+memorising colours.
 """
 
 from __future__ import annotations
@@ -12,32 +12,34 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-APART = 0.35  # how often another colour is wanted for the hinted pieces alone
-Mark = tuple[list[tuple[float, float]], tuple[int, int, int], float]  # points, colour, radius
+RECOLOUR_ONLY_HINTED = 0.35  # probability that a changed colour applies to the hinted pieces only
+SimulatedMark = tuple[list[tuple[float, float]], tuple[int, int, int], float]  # points, colour, radius
 
 
-def hints_of_a_person(
+def simulate_hints(
     clean: Any, rng: np.random.Generator, budget: float, given: np.ndarray | None
-) -> tuple[list[Mark], dict[str, np.ndarray]]:
-    """Marks on an example with `pieces` int [h w] and `colours` uint8 [n 3] (piece -> its colour), and what they mean.
+) -> tuple[list[SimulatedMark], dict[str, np.ndarray]]:
+    """Marks on an example with `pieces` int [h w] and `colours` uint8 [n 3] (piece -> its colour), and their truth.
 
-    truth: `wanted` uint8 [n 3], the colours this person wants; `changed` bool [n], where that is not the example's colour;
-    `answers` bool [marks n], which pieces truly have a mark's colour.
+    truth: `wanted` uint8 [n 3], the colours this user wants; `changed` bool [n], where they differ from the example's colours;
+    `answers` bool [marks n], the pieces that should have a mark's colour. `given` is the current picture, uint8 [h w 3], or None.
     """
     pieces, colours, free = clean["pieces"], clean["colours"], clean["line"] > 160
-    chosen = _choose(np.where(free, pieces, len(colours)), colours, rng, budget, given)
-    wanted, changed = _repaint(colours, chosen, rng) if rng.random() < 0.45 else (colours, np.zeros(len(colours), bool))
+    chosen = _choose_pieces(np.where(free, pieces, len(colours)), colours, rng, budget, given)
+    wanted, changed = _recolour(colours, chosen, rng) if rng.random() < 0.45 else (colours, np.zeros(len(colours), bool))
     unit = max(pieces.shape) / 72
-    depth = _depth(pieces, free) if len(chosen) else np.zeros(0)
-    marks: list[Mark] = []
+    depth = _distance_to_border(pieces, free) if len(chosen) else np.zeros(0)
+    marks: list[SimulatedMark] = []
     for piece in chosen:
         red, green, blue = (int(v) for v in np.clip(wanted[piece] + (rng.normal(0, 4, 3) if rng.random() < 0.4 else 0), 0, 255))
-        marks.append((_points((pieces == piece) & free, depth, rng), (red, green, blue), float(rng.uniform(0.7, 2.2) * unit)))
+        marks.append((_draw_mark((pieces == piece) & free, depth, rng), (red, green, blue), float(rng.uniform(0.7, 2.2) * unit)))
     answers = np.array([(wanted == wanted[p]).all(1) for p in chosen], bool).reshape(len(chosen), len(colours))
     return marks, {"wanted": wanted, "changed": changed, "answers": answers}
 
 
-def _choose(pieces: np.ndarray, colours: np.ndarray, rng: np.random.Generator, budget: float, given: np.ndarray | None) -> np.ndarray:
+def _choose_pieces(
+    pieces: np.ndarray, colours: np.ndarray, rng: np.random.Generator, budget: float, given: np.ndarray | None
+) -> np.ndarray:
     areas = np.bincount(pieces.ravel(), minlength=len(colours) + 1).astype(float)[:-1]
     big = areas >= 9 * pieces.size / 72**2 / 16
     coloured = np.flatnonzero(big & (colours.min(1) < 243))
@@ -62,23 +64,23 @@ def _choose(pieces: np.ndarray, colours: np.ndarray, rng: np.random.Generator, b
     return rng.permutation(pool)[: min(int(rng.geometric(0.2)), 14)]
 
 
-def _repaint(colours: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Other colours for some of the hinted ones: every piece of such a colour changes with it, or now and then those alone."""
+def _recolour(colours: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Replace the colours of some hinted pieces. All pieces of that colour change with it, or sometimes only the hinted ones."""
     wanted, changed = colours.copy(), np.zeros(len(colours), bool)
     turn = rng.permutation(3) if rng.random() < 0.5 else None
     for colour in np.unique(colours[chosen], axis=0):
         if colour.min() >= 243 or rng.random() < 0.2:
             continue
         same = (colours == colour).all(1)
-        if rng.random() < APART:  # this colour was meant for what was touched, not for all that look like it
+        if rng.random() < RECOLOUR_ONLY_HINTED:  # the user means only the hinted pieces, not all pieces of this colour
             same &= np.isin(np.arange(len(colours)), chosen)
         wanted[same] = colour[turn] if turn is not None else rng.integers(0, 256, 3)
         changed |= same
     return wanted, changed & (wanted != colours).any(1)
 
 
-def _depth(pieces: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """How far each pixel is from its piece's border and from ink."""
+def _distance_to_border(pieces: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """The distance of each pixel, in pixels, from its piece's border and from ink."""
     edge = ~free
     edge[1:] |= pieces[1:] != pieces[:-1]
     edge[:-1] |= pieces[1:] != pieces[:-1]
@@ -87,8 +89,8 @@ def _depth(pieces: np.ndarray, free: np.ndarray) -> np.ndarray:
     return ndimage.distance_transform_edt(~edge)
 
 
-def _points(inside: np.ndarray, depth: np.ndarray, rng: np.random.Generator) -> list[tuple[float, float]]:
-    """One point, or a wobbling stroke, in a piece: careful people aim at its middle, others anywhere."""
+def _draw_mark(inside: np.ndarray, depth: np.ndarray, rng: np.random.Generator) -> list[tuple[float, float]]:
+    """One point, or an uneven stroke, in a piece. Careful users aim at the middle, others anywhere."""
     where = np.flatnonzero(inside.ravel())
     tries = where[rng.integers(len(where), size=1 if rng.random() < 0.4 else 12)]
     start = tries[depth.ravel()[tries].argmax()]
