@@ -1,1 +1,1 @@
-"""How a family learns and makes: phases, loss and sample together."""
+"""Families of generative models: training phases, loss and sampler of each."""

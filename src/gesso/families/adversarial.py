@@ -1,7 +1,7 @@
-"""Two players: a maker that proposes and a critic that judges (Goodfellow 2014, conditional as in Isola 2017).
+"""Adversarial training: a generator and a critic (Goodfellow 2014, conditional as in Isola 2017).
 
-The maker's first duty is its `fidelity`, a likelihood or distance given by the recipe; the critic joins at `critic_from`,
-when proposals are worth judging. Critic and maker alternate; hinge loss.
+The generator trains on `fidelity`, a likelihood or distance from the recipe, and from step `critic_from` also on the critic's
+judgement. Critic and generator alternate; hinge loss.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
 
 
-class Memory(nn.Module):
-    """The critic's running view of real and made, so that its balance survives a restart."""
+class CriticStatistics(nn.Module):
+    """Running means of the critic's outputs for real and generated pictures; buffers, so that they are in checkpoints."""
 
     real: Tensor
     made: Tensor
@@ -31,8 +31,9 @@ class Memory(nn.Module):
 
 @dataclass(frozen=True)
 class Adversarial:
-    """fidelity(made, batch) -> (loss per item [b], logs); picture(made, batch) -> what the critic sees, [b c h w];
-    truth(batch) -> the same of the real thing; given(batch) -> the maps it is judged beside; show(made) -> media of an output."""
+    """The family's functions: fidelity(made, batch) -> (loss per item [b], logs); picture(made, batch) -> the generated picture for
+    the critic, [b c h w]; truth(batch) -> the real one; given(batch) -> the condition maps for the critic; show(made, inputs,
+    settings) -> the media of an output; looked_at(made, batch) -> the picture that simulated users see, per item."""
 
     fidelity: Callable[[Any, Batch], tuple[Tensor, dict[str, Tensor]]]
     picture: Callable[[Any, Batch], Tensor]
@@ -48,7 +49,7 @@ class Adversarial:
         return (maker,) if step < self.critic_from else (Phase("critic", "critic"), maker)
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
-        return Memory()
+        return CriticStatistics()
 
     def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
         return self._critic(networks, batch, state) if phase.name == "critic" else self._maker(networks, batch, step)
@@ -70,7 +71,7 @@ class Adversarial:
         both = critic(torch.cat([self.truth(batch), made]), torch.cat([given, given])).float()
         real, fake = both.mean((2, 3)).chunk(2)
         with torch.no_grad():
-            assert isinstance(state, Memory)
+            assert isinstance(state, CriticStatistics)
             state.real.lerp_(real.mean(), 0.01)
             state.made.lerp_(fake.mean(), 0.01)
         hinge = F.relu(1 - both[: len(given)]).mean((1, 2, 3)) + F.relu(1 + both[len(given) :]).mean((1, 2, 3))

@@ -1,4 +1,4 @@
-"""The family: how one kind of model learns and makes, as a contract of five methods."""
+"""Family, the protocol of a kind of generative model: five methods for training and sampling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Networks = Mapping[str, nn.Module]  # by role: "generator", "critic", "velocity"
 
 @dataclass(frozen=True)
 class Phase:
-    """One optimiser step of one player: `player` is the role whose parameters move; taken when step % every == 0."""
+    """One optimiser step of one player, the role whose parameters are updated; taken when step % every == 0."""
 
     name: str
     player: str
@@ -25,7 +25,7 @@ class Phase:
 
 @dataclass
 class Loss:
-    """`value` is a scalar or per item [b]; `logs` are numbers to plot (tensors are fine, they are read once a log line)."""
+    """`value` is a scalar or per item [b]; `logs` are numbers to plot (tensors are allowed and read once per log line)."""
 
     value: Tensor
     logs: dict[str, Any] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples to learn from: `clean` tensors by name, joined `ports`, `truth` of the simulators, `index` [b] into the dataset."""
+    """A training batch: `clean` tensors by name, joined `ports`, `index` [b] into the dataset, and the simulators' `truth` by slot."""
 
     clean: Mapping[str, Tensor]
     ports: Ports
@@ -48,7 +48,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Output:
-    """What a sampler shows: `media` by name (tensors until `finish` makes pictures), `taps` into the inside, `final` or preview."""
+    """An output of a sampler: `media` by name (tensors until `finish` makes pictures), `taps` of inner values, `final` or a preview."""
 
     media: dict[str, Any]
     taps: dict[str, Any] = field(default_factory=dict)
@@ -59,7 +59,8 @@ class Output:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a sampler is given: joined `ports`, their `null` twin for guidance, the tensors' `shape` (b, c, h, w), `items` for noise."""
+    """The inputs of a sampler: joined `ports`, their `null` version for guidance, the output's `shape` (b, c, h, w), and `items`, the
+    item numbers that seed the noise."""
 
     ports: Ports
     null: Ports
@@ -68,25 +69,25 @@ class Inputs:
 
 
 class Family(Protocol):
-    """Phases, loss and sample together. Schedules are functions of the step, never of the clock."""
+    """The methods of a family. Schedules are functions of the step, never of the time."""
 
     def phases(self, step: int) -> Sequence[Phase]: ...
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
-        """The family's state before step 0: a module of buffers, checkpointed with the weights (nn.Module() if it has none)."""
+        """The family's state before step 0, a module of buffers that is saved in checkpoints (nn.Module() without state)."""
         ...
 
     def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss: ...
 
     def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> Any:
-        """A cheap current output per item, handed to `simulate(given=…)`; None if this family has none."""
+        """A cheap current output per item, passed to `simulate(given=…)`; None if the family has no cheap output."""
         ...
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]: ...
 
 
 def item_noise(shape: Sequence[int], seed: int, items: Sequence[int]) -> Tensor:
-    """Standard normal noise [b …] drawn per item from (seed, item), so that a batch's make-up changes nobody's picture."""
+    """Standard normal noise [b …], drawn per item from (seed, item), so that an item's picture does not depend on its batch."""
     rows = []
     for item in items:
         rng = torch.Generator().manual_seed((seed * 1_000_003 + item * 7919 + 12345) % (2**63 - 1))

@@ -1,4 +1,4 @@
-"""Flow matching: learn the velocity that carries noise to data along straight lines, then follow it."""
+"""Flow matching: learn the velocity from noise to data along straight lines, and integrate it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Flow:
 
     x_t = (1 - t) x_0 + t x_1 with x_0 noise and x_1 data, so t = 1 is data and the velocity to learn is x_1 - x_0. Times are
     logit-normal (Esser 2024, section 3.1) for a part `1 - uniform` of the batch and uniform for the rest, so that the ends are
-    learned too. The network is called `network(x, t [b], ports)`. Guidance (Ho and Salimans 2022) needs conditions that were
-    left out now and then in training: a slot's `drop`.
+    learned too. The network is called `network(x, t [b], ports)`. Guidance (Ho and Salimans 2022) needs conditions that training
+    sometimes dropped (a slot's `drop`).
     """
 
     role: str = "velocity"
@@ -47,7 +47,7 @@ class Flow:
         x_clean = batch.clean[self.clean]
         noise = torch.randn(x_clean.shape, generator=rng).to(x_clean)
         t = self.times(len(x_clean), rng).to(x_clean.device)
-        x_noisy = along(noise, x_clean, t)
+        x_noisy = interpolate(noise, x_clean, t)
         velocity = networks[self.role](x_noisy, t, batch.ports)
         value = (velocity.float() - (x_clean - noise)).square().mean((1, 2, 3))
         return Loss(value, {"velocity_error": value.mean().detach()})
@@ -56,9 +56,9 @@ class Flow:
         return None
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
-        """Pictures [b c h w] from noise; before each step but the first, a preview of where the flow is heading.
+        """Sample pictures [b c h w] from noise. Yields a preview of the predicted end after every step but the last.
 
-        `settings` has `num_steps`, `guidance_scale` and `solver` ("euler": one evaluation a step, "heun": two but for the last).
+        `settings` has `num_steps`, `guidance_scale` and `solver` ("euler": one evaluation per step, "heun": two except in the last).
         """
         network = networks[self.role]
         device = next(network.parameters()).device
@@ -76,20 +76,20 @@ class Flow:
             t, t_next = (torch.full((len(x),), k / num, device=device) for k in (step, step + 1))
             v = velocity(x, t)
             preview = x + (1 - t[0]) * v
-            # The last step lands on the prediction itself (Karras 2022, algorithm 1): at t = 1 there is no noise left to see.
+            # The last step is an Euler step (Karras 2022, algorithm 1), because there is no noise left at t = 1.
             x = solver(velocity, x, v, t, t_next) if step < num - 1 else euler(velocity, x, v, t, t_next)
             if step < num - 1:
                 yield Output({self.clean: preview}, final=False, step=step + 1, num_steps=num)
         yield Output({self.clean: x}, step=num, num_steps=num)
 
 
-def along(noise: Images, x_clean: Images, t: Times) -> Images:
-    """The place at time t on the straight line from noise to data."""
+def interpolate(noise: Images, x_clean: Images, t: Times) -> Images:
+    """The point at time t on the straight line from noise to data."""
     return torch.lerp(noise, x_clean, t[:, None, None, None])
 
 
 def guided(network: nn.Module, x: Images, t: Times, ports: Ports, null: Ports, scale: float) -> Images:
-    """The velocity with guidance, null + scale (given - null): 0 ignores the conditions, 1 is plain, more exaggerates them."""
+    """The velocity with guidance, null + scale (given - null): 0 ignores the conditions, 1 is no guidance, more strengthens them."""
     if scale == 1:
         return network(x, t, ports).float()
     if scale == 0:
@@ -99,11 +99,11 @@ def guided(network: nn.Module, x: Images, t: Times, ports: Ports, null: Ports, s
 
 
 def euler(velocity: Any, x: Images, v: Images, t: Times, t_next: Times) -> Images:
-    """One step of first order; v is the velocity at (x, t)."""
+    """One first-order step; v is the velocity at (x, t)."""
     return x + (t_next - t)[:, None, None, None] * v
 
 
 def heun(velocity: Any, x: Images, v: Images, t: Times, t_next: Times) -> Images:
-    """One step of second order: the mean of the velocities at both ends (Karras 2022, algorithm 1, on a straight path)."""
+    """One second-order step, with the mean of the velocities at both ends (Karras 2022, algorithm 1, on a straight path)."""
     span = (t_next - t)[:, None, None, None]
     return x + span * (v + velocity(x + span * v, t_next)) / 2

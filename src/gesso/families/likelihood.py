@@ -1,4 +1,4 @@
-"""Likelihood: one network learns to make what an example's truth calls likely, and shows what it makes in one step."""
+"""Likelihood: one network trains on an objective of its output and the truth, and samples in one forward pass."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
 
 @dataclass(frozen=True)
 class Likelihood:
-    """aim(made, batch) -> (loss per item [b], logs); show(made, inputs, settings) -> media of an output; looked_at(made, batch) -> what
-    simulated people are shown of it, per item. The network of `role` is called with the joined ports."""
+    """The family's functions: aim(made, batch) -> (loss per item [b], logs); show(made, inputs, settings) -> the media of an output;
+    looked_at(made, batch) -> the picture that simulated users see, per item. The network of `role` is called with the joined ports."""
 
     aim: Callable[[Any, Batch], tuple[Tensor, dict[str, Tensor]]]
     show: Callable[[Any, Inputs, Any], dict[str, Any]]

@@ -1,4 +1,4 @@
-"""A family asked twice: as it is and in the mirror, since a drawing has no left and right, and the mean halves a network's whims."""
+"""Mirrored: samples a family on the inputs and on their mirror image and joins both, which averages out some of the network's errors."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from torch import Tensor
 from gesso.families.family import Family, Inputs, Networks, Output
 
 Made = TypeVar("Made")
-# The mirror image has a thread of its own. Two passes beside each other, on half of the threads each, never wait for one another's
-# layers as threads within a layer do: beside a browser on two processors that waiting cost more than the second thread gave.
-MIRROR = ThreadPoolExecutor(1, "mirror")
+# The mirror image is computed in its own thread. Two parallel passes on half of the threads each need no synchronisation per layer,
+# which cost more than a second thread gained on two processors that also ran a browser.
+MIRROR_THREAD = ThreadPoolExecutor(1, "mirror")
 
 
 @dataclass(frozen=True)
 class Mirrored:
-    """Samples of `family` and of the mirror image, step by step; `join(media, media of the mirror image)` makes one of two.
+    """Samples `family` on the inputs and on their mirror image, step by step; `join(media, mirrored media)` merges the two.
 
-    It learns as `family` does: only `sample` is its own. A port with places ([… h w]) is turned left to right.
+    Training is that of `family`; only `sample` differs. Ports with positions ([… h w]) are flipped left to right.
     """
 
     family: Any
@@ -39,10 +39,10 @@ class Mirrored:
         turned = replace(inputs, ports=inputs.ports.map(_mirror), null=inputs.null.map(_mirror))
         ways = inner.sample(networks, inputs, rng, settings), inner.sample(networks, turned, twin, settings)
         while True:
-            one, other = _beside(lambda: next(ways[0], None), lambda: next(ways[1], None))
+            one, other = _run_both(lambda: next(ways[0], None), lambda: next(ways[1], None))
             if one is None or other is None:
                 if one is not other:
-                    raise ValueError("the mirror image took another number of steps")
+                    raise ValueError("the mirror image took a different number of steps")
                 return
             yield replace(one, media=self.join(one.media, other.media))
 
@@ -51,8 +51,8 @@ def _mirror(port: Tensor) -> Tensor:
     return port.flip(-1) if port.ndim >= 4 else port
 
 
-def _beside(first: Callable[[], Made], second: Callable[[], Made]) -> tuple[Made, Made]:
-    """Both, in torch's modes as they are here: at once where there are threads for it, each with half of them."""
+def _run_both(first: Callable[[], Made], second: Callable[[], Made]) -> tuple[Made, Made]:
+    """Run both in torch's current modes: in parallel on half of the threads each, or one after the other if there is one thread."""
     number = torch.get_num_threads()
     if number < 2:
         return first(), second()
@@ -63,12 +63,12 @@ def _beside(first: Callable[[], Made], second: Callable[[], Made]) -> tuple[Made
             with torch.autocast("cpu", modes[3], enabled=modes[2]):
                 return second()
 
-    coming = MIRROR.submit(there)
+    coming = MIRROR_THREAD.submit(there)
     try:
         with _threads(number // 2):
             here = first()
     finally:
-        coming.exception()  # whatever comes of it, nothing of it goes on behind the caller's back
+        coming.exception()  # wait, so that nothing runs on after this function returns or raises
     return here, coming.result()
 
 

@@ -1,4 +1,4 @@
-"""Optimise the input: no network learns; a picture is changed until a frozen network sees in it what was asked for."""
+"""Optimisation of a picture: no network is trained; the pixels are optimised for an objective on a frozen network's features."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from gesso.shapes import Images, Maps
 
 HISTORY = 20
 PIXELS = "pixels"
-# Measured on a CPU at 192 to 768 pixels: a step peaks at 2.3 (VGG-19) to 2.9 times what autograd keeps, and 0.2 GB whatever the size.
+# Measured on a CPU at 192 to 768 pixels: a step peaks at 2.3 (VGG-19) to 2.9 times the memory that autograd keeps, plus 0.2 GB.
 PEAK, FIXED_BYTES = 3.0, 300_000_000
 Terms = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Repaint:
+class StyleTransfer:
     """Neural style transfer (Gatys 2016): L-BFGS on pixels, the content's features (equation 1) against the style's Gram matrices (3-5).
 
-    As there (section 2), each filter is scaled to a mean of one, here over the two pictures. Deviations: each layer's error is
-    divided by its target's own square, so that layers weigh alike whatever the network, and the weights in the settings mean the
+    As in section 2 there, each filter is scaled to a mean of one, here over the two pictures. Deviations: each layer's error is
+    divided by the square of its target, so that layers have equal weight in any network, and the weights in the settings mean the
     same for any picture and size; a style layer may be PIXELS, the picture itself, whose Gram matrix holds the mean and covariance
-    of its colours, because a network whose filters have zero mean is blind to brightness. The spatial port holds the content's picture and
-    validity, then the style's; the style's validity says which rectangle it fills.
+    of its colours, because filters of zero mean do not see brightness. The spatial port holds the content's picture and validity,
+    then the style's; the style's validity marks the rectangle that it fills.
     """
 
     content_layer: str
@@ -47,41 +47,44 @@ class Repaint:
         return nn.Module()
 
     def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
-        raise GessoError("nothing is learned here", where=phase.name, fix="gesso generate or gesso fit")
+        raise GessoError("this family is not trained", where=phase.name, fix="gesso generate or gesso fit")
 
     def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> None:
         return None
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
-        """At the start and after every step a preview, with the terms of the objective as the tap `objective`; then the picture.
+        """Yield a preview at the start and after every step, with the objective's terms as the tap `objective`; then the picture.
 
         `settings` has `num_steps`, `style_weight`, `content_weight`, `smoothness` and `start` ("content" or "noise").
         """
         network = networks[self.role]
         device = next(network.parameters()).device
-        content, style = pictures_of(inputs.ports, device)
+        content, style = split_pictures(inputs.ports, device)
         check_memory(network, {self.content_layer, *self.style_layers}, (content.shape[-2], content.shape[-1]), device)
         noise = 0.25 * item_noise(inputs.shape, rng.initial_seed(), inputs.items).to(device)
         starts = content if settings.start == "content" else noise
-        runs = [Descent(self._objective(network, content[i : i + 1], style[i], settings), starts[i : i + 1]) for i in range(len(content))]
+        runs = [
+            PictureOptimiser(self._objective(network, content[i : i + 1], style[i], settings), starts[i : i + 1])
+            for i in range(len(content))
+        ]
         num = settings.num_steps
         for step in range(num + 1):
-            terms = [run.step() if step else run.begin() for run in runs]
-            told = {name: sum(t[name] for t in terms) / len(terms) for name in terms[0]}
+            terms = [run.step() if step else run.evaluate() for run in runs]
+            mean_terms = {name: sum(t[name] for t in terms) / len(terms) for name in terms[0]}
             now = torch.cat([run.x.detach() for run in runs]).clamp(-1, 1)
-            yield Output({"image": now}, taps={"objective": told}, final=False, step=step, num_steps=num)
+            yield Output({"image": now}, taps={"objective": mean_terms}, final=False, step=step, num_steps=num)
         yield Output({"image": now}, step=num, num_steps=num)
 
     def _objective(self, network: Any, content: Images, style: Tensor, settings: Any) -> Callable[[Images], Terms]:
         with torch.no_grad():
             names = {self.content_layer, *self.style_layers}
-            of_content, of_style = taps_of(network, content, names), taps_of(network, style, names)
-            scales = {name: evened(of_content[name], of_style[name]) for name in names}
+            of_content, of_style = layer_outputs(network, content, names), layer_outputs(network, style, names)
+            scales = {name: equalising_factors(of_content[name], of_style[name]) for name in names}
             wanted_content = of_content[self.content_layer] * scales[self.content_layer]
             wanted_style = {name: gram(of_style[name] * scales[name]) for name in self.style_layers}
 
         def objective(x: Images) -> Terms:
-            taps = {name: tap * scales[name] for name, tap in taps_of(network, x, names).items()}
+            taps = {name: tap * scales[name] for name, tap in layer_outputs(network, x, names).items()}
             parts = [relative_error(gram(taps[name]), target) for name, target in wanted_style.items()]
             terms = {
                 "content": settings.content_weight * relative_error(taps[self.content_layer], wanted_content),
@@ -93,8 +96,8 @@ class Repaint:
         return objective
 
 
-class Descent:
-    """L-BFGS with a strong Wolfe line search on one picture. `step` is one iteration and gives the objective's terms where it arrived."""
+class PictureOptimiser:
+    """L-BFGS with a strong Wolfe line search on one picture. `step` runs one iteration and returns the objective's terms after it."""
 
     def __init__(self, objective: Callable[[Images], Terms], start: Images) -> None:
         self.objective = objective
@@ -102,45 +105,45 @@ class Descent:
         self.optimiser = torch.optim.LBFGS(
             [self.x], max_iter=1, max_eval=12, history_size=HISTORY, tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe"
         )
-        self._known: tuple[Tensor, Tensor, Terms] | None = None
+        self._evaluated: tuple[Tensor, Tensor, Terms] | None = None
 
     def step(self) -> dict[str, float]:
         self.optimiser.step(self._evaluate)
-        return self.begin()
+        return self.evaluate()
 
-    def begin(self) -> dict[str, float]:
-        """The objective's terms where the picture is now."""
+    def evaluate(self) -> dict[str, float]:
+        """The objective's terms for the current picture."""
         self._evaluate()
-        assert self._known is not None
-        return {name: float(value) for name, value in self._known[2].items()}
+        assert self._evaluated is not None
+        return {name: float(value) for name, value in self._evaluated[2].items()}
 
     def _evaluate(self) -> Tensor:
-        # A step begins where the last one's search ended: that place is not evaluated twice.
-        if self._known is None or not torch.equal(self.x, self._known[0]):
+        # A step begins at the point where the previous line search ended, which need not be evaluated twice.
+        if self._evaluated is None or not torch.equal(self.x, self._evaluated[0]):
             with torch.enable_grad():
                 terms = self.objective(self.x)
                 (slope,) = torch.autograd.grad(terms["all"], self.x)
-            self._known = (self.x.detach().clone(), slope, {name: value.detach() for name, value in terms.items()})
-        self.x.grad = self._known[1].clone()
-        return self._known[2]["all"]
+            self._evaluated = (self.x.detach().clone(), slope, {name: value.detach() for name, value in terms.items()})
+        self.x.grad = self._evaluated[1].clone()
+        return self._evaluated[2]["all"]
 
 
-def taps_of(network: Any, x: Tensor, names: Collection[str]) -> dict[str, Tensor]:
-    """The network's layers by name, and under PIXELS the picture in [0, 1] with a channel of ones."""
+def layer_outputs(network: Any, x: Tensor, names: Collection[str]) -> dict[str, Tensor]:
+    """The outputs of the network's layers by name; PIXELS is the picture in [0, 1] with a channel of ones."""
     taps: dict[str, Tensor] = network.features(x, [name for name in names if name != PIXELS])
     if PIXELS in names:
         taps[PIXELS] = torch.cat([(x + 1) / 2, torch.ones_like(x[:, :1])], 1)
     return taps
 
 
-def evened(one: Maps, other: Tensor) -> Tensor:
-    """Factors [1 c 1 1] that bring each filter's mean over both pictures to one, as Gatys did with VGG's weights; silent ones stay so."""
+def equalising_factors(one: Maps, other: Tensor) -> Tensor:
+    """Factors [1 c 1 1] that scale each filter's mean over both pictures to one, as Gatys did with VGG; filters near zero stay small."""
     mean = (one.mean((0, 2, 3)) + other.mean((0, 2, 3))) / 2
     return (1 / (mean + 0.1 * mean.mean() + 1e-6))[None, :, None, None]
 
 
 def gram(features: Maps) -> Tensor:
-    """How often features fire together: [b c c], the mean over places (Gatys 2016, equation 3, by place)."""
+    """The Gram matrix of features [b c c], as the mean over positions (Gatys 2016, equation 3, divided by their number)."""
     flat = features.flatten(2)
     return flat @ flat.transpose(1, 2) / flat.shape[-1]
 
@@ -151,16 +154,16 @@ def relative_error(found: Tensor, wanted: Tensor) -> Tensor:
 
 
 def roughness(x: Images) -> Tensor:
-    """The mean squared step between neighbouring pixels."""
+    """The mean squared difference between neighbouring pixels."""
     down, across = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
     return down.square().mean() + across.square().mean()
 
 
-def pictures_of(ports: Ports, device: torch.device) -> tuple[Images, list[Tensor]]:
-    """The contents [b c h w], and each style [1 c h w] cut to the rectangle it fills."""
+def split_pictures(ports: Ports, device: torch.device) -> tuple[Images, list[Tensor]]:
+    """The content pictures [b c h w], and each style picture [1 c h w] cropped to the rectangle it fills."""
     if ports.spatial is None or ports.spatial.shape[1] % 2:
         raise GessoError(
-            "this family reads two pictures", where="conditions", fix="a card whose network conditions are a content and a style"
+            "this family needs two pictures", where="conditions", fix="a card whose network conditions are a content and a style"
         )
     content, style = ports.spatial.to(device).chunk(2, 1)
     styles = []
@@ -168,24 +171,24 @@ def pictures_of(ports: Ports, device: torch.device) -> tuple[Images, list[Tensor
         valid = one[-1] > 0
         rows, columns = valid.any(1).nonzero()[:, 0], valid.any(0).nonzero()[:, 0]
         if not len(rows):
-            raise GessoError("no style was given", where="style", fix="give a picture whose style to take")
+            raise GessoError("no style was given", where="style", fix="give a picture with the style")
         styles.append(one[None, :-1, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].contiguous())
     return content[:, :-1].contiguous(), styles
 
 
 def longest_side(page: tuple[int, int], length: int) -> tuple[int, int]:
-    """The (height, width) of a page brought to that longest side, its proportions kept; at least 8 a side."""
+    """The (height, width) of a page scaled to a longest side of `length` with the same proportions; at least 8 a side."""
     h, w = page
     return max(8, round(h * length / max(h, w))), max(8, round(w * length / max(h, w)))
 
 
 def check_memory(network: Any, names: Collection[str], size: tuple[int, int], device: torch.device) -> None:
-    """GessoError, naming a longest side that fits, where optimising a picture of (height, width) would not fit into free memory."""
+    """Raise GessoError, naming a longest side that fits, if optimising a picture of (height, width) would not fit into memory."""
     free = free_memory(device)
     if free is None:
         return
-    per_pixel = bytes_a_pixel(network, names, device)
-    fixed = FIXED_BYTES + 2 * bytes_of(network)
+    per_pixel = bytes_per_pixel(network, names, device)
+    fixed = FIXED_BYTES + 2 * weight_bytes(network)
     growing, usable = per_pixel * size[0] * size[1], 0.9 * free - fixed
     if growing > usable:
         need, fits = growing + fixed, int(max(size) * (max(0.0, usable) / growing) ** 0.5) // 8 * 8
@@ -196,16 +199,16 @@ def check_memory(network: Any, names: Collection[str], size: tuple[int, int], de
         )
 
 
-def bytes_a_pixel(network: Any, names: Collection[str], device: torch.device) -> float:
-    """What one evaluation with its way back and L-BFGS's history take per pixel of the picture, found on small ones."""
+def bytes_per_pixel(network: Any, names: Collection[str], device: torch.device) -> float:
+    """Bytes per pixel of a forward and backward pass and L-BFGS's history, measured on small pictures."""
     small, large = 48, 96
-    kept = (bytes_kept(network, names, device, large) - bytes_kept(network, names, device, small)) / (large**2 - small**2)
+    kept = (autograd_bytes(network, names, device, large) - autograd_bytes(network, names, device, small)) / (large**2 - small**2)
     history = (2 * HISTORY + 8) * 3 * 4
     return PEAK * kept + history
 
 
-def bytes_kept(network: Any, names: Collection[str], device: torch.device, side: int) -> int:
-    """What autograd keeps of one pass over a picture of side × side."""
+def autograd_bytes(network: Any, names: Collection[str], device: torch.device, side: int) -> int:
+    """Bytes that autograd keeps of one forward pass over a picture of side × side pixels."""
     kept: dict[int, int] = {}
 
     def keep(value: Tensor) -> Tensor:
@@ -214,18 +217,18 @@ def bytes_kept(network: Any, names: Collection[str], device: torch.device, side:
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
         x = torch.zeros(1, 3, side, side, device=device, requires_grad=True)
-        taps = taps_of(network, x, names)
+        taps = layer_outputs(network, x, names)
     assert taps
     return sum(kept.values())
 
 
-def bytes_of(network: Any) -> int:
-    """What a network's weights take."""
+def weight_bytes(network: Any) -> int:
+    """The size of a network's weights in bytes."""
     return sum(p.numel() * p.element_size() for p in network.parameters())
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that can still be had on the device; on a CPU within the limits of its container. None where the system does not say."""
+    """Free bytes on the device; on a CPU within the limits of its container. None if the system does not report it."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     found = []

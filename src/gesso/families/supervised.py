@@ -1,4 +1,4 @@
-"""Supervised learning: a network says which class a picture is of."""
+"""Supervised learning of a classifier of pictures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gesso.shapes import Images
 class Supervised:
     """Cross entropy on `clean[target]` [b], read from the spatial port of the one picture on the card.
 
-    The network is called `network(pictures)` and gives logits; if it has `features`, a sample taps them.
+    The network is called `network(pictures)` and returns logits. If it has `features`, samples return them as taps.
     """
 
     role: str = "classifier"
@@ -42,7 +42,7 @@ class Supervised:
         return None
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
-        """One output: `logits` and `probability` [b classes]."""
+        """Yield one output with `logits` and `probability` [b classes]."""
         network = networks[self.role]
         pictures = picture_of(inputs.ports).to(next(network.parameters()).device)
         logits = network(pictures).float()
@@ -51,13 +51,13 @@ class Supervised:
 
 
 def picture_of(ports: Ports) -> Images:
-    """The spatial port of a single picture without its validity."""
+    """The spatial port of the one picture, without its validity channel."""
     if ports.spatial is None:
-        raise ValueError("this family reads a picture, and no condition on the card has a spatial port")
+        raise ValueError("this family needs a picture, but no condition on the card has a spatial port")
     return ports.spatial[:, :-1]
 
 
-def named(output: Output, classes: Sequence[str]) -> dict[str, Any]:
-    """A sample's first item in words: `label`, the likeliest class, and `probability` {class: of it}."""
+def classification(output: Output, classes: Sequence[str]) -> dict[str, Any]:
+    """The first item of a sample as {"label": the likeliest class, "probability": {class: probability}}."""
     values = output.media["probability"][0].tolist()
     return {"label": classes[values.index(max(values))], "probability": dict(zip(classes, values, strict=True))}

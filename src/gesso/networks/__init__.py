@@ -1,1 +1,1 @@
-"""Tensors to tensors: plain nn.Modules that know no condition and no family."""
+"""Networks: plain nn.Modules that depend on no condition or family."""

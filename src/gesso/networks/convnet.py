@@ -1,4 +1,4 @@
-"""A plain stack of convolutions whose inside can be read: for classes, for features, for Gram matrices."""
+"""A plain stack of convolutions that returns the outputs of its layers, for classification, features and Gram matrices."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ RELU_GAIN = (2 / (1 - 1 / torch.pi)) ** 0.5  # makes a ReLU's output of unit var
 
 
 class ConvNet(nn.Module):
-    """VGG's shape (Simonyan and Zisserman 2015): stages of 3×3 convolutions and ReLU, pooling by average between stages.
+    """The architecture of VGG (Simonyan and Zisserman 2015): stages of 3×3 convolutions and ReLU, with average pooling between them.
 
-    `plan` holds (channels, convolutions) per stage; layers are named conv1_1, conv1_2, conv2_1, … as in the papers, and a tap
-    is that layer after its ReLU. `standardise` keeps every filter at zero mean and unit norm times a learned gain (Qiao 2019,
-    Brock 2021), which trains without batch statistics and folds into plain weights. Input [b `channels` h w] in [-1, 1], any size
-    of at least 2^(stages - 1); `mean` and `deviation` (of values in [0, 1]) shift it first. `num_classes` 0 leaves the classifier out.
+    `plan` holds (channels, convolutions) per stage. Layers are named conv1_1, conv1_2, conv2_1, … as in the papers, and a tap is
+    the layer's output after ReLU. `standardise` keeps every filter at zero mean and unit norm times a learned gain (Qiao 2019,
+    Brock 2021), which needs no batch statistics and folds into plain weights. The input is [b `channels` h w] in [-1, 1], at least
+    2^(stages - 1) pixels a side, and is normalised by `mean` and `deviation` of values in [0, 1]. `num_classes` 0: no classifier.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ConvNet(nn.Module):
         return tuple(self.layers)
 
     def features(self, x: Images, names: Collection[str] | None = None) -> dict[str, Tensor]:
-        """The named layers' outputs after ReLU (all, if no names are given); nothing above the highest of them is computed."""
+        """The outputs of the named layers after ReLU (None: all layers). Layers above the highest named one are not computed."""
         wanted = list(self.layers) if names is None else list(names)
         absent = [name for name in wanted if name not in self.layers]
         if absent:
@@ -79,13 +79,13 @@ class ConvNet(nn.Module):
         return found
 
     def pooled(self, x: Images) -> Vectors:
-        """The last layer's mean over the picture, [b num_features]: what a Fréchet distance is taken on."""
+        """The last layer's mean over the picture, [b num_features], for Fréchet distances."""
         return self.features(x, [self.taps[-1]])[self.taps[-1]].mean((-2, -1))
 
     def forward(self, x: Images) -> Vectors:
         """Logits [b num_classes]."""
         if self.head is None:
-            raise GessoError("this network has features only, no classifier", where="classify")
+            raise GessoError("this network has no classifier, only features", where="classify")
         return self.head(self.drop(self.pooled(x)))
 
 
@@ -111,5 +111,5 @@ VGG19_PLAN = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 
 
 def vgg19() -> ConvNet:
-    """VGG-19's sixteen convolutions with average pooling (Gatys 2016, section 2), for weights learned with ImageNet's statistics."""
+    """The sixteen convolutions of VGG-19 with average pooling (Gatys 2016, section 2) and ImageNet's mean and deviation."""
     return ConvNet(3, VGG19_PLAN, 0, standardise=False, mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225))

@@ -1,4 +1,4 @@
-"""The critic of patches (Isola 2017): is this patch of picture, with what it was made from, real?"""
+"""PatchGAN, a critic that judges patches of a picture together with its conditions (Isola 2017)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class PatchGAN(nn.Module):
-    """Picture [b c h w] beside its condition maps [b d h w] -> logits [b 1 h/8 w/8]; spectral norm keeps it from running away."""
+    """Picture [b c h w] and condition maps [b d h w] -> logits [b 1 h/8 w/8]; spectral norm stabilises the training."""
 
     def __init__(self, channels: int, *, width: int = 32) -> None:
         super().__init__()

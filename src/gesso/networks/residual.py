@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Block(nn.Module):
-    """Group norm, 3x3 convolution, ReLU, 3x3 convolution, and a skip; one norm only, since on a CPU norms cost as much as convolutions."""
+class ResidualBlock(nn.Module):
+    """Group norm, 3x3 convolution, ReLU, 3x3 convolution and a skip. Only one norm: on a CPU norms are as slow as convolutions."""
 
     def __init__(self, wide_in: int, wide: int, drop: float = 0.0) -> None:
         super().__init__()

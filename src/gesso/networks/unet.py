@@ -1,4 +1,4 @@
-"""A small U-Net that reads a noisy picture, a time, and whatever conditions its ports carry."""
+"""A small U-Net with a noisy picture, a time and the ports of conditions as inputs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gesso.shapes import Images, Maps, Times, Vectors
 
 
 class UNet(nn.Module):
-    """U-Net (Ronneberger 2015) with residual blocks, time and vector port by scale and shift (Dhariwal and Nichol 2021).
+    """U-Net (Ronneberger 2015) with residual blocks; time and vector port enter by scale and shift (Dhariwal and Nichol 2021).
 
-    `widths` are the channels at each resolution, each half the size of the one before; `depths` the blocks there, on
-    the way down and again on the way up. The spatial port is laid beside the input; self-attention stands at the lowest resolution.
-    `patch` × `patch` pixels are laid into channels at the start and put back at the end: less time for much the same.
+    `widths` are the channels at each resolution, each half of the one before; `depths` are the numbers of blocks there, both on the
+    way down and up. The spatial port is concatenated to the input; self-attention is at the lowest resolution. `patch` × `patch`
+    pixels are folded into channels at the start and unfolded at the end, which is faster with similar quality.
     """
 
     def __init__(
@@ -40,40 +40,42 @@ class UNet(nn.Module):
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         before = widths[0]
         for width, depth in zip(widths, depths, strict=True):
-            self.down.append(Blocks(Block(before if i == 0 else width, width, embedding) for i in range(depth)))
+            self.down.append(ConditionedBlocks(ConditionedBlock(before if i == 0 else width, width, embedding) for i in range(depth)))
             before = width
         self.shrink = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2, padding=1) for width in widths[:-1])
-        self.middle = nn.ModuleList([Block(before, before, embedding), Attention(before), Block(before, before, embedding)])
+        self.middle = nn.ModuleList(
+            [ConditionedBlock(before, before, embedding), Attention(before), ConditionedBlock(before, before, embedding)]
+        )
         for width, depth in zip(reversed(widths), reversed(depths), strict=True):
-            self.up.append(Blocks(Block(before + width if i == 0 else width, width, embedding) for i in range(depth)))
+            self.up.append(ConditionedBlocks(ConditionedBlock(before + width if i == 0 else width, width, embedding) for i in range(depth)))
             before = width
         last = nn.Conv2d(widths[0], channels * patch**2, 3, padding=1)
         nn.init.zeros_(last.weight)
         self.leave = nn.Sequential(PixelNorm(widths[0]), nn.SiLU(), last)
 
     def forward(self, x: Images, t: Times, ports: Ports) -> Images:
-        told = self.time(waves(t, self.embedding))
+        embedded = self.time(sinusoids(t, self.embedding))
         if self.given is not None:
-            told = told + self.given(_wanted(ports.vector, "vector", self.num_vector))
+            embedded = embedded + self.given(_checked_port(ports.vector, "vector", self.num_vector))
         if self.num_spatial:
-            x = torch.cat([x, _wanted(ports.spatial, "spatial", self.num_spatial)], 1)
+            x = torch.cat([x, _checked_port(ports.spatial, "spatial", self.num_spatial)], 1)
         h = self.enter(F.pixel_unshuffle(x, self.patch))
         skips = []
         for level, blocks in enumerate(self.down):
             h = self.shrink[level - 1](h) if level else h
-            h = blocks(h, told)
+            h = blocks(h, embedded)
             skips.append(h)
         first, attention, second = self.middle
-        h = second(attention(first(h, told)), told)
+        h = second(attention(first(h, embedded)), embedded)
         for blocks, skip in zip(self.up, reversed(skips), strict=True):
             if skip.shape[-2:] != h.shape[-2:]:
                 h = F.interpolate(h, size=skip.shape[-2:], mode="nearest")
-            h = blocks(torch.cat([h, skip], 1), told)
+            h = blocks(torch.cat([h, skip], 1), embedded)
         return F.pixel_shuffle(self.leave(h), self.patch)
 
 
-class Block(nn.Module):
-    """Two convolutions around a skip; the embedding scales and shifts between them. The second starts at zero."""
+class ConditionedBlock(nn.Module):
+    """Two convolutions and a skip. The embedding scales and shifts between them; the second convolution starts at zero."""
 
     def __init__(self, num_in: int, num_out: int, embedding: int) -> None:
         super().__init__()
@@ -83,31 +85,31 @@ class Block(nn.Module):
         self.skip = nn.Conv2d(num_in, num_out, 1) if num_in != num_out else nn.Identity()
         nn.init.zeros_(self.conv2.weight)
 
-    def forward(self, x: Maps, told: Vectors) -> Maps:
-        scale, shift = self.turn(F.silu(told))[:, :, None, None].chunk(2, 1)
+    def forward(self, x: Maps, embedded: Vectors) -> Maps:
+        scale, shift = self.turn(F.silu(embedded))[:, :, None, None].chunk(2, 1)
         h = self.conv1(F.silu(self.norm1(x)))
         h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
         return self.skip(x) + h
 
 
-class Blocks(nn.ModuleList):
-    """Blocks one after another."""
+class ConditionedBlocks(nn.ModuleList):
+    """A sequence of blocks that all get the embedding."""
 
-    def forward(self, x: Maps, told: Vectors) -> Maps:
+    def forward(self, x: Maps, embedded: Vectors) -> Maps:
         for block in self:
-            x = block(x, told)
+            x = block(x, embedded)
         return x
 
 
 class PixelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of each pixel, as in ConvNeXt (Liu 2022): fast where channels lie last in memory, and local."""
+    """Layer normalisation over the channels of each pixel, as in ConvNeXt (Liu 2022): local, and fast with channels last in memory."""
 
     def forward(self, x: Maps) -> Maps:
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class Attention(nn.Module):
-    """Self-attention over places (Vaswani 2017), added to its input; its last layer starts at zero."""
+    """Self-attention over positions (Vaswani 2017), added to its input; its last layer starts at zero."""
 
     def __init__(self, width: int, num_heads: int = 4) -> None:
         super().__init__()
@@ -123,17 +125,17 @@ class Attention(nn.Module):
         return x + self.write(mixed.transpose(-1, -2).reshape(b, c, h, w))
 
 
-def waves(t: Times, num: int) -> Vectors:
-    """Times in [0, 1] as cosines and sines of `num` / 2 wavelengths (Vaswani 2017, section 3.5, with t in thousandths)."""
+def sinusoids(t: Times, num: int) -> Vectors:
+    """Encode times in [0, 1] as cosines and sines of `num` / 2 wavelengths (Vaswani 2017, section 3.5, with t in thousandths)."""
     rates = torch.exp(-math.log(1e4) * torch.arange(num // 2, device=t.device, dtype=torch.float32) / (num // 2))
     angles = 1000 * t.float()[:, None] * rates
     return torch.cat([angles.cos(), angles.sin()], 1)
 
 
-def _wanted(port: Tensor | None, name: str, num: int) -> Tensor:
+def _checked_port(port: Tensor | None, name: str, num: int) -> Tensor:
     if port is None or port.shape[1] != num:
         raise ValueError(f"this network was built for a {name} port {num} wide, not {None if port is None else port.shape[1]}")
     return port
 
 
-__all__ = ["Attention", "Block", "PixelNorm", "UNet", "waves"]
+__all__ = ["Attention", "ConditionedBlock", "PixelNorm", "UNet", "sinusoids"]

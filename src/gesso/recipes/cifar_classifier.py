@@ -17,7 +17,7 @@ from typing import Any
 from gesso.card import Card, Out, Slot
 from gesso.conditions.picture import Picture
 from gesso.datasets.cifar import CLASSES, SIZE, Patterns, cifar
-from gesso.families.supervised import Supervised, named
+from gesso.families.supervised import Supervised, classification
 from gesso.metrics.agreement import measure_classes
 from gesso.networks.convnet import ConvNet, vgg19
 from gesso.ports import Frame
@@ -114,6 +114,6 @@ recipe = Recipe(
     keeps=("classifier",),
     frames=lambda request, preset: [Frame(SIZE, page=request.conditions["picture"].page)],
     shape=lambda request, frame, preset: (1, 3, *frame.size),
-    finish=lambda request, made: named(made[-1][1], CLASSES),
+    finish=lambda request, made: classification(made[-1][1], CLASSES),
     measures={"accuracy": measure},
 )

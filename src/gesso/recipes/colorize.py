@@ -24,7 +24,7 @@ from gesso.conditions.sketch import Sketch
 from gesso.conditions.strokes import Strokes
 from gesso.datasets.coloured import from_folder
 from gesso.datasets.drawings import PALETTE, made_up
-from gesso.families import colours as aims
+from gesso.families import colour_objectives as aims
 from gesso.families.family import Output
 from gesso.families.likelihood import Likelihood
 from gesso.families.mirrored import Mirrored
@@ -175,6 +175,6 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
 
 
 measures = {"protocol": protocol, "reliability": reliability}
-more: dict[str, Any] = {"measures": measures, "preview": aims.wished_beside, "native": True, "drafts": True, "learns_pictures": True}
+more: dict[str, Any] = {"measures": measures, "preview": aims.preview_sheet, "native": True, "drafts": True, "learns_pictures": True}
 more |= {"keeps": ("generator",), "frames": frames, "finish": finish}
 recipe = Recipe(CARD, PRESETS, build, lambda preset: Mirrored(learned, aims.mean_shares), stages, **more)

@@ -15,7 +15,7 @@ from typing import Any
 from gesso.card import Card, Out, Slot
 from gesso.conditions.picture import Picture
 from gesso.datasets.digits import CLASSES, SIZE, digits
-from gesso.families.supervised import Supervised, named
+from gesso.families.supervised import Supervised, classification
 from gesso.metrics.agreement import measure_classes
 from gesso.networks.convnet import ConvNet
 from gesso.ports import Frame
@@ -106,6 +106,6 @@ recipe = Recipe(
     keeps=("classifier",),
     frames=lambda request, preset: [Frame(SIZE, page=request.conditions["picture"].page)],
     shape=lambda request, frame, preset: (1, 3, *frame.size),
-    finish=lambda request, made: named(made[-1][1], CLASSES),
+    finish=lambda request, made: classification(made[-1][1], CLASSES),
     measures={"accuracy": measure},
 )

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.picture import Picture
-from gesso.families.optimise import Repaint, longest_side
+from gesso.families.optimise import StyleTransfer, longest_side
 from gesso.metrics.descent import measure_descent
 from gesso.ports import Frame
 from gesso.recipes.recipe import Recipe
@@ -99,7 +99,7 @@ recipe = Recipe(
     card=CARD,
     presets=PRESETS,
     build=lambda preset: {},
-    family=lambda preset: Repaint(preset.content_layer, preset.style_layers),
+    family=lambda preset: StyleTransfer(preset.content_layer, preset.style_layers),
     uses={"features": "cifar_classifier"},
     frames=frames,
     shape=lambda request, frame, preset: (1, 3, *frame.size),

@@ -1,1 +1,1 @@
-"""The one loop that trains every recipe: batches, players, average, checkpoints, log."""
+"""The training loop of all recipes: batches, players, weight average, checkpoints and log."""

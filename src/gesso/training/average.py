@@ -1,4 +1,4 @@
-"""The exponential moving average of weights: what is shown, measured and shipped."""
+"""The exponential moving average of weights, which is used for samples, measurements and export."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 
 class Average:
-    """Copies of the networks whose parameters follow the learning ones; buffers (running statistics, counters) are taken as they are.
+    """Copies of the networks with averaged parameters. Buffers (running statistics, counters) are copied, not averaged.
 
-    The decay starts low, (1 + step) / (10 + step), and is held at `decay`, so that early weights are forgotten.
+    The decay is (1 + step) / (10 + step), at most `decay`, so that early weights fade quickly.
     """
 
     def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:

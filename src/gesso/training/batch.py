@@ -1,4 +1,4 @@
-"""One batch of training as a pure function of (seed, step): which examples, how changed, and what people would have given for them."""
+"""Training batches as pure functions of (seed, step): the examples, their augmentation and the simulated user input."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from gesso.errors import GessoError
 from gesso.families.family import Batch
 from gesso.ports import Frame, Ports, join
 
-# Words after (seed, step, item) that keep the streams of random numbers apart; none is 0, which would be the shorter key again.
+# Numbers appended to (seed, step, item) to get independent random streams. None is 0, because numpy treats a trailing 0 as absent.
 BUDGET, SLOT, VIEW = 100, 101, 1_000_000_007
 
 
-class Slot(Protocol):
-    """What a card says of one condition (`gesso.card.Slot`)."""
+class SlotInfo(Protocol):
+    """The part of `gesso.card.Slot` that training needs."""
 
     @property
     def name(self) -> str: ...
@@ -40,8 +40,8 @@ class Slot(Protocol):
 
 
 @dataclass(frozen=True)
-class Draft:
-    """The clean half of a batch: its examples before anybody has given anything."""
+class CleanBatch:
+    """A batch's examples before user input is simulated."""
 
     step: int
     index: np.ndarray
@@ -51,15 +51,15 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Maker:
-    """Makes batches. `slots` are the card's; those of the network alone are simulated. A condition left out has the truth {}.
+class BatchMaker:
+    """Makes batches. Of the card's `slots`, only network conditions are simulated. A condition that is dropped has the truth {}.
 
-    A dataset may define `for_batch(rng)`, the view one whole batch is taken from (a size, say), `batch_size(full)` of that view
-    (fewer where its examples cost more), `frame(items)`, and `weights`, how often each example is drawn.
+    A dataset may define `for_batch(rng)`, which returns the dataset for one whole batch (such as one size); `batch_size(full)`, a
+    smaller batch size for expensive examples; `frame(items)`; and `weights`, the relative frequency of each example.
     """
 
     dataset: Dataset
-    slots: Sequence[Slot]
+    slots: Sequence[SlotInfo]
     batch_size: int
     seed: int
     frame: Frame = field(default_factory=Frame)
@@ -71,12 +71,12 @@ class Maker:
             raise GessoError("the dataset holds no examples", where=self.dataset.name, fix="give another folder to --data")
 
     def indices(self, step: int) -> np.ndarray:
-        """Which examples step `step` sees: the next `batch_size` of one epoch's order after another's."""
+        """The indices of the examples of step `step`: the next `batch_size` in the concatenated orders of all epochs."""
         num = len(self.dataset)
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         return np.array([self._order(int(p // num))[p % num] for p in places], np.int64)
 
-    def draft(self, step: int) -> Draft:
+    def clean_batch(self, step: int) -> CleanBatch:
         index = self.indices(step)
         chosen = getattr(self.dataset, "for_batch", None)
         view = self.dataset if chosen is None else chosen(np.random.default_rng([self.seed, step, VIEW]))
@@ -85,37 +85,37 @@ class Maker:
         items = [self._item(view, int(n), step, i) for i, n in enumerate(index)]
         framed = getattr(view, "frame", None)
         frame = framed(items) if callable(framed) else self.frame
-        return Draft(step, index, items, {k: self._own(v) for k, v in view.stack(items).items()}, frame)
+        return CleanBatch(step, index, items, {k: self._aligned_copy(v) for k, v in view.stack(items).items()}, frame)
 
-    def finish(self, draft: Draft, given: Any = None) -> Batch:
-        """The batch with its conditions; `given` is the current output per item, which people correct (a tensor comes as a numpy array)."""
-        shown = _per_item(given, len(draft.items))
-        rngs = [[self.seed, draft.step, i] for i in range(len(draft.items))]
+    def with_conditions(self, clean_batch: CleanBatch, given: Any = None) -> Batch:
+        """Add simulated conditions. `given` is the current output per item, which users correct (tensors become numpy arrays)."""
+        shown = _per_item(given, len(clean_batch.items))
+        rngs = [[self.seed, clean_batch.step, i] for i in range(len(clean_batch.items))]
         budgets = [float(np.random.default_rng([*rng, BUDGET]).random()) for rng in rngs]
         ports: list[Ports] = []
         truth: dict[str, list[Any]] = {}
         for k, slot in enumerate(s for s in self.slots if s.network):
             values: list[Condition | None] = []
             truths: list[Any] = []
-            for item, key, budget, output in zip(draft.items, rngs, budgets, shown, strict=True):
+            for item, key, budget, output in zip(clean_batch.items, rngs, budgets, shown, strict=True):
                 rng = np.random.default_rng([*key, SLOT + k])
                 left_out = rng.random() < slot.drop
                 value, known = (None, {}) if left_out else slot.kind.simulate({**item, "slot": slot}, rng, budget, given=output)
                 values.append(value)
                 truths.append(known)
-            ports.append(slot.kind.encode(values, draft.frame.with_options(dict(slot.options))))
+            ports.append(slot.kind.encode(values, clean_batch.frame.with_options(dict(slot.options))))
             truth[slot.name] = truths
-        return Batch(draft.clean, join(ports).map(self._own), torch.from_numpy(draft.index.copy()), truth)
+        return Batch(clean_batch.clean, join(ports).map(self._aligned_copy), torch.from_numpy(clean_batch.index.copy()), truth)
 
-    def null(self, draft: Draft) -> Ports:
-        """The ports of the same batch with every condition left out."""
-        num = len(draft.items)
-        return join([s.kind.encode([None] * num, draft.frame.with_options(dict(s.options))) for s in self.slots if s.network]).map(
-            self._own
+    def null(self, clean_batch: CleanBatch) -> Ports:
+        """The ports of the same batch with all conditions dropped."""
+        num = len(clean_batch.items)
+        return join([s.kind.encode([None] * num, clean_batch.frame.with_options(dict(s.options))) for s in self.slots if s.network]).map(
+            self._aligned_copy
         )
 
     def batch(self, step: int) -> Batch:
-        return self.finish(self.draft(step))
+        return self.with_conditions(self.clean_batch(step))
 
     def _order(self, epoch: int) -> np.ndarray:
         if epoch not in self._orders:
@@ -132,67 +132,67 @@ class Maker:
         except Exception as error:
             raise GessoError(f"example {index} could not be made: {type(error).__name__}: {error}", where=self.dataset.name) from error
 
-    def _own(self, value: Any) -> Any:
-        """A copy in torch's own aligned memory, so that sums do not depend on where numpy happened to put the numbers."""
+    def _aligned_copy(self, value: Any) -> Any:
+        """A copy in memory that torch aligns, so that sums do not depend on the alignment of numpy's memory."""
         if not isinstance(value, Tensor):
             return value
         images = self.channels_last and value.ndim == 4 and value.is_floating_point()
         return value.clone(memory_format=torch.channels_last if images else torch.contiguous_format)
 
 
-def _humble() -> None:
-    """This thread gives way to those that learn: a step waits for the slowest of its threads, a batch is two steps ahead."""
+def _lower_priority() -> None:
+    """Lower this thread's priority below the training threads: batches are two steps ahead, and a step waits for its slowest thread."""
     torch.set_num_threads(1)
-    with contextlib.suppress(AttributeError, OSError):  # niceness of one thread is Linux's own
+    with contextlib.suppress(AttributeError, OSError):  # only Linux can set the niceness of one thread
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 class Prefetcher:
-    """Batches made in one other thread, `ahead` of the step that learns from them; what comes is the same as without it."""
+    """Makes batches in a background thread, `ahead` steps in advance. The batches are the same as without it."""
 
-    def __init__(self, maker: Maker, num_steps: int, look_every: int = 0, ahead: int = 2) -> None:
+    def __init__(self, maker: BatchMaker, num_steps: int, look_every: int = 0, ahead: int = 2) -> None:
         self.maker, self.num_steps, self.look_every, self.ahead = maker, num_steps, look_every, ahead
-        self._pool = ThreadPoolExecutor(1, "batches", initializer=_humble)
-        self._waiting: dict[int, Future[tuple[Draft, Batch]]] = {}
+        self._pool = ThreadPoolExecutor(1, "batches", initializer=_lower_priority)
+        self._pending: dict[int, Future[tuple[CleanBatch, Batch]]] = {}
 
-    def looks(self, step: int) -> bool:
-        """Is this a step at which people see the current output?"""
+    def shows_output(self, step: int) -> bool:
+        """Whether simulated users see the current output at this step."""
         return self.look_every > 0 and step % self.look_every == 0
 
-    def plain(self, step: int) -> tuple[Draft, Batch]:
-        self._ask(step)
-        made = self._waiting.pop(step).result()
-        if not self.looks(step):
-            self._ask_ahead(step)
+    def get(self, step: int) -> tuple[CleanBatch, Batch]:
+        self._request(step)
+        made = self._pending.pop(step).result()
+        if not self.shows_output(step):
+            self._request_ahead(step)
         return made
 
-    def given(self, draft: Draft, given: Any) -> Batch:
-        """The batch again, its conditions from people who saw `given`."""
-        made = self._pool.submit(self.maker.finish, draft, given)
-        self._ask_ahead(draft.step)
+    def get_with_output(self, clean_batch: CleanBatch, given: Any) -> Batch:
+        """The batch of `clean_batch` with conditions from users who see the output `given`."""
+        made = self._pool.submit(self.maker.with_conditions, clean_batch, given)
+        self._request_ahead(clean_batch.step)
         return made.result()
 
-    def forget(self) -> None:
-        """Drop what was made ahead: the run goes elsewhere."""
-        for future in self._waiting.values():
+    def discard(self) -> None:
+        """Drop all prefetched batches, because the run continues at another step."""
+        for future in self._pending.values():
             future.cancel()
-        self._waiting.clear()
+        self._pending.clear()
 
     def close(self) -> None:
-        self.forget()
+        self.discard()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _ask(self, step: int) -> None:
-        if step not in self._waiting:
-            self._waiting[step] = self._pool.submit(self._make, step)
+    def _request(self, step: int) -> None:
+        if step not in self._pending:
+            self._pending[step] = self._pool.submit(self._make, step)
 
-    def _ask_ahead(self, step: int) -> None:
+    def _request_ahead(self, step: int) -> None:
         for later in range(step + 1, min(step + 1 + self.ahead, self.num_steps)):
-            self._ask(later)
+            self._request(later)
 
-    def _make(self, step: int) -> tuple[Draft, Batch]:
-        draft = self.maker.draft(step)
-        return draft, self.maker.finish(draft)
+    def _make(self, step: int) -> tuple[CleanBatch, Batch]:
+        clean_batch = self.maker.clean_batch(step)
+        return clean_batch, self.maker.with_conditions(clean_batch)
 
 
 def _per_item(given: Any, num: int) -> Sequence[Any]:

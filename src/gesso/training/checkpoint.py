@@ -1,8 +1,8 @@
-"""Checkpoints that are whole or not there: what a run needs to go on as if it had never stopped.
+"""Atomic checkpoints: all state that a run needs to resume bit-equal.
 
-checkpoints/000000500/ holds state.safetensors (every tensor), state.json (every number) and manifest.json (size and sha256 of
-both). A save writes a hidden folder beside its place, syncs each file, then the folder, renames it, and syncs the parent; only then
-are older ones removed. Nothing is ever unpickled.
+checkpoints/000000500/ holds state.safetensors (all tensors), state.json (all numbers) and manifest.json (size and sha256 of
+both). A save writes a hidden folder, syncs each file and the folder, renames it into place and syncs the parent. Older checkpoints
+are removed only after that. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from torch import Tensor
 
 from gesso.errors import GessoError
 from gesso.media.file import REASONS, read_bytes, shown, sync_folder
-from gesso.training.chaos import point
+from gesso.training.fault_injection import fault_point
 from gesso.weights.safe import read_tensors, write_tensors
 
-KEEP = 2
+NUM_KEPT = 2
 CHUNK = 2**20
 STATE, META, MANIFEST = "state.safetensors", "state.json", "manifest.json"
 MAX_STATE, MAX_META = 64 * 2**30, 2**26
-NAME = re.compile(r"\d{9}")
+STEP_NAME = re.compile(r"\d{9}")
 LEFTOVER = re.compile(r"\.(writing|gone)-\d{9}|\.gesso-[0-9a-f]{16}\.part")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything a run is at a step: `tensors` by name (copies, contiguous, on the CPU) and `meta`, plain JSON."""
+    """The state of a run at a step: `tensors` by name (contiguous copies on the CPU) and `meta`, plain JSON."""
 
     tensors: dict[str, Tensor]
     meta: dict[str, Any]
@@ -49,19 +49,19 @@ class Snapshot:
     def num_bytes(self) -> int:
         return sum(t.numel() * t.element_size() for t in self.tensors.values())
 
-    def spoilt(self) -> str | None:
-        """The first tensor that holds NaN or infinity."""
+    def first_non_finite(self) -> str | None:
+        """The name of the first tensor that holds NaN or infinity, or None."""
         return next((n for n, t in self.tensors.items() if t.is_floating_point() and not bool(t.isfinite().all())), None)
 
 
-class Broken(Exception):
-    """A checkpoint that cannot be trusted, and why."""
+class BrokenCheckpoint(Exception):
+    """A checkpoint does not verify; the message says why."""
 
 
-def save(folder: Path, snapshot: Snapshot, *, spare: Collection[int] = ()) -> Path:
-    """Write a checkpoint into `folder`, durably, then remove all but the newest two and those of the steps in `spare`.
+def save(folder: Path, snapshot: Snapshot, *, also_keep: Collection[int] = ()) -> Path:
+    """Write a checkpoint durably into `folder`, then remove all but the newest two and those of the steps in `also_keep`.
 
-    Raises GessoError saying why where the disk refuses; what was there before is then untouched and no temporary file stays.
+    Raises GessoError with the reason if the write fails; earlier checkpoints are then untouched, and no temporary file stays.
     """
     final, temporary = folder / f"{snapshot.step:09d}", folder / f".writing-{snapshot.step:09d}"
     if final.is_dir() and _verifies(folder, snapshot.step):
@@ -69,82 +69,82 @@ def save(folder: Path, snapshot: Snapshot, *, spare: Collection[int] = ()) -> Pa
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove(temporary)
-        point("folder.make")
+        fault_point("folder.make")
         temporary.mkdir()
         files = {STATE: write_tensors(snapshot.tensors, {}), META: (json.dumps(snapshot.meta, allow_nan=False) + "\n").encode()}
         manifest = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
         for name, data in (*files.items(), (MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())):
             _write(temporary / name, data, {STATE: "state", META: "meta", MANIFEST: "manifest"}[name])
         _sync(temporary, "folder.fsync")
-        if final.exists():  # one of this step that did not verify
-            _retire(final)
-        point("folder.rename")
+        if final.exists():  # a broken checkpoint of this step
+            _rename_and_remove(final)
+        fault_point("folder.rename")
         os.rename(temporary, final)
         _sync(folder, "parent.fsync")
     except OSError as error:
         with contextlib.suppress(OSError):
             _remove(temporary)
         raise cannot_write(error, folder, f"the checkpoint of step {snapshot.step}") from error
-    with contextlib.suppress(OSError):  # what could not be removed now is removed later
+    with contextlib.suppress(OSError):  # a later save removes what could not be removed now
         past = [step for step in sorted(steps(folder)) if step <= snapshot.step]
-        for step in past[:-KEEP]:
-            if step not in spare:
-                _retire(folder / f"{step:09d}")
-        drop_after(folder, snapshot.step)
+        for step in past[:-NUM_KEPT]:
+            if step not in also_keep:
+                _rename_and_remove(folder / f"{step:09d}")
+        remove_after(folder, snapshot.step)
     return final
 
 
-def drop_after(folder: Path, step: int) -> None:
-    """Remove checkpoints of later steps: they are broken, or of a past that was gone back from."""
+def remove_after(folder: Path, step: int) -> None:
+    """Remove checkpoints of later steps: they are broken, or from before a roll-back."""
     for later in steps(folder):
         if later > step:
-            _retire(folder / f"{later:09d}")
+            _rename_and_remove(folder / f"{later:09d}")
 
 
 def load(folder: Path, step: int) -> Snapshot:
-    """The checkpoint of that step. Raises Broken, with the reason, where any byte of it is not as it was written."""
+    """Load the checkpoint of a step. Raises BrokenCheckpoint with the reason if any byte differs from what was written."""
     place = folder / f"{step:09d}"
     try:
         manifest = json.loads(read_bytes(place / MANIFEST, MAX_META))
         contents = {}
         for name, limit in ((STATE, MAX_STATE), (META, MAX_META)):
             data = read_bytes(place / name, limit)
-            said = manifest[name]
-            if len(data) != said["bytes"]:
-                raise Broken(f"{name} has {len(data)} bytes instead of {said['bytes']}")
-            if hashlib.sha256(data).hexdigest() != said["sha256"]:
-                raise Broken(f"{name} is not what was written (its sha256 differs)")
+            expected = manifest[name]
+            if len(data) != expected["bytes"]:
+                raise BrokenCheckpoint(f"{name} has {len(data)} bytes instead of {expected['bytes']}")
+            if hashlib.sha256(data).hexdigest() != expected["sha256"]:
+                raise BrokenCheckpoint(f"{name} is not what was written (its sha256 differs)")
             contents[name] = data
         tensors, _ = read_tensors(contents[STATE], where=place / STATE)
         meta = json.loads(contents[META])
         if meta["step"] != step:
-            raise Broken(f"it is of step {meta['step']}")
+            raise BrokenCheckpoint(f"it is of step {meta['step']}")
     except GessoError as error:
-        raise Broken(error.what) from error
+        raise BrokenCheckpoint(error.what) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Broken(f"its manifest or its numbers cannot be read ({type(error).__name__})") from error
+        raise BrokenCheckpoint(f"its manifest or its numbers cannot be read ({type(error).__name__})") from error
     return Snapshot(tensors, meta)
 
 
 def load_latest(folder: Path) -> Snapshot | None:
-    """The newest checkpoint that verifies, or None; each one passed over is named in a warning with the reason."""
+    """Load the newest checkpoint that verifies, or None. Each broken one is skipped with a warning that says why."""
     for step in sorted(steps(folder), reverse=True):
         try:
             return load(folder, step)
-        except Broken as reason:
-            warnings.warn(f"the checkpoint of step {step} is broken and was passed over: {reason}", stacklevel=2)
+        except BrokenCheckpoint as reason:
+            warnings.warn(f"the checkpoint of step {step} is broken and was skipped: {reason}", stacklevel=2)
     return None
 
 
 def steps(folder: Path) -> list[int]:
-    """Steps of which there is a checkpoint, good or broken."""
+    """The steps that have a checkpoint, good or broken."""
     if not folder.is_dir():
         return []
-    return [int(p.name) for p in folder.iterdir() if NAME.fullmatch(p.name) and p.is_dir()]
+    return [int(p.name) for p in folder.iterdir() if STEP_NAME.fullmatch(p.name) and p.is_dir()]
 
 
-def sweep(folder: Path) -> None:
-    """Remove what an interrupted save, of a checkpoint or of a file (`media.file.write_atomic`), left in this folder."""
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files and folders of interrupted saves (of checkpoints, or of `media.file.write_atomic`) from this folder."""
     if folder.is_dir():
         for place in folder.iterdir():
             if LEFTOVER.fullmatch(place.name):
@@ -155,12 +155,12 @@ def sweep(folder: Path) -> None:
 def clear(folder: Path) -> None:
     """Remove every checkpoint."""
     for step in sorted(steps(folder)):
-        _retire(folder / f"{step:09d}")
-    sweep(folder)
+        _rename_and_remove(folder / f"{step:09d}")
+    remove_leftovers(folder)
 
 
 def check_space(folder: Path, num_bytes: int) -> None:
-    """GessoError unless three checkpoints of `num_bytes` fit on the disk that `folder` is on."""
+    """Raise GessoError unless the disk of `folder` has room for three checkpoints of `num_bytes`."""
     free = shutil.disk_usage(folder).free
     if free < 3 * num_bytes:
         raise GessoError(
@@ -171,19 +171,19 @@ def check_space(folder: Path, num_bytes: int) -> None:
 
 
 def cannot_write(error: OSError, place: object, what: str) -> GessoError:
-    """Why `what` could not be written, and that nothing is lost."""
-    reason, fix = REASONS.get(error.errno or 0, ((error.strerror or "the system refused").lower(), "mend that"))
+    """The GessoError for a failed write of `what`; it says that the run can resume from the last good checkpoint."""
+    reason, fix = REASONS.get(error.errno or 0, ((error.strerror or "the system refused").lower(), "fix the cause"))
     return GessoError(
         f"{what} could not be written: {reason}",
         where=shown(place),
-        fix=f"{fix}, then give the same command again: it goes on from the last good checkpoint",
+        fix=f"{fix}, then run the same command again: it resumes from the last good checkpoint",
     )
 
 
 def _verifies(folder: Path, step: int) -> bool:
     try:
         return load(folder, step).step == step
-    except Broken:
+    except BrokenCheckpoint:
         return False
 
 
@@ -194,25 +194,25 @@ def _write(path: Path, data: bytes, label: str) -> None:
             half = view[start : start + CHUNK // 2]
             file.write(half if len(view) > CHUNK // 2 else view[: len(view) // 2])
             file.flush()
-            point(f"{label}.write")
+            fault_point(f"{label}.write")
             file.write(view[start + CHUNK // 2 : start + CHUNK] if len(view) > CHUNK // 2 else view[len(view) // 2 :])
         file.flush()
-        point(f"{label}.fsync")
+        fault_point(f"{label}.fsync")
         os.fsync(file.fileno())
 
 
 def _sync(folder: Path, label: str) -> None:
-    point(label)
+    fault_point(label)
     sync_folder(folder)
 
 
-def _retire(place: Path) -> None:
-    """Away under another name first, so that a half-removed checkpoint is never taken for one."""
+def _rename_and_remove(place: Path) -> None:
+    """Rename a checkpoint before removing it, so that a half-removed folder never looks like a checkpoint."""
     gone = place.with_name(f".gone-{place.name}")
     _remove(gone)
-    point("old.rename")
+    fault_point("old.rename")
     os.rename(place, gone)
-    point("old.remove")
+    fault_point("old.remove")
     _remove(gone)
 
 

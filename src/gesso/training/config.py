@@ -1,4 +1,4 @@
-"""What a training is, as plain JSON: saved beside it, and compared before a run goes on."""
+"""The configuration of a training as plain JSON. It is saved with the run and compared before the run resumes."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 
-def plain(value: Any) -> Any:
-    """Dataclasses, pydantic models and tables as JSON's own; everything else as text without addresses in memory."""
+def as_json(value: Any) -> Any:
+    """Convert dataclasses, pydantic models and mappings to JSON types, and anything else to text without memory addresses."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, BaseModel):
-        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+        return {name: as_json(getattr(value, name)) for name in type(value).model_fields}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): as_json(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
+        return [as_json(v) for v in value]
     name = getattr(value, "__qualname__", None)
     return name if isinstance(name, str) else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
-def content_of(dataset: Any) -> str:
-    """A hash of what a dataset holds, which tells whether a run that goes on learns from what it began with.
+def content_hash(dataset: Any) -> str:
+    """A hash of a dataset's contents, to check that a resumed run gets the same data.
 
-    A dataset's own `content`, where it has one that says of what files it was made; else all arrays, numbers and texts in its fields.
+    It hashes the dataset's `content` (a hash of its source files) if it has one, else all arrays, numbers and texts in its fields.
     """
-    told = getattr(dataset, "content", "")
-    if isinstance(told, str) and told:
-        return hashlib.sha256(told.encode()).hexdigest()[:32]
+    declared = getattr(dataset, "content", "")
+    if isinstance(declared, str) and declared:
+        return hashlib.sha256(declared.encode()).hexdigest()[:32]
     hashed = hashlib.blake2b(digest_size=16)
     for part in _parts(getattr(dataset, "__dict__", {})):
         hashed.update(len(part).to_bytes(8, "little"))
@@ -46,7 +46,7 @@ def content_of(dataset: Any) -> str:
 
 
 def _parts(value: Any) -> Iterator[bytes | memoryview]:
-    """Values piece by piece; what is neither array, number nor text (a function, a generator) tells nothing of the data."""
+    """The bytes to hash for a value. Values other than arrays, numbers and texts (functions, generators) are skipped: they are no data."""
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         yield f"{value.dtype.str} {value.shape}".encode()
         yield np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
@@ -66,7 +66,7 @@ def _parts(value: Any) -> Iterator[bytes | memoryview]:
         yield repr(value).encode("utf-8", "backslashreplace")
 
 
-def shape_of(network: nn.Module) -> str:
-    """A short name for a network's parameters and buffers: equal where names, shapes and types are."""
+def architecture_hash(network: nn.Module) -> str:
+    """A short hash of the names, shapes and types of a network's parameters and buffers."""
     rows = [[name, list(value.shape), str(value.dtype)] for name, value in network.state_dict().items()]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]

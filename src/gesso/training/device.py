@@ -1,4 +1,4 @@
-"""Where and in which numbers to train: chosen from what the machine can do, never by hand."""
+"""Choice of the device, number type and memory format for training, by what the machine supports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # glibc's malloc.h
 
 @dataclass(frozen=True)
 class Device:
-    """A device, the type that autocast computes in (None: float32 throughout), the memory format of images, and why."""
+    """A device, autocast's number type (None: float32 throughout), the memory format of images, and the reason for the choice."""
 
     device: torch.device
     autocast: torch.dtype | None
@@ -23,18 +23,18 @@ class Device:
     reason: str
 
     def computing(self) -> AbstractContextManager[Any]:
-        """The context a forward pass runs in."""
+        """The autocast context for a forward pass."""
         return torch.autocast(self.device.type, dtype=self.autocast or torch.bfloat16, enabled=self.autocast is not None)
 
     def place(self, network: torch.nn.Module) -> torch.nn.Module:
-        """The network on the device, its images in the chosen memory format."""
+        """Move the network to the device, in the chosen memory format."""
         if self.channels_last:
             return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network.to(self.device)
 
 
 def choose() -> Device:
-    """CUDA where there is a card, else this CPU; bf16 and channels_last where bf16 is multiplied natively (on CPUs: AMX, AVX-512 BF16)."""
+    """CUDA if available, else the CPU; bf16 and channels_last where bf16 products are native (on CPUs: AMX, AVX-512 BF16)."""
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         name = torch.cuda.get_device_name()
@@ -43,7 +43,7 @@ def choose() -> Device:
 
 
 def choose_cpu() -> Device:
-    """This CPU."""
+    """The settings for this CPU."""
     feature = _bf16_feature()
     if feature:
         return Device(torch.device("cpu"), torch.bfloat16, True, f"CPU with {feature}, bf16")
@@ -51,7 +51,7 @@ def choose_cpu() -> Device:
 
 
 def use_threads(num: int | None) -> int:
-    """Set how many threads torch computes with (None: one a core it may use) and return it."""
+    """Set the number of torch's compute threads (None: one per available core) and return it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     chosen = num or cores
     if chosen != torch.get_num_threads():
@@ -60,9 +60,9 @@ def use_threads(num: int | None) -> int:
 
 
 def keep_memory() -> None:
-    """Ask glibc to keep what is freed for the next step instead of giving it back page by page: a third off a step on a CPU.
+    """Ask glibc to keep freed memory for the next step instead of returning it to the system; makes CPU steps a third faster.
 
-    A hint (`mallopt(3)`): where there is no glibc, or jemalloc stands in for it, nothing happens.
+    Uses `mallopt(3)`. Without glibc, or with jemalloc, it does nothing.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""Divergence, noticed in the step in which it happens."""
+"""Detection of divergence in the step in which it happens."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections import deque
 from collections.abc import Mapping
 
 NUM_RECENT = 101
-FEWEST = 20  # losses before a median means anything
-LEAP = 1e3
-SMALLEST = 1e-3  # a loss may reach zero; a leap is counted from here at least
+MIN_RECENT = 20  # losses needed before the median is used
+MAX_JUMP = 1e3
+MIN_MEDIAN = 1e-3  # losses may reach zero, so smaller medians count as this
 
 
 class Diverged(Exception):
-    """A step that must not be taken, and why."""
+    """The training diverged, so this step must not be taken; the message says why."""
 
 
-class Guard:
-    """Recent losses of each phase: NaN or infinity in a loss or gradient, or a loss 1000 times the running median, is divergence."""
+class DivergenceGuard:
+    """Detects divergence: NaN or infinity in a loss or gradient, or a loss above 1000 times the running median of its phase."""
 
     def __init__(self) -> None:
         self.recent: dict[str, deque[float]] = {}
 
     def check(self, phase: str, loss: float, norm: float) -> None:
-        """Raise Diverged, or remember the loss."""
+        """Raise Diverged, or add the loss to the recent losses. `norm` is the length of the gradient."""
         if not math.isfinite(loss):
             raise Diverged(f"the loss of {phase!r} is {loss}")
         if not math.isfinite(norm):
             raise Diverged(f"the gradient of {phase!r} is {norm}")
         recent = self.recent.setdefault(phase, deque(maxlen=NUM_RECENT))
-        if len(recent) >= FEWEST:
+        if len(recent) >= MIN_RECENT:
             median = sorted(recent)[len(recent) // 2]
-            if abs(loss) > LEAP * max(median, SMALLEST):
+            if abs(loss) > MAX_JUMP * max(median, MIN_MEDIAN):
                 raise Diverged(f"the loss of {phase!r} leapt to {loss:.4g} from about {median:.4g}")
         recent.append(abs(loss))
 

@@ -1,4 +1,4 @@
-"""Everything a run is at a step, in one place that can be taken down as a snapshot and put back to the bit."""
+"""The state of a run at a step, which can be saved as a snapshot and restored to the bit."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from gesso.errors import GessoError
 from gesso.training.average import Average
 from gesso.training.checkpoint import Snapshot
-from gesso.training.guard import Guard
+from gesso.training.guard import DivergenceGuard
 from gesso.training.optimiser import OptimiserSettings, Player
 
 
 class Learner:
-    """Networks, their players and average, the family's state, and the run's counters.
+    """Networks, their players and weight average, the family's state, and the run's counters.
 
-    Random numbers need no place here: they are functions of (seed, step). Names in a snapshot: network/…, average/…,
-    optimiser/…, family/….
+    Random generators are not part of the state, because random numbers are functions of (seed, step). Names in a snapshot:
+    network/…, average/…, optimiser/…, family/….
     """
 
     def __init__(
@@ -35,28 +35,28 @@ class Learner:
         averaged = {role: self.networks[role] for role in trains if role in keeps}
         self.average = Average(averaged, average) if average > 0 and averaged else None
         self.family: nn.Module = nn.Module()
-        self.guard = Guard()
+        self.guard = DivergenceGuard()
         self.step = 0
-        self.slow = 1.0  # what roll-backs made of the learning rate
+        self.rate_factor = 1.0  # multiplies the learning rate; roll-backs lower it
         self.num_rollbacks = 0
         self.seconds = 0.0
-        self.sums: dict[str, float] = {}  # of the losses since the last line of the log
+        self.sums: dict[str, float] = {}  # sums of the losses since the last log line
         self.num_summed: dict[str, int] = {}
 
     @property
-    def shown(self) -> dict[str, nn.Module]:
-        """The networks as they are shown, measured and shipped: averaged where they are."""
+    def export_networks(self) -> dict[str, nn.Module]:
+        """The networks for samples, measurements and export: averaged if they have an average."""
         return self.networks | (self.average.networks if self.average else {})
 
-    def learn_only(self, player: str) -> None:
+    def train_only(self, player: str) -> None:
         for role, one in self.players.items():
             one.learning(role == player)
 
     def snapshot(self, config: Mapping[str, Any]) -> Snapshot:
-        """A copy of everything, as after `step` steps."""
+        """A copy of the whole state after `step` steps."""
         meta = {
             "step": self.step,
-            "slow": self.slow,
+            "slow": self.rate_factor,
             "num_rollbacks": self.num_rollbacks,
             "seconds": self.seconds,
             "sums": dict(self.sums),
@@ -67,7 +67,7 @@ class Learner:
         return Snapshot({name: _copy(value) for name, value in self._tensors().items()}, meta)
 
     def restore(self, snapshot: Snapshot, *, where: object) -> None:
-        """Be as the snapshot was; GessoError where it is of other networks."""
+        """Restore the state of a snapshot; GessoError if it belongs to other networks."""
         parts: dict[str, dict[str, dict[str, Tensor]]] = {"network": {}, "average": {}, "optimiser": {}, "family": {}}
         for full, value in snapshot.tensors.items():
             group, _, rest = full.partition("/")
@@ -80,7 +80,7 @@ class Learner:
             _fill(network, parts["average"].get(role, {}), where)
         _fill_family(self.family, parts["family"].get("state", {}))
         meta = snapshot.meta
-        self.step, self.slow, self.num_rollbacks, self.seconds = meta["step"], meta["slow"], meta["num_rollbacks"], meta["seconds"]
+        self.step, self.rate_factor, self.num_rollbacks, self.seconds = meta["step"], meta["slow"], meta["num_rollbacks"], meta["seconds"]
         self.sums, self.num_summed = dict(meta["sums"]), dict(meta["num_summed"])
         self.guard.restore(meta["recent"])
 
@@ -111,14 +111,14 @@ def _copy(value: Tensor) -> Tensor:
 def _fill(network: nn.Module, state: Mapping[str, Tensor], where: object) -> None:
     own = network.state_dict()
     if set(own) != set(state) or any(own[n].shape != state[n].shape for n in own):
-        raise GessoError("the checkpoint is of other networks", where=where, fix="--fresh starts over")
+        raise GessoError("the checkpoint belongs to other networks", where=where, fix="--fresh starts over")
     for name, target in own.items():
         target.copy_(state[name])
 
 
 @torch.no_grad()
 def _fill_family(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Buffers may have grown since they were made (a pool, a ledger): one of another shape is replaced."""
+    """Fill the family's state. Buffers may grow during training (such as a pool), so a buffer of another shape is replaced."""
     for full, value in state.items():
         path, _, name = full.rpartition(".")
         holder = module.get_submodule(path)

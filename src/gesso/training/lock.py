@@ -1,4 +1,4 @@
-"""One training a folder, and one batch: two that wrote the same files would spoil both."""
+"""A lock on a folder, so that two trainings or batches never write the same files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gesso.errors import GessoError
 
 @contextlib.contextmanager
 def locked(folder: Path, other: str = "another training") -> Iterator[None]:
-    """Hold the folder while this process works in it; the system lets go when the process ends, however it ends.
+    """Lock the folder for this process. The system releases the lock when the process ends in any way.
 
-    GessoError, saying that `other` is writing there, where it is held.
+    Raises GessoError, saying that `other` is writing there, if another process holds the lock.
     """
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
@@ -28,7 +28,7 @@ def locked(folder: Path, other: str = "another training") -> Iterator[None]:
 
 
 def take(descriptor: int) -> None:
-    """Hold an open file until it is closed, or this process ends; OSError, at once, where another holds it."""
+    """Lock an open file until it is closed or the process ends. Raises OSError at once if another process holds it."""
     if os.name == "nt":
         import msvcrt
 

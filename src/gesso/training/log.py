@@ -1,4 +1,4 @@
-"""What a run tells: a line of JSON every so many steps, TensorBoard's events, and progress for whoever watches."""
+"""A run's log: JSON lines every few steps, TensorBoard events, and progress on the terminal."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from gesso.media.file import write_atomic
-from gesso.training.chaos import point
+from gesso.training.fault_injection import fault_point
 
 SECONDS_BETWEEN_LINES = 10.0
 
 
 class Log:
-    """log.jsonl in `folder`, flat tables with "step" (steps done) and numbers by name; TensorBoard's events too where that is installed."""
+    """log.jsonl in `folder`: flat objects with "step" (steps done) and numbers by name; also TensorBoard events if it is installed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / "log.jsonl"
@@ -25,17 +25,17 @@ class Log:
         self._board: Any = None
 
     def open(self, step: int) -> None:
-        """Go on after `step` steps: later lines, and events of that step, are of a past that did not happen."""
+        """Continue after `step` steps. Removes later lines, and events of that step, because the run repeats them."""
         self._rewrite(step, events=False)
         self._open_board(step)
 
-    def go_back(self, step: int) -> None:
-        """The run went back to `step`; what happened to it there stays told."""
+    def roll_back(self, step: int) -> None:
+        """Remove lines after `step`, and keep the events of that step."""
         self._rewrite(step, events=True)
         self._open_board(step)
 
     def write(self, line: Mapping[str, Any]) -> None:
-        point("log.write")
+        fault_point("log.write")
         self._file.write(json.dumps(dict(line), allow_nan=False) + "\n")
         self._file.flush()
         if self._board is not None and "event" not in line:
@@ -48,10 +48,10 @@ class Log:
             self._board.add_image(name, picture, step, dataformats="HWC" if picture.ndim == 3 else "HW")
 
     def sync(self) -> None:
-        """Lines so far are on the disk before the checkpoint that follows them."""
+        """Sync all lines to the disk, before the checkpoint that follows them."""
         if self._file is not None:
             self._file.flush()
-            point("log.fsync")
+            fault_point("log.fsync")
             os.fsync(self._file.fileno())
 
     def lines(self) -> list[dict[str, Any]]:
@@ -84,7 +84,7 @@ class Log:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a log; the last may have been cut."""
+    """The complete lines of a log; a line that was cut short is skipped."""
     if not path.is_file():
         return []
     found = []
@@ -99,7 +99,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 class Progress:
-    """A bar with ETA, items a second, loss and the time to the next checkpoint on a terminal; elsewhere a line now and then."""
+    """Progress with ETA, items per second, loss and time to the next checkpoint: a bar on a terminal, else a line every 10 seconds."""
 
     def __init__(self, title: str, num_steps: int, *, quiet: bool) -> None:
         from rich.console import Console
@@ -107,7 +107,7 @@ class Progress:
         from rich.progress import Progress as Bar
 
         self.console = Console(stderr=True, quiet=quiet, soft_wrap=True, highlight=False)
-        self.num_steps, self.title, self._told = num_steps, title, 0.0
+        self.num_steps, self.title, self._last_line_at = num_steps, title, 0.0
         self._bar: Any = None
         if self.console.is_terminal and not quiet:
             columns = (
@@ -135,8 +135,8 @@ class Progress:
             parts.append(f"saves in {_clock(to_checkpoint / steps_per_second)}")
         if self._bar is not None:
             self._bar.update(self._task, completed=step, words="  ".join(parts))
-        elif time.monotonic() - self._told >= SECONDS_BETWEEN_LINES:
-            self._told = time.monotonic()
+        elif time.monotonic() - self._last_line_at >= SECONDS_BETWEEN_LINES:
+            self._last_line_at = time.monotonic()
             left = f"  {_clock((self.num_steps - step) / steps_per_second)} left" if steps_per_second > 0 else ""
             self.say(f"{self.title}  {step}/{self.num_steps}  {'  '.join(parts)}{left}")
 

@@ -1,4 +1,4 @@
-"""The one loop: batches, phases, players, average, log, checkpoints. It names no recipe, no family and no network."""
+"""The training loop: batches, phases, players, average, log and checkpoints. It depends on no recipe, family or network class."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from gesso.errors import GessoError
 from gesso.families.family import Batch, Family, Loss, Phase
 from gesso.ports import Frame
 from gesso.training import checkpoint, picture
-from gesso.training.batch import Draft, Maker, Prefetcher, Slot
-from gesso.training.checkpoint import Broken, Snapshot
+from gesso.training.batch import BatchMaker, CleanBatch, Prefetcher, SlotInfo
+from gesso.training.checkpoint import BrokenCheckpoint, Snapshot
 from gesso.training.device import Device
 from gesso.training.guard import Diverged
 from gesso.training.interrupt import Interrupt
@@ -28,12 +28,12 @@ from gesso.training.log import Log, Progress
 from gesso.training.optimiser import OptimiserSettings, Player, rate_at
 
 MAX_ROLLBACKS = 3
-SLOWER = 0.5
-GLOBAL, LOSS, PROPOSE, PREPARE = 1, 2, 3, 4  # words after (seed, step) that keep the streams of random numbers apart
+ROLLBACK_FACTOR = 0.5
+GLOBAL, LOSS, PROPOSE, PREPARE = 1, 2, 3, 4  # appended to (seed, step) to get independent random streams
 
 
-class Stage(Protocol):
-    """What a recipe says of one training (`gesso.recipes.recipe.Stage`)."""
+class StageInfo(Protocol):
+    """The part of `gesso.recipes.recipe.Stage` that the loop needs."""
 
     @property
     def name(self) -> str: ...
@@ -53,13 +53,13 @@ class Stage(Protocol):
     def frame(self) -> Frame: ...
 
 
-Show = Callable[[Mapping[str, nn.Module], int], np.ndarray | None]  # (networks, step) -> a picture uint8
+MakeSamples = Callable[[Mapping[str, nn.Module], int], np.ndarray | None]  # (networks, step) -> a picture uint8
 Export = Callable[[Learner], None]
 
 
 @dataclass(frozen=True)
-class Rhythm:
-    """Every how many steps something is written; 0 is never (a checkpoint is always written at the end)."""
+class Intervals:
+    """The number of steps between log lines, samples and checkpoints; 0 is never (a checkpoint is always written at the end)."""
 
     log_every: int = 20
     sample_every: int = 500
@@ -70,49 +70,49 @@ class Rhythm:
             if every < 0:
                 raise GessoError(f"must be 0 or more, not {every}", where="--" + name.replace("_", "-"))
 
-    def falls(self, every: int, step: int) -> bool:
+    def due(self, every: int, step: int) -> bool:
         return every > 0 and step % every == 0
 
 
 @dataclass(frozen=True)
-class Plan:
-    """One stage's training, completely: what learns from what, where it is written, and what a resumed run must agree on (`config`)."""
+class TrainingPlan:
+    """The complete description of one stage's training. A resumed run must have the same `config`, except for `may_change`."""
 
-    stage: Stage
+    stage: StageInfo
     networks: Mapping[str, nn.Module]
     keeps: Sequence[str]
     dataset: Dataset
-    slots: Sequence[Slot]
+    slots: Sequence[SlotInfo]
     folder: Path
     device: Device
     config: Mapping[str, Any]
     seed: int = 0
-    rhythm: Rhythm = Rhythm()
+    intervals: Intervals = Intervals()
     may_change: Collection[str] = ()
     export: Export | None = None
-    show: Show | None = None
+    show: MakeSamples | None = None
     quiet: bool = False
 
 
 class Loop:
-    """Trains one stage from where its folder stands to its last step, the deadline, or Ctrl-C: `run()` says which."""
+    """Trains one stage from the last checkpoint in its folder until the last step, the deadline or Ctrl-C."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: TrainingPlan) -> None:
         self.plan, self.stage = plan, plan.stage
         networks = {role: plan.device.place(network) for role, network in plan.networks.items()}
         self.learner = Learner(networks, self.stage.trains, plan.keeps, self.stage.average)
-        maker = Maker(plan.dataset, plan.slots, self.stage.batch_size, plan.seed, self.stage.frame, plan.device.channels_last)
+        maker = BatchMaker(plan.dataset, plan.slots, self.stage.batch_size, plan.seed, self.stage.frame, plan.device.channels_last)
         self.batches = Prefetcher(maker, self.stage.num_steps, self.stage.look_every)
         self.checkpoints = plan.folder / "checkpoints"
         self.log = Log(plan.folder)
         self.progress = Progress(plan.stage.name, self.stage.num_steps, quiet=plan.quiet)
-        self.good: Snapshot | None = None
+        self.last_good: Snapshot | None = None
         self._clock = self._logged = time.monotonic()
         self._logged_step = 0
         self._picture_failed = False
 
     def run(self, *, deadline: float | None = None, interrupt: Interrupt | None = None) -> str:
-        """Train; returns "done", "minutes" or the signal's name. `deadline` is on time.monotonic's clock."""
+        """Train, and return why it ended: "done", "minutes" or the signal's name. `deadline` is a time of time.monotonic."""
         try:
             self._begin()
             while True:
@@ -121,7 +121,7 @@ class Loop:
                     self._save()
                     break
                 except Diverged as diverged:
-                    self._go_back(diverged)
+                    self._roll_back(diverged)
             self._draw_curve()
             return reason
         except OSError as error:
@@ -135,67 +135,67 @@ class Loop:
         plan, learner = self.plan, self.learner
         plan.folder.mkdir(parents=True, exist_ok=True)
         for folder in (self.checkpoints, plan.folder, plan.folder / "samples"):
-            checkpoint.sweep(folder)
+            checkpoint.remove_leftovers(folder)
         self._seed_torch(_key(plan.seed, 0, PREPARE))
         prepared = self.stage.family.prepare(learner.networks, plan.dataset, self._generator(0, PREPARE))
         learner.family = (prepared if prepared is not None else nn.Module()).to(plan.device.device)
         found = checkpoint.load_latest(self.checkpoints)
         if found is not None:
-            self._agree(found)
+            self._check_same_training(found)
             learner.restore(found, where=self.checkpoints)
             if learner.step:
-                self.progress.say(f"going on from step {learner.step} of {self.stage.num_steps}")
-        self.good = found or learner.snapshot(plan.config)
-        checkpoint.check_space(plan.folder, _full_size(self.good, learner))
+                self.progress.say(f"resuming at step {learner.step} of {self.stage.num_steps}")
+        self.last_good = found or learner.snapshot(plan.config)
+        checkpoint.check_space(plan.folder, _full_size(self.last_good, learner))
         self.log.open(learner.step)
         if found is None:
-            checkpoint.save(self.checkpoints, self.good)
+            checkpoint.save(self.checkpoints, self.last_good)
         self._clock = self._logged = time.monotonic()
         self._logged_step = learner.step
         self.progress.start(learner.step)
 
-    def _agree(self, found: Snapshot) -> None:
-        """A checkpoint of another training is not gone on with."""
+    def _check_same_training(self, found: Snapshot) -> None:
+        """Raise GessoError if a checkpoint belongs to another training."""
         old, new = found.meta.get("config", {}), dict(self.plan.config)
-        if "content" not in old:  # begun before data were hashed: nothing can be told
+        if "content" not in old:  # the run began before data were hashed, so there is nothing to compare
             new.pop("content", None)
         changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k)]
         wrong = [k for k in changed if k not in self.plan.may_change]
         if wrong == ["content"]:
             what = f"the data have changed since this run began: as many examples ({new['num_examples']}), with other contents"
-            raise GessoError(what, where=self.plan.folder, fix="give them as they were; --fresh starts over, or choose another --out")
+            raise GessoError(what, where=self.plan.folder, fix="restore the data; --fresh starts over, or choose another --out")
         if wrong:
-            told = "; ".join(f"{k} was {_short(old.get(k))}, is now {_short(new.get(k))}" for k in wrong)
+            changes = "; ".join(f"{k} was {_short(old.get(k))}, is now {_short(new.get(k))}" for k in wrong)
             raise GessoError(
-                f"this folder holds another training: {told}", where=self.plan.folder, fix="--fresh starts over, or choose another --out"
+                f"this folder holds another training: {changes}", where=self.plan.folder, fix="--fresh starts over, or choose another --out"
             )
         for k in changed:
-            told = f"{k} was {_short(old.get(k))}, is now {_short(new.get(k))}"
-            self.progress.say(f"{told}: from here on this is not the run that an unchanged one would have been")
+            changes = f"{k} was {_short(old.get(k))}, is now {_short(new.get(k))}"
+            self.progress.say(f"{changes}: from here on the run differs from an unchanged one")
 
     def _until_stop(self, deadline: float | None, interrupt: Interrupt | None) -> str:
-        learner, rhythm = self.learner, self.plan.rhythm
+        learner, intervals = self.learner, self.plan.intervals
         while learner.step < self.stage.num_steps:
             try:
-                logs = self._take(learner.step)
+                logs = self._train_step(learner.step)
                 learner.step += 1
-                if rhythm.falls(rhythm.log_every, learner.step) or learner.step == self.stage.num_steps:
-                    self._tell(logs)
-                if rhythm.falls(rhythm.checkpoint_every, learner.step):
+                if intervals.due(intervals.log_every, learner.step) or learner.step == self.stage.num_steps:
+                    self._log_losses(logs)
+                if intervals.due(intervals.checkpoint_every, learner.step):
                     self._save()
             except Diverged as reason:
-                self._go_back(reason)
+                self._roll_back(reason)
                 continue
-            if rhythm.falls(rhythm.sample_every, learner.step):
+            if intervals.due(intervals.sample_every, learner.step):
                 self._draw_samples()
-            if interrupt is not None and interrupt.asked:
-                return interrupt.asked
+            if interrupt is not None and interrupt.requested:
+                return interrupt.requested
             if deadline is not None and time.monotonic() >= deadline and learner.step < self.stage.num_steps:
                 return "minutes"
         return "done"
 
-    def _take(self, step: int) -> dict[str, Any]:
-        """One step: each phase's player moves once. Raises Diverged before a step that must not be taken."""
+    def _train_step(self, step: int) -> dict[str, Any]:
+        """Train one step: one optimiser step per phase. Raises Diverged before a step that must not be taken."""
         learner, family = self.learner, self.stage.family
         self._seed_torch(_key(self.plan.seed, step, GLOBAL))
         batch = self._batch(step)
@@ -206,7 +206,7 @@ class Loop:
                 continue
             player = self._player(phase)
             if len(learner.players) > 1:
-                learner.learn_only(phase.player)
+                learner.train_only(phase.player)
             with self.plan.device.computing():
                 loss = family.loss(phase, learner.networks, batch, learner.family, step, rng)
             value = loss.value.float().mean()
@@ -214,7 +214,7 @@ class Loop:
             value.backward()
             number, norm = torch.stack([value.detach(), player.norm().to(value.device, value.dtype)]).tolist()
             learner.guard.check(phase.name, number, norm)
-            player.step(learner.slow * rate_at(player.settings, step, self.stage.num_steps), norm)
+            player.step(learner.rate_factor * rate_at(player.settings, step, self.stage.num_steps), norm)
             learner.sums[phase.name] = learner.sums.get(phase.name, 0.0) + number
             learner.num_summed[phase.name] = learner.num_summed.get(phase.name, 0) + 1
             logs |= {f"norm/{phase.name}": norm} | _named(phase.name, loss)
@@ -227,31 +227,33 @@ class Loop:
         if player is None:
             known = ", ".join(self.learner.players)
             raise GessoError(
-                f"the phase {phase.name!r} moves {phase.player!r}, which does not learn here", where="trains", fix=f"one of {known}"
+                f"the phase {phase.name!r} trains {phase.player!r}, which this stage does not train", where="trains", fix=f"one of {known}"
             )
         return player
 
     def _rates(self, step: int) -> dict[str, float]:
-        return {r: self.learner.slow * rate_at(p.settings, step, self.stage.num_steps) for r, p in self.learner.players.items()}
+        return {r: self.learner.rate_factor * rate_at(p.settings, step, self.stage.num_steps) for r, p in self.learner.players.items()}
 
     def _batch(self, step: int) -> Batch:
-        draft, batch = self.batches.plain(step)
-        if self.batches.looks(step):
-            batch = self.batches.given(draft, self._propose(draft, batch))
+        clean_batch, batch = self.batches.get(step)
+        if self.batches.shows_output(step):
+            batch = self.batches.get_with_output(clean_batch, self._propose(clean_batch, batch))
         return batch.to(self.plan.device.device)
 
-    def _propose(self, draft: Draft, batch: Batch) -> Any:
+    def _propose(self, clean_batch: CleanBatch, batch: Batch) -> Any:
         learner = self.learner
         for role in learner.players:
             learner.networks[role].eval()
         try:
             with torch.no_grad(), self.plan.device.computing():
-                return self.stage.family.propose(learner.networks, batch.to(self.plan.device.device), self._generator(draft.step, PROPOSE))
+                return self.stage.family.propose(
+                    learner.networks, batch.to(self.plan.device.device), self._generator(clean_batch.step, PROPOSE)
+                )
         finally:
             for role in learner.players:
                 learner.networks[role].train()
 
-    def _tell(self, logs: Mapping[str, Any]) -> None:
+    def _log_losses(self, logs: Mapping[str, Any]) -> None:
         learner = self.learner
         self._count_seconds()
         took = max(1e-9, time.monotonic() - self._logged)
@@ -262,78 +264,78 @@ class Loop:
         line = {"step": learner.step, **{f"loss/{n}": v for n, v in losses.items()}, **{n: _number(v) for n, v in logs.items()}, **rates}
         speed = num * self.stage.batch_size / took
         self.log.write(line | {"items_per_second": round(speed, 2), "seconds": round(learner.seconds, 2)})
-        every = self.plan.rhythm.checkpoint_every
+        every = self.plan.intervals.checkpoint_every
         to_checkpoint = every - learner.step % every if every else self.stage.num_steps - learner.step
         self.progress.show(learner.step, losses, speed, num / took, to_checkpoint)
         self._logged, self._logged_step = time.monotonic(), learner.step
 
     def _save(self) -> None:
-        """Checkpoint and export; Diverged if a number in it is no number."""
-        learner, every = self.learner, self.plan.rhythm.checkpoint_every
+        """Write a checkpoint and export the weights; Diverged if a tensor holds NaN or infinity."""
+        learner, every = self.learner, self.plan.intervals.checkpoint_every
         self._count_seconds()
         taken = learner.snapshot(self.plan.config)
-        spoilt = taken.spoilt()
-        if spoilt:
-            raise Diverged(f"{spoilt} holds NaN or infinity")
+        non_finite = taken.first_non_finite()
+        if non_finite:
+            raise Diverged(f"{non_finite} holds NaN or infinity")
         self.log.sync()
-        checkpoint.save(self.checkpoints, taken, spare={self._anchor(taken.step)})
+        checkpoint.save(self.checkpoints, taken, also_keep={self._anchor(taken.step)})
         if every and taken.step % every == 0:
-            self.good = taken
+            self.last_good = taken
         if self.plan.export is not None:
             self.plan.export(learner)
 
     def _anchor(self, step: int) -> int:
-        """The checkpoint that a divergence after `step` goes back to: one the plan fixes, so that stopping elsewhere changes nothing."""
-        every = self.plan.rhythm.checkpoint_every
+        """The step to roll back to after a divergence at `step`. It depends on the plan only, so that interruptions change nothing."""
+        every = self.plan.intervals.checkpoint_every
         return step // every * every if every else 0
 
-    def _go_back(self, reason: Diverged) -> None:
+    def _roll_back(self, reason: Diverged) -> None:
         learner, at, num = self.learner, self.learner.step, self.learner.num_rollbacks + 1
         if num > MAX_ROLLBACKS:
             raise GessoError(
-                f"the training diverged at step {at}, as {MAX_ROLLBACKS} times before at ever half the rate: {reason}",
+                f"the training diverged at step {at}, after {MAX_ROLLBACKS} roll-backs that each halved the rate: {reason}",
                 where=self.plan.folder,
-                fix="lower the rate in the recipe, or look at that step's data; the last good state is kept in checkpoints/",
+                fix="lower the rate in the recipe, or check that step's data; the last good state is kept in checkpoints/",
             )
         anchor = self._anchor(at)
-        assert self.good is not None
-        if self.good.step != anchor:
+        assert self.last_good is not None
+        if self.last_good.step != anchor:
             try:
-                self.good = checkpoint.load(self.checkpoints, anchor)
-            except Broken:
-                pass  # what was resumed from is good too
-        learner.restore(self.good, where=self.checkpoints)
-        learner.num_rollbacks, learner.slow = num, SLOWER**num
-        self.batches.forget()
-        checkpoint.drop_after(self.checkpoints, learner.step)
-        self.log.go_back(learner.step)
-        self.log.write({"step": learner.step, "event": "roll-back", "at": at, "reason": str(reason), "slow": learner.slow})
-        self.progress.say(f"step {at}: {reason}; back to step {learner.step}, at {learner.slow:g} of the rate")
+                self.last_good = checkpoint.load(self.checkpoints, anchor)
+            except BrokenCheckpoint:
+                pass  # the checkpoint that the run resumed from is good too
+        learner.restore(self.last_good, where=self.checkpoints)
+        learner.num_rollbacks, learner.rate_factor = num, ROLLBACK_FACTOR**num
+        self.batches.discard()
+        checkpoint.remove_after(self.checkpoints, learner.step)
+        self.log.roll_back(learner.step)
+        self.log.write({"step": learner.step, "event": "roll-back", "at": at, "reason": str(reason), "slow": learner.rate_factor})
+        self.progress.say(f"step {at}: {reason}; back to step {learner.step}, at {learner.rate_factor:g} of the rate")
         self._logged, self._logged_step = time.monotonic(), learner.step
 
     def _draw_samples(self) -> None:
-        """Pictures are for looking at: hours of learning are not lost over one that could not be drawn."""
+        """Save sample pictures. An error here is only reported, because it must not end the training."""
         if self.plan.show is None:
             return
         try:
-            shown = self.plan.show(self.learner.shown, self.learner.step)
+            shown = self.plan.show(self.learner.export_networks, self.learner.step)
             if shown is not None:
-                picture.save_sheet(self.plan.folder / "samples", self.learner.step, shown)
+                picture.save_samples(self.plan.folder / "samples", self.learner.step, shown)
                 self.log.picture("samples", shown, self.learner.step)
         except Exception as error:
-            self._picture_lost(error)
+            self._report_picture_error(error)
         self._draw_curve()
 
     def _draw_curve(self) -> None:
         try:
             picture.save_curve(self.plan.folder / "curve.png", self.log.lines())
         except Exception as error:
-            self._picture_lost(error)
+            self._report_picture_error(error)
 
-    def _picture_lost(self, error: Exception) -> None:
+    def _report_picture_error(self, error: Exception) -> None:
         if not self._picture_failed:
             self._picture_failed = True
-            self.progress.say(f"a picture of the run could not be drawn ({type(error).__name__}: {error}); the training goes on")
+            self.progress.say(f"a picture of the run could not be drawn ({type(error).__name__}: {error}); the training continues")
 
     def _count_seconds(self) -> None:
         now = time.monotonic()
@@ -341,7 +343,7 @@ class Loop:
         self._clock = now
 
     def _seed_torch(self, seed: int) -> None:
-        """As torch.manual_seed, which takes milliseconds to remember the seed for devices that are not there."""
+        """Like torch.manual_seed, which needs milliseconds because it also seeds devices that do not exist."""
         torch.default_generator.manual_seed(seed)
         if self.plan.device.device.type == "cuda":
             torch.cuda.manual_seed_all(seed)
@@ -364,7 +366,7 @@ def _number(value: Any) -> float | None:
 
 
 def _full_size(taken: Snapshot, learner: Learner) -> int:
-    """Bytes of a checkpoint once the optimisers have their memory."""
+    """The size of a checkpoint in bytes, including the optimisers' state."""
     fresh = not any(name.startswith("optimiser/") for name in taken.tensors)
     moments = 2 * sum(p.numel() * p.element_size() for one in learner.players.values() for p in one.parameters.values())
     return taken.num_bytes + (moments if fresh else 0)

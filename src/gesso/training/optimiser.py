@@ -1,4 +1,4 @@
-"""AdamW for each player, with a rate that is a function of the step alone."""
+"""AdamW for each player, with a learning rate that depends only on the step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gesso.errors import GessoError
 
 
 class OptimiserSettings(Protocol):
-    """What a recipe says of one role's optimiser (`gesso.recipes.recipe.Optimiser`)."""
+    """The part of `gesso.recipes.recipe.Optimiser` that training needs."""
 
     @property
     def rate(self) -> float: ...
@@ -30,16 +30,16 @@ class OptimiserSettings(Protocol):
 
 
 class Player:
-    """One role that learns: its parameters by name, its AdamW, and how its gradient is held in bounds.
+    """A role that learns: its parameters by name, its AdamW and its gradient clipping.
 
-    Weight decay takes hold of matrices and kernels alone, not of biases, norms and other vectors.
+    Weight decay applies only to matrices and kernels, not to biases, norms and other vectors.
     """
 
     def __init__(self, role: str, network: nn.Module, settings: OptimiserSettings) -> None:
         self.role, self.settings = role, settings
         self.parameters = dict(network.named_parameters())
         if not self.parameters:
-            raise GessoError(f"the role {role!r} is to learn but has no parameters", where="trains")
+            raise GessoError(f"the role {role!r} has no parameters to train", where="trains")
         decayed = [p for p in self.parameters.values() if p.ndim >= 2]
         others = [p for p in self.parameters.values() if p.ndim < 2]
         groups = [{"params": g, "weight_decay": d} for g, d in ((decayed, settings.decay), (others, 0.0)) if g]
@@ -53,7 +53,7 @@ class Player:
         return [p.grad for p in self.parameters.values() if p.grad is not None]
 
     def norm(self) -> Tensor:
-        """The gradient's length; zero where the loss touched none of the parameters."""
+        """The length of the gradient; zero if no parameter has a gradient."""
         gradients = self.gradients()
         return torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
 
@@ -65,7 +65,7 @@ class Player:
         self.adam.step()
 
     def tensors(self) -> dict[str, Tensor]:
-        """The optimiser's memory by "parameter/quantity"."""
+        """The optimiser's state by "parameter/quantity"."""
         state = self.adam.state
         return {f"{name}/{key}": value for name, p in self.parameters.items() for key, value in state.get(p, {}).items()}
 
@@ -79,7 +79,7 @@ class Player:
 
 
 def rate_at(settings: OptimiserSettings, step: int, num_steps: int) -> float:
-    """The learning rate of step `step` (from 0): a straight warm-up, then a cosine from `rate` to `rate * floor` at `num_steps`."""
+    """The learning rate of step `step` (from 0): a linear warm-up, then a cosine from `rate` to `rate * floor` at `num_steps`."""
     warm = min(1.0, (step + 1) / settings.warmup) if settings.warmup > 0 else 1.0
     far = max(0, step - settings.warmup) / max(1, num_steps - settings.warmup)
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, far)))

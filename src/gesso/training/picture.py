@@ -1,4 +1,4 @@
-"""Pictures of a run: a sheet of samples, and its losses over the steps."""
+"""Pictures of a run: a sheet of samples, and a plot of its losses."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from gesso.media.picture import encode_png
 from gesso.media.tensor import from_tensor
 
 
-def sheet(media: Mapping[str, Any], columns: int = 8) -> np.ndarray | None:
-    """The first of an output's media that is a batch of pictures, float [b c h w] in [-1, 1], as one; None if there is none."""
+def sample_sheet(media: Mapping[str, Any], columns: int = 8) -> np.ndarray | None:
+    """A contact sheet of the first medium that is a batch of pictures, float [b c h w] in [-1, 1]; None if there is none."""
     for value in media.values():
         if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] in (1, 3) and value.is_floating_point():
             return contact_sheet([from_tensor(one) for one in value], columns)
     return None
 
 
-def save_sheet(folder: Path, step: int, picture: np.ndarray) -> Path:
+def save_samples(folder: Path, step: int, picture: np.ndarray) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{step:09d}.png"
     write_atomic(path, encode_png(picture))
@@ -32,7 +32,7 @@ def save_sheet(folder: Path, step: int, picture: np.ndarray) -> Path:
 
 
 def save_curve(path: Path, lines: Sequence[Mapping[str, Any]]) -> bool:
-    """Losses over steps as a PNG, where matplotlib is installed; was it?"""
+    """Plot the losses over the steps as a PNG. Returns whether matplotlib is installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -45,8 +45,8 @@ def save_curve(path: Path, lines: Sequence[Mapping[str, Any]]) -> bool:
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(names), 1, squeeze=False)[:, 0]
     for panel, name in zip(panels, names, strict=True):
-        told = [(line["step"], line[name]) for line in lines if name in line]
-        panel.plot([step for step, _ in told], [value for _, value in told], linewidth=1)
+        points = [(line["step"], line[name]) for line in lines if name in line]
+        panel.plot([step for step, _ in points], [value for _, value in points], linewidth=1)
         panel.set_ylabel(name)
         panel.grid(alpha=0.3)
     panels[-1].set_xlabel("step")

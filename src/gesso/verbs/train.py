@@ -28,15 +28,15 @@ from gesso.number import whole
 from gesso.recipes.recipe import Recipe, Stage
 from gesso.record import commit
 from gesso.request import MAX_SEED
-from gesso.training import chaos, checkpoint
-from gesso.training.batch import Maker
-from gesso.training.config import content_of, plain, shape_of
+from gesso.training import checkpoint, fault_injection
+from gesso.training.batch import BatchMaker
+from gesso.training.config import architecture_hash, as_json, content_hash
 from gesso.training.device import Device, choose, keep_memory, use_threads
 from gesso.training.interrupt import Interrupt
 from gesso.training.learner import Learner
 from gesso.training.lock import locked
-from gesso.training.loop import Loop, Plan, Rhythm
-from gesso.training.picture import sheet
+from gesso.training.loop import Intervals, Loop, TrainingPlan
+from gesso.training.picture import sample_sheet
 from gesso.verbs.assemble import Assembled, assemble
 from gesso.weights.store import read_weights, save_weights
 
@@ -95,8 +95,8 @@ def train(
     chosen = _stages(made, preset, steps, stage)
     num_threads = use_threads(threads)
     keep_memory()
-    device, rhythm = choose(), Rhythm(log_every, sample_every, checkpoint_every)
-    chaos.watch_calls()
+    device, intervals = choose(), Intervals(log_every, sample_every, checkpoint_every)
+    fault_injection.wrap_os_calls()
     torch.manual_seed(seed)
     assembled = assemble(made, preset=preset, untrained=True)
     facts = _facts(made, assembled.preset_name, source, folder, seed, steps, minutes)
@@ -104,13 +104,13 @@ def train(
     totals: list[Learner] = []
     reason, log, weights = "done", folder / "log.jsonl", folder / "weights.safetensors"
     with locked(folder), Interrupt(stop=stop) as interrupt:
-        checkpoint.sweep(folder)
+        checkpoint.remove_leftovers(folder)
         if fresh:
             _clear(folder, chosen)
         for one in chosen:
             place = folder if len(made.stages(assembled.preset)) == 1 else folder / one.name
             dataset = one.data(source, "train")
-            plan = Plan(
+            plan = TrainingPlan(
                 stage=one,
                 networks=assembled.networks,
                 keeps=made.keeps,
@@ -120,7 +120,7 @@ def train(
                 device=device,
                 config=_config(assembled, one, dataset, seed, num_threads, device),
                 seed=seed,
-                rhythm=rhythm,
+                intervals=intervals,
                 may_change=("threads", "numbers", *(("num_steps",) if steps is not None else ())),
                 export=None if _begun(made, assembled.preset, one, folder) else _exporter(made, weights, facts, totals, dataset),
                 show=_shower(made, one, source, seed),
@@ -172,24 +172,24 @@ def _config(assembled: Assembled, stage: Stage, dataset: Dataset, seed: int, thr
     """Everything that decides the run, as JSON gives it back; `threads` and `numbers` decide only its last bits."""
     recipe, networks = assembled.recipe, assembled.networks
     conditions = [
-        {"name": s.name, "kind": s.kind.kind, "drop": s.drop, "options": plain(s.options)} for s in recipe.card.conditions if s.network
+        {"name": s.name, "kind": s.kind.kind, "drop": s.drop, "options": as_json(s.options)} for s in recipe.card.conditions if s.network
     ]
     config = {
         "recipe": recipe.name,
         "preset": assembled.preset_name,
-        "preset_values": plain(assembled.preset),
+        "preset_values": as_json(assembled.preset),
         "stage": stage.name,
-        "family": plain(stage.family),
-        "trains": plain(stage.trains),
+        "family": as_json(stage.family),
+        "trains": as_json(stage.trains),
         "num_steps": stage.num_steps,
         "batch_size": stage.batch_size,
         "look_every": stage.look_every,
         "average": stage.average,
         "conditions": conditions,
-        "networks": {role: shape_of(network) for role, network in sorted(networks.items())},
+        "networks": {role: architecture_hash(network) for role, network in sorted(networks.items())},
         "data": dataset.name,
         "num_examples": len(dataset),
-        "content": content_of(dataset),
+        "content": content_hash(dataset),
         "seed": seed,
         "threads": threads,
         "numbers": f"{device.device.type} {device.autocast or torch.float32}".replace("torch.", ""),
@@ -239,7 +239,7 @@ def _exporter(
         steps, seconds = sum(t.step for t in before) + learner.step, sum(t.seconds for t in before) + learner.seconds
         card = {**facts, "data": facts["folder"] or dataset.name, "licence": dataset.licence, "steps": steps, "seconds": round(seconds, 3)}
         del card["folder"]
-        states = {role: learner.shown[role].state_dict() for role in recipe.keeps}
+        states = {role: learner.export_networks[role].state_dict() for role in recipe.keeps}
         if not _holds(path, states, card):
             save_weights(path, states, card)
 
@@ -282,9 +282,9 @@ def _shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Calla
         if not made:
             dataset = stage.data(data, "val")
             slots = [slot.model_copy(update={"drop": 0.0}) for slot in recipe.card.conditions]
-            maker = Maker(dataset, slots, min(NUM_SHOWN, len(dataset)), seed, stage.frame)
-            draft = maker.draft(0)
-            made.extend([maker.finish(draft).to(device), maker.null(draft).map(lambda t: t.to(device))])
+            maker = BatchMaker(dataset, slots, min(NUM_SHOWN, len(dataset)), seed, stage.frame)
+            draft = maker.clean_batch(0)
+            made.extend([maker.with_conditions(draft).to(device), maker.null(draft).map(lambda t: t.to(device))])
         batch, null = made
         modes = {role: network.training for role, network in networks.items()}
         try:
@@ -299,7 +299,7 @@ def _shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Calla
                 inputs = Inputs(batch.ports, null, shape, range(shape[0]))
                 outputs = stage.family.sample(networks, inputs, torch.Generator(device).manual_seed(seed), recipe.card.settings())
                 last = [output for output in outputs if output.final]
-                return sheet(last[-1].media) if last else None
+                return sample_sheet(last[-1].media) if last else None
         finally:
             for role, network in networks.items():
                 network.train(modes[role])

@@ -1,4 +1,4 @@
-"""The adversarial family's phases, and what it is to colour well."""
+"""The adversarial family's phases, and the objectives for colouring."""
 
 import numpy as np
 import pytest
@@ -7,20 +7,28 @@ import torch
 from gesso.conditions.hints import Hints
 from gesso.datasets.drawings import PALETTE, made_up
 from gesso.families.adversarial import Adversarial
-from gesso.families.colours import colour_likelihood, critic_sees, critic_sees_truth, judged_beside, looked_at, shares, wishes
+from gesso.families.colour_objectives import (
+    colour_likelihood,
+    condition_maps,
+    looked_at,
+    proposal_picture,
+    shares,
+    target_picture,
+    targets_of,
+)
 from gesso.families.family import Batch, Phase
 from gesso.networks.patchgan import PatchGAN
 from gesso.networks.region_painter import RegionField, RegionPainter
 from gesso.ports import PortSizes
 from gesso.recipes.colorize import CARD
-from gesso.training.batch import Maker
+from gesso.training.batch import BatchMaker
 
-FAMILY = Adversarial(colour_likelihood, critic_sees, critic_sees_truth, judged_beside, shares, looked_at, critic_from=10, weight=0.5)
+FAMILY = Adversarial(colour_likelihood, proposal_picture, target_picture, condition_maps, shares, looked_at, critic_from=10, weight=0.5)
 
 
 @pytest.fixture(scope="module")
 def batch() -> Batch:
-    return Maker(made_up(), CARD.conditions, batch_size=6, seed=3).batch(0)
+    return BatchMaker(made_up(), CARD.conditions, batch_size=6, seed=3).batch(0)
 
 
 @pytest.fixture
@@ -33,18 +41,18 @@ def networks():
 
 
 def perfect(batch: Batch) -> RegionField:
-    """A field that is sure of what the person wants, its regions the true pieces."""
+    """A field that is certain of the colours that the user wants; its regions are the true pieces."""
     tokens = batch.ports.tokens
-    classes, answers, _ = wishes(batch, tokens.mask.shape[1])
+    classes, answers, _ = targets_of(batch, tokens.mask.shape[1])
     k = len(PALETTE)
-    suits = torch.full((*classes.shape, k + answers.shape[1]), -20.0)
-    suits[..., :k].scatter_(2, classes.clamp(min=0)[..., None], torch.where(classes >= 0, 20.0, -20.0)[..., None])
-    suits[..., k:][answers.transpose(1, 2)] = 20.0
+    scores = torch.full((*classes.shape, k + answers.shape[1]), -20.0)
+    scores[..., :k].scatter_(2, classes.clamp(min=0)[..., None], torch.where(classes >= 0, 20.0, -20.0)[..., None])
+    scores[..., k:][answers.transpose(1, 2)] = 20.0
     colours = torch.cat([(torch.from_numpy(PALETTE) / 127.5 - 1).expand(len(classes), -1, -1), tokens.values], 1)
-    return RegionField(suits, batch.clean["pieces"], colours, k)
+    return RegionField(scores, batch.clean["pieces"], colours, k)
 
 
-def test_the_critic_joins_when_it_is_told():
+def test_the_critic_joins_at_its_step():
     assert FAMILY.phases(9) == (Phase("maker", "generator"),)
     assert [p.player for p in FAMILY.phases(10)] == ["critic", "generator"]
 
@@ -53,20 +61,22 @@ def test_a_perfect_field_has_no_loss_and_looks_like_the_truth(batch):
     field = perfect(batch)
     value, _ = colour_likelihood(field, batch)
     assert value.shape == (6,) and value.max() < 1e-3
-    assert (critic_sees(field, batch) - critic_sees_truth(batch)).abs().max() < 0.15  # hints' jitter is all that is left
+    assert (
+        proposal_picture(field, batch) - target_picture(batch)
+    ).abs().max() < 0.15  # the difference is the inaccuracy of the hints' colours
 
 
-def test_a_field_that_remembers_instead_of_obeying_pays(batch):
-    """Where the person wants another colour, the palette's remembered one is no answer."""
-    field, (classes, _, _) = perfect(batch), wishes(batch, batch.ports.tokens.mask.shape[1])
+def test_a_field_that_ignores_changed_colours_has_a_loss(batch):
+    """If the user wants another colour, the example's palette colour is wrong."""
+    field, (classes, _, _) = perfect(batch), targets_of(batch, batch.ports.tokens.mask.shape[1])
     repainted = ((classes == -1) & (batch.clean["classes"] >= 0)).any(1)
     assert repainted.any() and not repainted.all()
-    remembered = torch.full_like(field.by_region, -20.0).scatter_(2, batch.clean["classes"].clamp(min=0)[..., None], 20.0)
+    remembered = torch.full_like(field.scores, -20.0).scatter_(2, batch.clean["classes"].clamp(min=0)[..., None], 20.0)
     value, _ = colour_likelihood(RegionField(remembered, field.regions, field.colours, field.num_palette), batch)
     assert value[repainted].min() > 0.1 and value[~repainted].max() < 1e-3
 
 
-def test_each_players_loss_moves_it(networks, batch):
+def test_each_players_loss_reaches_its_parameters(networks, batch):
     state = FAMILY.prepare(networks, None, torch.Generator())
     for phase in FAMILY.phases(10):
         networks[phase.player].zero_grad()
@@ -76,7 +86,7 @@ def test_each_players_loss_moves_it(networks, batch):
     assert state.real != state.made
 
 
-def test_propose_is_what_a_person_can_look_at(networks, batch):
+def test_propose_returns_a_picture_for_simulated_users(networks, batch):
     shown = FAMILY.propose(networks, batch, torch.Generator()).numpy()
     assert shown.shape == (6, 72, 72, 3) and 0 <= shown.min() and shown.max() <= 255
     clean = made_up().item(0, np.random.default_rng(0))

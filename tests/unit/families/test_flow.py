@@ -1,4 +1,4 @@
-"""Flow matching: the straight path, its solvers, guidance, noise by item."""
+"""Flow matching: the straight path, solvers, guidance and noise per item."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from gesso.errors import GessoError
 from gesso.families.family import Batch, Inputs, Phase
-from gesso.families.flow import Flow, along, euler, guided, heun
+from gesso.families.flow import Flow, euler, guided, heun, interpolate
 from gesso.ports import Ports
 
 
@@ -40,14 +40,14 @@ def run(field, asked, chosen, seed=0):
     return list(Flow().sample({"velocity": field}, asked, torch.Generator().manual_seed(seed), chosen))
 
 
-def test_the_path_is_straight():
+def test_the_path_is_a_straight_line():
     noise, data = torch.randn(2, 1, 4, 4), torch.randn(2, 1, 4, 4)
-    assert torch.equal(along(noise, data, torch.zeros(2)), noise)
-    assert torch.allclose(along(noise, data, torch.ones(2)), data)
-    assert torch.allclose(along(noise, data, torch.tensor([0.25, 0.5]))[1], (noise[1] + data[1]) / 2)
+    assert torch.equal(interpolate(noise, data, torch.zeros(2)), noise)
+    assert torch.allclose(interpolate(noise, data, torch.ones(2)), data)
+    assert torch.allclose(interpolate(noise, data, torch.tensor([0.25, 0.5]))[1], (noise[1] + data[1]) / 2)
 
 
-def test_the_true_velocity_has_no_loss_and_another_has_its_square():
+def test_the_loss_is_the_squared_error_of_the_velocity():
     """For data that is one picture the velocity is (data - x) / (1 - t)."""
     data = torch.full((8, 1, 4, 4), 0.7)
     batch = Batch({"image": data}, Ports(), torch.arange(8))
@@ -67,12 +67,12 @@ def test_times_cover_the_whole_path():
     assert 0 <= times.min() < 0.02 and 0.98 < times.max() <= 1
     assert abs(float(times.mean()) - 0.5) < 0.02
     middle = ((times > 0.25) & (times < 0.75)).float().mean()
-    assert middle > 0.6, "logit-normal looks at the middle more often"
+    assert middle > 0.6, "logit-normal times are mostly in the middle"
 
 
 @pytest.mark.parametrize("solver", ["euler", "heun"])
 @pytest.mark.parametrize("num_steps", [1, 3, 200])
-def test_a_straight_flow_arrives_in_any_number_of_steps(solver, num_steps):
+def test_a_straight_flow_is_exact_with_any_number_of_steps(solver, num_steps):
     """Velocity data - noise is constant along the path: every solver is exact."""
     start = run(Field(lambda x, t, v: 0 * x), inputs(), settings(1))[-1].media["image"]
     outputs = run(Field(lambda x, t, v: 0.7 - start), inputs(), settings(num_steps, solver=solver))
@@ -80,7 +80,7 @@ def test_a_straight_flow_arrives_in_any_number_of_steps(solver, num_steps):
     assert len(outputs) == num_steps and [o.final for o in outputs] == [False] * (num_steps - 1) + [True]
     assert all(o.step == i + 1 and o.num_steps == num_steps for i, o in enumerate(outputs))
     for preview in outputs[:-1]:
-        assert torch.allclose(preview.media["image"], torch.full((1, 1, 4, 4), 0.7), atol=1e-4), "a preview is where the flow is heading"
+        assert torch.allclose(preview.media["image"], torch.full((1, 1, 4, 4), 0.7), atol=1e-4), "the preview is the predicted end"
 
 
 def test_heun_is_of_second_order_and_euler_of_first():
@@ -99,21 +99,21 @@ def test_heun_is_of_second_order_and_euler_of_first():
 @pytest.mark.parametrize(
     ("solver", "scale", "calls"), [("euler", 1.0, 5), ("heun", 1.0, 9), ("euler", 2.0, 10), ("heun", 3.0, 18), ("heun", 0.0, 9)]
 )
-def test_evaluations_are_what_is_said(solver, scale, calls):
+def test_the_number_of_evaluations_is_as_documented(solver, scale, calls):
     field = Field(lambda x, t, v: 0 * x)
     run(field, inputs(), settings(5, scale, solver))
     assert field.calls == calls
 
 
 @pytest.mark.parametrize(("scale", "wanted"), [(0.0, 0.0), (1.0, 2.0), (3.0, 6.0)])
-def test_guidance_exaggerates_what_the_conditions_change(scale, wanted):
+def test_guidance_scales_the_effect_of_the_conditions(scale, wanted):
     field = Field(lambda x, t, v: 0 * x + v[:, :, None, None])
     given, null = Ports(vector=torch.full((1, 1), 2.0)), Ports(vector=torch.zeros(1, 1))
     velocity = guided(field, torch.zeros(1, 1, 4, 4), torch.zeros(1), given, null, scale)
     assert torch.allclose(velocity, torch.full_like(velocity, wanted))
 
 
-def test_noise_is_by_seed_and_item_whatever_the_batch():
+def test_noise_depends_on_seed_and_item_but_not_on_the_batch():
     field = Field(lambda x, t, v: 0 * x)
     together = run(field, inputs((3, 4, 5)), settings(1), seed=9)[-1].media["image"]
     alone = run(field, inputs((4,)), settings(1), seed=9)[-1].media["image"]
@@ -122,12 +122,12 @@ def test_noise_is_by_seed_and_item_whatever_the_batch():
     assert not torch.equal(run(field, inputs((4,)), settings(1), seed=10)[-1].media["image"], alone)
 
 
-def test_a_solver_that_is_not_there_is_refused():
+def test_an_unknown_solver_is_refused():
     with pytest.raises(GessoError, match="euler or heun"):
         run(Field(lambda x, t, v: x), inputs(), settings(solver="rk9"))
 
 
-def test_one_step_of_each():
+def test_one_step_of_euler_and_heun():
     x, t0, t1 = torch.ones(1, 1, 1, 1), torch.zeros(1), torch.full((1,), 0.5)
     assert euler(None, x, 2 * x, t0, t1).item() == 2
     assert heun(lambda x, t: 4 * torch.ones_like(x), x, 2 * x, t0, t1).item() == 2.5

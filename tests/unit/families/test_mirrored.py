@@ -1,17 +1,17 @@
-"""A family asked twice gives mirrored answers to mirrored questions."""
+"""Mirrored: mirrored inputs give mirrored outputs."""
 
 import pytest
 import torch
 
 from gesso.datasets.drawings import PALETTE, made_up
-from gesso.families.colours import colour_likelihood, mean_shares, shares
+from gesso.families.colour_objectives import colour_likelihood, mean_shares, shares
 from gesso.families.family import Inputs, Output
 from gesso.families.likelihood import Likelihood
 from gesso.families.mirrored import Mirrored
 from gesso.networks.region_painter import RegionPainter
 from gesso.ports import Ports
 from gesso.recipes.colorize import CARD
-from gesso.training.batch import Maker
+from gesso.training.batch import BatchMaker
 
 INNER = Likelihood(colour_likelihood, shares)
 
@@ -20,10 +20,10 @@ def painter() -> RegionPainter:
     return RegionPainter(CARD.port_sizes(), torch.from_numpy(PALETTE), widths=(16, 16, 16), depth=(1, 1, 1), wide=32, layers=1).eval()
 
 
-def test_the_mirror_image_of_the_question_gets_the_mirror_image_of_the_answer():
+def test_mirrored_inputs_give_mirrored_outputs():
     torch.manual_seed(0)
     networks = {"generator": painter()}
-    ports = Maker(made_up(), CARD.conditions, batch_size=1, seed=4).batch(0).ports
+    ports = BatchMaker(made_up(), CARD.conditions, batch_size=1, seed=4).batch(0).ports
     turned = ports.map(lambda p: p.flip(-1) if p.ndim == 4 else p)
 
     def ask(family, given):
@@ -32,10 +32,10 @@ def test_the_mirror_image_of_the_question_gets_the_mirror_image_of_the_answer():
 
     twice = Mirrored(INNER, mean_shares)
     assert torch.allclose(ask(twice, turned), ask(twice, ports), atol=1e-5)
-    assert not torch.allclose(ask(INNER, turned), ask(INNER, ports), atol=1e-3), "once, it has whims"
+    assert not torch.allclose(ask(INNER, turned), ask(INNER, ports), atol=1e-3), "the network alone is not symmetric"
 
 
-def test_it_learns_as_the_family_inside():
+def test_training_is_that_of_the_inner_family():
     assert Mirrored(INNER, mean_shares).phases(7) == INNER.phases(7)
 
 
@@ -61,7 +61,7 @@ def joined(one, other):
 
 
 @pytest.mark.parametrize("reduced", [False, True])
-def test_both_passes_run_in_the_modes_of_who_asks_on_half_of_the_threads(two_threads, reduced):
+def test_both_passes_use_the_callers_modes_and_half_of_the_threads(two_threads, reduced):
     given = Ports(spatial=torch.zeros(1, 1, 2, 2))
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=reduced):
         asked = Mirrored(Modes(), joined).sample({}, Inputs(given, given, (1,)), torch.Generator(), None)
@@ -70,7 +70,7 @@ def test_both_passes_run_in_the_modes_of_who_asks_on_half_of_the_threads(two_thr
     assert torch.get_num_threads() == 2
 
 
-def test_what_goes_wrong_in_the_mirror_is_told(two_threads):
+def test_an_error_in_the_mirrored_pass_is_raised(two_threads):
     class Wrong:
         def sample(self, networks, inputs, rng, settings):
             if inputs.ports.spatial[0, 0, 0, 0]:
@@ -83,10 +83,10 @@ def test_what_goes_wrong_in_the_mirror_is_told(two_threads):
     assert torch.get_num_threads() == 2
 
 
-def test_threads_do_not_change_the_answer():
+def test_the_number_of_threads_does_not_change_the_output():
     torch.manual_seed(0)
     networks = {"generator": painter()}
-    ports = Maker(made_up(), CARD.conditions, batch_size=1, seed=4).batch(0).ports
+    ports = BatchMaker(made_up(), CARD.conditions, batch_size=1, seed=4).batch(0).ports
     before, made = torch.get_num_threads(), []
     for number in (1, 2):
         torch.set_num_threads(number)

@@ -1,4 +1,4 @@
-"""Style by optimising pixels: the objective falls, both pictures matter, memory is asked for before it is taken."""
+"""Style transfer by optimising pixels: the objective falls, both pictures matter, and memory is checked first."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from gesso.families import optimise
 from gesso.families.family import Inputs
 from gesso.families.optimise import (
     PIXELS,
-    Descent,
-    Repaint,
-    bytes_a_pixel,
+    PictureOptimiser,
+    StyleTransfer,
+    bytes_per_pixel,
     check_memory,
-    evened,
+    equalising_factors,
     free_memory,
     gram,
+    layer_outputs,
     longest_side,
-    pictures_of,
     relative_error,
     roughness,
-    taps_of,
+    split_pictures,
 )
 from gesso.networks.convnet import ConvNet
 from gesso.ports import Ports
@@ -55,7 +55,7 @@ def two_pictures(num=1, size=(16, 20), seed=0) -> Ports:
 
 def run(network, ports, seed=0, items=(0,), **changes):
     shape = (len(items), 3, *ports.spatial.shape[-2:])
-    family = Repaint("conv2_1", ("conv1_1", "conv2_1"))
+    family = StyleTransfer("conv2_1", ("conv1_1", "conv2_1"))
     return list(
         family.sample({"features": network}, Inputs(ports, ports, shape, items), torch.Generator().manual_seed(seed), settings(**changes))
     )
@@ -63,31 +63,31 @@ def run(network, ports, seed=0, items=(0,), **changes):
 
 def test_the_objective_falls_at_every_step(network):
     outputs = run(network, two_pictures())
-    told = [o.taps["objective"] for o in outputs[:-1]]
-    assert len(told) == 9 and [o.step for o in outputs] == [*range(9), 8]
-    assert all(later["all"] <= earlier["all"] for earlier, later in pairwise(told))
-    assert told[-1]["all"] < 0.5 * told[0]["all"]
-    for row in told:
+    mean_terms = [o.taps["objective"] for o in outputs[:-1]]
+    assert len(mean_terms) == 9 and [o.step for o in outputs] == [*range(9), 8]
+    assert all(later["all"] <= earlier["all"] for earlier, later in pairwise(mean_terms))
+    assert mean_terms[-1]["all"] < 0.5 * mean_terms[0]["all"]
+    for row in mean_terms:
         assert row["all"] == pytest.approx(row["content"] + row["style"] + row["smoothness"], rel=1e-4)
-    assert told[0]["content"] == pytest.approx(0, abs=1e-9), "it starts from the content"
+    assert mean_terms[0]["content"] == pytest.approx(0, abs=1e-9), "it starts from the content"
     assert outputs[-1].final and outputs[-1].media["image"].abs().max() <= 1
 
 
-def test_where_it_stands_is_not_evaluated_twice():
+def test_the_current_picture_is_not_evaluated_twice():
     calls = []
 
     def objective(x):
         calls.append(1)
         return {"all": (x - 1).square().sum()}
 
-    descent = Descent(objective, torch.zeros(1, 3, 2, 2))
-    descent.begin()
+    descent = PictureOptimiser(objective, torch.zeros(1, 3, 2, 2))
+    descent.evaluate()
     assert len(calls) == 1
     values = [descent.step()["all"] for _ in range(3)]
     assert values[-1] < 1e-6 and len(calls) <= 1 + 3 * 4
 
 
-def test_both_pictures_and_all_weights_decide(network):
+def test_both_pictures_and_all_weights_change_the_result(network):
     usual = run(network, two_pictures())[-1].media["image"]
     other = two_pictures()
     other.spatial[:, 4:7] *= -1
@@ -97,73 +97,73 @@ def test_both_pictures_and_all_weights_decide(network):
     assert torch.equal(run(network, two_pictures())[-1].media["image"], usual)
 
 
-def test_noise_is_by_seed(network):
+def test_the_starting_noise_depends_on_the_seed(network):
     one, two = (run(network, two_pictures(), seed=s, start="noise", num_steps=2)[-1].media["image"] for s in (1, 2))
     assert not torch.equal(one, two)
 
 
-def test_items_do_not_meet(network):
+def test_items_are_optimised_independently(network):
     ports = two_pictures(2)
     both = run(network, ports, items=(0, 1), num_steps=3)[-1].media["image"]
     second = run(network, Ports(spatial=ports.spatial[1:]), items=(1,), num_steps=3)[-1].media["image"]
     assert torch.allclose(both[1], second[0], atol=1e-4)
 
 
-def test_the_style_is_cut_to_what_it_fills():
-    content, styles = pictures_of(two_pictures(), CPU)
+def test_the_style_is_cropped_to_its_rectangle():
+    content, styles = split_pictures(two_pictures(), CPU)
     assert content.shape == (1, 3, 16, 20) and styles[0].shape == (1, 3, 12, 9)
 
 
-def test_no_style_and_one_picture_are_refused():
+def test_a_missing_style_or_a_single_picture_is_refused():
     ports = two_pictures()
     ports.spatial[:, 7] = 0
     with pytest.raises(GessoError, match="no style"):
-        pictures_of(ports, CPU)
+        split_pictures(ports, CPU)
     with pytest.raises(GessoError, match="two pictures"):
-        pictures_of(Ports(vector=torch.zeros(1, 1)), CPU)
+        split_pictures(Ports(vector=torch.zeros(1, 1)), CPU)
 
 
-def test_a_layer_the_features_do_not_have_is_named(network):
-    family = Repaint("conv4_2", ("conv1_1",))
+def test_an_unknown_layer_is_named(network):
+    family = StyleTransfer("conv4_2", ("conv1_1",))
     ports = two_pictures()
     with pytest.raises(GessoError, match="conv4_2"):
         next(family.sample({"features": network}, Inputs(ports, ports, (1, 3, 16, 20)), torch.Generator(), settings()))
 
 
-def test_gram_is_the_mean_over_places():
+def test_the_gram_matrix_is_a_mean_over_positions():
     x = torch.randn(2, 3, 4, 5)
     assert torch.allclose(gram(x)[1], sum(torch.outer(x[1, :, i, j], x[1, :, i, j]) for i in range(4) for j in range(5)) / 20, atol=1e-5)
     assert torch.allclose(gram(x.repeat(1, 1, 2, 1)), gram(x), atol=1e-5), "the size does not matter"
 
 
-def test_filters_count_alike_however_loud_they_are():
+def test_filters_of_different_scale_count_equally():
     one, other = torch.rand(1, 3, 4, 4), torch.rand(1, 3, 6, 6)
     loud = torch.tensor([1.0, 50.0, 1.0])[None, :, None, None]
-    scaled = one * loud * evened(one * loud, other * loud)
+    scaled = one * loud * equalising_factors(one * loud, other * loud)
     assert scaled.mean((0, 2, 3)).max() < 1.5
-    assert torch.isfinite(evened(torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 3, 3))).all()
+    assert torch.isfinite(equalising_factors(torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 3, 3))).all()
 
 
-def test_the_picture_itself_can_be_a_layer(network):
+def test_the_pixels_can_be_a_style_layer(network):
     x = torch.rand(1, 3, 8, 8) * 2 - 1
-    taps = taps_of(network, x, {PIXELS, "conv1_1"})
+    taps = layer_outputs(network, x, {PIXELS, "conv1_1"})
     assert set(taps) == {PIXELS, "conv1_1"} and taps[PIXELS].shape == (1, 4, 8, 8)
     matrix = gram(taps[PIXELS])[0]
     assert torch.allclose(matrix[:3, 3], ((x + 1) / 2).mean((0, 2, 3)), atol=1e-5), "the mean colour is in it"
 
 
-def test_colours_follow_the_style(network):
+def test_the_pixel_layer_transfers_the_styles_colours(network):
     ports = two_pictures()
     ports.spatial[:, 4:7] = torch.tensor([0.8, -0.8, -0.8])[:, None, None]
     ports.spatial[:, 4:7] *= ports.spatial[:, 7:]
-    family = Repaint("conv2_1", (PIXELS, "conv1_1"))
+    family = StyleTransfer("conv2_1", (PIXELS, "conv1_1"))
     chosen = settings(style_weight=1000.0, num_steps=20)
     *_, last = family.sample({"features": network}, Inputs(ports, ports, (1, 3, 16, 20)), torch.Generator(), chosen)
     red, green, blue = last.media["image"].mean((0, 2, 3)).tolist()
     assert red > green + 0.5 and red > blue + 0.5
 
 
-def test_small_measures():
+def test_relative_error_roughness_and_longest_side():
     assert relative_error(torch.zeros(3), torch.ones(3)) == 1 and relative_error(torch.ones(3), torch.ones(3)) == 0
     assert torch.isfinite(relative_error(torch.ones(3), torch.zeros(3)))
     assert roughness(torch.ones(1, 3, 4, 4)) == 0
@@ -171,7 +171,7 @@ def test_small_measures():
     assert [longest_side(p, 100) for p in ((50, 200), (200, 50), (7, 7), (1, 500))] == [(25, 100), (100, 25), (100, 100), (8, 100)]
 
 
-def test_too_large_is_refused_before_it_starts_and_names_a_size_that_fits(network, monkeypatch):
+def test_a_too_large_picture_is_refused_with_a_size_that_fits(network, monkeypatch):
     names = {"conv1_1", "conv2_1"}
     monkeypatch.setattr(optimise, "free_memory", lambda device: 1_000_000_000)
     with pytest.raises(GessoError, match="free") as caught:
@@ -188,11 +188,11 @@ def test_too_large_is_refused_before_it_starts_and_names_a_size_that_fits(networ
     check_memory(network, names, (30000, 40000), CPU)
 
 
-def test_the_estimate_grows_with_the_network(network):
+def test_the_memory_estimate_grows_with_the_network(network):
     names = {"conv1_1", "conv2_1"}
     wide = ConvNet(3, ((32, 2), (32, 1)), 2).requires_grad_(False)
     least = 3 * 8 * 4  # three layers of eight channels
-    assert bytes_a_pixel(network, names, CPU) > least
-    assert bytes_a_pixel(wide, names, CPU) > 2 * bytes_a_pixel(network, names, CPU) - 600  # the history is the same
+    assert bytes_per_pixel(network, names, CPU) > least
+    assert bytes_per_pixel(wide, names, CPU) > 2 * bytes_per_pixel(network, names, CPU) - 600  # the history is the same
     free = free_memory(CPU)
     assert free is None or free > 0

@@ -1,4 +1,4 @@
-"""Supervised learning reads the picture's port, counts right answers, and names what it finds."""
+"""Supervised learning: the loss, the accuracy and the named classes of a sample."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from gesso.families.family import Batch, Inputs, Output, Phase
-from gesso.families.supervised import Supervised, named, picture_of
+from gesso.families.supervised import Supervised, classification, picture_of
 from gesso.ports import Ports
 
 
@@ -47,16 +47,16 @@ def test_loss_and_accuracy():
 def test_a_sample_has_probabilities_and_taps():
     (output,) = Supervised().sample({"classifier": Reads()}, Inputs(ports([1]), ports([1]), (1, 3, 2, 2)), torch.Generator(), None)
     assert output.final and float(output.media["probability"].detach().sum()) == pytest.approx(1)
-    assert named(output, ("a", "b", "c"))["label"] == "b"
-    assert list(named(output, ("a", "b", "c"))["probability"]) == ["a", "b", "c"]
+    assert classification(output, ("a", "b", "c"))["label"] == "b"
+    assert list(classification(output, ("a", "b", "c"))["probability"]) == ["a", "b", "c"]
     assert output.taps["first"].shape == (1, 3, 2, 2)
 
 
-def test_as_many_names_as_classes():
+def test_the_classification_needs_one_name_per_class():
     with pytest.raises(ValueError):
-        named(Output({"probability": torch.ones(1, 3) / 3}), ("a", "b"))
+        classification(Output({"probability": torch.ones(1, 3) / 3}), ("a", "b"))
 
 
 def test_a_card_without_a_picture_is_refused():
-    with pytest.raises(ValueError, match="reads a picture"):
+    with pytest.raises(ValueError, match="needs a picture"):
         picture_of(Ports(vector=torch.zeros(1, 2)))

@@ -1,4 +1,4 @@
-"""The classifier whose inside can be read."""
+"""ConvNet: taps, features and logits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def network() -> ConvNet:
     return ConvNet(3, PLAN, 5).eval()
 
 
-def test_taps_have_the_papers_names_and_sizes(network):
+def test_taps_have_the_names_and_sizes_of_the_paper(network):
     taps = network.features(torch.rand(2, 3, 16, 20))
     assert {name: tuple(tap.shape[1:]) for name, tap in taps.items()} == {
         "conv1_1": (4, 16, 20),
@@ -29,7 +29,7 @@ def test_taps_have_the_papers_names_and_sizes(network):
     assert all((tap >= 0).all() for tap in taps.values())
 
 
-def test_nothing_above_the_highest_wanted_tap_is_computed(network, monkeypatch):
+def test_layers_above_the_highest_named_tap_are_not_computed(network, monkeypatch):
     def refuse(x):
         raise AssertionError("computed")
 
@@ -37,7 +37,7 @@ def test_nothing_above_the_highest_wanted_tap_is_computed(network, monkeypatch):
     assert list(network.features(torch.rand(1, 3, 16, 16), ["conv1_2"])) == ["conv1_2"]
 
 
-def test_a_layer_that_is_not_there_and_a_picture_too_small(network):
+def test_unknown_layers_and_too_small_pictures_are_refused(network):
     with pytest.raises(GessoError, match=r"conv9_9.*conv1_1"):
         network.features(torch.rand(1, 3, 16, 16), ["conv9_9"])
     with pytest.raises(GessoError, match="at least 4"):
@@ -60,7 +60,7 @@ def test_standardised_filters_fold_into_a_plain_convolution():
     assert torch.allclose(conv(x), F.conv2d(x, folded, conv.bias, padding=1))
 
 
-def test_features_keep_their_size_through_many_layers():
+def test_the_scale_of_features_is_stable_through_many_layers():
     """Neither dying nor growing: what standardising is for."""
     torch.manual_seed(0)
     taps = ConvNet(3, ((16, 4), (16, 4), (16, 4)), 2).features(torch.randn(4, 3, 32, 32).clamp(-1, 1))
@@ -68,7 +68,7 @@ def test_features_keep_their_size_through_many_layers():
     assert 0.1 < min(deviations) and max(deviations) < 3
 
 
-def test_vgg19_is_the_papers():
+def test_vgg19_matches_the_paper():
     with torch.device("meta"):
         network = vgg19()
     assert len(network.taps) == 16 and network.taps[-1] == "conv5_4" and network.num_features == 512

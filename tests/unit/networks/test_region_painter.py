@@ -1,4 +1,4 @@
-"""The painter of regions: a share for every colour, tokens copied exactly, any size, and a look at the drawing that hints never change."""
+"""RegionPainter: a share for every colour, tokens copied exactly, any size, and cached features that do not depend on hints."""
 
 import copy
 
@@ -38,20 +38,20 @@ def test_any_size_gives_a_share_for_each_palette_colour_and_token(network, size)
     assert field.mean().shape == (1, 3, *size) and field.mean().abs().max() <= 1
 
 
-def test_a_region_has_one_colour(network):
+def test_all_pixels_of_a_region_have_one_colour(network):
     field = network(ports(24, 24))
-    painted = field.painted(field.share)
-    assert (painted[0, :, :, :6] == painted[0, :, :1, :1]).all()
+    at_pixels = field.at_pixels(field.share)
+    assert (at_pixels[0, :, :, :6] == at_pixels[0, :, :1, :1]).all()
 
 
-def test_a_masked_token_gets_nothing(network):
+def test_a_masked_token_gets_no_share(network):
     given = ports(24, 24)
     given.tokens.mask[0, 1] = False
     share = network(given).share
     assert share[0, :, 4].max() < 1e-6 < share[0, :, 3].max()
 
 
-def test_a_token_outside_the_view_gets_nothing(network):
+def test_a_token_outside_the_window_gets_no_share(network):
     given = ports(24, 24)
     given.tokens.places[0, 1] = 0
     assert network(given).share[0, :, 4].max() < 1e-6
@@ -64,16 +64,16 @@ def test_tokens_may_come_in_any_order(network):
         tokens=Tokens(given.tokens.values.flip(1), given.tokens.mask, given.tokens.places.flip(1)),
         regions=given.regions,
     )
-    assert torch.allclose(network(given).by_region[:, :, 3:], network(turned).by_region[:, :, 3:].flip(2), atol=1e-4)
+    assert torch.allclose(network(given).scores[:, :, 3:], network(turned).scores[:, :, 3:].flip(2), atol=1e-4)
 
 
 def test_regions_may_be_numbered_in_any_order(network):
     given = ports(24, 24)
     other = Ports(spatial=given.spatial, tokens=given.tokens, regions=3 - given.regions)
-    assert torch.allclose(network(given).by_region, network(other).by_region.flip(1), atol=1e-4)
+    assert torch.allclose(network(given).scores, network(other).scores.flip(1), atol=1e-4)
 
 
-def test_padding_with_regions_that_nobody_has_changes_nothing(network):
+def test_padding_with_empty_regions_changes_nothing(network):
     one, other = ports(24, 24), ports(24, 24, regions=6, seed=1)
     both = Ports(
         spatial=torch.cat([one.spatial, other.spatial]),
@@ -82,15 +82,15 @@ def test_padding_with_regions_that_nobody_has_changes_nothing(network):
         ),
         regions=torch.cat([one.regions, other.regions]),
     )
-    assert torch.allclose(network(both).by_region[0, :4], network(one).by_region[0], atol=1e-4)
+    assert torch.allclose(network(both).scores[0, :4], network(one).scores[0], atol=1e-4)
 
 
-def test_without_tokens_the_palette_is_all(network):
+def test_without_tokens_only_the_palette_gets_shares(network):
     given = ports(16, 16)
-    assert network(Ports(spatial=given.spatial, regions=given.regions)).by_region.shape == (1, 4, 3)
+    assert network(Ports(spatial=given.spatial, regions=given.regions)).scores.shape == (1, 4, 3)
 
 
-def test_it_learns_to_copy_a_hint_it_never_saw(network):
+def test_it_learns_to_copy_an_unseen_hint(network):
     """Two halves, each with one dot: after some steps each half takes its own dot's colour, also for new colours."""
     network.train()
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
@@ -100,7 +100,7 @@ def test_it_learns_to_copy_a_hint_it_never_saw(network):
         return Ports(spatial=torch.zeros(1, 2, 16, 16), tokens=given.tokens, regions=given.regions)
 
     for step in range(80):
-        share = torch.log_softmax(network(example(step)).by_region, 2)[0, :, 3:]
+        share = torch.log_softmax(network(example(step)).scores, 2)[0, :, 3:]
         loss = -share.diagonal().mean()
         optimiser.zero_grad()
         loss.backward()
@@ -111,23 +111,23 @@ def test_it_learns_to_copy_a_hint_it_never_saw(network):
         assert (half.mean(1) - given.tokens.values[0, token]).abs().max() < 0.15
 
 
-def test_a_drawing_is_looked_at_once_while_hints_come_and_go(network, monkeypatch):
-    looked = []
-    look = network.look
-    monkeypatch.setattr(network, "look", lambda spatial: looked.append(1) or look(spatial))
+def test_a_drawing_is_encoded_once_while_hints_change(network, monkeypatch):
+    calls = []
+    image_features = network.image_features
+    monkeypatch.setattr(network, "image_features", lambda spatial: calls.append(1) or image_features(spatial))
     with torch.inference_mode():
         one = network(ports(24, 24))
         again = network(Ports(spatial=ports(24, 24).spatial, tokens=ports(24, 24, num=3).tokens, regions=ports(24, 24).regions))
-        assert len(looked) == 1 and not torch.equal(one.by_region[..., :3], again.by_region[..., :3])
+        assert len(calls) == 1 and not torch.equal(one.scores[..., :3], again.scores[..., :3])
         network(ports(24, 24, seed=1))
-        assert len(looked) == 2
+        assert len(calls) == 2
     fresh = copy.deepcopy(network)
     with torch.inference_mode():
-        assert torch.equal(fresh(ports(24, 24)).by_region, one.by_region), "remembered or not, the same bits"
+        assert torch.equal(fresh(ports(24, 24)).scores, one.scores), "cached or not, the bits are the same"
 
 
-def test_what_was_seen_is_forgotten_when_the_network_learns(network):
+def test_cached_features_are_dropped_when_the_network_changes(network):
     with torch.no_grad():
-        before = network(ports(24, 24)).by_region.clone()
+        before = network(ports(24, 24)).scores.clone()
         network.stem.weight.mul_(2)
-        assert not torch.equal(network(ports(24, 24)).by_region, before)
+        assert not torch.equal(network(ports(24, 24)).scores, before)

@@ -1,11 +1,11 @@
-"""The U-Net reads picture, time and ports; each of them can change what it says."""
+"""The U-Net's output depends on its picture, its time and its ports."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from gesso.networks.unet import PixelNorm, UNet, waves
+from gesso.networks.unet import PixelNorm, UNet, sinusoids
 from gesso.ports import Ports, PortSizes
 
 
@@ -29,12 +29,12 @@ def ports(num: int = 2, size: int = 12) -> Ports:
 
 
 @pytest.mark.parametrize("size", [(12, 12), (28, 28), (8, 20)])
-def test_gives_what_it_is_given_in_shape(network, size):
+def test_the_output_has_the_shape_of_the_input(network, size):
     given = Ports(vector=torch.zeros(2, 3), spatial=torch.zeros(2, 2, *size))
     assert network(torch.randn(2, 1, *size), torch.rand(2), given).shape == (2, 1, *size)
 
 
-def test_patches_are_laid_into_channels_and_put_back():
+def test_patches_are_folded_into_channels_and_unfolded():
     torch.manual_seed(0)
     patched = awake(UNet(1, PortSizes(vector=3, spatial=2), widths=(8, 16), depths=(1, 1), embedding=16, patch=2))
     x, t = torch.zeros(1, 1, 12, 12), torch.full((1,), 0.5)
@@ -44,15 +44,15 @@ def test_patches_are_laid_into_channels_and_put_back():
     moved = one.spatial.clone()
     moved[0, 1, 7, 3] = 1
     change = (patched(x, t, Ports(vector=one.vector, spatial=moved)) - before).abs()[0, 0]
-    assert change[4:10, 0:6].sum() > change[0:3, 8:].sum(), "what lies at one place is seen there"
+    assert change[4:10, 0:6].sum() > change[0:3, 8:].sum(), "the spatial port acts where it is"
 
 
-def test_odd_sizes_fit_too(network):
+def test_odd_sizes_are_accepted(network):
     given = Ports(vector=torch.zeros(1, 3), spatial=torch.zeros(1, 2, 13, 11))
     assert network(torch.randn(1, 1, 13, 11), torch.rand(1), given).shape == (1, 1, 13, 11)
 
 
-def test_starts_by_saying_nothing():
+def test_the_initial_output_is_zero():
     fresh = UNet(1, PortSizes(vector=3, spatial=2), widths=(8, 16), depths=(1, 1), embedding=16)
     last = fresh.leave[-1]
     out = fresh(torch.randn(2, 1, 12, 12), torch.rand(2), ports())
@@ -60,7 +60,7 @@ def test_starts_by_saying_nothing():
 
 
 @pytest.mark.parametrize("change", ["picture", "time", "vector", "spatial"])
-def test_each_input_reaches_the_output(network, change):
+def test_every_input_affects_the_output(network, change):
     x, t, given = torch.zeros(2, 1, 12, 12), torch.full((2,), 0.3), ports()
     before = network(x, t, given)
     if change == "picture":
@@ -74,14 +74,14 @@ def test_each_input_reaches_the_output(network, change):
     assert (network(x, t, given) - before).abs().max() > 1e-4
 
 
-def test_items_of_a_batch_do_not_meet(network):
+def test_items_of_a_batch_are_independent(network):
     x, t = torch.randn(3, 1, 12, 12), torch.rand(3)
     together = network(x, t, ports(3))
     alone = torch.cat([network(x[i : i + 1], t[i : i + 1], ports(1)) for i in range(3)])
     assert torch.allclose(together, alone, atol=1e-5)
 
 
-def test_a_missing_or_misfit_port_is_refused(network):
+def test_a_missing_or_mismatched_port_is_refused(network):
     x, t = torch.zeros(2, 1, 12, 12), torch.zeros(2)
     with pytest.raises(ValueError, match="vector port 3 wide, not None"):
         network(x, t, Ports(spatial=ports().spatial))
@@ -89,22 +89,22 @@ def test_a_missing_or_misfit_port_is_refused(network):
         network(x, t, Ports(vector=ports().vector, spatial=torch.zeros(2, 1, 12, 12)))
 
 
-def test_without_ports_it_needs_none():
+def test_a_network_without_ports_needs_none():
     plain = UNet(3, PortSizes(), widths=(8, 8), depths=(1, 1), embedding=8)
     assert plain(torch.zeros(1, 3, 8, 8), torch.zeros(1), Ports()).shape == (1, 3, 8, 8)
 
 
-def test_every_parameter_learns(network):
+def test_every_parameter_gets_a_gradient(network):
     network(torch.randn(2, 1, 12, 12), torch.rand(2), Ports(torch.randn(2, 3), torch.randn(2, 2, 12, 12))).square().mean().backward()
     assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
-def test_times_are_told_apart():
-    told = waves(torch.linspace(0, 1, 101), 32)
-    assert torch.cdist(told, told).fill_diagonal_(9).min() > 0.05
+def test_different_times_have_different_encodings():
+    embedded = sinusoids(torch.linspace(0, 1, 101), 32)
+    assert torch.cdist(embedded, embedded).fill_diagonal_(9).min() > 0.05
 
 
-def test_pixel_norm_looks_at_one_pixel():
+def test_pixel_norm_is_local_to_a_pixel():
     norm, x = PixelNorm(8), torch.randn(1, 8, 4, 4)
     other = x.clone()
     other[..., 2, 2] += 5

@@ -1,10 +1,10 @@
-"""Trainings in child processes that die, fail or are killed on purpose. Run as a script, so that nothing but it is forked.
+"""Trainings in child processes with injected crashes, disk errors and kills. A script of its own, so that pytest is not forked.
 
-    python killer.py points FOLDER STRIDE     a death at every named point and every STRIDE-th durable call, then going on
-    python killer.py faults FOLDER STRIDE     ENOSPC, EACCES, EROFS at every named point (one of the three where STRIDE is 3), then going on
-    python killer.py random FOLDER NUM SEED   kill -9 at random moments, until NUM have hit
+    python killer.py points FOLDER STRIDE     crash at every named point and every STRIDE-th durable call, then resume
+    python killer.py faults FOLDER STRIDE     ENOSPC, EACCES, EROFS at every named point (one of the three if STRIDE is 3), then resume
+    python killer.py random FOLDER NUM SEED   kill -9 at random moments until NUM children were killed
 
-prints one JSON line: what happened, and how many runs ended unlike the one that nothing happened to.
+prints one JSON line: what happened, and the runs whose result differs from that of an undisturbed run.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from typing import Any
 sys.modules["torch.utils.tensorboard"] = None  # type: ignore[assignment]  # both are for looking at, and slow to import
 sys.modules["matplotlib.backends.backend_agg"] = None  # type: ignore[assignment]
 
-import rich.progress  # noqa: E402, F401  # what a training imports when it begins, once here and not in each child
+import rich.progress  # noqa: E402, F401  # imported once here, so that each child need not
 import torch._dynamo  # noqa: E402, F401
 import toy  # noqa: E402
 
 from gesso.errors import GessoError  # noqa: E402
-from gesso.training import chaos, checkpoint  # noqa: E402
+from gesso.training import checkpoint, fault_injection  # noqa: E402
 from gesso.training.log import read_lines  # noqa: E402
 from gesso.verbs.train import train  # noqa: E402
 from gesso.weights.store import read_weights  # noqa: E402
@@ -40,8 +40,8 @@ NUM_STEPS = 12
 
 
 def run(out: Path, num_steps: int, fault: str = "") -> None:
-    os.environ[chaos.VARIABLE] = fault
-    chaos.reset()
+    os.environ[fault_injection.VARIABLE] = fault
+    fault_injection.reset()
     try:
         train(
             toy.two_players(num_steps),
@@ -55,11 +55,11 @@ def run(out: Path, num_steps: int, fault: str = "") -> None:
             preset="small",
         )
     finally:
-        os.environ[chaos.VARIABLE] = ""
+        os.environ[fault_injection.VARIABLE] = ""
 
 
 def child(out: Path, num_steps: int, fault: str = "", kill_after: float | None = None) -> tuple[int, str]:
-    """Train in a fork; its exit status (negative: the signal) and, where it was refused, why."""
+    """Train in a forked child. Returns its exit status (negative: the signal) and the error message, if any."""
     note = out.parent / "refusal.txt"
     note.unlink(missing_ok=True)
     number = os.fork()
@@ -80,13 +80,13 @@ def child(out: Path, num_steps: int, fault: str = "", kill_after: float | None =
     return os.waitstatus_to_exitcode(status), note.read_text() if note.exists() else ""
 
 
-def finger(out: Path) -> str:
-    """One number for everything a run leaves that time does not change."""
-    with warnings.catch_warnings(record=True) as heard:
+def fingerprint(out: Path) -> str:
+    """A hash of everything a run writes, except times and speeds."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         last = checkpoint.load_latest(out / "checkpoints")
-    if last is None or heard:
-        return f"broken: {[str(w.message) for w in heard]}"
+    if last is None or caught:
+        return f"broken: {[str(w.message) for w in caught]}"
     digest = hashlib.sha256()
     for name in sorted(last.tensors):
         digest.update(name.encode() + last.tensors[name].numpy().tobytes())
@@ -105,27 +105,27 @@ def leftovers(out: Path) -> list[str]:
 
 def points(root: Path, stride: int) -> dict[str, Any]:
     child(root / "whole", NUM_STEPS)
-    whole = finger(root / "whole")
-    told: dict[str, Any] = {"deaths": {}, "unlike": []}
-    for name in (*chaos.POINTS, *chaos.CALLS):
-        for turn in range(1, 100, stride) if name in chaos.CALLS else range(2, 3) if stride > 1 else range(1, 4):
+    whole = fingerprint(root / "whole")
+    report: dict[str, Any] = {"deaths": {}, "different": []}
+    for name in (*fault_injection.POINTS, *fault_injection.OS_CALLS):
+        for turn in range(1, 100, stride) if name in fault_injection.OS_CALLS else range(2, 3) if stride > 1 else range(1, 4):
             out = root / f"{name}-{turn}"
             code, why = child(out, NUM_STEPS, f"{name}:{turn}")
-            if code == 0:  # it is not passed as often as that
+            if code == 0:  # the point is not reached that often
                 break
-            told["deaths"][name] = told["deaths"].get(name, 0) + 1
+            report["deaths"][name] = report["deaths"].get(name, 0) + 1
             again, why_again = child(out, NUM_STEPS)
-            if code != chaos.DEATH or again or finger(out) != whole or leftovers(out):
-                told["unlike"].append([name, turn, code, why, again, why_again, leftovers(out)])
+            if code != fault_injection.EXIT_CODE or again or fingerprint(out) != whole or leftovers(out):
+                report["different"].append([name, turn, code, why, again, why_again, leftovers(out)])
             shutil.rmtree(out)
-    return told
+    return report
 
 
 def faults(root: Path, stride: int) -> dict[str, Any]:
     child(root / "whole", NUM_STEPS)
-    whole = finger(root / "whole")
-    told: dict[str, Any] = {"unlike": [], "reasons": {}}
-    for number, (name, fault) in enumerate((p, f) for p in chaos.POINTS for f in ("ENOSPC", "EACCES", "EROFS")):
+    whole = fingerprint(root / "whole")
+    report: dict[str, Any] = {"different": [], "reasons": {}}
+    for number, (name, fault) in enumerate((p, f) for p in fault_injection.POINTS for f in ("ENOSPC", "EACCES", "EROFS")):
         if (number + number // 3) % stride:
             continue
         out = root / f"{name}-{fault}"
@@ -133,12 +133,12 @@ def faults(root: Path, stride: int) -> dict[str, Any]:
         good = checkpoint.load_latest(out / "checkpoints")
         left = leftovers(out) if code == REFUSED else []
         if code == REFUSED:
-            told["reasons"][f"{name} {fault}"] = why
+            report["reasons"][f"{name} {fault}"] = why
         again, why_again = child(out, NUM_STEPS)
-        if code not in (0, REFUSED) or good is None or left or again or finger(out) != whole:
-            told["unlike"].append([name, fault, code, why, again, why_again, left])
+        if code not in (0, REFUSED) or good is None or left or again or fingerprint(out) != whole:
+            report["different"].append([name, fault, code, why, again, why_again, left])
         shutil.rmtree(out)
-    return told
+    return report
 
 
 def at_random(root: Path, num: int, seed: int) -> dict[str, Any]:
@@ -146,26 +146,26 @@ def at_random(root: Path, num: int, seed: int) -> dict[str, Any]:
     began = time.monotonic()
     child(root / "whole", num_steps)
     took = time.monotonic() - began
-    whole, rng = finger(root / "whole"), random.Random(seed)
-    told: dict[str, Any] = {"kills": 0, "runs": 0, "unlike": []}
-    while told["kills"] < num:
-        out = root / f"run{told['runs']}"
+    whole, rng = fingerprint(root / "whole"), random.Random(seed)
+    report: dict[str, Any] = {"kills": 0, "runs": 0, "different": []}
+    while report["kills"] < num:
+        out = root / f"run{report['runs']}"
         while True:
-            code, why = child(out, num_steps, kill_after=rng.uniform(0, took) if told["kills"] < num else None)
+            code, why = child(out, num_steps, kill_after=rng.uniform(0, took) if report["kills"] < num else None)
             if code == 0:
                 break
-            told["kills"] += code == -signal.SIGKILL
+            report["kills"] += code == -signal.SIGKILL
             if code != -signal.SIGKILL:
-                told["unlike"].append([told["runs"], code, why])
+                report["different"].append([report["runs"], code, why])
                 break
-        told["runs"] += 1
-        if finger(out) != whole:
-            told["unlike"].append([told["runs"], "ends unlike", finger(out)])
+        report["runs"] += 1
+        if fingerprint(out) != whole:
+            report["different"].append([report["runs"], "ends differently", fingerprint(out)])
         shutil.rmtree(out)
-    return told
+    return report
 
 
 if __name__ == "__main__":
     what, root = sys.argv[1], Path(sys.argv[2])
-    does = {"points": points, "faults": faults, "random": at_random}[what]
-    print(json.dumps(does(root, *(int(word) for word in sys.argv[3:]))))
+    modes = {"points": points, "faults": faults, "random": at_random}[what]
+    print(json.dumps(modes(root, *(int(word) for word in sys.argv[3:]))))

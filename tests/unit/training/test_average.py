@@ -1,4 +1,4 @@
-"""The average follows, faster at first; buffers are taken as they are."""
+"""The weight average follows the weights, faster at first; buffers are copied."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 from gesso.training.average import Average
 
 
-def test_the_average_follows_with_a_decay_that_grows_to_its_own() -> None:
+def test_the_decay_of_the_average_grows_to_its_limit() -> None:
     network = nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1))
     average = Average({"net": network}, 0.9)
     own = average.networks["net"]
@@ -27,7 +27,7 @@ def test_the_average_follows_with_a_decay_that_grows_to_its_own() -> None:
     assert own[1].running_mean == 200 and own[1].num_batches_tracked == 200
 
 
-def test_the_average_stays_with_networks_that_were_filled_later() -> None:
+def test_the_average_follows_networks_that_were_restored() -> None:
     network = nn.Linear(2, 2)
     average = Average({"net": network}, 0.5)
     network.load_state_dict(nn.Linear(2, 2).state_dict())

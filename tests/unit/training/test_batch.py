@@ -1,4 +1,4 @@
-"""Batches are functions of (seed, step): made alone, ahead, or again, they are the same."""
+"""Batches are functions of (seed, step): made alone, in advance or again, they are the same."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import torch
 from gesso.datasets.dataset import ORDER
 from gesso.errors import GessoError
 from gesso.families.family import Batch
-from gesso.training.batch import Maker, Prefetcher
+from gesso.training.batch import BatchMaker, Prefetcher
 from unit.training import toy
 
 SLOTS = toy.card("toy").conditions
 
 
-def maker(seed: int = 1, batch_size: int = 4, **more: Any) -> Maker:
-    return Maker(toy.Numbers(), SLOTS, batch_size, seed, **more)
+def maker(seed: int = 1, batch_size: int = 4, **more: Any) -> BatchMaker:
+    return BatchMaker(toy.Numbers(), SLOTS, batch_size, seed, **more)
 
 
 def same(one: Batch, two: Batch) -> bool:
@@ -47,7 +47,7 @@ def test_a_batch_may_be_larger_than_the_data() -> None:
     assert Counter(maker(batch_size=150).indices(0)) == Counter(list(range(50)) * 3)
 
 
-def test_conditions_are_left_out_as_often_as_the_slot_says() -> None:
+def test_conditions_are_dropped_at_the_slots_rate() -> None:
     made = maker(batch_size=50)
     given = torch.cat([made.batch(step).ports.vector[:, 1] for step in range(10)])
     assert 0.62 < given.mean() < 0.78  # drop=0.3 of 500
@@ -56,34 +56,34 @@ def test_conditions_are_left_out_as_often_as_the_slot_says() -> None:
         assert bool(truth) == bool(there)
 
 
-def test_people_see_what_is_given_and_nothing_else_changes() -> None:
+def test_the_given_output_changes_only_the_simulated_input() -> None:
     made = maker()
-    draft = made.draft(3)
-    plain, seen = made.finish(draft), made.finish(draft, torch.full((4, 1), 2.0, requires_grad=True))
-    assert torch.equal(plain.clean["x"], seen.clean["x"]) and plain.truth == seen.truth
-    there = plain.ports.vector[:, 1] == 1
-    assert there.any() and torch.allclose(plain.ports.vector[there, 0] - 1.0, seen.ports.vector[there, 0])
+    clean_batch = made.clean_batch(3)
+    get, seen = made.with_conditions(clean_batch), made.with_conditions(clean_batch, torch.full((4, 1), 2.0, requires_grad=True))
+    assert torch.equal(get.clean["x"], seen.clean["x"]) and get.truth == seen.truth
+    there = get.ports.vector[:, 1] == 1
+    assert there.any() and torch.allclose(get.ports.vector[there, 0] - 1.0, seen.ports.vector[there, 0])
     with pytest.raises(GessoError, match="3 outputs for 4 items"):
-        made.finish(draft, [None] * 3)
+        made.with_conditions(clean_batch, [None] * 3)
 
 
-def test_null_is_every_condition_left_out() -> None:
+def test_null_drops_every_condition() -> None:
     made = maker()
-    assert torch.equal(made.null(made.draft(0)).vector, torch.zeros(4, 2))
+    assert torch.equal(made.null(made.clean_batch(0)).vector, torch.zeros(4, 2))
 
 
 @pytest.mark.parametrize("look_every", [0, 1, 3])
-def test_batches_made_ahead_are_those_made_alone(look_every: int) -> None:
+def test_prefetched_batches_equal_batches_made_alone(look_every: int) -> None:
     made, alone = Prefetcher(maker(), 20, look_every), maker()
     try:
         for step in (*range(8), *range(4, 20)):  # and going back
             if step == 4:
-                made.forget()
-            draft, batch = made.plain(step)
+                made.discard()
+            clean_batch, batch = made.get(step)
             assert same(batch, alone.batch(step))
-            if made.looks(step):
+            if made.shows_output(step):
                 given = [np.array([float(step)])] * 4
-                assert same(made.given(draft, given), alone.finish(alone.draft(step), given))
+                assert same(made.get_with_output(clean_batch, given), alone.with_conditions(alone.clean_batch(step), given))
     finally:
         made.close()
 
@@ -95,14 +95,14 @@ def test_an_example_that_cannot_be_made_is_named() -> None:
                 raise OSError("no such picture")
             return super().item(index, rng)
 
-    made = Prefetcher(Maker(Holed(), SLOTS, 50, 0), 1)
+    made = Prefetcher(BatchMaker(Holed(), SLOTS, 50, 0), 1)
     try:
         with pytest.raises(GessoError, match="numbers: example 7 could not be made: OSError: no such picture"):
-            made.plain(0)
+            made.get(0)
     finally:
         made.close()
     with pytest.raises(GessoError, match="no examples"):
-        Maker(toy.Numbers(0), SLOTS, 4, 0)
+        BatchMaker(toy.Numbers(0), SLOTS, 4, 0)
 
 
 def test_a_dataset_may_choose_a_view_a_frame_and_weights() -> None:
@@ -123,23 +123,23 @@ def test_a_dataset_may_choose_a_view_a_frame_and_weights() -> None:
 
             return Frame((int(items[0]["x"][0]), 1))
 
-    made = Maker(Sized(), SLOTS, 4, 0)
-    drafts = [made.draft(step) for step in range(12)]
-    assert all(d.index.tolist() == [3, 3, 3, 3] for d in drafts)
-    assert all(len(set(d.clean["x"].flatten().tolist())) == 1 for d in drafts) and len({d.frame.size for d in drafts}) > 2
+    made = BatchMaker(Sized(), SLOTS, 4, 0)
+    batches = [made.clean_batch(step) for step in range(12)]
+    assert all(d.index.tolist() == [3, 3, 3, 3] for d in batches)
+    assert all(len(set(d.clean["x"].flatten().tolist())) == 1 for d in batches) and len({d.frame.size for d in batches}) > 2
 
 
-def test_images_are_channels_last_where_that_was_chosen() -> None:
+def test_images_are_channels_last_if_chosen() -> None:
     class Pictures(toy.Numbers):
         def stack(self, items: Any) -> Any:
             return {"x": torch.zeros(len(items), 3, 4, 4)}
 
     for chosen in (False, True):
-        x = Maker(Pictures(), SLOTS, 4, 0, channels_last=chosen).batch(0).clean["x"]
+        x = BatchMaker(Pictures(), SLOTS, 4, 0, channels_last=chosen).batch(0).clean["x"]
         assert x.is_contiguous(memory_format=torch.channels_last) == chosen
 
 
-def test_no_two_streams_begin_from_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_random_streams_have_different_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
     real = np.random.default_rng
 

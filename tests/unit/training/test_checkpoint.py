@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, and no changed byte is accepted."""
+"""Checkpoints are atomic, and a changed byte is detected."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from gesso.errors import GessoError
-from gesso.training import chaos, checkpoint
-from gesso.training.checkpoint import Broken, Snapshot
+from gesso.training import checkpoint, fault_injection
+from gesso.training.checkpoint import BrokenCheckpoint, Snapshot
 
 
 def snapshot(step: int, **more: Any) -> Snapshot:
@@ -25,10 +25,10 @@ def snapshot(step: int, **more: Any) -> Snapshot:
 @pytest.fixture(autouse=True)
 def _calm() -> Any:
     yield
-    chaos.reset()
+    fault_injection.reset()
 
 
-def test_tensors_and_numbers_come_back_to_the_bit(tmp_path: Path) -> None:
+def test_tensors_and_numbers_are_restored_to_the_bit(tmp_path: Path) -> None:
     put = snapshot(7)
     checkpoint.save(tmp_path, put)
     got = checkpoint.load_latest(tmp_path)
@@ -37,32 +37,32 @@ def test_tensors_and_numbers_come_back_to_the_bit(tmp_path: Path) -> None:
         assert got.tensors[name].dtype == value.dtype and torch.equal(got.tensors[name], value)
 
 
-def test_the_newest_two_are_kept_and_those_that_are_spared(tmp_path: Path) -> None:
+def test_the_newest_two_and_the_named_checkpoints_are_kept(tmp_path: Path) -> None:
     for step in (0, 10, 20, 30, 35):
-        checkpoint.save(tmp_path, snapshot(step), spare={10})
+        checkpoint.save(tmp_path, snapshot(step), also_keep={10})
     assert sorted(checkpoint.steps(tmp_path)) == [10, 30, 35]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["000000010", "000000030", "000000035"]
 
 
-def test_leftovers_are_swept_and_nothing_else_is(tmp_path: Path) -> None:
+def test_only_leftovers_are_removed(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, snapshot(1))
     for name in (".writing-000000002", ".gone-000000000"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "state.safetensors").write_bytes(b"half")
     for name in (".gesso-0123456789abcdef.part", ".lock", "notes.part", ".gesso-mine.part"):
         (tmp_path / name).write_bytes(b"x")
-    checkpoint.sweep(tmp_path)
-    checkpoint.sweep(tmp_path / "nowhere")
+    checkpoint.remove_leftovers(tmp_path)
+    checkpoint.remove_leftovers(tmp_path / "nowhere")
     assert sorted(p.name for p in tmp_path.iterdir()) == [".gesso-mine.part", ".lock", "000000001", "notes.part"]
 
 
-def test_nothing_there_is_none(tmp_path: Path) -> None:
+def test_an_empty_folder_has_no_checkpoint(tmp_path: Path) -> None:
     assert checkpoint.load_latest(tmp_path / "checkpoints") is None
     assert checkpoint.load_latest(tmp_path) is None
 
 
 @pytest.mark.parametrize("name", [checkpoint.STATE, checkpoint.META, checkpoint.MANIFEST])
-def test_a_changed_byte_anywhere_is_noticed(name: str, tmp_path: Path) -> None:
+def test_any_changed_byte_is_detected(name: str, tmp_path: Path) -> None:
     checkpoint.save(tmp_path, snapshot(1))
     checkpoint.save(tmp_path, snapshot(2))
     path = tmp_path / "000000002" / name
@@ -72,36 +72,36 @@ def test_a_changed_byte_anywhere_is_noticed(name: str, tmp_path: Path) -> None:
         path.write_bytes(good[:where] + bytes([good[where] ^ 0x10]) + good[where + 1 :])
         try:
             read = checkpoint.load(tmp_path, 2)
-        except Broken:
+        except BrokenCheckpoint:
             continue
-        # a byte of the manifest that says nothing (a blank, a name nobody reads) may change
+        # bytes of the manifest without meaning (whitespace, unused names) may change
         assert name == checkpoint.MANIFEST
         assert read.meta == before.meta and all(torch.equal(v, before.tensors[n]) for n, v in read.tensors.items())
     for end in range(0, len(good), 7):
         path.write_bytes(good[:end])
-        with pytest.raises(Broken):
+        with pytest.raises(BrokenCheckpoint):
             checkpoint.load(tmp_path, 2)
-    with pytest.warns(UserWarning, match="step 2 is broken and was passed over"):
+    with pytest.warns(UserWarning, match="step 2 is broken and was skipped"):
         latest = checkpoint.load_latest(tmp_path)
     assert latest is not None and latest.step == 1
 
 
 @pytest.mark.parametrize("name", [checkpoint.STATE, checkpoint.META, checkpoint.MANIFEST])
-def test_a_missing_file_is_noticed(name: str, tmp_path: Path) -> None:
+def test_a_missing_file_is_detected(name: str, tmp_path: Path) -> None:
     checkpoint.save(tmp_path, snapshot(1))
     (tmp_path / "000000001" / name).unlink()
-    with pytest.raises(Broken, match="no such file"):
+    with pytest.raises(BrokenCheckpoint, match="no such file"):
         checkpoint.load(tmp_path, 1)
 
 
 def test_a_checkpoint_under_another_steps_name_is_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, snapshot(1))
     shutil.copytree(tmp_path / "000000001", tmp_path / "000000009")
-    with pytest.raises(Broken, match="it is of step 1"):
+    with pytest.raises(BrokenCheckpoint, match="it is of step 1"):
         checkpoint.load(tmp_path, 9)
 
 
-def test_a_pickle_in_a_checkpoints_clothes_does_not_run(tmp_path: Path) -> None:
+def test_a_pickle_named_as_a_checkpoint_does_not_run(tmp_path: Path) -> None:
     class Canary:
         def __reduce__(self) -> Any:
             return (os.mkdir, (str(tmp_path / "mark"),))
@@ -116,28 +116,30 @@ def test_a_pickle_in_a_checkpoints_clothes_does_not_run(tmp_path: Path) -> None:
     manifest = json.loads((place / checkpoint.MANIFEST).read_text())
     manifest[checkpoint.STATE] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     (place / checkpoint.MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(Broken, match="pickle"):
+    with pytest.raises(BrokenCheckpoint, match="pickle"):
         checkpoint.load(tmp_path, 1)
     assert not (tmp_path / "mark").exists()
 
 
 @pytest.mark.parametrize("fault", ["ENOSPC", "EACCES", "EROFS"])
-@pytest.mark.parametrize("point", [p for p in chaos.POINTS if p.split(".")[0] in {"folder", "state", "meta", "manifest", "parent"}])
-def test_a_write_that_fails_keeps_what_was_there(point: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "point", [p for p in fault_injection.POINTS if p.split(".")[0] in {"folder", "state", "meta", "manifest", "parent"}]
+)
+def test_a_failed_write_keeps_the_earlier_checkpoint(point: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint.save(tmp_path, snapshot(1))
-    monkeypatch.setenv(chaos.VARIABLE, f"{point}:1:{fault}")
+    monkeypatch.setenv(fault_injection.VARIABLE, f"{point}:1:{fault}")
     with pytest.raises(GessoError) as refused:
         checkpoint.save(tmp_path, snapshot(2))
     assert "step 2 could not be written" in str(refused.value) and "the same command again" in str(refused.value)
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
-    monkeypatch.delenv(chaos.VARIABLE)
+    monkeypatch.delenv(fault_injection.VARIABLE)
     latest = checkpoint.load_latest(tmp_path)
     assert latest is not None and latest.step == (2 if point == "parent.fsync" else 1)
     checkpoint.save(tmp_path, snapshot(2))
     assert checkpoint.load(tmp_path, 2).step == 2
 
 
-def test_a_real_limit_of_the_system_is_told(tmp_path: Path) -> None:
+def test_a_real_file_size_limit_is_reported(tmp_path: Path) -> None:
     """No injected error: the kernel refuses to let the file grow."""
     resource, signal = pytest.importorskip("resource"), __import__("signal")
     checkpoint.save(tmp_path, snapshot(1))
@@ -152,7 +154,7 @@ def test_a_real_limit_of_the_system_is_told(tmp_path: Path) -> None:
     assert checkpoint.steps(tmp_path) == [1] and not list(tmp_path.glob(".*"))
 
 
-def test_later_steps_are_of_a_past_that_did_not_happen(tmp_path: Path) -> None:
+def test_checkpoints_of_later_steps_are_removed(tmp_path: Path) -> None:
     """Two newer but broken ones must not push out what was just written."""
     for step in (1, 5, 6):
         checkpoint.save(tmp_path, snapshot(step))
@@ -163,14 +165,14 @@ def test_later_steps_are_of_a_past_that_did_not_happen(tmp_path: Path) -> None:
     assert latest is not None and latest.step == 3
 
 
-def test_a_broken_one_of_the_same_step_is_replaced(tmp_path: Path) -> None:
+def test_a_broken_checkpoint_of_the_same_step_is_replaced(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, snapshot(1))
     (tmp_path / "000000001" / checkpoint.META).write_bytes(b"{}")
     checkpoint.save(tmp_path, snapshot(1))
     assert checkpoint.load(tmp_path, 1).step == 1
 
 
-def test_too_little_space_is_told_before_anything_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_space_is_reported_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=2_999_999))
     checkpoint.check_space(tmp_path, 999_999)
@@ -178,13 +180,13 @@ def test_too_little_space_is_told_before_anything_is_learned(tmp_path: Path, mon
         checkpoint.check_space(tmp_path, 10_000_000)
 
 
-def test_unknown_errors_of_the_system_are_told_too() -> None:
+def test_unknown_system_errors_are_reported() -> None:
     error = OSError(errno.EXDEV, os.strerror(errno.EXDEV))
     assert os.strerror(errno.EXDEV).lower() in str(checkpoint.cannot_write(error, "x", "it"))
 
 
 @pytest.mark.parametrize("plan", ["state.fsync:one", "nowhere:1", "state.write:1:ENOTHING", ":", "x"])
-def test_a_plan_that_names_no_fault_is_refused(plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(chaos.VARIABLE, plan)
+def test_an_invalid_fault_plan_is_refused(plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(fault_injection.VARIABLE, plan)
     with pytest.raises(GessoError, match="no such fault"):
-        chaos.point("state.fsync")
+        fault_injection.fault_point("state.fsync")

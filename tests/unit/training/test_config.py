@@ -1,4 +1,4 @@
-"""What a training is, told the same way in every process."""
+"""The configuration of a training is the same in every process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from torch import nn
 
 from gesso.card import Settings
-from gesso.training.config import content_of, plain, shape_of
+from gesso.training.config import architecture_hash, as_json, content_hash
 
 
 @dataclass
@@ -25,18 +25,18 @@ class Mine(Settings):
 
 
 def test_everything_becomes_json_without_addresses() -> None:
-    told = plain(
+    told = as_json(
         {"a": Inner(), 2: Mine(), "f": test_everything_becomes_json_without_addresses, "o": object(), "p": partial(print, 1), "n": None}
     )
     assert told["a"] == {"rates": [0.5, 1e-3]} and told["2"] == {"num_steps": 3} and told["n"] is None
     assert told["f"] == "test_everything_becomes_json_without_addresses"
     assert " at 0x" not in json.dumps(told)
-    assert plain(Inner) == "Inner"
+    assert as_json(Inner) == "Inner"
 
 
-def test_networks_of_other_shapes_have_other_names() -> None:
-    assert shape_of(nn.Linear(2, 3)) == shape_of(nn.Linear(2, 3)) != shape_of(nn.Linear(3, 2))
-    assert shape_of(nn.Linear(2, 3)) != shape_of(nn.Linear(2, 3).half())
+def test_networks_of_different_shapes_have_different_hashes() -> None:
+    assert architecture_hash(nn.Linear(2, 3)) == architecture_hash(nn.Linear(2, 3)) != architecture_hash(nn.Linear(3, 2))
+    assert architecture_hash(nn.Linear(2, 3)) != architecture_hash(nn.Linear(2, 3).half())
 
 
 class Data:
@@ -45,10 +45,10 @@ class Data:
         self.inner, self.made, self.rng = {"a": [Inner()]}, print, np.random.default_rng(0)
 
 
-def test_content_tells_equal_data_from_others_and_nothing_from_addresses() -> None:
+def test_equal_data_have_equal_content_hashes() -> None:
     one, other = Data(), Data()
     other.rng.random()
-    assert content_of(one) == content_of(other)
+    assert content_hash(one) == content_hash(other)
 
 
 CHANGES: list[Callable[[Data], object]] = [
@@ -65,11 +65,11 @@ CHANGES: list[Callable[[Data], object]] = [
 def test_content_changes_with_any_value(change: Callable[[Data], object]) -> None:
     changed = Data()
     change(changed)
-    assert content_of(changed) != content_of(Data())
+    assert content_hash(changed) != content_hash(Data())
 
 
-def test_a_dataset_may_say_its_content_itself() -> None:
+def test_a_dataset_may_provide_its_content() -> None:
     one, other = Data(), Data()
     one.content = other.content = "files"  # type: ignore[attr-defined]
     other.pixels[:] = 0
-    assert content_of(one) == content_of(other)
+    assert content_hash(one) == content_hash(other)

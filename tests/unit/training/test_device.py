@@ -1,4 +1,4 @@
-"""Precision and memory format are the machine's choice."""
+"""Number type and memory format are chosen by what the machine supports."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def test_bf16_and_channels_last_where_the_cpu_multiplies_bf16(feature: str, monk
     assert feature in chosen.reason
 
 
-def test_features_that_this_torch_cannot_tell_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cpu_features_unknown_to_this_torch_count_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         monkeypatch.delattr(torch.cpu, name, raising=False)
     assert choose().autocast is None
 
 
-def test_threads_are_set_as_asked() -> None:
+def test_the_number_of_threads_is_set() -> None:
     before = torch.get_num_threads()
     try:
         assert use_threads(1) == 1 and torch.get_num_threads() == 1

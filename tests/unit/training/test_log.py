@@ -1,4 +1,4 @@
-"""The log tells each step once, whatever happened to the run."""
+"""The log has each step once, even after interruptions and roll-backs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gesso.training.guard import Diverged, Guard
+from gesso.training.guard import Diverged, DivergenceGuard
 from gesso.training.lock import locked
 from gesso.training.log import Log, Progress, read_lines
-from gesso.training.picture import save_curve, save_sheet, sheet
+from gesso.training.picture import sample_sheet, save_curve, save_samples
 
 
 def steps(path: Path) -> list[tuple[int, bool]]:
     return [(line["step"], "event" in line) for line in read_lines(path)]
 
 
-def test_going_on_drops_lines_of_a_past_that_did_not_happen(tmp_path: Path) -> None:
+def test_resuming_removes_later_lines(tmp_path: Path) -> None:
     log = Log(tmp_path)
     log.open(0)
     for step in (5, 10, 15):
@@ -28,16 +28,16 @@ def test_going_on_drops_lines_of_a_past_that_did_not_happen(tmp_path: Path) -> N
     log.close()
     again = Log(tmp_path)
     again.open(10)
-    assert steps(again.path) == [(5, False), (10, False)], "what happened at step 10 after its checkpoint will happen again"
+    assert steps(again.path) == [(5, False), (10, False)], "events after the checkpoint of step 10 happen again"
     again.write({"step": 15, "loss/fit": 0.1})
-    again.go_back(10)
+    again.roll_back(10)
     again.write({"step": 10, "event": "roll-back"})
-    again.go_back(10)
+    again.roll_back(10)
     again.close()
     assert steps(again.path) == [(5, False), (10, False), (10, True)]
 
 
-def test_a_line_cut_in_the_middle_is_dropped(tmp_path: Path) -> None:
+def test_a_cut_line_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"step": 5, "loss/fit": 1.0}\n[]\n{"step": 10, "lo')
     log = Log(tmp_path)
@@ -64,7 +64,7 @@ def test_tensorboard_gets_the_same_numbers(tmp_path: Path) -> None:
     assert [e.step for e in events.Images("samples")] == [10]
 
 
-def test_the_curve_is_drawn_where_matplotlib_is(tmp_path: Path) -> None:
+def test_the_curve_is_drawn_if_matplotlib_is_installed(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     assert save_curve(tmp_path / "curve.png", [{"step": s, "loss/a": 1.0, "loss/b": 2.0} for s in (1, 2)])
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
@@ -74,13 +74,13 @@ def test_the_curve_is_drawn_where_matplotlib_is(tmp_path: Path) -> None:
 def test_a_sheet_is_made_of_the_first_batch_of_pictures(tmp_path: Path) -> None:
     import torch
 
-    made = sheet({"label": torch.zeros(3), "picture": torch.ones(3, 1, 8, 8)})
+    made = sample_sheet({"label": torch.zeros(3), "picture": torch.ones(3, 1, 8, 8)})
     assert made is not None and made.dtype == np.uint8 and made.ndim == 3
-    assert sheet({"label": torch.zeros(3)}) is None
-    assert save_sheet(tmp_path / "samples", 7, made).name == "000000007.png"
+    assert sample_sheet({"label": torch.zeros(3)}) is None
+    assert save_samples(tmp_path / "samples", 7, made).name == "000000007.png"
 
 
-def test_progress_says_a_line_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_progress_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress("fit", 100, quiet=False)
     progress.start(0)
     progress.show(50, {"fit": 0.25}, 200.0, 2.0, 120)
@@ -94,8 +94,8 @@ def test_progress_says_a_line_where_there_is_no_terminal(capsys: pytest.CaptureF
     assert capsys.readouterr().err == ""
 
 
-def test_the_guard_takes_numbers_and_refuses_leaps() -> None:
-    guard = Guard()
+def test_the_guard_accepts_finite_losses_and_refuses_jumps() -> None:
+    guard = DivergenceGuard()
     for _ in range(30):
         guard.check("fit", 0.5, 1.0)
     guard.check("fit", 499.0, 1.0)
@@ -107,13 +107,13 @@ def test_the_guard_takes_numbers_and_refuses_leaps() -> None:
         with pytest.raises(Diverged):
             guard.check("fit", loss, norm)
     guard.check("other", 1e6, 1.0)
-    again = Guard()
+    again = DivergenceGuard()
     again.restore(json.loads(json.dumps(guard.to_json())))
     assert again.to_json() == guard.to_json()
 
 
 def test_a_loss_that_reaches_zero_may_rise_again() -> None:
-    guard = Guard()
+    guard = DivergenceGuard()
     for _ in range(50):
         guard.check("fit", 0.0, 0.0)
     guard.check("fit", 0.9, 1.0)

@@ -1,4 +1,4 @@
-"""The loop: stopping and going on is the same to the bit, and a step that must not be taken is not."""
+"""The loop: a resumed run is bit-equal to an uninterrupted one, and a diverged step is never taken."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gesso.training.checkpoint import Snapshot
 from gesso.training.device import choose
 from gesso.training.interrupt import Interrupt
 from gesso.training.log import read_lines
-from gesso.training.loop import Loop, Plan, Rhythm
+from gesso.training.loop import Intervals, Loop, TrainingPlan
 from unit.training import toy
 
 OF_THE_CLOCK = {"seconds", "items_per_second"}
@@ -46,9 +46,9 @@ def made(recipe: Recipe, folder: Path, *, seed: int = 0, config: dict[str, Any] 
     (stage,) = recipe.stages(None)
     networks = recipe.build(None)
     dataset = stage.data(None, "train")
-    options: dict[str, Any] = {"rhythm": Rhythm(log_every=5, sample_every=0, checkpoint_every=8), "quiet": True} | more
+    options: dict[str, Any] = {"intervals": Intervals(log_every=5, sample_every=0, checkpoint_every=8), "quiet": True} | more
     return Loop(
-        Plan(
+        TrainingPlan(
             stage,
             networks,
             recipe.keeps,
@@ -81,15 +81,15 @@ def assert_same(one: Path, two: Path) -> None:
 def stop_at(a_loop: Loop, step: int) -> str:
     """Run until `step` steps are done, then ask it to end as Ctrl-C does."""
     asked = Interrupt()
-    taken = a_loop._take
+    taken = a_loop._train_step
 
     def take(now: int) -> dict[str, Any]:
         logs = taken(now)
         if now + 1 == step:
-            asked.asked = "SIGINT"
+            asked.requested = "SIGINT"
         return logs
 
-    a_loop._take = take  # type: ignore[method-assign]
+    a_loop._train_step = take  # type: ignore[method-assign]
     return a_loop.run(interrupt=asked)
 
 
@@ -121,7 +121,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_stopping_and_going_on_is_the_same_to_the_bit(name: str, tmp_path: Path) -> None:
+def test_a_resumed_run_is_bit_equal(name: str, tmp_path: Path) -> None:
     assert made(RECIPES[name](), tmp_path / "whole").run() == "done"
     for cut in (1, 7, 8, 17, NUM_STEPS - 1):
         folder = tmp_path / str(cut)
@@ -131,7 +131,7 @@ def test_stopping_and_going_on_is_the_same_to_the_bit(name: str, tmp_path: Path)
         assert_same(tmp_path / "whole", folder)
 
 
-def test_stopping_after_every_step_is_the_same_to_the_bit(tmp_path: Path) -> None:
+def test_a_run_stopped_after_every_step_is_bit_equal(tmp_path: Path) -> None:
     made(RECIPES["two players"](), tmp_path / "whole").run()
     for step in range(1, NUM_STEPS):
         assert stop_at(made(RECIPES["two players"](), tmp_path / "cut"), step) == "SIGINT"
@@ -139,7 +139,7 @@ def test_stopping_after_every_step_is_the_same_to_the_bit(tmp_path: Path) -> Non
     assert_same(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_another_seed_is_another_run(tmp_path: Path) -> None:
+def test_another_seed_gives_another_run(tmp_path: Path) -> None:
     for seed in (0, 1):
         made(RECIPES["one player"](), tmp_path / str(seed), seed=seed).run()
     with pytest.raises(AssertionError):
@@ -153,7 +153,7 @@ def test_the_average_and_both_players_learn(tmp_path: Path) -> None:
     last = run.learner._tensors()
     for group in ("network/net/", "network/critic/", "average/net/"):
         assert any(not torch.equal(first[n], v) for n, v in last.items() if n.startswith(group)), group
-    assert not any(n.startswith("average/critic") for n in last), "what is not kept needs no average"
+    assert not any(n.startswith("average/critic") for n in last), "a role that is not kept has no average"
     assert not torch.equal(last["network/net/4.weight"], last["average/net/4.weight"])
     assert last["family/state/num_seen"] == 200 * 4
     lines = read_lines(tmp_path / "log.jsonl")
@@ -161,7 +161,7 @@ def test_the_average_and_both_players_learn(tmp_path: Path) -> None:
     assert np.mean([line["loss/make"] for line in lines[-5:]]) < 0.7 * lines[0]["loss/make"]
 
 
-def test_a_run_whose_data_changed_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_a_run_does_not_resume_if_its_data_changed(tmp_path: Path) -> None:
     config = {"recipe": "toy", "num_examples": 8, "content": "a"}
     stop_at(made(RECIPES["one player"](), tmp_path, config=config), 9)
     with pytest.raises(GessoError, match=r"the data have changed since this run began: as many examples \(8\).*--fresh"):
@@ -171,24 +171,24 @@ def test_a_run_whose_data_changed_is_not_gone_on_with(tmp_path: Path) -> None:
     assert made(RECIPES["one player"](), tmp_path, config=config).run() == "done"
 
 
-def test_a_run_of_before_data_were_hashed_goes_on(tmp_path: Path) -> None:
+def test_a_run_from_before_data_were_hashed_resumes(tmp_path: Path) -> None:
     stop_at(made(RECIPES["one player"](), tmp_path, config={"recipe": "toy"}), 9)
     assert made(RECIPES["one player"](), tmp_path, config={"recipe": "toy", "content": "a"}).run() == "done"
 
 
-def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     config = {"recipe": "toy", "batch_size": 4, "threads": 1}
     stop_at(made(RECIPES["one player"](), tmp_path, config=config), 9)
     with pytest.raises(GessoError, match=r"another training: batch_size was 4, is now 8.*--fresh"):
         made(RECIPES["one player"](), tmp_path, config=config | {"batch_size": 8}).run()
     run = made(RECIPES["one player"](), tmp_path, config=config | {"threads": 2}, may_change=("threads",))
-    said: list[str] = []
-    run.progress.say = said.append  # type: ignore[method-assign]
+    messages: list[str] = []
+    run.progress.say = messages.append  # type: ignore[method-assign]
     assert run.run() == "done"
-    assert any("threads was 1, is now 2" in words for words in said)
+    assert any("threads was 1, is now 2" in message for message in messages)
 
 
-def test_a_broken_checkpoint_is_passed_over_and_the_end_is_the_same(tmp_path: Path) -> None:
+def test_a_broken_checkpoint_is_skipped_and_the_result_is_the_same(tmp_path: Path) -> None:
     made(RECIPES["two players"](), tmp_path / "whole").run()
     stop_at(made(RECIPES["two players"](), tmp_path / "cut"), 19)
     newest = tmp_path / "cut" / "checkpoints" / "000000019" / checkpoint.STATE
@@ -201,14 +201,14 @@ def test_a_broken_checkpoint_is_passed_over_and_the_end_is_the_same(tmp_path: Pa
 
 
 @pytest.mark.parametrize("spoil", ["13:nan", "13:inf", "13:-inf", "4:nan", "22:nan:judge", "16:nan"])
-def test_what_is_no_number_is_rolled_back_each_time_then_stops_the_run(spoil: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_non_finite_values_are_rolled_back_and_finally_end_the_run(spoil: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = "two players" if "judge" in spoil else "one player"
     monkeypatch.setenv("GESSO_TOY_SPOIL", spoil)
     at = int(spoil.split(":")[0])
     run = made(RECIPES[recipe](), tmp_path)
     taken: list[int] = []
-    take = run._take
-    run._take = lambda step: (taken.append(step), take(step))[1]  # type: ignore[method-assign]
+    take = run._train_step
+    run._train_step = lambda step: (taken.append(step), take(step))[1]  # type: ignore[method-assign]
     with pytest.raises(GessoError, match=f"diverged at step {at}, as 3 times before"):
         run.run()
     anchor = at // 8 * 8
@@ -221,7 +221,7 @@ def test_what_is_no_number_is_rolled_back_each_time_then_stops_the_run(spoil: st
         assert checkpoint.load(tmp_path / "checkpoints", step).spoilt() is None
 
 
-def test_a_leap_of_the_loss_is_divergence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_jump_of_the_loss_is_divergence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GESSO_TOY_SPOIL", "22:1e7")
     with pytest.raises(GessoError, match="leapt to"):
         made(RECIPES["one player"](), tmp_path).run()
@@ -237,7 +237,7 @@ class Once(toy.Regress):
     def loss(self, phase: Any, networks: Any, batch: Any, state: Any, step: int, rng: torch.Generator) -> Any:
         loss = super().loss(phase, networks, batch, state, step, rng)
         assert self.loop is not None
-        if step == 13 and self.loop.learner.slow > self.cure:
+        if step == 13 and self.loop.learner.rate_factor > self.cure:
             loss.value = loss.value * float("nan")
         return loss
 
@@ -250,11 +250,11 @@ def cured(folder: Path, **more: Any) -> Loop:
     return family.loop
 
 
-def test_a_run_that_a_lower_rate_cures_goes_on_and_resumes_to_the_bit(tmp_path: Path) -> None:
+def test_a_run_rescued_by_a_lower_rate_continues_and_resumes_bit_equal(tmp_path: Path) -> None:
     whole = cured(tmp_path / "whole")
-    assert whole.run() == "done" and whole.learner.num_rollbacks == 2 and whole.learner.slow == 0.25
+    assert whole.run() == "done" and whole.learner.num_rollbacks == 2 and whole.learner.rate_factor == 0.25
     lines = read_lines(tmp_path / "whole" / "log.jsonl")
-    assert [line["step"] for line in lines if "event" not in line] == [5, 10, 15, 20, 24], "no line doubles"
+    assert [line["step"] for line in lines if "event" not in line] == [5, 10, 15, 20, 24], "no line appears twice"
     plain = made(RECIPES["one player"](), tmp_path / "plain")
     plain.run()
     assert lines[-1]["rate/net"] == pytest.approx(0.25 * loop.rate_at(Optimiser(rate=1e-2), 23, NUM_STEPS))
@@ -265,10 +265,10 @@ def test_a_run_that_a_lower_rate_cures_goes_on_and_resumes_to_the_bit(tmp_path: 
         assert_same(tmp_path / "whole", folder)
 
 
-def test_a_spoilt_number_is_never_saved(tmp_path: Path) -> None:
+def test_non_finite_tensors_are_never_saved(tmp_path: Path) -> None:
     """One that no loss shows: a buffer of the network."""
     run = made(RECIPES["one player"](), tmp_path)
-    take = run._take
+    take = run._train_step
 
     def spoil(step: int) -> dict[str, Any]:
         logs = take(step)
@@ -276,7 +276,7 @@ def test_a_spoilt_number_is_never_saved(tmp_path: Path) -> None:
             run.learner.networks["net"][1].running_var.fill_(float("inf"))
         return logs
 
-    run._take = spoil  # type: ignore[method-assign]
+    run._train_step = spoil  # type: ignore[method-assign]
     with pytest.raises(GessoError, match="running_var"):
         run.run()
     for step in checkpoint.steps(tmp_path / "checkpoints"):
@@ -284,29 +284,29 @@ def test_a_spoilt_number_is_never_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_finishes_the_step_saves_and_goes_on(number: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_finishes_the_step_and_saves_and_the_run_resumes(number: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     made(RECIPES["one player"](), tmp_path / "whole").run()
     before = signal.getsignal(number)
     run = made(RECIPES["one player"](), tmp_path / "cut")
-    take = run._take
+    take = run._train_step
 
     def hit(step: int) -> dict[str, Any]:
         if step == 6:
             os.kill(os.getpid(), number)
         return take(step)
 
-    run._take = hit  # type: ignore[method-assign]
+    run._train_step = hit  # type: ignore[method-assign]
     with Interrupt() as interrupt:
         assert run.run(interrupt=interrupt) == signal.Signals(number).name
     assert run.learner.step == 7 and signal.getsignal(number) == before
-    assert "once more to leave at once" in capfd.readouterr().err
+    assert "press again to stop at once" in capfd.readouterr().err
     made(RECIPES["one player"](), tmp_path / "cut").run()
     assert_same(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_a_second_ctrl_c_leaves_at_once_and_loses_no_checkpoint(tmp_path: Path) -> None:
+def test_a_second_ctrl_c_stops_at_once_and_loses_no_checkpoint(tmp_path: Path) -> None:
     run = made(RECIPES["one player"](), tmp_path)
-    take = run._take
+    take = run._train_step
 
     def hit(step: int) -> dict[str, Any]:
         if step == 10:
@@ -315,7 +315,7 @@ def test_a_second_ctrl_c_leaves_at_once_and_loses_no_checkpoint(tmp_path: Path) 
                 time.sleep(0.01)
         return take(step)
 
-    run._take = hit  # type: ignore[method-assign]
+    run._train_step = hit  # type: ignore[method-assign]
     with Interrupt() as interrupt, pytest.raises(KeyboardInterrupt):
         run.run(interrupt=interrupt)
     latest = checkpoint.load_latest(tmp_path / "checkpoints")
@@ -323,25 +323,25 @@ def test_a_second_ctrl_c_leaves_at_once_and_loses_no_checkpoint(tmp_path: Path) 
     assert not [t for t in threading.enumerate() if t.name.startswith("batches") and t.is_alive()]
 
 
-def test_the_deadline_ends_a_run_at_a_step_and_saves_it(tmp_path: Path) -> None:
+def test_the_deadline_ends_a_run_after_a_step_and_saves(tmp_path: Path) -> None:
     made(RECIPES["two players"](), tmp_path / "whole").run()
     num = 0
     while (reason := made(RECIPES["two players"](), tmp_path / "cut").run(deadline=time.monotonic())) == "minutes":
         num += 1
         latest = checkpoint.load_latest(tmp_path / "cut" / "checkpoints")
-        assert latest is not None and latest.step == num, "a sitting takes one step at least"
+        assert latest is not None and latest.step == num, "each run takes at least one step"
     assert reason == "done" and num == NUM_STEPS - 1
     assert_same(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_finished_run_is_not_changed(tmp_path: Path) -> None:
     made(RECIPES["one player"](), tmp_path).run()
     before = what_is_left(tmp_path)
     assert made(RECIPES["one player"](), tmp_path).run() == "done"
     assert json.dumps(before[1:]) == json.dumps(what_is_left(tmp_path)[1:])
 
 
-def test_export_and_pictures_come_when_they_should_and_a_picture_stops_nothing(tmp_path: Path) -> None:
+def test_export_and_samples_are_on_schedule_and_errors_in_samples_are_ignored(tmp_path: Path) -> None:
     exported: list[int] = []
     shown: list[int] = []
 
@@ -352,19 +352,19 @@ def test_export_and_pictures_come_when_they_should_and_a_picture_stops_nothing(t
             raise RuntimeError("no picture today")
         return np.zeros((4, 4, 3), np.uint8)
 
-    rhythm = Rhythm(log_every=5, sample_every=6, checkpoint_every=8)
-    run = made(RECIPES["one player"](), tmp_path, rhythm=rhythm, export=lambda learner: exported.append(learner.step), show=show)
+    intervals = Intervals(log_every=5, sample_every=6, checkpoint_every=8)
+    run = made(RECIPES["one player"](), tmp_path, intervals=intervals, export=lambda learner: exported.append(learner.step), show=show)
     assert run.run() == "done"
     assert shown == [6, 12, 18, 24] and sorted(set(exported)) == [8, 16, 24]
     assert [p.name for p in sorted((tmp_path / "samples").iterdir())] == [f"{s:09d}.png" for s in (6, 18, 24)]
 
 
-def test_what_no_player_moves_is_told(tmp_path: Path) -> None:
+def test_a_phase_of_an_untrained_player_is_refused(tmp_path: Path) -> None:
     stage = Stage("duel", toy.Duel(), {"net": Optimiser()}, lambda f, s: toy.Numbers(), 4, 4)
     recipe = Recipe(
         toy.card("d"), {"small": None}, lambda p: {"net": toy.Net(5), "critic": toy.Net(1)}, lambda p: toy.Duel(), lambda p: (stage,)
     )
-    with pytest.raises(GessoError, match="moves 'critic', which does not learn here"):
+    with pytest.raises(GessoError, match="trains 'critic', which this stage does not train"):
         made(recipe, tmp_path).run()
     stage = Stage("fit", toy.Regress(), {"ghost": Optimiser()}, lambda f, s: toy.Numbers(), 4, 4)
     recipe = Recipe(toy.card("d"), {"small": None}, lambda p: {"net": toy.Net(5)}, lambda p: toy.Regress(), lambda p: (stage,))
@@ -372,7 +372,7 @@ def test_what_no_player_moves_is_told(tmp_path: Path) -> None:
         made(recipe, tmp_path)
 
 
-def test_frozen_networks_stay_as_they_are(tmp_path: Path) -> None:
+def test_frozen_networks_do_not_change(tmp_path: Path) -> None:
     stage = Stage("fit", toy.Regress(), {"net": Optimiser()}, lambda f, s: toy.Numbers(), 4, 4)
     parent = toy.Net(3)
     recipe = Recipe(
@@ -406,7 +406,7 @@ def test_snapshots_are_copies() -> None:
     run.batches.close()
 
 
-def test_nothing_is_warned_about_in_a_plain_run(tmp_path: Path) -> None:
+def test_a_plain_run_gives_no_warnings(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         made(RECIPES["two players"](), tmp_path).run()

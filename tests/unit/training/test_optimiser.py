@@ -1,4 +1,4 @@
-"""The rate depends on the step alone; decay takes hold of matrices alone; memory comes back to the bit."""
+"""The rate depends only on the step, decay applies only to matrices, and the state is restored to the bit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_the_rate_warms_up_then_falls_to_its_floor() -> None:
     assert rate_at(Optimiser(rate=1.0, warmup=0), 0, 1) == 1.0
 
 
-def test_the_gradient_is_clipped_to_its_length() -> None:
+def test_the_gradient_is_clipped_by_its_length() -> None:
     network = nn.Linear(4, 1, bias=False)
     player = Player("net", network, Optimiser(clip=1.0))
     (network.weight * 100).sum().backward()
@@ -31,7 +31,7 @@ def test_the_gradient_is_clipped_to_its_length() -> None:
     assert float(network.weight.grad.norm()) == pytest.approx(1.0)
 
 
-def test_decay_is_for_matrices() -> None:
+def test_decay_applies_only_to_matrices() -> None:
     network = nn.Linear(3, 3)
     before = {n: p.detach().clone() for n, p in network.named_parameters()}
     player = Player("net", network, Optimiser(decay=0.5))
@@ -41,7 +41,7 @@ def test_decay_is_for_matrices() -> None:
     assert torch.allclose(network.weight, before["weight"] * 0.95) and torch.equal(network.bias, before["bias"])
 
 
-def test_memory_comes_back_to_the_bit_in_the_same_layout() -> None:
+def test_the_optimisers_state_is_restored_to_the_bit() -> None:
     def one(seed: int) -> tuple[nn.Module, Player]:
         torch.manual_seed(seed)
         network = nn.Sequential(nn.Conv2d(2, 8, 3), nn.PReLU()).to(memory_format=torch.channels_last)
@@ -65,6 +65,6 @@ def test_memory_comes_back_to_the_bit_in_the_same_layout() -> None:
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), other.parameters(), strict=True))
 
 
-def test_a_role_without_parameters_cannot_learn() -> None:
-    with pytest.raises(GessoError, match="'net' is to learn but has no parameters"):
+def test_a_role_without_parameters_is_refused() -> None:
+    with pytest.raises(GessoError, match="'net' has no parameters to train"):
         Player("net", nn.Tanh(), Optimiser())

@@ -1,4 +1,4 @@
-"""Two toy recipes for tests of training: one player with drop-out, and two players with phases, norms' buffers and a family's state."""
+"""Two toy recipes for tests of training: one player with drop-out, and two players with phases, buffers and a family state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WIDTH = 8
 
 
 class Guess(Condition):
-    """A number that a person guesses for an example; who sees the current output guesses half its error less."""
+    """A number that a user guesses for an example; a user who sees the current output corrects half of its error."""
 
     kind: ClassVar[str] = "guess"
     value: float
@@ -62,7 +62,7 @@ class Numbers:
 
 
 class Regress:
-    """One player; drop-out draws from torch's own generator, noise from the step's. GESSO_TOY_SPOIL="7" makes step 7 NaN."""
+    """One player; drop-out uses torch's global generator, noise the step's generator. GESSO_TOY_SPOIL="7" makes step 7 NaN."""
 
     def __init__(self) -> None:
         self.num_spoilt = 0

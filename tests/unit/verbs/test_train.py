@@ -17,7 +17,7 @@ from gesso.card import Settings
 from gesso.errors import GessoError
 from gesso.families.family import Output
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
-from gesso.training import chaos, checkpoint
+from gesso.training import checkpoint, fault_injection
 from gesso.training.log import read_lines
 from gesso.verbs.assemble import assemble
 from gesso.verbs.train import TrainResult, train
@@ -32,7 +32,7 @@ def _plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
     yield
-    chaos.reset()
+    fault_injection.reset()
 
 
 def run(recipe: Recipe, out: Path, **more: Any) -> TrainResult:
