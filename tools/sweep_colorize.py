@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 
 import gesso
-from gesso.datasets.drawing_table import OTHER_HANDS, held_out
+from gesso.datasets.drawing_table import UNSEEN_SOURCES, held_out
 from gesso.metrics.colour import COUNTS, Score, on_white, plain_rule
 from gesso.metrics.drawing_pieces import SIDE, Dot, truth_of, truths_of
 from gesso.recipes import colorize
@@ -35,7 +35,7 @@ def dev(folder: Path, limit: int | None, hands: bool) -> pd.DataFrame:
     table = pd.read_parquet(folder / "train.parquet")
     table = table[table["eval"] & ~table["flag"].astype(bool) & held_out(table)]
     if "source" in table:
-        table = table[table["source"].isin(OTHER_HANDS) == hands]
+        table = table[table["source"].isin(UNSEEN_SOURCES) == hands]
     return table.iloc[:limit]
 
 

@@ -1,1 +1,1 @@
-"""Where examples come from: folders, tables, synthetic; their splits and licences."""
+"""Datasets from folders, tables and synthetic sources, with their splits and licences."""

@@ -1,4 +1,4 @@
-"""CIFAR-10 from parquet, and ten made-up patterns of the same size for tests."""
+"""CIFAR-10 from parquet files, and ten synthetic patterns of the same size for tests."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 PATTERNS = ("rows", "columns", "diagonals", "checks", "disc", "ring", "square", "cross", "grain", "fade")
 SMALL = Budget(max_bytes=1 << 20, max_pixels=2**16)
 MOST_BYTES = 2 << 30
-DEV_EVERY = 25  # of the training file, every 25th picture is kept apart for looks during training
+DEV_EVERY = 25  # every 25th picture of the training file is held out for samples during training
 
 
 class Cifar:
-    """Pictures as JPEG or PNG bytes with their class, decoded when first looked at; `sway` mirrors and shifts them."""
+    """Encoded pictures (JPEG or PNG) with their classes, decoded on first use; `sway` mirrors and shifts them at random."""
 
     name, licence = "CIFAR-10", "as CIFAR-10 (research)"
 
@@ -50,11 +50,11 @@ class Cifar:
 
     def stack(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """`image` float [b 3 32 32] in [-1, 1] and `label` int64 [b]."""
-        return stacked(items)
+        return stack_items(items)
 
 
 class Patterns:
-    """Ten patterns in random colours, made from their index: something to learn where there is no data."""
+    """Ten synthetic patterns in random colours, drawn from their index, for training without data."""
 
     name, licence = "made-up patterns", "Apache-2.0"
 
@@ -66,17 +66,17 @@ class Patterns:
 
     def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
         label = index % len(PATTERNS)
-        return {"picture": drawn(PATTERNS[label], np.random.default_rng([self.first + index, 5])), "label": label}
+        return {"picture": draw_pattern(PATTERNS[label], np.random.default_rng([self.first + index, 5])), "label": label}
 
     def stack(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        return stacked(items)
+        return stack_items(items)
 
 
 def cifar(folder: Path | None, split: str, *, sway: bool = True) -> Cifar:
     """CIFAR-10's "train", "dev" (every 25th of the training file) or "val", from the parquet files in `folder` or its cifar10/."""
     if folder is None:
         raise GessoError(
-            "this learns from CIFAR-10", where="--data", fix="the folder with its train.parquet and val.parquet (columns image and label)"
+            "this trains on CIFAR-10", where="--data", fix="the folder with its train.parquet and val.parquet (columns image and label)"
         )
     place = Path(folder) / "cifar10" if (Path(folder) / "cifar10").is_dir() else Path(folder)
     path = place / ("val.parquet" if split == "val" else "train.parquet")
@@ -88,7 +88,7 @@ def cifar(folder: Path | None, split: str, *, sway: bool = True) -> Cifar:
 
 
 def read_parquet(path: Path) -> tuple[list[bytes], np.ndarray]:
-    """Encoded pictures and class numbers from the columns `image` (bytes, or a struct with bytes) and `label` (a name or a number)."""
+    """Read encoded pictures and class numbers from the columns `image` (bytes, or a struct with bytes) and `label` (name or number)."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -123,10 +123,10 @@ def _class_of(cell: Any, where: str) -> int:
         return CLASSES.index(cell)
     if isinstance(cell, int) and 0 <= cell < len(CLASSES):
         return cell
-    raise GessoError(f"{str(cell)[:40]!r} is no class", where=where, fix="0 to 9, or one of " + ", ".join(CLASSES))
+    raise GessoError(f"{str(cell)[:40]!r} is not a class", where=where, fix="0 to 9, or one of " + ", ".join(CLASSES))
 
 
-def stacked(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def stack_items(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """`image` float [b 3 h w] in [-1, 1] and `label` int64 [b]."""
     import torch
 
@@ -135,7 +135,7 @@ def stacked(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def shifted(picture: np.ndarray, rng: np.random.Generator, most: int = 4) -> np.ndarray:
-    """Mirrored half the time and moved by up to `most` pixels, its edge repeated."""
+    """Mirror the picture half the time and shift it by up to `most` pixels; its edge is repeated."""
     h, w = picture.shape[:2]
     padded = np.pad(picture, ((most, most), (most, most), (0, 0)), mode="edge")
     top, left = rng.integers(0, 2 * most + 1, 2)
@@ -143,8 +143,8 @@ def shifted(picture: np.ndarray, rng: np.random.Generator, most: int = 4) -> np.
     return np.ascontiguousarray(cut[:, ::-1] if rng.random() < 0.5 else cut)
 
 
-def drawn(pattern: str, rng: np.random.Generator) -> np.ndarray:
-    """One of PATTERNS, uint8 [32 32 3], in two random colours at a random size and place."""
+def draw_pattern(pattern: str, rng: np.random.Generator) -> np.ndarray:
+    """Draw one of PATTERNS, uint8 [32 32 3], in two random colours at a random size and position."""
     ys, xs = np.mgrid[: SIZE[0], : SIZE[1]].astype(np.float64)
     period, shift = rng.uniform(4, 8), rng.uniform(0, 8, 2)
     y, x, radius = ys - rng.uniform(12, 20), xs - rng.uniform(12, 20), rng.uniform(6, 11)

@@ -1,4 +1,4 @@
-"""Own pictures as examples for colouring: each flat picture with dark lines is taken apart into its line and its colours."""
+"""The user's own pictures as training examples for colouring: each flat picture with dark lines is split into line and colours."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from gesso.datasets.dataset import said_of
-from gesso.datasets.drawing_table import FINE, VARIANTS, bent_mesh, from_table, warped
+from gesso.datasets.dataset import describe_left_out
+from gesso.datasets.drawing_table import RENDER_SIZE, VARIANTS, from_table, random_mesh, warped
 from gesso.datasets.drawings import BLACK, UNCOLOURED, Drawing, Drawings, drawing, merged, nearest
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes
 from gesso.media.picture import read_picture, to_white
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-LEAST = 8  # pictures, below which there is nothing to learn
-INK, FREE = 70, 150  # a pixel whose brightest channel is below INK is all line, above FREE none
-SOFT, SPECK = 2, 24  # pixels of FINE beside a line that are not looked at, and the fewest that make a colour
-MEASURED, HELD_OUT = 10, 16  # one in so many is to be measured on, and of the others one in so many is for choices; neither is learned
+MIN_PICTURES = 8  # the fewest pictures for a training
+INK_BELOW, WHITE_ABOVE = 70, 150  # a pixel whose brightest channel is below the first is all line, above the second no line
+EDGE_WIDTH, MIN_SPECK = 2, 24  # at RENDER_SIZE: width of a line's soft edge in pixels, and the fewest pixels of a colour
+VAL_EVERY, DEV_EVERY = 10, 16  # 1 in 10 pictures is held out for "val", and 1 in 16 of the others for "dev"
 
 
 def from_folder(path: Path | str, split: str = "train", *, shares: Mapping[int, float] | None = None) -> Drawings:
-    """Drawings of a folder: its parquet table; else all the tables of its sub-folders together; else its coloured pictures."""
+    """The drawings of a folder: its parquet table, else all tables in its sub-folders, else its coloured pictures."""
     folder = Path(path)
     if not folder.is_dir() or any(folder.glob("*.parquet")):
         return from_table(folder, split, shares=shares)
@@ -36,9 +36,9 @@ def from_folder(path: Path | str, split: str = "train", *, shares: Mapping[int, 
 
 
 def from_pictures(path: Path | str, split: str = "train", *, shares: Mapping[int, float] | None = None) -> Drawings:
-    """The coloured pictures in a folder: "train"; "val", a tenth or so that is held out to be measured on; or "dev", fewer, for choices.
+    """The coloured pictures in a folder: "train"; "val", about a tenth, for measurements; or "dev", for choices during training.
 
-    Files that cannot be read are left out, and named in `left_out`; GessoError that names them all where fewer than 8 are left.
+    Files that cannot be read are skipped and named in `left_out`; GessoError that names them if fewer than 8 pictures remain.
     """
     folder = Path(path)
     parts = splits(pictures_in(folder))
@@ -56,18 +56,18 @@ def from_pictures(path: Path | str, split: str = "train", *, shares: Mapping[int
             left_out[file.name] = error.what
             continue
         good += 1
-        if part != split:  # whoever trains is told of every broken file, and of those once
+        if part != split:  # "train" reads the other splits only to report their broken files
             continue
         content.update(repr((file.name, hashlib.sha256(data).hexdigest())).encode())
-        line, classes = taken_apart(picture)
+        line, classes = split_picture(picture)
         rng = np.random.default_rng([13, number])
         number += 1
         for size, kept in by_size.items():
             kept.append(variants(line, classes, size, rng))
-    if good < (LEAST if split == "train" else 1):
-        some = f"of {len(parts)} pictures {good} can be read; not {said_of(left_out)}"
+    if good < (MIN_PICTURES if split == "train" else 1):
+        some = f"of {len(parts)} pictures {good} can be read; not {describe_left_out(left_out)}"
         what = some if left_out else f"the folder holds {len(parts)} pictures"
-        raise GessoError(what, fix=f"at least {LEAST} coloured drawings with dark lines (300 are good)")
+        raise GessoError(what, fix=f"at least {MIN_PICTURES} coloured drawings with dark lines (300 are good)")
     weights = np.array([1.0 if (d[0].classes > BLACK).any() else UNCOLOURED for d in next(iter(by_size.values()))])
     return Drawings(
         "own pictures",
@@ -82,49 +82,49 @@ def from_pictures(path: Path | str, split: str = "train", *, shares: Mapping[int
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder, not of folders inside it, by name."""
+    """The picture files directly in a folder, sorted by name."""
     return sorted(one for one in folder.iterdir() if one.suffix.lower() in PICTURES and one.name[0] != "." and one.is_file())
 
 
 def splits(files: Sequence[Path]) -> dict[Path, str]:
-    """Which split each file is in: by its name alone, so that a picture that is held out stays so when others come. None is empty."""
+    """The split of each file. It depends on the file's name, so that a held-out picture stays held out when others are added."""
     keys = {one: int(hashlib.sha256(one.name.encode("utf-8", "surrogateescape")).hexdigest(), 16) for one in files}
-    parts = {one: "val" if key % MEASURED == 0 else "dev" if key // MEASURED % HELD_OUT == 0 else "train" for one, key in keys.items()}
+    parts = {one: "val" if key % VAL_EVERY == 0 else "dev" if key // VAL_EVERY % DEV_EVERY == 0 else "train" for one, key in keys.items()}
     for wanted in ("val", "dev"):
         if wanted not in parts.values() and (free := [one for one in files if parts[one] == "train"]):
             parts[min(free, key=lambda one: keys[one])] = wanted
     return parts
 
 
-def taken_apart(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Line values and palette entries, uint8 [FINE FINE], of a picture uint8 [h w 3], which lies in the middle of white paper.
+def split_picture(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split a picture uint8 [h w 3], centred on white paper, into line values and palette entries, uint8 [RENDER_SIZE RENDER_SIZE].
 
-    Ink is what is dark in every channel; what lies under it is the colour beside it.
+    Pixels that are dark in every channel are ink; under ink, the palette entry is that of the nearest colour.
     """
-    square = on_paper(picture, FINE)
-    line, classes, beside = _apart(square)
+    square = on_paper(picture, RENDER_SIZE)
+    line, classes, beside = _split(square)
     return line, classes[beside]
 
 
 def line_and_colours(picture: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same with the colours themselves, uint8 [side side] and [side side 3]: what lies under the line is the colour beside it."""
-    square = on_paper(picture, max(side, FINE))
-    line, _, beside = _apart(square)
+    """Split a picture into line values uint8 [side side] and colours uint8 [side side 3]; under ink, the nearest colour."""
+    square = on_paper(picture, max(side, RENDER_SIZE))
+    line, _, beside = _split(square)
     shrunk = (np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BOX)) for one in (line, square[beside]))
     return next(shrunk).copy(), next(shrunk).copy()
 
 
-def _apart(square: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
-    """Line values, palette entries, and for each pixel the one whose colour it has (itself, but under and beside the line)."""
+def _split(square: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
+    """Line values, palette entries, and for each pixel the index of the pixel whose colour it takes (another one under and near ink)."""
     from skimage.measure import label
 
     brightest = square.max(-1).astype(np.float32)
-    line = np.clip((brightest - INK) * 255 / (FREE - INK), 0, 255).round().astype(np.uint8)
+    line = np.clip((brightest - INK_BELOW) * 255 / (WHITE_ABOVE - INK_BELOW), 0, 255).round().astype(np.uint8)
     classes = nearest(square)
-    # A line's soft edge is a mixture of ink and colour, which is neither's; specks come of JPEG and of soft brushes.
-    unsure = ndimage.binary_dilation(line < 255, iterations=SOFT)
+    # The soft edge of a line mixes ink and colour; specks are artefacts of JPEG and soft brushes.
+    unsure = ndimage.binary_dilation(line < 255, iterations=EDGE_WIDTH)
     specks = label(np.where(unsure, 0, classes.astype(np.int16) + 1), connectivity=1, background=0)
-    unsure |= (np.bincount(specks.ravel()) < SPECK)[specks]
+    unsure |= (np.bincount(specks.ravel()) < MIN_SPECK)[specks]
     if unsure.all():
         classes[:], unsure = 0, np.zeros_like(unsure)
     beside = ndimage.distance_transform_edt(unsure, return_distances=False, return_indices=True)
@@ -132,7 +132,7 @@ def _apart(square: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray
 
 
 def on_paper(picture: np.ndarray, side: int) -> np.ndarray:
-    """The picture shrunk or grown into the middle of a white square of `side` pixels."""
+    """Scale the picture to fit into the middle of a white square of `side` pixels."""
     scale = side / max(picture.shape[:2])
     size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
     small = Image.fromarray(picture).resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR)
@@ -142,11 +142,11 @@ def on_paper(picture: np.ndarray, side: int) -> np.ndarray:
 
 
 def variants(line: np.ndarray, classes: np.ndarray, size: int, rng: np.random.Generator) -> list[Drawing]:
-    """Copies at one size: the first as it is, the others wobbled, shifted, turned and scaled a little."""
+    """Copies at one size: the first unchanged, the others slightly warped, shifted, rotated and scaled."""
     still = np.stack(np.meshgrid([0.0, 1.0], [0.0, 1.0]), -1)
     made = []
     for number in range(VARIANTS.get(size, 3)):
-        mesh = bent_mesh(rng) if number else still
+        mesh = random_mesh(rng) if number else still
         bent = warped(line, 2 * size, mesh, Image.Resampling.BILINEAR).reshape(size, 2, size, 2).mean((1, 3)).round().astype(np.uint8)
         made.append(drawing(bent, warped(classes, size, mesh, Image.Resampling.NEAREST)))
     return made

@@ -1,4 +1,4 @@
-"""The dataset: examples by index, clean, with an augmentation drawn from a given generator."""
+"""Dataset, the protocol of training data: clean examples by index, augmented by a given random generator."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 
 from gesso.media.file import shown
 
-MOST_NAMED = 20  # files in one message
-ORDER = 1_000_000_009  # the word after (seed, epoch) that no item's key (seed, step, place in its batch) has
+MAX_NAMED = 20  # files in one message
+ORDER = 1_000_000_009  # appended to (seed, epoch); larger than any index in a batch, so it differs from the keys of items
 
 
 class Dataset(Protocol):
     """Random access to clean examples.
 
-    `item(index, rng)` is a mapping of numpy arrays and plain values, augmented by `rng` if the dataset augments;
-    `left_out` {name: why}, if it has it, are files that it does without, and `content` a hash of what it was made of.
-    `stack(items)` makes the tensors that a family's loss reads. `weight(index)`-free: `order(epoch_rng)` decides who is seen.
+    `item(index, rng)` is a mapping of numpy arrays and plain values, augmented with `rng` if the dataset augments. `stack(items)`
+    makes the tensors that a family's loss reads. Optional: `left_out` {name: why}, files that were skipped; `content`, a hash of
+    the source; `weights`, the relative frequency of each example.
     """
 
     name: str
@@ -32,14 +32,14 @@ class Dataset(Protocol):
 
 
 def order(num: int, epoch: int, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
-    """Which examples epoch `epoch` sees, in order: a permutation, or with `weights` a draw with replacement in proportion to them."""
+    """The indices of the examples of an epoch, in order: a permutation, or with `weights` a weighted draw with replacement."""
     rng = np.random.default_rng([seed, epoch, ORDER])
     if weights is None:
         return rng.permutation(num)
     return rng.choice(num, num, p=weights / weights.sum())
 
 
-def said_of(left_out: Mapping[str, str]) -> str:
-    """Files that were left out, each with its reason; of many, the first."""
-    told = [f"{shown(name)} ({why})" for name, why in left_out.items()]
-    return "; ".join(told[:MOST_NAMED]) + (f"; and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else "")
+def describe_left_out(left_out: Mapping[str, str]) -> str:
+    """The files that were left out, each with its reason, as a text; at most 20 are named."""
+    files = [f"{shown(name)} ({why})" for name, why in left_out.items()]
+    return "; ".join(files[:MAX_NAMED]) + (f"; and {len(files) - MAX_NAMED} more" if len(files) > MAX_NAMED else "")

@@ -1,11 +1,11 @@
-"""Handwritten digits: MNIST's ten thousand where that folder is, else the 1,797 small ones that scikit-learn bundles.
+"""Handwritten digits: the 10,000 test pictures of MNIST if there is a folder with them, else scikit-learn's 1,797 small digits.
 
-One set of pictures feeds three needs that must not see each other's: a picture's index modulo 10 says whose it is.
+The pictures are divided between two systems and their splits by the index modulo 10:
 
-    0 1 2 3   the classifier learns from these        4   and is validated on these
-    5 6 7 8   the flow learns from these              9   and is compared with these
+    0 1 2 3   training of the classifier              4   validation of the classifier
+    5 6 7 8   training of the flow                    9   validation of the flow
 
-(By the last digit and not by halves, because the first half of MNIST's test set is known to be the easier one.)
+(The last digit of the index is used, because the first half of MNIST's test set is easier than the second.)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST_BYTES = 64 << 20
 
 
 class Digits:
-    """Digits, white on black, uint8 [28 28], with their class; with `sway`, turned, scaled and moved a little at each look."""
+    """Digits, white on black, uint8 [28 28], with their class; with `sway` > 0, randomly rotated, scaled and shifted by `item`."""
 
     def __init__(self, pixels: np.ndarray, labels: np.ndarray, *, name: str, licence: str, sway: float = 0.0) -> None:
         self.pixels, self.labels, self.name, self.licence, self.sway = pixels, labels, name, licence, sway
@@ -41,7 +41,7 @@ class Digits:
 
     def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
         picture = self.pixels[index]
-        return {"picture": swayed(picture, rng, self.sway) if self.sway else picture, "label": int(self.labels[index])}
+        return {"picture": jittered(picture, rng, self.sway) if self.sway else picture, "label": int(self.labels[index])}
 
     def stack(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """`image` float [b 1 28 28] in [-1, 1] and `label` int64 [b]."""
@@ -54,10 +54,10 @@ class Digits:
 def digits(folder: Path | None, split: str, part: str, *, sway: float = 0.0) -> Digits:
     """The digits of one part ("classifier" or "flow") and split ("train", "val"; "dev" is "val").
 
-    `folder` holds MNIST's two t10k files, or a folder `mnist10k` that does; None is scikit-learn's digits. GessoError where
-    the files are missing or damaged.
+    `folder` holds MNIST's two t10k files or a sub-folder `mnist10k` with them; None: scikit-learn's digits. GessoError if the
+    files are missing or damaged.
     """
-    pixels, labels, name, licence = read_mnist(folder) if folder else bundled()
+    pixels, labels, name, licence = read_mnist(folder) if folder else sklearn_digits()
     mine = np.isin(np.arange(len(pixels)) % 10, PARTS[part, "val" if split == "dev" else split])
     return Digits(pixels[mine], labels[mine], name=name, licence=licence, sway=sway if split == "train" else 0.0)
 
@@ -80,14 +80,14 @@ def read_mnist(folder: Path) -> tuple[np.ndarray, np.ndarray, str, str]:
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """A gzipped IDX file of uint8; GessoError where it is damaged."""
+    """Read a gzipped IDX file of uint8; GessoError if it is damaged."""
     packed = read_bytes(path, MOST_BYTES)
     try:
         data = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise GessoError("is no whole gzip file", where=path, fix="download it again") from error
+        raise GessoError("is not a complete gzip file", where=path, fix="download it again") from error
     if len(data) < 4 or data[:3] != b"\0\0\x08" or not 1 <= data[3] <= 4 or len(data) < 4 + 4 * data[3]:
-        raise GessoError("is no IDX file of bytes", where=path, fix="download it again")
+        raise GessoError("is not an IDX file of bytes", where=path, fix="download it again")
     shape = tuple(int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(data[3]))
     values = np.frombuffer(data, np.uint8, offset=4 + 4 * len(shape))
     if len(values) != np.prod(shape, dtype=object):
@@ -95,8 +95,8 @@ def read_idx(path: Path) -> np.ndarray:
     return values.reshape(shape)
 
 
-def bundled() -> tuple[np.ndarray, np.ndarray, str, str]:
-    """scikit-learn's 8×8 digits brought to 20×20 in the middle of 28×28, as MNIST's are."""
+def sklearn_digits() -> tuple[np.ndarray, np.ndarray, str, str]:
+    """scikit-learn's 8×8 digits, scaled to 20×20 in the middle of 28×28 like MNIST's."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:
@@ -111,8 +111,8 @@ def bundled() -> tuple[np.ndarray, np.ndarray, str, str]:
     return pixels, labels.astype(np.int64), "scikit-learn's bundled digits (UCI optical recognition, test part)", "CC BY 4.0"
 
 
-def swayed(picture: np.ndarray, rng: np.random.Generator, amount: float) -> np.ndarray:
-    """Turned by up to 15°, sheared and scaled by up to 15 % and moved by up to 2.5 pixels, each times `amount`."""
+def jittered(picture: np.ndarray, rng: np.random.Generator, amount: float) -> np.ndarray:
+    """Rotate by up to 15°, shear and scale by up to 15 % and shift by up to 2.5 pixels, each times `amount`."""
     angle, shear = rng.uniform(-1, 1, 2) * amount * (np.pi / 12, 0.15)
     scale = 1 + rng.uniform(-0.15, 0.15, 2) * amount
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ np.array([[1, shear], [0, 1]]) / scale

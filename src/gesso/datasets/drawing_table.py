@@ -1,4 +1,4 @@
-"""Drawings of a parquet table: rendered from SVG with several pens and wobbles, or pictures of whole scenes; kept once they are made."""
+"""Drawings from a parquet table: SVGs rendered with several pens and warps, or pictures of whole scenes. The renders are cached."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from PIL import Image
 from gesso.datasets.drawings import BLACK, UNCOLOURED, WHITE, Drawing, Drawings, drawing, nearest
 from gesso.errors import GessoError, MissingExtra
 
-FINE = 288  # SVGs are rendered this large, then warped down
-PENS = (0.7, 1.0, 1.5)  # strokes, in widths of the drawing's own
-THIN = 0.05  # so thin, a colour drawing's strokes leave the colours alone
-VARIANTS = {72: 4, 144: 2}  # copies kept, by size, the first as it is
-REGIONS = 2  # counts up when drawings have other regions than those that were kept
-DRAWN = 150  # up to this size a table's single drawings are shown, beyond it its scenes
-OTHER_HANDS = ("dicebear-micah", "flat-color-icons")  # sources that no training sees: how well what was learned carries over to a new hand
+RENDER_SIZE = 288  # pixels: SVGs are rendered at this size and warped to a smaller one
+PENS = (0.7, 1.0, 1.5)  # stroke widths relative to the drawing's own
+HIDDEN_PEN = 0.05  # stroke width that does not cover the colours of a colour drawing
+VARIANTS = {72: 4, 144: 2}  # copies of a drawing by size; the first is unchanged
+REGIONS_VERSION = 2  # increased when the rules for regions change, so that cached drawings are rendered again
+MAX_DRAWING_SIZE = 150  # single drawings are used up to this size, scenes above it
+UNSEEN_SOURCES = ("dicebear-micah", "flat-color-icons")  # sources held out from training, to measure generalisation to new styles
 NEEDED = ("cluster", "flag")
-KINDS = (("color_svg", "line_svg"), ("line", "flat"))  # a drawing as SVG text; a scene as pictures
+KINDS = (("color_svg", "line_svg"), ("line", "flat"))  # columns of drawings (SVG text) and of scenes (pictures)
 
 
 def from_table(path: Path | str, split: str = "train", *, limit: int | None = None, shares: Mapping[int, float] | None = None) -> Drawings:
-    """Drawings of a parquet table: "train", or "dev", what `held_out` keeps from it.
+    """The drawings of a parquet table: "train", or "dev", the rows that `held_out` marks.
 
-    Columns are cluster, flag and either color_svg and line_svg (drawings) or line and flat, PNG bytes (scenes). Clusters (nearly
-    the same line drawing) count once, however many colourings they have. `shares` says which sizes are wanted. Renders are cached.
+    The columns are cluster, flag and either color_svg and line_svg (drawings) or line and flat as PNG bytes (scenes). Each cluster
+    (colourings of nearly the same line drawing) has the same total weight. `shares` lists the sizes. Renders are cached.
     """
     file = Path(path) / "train.parquet" if Path(path).is_dir() else Path(path)
     table, kind = _read(file)
@@ -47,7 +47,7 @@ def from_table(path: Path | str, split: str = "train", *, limit: int | None = No
     if not len(table):
         raise GessoError(f"has no drawings for {split!r}", where=file)
     shares = shares or {72: 1.0}
-    sizes = sorted(size for size in shares if (size <= DRAWN) == (kind == KINDS[0])) or [min(shares)]
+    sizes = sorted(size for size in shares if (size <= MAX_DRAWING_SIZE) == (kind == KINDS[0])) or [min(shares)]
     rendered = _cached(table, kind, sizes)
     weights = 1.0 / table.groupby("cluster")["cluster"].transform("size").to_numpy(float)
     weights *= [1.0 if (d[0].classes > BLACK).any() else UNCOLOURED for d in rendered[sizes[0]]]
@@ -74,32 +74,32 @@ def _read(file: Path) -> tuple[Any, tuple[str, str]]:
     except GessoError:
         raise
     except Exception as error:
-        raise GessoError(f"is no table of drawings: {str(error)[:160]}", where=file, fix=wanted) from None
+        raise GessoError(f"is not a table of drawings: {str(error)[:160]}", where=file, fix=wanted) from None
 
 
 def _content(table: Any, kind: tuple[str, str]) -> str:
-    """A hash of the rows: of what they say, not of how it is rendered."""
-    told = hashlib.sha256()
+    """A hash of the rows' contents, independent of how they are rendered."""
+    digest = hashlib.sha256()
     for one, other, cluster in zip(table[kind[0]], table[kind[1]], table["cluster"], strict=True):
         for value in (one, other, str(cluster)):
             data = value if isinstance(value, bytes) else value.encode()
-            told.update(len(data).to_bytes(8, "little") + data)
-    return told.hexdigest()
+            digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()
 
 
 def held_out(table: Any) -> Any:
-    """Which rows of a table no training sees, so that choices can be made on them: a sixteenth of its clusters, and all of two hands."""
+    """The rows that are held out from training: a sixteenth of the clusters, and all rows of UNSEEN_SOURCES."""
     apart = table["cluster"].map(lambda c: int(hashlib.sha256(str(c).encode()).hexdigest(), 16) % 16 == 0)
-    return apart | table["source"].isin(OTHER_HANDS) if "source" in table else apart
+    return apart | table["source"].isin(UNSEEN_SOURCES) if "source" in table else apart
 
 
 def _cached(table: Any, kind: tuple[str, str], sizes: Sequence[int]) -> dict[int, list[list[Drawing]]]:
-    """Renders of a table, kept under GESSO_CACHE or ~/.cache/gesso as npz, since they take minutes."""
-    told = hashlib.sha256(repr((kind, list(sizes), PENS, THIN, VARIANTS, FINE, REGIONS)).encode())
+    """The renders of a table, cached as npz under GESSO_CACHE or ~/.cache/gesso, because rendering takes minutes."""
+    digest = hashlib.sha256(repr((kind, list(sizes), PENS, HIDDEN_PEN, VARIANTS, RENDER_SIZE, REGIONS_VERSION)).encode())
     for column in kind:
         for one in table[column]:
-            told.update(one if isinstance(one, bytes) else one.encode())
-    file = Path(os.environ.get("GESSO_CACHE") or Path.home() / ".cache" / "gesso") / f"drawings-{told.hexdigest()[:16]}.npz"
+            digest.update(one if isinstance(one, bytes) else one.encode())
+    file = Path(os.environ.get("GESSO_CACHE") or Path.home() / ".cache" / "gesso") / f"drawings-{digest.hexdigest()[:16]}.npz"
     if file.is_file():
         with np.load(file) as kept:
             return {s: _unpack(kept, s, len(table)) for s in sizes}
@@ -155,25 +155,25 @@ def _of_svg(work: tuple[str, str, list[int], int]) -> dict[int, list[Drawing]]:
 
 
 def variants_of(line_svg: str, colour_svg: str, sizes: Sequence[int], rng: np.random.Generator) -> dict[int, list[Drawing]]:
-    """Copies of one drawing, the first as it is, the others with another pen, wobbled, shifted, turned and scaled a little."""
-    coloured = _with_pen(without_lines(colour_svg), THIN)
-    fine_classes = nearest(_render(coloured, FINE, crisp=True))
+    """Copies of one drawing by size: the first unchanged, the others with another pen and slightly warped, shifted, rotated and scaled."""
+    coloured = _with_pen(without_lines(colour_svg), HIDDEN_PEN)
+    fine_classes = nearest(_render(coloured, RENDER_SIZE, crisp=True))
     pens: dict[float, np.ndarray] = {}
     out: dict[int, list[Drawing]] = {}
     for size in sizes:
         plain = _render(line_svg, size)[..., 0]
         out[size] = [drawing(plain, nearest(_render(coloured, size, crisp=True)))]
         for _ in range(VARIANTS.get(size, 2) - 1):
-            mesh, pen = bent_mesh(rng), float(rng.choice(PENS, p=(0.25, 0.5, 0.25)))
+            mesh, pen = random_mesh(rng), float(rng.choice(PENS, p=(0.25, 0.5, 0.25)))
             if pen not in pens:
-                pens[pen] = _render(_with_pen(line_svg, pen), FINE)[..., 0]
+                pens[pen] = _render(_with_pen(line_svg, pen), RENDER_SIZE)[..., 0]
             bent = warped(pens[pen], 2 * size, mesh, Image.Resampling.BILINEAR).reshape(size, 2, size, 2).mean((1, 3)).round()
             out[size].append(drawing(bent.astype(np.uint8), warped(fine_classes, size, mesh, Image.Resampling.NEAREST)))
     return out
 
 
-def bent_mesh(rng: np.random.Generator, cells: int = 4) -> np.ndarray:
-    """Where a (cells+1)^2 grid of the result looks in the source, in [0, 1]: turned, scaled, shifted, wobbling."""
+def random_mesh(rng: np.random.Generator, cells: int = 4) -> np.ndarray:
+    """A random warp: for a (cells+1)² grid of the result, positions in the source in [0, 1], rotated, scaled, shifted and jittered."""
     at = np.linspace(0, 1, cells + 1)
     grid = np.stack(np.meshgrid(at, at), -1) - 0.5
     angle, scale = rng.normal(0, 0.08), rng.uniform(0.85, 1.15)
@@ -182,7 +182,7 @@ def bent_mesh(rng: np.random.Generator, cells: int = 4) -> np.ndarray:
 
 
 def warped(source: np.ndarray, size: int, mesh: np.ndarray, how: Image.Resampling) -> np.ndarray:
-    """The source seen through a mesh, at [size size]; outside is white, which is 255 in a line and WHITE in classes."""
+    """Warp the source by a mesh to [size size]; outside is white, which is 255 in line values and WHITE in classes."""
     fill = 255 if how == Image.Resampling.BILINEAR else WHITE
     margin = source.shape[0] // 4
     padded = np.pad(source, margin, constant_values=fill)
@@ -198,7 +198,7 @@ def warped(source: np.ndarray, size: int, mesh: np.ndarray, how: Image.Resamplin
 
 
 def without_lines(svg: str) -> str:
-    """The flats alone: an SVG less its groups whose id begins with "line"."""
+    """Remove the groups whose id begins with "line" from an SVG, which leaves the flat colours."""
     root = ET.fromstring(svg)
     for parent in list(root.iter()):
         for child in list(parent):

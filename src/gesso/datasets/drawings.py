@@ -1,4 +1,4 @@
-"""Line drawings and their flat colours, in one closed palette; or made up here, so that everything runs without data."""
+"""Line drawings with flat colours of a fixed palette, and synthetic drawings for running without data."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from gesso.rules.regions import drawn_regions
 
-WHITE, BLACK = 0, 1  # the palette's first colours: paper, and what lies under solid ink
-# White, then k-means in CIE Lab over the pieces of OpenMoji's and the flat drawings' training tables, which are 7 delta E away on average.
+WHITE, BLACK = 0, 1  # the palette's first colours: paper and solid ink
+# White, then k-means in CIE Lab over the pieces of the training tables of OpenMoji and the flat drawings; mean distance 7 delta E.
 COLOURS = (
     "ffffff 000000 342928 29363f 623e29 414546 452d5e 832e25 319a30 547a36 f62108 7e584a 2e659b 626669 a0603e d52d46 a47432 db4433 "
     "5b7785 70aa46 522ceb f74135 3b64d0 6bda32 30b49a ee6a2a d7307f 3a89cf f38a1c 52d97a 35afcb c08b64 9569c1 b2d13e ee6372 ba3fce "
@@ -20,14 +20,15 @@ COLOURS = (
 ).split()
 PALETTE = np.array([[int(c[i : i + 2], 16) for i in (0, 2, 4)] for c in COLOURS], np.uint8)
 
-# people hint at two in three drawings that want colour and never at one that wants none: seen as often, "no hints" would mean "no colour"
+# Weight of drawings without colour. Simulated users hint two in three coloured drawings and never an uncoloured one, so at equal
+# weight the network would learn that no hints means no colour.
 UNCOLOURED = 0.35
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """`line` uint8 [h w]; `pieces` int16 [h w], the flat a pixel is in, under the line too; `classes` uint8 [n], their palette entries;
-    `regions` uint8 [h w], what the lines alone tell apart (`rules.regions`)."""
+    """`line` uint8 [h w]; `pieces` int16 [h w], the number of each pixel's flat piece, also under the line; `classes` uint8 [n], the
+    pieces' palette entries; `regions` uint8 [h w], the regions that the lines separate (`rules.regions`)."""
 
     line: np.ndarray
     pieces: np.ndarray
@@ -36,7 +37,7 @@ class Drawing:
 
 
 def drawing(line: np.ndarray, classes: np.ndarray) -> Drawing:
-    """A Drawing from line values and a map of palette entries."""
+    """Make a Drawing from line values and a map of palette entries."""
     from skimage.measure import label
 
     pieces = label(classes.astype(np.int16) + 1, connectivity=1, background=-1) - 1
@@ -49,8 +50,8 @@ def drawing(line: np.ndarray, classes: np.ndarray) -> Drawing:
 class Drawings:
     """Clean examples for colouring: `line`, `pieces`, `classes`, `colours` and `regions`.
 
-    `by_size` maps a size, the long side in pixels, to drawings, and each of them to its variants; `shares` says how many of the batches
-    are of which size. Sizes may hold unlike drawings: an example's number counts those of the first size, and the others in turn.
+    `by_size` maps a size (the long side in pixels) to drawings, each a list of variants; `shares` is the share of batches of each
+    size. Sizes may hold different drawings: indices count the drawings of the first size, and wrap around in the others.
     """
 
     name: str
@@ -61,7 +62,7 @@ class Drawings:
     shares: Mapping[int, float] = field(default_factory=dict)
     size: int | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)  # files that could not be read: {name: why}
-    content: str = ""  # a hash of what it was made of; without one, of what it holds
+    content: str = ""  # a hash of the source, if known
 
     def __len__(self) -> int:
         return len(self._of(None))
@@ -70,14 +71,14 @@ class Drawings:
         return self.by_size[next(iter(self.by_size)) if size is None else size]
 
     def for_batch(self, rng: np.random.Generator) -> Drawings:
-        """The same data at one of the sizes, for a whole batch."""
+        """The same data at one size, drawn at random by `shares`, for a whole batch."""
         sizes = list(self.by_size)
         shares = np.array([self.shares.get(size, 0.0) for size in sizes])
         shares = shares if shares.sum() else np.ones(len(sizes))
         return replace(self, size=sizes[rng.choice(len(sizes), p=shares / shares.sum())])
 
     def batch_size(self, full: int) -> int:
-        """How many examples of this size cost as much as `full` of 72 x 72."""
+        """The number of examples of this size that cost as much as `full` examples of 72 x 72."""
         return max(4, round(full * 72**2 / self._of(self.size)[0][0].line.size))
 
     def item(self, index: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -110,7 +111,7 @@ class Drawings:
 
 
 def merged(parts: Sequence[Drawings]) -> Drawings:
-    """Several sets of drawings as one; what is of one size lies side by side."""
+    """Concatenate several sets of drawings, size by size."""
     by_size: dict[int, list[Sequence[Drawing]]] = {}
     for part in parts:
         for size, drawings in part.by_size.items():
@@ -124,8 +125,8 @@ def merged(parts: Sequence[Drawings]) -> Drawings:
     )
 
 
-def made_up(split: str = "train", num: int = 48, size: int = 72) -> Drawings:
-    """Drawings the project makes itself, so that everything runs without data: discs and boxes, one colour a shape, open now and then."""
+def synthetic_drawings(split: str = "train", num: int = 48, size: int = 72) -> Drawings:
+    """Synthetic drawings of discs and boxes, each shape in one colour, for running without data."""
     rng = np.random.default_rng([11, {"train": 0, "val": 1, "dev": 2}.get(split, 3)])
     ys, xs = np.mgrid[:size, :size].astype(np.float32)
     yellow, others = (
@@ -148,7 +149,7 @@ def made_up(split: str = "train", num: int = 48, size: int = 72) -> Drawings:
 
 
 def nearest(picture: np.ndarray) -> np.ndarray:
-    """Palette entries uint8 [h w] nearest to a picture's colours, as they look (CIE Lab)."""
+    """The palette entries uint8 [h w] nearest to a picture's colours in CIE Lab."""
     from gesso.rules.palette import lab_of
 
     packed = picture.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
@@ -156,9 +157,9 @@ def nearest(picture: np.ndarray) -> np.ndarray:
     colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], -1)
     away = np.linalg.norm(lab_of(colours)[:, None] - lab_of(PALETTE)[None], axis=-1)
     entries = away.argmin(1)
-    entries[(entries == WHITE) & (colours.min(1) < PAPER)] = len(PALETTE) - 1  # not white, though nothing paler is in the palette
+    entries[(entries == WHITE) & (colours.min(1) < PAPER)] = len(PALETTE) - 1  # pale colours are not paper, although white is nearest
     entries[colours.min(1) >= PAPER] = WHITE
     return entries.astype(np.uint8)[back.reshape(picture.shape[:2])]
 
 
-PAPER = 243  # a colour with no channel below this is paper's
+PAPER = 243  # a colour with all channels at least this is paper

@@ -1,1 +1,1 @@
-"""Is it good, did it obey."""
+"""Metrics of quality, and of how well outputs follow the user's input."""

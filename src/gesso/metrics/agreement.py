@@ -1,4 +1,4 @@
-"""Did it obey: the class that was asked for, the pixels that were given, and is there still variety."""
+"""How well outputs follow a requested class and given pixels, and how varied they are."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from gesso.media.picture import to_white
 from gesso.media.tensor import to_tensor
 
 
-def obeyed(asked: Sequence[int] | np.ndarray, found: Sequence[int] | np.ndarray) -> float:
-    """The share of pictures whose class, as a classifier finds it, is the one that was asked for."""
+def class_agreement(asked: Sequence[int] | np.ndarray, found: Sequence[int] | np.ndarray) -> float:
+    """The share of pictures that a classifier assigns to the requested class."""
     asked, found = np.asarray(asked), np.asarray(found)
     if asked.shape != found.shape or not asked.size:
-        raise GessoError(f"{asked.size} classes asked for and {found.size} found", where="classes", fix="one of each for every picture")
+        raise GessoError(f"{asked.size} requested and {found.size} found classes", where="classes", fix="one of each for every picture")
     return float((asked == found).mean())
 
 
-def kept(made: np.ndarray, given: np.ndarray, mask: np.ndarray) -> float:
-    """The share of given pixels (mask true) that are the same in what was made, to the bit; 1 where none was given."""
+def kept_share(made: np.ndarray, given: np.ndarray, mask: np.ndarray) -> float:
+    """The share of given pixels (mask true) that are bit-equal in the output; 1 if no pixel was given."""
     if made.shape[:2] != mask.shape or given.shape != made.shape:
         raise GessoError(f"made {made.shape}, given {given.shape} and mask {mask.shape} are not of one size", where="known")
     mask = mask.astype(bool)
@@ -29,7 +29,7 @@ def kept(made: np.ndarray, given: np.ndarray, mask: np.ndarray) -> float:
 
 
 def diversity(features: np.ndarray, classes: Sequence[int] | np.ndarray) -> float:
-    """The mean distance between two features [n d] of one class, averaged over the classes that have at least two."""
+    """The mean distance between two features [n d] of one class, averaged over the classes with at least two."""
     features, classes = np.asarray(features, np.float64), np.asarray(classes)
     means = []
     for c in np.unique(classes):
@@ -44,7 +44,7 @@ def diversity(features: np.ndarray, classes: Sequence[int] | np.ndarray) -> floa
 
 
 def measure_classes(network: Any, dataset: Any, classes: Sequence[str], batch_size: int = 250) -> dict[str, Any]:
-    """Accuracy of a classifier on every example of a dataset (items with `picture` and `label`), in all and per class."""
+    """The accuracy of a classifier on all examples of a dataset (items with `picture` and `label`), in total and per class."""
     asked, found = [], []
     for start in range(0, len(dataset), batch_size):
         items = [dataset.item(i, np.random.default_rng(0)) for i in range(start, min(start + batch_size, len(dataset)))]
@@ -52,15 +52,15 @@ def measure_classes(network: Any, dataset: Any, classes: Sequence[str], batch_si
         found += classes_of(network, [item["picture"] for item in items]).tolist()
     wanted, seen = np.array(asked), np.array(found)
     rows = {
-        name: {"accuracy": obeyed(wanted[wanted == c], seen[wanted == c]), "n": asked.count(c)}
+        name: {"accuracy": class_agreement(wanted[wanted == c], seen[wanted == c]), "n": asked.count(c)}
         for c, name in enumerate(classes)
         if c in asked
     }
-    return {"accuracy": obeyed(asked, found), "n": len(asked), "data": dataset.name, "per class": rows}
+    return {"accuracy": class_agreement(asked, found), "n": len(asked), "data": dataset.name, "per class": rows}
 
 
 def classes_of(network: Any, pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """The class [n] that a classifier finds in each picture (uint8, all of one size)."""
+    """The class [n] that a classifier assigns to each picture (uint8, all of one size)."""
     import torch
 
     with torch.inference_mode():
@@ -68,7 +68,7 @@ def classes_of(network: Any, pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def features_of(network: Any, pictures: Sequence[np.ndarray], batch_size: int = 250) -> np.ndarray:
-    """The features [n d] of each picture (uint8, all of one size) by a network that has `pooled`."""
+    """The features [n d] of pictures (uint8, all of one size), by the network's method `pooled`."""
     import torch
 
     with torch.inference_mode():

@@ -1,17 +1,17 @@
-"""How well line art is coloured, and whether hints are obeyed: the fixed protocol of line-art colouring, in this project's own code.
+"""The protocol for line-art colouring: how good a colouring is, and whether it follows the hints.
 
-Per count of hints, over drawings that have a coloured piece; means are over drawings (clusters of nearly the same one):
+Per count of hints, over drawings with a coloured piece; means are over drawings (clusters of nearly the same drawing):
 
-capped    mean of min(40, PSNR) in dB, and `interval`, its 95 % bootstrap over drawings
-pooled    PSNR of one mean squared error over all pixels
-paper     share of truly white pixels joined to the page's border that come out farther than dE 10 from white
+capped    mean of min(40, PSNR) in dB, and `interval`, its 95 % bootstrap interval over drawings
+pooled    PSNR of the mean squared error over all pixels
+paper     share of truly white pixels connected to the page's border whose output is farther than dE 10 from white
 inside    the same for truly white pixels that the drawing encloses
-recall    of unhinted pieces truly within dE 5 of a hint's colour, the share that comes out within dE 10 of it
-right     of unhinted pieces that come out within dE 10 of a hint's colour, the share that truly is
-wrong     unhinted pieces of a drawing, on average, that come out within dE 10 of a hint's colour and truly are of another
-chroma    the pieces' chroma as it comes out, summed, over the truth's: 1 is right, more is garish
-hinted    capped on hinted pieces' pixels only; `permuted` is the same where the hints' palette is turned (R G B -> G B R)
-unchanged over drawings without colour: the share of pixels within 8 of 255 of the line drawing, without hints
+recall    of unhinted pieces whose true colour is within dE 5 of a hint, the share whose output is within dE 10 of it
+right     of unhinted pieces whose output is within dE 10 of a hint, the share whose true colour is too
+wrong     mean number of unhinted pieces per drawing whose output is within dE 10 of a hint and whose true colour is not
+chroma    sum of the pieces' output chroma over the sum of the true chroma: 1 is right, more is garish
+hinted    capped on the pixels of hinted pieces only; `permuted` is the same with the hints' channels permuted (R G B -> G B R)
+unchanged for drawings without colour: the share of pixels within 8 of 255 of the line drawing, without hints
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from gesso.rules.palette import lab_of
 COUNTS = ("0", "1", "3", "5", "10", "half")
 PERMUTED_AT = ("3", "half")
 CAP, POOLED_CAP = 40.0, 80.0  # dB
-SAME, ALIKE = 5.0, 10.0  # dE 1976: truly a hint's colour; comes out as it
-UNTOUCHED = 8  # of 255
+SAME_COLOUR, SIMILAR_COLOUR = 5.0, 10.0  # dE 1976: limits for true colours and for outputs
+UNCHANGED_LIMIT = 8  # of 255
 SMALLEST, LARGEST = 24, 2048  # sides that drawings are measured at
-MOST_ROWS = 10**9
+MAX_ROWS = 10**9
 OPTIONS = ("size", "counts", "limit", "group", "rules", "progress")
 
 Report = dict[str, Any]
-Colour = Callable[[np.ndarray, Sequence[Dot]], np.ndarray]  # (line uint8 [h w], dots) -> uint8 [h w 3]
+Colouring = Callable[[np.ndarray, Sequence[Dot]], np.ndarray]  # (line uint8 [h w], dots) -> uint8 [h w 3]
 
 
 def psnr(one: np.ndarray, two: np.ndarray) -> float:
@@ -51,8 +51,8 @@ def psnr(one: np.ndarray, two: np.ndarray) -> float:
 
 
 def _squares(one: np.ndarray, two: np.ndarray) -> int:
-    away = one.astype(np.int32) - two
-    return int(np.einsum("i,i->", away.ravel(), away.ravel(), dtype=np.int64))
+    difference = one.astype(np.int32) - two
+    return int(np.einsum("i,i->", difference.ravel(), difference.ravel(), dtype=np.int64))
 
 
 def _decibels(squares: float, num: int, cap: float) -> float:
@@ -60,17 +60,17 @@ def _decibels(squares: float, num: int, cap: float) -> float:
 
 
 def num_coloured(picture: np.ndarray, where: np.ndarray) -> int:
-    """How many of the pixels at flat indices `where` are farther than dE 10 from white."""
+    """The number of pixels at flat indices `where` that are farther than dE 10 from white."""
     pixels = picture.reshape(-1, 3)[where]
     pixels = pixels[pixels.min(-1) < 255].astype(np.int32)
     codes, counts = np.unique(pixels @ np.array([65536, 256, 1]), return_counts=True)  # flats have few colours, and Lab is slow
     colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], -1)
-    return int(counts[np.linalg.norm(lab_of(colours) - lab_of(np.full(3, 255)), axis=-1) > ALIKE].sum()) if len(codes) else 0
+    return int(counts[np.linalg.norm(lab_of(colours) - lab_of(np.full(3, 255)), axis=-1) > SIMILAR_COLOUR].sum()) if len(codes) else 0
 
 
 @dataclass
 class Tally:
-    """What is summed over drawings at one count of hints; pairs are (part, whole)."""
+    """Sums over drawings at one count of hints; `pairs` are (part, whole)."""
 
     capped: list[float] = field(default_factory=list)
     hinted: list[float] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Tally:
     )
 
     def add(self, truth: Truth, out: np.ndarray, hinted: Sequence[int], *, given: bool) -> None:
-        """One drawing, how it came out (uint8 [h w 3]), and which of its pieces had a hint."""
+        """Add one drawing, its output (uint8 [h w 3]) and the numbers of its hinted pieces."""
         squares = _squares(out, truth.colour)
         self.capped.append(_decibels(squares, out.size, CAP))
         self.squares += squares
@@ -90,19 +90,19 @@ class Tally:
         for name, where in (("paper", truth.paper), ("inside", truth.inside)):
             self.pairs[name] += num_coloured(out, where), len(where)
         flat = out.reshape(-1, 3)
-        came = lab_of(np.array([np.median(flat[piece.where], 0) for piece in truth.pieces]))
-        self.pairs["chroma"] += [np.hypot(lab[:, 1], lab[:, 2]).sum() for lab in (came, truth.lab)]
+        output_lab = lab_of(np.array([np.median(flat[piece.where], 0) for piece in truth.pieces]))
+        self.pairs["chroma"] += [np.hypot(lab[:, 1], lab[:, 2]).sum() for lab in (output_lab, truth.lab)]
         if given:
-            self._spread(truth.lab, came, list(hinted))
+            self._count_spread(truth.lab, output_lab, list(hinted))
 
-    def _spread(self, true: np.ndarray, came: np.ndarray, hinted: list[int]) -> None:
-        """Did unhinted pieces take the colour of the hints that they share it with, and of no others?"""
+    def _count_spread(self, true: np.ndarray, output_lab: np.ndarray, hinted: list[int]) -> None:
+        """Count the unhinted pieces that took a hint's colour, rightly or wrongly."""
         others = np.setdiff1d(np.arange(len(true)), hinted)
         truly = np.linalg.norm(true[others, None] - true[None, hinted], axis=-1)
-        taken = np.linalg.norm(came[others, None] - true[None, hinted], axis=-1) <= ALIKE
-        shares, takes = (truly <= SAME).any(1), taken.any(1)
-        self.pairs["recall"] += (taken & (truly <= SAME)).any(1).sum(), shares.sum()
-        right = (taken & (truly <= ALIKE)).any(1).sum()
+        taken = np.linalg.norm(output_lab[others, None] - true[None, hinted], axis=-1) <= SIMILAR_COLOUR
+        shares, takes = (truly <= SAME_COLOUR).any(1), taken.any(1)
+        self.pairs["recall"] += (taken & (truly <= SAME_COLOUR)).any(1).sum(), shares.sum()
+        right = (taken & (truly <= SIMILAR_COLOUR)).any(1).sum()
         self.pairs["right"] += right, takes.sum()
         self.pairs["wrong"] += takes.sum() - right, 1
 
@@ -124,15 +124,15 @@ class Tally:
 
 
 def interval(values: np.ndarray) -> list[float]:
-    """The 95 % interval of the mean of values [n], by 1000 bootstraps drawn from the seed 0."""
+    """The 95 % interval of the mean of values [n], by 1000 bootstrap samples with seed 0."""
     drawn = np.random.default_rng(0).integers(0, len(values), (1000, len(values)))
     return [round(float(v), 2) for v in np.percentile(values[drawn].mean(1), [2.5, 97.5])]
 
 
 class Score:
-    """One way of colouring, measured drawing by drawing: `add` each Truth in order, then `report`."""
+    """The measurement of one colouring method: `add` each Truth in order, then `report`."""
 
-    def __init__(self, colour: Colour, counts: Sequence[str] = COUNTS) -> None:
+    def __init__(self, colour: Colouring, counts: Sequence[str] = COUNTS) -> None:
         self.colour = colour
         self.tallies = {count: Tally() for count in counts}
         self.clusters: list[str] = []
@@ -143,13 +143,13 @@ class Score:
     def add(self, truth: Truth) -> None:
         number, self.num_seen, self.size = self.num_seen, self.num_seen + 1, truth.line.shape[0]
         if not truth.pieces:
-            away = np.abs(truth.colour.astype(int) - truth.line[..., None])
-            if away.max() <= UNTOUCHED:
+            difference = np.abs(truth.colour.astype(int) - truth.line[..., None])
+            if difference.max() <= UNCHANGED_LIMIT:
                 out = self._coloured(truth, [])
-                self.unchanged.append(float((np.abs(out.astype(int) - truth.line[..., None]).max(-1) <= UNTOUCHED).mean()))
+                self.unchanged.append(float((np.abs(out.astype(int) - truth.line[..., None]).max(-1) <= UNCHANGED_LIMIT).mean()))
             return
         self.clusters.append(truth.cluster)
-        made: dict[tuple[Any, ...], np.ndarray] = {}  # a drawing of four pieces has the same hints at 5 and at 10
+        made: dict[tuple[Any, ...], np.ndarray] = {}  # a drawing of four pieces has the same hints at counts 5 and 10
 
         def once(dots: Sequence[Dot]) -> np.ndarray:
             key = tuple((dot.x, dot.y, *dot.colour) for dot in dots)
@@ -164,9 +164,9 @@ class Score:
             if count in PERMUTED_AT:
                 where = np.concatenate([truth.pieces[i].where for i in hinted])
                 true = truth.colour.reshape(-1, 3)[where]
-                turned = once([dot.turned() for dot in dots])
+                permuted_output = once([dot.permuted() for dot in dots])
                 tally.hinted.append(psnr(out.reshape(-1, 3)[where], true))
-                tally.permuted.append(psnr(turned.reshape(-1, 3)[where], true[:, [1, 2, 0]]))
+                tally.permuted.append(psnr(permuted_output.reshape(-1, 3)[where], true[:, [1, 2, 0]]))
 
     def _coloured(self, truth: Truth, dots: Sequence[Dot]) -> np.ndarray:
         out = self.colour(truth.line, dots)
@@ -176,12 +176,12 @@ class Score:
         return out
 
     def by_drawing(self, values: Sequence[float]) -> np.ndarray:
-        """The mean of a figure over each drawing's colourings, in their names' order."""
+        """The mean of a figure over the colourings of each drawing, in the order of their names."""
         _, drawing = np.unique(self.clusters, return_inverse=True)
         return np.bincount(drawing, values) / np.bincount(drawing)
 
     def report(self) -> Report:
-        """All figures, ready for JSON; dB to two digits, shares to three."""
+        """All figures as JSON; dB with two digits, shares with three."""
         if not self.clusters:
             raise GessoError("no drawing here has a coloured piece", where="data", fix="measure on coloured drawings, or raise --limit")
         return {
@@ -196,14 +196,14 @@ class Score:
 
 def measure_rows(
     rows: Iterable[Truth | tuple[np.ndarray, np.ndarray, Any]],
-    colour: Colour,
+    colour: Colouring,
     counts: Sequence[str | int] | str | int = COUNTS,
     size: int | None = None,
 ) -> Report:
-    """The figures of one way of colouring on drawings: Truths, or (line uint8 [h w], true colours uint8 [h w 3], cluster).
+    """Measure one colouring method on drawings: Truths, or (line uint8 [h w], true colours uint8 [h w 3], cluster).
 
-    `colour(line, dots)` gives uint8 [h w 3]; `by_hints` makes one of a model, `plain_rule` one of a rule. Keep a list of
-    `truth_of(…)` to measure often on the same drawings. With `size`, drawings of another height are refused.
+    `colour(line, dots)` returns uint8 [h w 3]; `by_hints` makes it from a model, `plain_rule` from a rule. To measure several times
+    on the same drawings, keep a list of `truth_of(…)`. With `size`, drawings of another height are refused.
     """
     score = Score(colour, counts_of(counts))
     for row in rows:
@@ -214,8 +214,8 @@ def measure_rows(
     return score.report()
 
 
-def by_hints(make: Callable[..., Any]) -> Colour:
-    """Colouring by a model: `make(sketch=line, hints=[Hint, …], seed=0).image`, without `hints` where there are none."""
+def by_hints(make: Callable[..., Any]) -> Colouring:
+    """The colouring method of a model: `make(sketch=line, hints=[Hint, …], seed=0).image`, without `hints` if there are none."""
     from gesso.conditions.hints import Hint
 
     def colour(line: np.ndarray, dots: Sequence[Dot]) -> np.ndarray:
@@ -225,10 +225,10 @@ def by_hints(make: Callable[..., Any]) -> Colour:
     return colour
 
 
-def plain_rule(name: str) -> Colour:
-    """Colouring without a network: "nothing", "flood" (bucket fill), "spare" (the same, sparing the paper), or "exact".
+def plain_rule(name: str) -> Colouring:
+    """A colouring method without a network: "nothing", "flood" (bucket fill), "spare" (bucket fill that spares the paper) or "exact".
 
-    "exact" colours just the hinted pieces as they truly are, and the ink within 2 of 72 of them: it knows the truth.
+    "exact" fills the true area of the hinted pieces and the ink within 2 of 72 pixels of them; it uses the truth.
     """
     if name not in RULES:
         raise GessoError(f"there is no plain rule {name!r}", where="--rules", fix="one or more of " + ",".join(RULES))
@@ -261,7 +261,7 @@ def _exact(line: np.ndarray, dots: Sequence[Dot]) -> np.ndarray:
     return over_line(flat, line)
 
 
-RULES: Mapping[str, Colour] = {"nothing": _nothing, "flood": _flood, "spare": _spare, "exact": _exact}
+RULES: Mapping[str, Colouring] = {"nothing": _nothing, "flood": _flood, "spare": _spare, "exact": _exact}
 
 
 def protocol(
@@ -276,22 +276,21 @@ def protocol(
     rules: Sequence[str] | str | None = None,
     progress: bool | None = None,
 ) -> Report:
-    """The fixed protocol on a parquet table, the val.parquet in a folder, or the held-out tenth of a folder of coloured pictures.
+    """Run the protocol on a parquet table, the val.parquet in a folder, or the held-out tenth of a folder of coloured pictures.
 
-    A row of figures per count of hints, under "hints".
+    Returns a row of figures per count of hints, under "hints".
 
-    `make(sketch=line, hints=[Hint, …], seed=0)` gives an object with `.image`; None measures rules alone. At `size` 72 the
-    table's pictures are measured, elsewhere its SVGs, rendered. `limit` takes the first rows only, `group` those of one
-    group (or, with "-" before it, the others). `rules` names plain
-    rules ("nothing", "flood", "spare", "exact") to be measured beside it, each with what the network adds (capped with
-    its interval, pooled). `progress` None shows a bar where stderr is a terminal. `options` holds the same by name, as a
-    recipe's measure is given them.
+    `make(sketch=line, hints=[Hint, …], seed=0)` returns an object with `.image`; None measures only rules. At `size` 72 the
+    table's pictures are used, at other sizes its SVGs, rendered. `limit` takes only the first rows, `group` only the rows of one
+    group (or, with "-" before it, the others). `rules` names plain rules ("nothing", "flood", "spare", "exact") to measure too,
+    each with the gain of the network over it (capped with its interval, pooled). `progress` None shows a bar if stderr is a
+    terminal. `options` holds the same parameters by name, as a recipe's measure gets them.
     """
     if options:
         if unknown := [name for name in options if name not in OPTIONS]:
             raise GessoError(f"colouring is measured without {unknown[0]!r}", where=f"--{unknown[0]}", fix="one of " + ", ".join(OPTIONS))
         given = {"size": size, "counts": counts, "limit": limit, "group": group, "rules": rules, "progress": progress, **options}
-        for name in ("counts", "rules"):  # a command line's 3 or 1.5 is no list, nor text
+        for name in ("counts", "rules"):  # the command line may parse a single count as a number
             value = given[name]
             if value is not None:
                 given[name] = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
@@ -305,7 +304,7 @@ def protocol(
         raise GessoError("nothing to measure", where="--rules", fix="a model, or one or more of " + ",".join(RULES))
     scores = {name: Score(way, counts_of(counts)) for name, way in ways.items()}
     table = table_of(data, size, limit, group)
-    for truth in _shown(truths_of(table, size), len(table), progress):
+    for truth in _with_progress(truths_of(table, size), len(table), progress):
         for score in scores.values():
             score.add(truth)
     report = next(iter(scores.values())).report()
@@ -323,11 +322,11 @@ def protocol(
 
 def _whole_options(size: Any, limit: Any) -> tuple[int, int | None]:
     size = whole(size, where="--size", low=SMALLEST, high=LARGEST)
-    return size, None if limit is None else whole(limit, where="--limit", low=1, high=MOST_ROWS)
+    return size, None if limit is None else whole(limit, where="--limit", low=1, high=MAX_ROWS)
 
 
 def added(own: Score, rule: Score) -> dict[str, dict[str, Any]]:
-    """What one way of colouring has over another on the same drawings, in dB, per count of hints."""
+    """The gain of one colouring method over another on the same drawings, in dB, per count of hints."""
     rows = {}
     for count, tally in own.tallies.items():
         other = rule.tallies[count]
@@ -338,17 +337,17 @@ def added(own: Score, rule: Score) -> dict[str, dict[str, Any]]:
 
 
 def counts_of(given: Sequence[str | int] | str | int) -> tuple[str, ...]:
-    """Counts of hints in the order given, each once: whole numbers or "half", as a list or between commas."""
+    """Parse counts of hints, whole numbers or "half", from a list or a text with commas; duplicates are removed."""
     parts = given.split(",") if isinstance(given, str) else [given] if isinstance(given, int) else list(given)
     counts = dict.fromkeys(str(part).strip() for part in parts)
     wrong = [count for count in counts if count != "half" and not (count.isascii() and count.isdigit() and len(count) < 6)]
     if wrong or not counts:
-        what = f"{wrong[0]!r} is no count of hints" if wrong else "no count of hints"
+        what = f"{wrong[0]!r} is not a count of hints" if wrong else "no count of hints"
         raise GessoError(what, where="--counts", fix="whole numbers or half, as in " + ",".join(COUNTS))
     return tuple(count if count == "half" else str(int(count)) for count in counts)
 
 
-def _shown(truths: Iterable[Truth], total: int, progress: bool | None) -> Iterable[Truth]:
+def _with_progress(truths: Iterable[Truth], total: int, progress: bool | None) -> Iterable[Truth]:
     from rich.console import Console
     from rich.progress import track
 

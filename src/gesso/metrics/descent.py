@@ -1,4 +1,4 @@
-"""How far an optimised input comes: its objective against the iteration, over every pair of two folders."""
+"""Convergence of style transfer: the objective over the iterations, for pairs of pictures from two folders."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MARKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def measure_descent(make: Any, data: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The objective over its value at the start at some iterations, per pair of a content and a style, and the mean over the pairs.
+    """The objective relative to its start at some iterations, per pair of a content and a style, and the mean over the pairs.
 
-    `data` holds folders `content` and `style`. Options: `pairs` (how many, spread over all), `num_steps`, `size`, and `plot`,
-    a .png that the curves are drawn into. Curves are `make`'s previews' tap `objective`.
+    `data` holds folders `content` and `style`. Options: `pairs` (their number), `num_steps`, `size`, and `plot`, the path of a .png
+    for the curves. The values come from the tap `objective` of `make`'s previews.
     """
     settings = {name: whole(options[name], where=f"--{name.replace('_', '-')}") for name in ("num_steps", "size") if name in options}
     curves: dict[str, list[float]] = {}
@@ -44,7 +44,7 @@ def measure_descent(make: Any, data: Path | None, options: Mapping[str, Any]) ->
 
 
 def some_pairs(data: Path | None, num: int) -> Sequence[tuple[Path, Path]]:
-    """`num` pairs of a picture in data/content and one in data/style, so that few pairs show many pictures."""
+    """`num` pairs of a picture in data/content and one in data/style; few pairs already use many different pictures."""
     if data is None:
         raise GessoError("this is measured on pictures", where="--data", fix="a folder that holds folders content and style")
     folders = [sorted(p for p in (Path(data) / name).glob("*") if p.suffix.lower() in PICTURES) for name in ("content", "style")]
@@ -57,7 +57,7 @@ def some_pairs(data: Path | None, num: int) -> Sequence[tuple[Path, Path]]:
 
 
 def plot(curves: Mapping[str, Sequence[float]], path: Path) -> None:
-    """Objective, logarithmic, against iteration as a PNG."""
+    """Plot the objective (logarithmic) over the iterations as a PNG."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

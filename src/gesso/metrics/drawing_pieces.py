@@ -1,4 +1,4 @@
-"""What is truly coloured in a drawing: its pieces, its paper, and the dots that the colouring protocol gives of them."""
+"""The truth of a drawing for the colouring protocol: its coloured pieces, its paper, and the hints to give."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from gesso.metrics.own_pictures import OwnPictures, held_out_pictures
 from gesso.rules.line import INK
 from gesso.rules.palette import RGB, lab_of
 
-TABLE = "val.parquet"  # the file of a folder that is measured on
+TABLE = "val.parquet"  # the file in a folder that measurements use
 WANTED = f"a parquet file, or a folder that holds {TABLE}, or coloured pictures"
-SIDE = 72  # the side for which the protocol states its lengths and areas
-LEAST_AREA = 9
-CLEAR = 235  # the median line value below which a piece is the rim of a stroke
-WHITE = 243  # a piece whose median is at least this in all channels is not coloured
-BLANK = 250  # a pixel that is at least this in all channels is truly white
+SIDE = 72  # the side in pixels to which the protocol's lengths and areas refer
+MIN_AREA = 9
+RIM_BELOW = 235  # the median line value below which a piece is the rim of a stroke
+PAPER_FROM = 243  # a piece whose median is at least this in all channels is not coloured
+BLANK_FROM = 250  # a pixel that is at least this in all channels is truly white
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A coloured piece: its pixels' flat indices `where` int [n] in reading order, their median `colour` float [3], its innermost pixel."""
+    """A coloured piece: the flat indices of its pixels `where` int [n], their median `colour` float [3], its innermost pixel (y, x)."""
 
     where: np.ndarray
     colour: np.ndarray
@@ -40,7 +40,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Dot:
-    """A hint of the protocol: at (x, y), in `colour` float [3] 0-255, given for a piece. Rules that know the truth look at `piece`."""
+    """A hint of the protocol at (x, y) in `colour` float [3] 0-255. Rules that use the truth read `piece`."""
 
     x: int
     y: int
@@ -53,8 +53,8 @@ class Dot:
         red, green, blue = (round(float(v)) for v in self.colour)
         return red, green, blue
 
-    def turned(self) -> Dot:
-        """The same dot in the permuted palette, where R G B is G B R."""
+    def permuted(self) -> Dot:
+        """The same hint with permuted channels, R G B -> G B R."""
         return Dot(self.x, self.y, self.colour[[1, 2, 0]], self.radius, self.piece)
 
 
@@ -62,7 +62,7 @@ class Dot:
 class Truth:
     """A drawing and its true colours: `line` uint8 [h w], `colour` uint8 [h w 3], `pieces` largest first.
 
-    `paper` and `inside` int [n] are flat indices of truly white pixels that are joined to the page's border, and that aren't.
+    `paper` and `inside` int [n] are flat indices of truly white pixels that are connected to the page's border, or not.
     """
 
     line: np.ndarray
@@ -78,9 +78,9 @@ class Truth:
         return lab_of(np.array([piece.colour for piece in self.pieces]).reshape(-1, 3))
 
     def dots(self, count: str, number: int) -> tuple[list[int], list[Dot]]:
-        """The pieces that get a hint and their hints, for a count ("0", "3", "half") and the drawing's number among those measured.
+        """The numbers of the hinted pieces and their hints, for a count ("0", "3", "half"); `number` seeds the random choice.
 
-        A whole number hints the largest pieces in their middles; "half" a random half of them, rounded up, anywhere inside.
+        A whole number hints the largest pieces at their innermost pixel; "half" hints a random half, rounded up, at random pixels.
         """
         radius = self.line.shape[0] / SIDE
         if count != "half":
@@ -96,11 +96,11 @@ class Truth:
 
 
 def truth_of(line: np.ndarray, colour: np.ndarray, cluster: object = "") -> Truth:
-    """What the protocol asks about, from line values uint8 [h w] and true colours uint8 [h w 3]."""
+    """Make the Truth of a drawing from line values uint8 [h w] and true colours uint8 [h w 3]."""
     if line.ndim != 2 or colour.shape != (*line.shape, 3) or line.dtype != np.uint8 or colour.dtype != np.uint8 or not line.size:
         found = f"a line {line.dtype} {list(line.shape)} and colours {colour.dtype} {list(colour.shape)}"
         raise GessoError(found, where="drawing", fix="give uint8 [h w] and uint8 [h w 3] of one size")
-    blank = _connected(((colour.min(-1) >= BLANK) & (line > INK)).astype(np.int32))
+    blank = _connected(((colour.min(-1) >= BLANK_FROM) & (line > INK)).astype(np.int32))
     border = np.zeros(int(blank.max()) + 1, bool)
     for side in (blank[0], blank[-1], blank[:, 0], blank[:, -1]):
         border[side] = True
@@ -109,16 +109,16 @@ def truth_of(line: np.ndarray, colour: np.ndarray, cluster: object = "") -> Trut
 
 
 def _coloured(line: np.ndarray, colour: np.ndarray) -> tuple[Piece, ...]:
-    """The coloured pieces, largest first; equally large ones by their colour's 16 levels a channel, then in reading order."""
+    """The coloured pieces, largest first; ties by colour in 16 levels per channel, then in reading order."""
     level = (colour >> 4).astype(np.int32) @ np.array([256, 16, 1], np.int32)
     parts = _connected(np.where(line > INK, level + 1, 0))
     areas = np.bincount(parts.ravel())
     areas[0] = 0
     found = []
-    for part in np.flatnonzero(areas >= LEAST_AREA * (line.shape[0] / SIDE) ** 2).tolist():
+    for part in np.flatnonzero(areas >= MIN_AREA * (line.shape[0] / SIDE) ** 2).tolist():
         where = np.flatnonzero(parts == part)
         median = np.median(colour.reshape(-1, 3)[where], 0)
-        if median.min() < WHITE and np.median(line.reshape(-1)[where]) >= CLEAR:
+        if median.min() < PAPER_FROM and np.median(line.reshape(-1)[where]) >= RIM_BELOW:
             y, x = _innermost(where, line.shape[1])
             found.append((-len(where), int(level.reshape(-1)[where[0]]), part, Piece(where, median, y, x)))
     return tuple(piece for *_, piece in sorted(found, key=lambda row: row[:3]))
@@ -132,7 +132,7 @@ def _connected(values: np.ndarray) -> np.ndarray:
 
 
 def _innermost(where: np.ndarray, width: int) -> tuple[int, int]:
-    """(y, x) of the pixel farthest from all that is not the piece, the page's outside included; the first in reading order."""
+    """(y, x) of the pixel farthest from other pieces and from the page's border; the first in reading order."""
     ys, xs = np.divmod(where, width)
     top, left = int(ys.min()) - 1, int(xs.min()) - 1
     window = np.zeros((int(ys.max()) - top + 2, int(xs.max()) - left + 2), bool)
@@ -142,11 +142,11 @@ def _innermost(where: np.ndarray, width: int) -> tuple[int, int]:
 
 
 def table_of(data: Path | None, size: int = SIDE, limit: int | None = None, group: str | None = None) -> Any:
-    """The rows to be measured (`eval` true, `flag` false) of a parquet file, or of the val.parquet in a folder, as a pandas table.
+    """The rows to measure (`eval` true, `flag` false) of a parquet file, or of the val.parquet in a folder, as a pandas table.
 
-    At 72 it needs the columns line and color (PNG bytes), else line_svg and color_svg; always cluster, flag and eval. `group` keeps rows
-    of one group, or with "-" before it the others; it needs the column of that name. Of a folder of coloured
-    pictures it is the tenth that is held out (`OwnPictures`), which has no groups.
+    At 72 it needs the columns line and color (PNG bytes), else line_svg and color_svg; always cluster, flag and eval. `group` keeps
+    the rows of one group, or with "-" before it the others; it needs the column group. For a folder of coloured pictures it
+    returns the held-out tenth (`OwnPictures`), which has no groups.
     """
     if data is None:
         raise GessoError("no drawings to measure on", where="--data", fix=WANTED)
@@ -167,7 +167,7 @@ def table_of(data: Path | None, size: int = SIDE, limit: int | None = None, grou
     try:
         schema = parquet.read_schema(file)
     except Exception as error:  # pyarrow raises many kinds, and OSError for what is no parquet
-        raise GessoError(f"is no parquet table: {str(error)[:160]}", where=file, fix=wanted) from None
+        raise GessoError(f"is not a parquet table: {str(error)[:160]}", where=file, fix=wanted) from None
     _check_columns({name: str(schema.field(name).type) for name in columns if name in schema.names}, columns, file)
     try:
         table = parquet.read_table(file, columns=columns).to_pandas()
@@ -185,7 +185,7 @@ def table_of(data: Path | None, size: int = SIDE, limit: int | None = None, grou
 
 
 def _check_columns(kinds: Mapping[str, str], columns: Sequence[str], file: Path) -> None:
-    """GessoError where a column is missing or of another kind than the protocol reads."""
+    """Raise GessoError if a column is missing or has another type than the protocol needs."""
     expected = {"line": "binary", "color": "binary", "line_svg": "string", "color_svg": "string", "flag": "bool", "eval": "bool"}
     if missing := [name for name in columns if name not in kinds]:
         raise GessoError(f"the table has no column {' and no '.join(missing)}", where=file, fix="it needs " + ", ".join(columns))
@@ -195,7 +195,7 @@ def _check_columns(kinds: Mapping[str, str], columns: Sequence[str], file: Path)
 
 
 def truths_of(table: Any, size: int = SIDE) -> Iterator[Truth]:
-    """Each row of such a table as its Truth: its pictures at 72, else its SVGs rendered that large; own pictures at any size."""
+    """The Truth of each row of `table_of`: from its pictures at 72, else from its SVGs rendered at `size`."""
     if isinstance(table, OwnPictures):
         yield from (truth_of(*one) for one in table.each(size))
         return
@@ -211,7 +211,7 @@ def truths_of(table: Any, size: int = SIDE) -> Iterator[Truth]:
 
 
 def on_white(picture: np.ndarray | Image.Image) -> np.ndarray:
-    """uint8 [h w 3] over white paper, composited by Pillow, whose rounding the protocol has."""
+    """The picture composited on white paper, uint8 [h w 3], with Pillow's rounding, which the protocol prescribes."""
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     if image.mode in ("L", "RGB"):
         return np.asarray(image.convert("RGB"))

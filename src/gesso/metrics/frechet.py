@@ -1,4 +1,4 @@
-"""The Fréchet distance between two sets of features: how far apart two heaps of pictures are."""
+"""The Fréchet distance between the features of two sets of pictures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def moments(features: np.ndarray) -> Moments:
 def frechet_distance(one: Moments, two: Moments) -> float:
     """|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½) (Dowson and Landau 1982; Heusel 2017). Not negative; 0 for equal moments.
 
-    The last trace is the sum of singular values of C1^½ C2^½, which stays exact where covariances have no full rank.
+    The last trace is the sum of singular values of C1^½ C2^½, which stays exact for covariances without full rank.
     """
     if one.mean.shape != two.mean.shape:
         raise GessoError(f"features of {len(one.mean)} and of {len(two.mean)} numbers cannot be compared", where="features")
@@ -41,7 +41,7 @@ def frechet_distance(one: Moments, two: Moments) -> float:
 
 
 def fd_gesso(made: np.ndarray, real: np.ndarray) -> float:
-    """The distance between features [n d] of this project's own network; never to be compared with FID, nor across n."""
+    """The distance between features [n d] of this project's network. It is not comparable with FID, nor between different n."""
     return frechet_distance(moments(made), moments(real))
 
 

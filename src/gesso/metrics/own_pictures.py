@@ -1,4 +1,4 @@
-"""A folder of one's own coloured pictures as drawings to measure on: the tenth of them that no training sees."""
+"""Measurements on a folder of the user's own coloured pictures: on the tenth that is held out from training."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from gesso.datasets.coloured import line_and_colours, pictures_in, splits
-from gesso.datasets.dataset import said_of
+from gesso.datasets.dataset import describe_left_out
 from gesso.errors import GessoError
 from gesso.media.picture import read_picture, to_white
 from gesso.rules.fill import over_line
 
-FAINT = 235  # a line value from which on there is no line: what is left of its edge, made small, would count as a piece
+NO_LINE_FROM = 235  # paler line values are set to 255, because remains of a line's soft edge would count as pieces
 
 
 @dataclass(frozen=True)
 class OwnPictures:
-    """The files that are measured on, of `total` in the folder; those that cannot be read are in `left_out` {name: why}."""
+    """The held-out files, of `total` in the folder. Files that cannot be read are in `left_out` {name: why}."""
 
     files: tuple[Path, ...]
     total: int
@@ -32,12 +32,12 @@ class OwnPictures:
         """Line values uint8 [side side], true colours under that line uint8 [side side 3], and the picture's name."""
         for file in self.files:
             line, colours = line_and_colours(to_white(read_picture(file, where=file.name)), side)
-            line[line >= FAINT] = 255
+            line[line >= NO_LINE_FROM] = 255
             yield line, over_line(colours, line), file.stem
 
 
 def held_out_pictures(folder: Path, limit: int | None = None) -> OwnPictures | None:
-    """Those of a folder of pictures; None where it holds none. GessoError where none that is held out can be read."""
+    """The held-out pictures of a folder; None if it holds no pictures. GessoError if no held-out picture can be read."""
     parts = splits(pictures_in(folder))
     good: list[Path] = []
     left_out: dict[str, str] = {}
@@ -48,5 +48,7 @@ def held_out_pictures(folder: Path, limit: int | None = None) -> OwnPictures | N
         except GessoError as error:
             left_out[file.name] = error.what
     if parts and not good:
-        raise GessoError(f"no picture that is held out can be read: {said_of(left_out)}", where=folder, fix="mend them, or add pictures")
+        raise GessoError(
+            f"no picture that is held out can be read: {describe_left_out(left_out)}", where=folder, fix="repair them, or add pictures"
+        )
     return OwnPictures(tuple(good[:limit]), len(parts), left_out) if parts else None

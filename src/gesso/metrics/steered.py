@@ -1,4 +1,4 @@
-"""A class-conditional model on its yardstick: are classes obeyed, known parts kept, pictures like the real ones, and as various."""
+"""Measurement of a class-conditional model: class agreement, kept known parts, similarity to real pictures, and diversity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from gesso.errors import GessoError
 from gesso.families.family import Inputs
 from gesso.media.tensor import from_tensor
-from gesso.metrics.agreement import classes_of, diversity, features_of, kept, obeyed
+from gesso.metrics.agreement import class_agreement, classes_of, diversity, features_of, kept_share
 from gesso.metrics.frechet import fd_gesso
 from gesso.number import parse_whole, whole
 from gesso.ports import Frame, join
@@ -22,10 +22,10 @@ BATCH = 100
 
 
 def measure_steered(model: Any, judge: Any, real: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """`model` (with conditions label and known, one channel) against the examples of `real`, as the classifier's model `judge` sees them.
+    """Compare `model` (conditions label and known, one channel) with the examples of `real`, by features of the classifier `judge`.
 
-    Every real example is answered by one made picture of its class, so n is the same on both sides. Options: `num` (how many
-    of them), `seed`, `guidance` (scales, the first is used for the Fréchet distances), `runs` (solver:steps, …).
+    One picture is generated per real example, of its class, so n is equal on both sides. Options: `num` (their number), `seed`,
+    `guidance` (scales; the first is used for the Fréchet distances), `runs` (solver:steps, …).
     """
     network = judge.network
     num = min(whole(options.get("num", len(real)), where="--num", low=1), len(real))
@@ -41,7 +41,7 @@ def measure_steered(model: Any, judge: Any, real: Any, options: Mapping[str, Any
     def figures(made: Sequence[np.ndarray]) -> dict[str, float]:
         features = features_of(network, made)
         return {
-            "class obeyed": obeyed(labels, classes_of(network, made)),
+            "class obeyed": class_agreement(labels, classes_of(network, made)),
             "fd_gesso": fd_gesso(features, truth),
             "diversity over real": diversity(features, labels) / spread,
         }
@@ -65,13 +65,14 @@ def measure_steered(model: Any, judge: Any, real: Any, options: Mapping[str, Any
         "known": measure_known(model, network, items, settings, seed),
         "n": num,
         "fd_gesso of one half of the real against the other": floor,
-        "class obeyed by the real": obeyed(labels, classes_of(network, pictures)),
+        "class obeyed by the real": class_agreement(labels, classes_of(network, pictures)),
         "judge": dict(judge.assembled.hashes),
     }
 
 
 def measure_known(model: Any, network: Any, items: Sequence[Mapping[str, Any]], settings: Any, seed: int) -> dict[str, Any]:
-    """With a known region and the class: pixels kept to the bit, class obeyed, and how far the rest is from what the region came from."""
+    """Measure with a known region and the class: share of bit-equal known pixels, class agreement, and the error of the raw output
+    at the known pixels."""
     slot, label = model.card.slot("known"), model.card.slot("label")
     given = []
     for i, item in enumerate(items):
@@ -80,18 +81,18 @@ def measure_known(model: Any, network: Any, items: Sequence[Mapping[str, Any]], 
     raw = list(make_many(model, given, settings, seed))
     made = [g["known"].paste(picture) if g["known"] else picture for g, picture in zip(given, raw, strict=True)]
     with_known = [i for i, g in enumerate(given) if g["known"]]
-    agreed = [kept(made[i], items[i]["picture"], given[i]["known"].mask) for i in with_known]
+    agreed = [kept_share(made[i], items[i]["picture"], given[i]["known"].mask) for i in with_known]
     before = [np.abs(raw[i].astype(float) - items[i]["picture"])[given[i]["known"].mask].mean() for i in with_known]
     return {
         "pixels kept to the bit": float(np.mean(agreed)),
         "mean difference there before they are put back, of 255": float(np.mean(before)),
-        "class obeyed": obeyed([item["label"] for item in items], classes_of(network, made)),
+        "class obeyed": class_agreement([item["label"] for item in items], classes_of(network, made)),
         "n": len(with_known),
     }
 
 
 def make_many(model: Any, given: Sequence[Mapping[str, Any]], settings: Any, seed: int) -> list[np.ndarray]:
-    """One picture (uint8) for each mapping of conditions, in batches; noise is by (seed, place), whatever the batch."""
+    """Generate one picture (uint8) per mapping of conditions, in batches. Noise depends on (seed, index), not on the batch."""
     made: list[np.ndarray] = []
     for start in range(0, len(given), BATCH):
         made += _batch(model, given[start : start + BATCH], settings, seed, start)
@@ -117,12 +118,12 @@ def _batch(model: Any, given: Sequence[Mapping[str, Any]], settings: Any, seed: 
 
 
 def _run(text: str) -> tuple[str, int]:
-    """The text heun:8 as its solver and its number of steps."""
+    """Parse a text such as heun:8 into the solver and the number of steps."""
     solver, _, steps = text.partition(":")
     try:
         return solver, whole(parse_whole(steps), low=1)
     except ValueError:
-        raise GessoError(f"{text[:40]!r} is no run", where="--runs", fix="solver:steps, as in heun:8") from None
+        raise GessoError(f"{text[:40]!r} is not a run", where="--runs", fix="solver:steps, as in heun:8") from None
 
 
 def _several(value: Any) -> list[str]:

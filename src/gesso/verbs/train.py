@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import gesso
 from gesso import recipes
-from gesso.datasets.dataset import Dataset, said_of
+from gesso.datasets.dataset import Dataset, describe_left_out
 from gesso.errors import GessoError
 from gesso.families.family import Inputs
 from gesso.media.file import REASONS, write_atomic
@@ -165,7 +165,7 @@ def _tell_left_out(dataset: Dataset, loop: Loop) -> None:
     left_out: Mapping[str, str] = getattr(dataset, "left_out", {})
     if left_out:
         num = f"{len(left_out)} file" + ("s" if len(left_out) > 1 else "")
-        loop.progress.say(f"left out {num} that cannot be read: {said_of(left_out)}; learning from the {len(dataset)} others")
+        loop.progress.say(f"left out {num} that cannot be read: {describe_left_out(left_out)}; learning from the {len(dataset)} others")
 
 
 def _config(assembled: Assembled, stage: Stage, dataset: Dataset, seed: int, threads: int, device: Device) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Saved numbers: safetensors with a card and a hash; nothing is ever unpickled."""
+"""Weights files: safetensors with a card and a hash. Nothing is unpickled."""

@@ -1,4 +1,4 @@
-"""Safetensors from strangers: the header is parsed and checked here before the library sees a byte; nothing is ever unpickled."""
+"""Reading of untrusted safetensors files: the header is parsed and checked here before the library reads it. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 def read_tensors(data: bytes, *, where: object, dtypes: Collection[str] = tuple(NUM_BYTES)) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors by name and the metadata of a safetensors file; GessoError saying why where any part of it is not as it should be."""
+    """The tensors by name and the metadata of a safetensors file; GessoError with the reason if any part of it is invalid."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -46,31 +46,31 @@ def read_tensors(data: bytes, *, where: object, dtypes: Collection[str] = tuple(
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise GessoError(f"the tensors could not be read: {error}", where=where, fix=SAFE) from error
     if set(tensors) != {e.name for e in entries}:
-        raise GessoError("the header and the tensors do not name the same things", where=where, fix=SAFE)
+        raise GessoError("the header and the data have different tensor names", where=where, fix=SAFE)
     return tensors, metadata
 
 
 def write_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
-    """A safetensors file of contiguous tensors on the CPU; the same tensors give the same bytes (the library alone shuffles metadata)."""
+    """Encode contiguous tensors on the CPU as a safetensors file. The result is deterministic, unlike the library's metadata order."""
     from safetensors.torch import save
 
     data = memoryview(save(dict(tensors)))
     length = int.from_bytes(data[:8], "little")
     header = {METADATA: dict(sorted(metadata.items())), **json.loads(bytes(data[8 : 8 + length]))}
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # so that numbers begin at a multiple of eight bytes
+    text += b" " * (-len(text) % 8)  # the data must begin at a multiple of eight bytes
     return b"".join((len(text).to_bytes(8, "little"), text, data[8 + length :]))
 
 
 def read_header(data: bytes, *, where: object, dtypes: Collection[str] = tuple(NUM_BYTES)) -> tuple[list[Entry], dict[str, str]]:
-    """The checked entries of a header, in the order of their bytes, and the metadata (text by name)."""
+    """Check a header. Returns its entries in the order of their bytes, and the metadata (text by name)."""
     refuse_other_formats(data, where)
     if len(data) < 8:
         raise GessoError(f"the file is cut short: {len(data)} bytes", where=where, fix="copy or download it again")
     length = int.from_bytes(data[:8], "little")
     if length > MAX_HEADER:
         raise GessoError(
-            f"this is no safetensors file: it declares a header of {length} bytes (at most {MAX_HEADER})", where=where, fix=SAFE
+            f"this is not a safetensors file: it declares a header of {length} bytes (at most {MAX_HEADER})", where=where, fix=SAFE
         )
     if 8 + length > len(data):
         raise GessoError(f"the file is cut short: {len(data)} bytes of at least {8 + length}", where=where, fix="copy or download it again")
@@ -86,7 +86,7 @@ def read_header(data: bytes, *, where: object, dtypes: Collection[str] = tuple(N
 
 
 def refuse_other_formats(data: bytes, where: object) -> None:
-    """GessoError for what is plainly a pickle, an archive, or another framework's file, whatever its name says."""
+    """Raise GessoError for data that is a pickle, an archive or a file of another framework, whatever its name."""
     head = data[:262]
     kind = None
     if head.startswith(PICKLE_MARKS) or re.match(rb"[(\]}]?c[A-Za-z_][\w.]*\n[A-Za-z_]\w*\n", head):
@@ -108,7 +108,7 @@ def refuse_other_formats(data: bytes, where: object) -> None:
 
 
 def check_name(name: str, where: object) -> None:
-    """GessoError for a tensor's name that could mean something to a file system, a terminal or a page."""
+    """Raise GessoError for a tensor name that could be unsafe in a file system, a terminal or a page."""
     bad = None
     if not name or len(name) > MAX_NAME:
         bad = f"has {len(name)} characters (1 to {MAX_NAME})"
@@ -122,22 +122,22 @@ def check_name(name: str, where: object) -> None:
 
 def _parse(raw: bytes, where: object) -> dict[str, Any]:
     if not raw.startswith(b"{"):
-        raise GessoError("this is no safetensors file: its header is not JSON", where=where, fix=SAFE)
+        raise GessoError("this is not a safetensors file: its header is not JSON", where=where, fix=SAFE)
     try:
         header = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_twins, parse_constant=_no_constants)
     except GessoError as error:
         raise GessoError(error.what, where=where, fix=SAFE) from None
     except (ValueError, RecursionError) as error:
-        raise GessoError("this is no safetensors file: its header is not JSON", where=where, fix=SAFE) from error
+        raise GessoError("this is not a safetensors file: its header is not JSON", where=where, fix=SAFE) from error
     if not isinstance(header, dict):
-        raise GessoError("this is no safetensors file: its header is not a table of names", where=where, fix=SAFE)
+        raise GessoError("this is not a safetensors file: its header is not a table of names", where=where, fix=SAFE)
     return header
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
-        raise GessoError("the header names something twice")
+        raise GessoError("the header has a duplicate name")
     return table
 
 
@@ -153,9 +153,9 @@ def _entry(name: str, value: Any, dtypes: Collection[str], where: object) -> Ent
     if not isinstance(dtype, str) or dtype not in dtypes or dtype not in NUM_BYTES:
         raise GessoError(f"the tensor {name!r} has the type {shown(str(dtype))}", where=where, fix="one of " + ", ".join(dtypes))
     if not _are_counts(shape) or len(shape) > MAX_AXES:
-        raise GessoError(f"the tensor {name!r} has no proper shape", where=where, fix=SAFE)
+        raise GessoError(f"the tensor {name!r} has an invalid shape", where=where, fix=SAFE)
     if not _are_counts(places) or len(places) != 2:
-        raise GessoError(f"the tensor {name!r} has no proper place in the file", where=where, fix=SAFE)
+        raise GessoError(f"the tensor {name!r} has invalid data offsets", where=where, fix=SAFE)
     begin, end = places
     if end - begin != math.prod(shape) * NUM_BYTES[dtype]:
         raise GessoError(f"the tensor {name!r} has {end - begin} bytes for {dtype} {shape}", where=where, fix=SAFE)
@@ -167,9 +167,9 @@ def _are_counts(values: Any) -> bool:
 
 
 def _check_places(entries: list[Entry], num_bytes: int, where: object) -> None:
-    """Tensors lie one after another from the first byte to the last: no gap to hide in, no overlap, nothing outside."""
+    """Check that the tensors fill the data exactly: without gaps (which could hide data), overlaps or bytes outside."""
     if entries and entries[0].begin != 0:
-        raise GessoError("bytes before the first tensor belong to none", where=where, fix=SAFE)
+        raise GessoError("bytes before the first tensor belong to no tensor", where=where, fix=SAFE)
     for one, two in itertools.pairwise(entries):
         if one.end != two.begin:
             what = "overlap" if two.begin < one.end else "leave a gap between them"
@@ -180,4 +180,4 @@ def _check_places(entries: list[Entry], num_bytes: int, where: object) -> None:
             f"the file is cut short: its tensors end {end - num_bytes} bytes behind its end", where=where, fix="copy or download it again"
         )
     if end < num_bytes:
-        raise GessoError(f"{num_bytes - end} bytes after the last tensor belong to none", where=where, fix=SAFE)
+        raise GessoError(f"{num_bytes - end} bytes after the last tensor belong to no tensor", where=where, fix=SAFE)

@@ -1,4 +1,4 @@
-"""Weights with their card: one safetensors file, tensors named "role/parameter", and a page of JSON about where they come from."""
+"""Weights files with their card: one safetensors file with tensors named "role/parameter" and a JSON card about their origin."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHOWN_NAMES = 5
 
 @dataclass(frozen=True)
 class Weights:
-    """What a weights file holds: `states` {role: {parameter's name: tensor}}, its `card`, and the `sha256` of the whole file."""
+    """The contents of a weights file: `states` {role: {parameter's name: tensor}}, its `card`, and the `sha256` of the whole file."""
 
     states: dict[str, dict[str, Tensor]]
     card: dict[str, Any]
@@ -38,10 +38,10 @@ class Weights:
 def save_weights(
     path: str | Path, networks_state: Mapping[str, Mapping[str, Tensor]], card: Mapping[str, Any], *, half: bool = True
 ) -> str:
-    """Write {role: state_dict} and the card as one file, whole or not at all; returns its sha256.
+    """Write {role: state_dict} and the card atomically as one file; returns its sha256.
 
-    `half` stores floats as float16 where every value stays finite in it. GessoError for a value that is NaN or infinite, a
-    name that no reader would accept, or a disk that refuses.
+    `half` stores a tensor as float16 if all its values stay finite. Raises GessoError for a value that is NaN or infinite, a name
+    that `read_weights` would refuse, or a disk error.
     """
     text = _card_text(card, path)
     tensors: dict[str, Tensor] = {}
@@ -58,11 +58,11 @@ def save_weights(
 
 
 def read_weights(path: str | Path, *, recipe: str | None = None, max_bytes: int = MAX_FILE) -> Weights:
-    """Weights from a file that anybody may have made.
+    """Read weights from an untrusted file.
 
-    GessoError with the reason where it is no safetensors file (whatever its name), is cut short or larger than `max_bytes`,
-    hides or overlaps bytes, holds NaN or infinity, types other than F16, BF16, F32, I64 and U8, unsafe names, no card, or a card of another
-    recipe than `recipe`.
+    Raises GessoError with the reason if it is not a safetensors file (whatever its name), is truncated or larger than `max_bytes`,
+    has gaps or overlaps, NaN or infinity, types other than F16, BF16, F32, I64 and U8, unsafe names, no card, or the card of a
+    recipe other than `recipe`.
     """
     where = shown(path)
     data = read_bytes(path, max_bytes)
@@ -78,7 +78,7 @@ def read_weights(path: str | Path, *, recipe: str | None = None, max_bytes: int 
         if not (role and slash and name):
             raise GessoError(f"the tensor name {full!r} is not role/parameter", where=where, fix="give weights that Gesso wrote")
         if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise GessoError(f"{full} holds NaN or infinity", where=where, fix="these weights are spoilt; use others")
+            raise GessoError(f"{full} holds NaN or infinity", where=where, fix="these weights are damaged; use others")
         states.setdefault(role, {})[name] = value
     if not states:
         raise GessoError("the file holds no weights", where=where)
@@ -86,9 +86,9 @@ def read_weights(path: str | Path, *, recipe: str | None = None, max_bytes: int 
 
 
 def load_into(network: nn.Module, state: Mapping[str, Tensor], *, where: object) -> None:
-    """Put a state into a network, in the network's own number types.
+    """Copy a state into a network, converted to the network's number types.
 
-    All of it fits, or GessoError lists what is missing, not wanted or of another shape, and nothing is changed.
+    If anything is missing, unexpected or of another shape, GessoError lists it and nothing is changed.
     """
     import torch
 
@@ -96,7 +96,7 @@ def load_into(network: nn.Module, state: Mapping[str, Tensor], *, where: object)
     missing, extra = [n for n in own if n not in state], [n for n in state if n not in own]
     misfits = [f"{n} {list(state[n].shape)} for {list(own[n].shape)}" for n in own if n in state and state[n].shape != own[n].shape]
     parts = [
-        f"{what}: {_some(names)}" for what, names in (("missing", missing), ("not wanted", extra), ("of another shape", misfits)) if names
+        f"{what}: {_some(names)}" for what, names in (("missing", missing), ("unexpected", extra), ("of another shape", misfits)) if names
     ]
     if parts:
         raise GessoError(
@@ -108,7 +108,7 @@ def load_into(network: nn.Module, state: Mapping[str, Tensor], *, where: object)
 
 
 def shipped(recipe_name: str) -> Path | None:
-    """The weights that come inside the package for a recipe, if any do."""
+    """The path of the weights that the package ships for a recipe, or None."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", recipe_name):
         return None
     place = resources.files("gesso.weights").joinpath("shipped", f"{recipe_name}.safetensors")
@@ -129,7 +129,7 @@ def _stored(value: Tensor, half: bool, where: object) -> Tensor:
         plain = plain.to(torch.uint8)
     elif plain.dtype not in (torch.int64, torch.uint8):
         plain = plain.to(torch.int64)
-    return plain.clone()  # tensors that share memory (tied weights) are stored each on its own
+    return plain.clone()  # tensors that share memory (tied weights) are stored separately
 
 
 def _card_text(card: Mapping[str, Any], path: object) -> str:
@@ -143,7 +143,7 @@ def _card_text(card: Mapping[str, Any], path: object) -> str:
 
 
 def _read_card(metadata: Mapping[str, str], where: object) -> dict[str, Any]:
-    fix = "give weights that Gesso wrote; others are converted first by a script of their own"
+    fix = "give weights that Gesso wrote; convert others with a script first"
     if metadata.get("gesso") != LAYOUT or "card" not in metadata:
         raise GessoError("the file has no Gesso card", where=where, fix=fix)
     if len(metadata["card"].encode("utf-8", "replace")) > MAX_CARD:

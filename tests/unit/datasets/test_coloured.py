@@ -1,4 +1,4 @@
-"""Own pictures taken apart: the line is found, what lies under it has the colour beside it, and a training takes them."""
+"""The user's own pictures: they are split into line and colours, and can be trained on."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from gesso.datasets.coloured import LEAST, from_folder, from_pictures, pictures_in, splits, taken_apart
-from gesso.datasets.drawing_table import FINE
+from gesso.datasets.coloured import MIN_PICTURES, from_folder, from_pictures, pictures_in, split_picture, splits
+from gesso.datasets.drawing_table import RENDER_SIZE
 from gesso.datasets.drawings import WHITE, nearest
 from gesso.errors import GessoError
 
@@ -31,15 +31,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_picture_is_its_line_and_its_colours():
-    line, classes = taken_apart(np.asarray(paint()))
-    assert line.shape == classes.shape == (FINE, FINE)
+def test_a_picture_is_split_into_line_and_colours():
+    line, classes = split_picture(np.asarray(paint()))
+    assert line.shape == classes.shape == (RENDER_SIZE, RENDER_SIZE)
     wanted = nearest(np.array([[YELLOW, BLUE]], np.uint8))[0].tolist()
     assert set(np.unique(classes).tolist()) == {WHITE, *wanted}, "no ink is a colour"
     assert 0.02 < (line < 128).mean() < 0.1 and line[0, 0] == 255
 
 
-def test_a_folder_is_a_dataset(folder: Path):
+def test_a_folder_of_pictures_is_a_dataset(folder: Path):
     train, dev, val = (from_pictures(folder, split) for split in ("train", "dev", "val"))
     assert len(train) + len(dev) + len(val) == 20 and len(dev) >= 1 and len(val) >= 1
     item = train.item(0, np.random.default_rng(0))
@@ -48,21 +48,21 @@ def test_a_folder_is_a_dataset(folder: Path):
 
 
 def test_too_few_or_broken_pictures_are_refused(tmp_path: Path):
-    with pytest.raises(GessoError, match=f"at least {LEAST}"):
+    with pytest.raises(GessoError, match=f"at least {MIN_PICTURES}"):
         from_folder(tmp_path)
-    for number in range(LEAST):
+    for number in range(MIN_PICTURES):
         (tmp_path / f"{number}.png").write_bytes(b"no picture")
     with pytest.raises(GessoError, match=r"\d\.png"):
         from_folder(tmp_path)
 
 
-def test_black_and_white_pages_are_no_fault():
-    line, classes = taken_apart(np.zeros((50, 80, 3), np.uint8))
-    assert (line[FINE // 2] == 0).all() and (classes == 0).all()
-    taken_apart(np.zeros((50, 50, 3), np.uint8))
+def test_black_and_white_pages_are_accepted():
+    line, classes = split_picture(np.zeros((50, 80, 3), np.uint8))
+    assert (line[RENDER_SIZE // 2] == 0).all() and (classes == 0).all()
+    split_picture(np.zeros((50, 50, 3), np.uint8))
 
 
-def test_a_training_takes_them(folder: Path, tmp_path: Path):
+def test_own_pictures_can_be_trained_on(folder: Path, tmp_path: Path):
     from gesso.verbs.train import train
 
     out = tmp_path / "run"
@@ -70,7 +70,7 @@ def test_a_training_takes_them(folder: Path, tmp_path: Path):
     assert made.done and made.weights.is_file()
 
 
-def test_a_tenth_is_held_out_by_name_and_stays_so(folder: Path):
+def test_a_tenth_is_held_out_by_name_and_stays_held_out(folder: Path):
     files = pictures_in(folder)
     parts = splits(files)
     assert set(parts.values()) == {"train", "val", "dev"}
@@ -84,7 +84,7 @@ def test_a_tenth_is_held_out_by_name_and_stays_so(folder: Path):
     assert 0.05 < list(later.values()).count("val") / len(later) < 0.17
 
 
-def test_broken_files_are_left_out_and_all_named(folder: Path):
+def test_broken_files_are_skipped_and_named(folder: Path):
     before = from_pictures(folder)
     spoil = [one for one, part in splits(pictures_in(folder)).items() if part == "train"][:3]
     for one in spoil:
@@ -95,19 +95,19 @@ def test_broken_files_are_left_out_and_all_named(folder: Path):
     assert data.content != before.content
 
 
-def test_where_too_few_are_left_all_broken_ones_are_named(folder: Path):
-    for one in pictures_in(folder)[: 20 - LEAST + 1]:
+def test_if_too_few_remain_all_broken_files_are_named(folder: Path):
+    for one in pictures_in(folder)[: 20 - MIN_PICTURES + 1]:
         one.write_bytes(b"no picture")
-    with pytest.raises(GessoError, match=f"of 20 pictures {LEAST - 1} can be read") as error:
+    with pytest.raises(GessoError, match=f"of 20 pictures {MIN_PICTURES - 1} can be read") as error:
         from_pictures(folder)
-    assert all(f"{number:03}.png" in str(error.value) for number in range(20 - LEAST + 1))
+    assert all(f"{number:03}.png" in str(error.value) for number in range(20 - MIN_PICTURES + 1))
     for one in pictures_in(folder):
         one.write_bytes(b"no picture")
     with pytest.raises(GessoError, match="0 can be read.*and .* more|0 can be read"):
         from_pictures(folder)
 
 
-def test_content_is_of_the_files(folder: Path):
+def test_content_is_a_hash_of_the_files(folder: Path):
     before = from_pictures(folder).content
     assert from_pictures(folder).content == before and len(before) == 64
     one = next(one for one, part in splits(pictures_in(folder)).items() if part == "train")
@@ -115,7 +115,7 @@ def test_content_is_of_the_files(folder: Path):
     assert from_pictures(folder).content != before
 
 
-def test_a_training_says_what_it_does_without_and_refuses_changed_pictures(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_a_training_names_skipped_files_and_refuses_changed_pictures(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     from gesso.verbs.train import train
 
     one, two, *_ = [one for one, part in splits(pictures_in(folder)).items() if part == "train"]

@@ -1,4 +1,4 @@
-"""Digits: the four parts never meet, the files are read right, damage is refused."""
+"""Digits: the four parts are disjoint, the files are read correctly, and damaged files are refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gesso.datasets import digits as module
-from gesso.datasets.digits import CLASSES, IMAGES, LABELS, PARTS, digits, read_idx, swayed
+from gesso.datasets.digits import CLASSES, IMAGES, LABELS, PARTS, digits, jittered, read_idx
 from gesso.errors import GessoError
 
 
@@ -27,13 +27,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_parts_never_meet_and_leave_nothing(folder):
+def test_the_parts_are_disjoint_and_complete(folder):
     seen = [set(digits(folder, split, part).pixels[:, 0, 0].tolist()) for part, split in PARTS]
     assert sorted(n for part in seen for n in part) == list(range(40))
     assert seen[0] == {n for n in range(40) if n % 10 < 4}
 
 
-def test_a_folder_above_is_found_and_dev_is_val(folder, tmp_path):
+def test_a_parent_folder_is_accepted_and_dev_is_val(folder, tmp_path):
     above = tmp_path / "above"
     (above / "mnist10k").mkdir(parents=True)
     for name in (IMAGES, LABELS):
@@ -50,7 +50,7 @@ def test_items_and_their_tensors(folder):
     assert stacked["image"][1, 0, 0, 0] == pytest.approx(19 / 127.5 - 1)
 
 
-def test_bundled_digits_need_no_files():
+def test_the_digits_of_scikit_learn_need_no_files():
     pytest.importorskip("sklearn", reason="scikit-learn is not installed: no bundled digits to try")
     made = digits(None, "train", "classifier")
     assert len(made) > 600 and {int(n) for n in made.labels} == set(range(len(CLASSES)))
@@ -79,19 +79,19 @@ def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
         (lambda p: p.write_bytes(idx(np.zeros((40, 20, 20), np.uint8))), "not MNIST's"),
     ],
 )
-def test_damage_is_refused(folder, spoil, words):
+def test_damaged_files_are_refused(folder, spoil, words):
     spoil(folder / IMAGES)
     with pytest.raises(GessoError, match=words):
         digits(folder, "train", "flow")
 
 
-def test_labels_that_are_no_digits_are_refused(folder):
+def test_labels_above_nine_are_refused(folder):
     (folder / LABELS).write_bytes(idx(np.full(40, 200, np.uint8)))
     with pytest.raises(GessoError, match="not MNIST's"):
         digits(folder, "train", "flow")
 
 
-def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
+def test_a_decompression_bomb_is_not_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_BYTES", 1 << 16)
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(b"\0\0\x08\x01" + (1 << 24).to_bytes(4, "big") + bytes(1 << 24)))
@@ -99,12 +99,12 @@ def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
         read_idx(path)
 
 
-def test_sway_moves_a_little_and_only_in_training(folder):
+def test_sway_moves_digits_slightly_and_only_in_training(folder):
     picture = np.zeros((28, 28), np.uint8)
     picture[8:20, 12:16] = 255
-    moved = swayed(picture, np.random.default_rng(1), 1.0)
+    moved = jittered(picture, np.random.default_rng(1), 1.0)
     assert (moved != picture).any() and 0.6 < moved.sum() / picture.sum() < 1.6
-    assert (swayed(picture, np.random.default_rng(1), 1.0) == moved).all()
+    assert (jittered(picture, np.random.default_rng(1), 1.0) == moved).all()
     assert digits(folder, "val", "classifier", sway=1.0).sway == 0
 
 

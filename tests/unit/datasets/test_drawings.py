@@ -1,10 +1,10 @@
-"""Paired drawings: the same warp on line and flats, several sets as one, what is cached, what is refused."""
+"""Drawings: line and flats get the same warp, sets are merged, renders are cached, and invalid tables are refused."""
 
 import numpy as np
 import pytest
 
-from gesso.datasets.drawing_table import OTHER_HANDS, from_table, held_out, without_lines
-from gesso.datasets.drawings import PALETTE, WHITE, drawing, made_up, merged, nearest
+from gesso.datasets.drawing_table import UNSEEN_SOURCES, from_table, held_out, without_lines
+from gesso.datasets.drawings import PALETTE, WHITE, drawing, merged, nearest, synthetic_drawings
 from gesso.errors import GessoError
 
 RING = '<g id="line"><circle cx="36" cy="36" r="24" fill="none" stroke="#000" stroke-width="2"/></g>'
@@ -30,14 +30,14 @@ def test_flats_have_no_lines_and_nearest_finds_the_palette():
     assert nearest(np.array([[[240, 240, 242], [243, 243, 243]]], np.uint8)).tolist() == [[len(PALETTE) - 1, WHITE]], "pale is not white"
 
 
-def test_pieces_are_connected_and_know_their_class():
+def test_pieces_are_connected_and_have_their_class():
     classes = np.zeros((8, 8), np.uint8)
     classes[1:3, 1:3] = classes[5:7, 5:7] = 5
     made = drawing(np.full((8, 8), 255, np.uint8), classes)
     assert made.classes.tolist() == [0, 5, 5] and (made.classes[made.pieces] == classes).all()
 
 
-def test_a_table_is_rendered_once_and_warped_alike(tmp_path, monkeypatch):
+def test_a_table_is_rendered_once_and_line_and_flats_get_the_same_warp(tmp_path, monkeypatch):
     pytest.importorskip("resvg_py")
     monkeypatch.setenv("GESSO_CACHE", str(tmp_path / "cache"))
     table(tmp_path / "train.parquet")
@@ -56,16 +56,16 @@ def test_a_table_is_rendered_once_and_warped_alike(tmp_path, monkeypatch):
     assert data.weights.sum() == pytest.approx(len(data) / 2)
 
 
-def test_what_a_line_tells_apart_comes_with_it():
-    data = made_up()
+def test_a_drawing_has_the_regions_of_its_lines():
+    data = synthetic_drawings()
     item = data.item(0, np.random.default_rng(0))
     assert item["regions"].shape == item["line"].shape and item["regions"].max() >= 1
     turned = next(i for i in (data.item(0, np.random.default_rng(n)) for n in range(20)) if not np.array_equal(i["line"], item["line"]))
     assert np.array_equal(turned["line"][:, ::-1], item["line"]) and np.array_equal(turned["regions"][:, ::-1], item["regions"])
 
 
-def test_sets_of_unlike_sizes_are_one():
-    drawings, scenes = made_up(), made_up(num=3, size=192)
+def test_sets_of_different_sizes_are_merged():
+    drawings, scenes = synthetic_drawings(), synthetic_drawings(num=3, size=192)
     both = merged([scenes, drawings])
     assert len(both) == 48 and list(both.by_size) == [72, 192]
     both.shares = {72: 0.0, 192: 1.0}
@@ -94,15 +94,15 @@ def test_scenes_are_read_from_pictures(tmp_path, monkeypatch):
     assert item["line"].shape == (144, 192) and len(item["classes"]) == 2 and WHITE not in item["classes"]
 
 
-def test_whole_hands_are_held_out():
+def test_unseen_sources_are_held_out():
     pd = pytest.importorskip("pandas")
-    rows = pd.DataFrame({"cluster": [f"c{n}" for n in range(200)], "source": [OTHER_HANDS[0]] * 50 + ["another"] * 150})
+    rows = pd.DataFrame({"cluster": [f"c{n}" for n in range(200)], "source": [UNSEEN_SOURCES[0]] * 50 + ["another"] * 150})
     held = held_out(rows)
     assert held[:50].all() and 0 < held[50:].sum() < 30
 
 
 @pytest.mark.parametrize("content", [b"", b"not parquet", b"PAR1" + b"\0" * 40])
-def test_what_is_no_table_is_refused(tmp_path, content):
+def test_a_file_that_is_not_a_table_is_refused(tmp_path, content):
     pytest.importorskip("pyarrow")
     (tmp_path / "train.parquet").write_bytes(content)
     with pytest.raises(GessoError, match=r"train\.parquet.*table"):

@@ -1,4 +1,4 @@
-"""Did it obey: counted where the answer is known."""
+"""Agreement with requested classes and given pixels, on known values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from gesso.errors import GessoError
-from gesso.metrics.agreement import classes_of, diversity, features_of, kept, measure_classes, obeyed
+from gesso.metrics.agreement import class_agreement, classes_of, diversity, features_of, kept_share, measure_classes
 
 
 class Brightest(nn.Module):
@@ -37,26 +37,26 @@ class Colours:
         return {"picture": plain(index % 3), "label": index % 3 if index < 4 else 0}
 
 
-def test_obeyed_counts():
-    assert obeyed([1, 2, 3, 4], [1, 2, 0, 4]) == 0.75
+def test_class_agreement_is_a_share():
+    assert class_agreement([1, 2, 3, 4], [1, 2, 0, 4]) == 0.75
     with pytest.raises(GessoError):
-        obeyed([], [])
+        class_agreement([], [])
     with pytest.raises(GessoError):
-        obeyed([1], [1, 2])
+        class_agreement([1], [1, 2])
 
 
-def test_kept_is_to_the_bit():
+def test_kept_share_compares_bits():
     given = np.arange(16, dtype=np.uint8).reshape(4, 4)
     mask = np.zeros((4, 4), bool)
     mask[:2] = True
     made = given.copy()
     made[2:] = 99
-    assert kept(made, given, mask) == 1
+    assert kept_share(made, given, mask) == 1
     made[0, 0] += 1
-    assert kept(made, given, mask) == pytest.approx(7 / 8)
-    assert kept(made, given, ~mask & mask) == 1
+    assert kept_share(made, given, mask) == pytest.approx(7 / 8)
+    assert kept_share(made, given, ~mask & mask) == 1
     with pytest.raises(GessoError):
-        kept(made, given[:2], mask)
+        kept_share(made, given[:2], mask)
 
 
 def test_diversity_is_the_mean_distance_within_a_class():
@@ -67,7 +67,7 @@ def test_diversity_is_the_mean_distance_within_a_class():
         diversity(features, range(5))
 
 
-def test_a_classifier_is_measured_in_all_and_per_class():
+def test_a_classifier_is_measured_in_total_and_per_class():
     report = measure_classes(Brightest(), Colours(), ("red", "green", "blue", "never"), batch_size=2)
     assert report["accuracy"] == 0.8 and report["n"] == 5
     assert report["per class"] == {"red": {"accuracy": 2 / 3, "n": 3}, "green": {"accuracy": 1, "n": 1}, "blue": {"accuracy": 1, "n": 1}}

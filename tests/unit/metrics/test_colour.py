@@ -1,4 +1,4 @@
-"""The colouring protocol: known values, bad input, and the same figures as the fixed protocol's own script, where that is at hand."""
+"""The colouring protocol: known values, invalid input, and the same figures as the protocol's reference script, if it is available."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_decibels():
     assert psnr(np.full_like(black, 51), black) == pytest.approx(20 * np.log10(5))
 
 
-def test_pixels_away_from_white_are_counted_where_asked():
+def test_coloured_pixels_are_counted_at_the_given_indices():
     picture = np.full((2, 3, 3), 255, np.uint8)
     picture[0] = [(250, 250, 250), (255, 120, 0), (255, 120, 0)]  # the first is within dE 10 of white
     assert num_coloured(picture, np.arange(6)) == 2
@@ -169,7 +169,7 @@ def test_pieces_of_a_drawing():
     assert len(truth.paper) == 72 * 72 - 22**2 - 32**2 - 20**2
 
 
-def test_what_is_no_piece():
+def test_small_white_and_rim_areas_are_not_pieces():
     line, colour = two_squares()
     line[5:25, 5:25] = 200  # the grey rim of a stroke, though it isn't ink
     colour[60:62, 60:64] = (0, 200, 0)  # 8 pixels are fewer than 9
@@ -181,7 +181,7 @@ def test_what_is_no_piece():
     assert truth_of(line[:1, :1] * 0, colour[:1, :1] * 0).pieces == ()
 
 
-def test_dots_go_to_the_largest_pieces_or_to_a_random_half_anywhere_inside():
+def test_hints_go_to_the_largest_pieces_or_to_a_random_half():
     truth = truths()[5]
     assert len(truth.pieces) == 15
     chosen, dots = truth.dots("3", 0)
@@ -207,13 +207,13 @@ def test_a_perfect_colouring_has_perfect_figures():
     assert json.loads(json.dumps(report)) == report
 
 
-def test_a_network_that_remembers_fails_the_turned_palette():
+def test_a_network_that_ignores_hints_fails_the_permuted_palette():
     line, colour = two_squares()
     row = measure_rows([(line, colour, "a")], lambda line, dots: colour.copy(), "3")["hints"]["3"]
     assert row["hinted"] == 40 and row["permuted"] < 15
 
 
-def test_flooding_counts_as_paper_and_inside():
+def test_a_flood_fill_colours_paper_and_inside():
     line, colour = two_squares()
     red = np.full_like(colour, (255, 0, 0))
     row = measure_rows([(line, colour, "a")], lambda line, dots: red, ["0"])["hints"]["0"]
@@ -224,7 +224,7 @@ def test_flooding_counts_as_paper_and_inside():
     assert row["inside"] == 0.5 and 0 < row["paper"] < 0.2
 
 
-def test_recall_and_right_of_a_hint_that_spreads():
+def test_recall_and_right_of_a_spreading_hint():
     twins = truths()[3]  # two blue squares and a red one
 
     def all_blue(line: np.ndarray, dots: Sequence[Dot]) -> np.ndarray:
@@ -259,14 +259,14 @@ def test_means_are_over_drawings():
     assert together["hints"]["1"]["capped"] == pytest.approx(((report[0] + report[1]) / 2 + report[2]) / 2, abs=0.011)
 
 
-def test_the_interval_holds_the_mean_and_narrows():
+def test_the_interval_contains_the_mean_and_narrows_with_more_values():
     values = np.random.default_rng(1).normal(20, 3, 400)
     low, high = interval(values)
     assert low < values.mean() < high and high - low == pytest.approx(2 * 1.96 * 3 / 20, rel=0.15)
     assert interval(np.full(5, 7.0)) == [7.0, 7.0]
 
 
-def test_like_hints_are_made_once():
+def test_equal_hints_are_coloured_once():
     line, colour = two_squares()
     calls = []
 
@@ -278,7 +278,7 @@ def test_like_hints_are_made_once():
     assert calls == [0, 2]
 
 
-def test_what_a_rule_is_beaten_by():
+def test_the_gain_over_a_rule():
     line, colour = two_squares()
     own, rule = Score(knows(line, colour)), Score(plain_rule("nothing"))
     for score in (own, rule):
@@ -288,7 +288,7 @@ def test_what_a_rule_is_beaten_by():
     assert added(own, own)["half"] == {"capped": 0.0, "interval": [0.0, 0.0], "pooled": 0.0}
 
 
-def test_rules_colour_as_they_say():
+def test_plain_rules_colour_as_documented():
     line, colour = two_squares()
     truth = truth_of(line, colour)
     _, dots = truth.dots("2", 0)
@@ -298,7 +298,7 @@ def test_rules_colour_as_they_say():
     assert (plain_rule("spare")(line, dots)[70, 70] == 255).all()
 
 
-def test_a_model_is_called_as_people_call_it():
+def test_a_model_is_called_with_the_public_api():
     painter = Painter()
     measure_rows([truth_of(*two_squares())], by_hints(painter.generate), "0,1")
     bare, hinted = painter.calls
@@ -310,12 +310,12 @@ def test_a_model_is_called_as_people_call_it():
 
 
 @pytest.mark.parametrize("counts", ["", "two", "-1", "1.5", "half,halves", (), "9999999"])
-def test_counts_that_are_none(counts: Any):
+def test_invalid_counts_are_refused(counts: Any):
     with pytest.raises(GessoError, match="count of hints"):
         counts_of(counts)
 
 
-def test_counts_in_every_form():
+def test_counts_are_parsed_from_lists_and_texts():
     assert counts_of("0,3, half,3") == ("0", "3", "half") and counts_of((0, 10, "half")) == ("0", "10", "half")
     assert counts_of(5) == ("5",) and counts_of("half") == ("half",)
 
@@ -333,12 +333,12 @@ def test_counts_in_every_form():
         ({"rules": "magic"}, "'magic'.*nothing,flood,spare,exact"),
         ({"rules": 3}, "no plain rule '3'"),
         ({"rules": ("spare", "magic")}, "no plain rule 'magic'"),
-        ({"counts": 1.5}, "'1.5' is no count"),
-        ({"counts": (1, "all")}, "'all' is no count"),
+        ({"counts": 1.5}, "'1.5' is not a count"),
+        ({"counts": (1, "all")}, "'all' is not a count"),
         ({"shuffle": True}, "'shuffle'.*size, counts, limit"),
     ],
 )
-def test_options_that_are_wrong(options: dict[str, Any], says: str, tmp_path: Path):
+def test_invalid_options_are_refused(options: dict[str, Any], says: str, tmp_path: Path):
     with pytest.raises(GessoError, match=says):
         protocol(Painter().generate, tmp_path, options)
 
@@ -361,14 +361,14 @@ def test_options_that_are_wrong(options: dict[str, Any], says: str, tmp_path: Pa
         ({"color": [as_png(drawn(shapes, coloured=False)) for _, shapes in DRAWINGS]}, 72, "no drawing here has a coloured piece"),
     ],
 )
-def test_tables_that_are_wrong(changed: dict[str, Any], size: int, says: str, tmp_path: Path):
+def test_invalid_tables_are_refused(changed: dict[str, Any], size: int, says: str, tmp_path: Path):
     if size != 72:
         pytest.importorskip("resvg_py")
     with pytest.raises(GessoError, match=says):
         protocol(None, written(tmp_path, **changed), size=size, rules="nothing")
 
 
-def test_files_that_are_no_tables(tmp_path: Path):
+def test_files_that_are_not_tables_are_refused(tmp_path: Path):
     pytest.importorskip("pyarrow")
     with pytest.raises(GessoError, match="--data"):
         protocol(None, None, rules="nothing")
@@ -388,7 +388,7 @@ def test_files_that_are_no_tables(tmp_path: Path):
         protocol(None, tmp_path)
 
 
-def test_colourings_that_do_not_fit():
+def test_outputs_of_a_wrong_shape_or_type_are_refused():
     line, colour = two_squares()
     for out in (colour[:-1], colour.astype(float), colour[..., :1]):
         with pytest.raises(GessoError, match="the output is"):

@@ -1,4 +1,4 @@
-"""The objective over the iterations, from pairs of two folders."""
+"""Convergence of style transfer for pairs of pictures from two folders."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make(content, style, on_output, num_steps=4, size=0):
         on_output(SimpleNamespace(taps={"objective": {"all": 8.0 / 2**step}}))
 
 
-def test_relative_to_the_start(folder):
+def test_values_are_relative_to_the_start(folder):
     report = measure_descent(make, folder, {"pairs": 3, "num_steps": 6})
     table = report["objective over its start"]
     assert len(table) == 4 and report["pairs"] == 3 and report["iterations"] == 6 and report["iterations that rose"] == 0
@@ -41,20 +41,20 @@ def test_rises_are_counted(folder):
     assert measure_descent(shaky, folder, {"pairs": 2})["iterations that rose"] == 2
 
 
-def test_few_pairs_show_many_pictures(folder):
+def test_few_pairs_use_many_pictures(folder):
     pairs = some_pairs(folder, 3)
     assert len({p for pair in pairs for p in pair}) == 5
     assert len(set(some_pairs(folder, 100))) == 6
 
 
-def test_needs_both_folders(folder, tmp_path):
+def test_both_folders_are_required(folder, tmp_path):
     with pytest.raises(GessoError, match="--data"):
         some_pairs(None, 1)
     with pytest.raises(GessoError, match="content and style"):
         some_pairs(folder / "content", 1)
 
 
-def test_draws_the_curves(folder, tmp_path):
+def test_the_curves_are_drawn(folder, tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: no plot is tried")
     measure_descent(make, folder, {"pairs": 2, "plot": tmp_path / "curves.png"})
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")

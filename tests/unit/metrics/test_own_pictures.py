@@ -1,4 +1,4 @@
-"""Measuring on one's own folder: the held-out tenth, taken apart as training takes pictures apart, with the table's figures."""
+"""Measurements on the held-out tenth of a folder of own pictures, which is split as in training."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def held(folder: Path) -> list[Path]:
     return [one for one, part in splits(pictures_in(folder)).items() if part == "val"]
 
 
-def test_what_is_measured_on_no_training_sees(folder: Path):
+def test_measured_pictures_are_held_out_from_training(folder: Path):
     table = table_of(folder)
     assert isinstance(table, OwnPictures) and list(table.files) == held(folder) and table.total == 24
     assert len(table) + len(from_pictures(folder)) + len(from_pictures(folder, "dev")) == 24
 
 
 @pytest.mark.parametrize("size", [72, 200, 400])
-def test_truths_have_the_pictures_pieces_and_colours(folder: Path, size: int):
+def test_truths_have_the_pieces_and_colours_of_the_picture(folder: Path, size: int):
     truths = list(truths_of(table_of(folder), size))
     assert len(truths) == len(held(folder))
     for truth in truths:
@@ -53,7 +53,7 @@ def test_truths_have_the_pictures_pieces_and_colours(folder: Path, size: int):
         assert len(truth.paper) > size * size / 4
 
 
-def test_the_figures_are_the_tables(folder: Path):
+def test_the_figures_equal_those_of_a_table(folder: Path):
     report = protocol(None, folder, size=72, counts="0,3,half", rules="exact,nothing", progress=False)
     assert report["pictures"] == len(held(folder)) and report["held_out"] == f"{report['pictures']} of 24 pictures"
     assert set(report["exact"]) == {"0", "3", "half"}
@@ -61,7 +61,7 @@ def test_the_figures_are_the_tables(folder: Path):
     assert report["exact"]["3"]["hinted"] > 30, "what was hinted comes out as it truly is"
 
 
-def test_broken_ones_are_told_and_left_out(folder: Path):
+def test_broken_pictures_are_reported_and_left_out(folder: Path):
     first, *rest = held(folder)
     first.write_bytes(b"no picture")
     if rest:
@@ -74,10 +74,10 @@ def test_broken_ones_are_told_and_left_out(folder: Path):
     assert all(one.name in str(error.value) for one in (first, *rest))
 
 
-def test_a_folder_of_nothing_says_what_would_do(tmp_path: Path):
+def test_an_empty_folder_is_refused_with_what_is_needed(tmp_path: Path):
     with pytest.raises(GessoError, match="a folder that holds val.parquet, or coloured pictures"):
         table_of(tmp_path)
 
 
-def test_the_first_rows_alone(folder: Path):
+def test_limit_takes_the_first_pictures(folder: Path):
     assert len(table_of(folder, limit=1)) == 1

@@ -1,4 +1,4 @@
-"""The steered measure on models whose answers are known."""
+"""The measurement of class-conditional models, on models with known outputs."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def model(family: Paints) -> Any:
 JUDGE = SimpleNamespace(network=Sees(), assembled=SimpleNamespace(hashes={"toy_judge": "abc"}))
 
 
-def test_obedience_is_counted_and_said_with_its_n():
+def test_class_agreement_is_reported_with_its_n():
     family = Paints(wrong=3)
     report = measure_steered(model(family), JUDGE, Real(), {"runs": "euler:2,heun:2", "guidance": "1,4", "num": 100})
     assert report["n"] == 100 and report["judge"] == {"toy_judge": "abc"}
@@ -103,7 +103,7 @@ def test_obedience_is_counted_and_said_with_its_n():
     assert {asked[:3] for asked in family.asked} == {("euler", 2, 1.0), ("heun", 2, 1.0), ("heun", 4, 1.0), ("heun", 4, 4.0)}
 
 
-def test_the_better_model_is_nearer_to_the_real():
+def test_a_better_model_has_a_smaller_distance():
     good, bad = (measure_steered(model(Paints(wrong)), JUDGE, Real(), {"runs": "euler:1", "guidance": "1"}) for wrong in (0, 5))
     assert good["by steps, guidance 1"][0]["class obeyed"] == 1
     assert good["by steps, guidance 1"][0]["fd_gesso"] < 0.05
@@ -118,7 +118,7 @@ def test_known_pixels_are_kept_to_the_bit():
     assert known["mean difference there before they are put back, of 255"] > 0
 
 
-def test_batches_change_nothing():
+def test_the_batch_size_changes_nothing():
     asked = [{"label": Label(name="dark")}] * 205
     family = Paints()
     many = make_many(model(family), asked, Chosen(), 0)

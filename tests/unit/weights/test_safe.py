@@ -1,4 +1,4 @@
-"""Files that anybody may have made: each is refused with a reason, and none of them runs."""
+"""Untrusted weights files: each hostile file is refused with a reason, and none runs code."""
 
 from __future__ import annotations
 
@@ -182,13 +182,13 @@ def test_a_hostile_file_is_refused_with_a_reason_and_never_runs(name: str, endin
     assert str(refused.value).isprintable()
 
 
-def test_the_canary_would_sing(tmp_path: Path) -> None:
+def test_the_canary_detects_execution(tmp_path: Path) -> None:
     """Without this the test above might pass because the canary is dead."""
     pickle.loads(pickle.dumps(Canary(tmp_path / "mark")))
     assert (tmp_path / "mark").is_dir()
 
 
-def test_what_is_no_plain_file_is_refused(tmp_path: Path) -> None:
+def test_anything_but_a_regular_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GessoError, match="folder"):
         read_weights(tmp_path)
     with pytest.raises(GessoError, match="no such file"):
@@ -207,7 +207,7 @@ def test_a_file_above_the_budget_is_refused_before_it_is_read(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_any_bytes_changed_are_read_whole_or_refused(seed: int, tmp_path: Path) -> None:
+def test_files_with_changed_bytes_are_read_completely_or_refused(seed: int, tmp_path: Path) -> None:
     """250 mutants a seed of a good file: flips, cuts, insertions. Nothing but GessoError comes out, and what is read is finite."""
     import random
 

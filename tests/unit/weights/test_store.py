@@ -1,4 +1,4 @@
-"""Weights with their card: what is saved comes back, and what does not fit is told."""
+"""Weights files with their card: saved states round-trip, and mismatched states are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def net(inside: int = 3) -> nn.Module:
     return nn.Sequential(nn.Linear(inside, 4), nn.BatchNorm1d(4))
 
 
-def test_states_and_card_come_back(tmp_path: Path) -> None:
+def test_states_and_card_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     network = net()
     sha = save_weights(path, {"net": network.state_dict(), "other": {"w": torch.arange(3)}}, CARD)
@@ -36,14 +36,14 @@ def test_states_and_card_come_back(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_full_precision_is_exact_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+def test_full_precision_is_exact_and_deterministic(tmp_path: Path) -> None:
     network = net()
     shas = [save_weights(tmp_path / name, {"net": network.state_dict()}, CARD, half=False) for name in ("a", "b")]
     assert shas[0] == shas[1]
     assert all(torch.equal(v, network.state_dict()[n]) for n, v in read_weights(tmp_path / "a").states["net"].items())
 
 
-def test_what_half_precision_cannot_hold_stays_single(tmp_path: Path) -> None:
+def test_values_beyond_half_precision_stay_single(tmp_path: Path) -> None:
     save_weights(tmp_path / "w", {"net": {"big": torch.tensor([1e6]), "small": torch.tensor([1.0])}}, CARD)
     state = read_weights(tmp_path / "w").states["net"]
     assert state["big"].dtype == torch.float32 and state["big"].item() == 1e6
@@ -70,7 +70,7 @@ def test_tied_and_strided_and_boolean_tensors_are_saved(tmp_path: Path) -> None:
         ({"net": {"w": torch.ones(1)}}, {"text": "x" * 2**21}, "larger"),
     ],
 )
-def test_what_could_not_be_read_again_is_not_written(states: dict, card: dict, reason: str, tmp_path: Path) -> None:
+def test_weights_that_could_not_be_read_are_not_written(states: dict, card: dict, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     save_weights(path, {"net": {"w": torch.ones(1)}}, CARD)
     before = path.read_bytes()
@@ -86,7 +86,7 @@ def test_weights_of_another_recipe_are_refused(tmp_path: Path) -> None:
         read_weights(tmp_path / "w", recipe="colorize")
 
 
-def test_a_misfit_is_told_and_changes_nothing() -> None:
+def test_a_mismatched_state_is_listed_and_changes_nothing() -> None:
     network = net()
     before = {n: v.clone() for n, v in network.state_dict().items()}
     state = net(5).state_dict() | {"more": torch.ones(1)}
@@ -94,11 +94,11 @@ def test_a_misfit_is_told_and_changes_nothing() -> None:
     with pytest.raises(GessoError) as refused:
         load_into(network, state, where="w.safetensors: net")
     text = str(refused.value)
-    assert "missing: 1.bias" in text and "not wanted: more" in text and "0.weight [4, 5] for [4, 3]" in text
+    assert "missing: 1.bias" in text and "unexpected: more" in text and "0.weight [4, 5] for [4, 3]" in text
     assert all(torch.equal(v, before[n]) for n, v in network.state_dict().items())
 
 
-def test_shipped_takes_names_only() -> None:
+def test_shipped_accepts_only_recipe_names() -> None:
     assert shipped("no_such_recipe") is None
     for name in ("../store", "a/b", "", "A", "a.b", "/etc/passwd"):
         assert shipped(name) is None
