@@ -1,1 +1,1 @@
-"""What goes in and out: pictures read within a budget, written whole or not at all, and handed to tensors."""
+"""Reading and writing of pictures, palettes and layered files: within a budget, atomic, and conversion to tensors."""

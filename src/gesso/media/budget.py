@@ -1,4 +1,4 @@
-"""How much one input may cost, counted as what it becomes in memory and checked before anything is decoded."""
+"""The size limits of one input, counted in decoded bytes and checked before decoding."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Budget:
-    """The limits of one input; every way into the program checks them from the header.
+    """The limits of one input. Every reader checks them from the header.
 
-    `max_decoded_bytes` counts float32 values (width x height x channels x frames x 4 bytes), because that is what
-    a picture becomes for a network and in a server, whatever it weighs as a file.
+    `max_decoded_bytes` counts float32 values (width x height x channels x frames x 4 bytes), because that is a picture's size as
+    a tensor, whatever its size as a file.
     """
 
-    max_bytes: int = 2**27  # of the file: 16.8 million RGBA pixels, or a record of 45 MB beside its picture
+    max_bytes: int = 2**27  # of the file: 16.8 million RGBA pixels, or a picture with a record of 45 MB
     max_pixels: int = 2**24  # 4096 x 4096 = 16.8 million
     max_side: int = 2**15
     max_decoded_bytes: int = 2**28
@@ -30,7 +30,7 @@ class Budget:
             raise GessoError(f"the file is larger than {in_megabytes(self.max_bytes)}", where=where, fix="give a smaller file")
 
     def check_size(self, width: int, height: int, *, where: object = None) -> None:
-        """Refuse a picture by the width and height, in pixels, that its header claims."""
+        """Refuse a picture by the width and height in pixels that its header claims."""
         if width < 1 or height < 1:
             raise GessoError(f"the picture has no pixels ({width} x {height})", where=where, fix="give a picture with pixels in it")
         if max(width, height) > self.max_side or width * height > self.max_pixels:
@@ -42,7 +42,7 @@ class Budget:
             )
 
     def check_decoded(self, width: int, height: int, channels: int, frames: int = 1, *, where: object = None) -> None:
-        """Refuse a picture by what it would become: float32 values of all its channels and frames."""
+        """Refuse a picture by its decoded size: float32 values of all its channels and frames."""
         self.check_size(width, height, where=where)
         if frames > self.max_frames:
             raise GessoError(f"the file holds {frames} frames; the limit is {self.max_frames}", where=where, fix="save one frame as PNG")
@@ -61,15 +61,15 @@ class Budget:
 
 
 def in_megabytes(num_bytes: int) -> str:
-    """A size for people: 1 MB is 1,000,000 bytes, with one decimal below ten."""
+    """A size as a text: 1 MB is 1,000,000 bytes, with one decimal below ten."""
     megabytes = num_bytes / 1e6
     return f"{megabytes:.0f} MB" if megabytes >= 10 else f"{megabytes:.1f} MB"
 
 
 DEFAULT = Budget()
-LAYERED = Budget(max_bytes=2**30)  # a document of layers holds its picture many times
+LAYERED = Budget(max_bytes=2**30)  # a layered file holds its picture many times
 
 
 def budget_of(path: object) -> Budget:
-    """The limits of a file by its name's ending, before anything of it is known."""
+    """The limits of a file by the extension of its name, before it is opened."""
     return LAYERED if str(path).lower().endswith((".ora", ".psd")) else DEFAULT

@@ -1,4 +1,4 @@
-"""The bytes of a picture file, or an opened Pillow image, to pixels: refused from the header, then read exactly."""
+"""Decoding of picture files and opened Pillow images to pixels: limits are checked on the header, then the pixels are read exactly."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gesso.media.budget import Budget
 from gesso.media.density import Dpi, kept_dpi
 from gesso.media.profile import to_srgb
 
-# MPO is a JPEG with further pictures behind it, as telephones write; Pillow opens it through JPEG and its first picture is the one meant.
+# MPO, which phones write, is a JPEG with further pictures appended. Pillow opens it as JPEG, and the first picture is used.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 FORMATS_IN_WORDS = "PNG, JPEG, WebP, BMP, TIFF, or GIF with one frame"
 SEVERAL_IS_FINE = {"MPO"}
-# What libtiff is asked to unpack; the rest (old JPEG, LogLuv, ThunderScan …) is rare, and where its bugs are found.
+# The compressions that libtiff may unpack. Others (old JPEG, LogLuv, ThunderScan …) are rare, and most of libtiff's bugs are there.
 TIFF_COMPRESSIONS = {"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "group3", "group4", "tiff_ccitt", "jpeg"}
 TIFF_BITS, TIFF_TILE_WIDTH, TIFF_TILE_HEIGHT = 258, 322, 323
 ORIENTATION = 0x0112
@@ -39,10 +39,10 @@ KNOWN_OTHERS = (
 
 
 class Sheet(NamedTuple):
-    """A picture and what its file says of it beside the pixels.
+    """A picture with the metadata of its file.
 
-    `pixels` uint8 [h w], [h w 3] or [h w 4] in sRGB; `dpi` (across, down), if the file says it; `profile`, the name of the
-    colour profile that they were converted from, None where none changed them.
+    `pixels` uint8 [h w], [h w 3] or [h w 4] in sRGB; `dpi` (across, down) or None; `profile`, the name of the colour profile that
+    the pixels were converted from, None if they were not converted.
     """
 
     pixels: np.ndarray
@@ -51,7 +51,7 @@ class Sheet(NamedTuple):
 
 
 def decode(data: bytes, budget: Budget, least_side: int, *, where: object = None) -> Sheet:
-    """The picture in a file of one of FORMATS, turned as its EXIF says."""
+    """Decode a file in one of FORMATS, rotated by its EXIF."""
     if not data:
         raise GessoError("the file is empty", where=where, fix="give a picture file")
     if data.startswith(png.SIGNATURE):
@@ -68,7 +68,7 @@ def decode(data: bytes, budget: Budget, least_side: int, *, where: object = None
     except Image.DecompressionBombError as error:
         limit = f"{budget.max_pixels / 1e6:.1f} million"
         raise GessoError(f"the picture claims far more pixels than the limit of {limit}", where=where, fix="make it smaller") from error
-    except Exception as error:  # a decoder that is fed garbage raises anything at all
+    except Exception as error:  # decoders raise arbitrary exceptions for invalid data
         _refuse_format(data, error, where)
     with image:
         return sheet_of(image, budget, least_side, bits=bits, beside=beside, where=where)
@@ -95,9 +95,9 @@ def sheet_of(
     beside: tuple[bytes | None, Dpi | None] | None = None,
     where: object = None,
 ) -> Sheet:
-    """A Pillow image that may not be loaded yet; `bits` is what a sample has in its PNG file. The image stays open.
+    """Decode a Pillow image that may not be loaded yet. `bits` is the number of bits per sample in its PNG file. The image stays open.
 
-    `beside` is its profile and DPI, where they are known better than Pillow knows them.
+    `beside` is its profile and DPI, if they were read from the file already; None: take them from Pillow.
     """
     check_size(image.size, budget, least_side, where)
     _check_mode(image, where)
@@ -120,7 +120,7 @@ def sheet_of(
         raise
     except MemoryError as error:
         raise GessoError("there is not enough memory to read the picture", where=where, fix="make it smaller") from error
-    except Exception as error:  # a decoder that is fed garbage raises anything at all
+    except Exception as error:  # decoders raise arbitrary exceptions for invalid data
         _refuse_damaged(error, where)
     if dpi is not None and orientation in ON_ITS_SIDE:
         dpi = dpi[1], dpi[0]
@@ -133,7 +133,7 @@ def _profile(image: Image.Image) -> bytes | None:
 
 
 def _check_webp(data: bytes, budget: Budget, where: object) -> None:
-    """Pillow sets a canvas aside as soon as it opens a WebP, so its header is looked at first (RFC 9649, section 2)."""
+    """Check the size in a WebP's header (RFC 9649, section 2) first, because Pillow allocates the canvas when it opens the file."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         return
     data = data[:30].ljust(30, b"\x00")
@@ -169,7 +169,7 @@ def _check_tiff(image: Image.Image, budget: Budget, where: object) -> None:
         raise GessoError(f"the TIFF is packed in a way that is not read ({compression})", where=where, fix="save it as PNG")
     tags = getattr(image, "tag_v2", {})
     width, height = tags.get(TIFF_TILE_WIDTH), tags.get(TIFF_TILE_HEIGHT)
-    if isinstance(width, int) and isinstance(height, int):  # a small picture may claim tiles of any size, and libtiff sets one aside
+    if isinstance(width, int) and isinstance(height, int):  # a small picture may claim huge tiles, and libtiff allocates one
         budget.check_size(width, height, where=where)
 
 
@@ -179,7 +179,7 @@ def _tiff_bits(image: Image.Image) -> int:
 
 
 def _exactly(image: Image.Image, bits: int, where: object) -> np.ndarray:
-    """The pixels in uint8, whatever the mode: grey stays [h w], alpha is kept where any of it is below 255."""
+    """Convert the pixels of any mode to uint8. Grey stays [h w]; alpha is kept if any of it is below 255."""
     mode, key = image.mode, image.info.get("transparency")
     if mode in GREY_16 or mode in ("I", "F"):
         raw = np.asarray(image)
@@ -220,11 +220,11 @@ def _with_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def _grey_of_many(raw: np.ndarray, mode: str, bits: int, where: object) -> np.ndarray:
-    """Grey of more than 8 bits to uint8: 16-bit files by /257; "I" and "F" do not say their range, so the values decide."""
+    """Convert grey of more than 8 bits to uint8: 16-bit by /257; the modes "I" and "F" have no fixed range, so the values decide."""
     if mode in GREY_16:
         return scaled(raw, 4095 if bits == 12 else 65535)
     if not np.isfinite(raw).all():
-        raise GessoError("the picture holds values that are no numbers (NaN or infinity)", where=where, fix="save it as 8-bit or 16-bit")
+        raise GessoError("the picture holds NaN or infinity", where=where, fix="save it as 8-bit or 16-bit")
     low, high = float(raw.min()), float(raw.max())
     top = 1 if mode == "F" and high <= 1 else 255 if high <= 255 else 65535
     if low < 0 or high > top or (mode == "F" and top == 65535):
@@ -233,7 +233,7 @@ def _grey_of_many(raw: np.ndarray, mode: str, bits: int, where: object) -> np.nd
 
 
 def scaled(values: np.ndarray, top: float) -> np.ndarray:
-    """uint8 with 255 at `top`, rounded to the nearest; strip by strip, so that a large picture is never held in float64."""
+    """Scale values to uint8 with `top` at 255, rounded to the nearest; in strips, so that a large picture is never in float64 at once."""
     out = np.empty(values.shape, np.uint8)
     for start in range(0, len(values), 256):
         strip = values[start : start + 256].astype(np.float64)

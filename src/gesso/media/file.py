@@ -1,4 +1,4 @@
-"""Files: read within a limit, written whole or not at all."""
+"""Files: reading within a size limit, and atomic writing."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ REASONS = {
 
 
 class DiskFull(GessoError):
-    """There is no room on the disk; nothing was written, and the same can be tried again once there is."""
+    """The disk is full. Nothing was written, and the operation can be retried when there is room."""
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error of the system or of SQLite says that the disk has no room."""
+    """Whether an error of the system or of SQLite means that the disk is full."""
     return getattr(error, "errno", None) in FULL or getattr(error, "sqlite_errorcode", None) == SQLITE_FULL
 
 
 def shown(name: object) -> str:
-    """A name as people may see it: as it was given, with control characters escaped and its middle left out when it is very long."""
+    """A name that is safe to display: control characters are escaped, and the middle of a very long name is left out."""
     text = os.fsdecode(name) if isinstance(name, (bytes, os.PathLike)) else str(name)
     if len(text) > LONGEST_NAME:
         text = f"{text[: LONGEST_NAME // 2]}…{text[-LONGEST_NAME // 4 :]}"
@@ -54,9 +54,9 @@ def shown(name: object) -> str:
 
 
 def read_bytes(path: str | Path, max_bytes: int = DEFAULT.max_bytes, where: object = None) -> bytes:
-    """The contents of a plain file of at most `max_bytes`.
+    """Read a regular file of at most `max_bytes`.
 
-    Raises GessoError where the file is missing, a folder, a pipe or device, unreadable, or larger than that.
+    Raises GessoError if the file is missing, a folder, a pipe or device, unreadable, or larger.
     """
     name = shown(path if where is None else where)
     if str(path) == "":
@@ -95,12 +95,12 @@ def read_bounded(file: BinaryIO, max_bytes: int, expected: int = 2**20) -> bytes
 
 
 def read_json(path: str | Path, max_bytes: int = DEFAULT.max_text_bytes, where: object = None) -> Any:
-    """What a JSON file (UTF-8, of at most `max_bytes`) says; GessoError with line and column where it is not JSON."""
+    """Parse a JSON file (UTF-8, at most `max_bytes`); GessoError with line and column if it is not JSON."""
     return parse_json(read_bytes(path, max_bytes, where), where=path if where is None else where)
 
 
 def parse_json(data: bytes | str, *, where: object = None) -> Any:
-    """What a JSON text says; GessoError with line and column where it is not JSON. NaN and Infinity are not JSON."""
+    """Parse a JSON text; GessoError with line and column if it is not JSON. NaN and Infinity are not JSON."""
     name = None if where is None else shown(where)
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
@@ -112,13 +112,13 @@ def parse_json(data: bytes | str, *, where: object = None) -> Any:
             f"this is not JSON: {error.msg} at line {error.lineno}, column {error.colno}", where=name, fix="mend it there"
         ) from error
     except RecursionError as error:
-        raise GessoError("the JSON is nested too deep", where=name, fix="give fewer brackets within brackets") from error
+        raise GessoError("the JSON is nested too deep", where=name, fix="nest fewer brackets") from error
     except ValueError as error:
-        raise GessoError(f"the JSON holds a number that cannot be read: {shown(error)}", where=name, fix="mend that number") from error
+        raise GessoError(f"the JSON holds a number that cannot be read: {shown(error)}", where=name, fix="correct that number") from error
 
 
 def write_atomic(path: str | Path, data: bytes | bytearray | memoryview) -> None:
-    """Write a file whole or not at all, and durably: a temporary file beside it, fsync, rename, fsync of the folder.
+    """Write a file atomically and durably: a temporary file beside it, fsync, rename, fsync of the folder.
 
     A link is followed, so that the file it names is replaced. Raises GessoError saying why where that cannot be
     (full disk, read-only, no such folder, a folder or device in the way); the old file is then as it was.
@@ -156,7 +156,7 @@ def _mode_to_keep(target: Path, name: str) -> int | None:
         return None
     if stat.S_ISDIR(mode):
         raise GessoError("cannot write: a folder of that name is in the way", where=name, fix="give the name of a file")
-    if not stat.S_ISREG(mode):  # to rename over /dev/null would take it from the whole system
+    if not stat.S_ISREG(mode):  # a rename onto /dev/null would remove the device
         raise GessoError("cannot write: this is a pipe or a device, not a file", where=name, fix="give the name of a file")
     return stat.S_IMODE(mode)
 
@@ -168,12 +168,12 @@ def _write_durably(path: Path, data: bytes | bytearray | memoryview, mode: int |
         file.flush()
         os.fsync(file.fileno())
     if mode is not None:
-        with contextlib.suppress(OSError):  # another owner's file in a shared folder: its bytes matter more than its mode
+        with contextlib.suppress(OSError):  # the file belongs to another user; writing its contents matters more than its mode
             os.chmod(path, mode)
 
 
 def sync_folder(folder: Path) -> None:
-    """The names in a folder on the disk, where the system can say so of a folder."""
+    """Sync a folder to the disk, if the system can sync folders."""
     if os.name == "nt":  # folders cannot be opened there
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -187,7 +187,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    # A named pipe that nobody writes to would otherwise hold the program for ever.
+    # Otherwise, opening a named pipe without a writer would block for ever.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

@@ -1,4 +1,4 @@
-"""Many pictures on one sheet: sample sheets in training, galleries."""
+"""Contact sheets of many pictures, for training samples and galleries."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ FACES = (
 
 
 def contact_sheet(pictures: Sequence[np.ndarray], columns: int, labels: Sequence[str] | None = None) -> np.ndarray:
-    """uint8 [h w 3]: the pictures (uint8, any sizes, not scaled) row by row in cells of the largest, on white, with a label under each.
+    """Lay out pictures (uint8, any sizes, not scaled) row by row on white, in cells of the largest size, each with a label below it.
 
-    A label too long for its cell ends in "…". Raises GessoError where there is no picture, or not one label for each.
+    Returns uint8 [h w 3]. A label too long for its cell ends in "…". GessoError without pictures, or if their number differs from
+    that of the labels.
     """
     shown = [check_picture(picture) for picture in pictures]
     if not shown or columns < 1:
@@ -55,7 +56,7 @@ def contact_sheet(pictures: Sequence[np.ndarray], columns: int, labels: Sequence
 
 @cache
 def _font(*, wide: bool) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """Pillow's own face, which knows Latin letters; for others the first that this machine has of those that systems come with."""
+    """Pillow's own font for Latin letters; for other scripts, the first of some common system fonts that is installed."""
     for name in FACES if wide else ():
         with contextlib.suppress(OSError, ImportError):
             return ImageFont.truetype(name, 11)

@@ -1,4 +1,4 @@
-"""A coloured drawing in layers: paper at the bottom, one layer a colour, the line on top: black ink multiplied, other ink in its colour.
+"""A coloured drawing in layers: paper at the bottom, one layer per colour, and the line on top: black ink multiplied, other ink in its colour.
 
 Layers are made one at a time, as a writer asks for them: of 16.8 million pixels one layer is 67 MB, and there may be hundreds.
 """
@@ -18,14 +18,14 @@ from gesso.media.density import Dpi, kept_dpi
 
 RGB = tuple[int, int, int]
 Blend = Literal["normal", "multiply"]
-MAX_COLOURS = 1000  # beyond that the picture has no flats but shades
+MAX_COLOURS = 1000  # with more colours, a picture is shaded and not flat
 WHITE: RGB = (255, 255, 255)
 LONGEST_NAME = 100  # Photoshop keeps 255 UTF-16 units
 STRIP_PIXELS = 2**20
 
 
 class Layer(NamedTuple):
-    """`pixels` uint8 [h w 3], or [h w 4] where some are see-through, with their top left corner at (left, top) of the page."""
+    """`pixels` uint8 [h w 3], or [h w 4] if some are transparent, with their top left corner at (left, top) of the page."""
 
     name: str
     left: int
@@ -44,7 +44,7 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Layered:
-    """Flats and the line over them, as layers: iterate for them, from the bottom to the top; `len` counts them."""
+    """Flats and the line over them as layers. Iteration yields the layers from bottom to top; `len` is their number."""
 
     line: np.ndarray = field(repr=False)  # uint8 [h w]
     flats: np.ndarray = field(repr=False)  # uint8 [h w 3]
@@ -72,7 +72,7 @@ class Layered:
             part = self.flats[top:bottom, left:right]
             within = (part[..., 0] == colour[0]) & (part[..., 1] == colour[1]) & (part[..., 2] == colour[2])
             pixels = np.empty((*within.shape, 4), np.uint8)
-            # Its colour is in the pixels that are see-through too, so that an editor which smooths or grows the layer has no dark rim.
+            # Transparent pixels have the layer's colour too, so that smoothing or growing it in an editor gives no dark rim.
             pixels[..., :3] = colour
             pixels[..., 3] = within * np.uint8(255)
             yield Layer(name, left, top, pixels)
@@ -82,7 +82,7 @@ class Layered:
             yield Layer("line", 0, 0, np.dstack([self.ink, 255 - self.line]))
 
     def merged(self) -> np.ndarray:
-        """The flats under the line, uint8 [h w 3]: what all layers together show."""
+        """The flats under the line, uint8 [h w 3], which all layers composited give."""
         if self.ink is None:
             return multiplied(self.flats, self.line[..., None])
         out = np.empty_like(self.flats)
@@ -101,7 +101,7 @@ def layered(
     dpi: Dpi | None = None,
     budget: Budget = DEFAULT,
 ) -> Layered:
-    """The layers of a drawing: `line` uint8 [h w] (255 is paper, 0 ink) over `flats` uint8 [h w 3], of at most 1000 colours.
+    """Make the layers of a drawing: `line` uint8 [h w] (255 is paper, 0 ink) over `flats` uint8 [h w 3] with at most 1000 colours.
 
     A colour's layer has its name in `names`, or its '#rrggbb'; that of the `paper` has no layer of its own. Without `ink` uint8 [h w 3] the
     line is black and multiplied.
@@ -115,7 +115,7 @@ def layered(
 
 
 def recompose(layers: Iterable[Layer], height: int, width: int) -> np.ndarray:
-    """What layers show together, from the bottom to the top, uint8 [h w 3]: in whole numbers, each step rounded to the nearest.
+    """Composite layers from bottom to top, uint8 [h w 3], in whole numbers, with each step rounded to the nearest.
 
     Normal and multiply, on white (W3C Compositing and Blending Level 1, sections 5.1 and 10). A layer may reach over the page.
     """
@@ -132,7 +132,7 @@ def recompose(layers: Iterable[Layer], height: int, width: int) -> np.ndarray:
 
 
 def multiplied(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """uint8 of uint8 times uint8 over 255, rounded to the nearest (there are no ties)."""
+    """Multiply two uint8 arrays and divide by 255, rounded to the nearest (ties cannot occur)."""
     out = np.empty(np.broadcast_shapes(one.shape, two.shape), np.uint8)
     for rows in _rows(out):
         out[rows] = (one[rows].astype(np.uint16) * two[rows] + 127) // 255
@@ -140,13 +140,13 @@ def multiplied(one: np.ndarray, two: np.ndarray) -> np.ndarray:
 
 
 def _rows(array: np.ndarray) -> Iterator[slice]:
-    """Its rows in strips, so that what is worked out of them stays small."""
+    """Slices of the rows in strips, so that intermediate results stay small."""
     step = max(1, STRIP_PIXELS // array.shape[1])
     return (slice(top, top + step) for top in range(0, len(array), step))
 
 
 def plain_name(text: str) -> str:
-    """A name for a layer or a colour: on one line, no control characters, no halves of characters, at most 100 letters."""
+    """A valid name of a layer or colour: one line without control characters or lone surrogates, at most 100 characters."""
     kept = "".join(
         " " if unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cs") or c in "\ufffe\uffff" else c for c in text[: 4 * LONGEST_NAME]
     )
@@ -173,7 +173,7 @@ def _check(line: np.ndarray, flats: np.ndarray, budget: Budget) -> None:
 
 
 def _strips(flats: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Row by row strips of the colours as numbers 0xrrggbb, uint32 [n w], each with its first row."""
+    """Strips of rows of the colours as numbers 0xrrggbb, uint32 [n w], each with the number of its first row."""
     step = max(1, STRIP_PIXELS // flats.shape[1])
     for top in range(0, len(flats), step):
         part = flats[top : top + step].astype(np.uint32)
@@ -194,7 +194,7 @@ def _found(flats: np.ndarray) -> np.ndarray:
 
 
 def _measured(flats: np.ndarray, keys: np.ndarray) -> tuple[tuple[RGB, ...], tuple[tuple[int, int, int, int], ...]]:
-    """The colours from the largest to the smallest, and the box of each."""
+    """The colours from the largest area to the smallest, and the bounding box of each."""
     from scipy import ndimage
 
     count = np.zeros(len(keys), np.int64)
@@ -213,7 +213,7 @@ def _measured(flats: np.ndarray, keys: np.ndarray) -> tuple[tuple[RGB, ...], tup
 
 
 def _names(colours: tuple[RGB, ...], names: Mapping[RGB, str]) -> tuple[str, ...]:
-    """A name for each; the hex colour is added where two colours would have one name, or the name of the line or the paper."""
+    """A name for each colour. The hex colour is appended to names that are used twice or belong to the line or the paper."""
     called = [plain_name(names.get(colour, "")) or hex_of(colour) for colour in colours]
     taken = {"line", "paper"} | {name for name in called if called.count(name) > 1}
     return tuple(f"{name} {hex_of(colour)}" if name in taken else name for name, colour in zip(called, colours, strict=True))

@@ -1,4 +1,4 @@
-"""OpenRaster: a zip of PNG layers and a list of them, which Krita, GIMP and MyPaint open.
+"""OpenRaster, a zip with PNG layers and a list of them, which Krita, GIMP and MyPaint open.
 
 Source: OpenRaster specification 0.0.5 (freedesktop.org), "Baseline": mimetype, stack.xml, data/, Thumbnails/, mergedimage.png.
 """
@@ -24,17 +24,17 @@ from gesso.media.layers import Blend, Layer, Layered
 from gesso.media.picture import encode_png
 
 MIMETYPE = "image/openraster"
-RECORD = "gesso/record.json"  # programs that read OpenRaster pass over files that its list of layers does not name
+RECORD = "gesso/record.json"  # readers of OpenRaster ignore files that the list of layers does not name
 THUMBNAIL_SIDE = 256
 MAX_FILES, MAX_XML_BYTES = 4096, 2**20
 MERGED = "mergedimage.png"
 OPERATIONS: dict[Blend, str] = {"normal": "svg:src-over", "multiply": "svg:multiply"}
-_NO_DATE = (1980, 1, 1, 0, 0, 0)  # the same layers are the same bytes
+_NO_DATE = (1980, 1, 1, 0, 0, 0)  # a fixed date, so that equal layers give equal bytes
 
 
 @dataclass(frozen=True)
 class OpenRaster:
-    """A file that was read: its page, what its maker says it shows, and its layers by `each`, from the bottom to the top."""
+    """A parsed file: its page size, its merged picture, and its layers from bottom to top by `each`."""
 
     width: int
     height: int
@@ -47,7 +47,7 @@ class OpenRaster:
     _where: str
 
     def each(self) -> Iterator[Layer]:
-        """Each layer, decoded when it is asked for; GessoError where one is missing or damaged."""
+        """Iterate over the layers and decode them lazily; GessoError if a layer is missing or damaged."""
         with _opened(self._data, self._where) as archive:
             for entry in self.stack:
                 where = f"{self._where}: {shown(entry['src'])}"
@@ -59,8 +59,8 @@ class OpenRaster:
 
 
 def encode_ora(layers: Layered, text: Mapping[str, str] | None = None, record: str | None = None) -> bytes:
-    """The layers as an OpenRaster file in sRGB; `text` goes into the merged picture's PNG, as `encode_png` writes it, and `record` into
-    a file of its own, which `record_in_ora` reads."""
+    """Encode the layers as an OpenRaster file in sRGB. `text` is written into the PNG of the merged picture (see `encode_png`), and
+    `record` into a separate file, which `record_in_ora` reads."""
     merged = layers.merged()
     root = ElementTree.Element("image", version="0.0.3", w=str(layers.width), h=str(layers.height))
     if layers.dpi is not None:
@@ -76,7 +76,7 @@ def encode_ora(layers: Layered, text: Mapping[str, str] | None = None, record: s
             entry = ElementTree.Element("layer", src=file, name=layer.name, x=str(layer.left), y=str(layer.top), opacity="1.0")
             entry.set("visibility", "visible")
             entry.set("composite-op", OPERATIONS[layer.blend])
-            stack.insert(0, entry)  # the file lists the topmost first
+            stack.insert(0, entry)  # the file lists the top layer first
         _put(archive, MERGED, encode_png(merged, text, dpi=layers.dpi, srgb=True))
         _put(archive, "Thumbnails/thumbnail.png", encode_png(thumbnail(merged)))
         if record is not None:
@@ -86,7 +86,7 @@ def encode_ora(layers: Layered, text: Mapping[str, str] | None = None, record: s
 
 
 def read_ora(data: bytes, *, budget: Budget = DEFAULT, where: str = "bytes") -> OpenRaster:
-    """An OpenRaster file of plain layers, normal or multiply, opaque and visible: what `encode_ora` writes.
+    """Parse an OpenRaster file of plain layers (normal or multiply, opaque and visible), as `encode_ora` writes it.
 
     Raises GessoError for anything else: no zip, a broken or hostile list (DOCTYPE, files that are not there), groups,
     other ways of blending, sizes over the budget.
@@ -101,12 +101,12 @@ def read_ora(data: bytes, *, budget: Budget = DEFAULT, where: str = "bytes") -> 
     entries = tuple(_entry(element, where) for element in reversed(root.findall("./stack/*")))
     exact, said = merged.dpi, kept_dpi((root.get("xres"), root.get("yres")))
     agree = exact and said and max(abs(one - other) for one, other in zip(exact, said, strict=True)) < 1
-    dpi = exact if agree else said  # the list holds whole numbers alone
+    dpi = exact if agree else said  # the list holds only whole numbers
     return OpenRaster(width, height, merged.pixels, small.pixels, dpi, entries, data, budget, where)
 
 
 def record_in_ora(data: bytes, *, budget: Budget = DEFAULT, where: str = "bytes") -> str | None:
-    """The text that `encode_ora` was given as record; None where there is none, GessoError where the zip is damaged."""
+    """The record that `encode_ora` wrote; None if there is no record, GessoError if the zip is damaged."""
     with _checked(data, where) as archive:
         if RECORD in archive.namelist():
             return _read(archive, RECORD, budget.max_text_bytes, where).decode("utf-8", "replace")
@@ -114,13 +114,13 @@ def record_in_ora(data: bytes, *, budget: Budget = DEFAULT, where: str = "bytes"
 
 
 def merged_in_ora(data: bytes, *, budget: Budget = DEFAULT, where: str = "bytes") -> np.ndarray:
-    """What its maker says that all layers show together, uint8 [h w], [h w 3] or [h w 4]."""
+    """The merged picture stored in the file, uint8 [h w], [h w 3] or [h w 4]."""
     with _checked(data, where) as archive:
         return decode(_read(archive, MERGED, budget.max_bytes, where), budget, 1, where=f"{where}: {MERGED}").pixels
 
 
 def thumbnail(picture: np.ndarray) -> np.ndarray:
-    """The picture within 256 x 256, uint8 [h w 3]."""
+    """The picture scaled to fit into 256 x 256, uint8 [h w 3]."""
     from PIL import Image
 
     image = Image.fromarray(picture)
@@ -129,25 +129,25 @@ def thumbnail(picture: np.ndarray) -> np.ndarray:
 
 
 def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    # PNG is packed already, and the mimetype must lie plain at the file's beginning.
+    # PNG is compressed already, and the mimetype must be stored uncompressed at the start of the file.
     archive.writestr(zipfile.ZipInfo(name, _NO_DATE), data, zipfile.ZIP_STORED)
 
 
 def _opened(data: bytes, where: str) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except Exception as error:  # a zip that lies makes zipfile raise anything at all
-        raise GessoError("this is no OpenRaster file, or it is damaged", where=where, fix="give an .ora") from error
+    except Exception as error:  # zipfile raises arbitrary exceptions for hostile files
+        raise GessoError("this is not an OpenRaster file, or it is damaged", where=where, fix="give an .ora") from error
     if len(archive.infolist()) > MAX_FILES:
         raise GessoError(f"it holds more than {MAX_FILES} files", where=where, fix="give an .ora with fewer layers")
     return archive
 
 
 def _checked(data: bytes, where: str) -> zipfile.ZipFile:
-    """The opened zip, which says that it is an OpenRaster file."""
+    """Open the zip and check that its mimetype is OpenRaster."""
     archive = _opened(data, where)
     if _read(archive, "mimetype", 100, where).strip() != MIMETYPE.encode():
-        raise GessoError("this zip is no OpenRaster file", where=where, fix="give an .ora")
+        raise GessoError("this zip is not an OpenRaster file", where=where, fix="give an .ora")
     return archive
 
 
@@ -165,7 +165,7 @@ def _read(archive: zipfile.ZipFile, name: str, limit: int, where: str) -> bytes:
 
 
 def _parsed(xml: bytes, where: str) -> Any:
-    if b"<!" in xml.replace(b"<!--", b"") or b"\x00" in xml:  # a DOCTYPE, perhaps in UTF-16, may define entities that unfold without end
+    if b"<!" in xml.replace(b"<!--", b"") or b"\x00" in xml:  # a DOCTYPE, also in UTF-16, may define entities that expand without limit
         _refuse("it defines entities, which no list of layers does", where)
     try:
         root = ElementTree.fromstring(xml)

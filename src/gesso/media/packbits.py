@@ -1,4 +1,4 @@
-"""PackBits: runs of one byte in two, the rest as it is. How Photoshop and TIFF pack rows.
+"""PackBits, the run-length encoding of rows in Photoshop and TIFF files.
 
 Source: TIFF revision 6.0, section 9. Each row is packed for itself.
 """
@@ -13,7 +13,7 @@ STRIP_BYTES = 2**20
 
 
 def packed(plane: np.ndarray) -> tuple[bytes, np.ndarray]:
-    """The rows of uint8 [h w], packed one after another, and how many bytes each takes, int64 [h]."""
+    """Pack the rows of uint8 [h w]. Returns the bytes of all rows, and the number of bytes of each row, int64 [h]."""
     if plane.dtype != np.uint8 or plane.ndim != 2 or not plane.size:
         raise ValueError(f"rows are uint8 [h w], not {plane.dtype} {list(plane.shape)}")
     step = max(1, STRIP_BYTES // plane.shape[1])
@@ -22,13 +22,13 @@ def packed(plane: np.ndarray) -> tuple[bytes, np.ndarray]:
 
 
 def packed_solid(value: int, height: int, width: int) -> tuple[bytes, np.ndarray]:
-    """The same of a plane that is one value."""
+    """Like `packed`, for a plane of a single value."""
     row, _ = _packed_strip(np.full((1, width), value, np.uint8))
     return row * height, np.full(height, len(row), np.int64)
 
 
 def unpacked(data: bytes, most: int) -> bytes:
-    """The bytes of one packed row, at most one stretch more than `most`: a row that lies is told by its length."""
+    """Unpack one row, up to one run beyond `most` bytes, so that the caller can detect a wrong length."""
     parts: list[bytes] = []
     place, total = 0, 0
     while place < len(data) and total < most:
@@ -39,7 +39,7 @@ def unpacked(data: bytes, most: int) -> bytes:
         elif head < 128:
             part = data[place + 1 : place + 2 + head]
             place += 2 + head
-        else:  # nothing
+        else:  # 128 is a no-op
             part = b""
             place += 1
         parts.append(part)
@@ -57,13 +57,13 @@ def _packed_strip(plane: np.ndarray) -> tuple[bytes, np.ndarray]:
     start = np.flatnonzero(begins)
     length = np.diff(start, append=flat.size)
     repeats = length >= SHORTEST_REPEAT
-    # Neighbours that are no repeats are one stretch of literals, unless a row begins between them.
+    # Adjacent bytes without repeats form one literal run, unless a row begins between them.
     joined = np.zeros(len(start), bool)
     joined[1:] = ~repeats[1:] & ~repeats[:-1] & (start[1:] % width != 0)
     start, repeats = start[~joined], repeats[~joined]
     length = np.diff(start, append=flat.size)
     start, length, repeats = _cut(start, length, repeats)
-    repeats &= length > 1  # what is left of a repeat may be a single byte
+    repeats &= length > 1  # the rest of a repeat may be a single byte
     sizes = np.where(repeats, 2, length + 1)
     place = np.cumsum(sizes) - sizes
     out = np.empty(int(sizes.sum()), np.uint8)
@@ -76,7 +76,7 @@ def _packed_strip(plane: np.ndarray) -> tuple[bytes, np.ndarray]:
 
 
 def _cut(start: np.ndarray, length: np.ndarray, repeats: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Stretches of at most `LONGEST` bytes."""
+    """Split runs into runs of at most `LONGEST` bytes."""
     pieces = -(-length // LONGEST)
     number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     left = np.repeat(length, pieces) - LONGEST * number

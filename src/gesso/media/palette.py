@@ -1,4 +1,4 @@
-"""A palette: colours that people named, in an order of theirs."""
+"""A palette: an ordered list of named colours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_SWATCHES = 4096
 
 
 class Swatch(NamedTuple):
-    """A colour in sRGB, 0 to 255, and its name, "" if it has none."""
+    """A colour in sRGB, 0 to 255, and its name, "" without a name."""
 
     rgb: RGB
     name: str = ""
@@ -20,7 +20,7 @@ class Swatch(NamedTuple):
 
 @dataclass(frozen=True)
 class Palette:
-    """Up to 4096 swatches; names are one line of at most 100 letters (`layers.plain_name`), whatever is given."""
+    """Up to 4096 swatches. Names are converted to one line of at most 100 characters (`layers.plain_name`)."""
 
     swatches: tuple[Swatch, ...]
     name: str = ""
@@ -39,5 +39,5 @@ class Palette:
 
     @property
     def names(self) -> dict[RGB, str]:
-        """The name of each colour that has one, the first where it has several: what `layers.layered` takes."""
+        """The name of each named colour (its first name), as `layers.layered` needs it."""
         return {rgb: name for rgb, name in reversed(self.swatches) if name}

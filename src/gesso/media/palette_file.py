@@ -1,4 +1,4 @@
-"""Palettes in files: GIMP's .gpl, Adobe's .ase and .aco, with their names in any script."""
+"""Palette files: GIMP's .gpl, Adobe's .ase and .aco, with names in any script."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gesso.media.swatch import ASE, encode_aco, encode_ase, parse_aco, parse_ase
 
 MAX_BYTES = 2**21  # 4096 colours with the longest names, twice in an .aco, are 1.7 MB
 GIMP = b"GIMP Palette"
-ASEPRITE = b"\xe0\xa5"  # its drawings end in .ase too
+ASEPRITE = b"\xe0\xa5"  # Aseprite's drawings also have the extension .ase
 KINDS_IN_WORDS = "a palette of GIMP (.gpl) or Adobe (.ase, .aco)"
 ENTRY = re.compile(r"[ \t]*([0-9]{1,9})[ \t]+([0-9]{1,9})[ \t]+([0-9]{1,9})(?:[ \t]+(.*))?")
 FIELD = re.compile(r"[ \t]*([A-Za-z][A-Za-z ]{0,30}):(.*)")
@@ -22,7 +22,7 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 def read_palette(source: str | Path | bytes, *, where: object = None) -> Palette:
-    """The palette in a file, or in bytes; what they are decides, not what the name says.
+    """Read a palette from a file or bytes. The contents decide the format, not the name.
 
     Raises GessoError, saying what and where (a line, a colour, a byte), for anything else, for a file over 2 MB, over 4096
     colours, or cut short.
@@ -39,30 +39,30 @@ def read_palette(source: str | Path | bytes, *, where: object = None) -> Palette
         return parse_aco(data, where=name)
     if data.removeprefix(b"\xef\xbb\xbf").startswith(GIMP):
         return parse_gpl(data, where=name)
-    raise GessoError("this is no palette that can be read" if data else "the file is empty", where=name, fix=f"give {KINDS_IN_WORDS}")
+    raise GessoError("this is not a readable palette" if data else "the file is empty", where=name, fix=f"give {KINDS_IN_WORDS}")
 
 
 def encode_palette(palette: Palette, kind: str) -> bytes:
-    """The palette as a file of the kind ".gpl", ".ase" or ".aco" (which holds no name of the palette itself)."""
+    """Encode the palette as ".gpl", ".ase" or ".aco" (which does not store the palette's name)."""
     if kind.lower() not in WRITERS:
         _refuse(f"palettes are not written as {shown(kind)!r}", None, "one of " + ", ".join(WRITERS))
     return WRITERS[kind.lower()](palette)
 
 
 def write_palette(path: str | Path, palette: Palette) -> None:
-    """Write the palette, as the name of the file says, whole or not at all."""
+    """Write the palette atomically, in the format of the file's extension."""
     write_atomic(path, encode_palette(palette, Path(path).suffix))
 
 
 def encode_gpl(palette: Palette) -> bytes:
-    """The palette as .gpl, in UTF-8."""
+    """Encode the palette as .gpl in UTF-8."""
     lines = [GIMP.decode(), f"Name: {palette.name}", "Columns: 0", "#"]
     lines += [f"{red:3} {green:3} {blue:3}\t{name}".rstrip() for (red, green, blue), name in palette.swatches]
     return ("\n".join(lines) + "\n").encode()
 
 
 def parse_gpl(data: bytes, *, where: object = None) -> Palette:
-    """A .gpl in UTF-8; a fourth number of each colour (Aseprite's "Channels: RGBA") is passed over."""
+    """Parse a .gpl in UTF-8; a fourth number per colour (Aseprite's "Channels: RGBA") is ignored."""
     try:
         text = data.decode().removeprefix(BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:

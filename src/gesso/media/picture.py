@@ -1,4 +1,4 @@
-"""Pictures in and out: any common file to uint8 pixels, and pixels to a PNG that carries its texts."""
+"""Reading of common picture files to uint8 pixels, and writing of PNG files with texts."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from gesso.media.file import read_bounded, read_bytes, shown
 
 Source = str | Path | bytes | BinaryIO | Image.Image | np.ndarray
 DATA_URL = re.compile(r"data:image/[a-z0-9.+-]{1,40}(;[a-z0-9=._-]{1,40}){0,3};base64,", re.IGNORECASE)
-ROUNDING = 0.5 / 255  # floats this far outside [0, 1] (a resize overshoots) still round to 0 or 255
+ROUNDING = 0.5 / 255  # floats outside [0, 1] by at most this (resizing overshoots) still round to 0 or 255
 
 
 def read_picture(source: Source, *, where: str | None = None, budget: Budget = DEFAULT, least_side: int = 8) -> np.ndarray:
     """The pixels of a path, bytes, open file, data URL, Pillow image or array: uint8 [h w 3], grey [h w], or [h w 4].
 
-    The fourth channel, alpha, is there where any pixel is see-through.
+    The fourth channel, alpha, is present if any pixel is transparent.
 
     Files may be PNG, JPEG, WebP, BMP, TIFF, or GIF, with one frame; they are turned as their EXIF says, and 16-bit grey
     is scaled by /257 (16-bit colour keeps its high byte). Where a file has an ICC profile that is not sRGB, its colours and
@@ -41,7 +41,7 @@ def read_picture(source: Source, *, where: str | None = None, budget: Budget = D
 
 
 def read_sheet(source: Source, *, where: str | None = None, budget: Budget = DEFAULT, least_side: int = 8) -> Sheet:
-    """The same pixels as `read_picture` gives, with the DPI that the file says and the name of the profile they were converted from."""
+    """Like `read_picture`, with the file's DPI and the name of the profile that the pixels were converted from."""
     name = shown(where) if where is not None else None
     if isinstance(source, np.ndarray):
         return Sheet(_from_array(source, budget, least_side, name or "array"))
@@ -54,7 +54,7 @@ def read_sheet(source: Source, *, where: str | None = None, budget: Budget = DEF
 
 
 def to_white(picture: np.ndarray) -> np.ndarray:
-    """uint8 [h w 3]: grey in three channels, alpha laid over white (rounded to the nearest)."""
+    """Convert to uint8 [h w 3]: grey to three equal channels, alpha composited on white (rounded to the nearest)."""
     picture = check_picture(picture)
     if picture.ndim == 2:
         return np.repeat(picture[..., None], 3, axis=-1)
@@ -78,23 +78,23 @@ def encode_png(
 
 
 def read_png_text(source: str | Path | bytes | BinaryIO, *, where: str | None = None, budget: Budget = DEFAULT) -> dict[str, str]:
-    """The texts of a PNG by keyword, read without decoding its pixels; GessoError past `budget.max_text_bytes`, packed or not."""
+    """Read the texts of a PNG by keyword, without decoding pixels; GessoError beyond `budget.max_text_bytes`, compressed or not."""
     data, name = _bytes_of(source, budget.max_bytes, None if where is None else shown(where))
     return png.read_text(data, budget=budget, where=name)
 
 
 def data_url(picture: np.ndarray, dpi: Dpi | None = None) -> str:
-    """The pixels (uint8) as `data:image/png;base64,…`, exactly."""
+    """Encode the pixels (uint8) losslessly as `data:image/png;base64,…`."""
     return "data:image/png;base64," + base64.b64encode(encode_png(picture, dpi=dpi)).decode("ascii")
 
 
 def from_data_url(url: str, budget: Budget = DEFAULT, *, where: str | None = None, least_side: int = 8) -> np.ndarray:
-    """The pixels, as from `read_picture`, of a `data:image/…;base64,…` URL; what the bytes are decides, not what the URL calls them."""
+    """Decode a `data:image/…;base64,…` URL as `read_picture` does. The bytes decide the format, not the URL."""
     return sheet_from_data_url(url, budget, where=where, least_side=least_side).pixels
 
 
 def sheet_from_data_url(url: str, budget: Budget = DEFAULT, *, where: str | None = None, least_side: int = 8) -> Sheet:
-    """As from `read_sheet`, and from nothing but a data URL: no text here is ever opened as a path."""
+    """Like `read_sheet`, but accepts only data URLs: no text is ever opened as a path."""
     name = "data URL" if where is None else shown(where)
     head = DATA_URL.match(url)
     if head is None:
@@ -156,12 +156,12 @@ def _from_array(array: np.ndarray, budget: Budget, least_side: int, name: str) -
         raise GessoError(f"an array of {array.dtype} is not a picture", where=name, fix="give uint8, or floats in [0, 1]")
     if array.ndim == 3 and array.shape[-1] == 4 and (array[..., 3] == 255).all():
         array = array[..., :3]
-    return np.array(array, order="C")  # a copy: what the caller does to the array later changes nothing
+    return np.array(array, order="C")  # a copy, independent of the caller's array
 
 
 def _from_floats(array: np.ndarray, name: str) -> np.ndarray:
     if not np.isfinite(array).all():
-        raise GessoError("the array holds values that are no numbers (NaN or infinity)", where=name, fix="find where they come from")
+        raise GessoError("the array holds NaN or infinity", where=name, fix="find where they come from")
     low, high = float(array.min()), float(array.max())
     if low < -ROUNDING or high > 1 + ROUNDING:
         raise GessoError(f"the array holds floats from {low:g} to {high:g}", where=name, fix="give floats in [0, 1], or uint8")
@@ -169,7 +169,7 @@ def _from_floats(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def check_picture(picture: np.ndarray) -> np.ndarray:
-    """The picture itself; GessoError unless it is uint8 [h w], [h w 3] or [h w 4] with pixels in it."""
+    """Return the picture; GessoError unless it is a non-empty uint8 [h w], [h w 3] or [h w 4]."""
     good = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.size > 0
     if not good or not (picture.ndim == 2 or (picture.ndim == 3 and picture.shape[-1] in (3, 4))):
         what = f"{picture.dtype} {list(picture.shape)}" if isinstance(picture, np.ndarray) else type(picture).__name__

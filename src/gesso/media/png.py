@@ -43,8 +43,8 @@ class Chunk(NamedTuple):
         return zlib.crc32(self.whole[4:-4]) == int.from_bytes(self.whole[-4:], "big")
 
 
-class Header(NamedTuple):
-    """What IHDR claims; `bits` a sample, `colour` 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
+class PngHeader(NamedTuple):
+    """The fields of IHDR: `bits` per sample; `colour` 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
 
     width: int
     height: int
@@ -54,7 +54,7 @@ class Header(NamedTuple):
 
     @property
     def num_bytes(self) -> int:
-        """Of all rows when inflated, each with its filter byte; an interlaced picture is seven small ones (section 8)."""
+        """Bytes of all inflated rows with their filter bytes; an interlaced picture consists of seven small ones (section 8)."""
         passes = SEVEN_PASSES if self.interlaced else ((0, 0, 1, 1),)
         bits_a_pixel = self.bits * NUM_CHANNELS.get(self.colour, 1)
         total = 0
@@ -65,7 +65,7 @@ class Header(NamedTuple):
 
 
 def chunks(data: bytes, *, where: object = None) -> Iterator[Chunk]:
-    """The chunks of a PNG from IHDR to IEND; GessoError where it is no PNG, is cut short, or is built wrongly."""
+    """Iterate over the chunks of a PNG from IHDR to IEND; GessoError if it is not a PNG, is truncated or malformed."""
     if not data.startswith(SIGNATURE):
         raise GessoError("this is not a PNG", where=where, fix="give a PNG file")
     view, position = memoryview(data), len(SIGNATURE)
@@ -86,17 +86,17 @@ def chunks(data: bytes, *, where: object = None) -> Iterator[Chunk]:
     raise GessoError(f"the PNG holds more than {MAX_CHUNKS} chunks", where=where, fix="save it again from an image editor")
 
 
-def read_header(data: bytes, *, where: object = None) -> Header:
-    """What the first chunk claims of the pixels."""
+def read_header(data: bytes, *, where: object = None) -> PngHeader:
+    """Parse the first chunk."""
     first = next(chunks(data, where=where))
     if len(first.data) != 13 or not first.is_intact:
         raise _damaged(where)
     width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", first.data)
-    return Header(width, height, bits, colour, interlaced)
+    return PngHeader(width, height, bits, colour, interlaced)
 
 
-def pixel_chunks(data: bytes, header: Header, *, budget: Budget = DEFAULT, where: object = None) -> bytes:
-    """The same PNG with only what its pixels and rotation need.
+def pixel_chunks(data: bytes, header: PngHeader, *, budget: Budget = DEFAULT, where: object = None) -> bytes:
+    """The PNG reduced to the chunks that its pixels and rotation need.
 
     Raises GessoError for animation, wrong checksums, missing rows (which Pillow would leave black), and metadata that
     inflates past `budget.max_text_bytes`. A colour profile that is damaged is passed over.
@@ -123,7 +123,7 @@ def pixel_chunks(data: bytes, header: Header, *, budget: Budget = DEFAULT, where
 
 
 def read_text(data: bytes, *, budget: Budget = DEFAULT, where: object = None) -> dict[str, str]:
-    """The texts of a PNG by keyword, read without its pixels (whose checksums may be wrong); a later text of the same keyword wins."""
+    """Read the texts of a PNG by keyword, without its pixels (their checksums are not checked); the last text of a keyword wins."""
     found: dict[str, str] = {}
     left = budget.max_text_bytes
     for chunk in chunks(data, where=where):
@@ -138,7 +138,7 @@ def read_text(data: bytes, *, budget: Budget = DEFAULT, where: object = None) ->
 
 
 def read_beside(data: bytes, *, budget: Budget = DEFAULT, where: object = None) -> tuple[bytes | None, Dpi | None]:
-    """The ICC profile and the DPI of a PNG, as its chunks before the pixels say; None of what is absent or damaged."""
+    """Read the ICC profile and the DPI from the chunks before the pixels; None if absent or damaged."""
     profile: bytes | None = None
     dpi: Dpi | None = None
     for chunk in chunks(data, where=where):
@@ -152,7 +152,7 @@ def read_beside(data: bytes, *, budget: Budget = DEFAULT, where: object = None) 
 
 
 def with_print(data: bytes, dpi: Dpi | None, *, srgb: bool = False) -> bytes:
-    """The PNG with its DPI (to a whole pixel a metre) and, if asked, the word that its colours are sRGB, put after its header."""
+    """Insert the DPI (as whole pixels per metre) and, with `srgb`, an sRGB chunk after the PNG's header."""
     said = _chunk(b"sRGB", b"\x01") if srgb else b""  # 1: relative colorimetric
     if dpi is not None:
         said += _chunk(b"pHYs", struct.pack(">IIB", *to_metres(dpi), 1))
@@ -160,7 +160,7 @@ def with_print(data: bytes, dpi: Dpi | None, *, srgb: bool = False) -> bytes:
 
 
 def text_chunks(text: Mapping[str, str]) -> bytes:
-    """iTXt chunks (UTF-8, not compressed) of the texts, each in parts of at most a megabyte; `read_text` joins the parts again."""
+    """Encode texts as iTXt chunks (UTF-8, uncompressed) in parts of at most a megabyte, which `read_text` joins."""
     written: list[bytes] = []
     for keyword, words in text.items():
         _check_keyword(keyword)
@@ -172,12 +172,12 @@ def text_chunks(text: Mapping[str, str]) -> bytes:
 
 
 def with_text(data: bytes, text: Mapping[str, str]) -> bytes:
-    """The PNG with the texts put after its header, before its pixels."""
+    """Insert texts after the PNG's header, before its pixels."""
     return data[:END_OF_HEADER] + text_chunks(text) + data[END_OF_HEADER:]
 
 
 def quick(pixels: np.ndarray) -> bytes:
-    """A PNG of uint8 [h w], [h w 3] or [h w 4], packed in a quarter of the usual time: each row as its difference from the one above."""
+    """Encode uint8 [h w], [h w 3] or [h w 4] as PNG in a quarter of the usual time, with the filter Up for all rows."""
     height, width = pixels.shape[:2]
     flat = np.ascontiguousarray(pixels).reshape(height, -1)
     rows = np.empty((height, 1 + flat.shape[1]), np.uint8)
@@ -190,7 +190,7 @@ def quick(pixels: np.ndarray) -> bytes:
 
 
 def _inflated(chunk: Chunk, limit: int, budget: Budget, where: object) -> bytes:
-    """The text or profile in a chunk, never inflated past `limit` bytes."""
+    """Inflate the text or profile in a chunk, up to `limit` bytes."""
     data = chunk.data
     start = len(_keyword(chunk)) + 1
     compressed = chunk.kind in (b"zTXt", b"iCCP")
@@ -219,7 +219,7 @@ def _inflated(chunk: Chunk, limit: int, budget: Budget, where: object) -> bytes:
 
 
 def _profile_in(chunk: Chunk, limit: int, budget: Budget, where: object) -> bytes:
-    """The profile; nothing of one that is damaged, since the pixels do without."""
+    """Inflate the profile; empty if it is damaged, because the pixels can be read without it."""
     if not chunk.is_intact:
         return b""
     try:
@@ -231,7 +231,7 @@ def _profile_in(chunk: Chunk, limit: int, budget: Budget, where: object) -> byte
 
 
 def _num_inflated(stream: zlib._Decompress, data: bytes | memoryview, most: int, where: object) -> int:
-    """How many bytes `data` adds to the stream, counted to `most` and thrown away piece by piece."""
+    """The number of bytes that `data` inflates to, at most `most`; the bytes are discarded piece by piece."""
     total = 0
     try:
         while data and total < most and not stream.eof:
@@ -247,7 +247,7 @@ def _keyword(chunk: Chunk) -> str:
 
 
 def _parts(data: bytes) -> list[bytes]:
-    """`data` (UTF-8) in pieces of at most PART_BYTES, never cutting a character."""
+    """Split `data` (UTF-8) into parts of at most PART_BYTES at character boundaries."""
     pieces, start = [], 0
     while len(data) - start > PART_BYTES:
         end = start + PART_BYTES

@@ -1,4 +1,4 @@
-"""Colour profiles: pixels that a file describes with an ICC profile, as sRGB; and the profile that says sRGB.
+"""Colour profiles: conversion of pixels with an ICC profile to sRGB, and a profile for sRGB.
 
 Everything inside is sRGB. A profile is applied only where it changes colour: most files name sRGB in one of its many
 wordings, and their pixels stay as they are to the bit.
@@ -13,8 +13,8 @@ import numpy as np
 
 from gesso.media.file import shown
 
-MAX_BYTES = 2**22  # a scanner's profile of large tables has two million
-SAME = 2  # levels of 255: the wordings of sRGB differ by as much
+MAX_BYTES = 2**22  # profiles of scanners with large tables have two million bytes
+SAME = 2  # levels of 255 by which different profiles of sRGB differ
 STRIP_PIXELS = 2**20
 LONGEST_NAME = 80
 _COLOUR_SPACE, _DEVICE_CLASS, _SIGNATURE = slice(16, 20), slice(12, 16), slice(36, 40)  # ICC.1:2022, table 17
@@ -23,7 +23,7 @@ _OF_DEVICES = {b"mntr", b"scnr", b"prtr", b"spac"}
 
 
 def to_srgb(pixels: np.ndarray, profile: bytes | None) -> tuple[np.ndarray, str | None]:
-    """The pixels in sRGB, and the profile's name where they were converted (else None).
+    """Convert pixels to sRGB. Returns them and the profile's name, or None if they were not converted.
 
     `pixels` is uint8 [h w], [h w 3] or [h w 4] (alpha is kept). The conversion is LittleCMS's, relative colorimetric with
     black point compensation, so white stays white. Grey stays grey [h w] where the profile makes no colour of it. The
@@ -34,18 +34,18 @@ def to_srgb(pixels: np.ndarray, profile: bytes | None) -> tuple[np.ndarray, str 
         return pixels, None
     try:
         return _converted(pixels, profile)
-    except Exception:  # a profile may be damaged in any way; the pixels beside it are sound
+    except Exception:  # the profile may be damaged in any way; the pixels are still usable
         return pixels, None
 
 
 @cache
 def srgb_profile() -> bytes:
-    """An ICC profile of sRGB, about 600 bytes, the same each time: without date."""
+    """An ICC profile of sRGB, about 600 bytes, deterministic, because its date is fixed."""
     from PIL import ImageCms
 
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     data[_DATE], data[_ID] = bytes(12), bytes(16)
-    data[24:30] = b"\x07\xd0\x00\x01\x00\x01"  # the first of January 2000, because a date must be one
+    data[24:30] = b"\x07\xd0\x00\x01\x00\x01"  # 1 January 2000, because the date must be valid
     return bytes(data)
 
 
@@ -89,7 +89,7 @@ def _transform(profile: bytes, mode: str) -> tuple[Any, str]:
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     try:
         name = shown(ImageCms.getProfileDescription(source).strip())[:LONGEST_NAME]
-    except Exception:  # a profile without a name converts as well
+    except Exception:  # a profile without a name can still be used
         name = ""
     target = ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile()))
     how, black = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
@@ -105,7 +105,7 @@ def _applied(transform: Any, pixels: np.ndarray) -> np.ndarray:
 
 
 def _changes_little(transform: Any) -> bool:
-    """Does every colour of a lattice through the cube, and every grey, stay within `SAME` levels?"""
+    """Whether every colour of a lattice through the cube, and every grey, changes by at most `SAME` levels."""
     steps = np.linspace(0, 255, 17).round().astype(np.uint8)
     lattice = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(1, -1, 3)
     greys = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, -1)

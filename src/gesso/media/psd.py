@@ -1,4 +1,4 @@
-"""Photoshop documents of plain layers, written a layer at a time.
+"""Writing of Photoshop documents with plain layers, one layer at a time.
 
 psd-tools writes them too, but renders the merged picture anew in floats, in gigabytes for a large page and not to the bit;
 it reads these in the tests. Source: Adobe Photoshop File Formats Specification (2019).
@@ -29,7 +29,7 @@ TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedi
 
 
 def encode_psd(layers: Layered, text: Mapping[str, str] | None = None, record: str | None = None) -> bytes:
-    """The layers as a Photoshop document: 8-bit RGB in sRGB, packed, with the merged picture, and names in Unicode.
+    """Encode the layers as a Photoshop document: 8-bit RGB in sRGB, packed, with the merged picture and Unicode names.
 
     `text` goes by keyword into the document's XMP, `record` into an image resource of its own, which other programs pass over
     (`record_in_psd` reads it). Raises GessoError for a side over 30,000 pixels, or a document over 2 GB.
@@ -48,7 +48,7 @@ def encode_psd(layers: Layered, text: Mapping[str, str] | None = None, record: s
 
 
 def _layer_section(layers: Layered) -> list[bytes]:
-    """The records of all layers, then the pixels of all, from the bottom to the top."""
+    """The records of all layers, then their pixels, from bottom to top."""
     records, pixels = [struct.pack(">h", len(layers))], list[bytes]()
     for layer in layers:
         channels = _channels(layer)
@@ -71,7 +71,7 @@ def _record(layer: Layer, sizes: Mapping[int, int]) -> bytes:
 
 
 def _channels(layer: Layer) -> dict[int, bytes]:
-    """The planes of a layer by the number of their channel, packed row by row."""
+    """The planes of a layer by channel number, packed row by row."""
     planes = {ALPHA: layer.pixels[..., 3]} if layer.pixels.shape[-1] == 4 else {}
     return {key: _plane(plane) for key, plane in (planes | {n: layer.pixels[..., n] for n in range(3)}).items()}
 
@@ -86,7 +86,7 @@ def _rows(plane: np.ndarray) -> tuple[bytes, np.ndarray]:
 
 
 def _merged(picture: np.ndarray) -> list[bytes]:
-    """The picture of all layers together, which viewers show: all row sizes first, then all rows."""
+    """The merged picture, which viewers show: all row sizes first, then all rows."""
     planes = [_rows(picture[..., n]) for n in range(3)]
     sizes = np.concatenate([sizes for _, sizes in planes])
     return [struct.pack(">H", RLE), sizes.astype(">u2").tobytes(), *(data for data, _ in planes)]
@@ -107,7 +107,7 @@ def _resource(number: int, data: bytes, name: bytes = b"") -> bytes:
 
 
 def _xmp(text: Mapping[str, str]) -> bytes:
-    """The texts as properties of our own, beside IPTC's word for pictures that a model made."""
+    """The texts as properties in Gesso's namespace, with IPTC's source type for generated pictures."""
     said = "".join(
         f'<rdf:li rdf:parseType="Resource"><gesso:keyword>{escape(_legal(key))}</gesso:keyword>'
         f"<gesso:words>{escape(_legal(words))}</gesso:words></rdf:li>"
@@ -131,7 +131,7 @@ def _block(data: bytes) -> bytes:
 
 
 def _pascal(name: str) -> bytes:
-    """The old name: Photoshop shows the Unicode one, and readers without it some text."""
+    """The legacy name, for readers without support for the Unicode name."""
     plain = name.encode("ascii", "replace")[:31]
     return (bytes([len(plain)]) + plain).ljust(-(-(len(plain) + 1) // 4) * 4, b"\x00")
 

@@ -1,4 +1,4 @@
-"""What is read of a Photoshop document: the record among its image resources, and the merged picture that viewers show.
+"""Reading of Photoshop documents: the record among the image resources, and the merged picture that viewers show.
 
 Every length in the file is a stranger's word and is checked against what is there before anything is sliced or set aside.
 Source: Adobe Photoshop File Formats Specification (2019).
@@ -24,8 +24,8 @@ MOST_RESOURCES = 10_000
 FIX = "give the file as it was written"
 
 
-class Header(NamedTuple):
-    """What the first 26 bytes claim."""
+class PsdHeader(NamedTuple):
+    """The fields of the first 26 bytes."""
 
     version: int
     channels: int
@@ -36,7 +36,7 @@ class Header(NamedTuple):
 
 
 def record_in_psd(data: bytes, *, budget: Budget = DEFAULT, where: object = None) -> str | None:
-    """The text that `encode_psd` was given as record; None where there is none. No pixel is looked at."""
+    """The record that `encode_psd` wrote, or None. The pixels are not read."""
     for number, name, contents in _resources(data, where):
         if number == RECORD and name == RECORD_NAME:
             if len(contents) > budget.max_text_bytes:
@@ -47,14 +47,14 @@ def record_in_psd(data: bytes, *, budget: Budget = DEFAULT, where: object = None
 
 
 def merged_in_psd(data: bytes, *, budget: Budget = DEFAULT, where: object = None) -> np.ndarray:
-    """The picture of all layers together, uint8 [h w 3]; GessoError where it is packed or coloured in a way that is not read here."""
+    """The merged picture, uint8 [h w 3]; GessoError if its compression or colour mode is not supported."""
     header = _header(data, where)
     if (header.bits, header.mode) != (8, RGB_MODE) or not 3 <= header.channels <= 56:
         raise GessoError("this Photoshop document is not 8-bit RGB", where=where, fix="export it as PNG")
     budget.check_decoded(header.width, header.height, 3, where=where)
     position = _after_sections(data, 3, where)
     if data[position : position + 2] != struct.pack(">H", RLE):
-        raise GessoError("the merged picture in this Photoshop document is packed in a way that is not read here", where=where, fix=FIX)
+        raise GessoError("the compression of the merged picture in this Photoshop document is not supported", where=where, fix=FIX)
     position += 2
     num = header.height * header.channels
     if position + 2 * num > len(data):
@@ -73,18 +73,18 @@ def merged_in_psd(data: bytes, *, budget: Budget = DEFAULT, where: object = None
     return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 
-def _header(data: bytes, where: object) -> Header:
+def _header(data: bytes, where: object) -> PsdHeader:
     if len(data) < HEADER.size:
         raise _cut_short(where)
     magic, *claims = HEADER.unpack_from(data)
-    header = Header(*claims)
+    header = PsdHeader(*claims)
     if magic != SIGNATURE or header.version != 1:
-        raise GessoError("this is no Photoshop document, or a large one (.psb)", where=where, fix="give a .psd")
+        raise GessoError("this is not a Photoshop document, or it is a large one (.psb)", where=where, fix="give a .psd")
     return header
 
 
 def _resources(data: bytes, where: object) -> Iterator[tuple[int, bytes, memoryview]]:
-    """(number, name, contents) of each image resource; GessoError where the section is cut short or built wrongly."""
+    """(number, name, contents) of each image resource; GessoError if the section is truncated or malformed."""
     _header(data, where)
     start, end = _section(data, _after_sections(data, 1, where), where)
     view = memoryview(data)[:end]
@@ -98,14 +98,14 @@ def _resources(data: bytes, where: object) -> Iterator[tuple[int, bytes, memoryv
         number, size = int.from_bytes(view[start + 4 : start + 6], "big"), int.from_bytes(view[after_name : after_name + 4], "big")
         begin = after_name + 4
         if begin + size > end:
-            raise GessoError("an image resource of this Photoshop document reaches over its end", where=where, fix=FIX)
+            raise GessoError("an image resource of this Photoshop document exceeds the section", where=where, fix=FIX)
         yield number, bytes(view[start + 7 : start + 7 + name_length]), view[begin : begin + size]
         start = begin + size + size % 2
     raise GessoError(f"this Photoshop document has more than {MOST_RESOURCES} image resources", where=where, fix=FIX)
 
 
 def _after_sections(data: bytes, num: int, where: object) -> int:
-    """Where what follows the first `num` sections (colours, image resources, layers) begins."""
+    """The position after the first `num` sections (colours, image resources, layers)."""
     position = HEADER.size
     for _ in range(num):
         position = _section(data, position, where)[1]
@@ -113,7 +113,7 @@ def _after_sections(data: bytes, num: int, where: object) -> int:
 
 
 def _section(data: bytes, position: int, where: object) -> tuple[int, int]:
-    """Where the contents of the section at `position` begin and end."""
+    """The start and end of the contents of the section at `position`."""
     begin = position + 4
     end = begin + int.from_bytes(data[position:begin], "big")
     if begin > len(data) or end > len(data):

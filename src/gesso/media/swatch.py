@@ -1,8 +1,8 @@
 """Adobe's palettes: Swatch Exchange (.ase) and Photoshop's colour swatches (.aco, versions 1 and 2).
 
-Sources: Adobe Photoshop File Formats Specification (2019), "Color Swatches" and "Color structure"; for .ase, which Adobe
-never published, the layout that all who read it agree on (blocks 0xC001, 0xC002, 1). Colours of other models are converted
-to sRGB by plain arithmetic: inks (CMYK) without a press's profile, Lab from its white D50, grey as lightness.
+Sources: Adobe Photoshop File Formats Specification (2019), "Color Swatches" and "Color structure". Adobe never published .ase;
+its layout is the one that known readers share (blocks 0xC001, 0xC002, 1). Colours of other models are converted to sRGB by plain
+arithmetic: CMYK without a press profile, Lab with the white point D50, grey as lightness.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ GROUP_BEGINS, GROUP_ENDS, COLOUR = 0xC001, 0xC002, 0x0001
 MAX_BLOCKS = 4 * MAX_SWATCHES
 NORMAL = 2  # neither a global nor a spot colour
 TOP = 65535
-SPACES = {3: "Pantone", 4: "Focoltone", 5: "Trumatch", 6: "Toyo", 10: "HKS"}  # books of inks, whose colours the file does not hold
+SPACES = {3: "Pantone", 4: "Focoltone", 5: "Trumatch", 6: "Toyo", 10: "HKS"}  # ink books; the file does not store their colours
 # Linear sRGB of XYZ under D50 (Bradford), as in the profiles of ICC.
 XYZ_TO_LINEAR = np.array([[3.1339, -1.6169, -0.4906], [-0.9788, 1.9161, 0.0335], [0.0719, -0.2290, 1.4052]])
 WHITE_D50 = np.array([0.9642, 1.0, 0.8249])
 
 
 class _Reader:
-    """Bytes taken from the front; GessoError where the file ends too soon."""
+    """Reads bytes sequentially; GessoError if the file ends too soon."""
 
     def __init__(self, data: bytes, where: object) -> None:
         self.data, self.where, self.place = data, where, 0
@@ -53,7 +53,7 @@ class _Reader:
 
 
 def encode_ase(palette: Palette) -> bytes:
-    """The palette as .ase: RGB, in one group if it has a name."""
+    """Encode the palette as .ase: RGB, in one group if it has a name."""
     blocks = [
         _block(COLOUR, _text(name) + b"RGB " + struct.pack(">3fH", *(v / 255 for v in rgb), NORMAL)) for rgb, name in palette.swatches
     ]
@@ -63,11 +63,11 @@ def encode_ase(palette: Palette) -> bytes:
 
 
 def parse_ase(data: bytes, *, where: object = None) -> Palette:
-    """The colours of all groups in their order, named as the first group is; GessoError where the file is damaged or cut short."""
+    """Parse the colours of all groups in order, with the name of the first group; GessoError if the file is damaged or truncated."""
     file = _Reader(data, where)
     magic, major, _, num_blocks = file.numbers("4sHHI", "its head")
     if magic != ASE or major != 1:  # type: ignore[comparison-overlap]
-        _refuse("this is no Swatch Exchange file of version 1", where)
+        _refuse("this is not a Swatch Exchange file of version 1", where)
     if num_blocks > MAX_BLOCKS:
         _refuse(f"it claims {num_blocks} parts; the limit is {MAX_BLOCKS}", where)
     swatches: list[Swatch] = []
@@ -84,7 +84,7 @@ def parse_ase(data: bytes, *, where: object = None) -> Palette:
 
 
 def encode_aco(palette: Palette) -> bytes:
-    """The palette as .aco: version 1 without names, and after it version 2 with them, as Photoshop writes both."""
+    """Encode the palette as .aco: version 1 without names, then version 2 with names, as Photoshop writes it."""
     colours = [struct.pack(">5H", 0, *(value * 257 for value in rgb), 0) for rgb, _ in palette.swatches]
     names = [struct.pack(">H", 0) + _text(name) for _, name in palette.swatches]
     count = len(palette)
@@ -93,17 +93,17 @@ def encode_aco(palette: Palette) -> bytes:
 
 
 def parse_aco(data: bytes, *, where: object = None) -> Palette:
-    """The colours of version 2, with names, or where there is none of version 1; GessoError where the file is damaged or cut short."""
+    """Parse the colours of version 2, with names, or else of version 1; GessoError if the file is damaged or truncated."""
     file = _Reader(data, where)
     swatches: tuple[Swatch, ...] | None = None
     for version in (1, 2):
         if version == 2 and swatches is not None and not file.left:
             break
         said, count = file.numbers("HH", "its head")
-        if said == 2 and version == 1:  # the first part is left out by some
+        if said == 2 and version == 1:  # some programs omit version 1
             return Palette(_aco_swatches(file, 2, count))
         if said != version:
-            _refuse(f"this is no palette of Photoshop: it says version {said} where {version} is due", where)
+            _refuse(f"this is not a palette of Photoshop: version {said} instead of {version}", where)
         swatches = _aco_swatches(file, version, count)
     return Palette(swatches or ())
 
@@ -128,7 +128,7 @@ def _aco_colour(space: int, values: Sequence[int], number: int, where: object) -
         import colorsys
 
         return _rgb(colorsys.hsv_to_rgb(*(value / TOP for value in values[:3])))
-    if space in (2, 9):  # 2 counts what is left of the paper, 9 the ink
+    if space in (2, 9):  # 2 stores the inverse of the ink, 9 the ink
         inks = [1 - value / TOP if space == 2 else value / 10000 for value in values]
         return _from_inks(inks)
     if space == 7:
@@ -151,7 +151,7 @@ def _ase_swatch(part: _Reader, number: int, where: object) -> Swatch:
         )
     values = struct.unpack(f">{num}f", part.take(4 * num, what))
     if not all(map(math.isfinite, values)):
-        _refuse(f"part {number} holds values that are no numbers", where)
+        _refuse(f"part {number} holds NaN or infinity", where)
     if model == b"CMYK":
         return Swatch(_from_inks(values), name)
     if model == b"LAB ":
@@ -160,7 +160,7 @@ def _ase_swatch(part: _Reader, number: int, where: object) -> Swatch:
 
 
 def _name_in(file: _Reader, letters: int, number: int) -> str:
-    """A text of so many UTF-16 units, the closing zero among them."""
+    """Read a text of `letters` UTF-16 units, including the terminating zero."""
     data = file.take(2 * letters, f"the name of colour {number}")
     return data.decode("utf-16-be", "replace").split("\x00", 1)[0]
 
@@ -175,7 +175,7 @@ def _block(kind: int, data: bytes) -> bytes:
 
 
 def _rgb(shares: object) -> RGB:
-    """Whole numbers, 0 to 255, of shares; what lies outside [0, 1] is clipped."""
+    """Convert shares to whole numbers 0 to 255, clipped to [0, 1]."""
     red, green, blue = (round(min(1.0, max(0.0, float(share))) * 255) for share in shares)  # type: ignore[attr-defined]
     return red, green, blue
 
@@ -186,7 +186,7 @@ def _from_inks(inks: Sequence[float]) -> RGB:
 
 
 def from_lab(lightness: float, a: float, b: float) -> RGB:
-    """CIE Lab under D50 (CIE 15:2004) as sRGB; what lies outside is clipped."""
+    """Convert CIE Lab under D50 (CIE 15:2004) to sRGB, clipped to the gamut."""
     lightness, a, b = (min(1000.0, max(-1000.0, value)) for value in (lightness, a, b))
     middle = (lightness + 16) / 116
     each = np.array([middle + a / 500, middle, middle - b / 200])

@@ -1,4 +1,4 @@
-"""Between pictures (uint8 [h w c]) and tensors (float [c h w] in [-1, 1])."""
+"""Conversion between pictures (uint8 [h w c]) and tensors (float [c h w] in [-1, 1])."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def to_tensor(picture: np.ndarray) -> Tensor:
-    """float32 [c h w] in [-1, 1] (0 is -1, 255 is 1) of uint8 [h w] or [h w c]; grey becomes one channel."""
+    """Convert uint8 [h w] or [h w c] to float32 [c h w] in [-1, 1] (0 is -1, 255 is 1); grey becomes one channel."""
     import torch
 
     if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.ndim not in (2, 3) or not picture.size:
@@ -24,9 +24,9 @@ def to_tensor(picture: np.ndarray) -> Tensor:
 
 
 def from_tensor(x: Tensor) -> np.ndarray:
-    """uint8 [h w c] (or [h w] of one channel) of a float tensor [c h w] in [-1, 1]; what lies outside becomes 0 or 255.
+    """Convert a float tensor [c h w] in [-1, 1] to uint8 [h w c] (or [h w] for one channel), clipped.
 
-    Raises GessoError where a value is NaN or infinite: such an output is a failure, never a black picture.
+    Raises GessoError if a value is NaN or infinite, because such an output is a failure and not a black picture.
     """
     import torch
 

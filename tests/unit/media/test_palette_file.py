@@ -177,15 +177,15 @@ BAD = {
     "ase block": (ase((1, b""))[:-4] + b"\xff\xff\xff\xff", "inside part 1"),
     "ase name": (ase(colour(b"RGB ", 1, 1, 1, name=b"\xff\xff")), "inside the name of colour 1"),
     "ase model": (ase(colour(b"HSB\x01", 1, 1, 1)), r"colour model that is not known \(HSB\\x01\)"),
-    "ase nan": (ase(colour(b"RGB ", 1, float("nan"), 1)), "part 1 holds values that are no numbers"),
-    "ase lab infinite": (ase(colour(b"LAB ", float("inf"), 0, 0)), "no numbers"),
+    "ase nan": (ase(colour(b"RGB ", 1, float("nan"), 1)), "part 1 holds NaN or infinity"),
+    "ase lab infinite": (ase(colour(b"LAB ", float("inf"), 0, 0)), "NaN or infinity"),
     "ase short colour": (ase((1, b"\x00\x01\x00\x00RGB \x00\x00")), "inside part 1"),
     "aco claims": (b"\x00\x01\xff\xff", "more than 4096 colours"),
     "aco cut": (aco(1, (0, 0, 0, 0, 0))[:-1], "ends at byte 13, inside colour 1"),
     "aco pantone": (aco(1, (3, 0, 0, 0, 0)), "colour 1 is a colour of the book Pantone.*save its colours as RGB"),
     "aco unknown": (aco(1, (77, 0, 0, 0, 0)), r"not known \(77\)"),
     "aco name": (aco(2, (0, 0, 0, 0, 0)) + b"\x00\x00\xff\xff", "the name of colour 1"),
-    "aco twice": (aco(1, (0, 0, 0, 0, 0)) * 2, "version 1 where 2 is due"),
+    "aco twice": (aco(1, (0, 0, 0, 0, 0)) * 2, "version 1 instead of 2"),
 }
 
 

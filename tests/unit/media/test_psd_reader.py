@@ -59,7 +59,7 @@ BAD = {
     "resources without end": (with_bytes(RESOURCES, b"\xff\xff\xff\xff"), "cut short"),
     "colours without end": (with_bytes(26, b"\x7f\xff\xff\xff"), "cut short"),
     "no resource": (with_bytes(RESOURCES + 4, b"zzzz"), "damaged"),
-    "a record that reaches over the end": (with_bytes(PLACE + 20, b"\xff\xff\xff\xff"), "reaches over its end"),
+    "a record that reaches over the end": (with_bytes(PLACE + 20, b"\xff\xff\xff\xff"), "exceeds the section"),
 }
 
 

@@ -209,7 +209,7 @@ def test_non_finite_values_are_rolled_back_and_finally_end_the_run(spoil: str, t
     taken: list[int] = []
     take = run._train_step
     run._train_step = lambda step: (taken.append(step), take(step))[1]  # type: ignore[method-assign]
-    with pytest.raises(GessoError, match=f"diverged at step {at}, as 3 times before"):
+    with pytest.raises(GessoError, match=f"diverged at step {at}, after 3 roll-backs"):
         run.run()
     anchor = at // 8 * 8
     assert taken == [*range(at + 1), *list(range(anchor, at + 1)) * 3]
@@ -218,7 +218,7 @@ def test_non_finite_values_are_rolled_back_and_finally_end_the_run(spoil: str, t
     steps = checkpoint.steps(tmp_path / "checkpoints")
     assert max(steps) == anchor
     for step in steps:
-        assert checkpoint.load(tmp_path / "checkpoints", step).spoilt() is None
+        assert checkpoint.load(tmp_path / "checkpoints", step).first_non_finite() is None
 
 
 def test_a_jump_of_the_loss_is_divergence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +280,7 @@ def test_non_finite_tensors_are_never_saved(tmp_path: Path) -> None:
     with pytest.raises(GessoError, match="running_var"):
         run.run()
     for step in checkpoint.steps(tmp_path / "checkpoints"):
-        assert checkpoint.load(tmp_path / "checkpoints", step).spoilt() is None
+        assert checkpoint.load(tmp_path / "checkpoints", step).first_non_finite() is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
