@@ -1,4 +1,4 @@
-"""A coloured drawing in layers: paper at the bottom, one layer per colour, and the line on top: black ink multiplied, other ink in its colour.
+"""A coloured drawing in layers: paper at the bottom, a layer per colour, the line on top (black ink multiplied, other ink in its colour).
 
 Layers are made one at a time, as a writer asks for them: of 16.8 million pixels one layer is 67 MB, and there may be hundreds.
 """

@@ -70,7 +70,7 @@ def parse_gpl(data: bytes, *, where: object = None) -> Palette:
         raise GessoError("the names are not in UTF-8", where=f"{where}, line {before + 1}", fix="save it as UTF-8") from error
     head, *lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if head.strip() != GIMP.decode():
-        _refuse("this is no palette of GIMP", where, f"its first line is {GIMP.decode()}")
+        _refuse("this is not a palette of GIMP", where, f"its first line is {GIMP.decode()}")
     title, with_alpha = "", False
     swatches: list[Swatch] = []
     for number, line in enumerate(lines, 2):
@@ -86,14 +86,16 @@ def parse_gpl(data: bytes, *, where: object = None) -> Palette:
             title = value if key == "name" else title
             with_alpha = with_alpha or (key == "channels" and value.upper() == "RGBA")
         else:
-            _refuse(f"this is no colour: {shown(line.strip())!r}", f"{where}, line {number}", "write three numbers, 0 to 255, and a name")
+            _refuse(
+                f"this is not a colour: {shown(line.strip())!r}", f"{where}, line {number}", "write three numbers, 0 to 255, and a name"
+            )
     return Palette(tuple(swatches), title)
 
 
 def _swatch(entry: re.Match[str], with_alpha: bool, where: str) -> Swatch:
     red, green, blue = (int(entry[number]) for number in (1, 2, 3))
     if max(red, green, blue) > 255:
-        _refuse(f"{red} {green} {blue} is no colour", where, "write three numbers, 0 to 255")
+        _refuse(f"{red} {green} {blue} is not a colour", where, "write three numbers, 0 to 255")
     name = entry[4] or ""
     return Swatch((red, green, blue), re.sub(r"^[0-9]{1,3}(?:[ \t]+|$)", "", name) if with_alpha else name)
 

@@ -166,7 +166,7 @@ def table_of(data: Path | None, size: int = SIDE, limit: int | None = None, grou
     wanted = f"a parquet file with columns {', '.join(columns)}"
     try:
         schema = parquet.read_schema(file)
-    except Exception as error:  # pyarrow raises many kinds, and OSError for what is no parquet
+    except Exception as error:  # pyarrow raises many kinds, and OSError for other files
         raise GessoError(f"is not a parquet table: {str(error)[:160]}", where=file, fix=wanted) from None
     _check_columns({name: str(schema.field(name).type) for name in columns if name in schema.names}, columns, file)
     try:

@@ -66,8 +66,8 @@ def test_missing_data_are_explained():
     [
         (None, "no such file"),
         ({"picture": [png(1)], "label": [1]}, "no column 'image'"),
-        ({"image": [png(1)], "label": ["mouse"]}, "no class"),
-        ({"image": [png(1)], "label": [10]}, "no class"),
+        ({"image": [png(1)], "label": ["mouse"]}, "not a class"),
+        ({"image": [png(1)], "label": [10]}, "not a class"),
         ({"image": ["text"], "label": [1]}, "row 0, column image"),
         ({"image": pyarrow.array([], pyarrow.binary()), "label": pyarrow.array([], pyarrow.int64())}, "no rows"),
     ],

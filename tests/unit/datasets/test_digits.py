@@ -63,18 +63,18 @@ def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(GessoError, match=r"gesso\[data\]"):
-        module.bundled()
+        module.sklearn_digits()
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
         (lambda p: p.unlink(), "no t10k"),
-        (lambda p: p.write_bytes(b""), "no whole gzip|no IDX|empty"),
-        (lambda p: p.write_bytes(p.read_bytes()[:70]), "no whole gzip"),
-        (lambda p: p.write_bytes(b"not gzip at all"), "no whole gzip"),
-        (lambda p: p.write_bytes(gzip.compress(b"\0\0\x08")), "no IDX"),
-        (lambda p: p.write_bytes(gzip.compress(b"\0\0\x0d\x01\0\0\0\x01\0\0\0\0")), "no IDX"),
+        (lambda p: p.write_bytes(b""), "not a complete gzip|not an IDX|empty"),
+        (lambda p: p.write_bytes(p.read_bytes()[:70]), "not a complete gzip"),
+        (lambda p: p.write_bytes(b"not gzip at all"), "not a complete gzip"),
+        (lambda p: p.write_bytes(gzip.compress(b"\0\0\x08")), "not an IDX"),
+        (lambda p: p.write_bytes(gzip.compress(b"\0\0\x0d\x01\0\0\0\x01\0\0\0\0")), "not an IDX"),
         (lambda p: p.write_bytes(gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12 + b"\0" * 50)), "its header says"),
         (lambda p: p.write_bytes(idx(np.zeros((40, 20, 20), np.uint8))), "not MNIST's"),
     ],

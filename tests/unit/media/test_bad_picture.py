@@ -1,4 +1,4 @@
-"""Bad pictures through every door: refused with what, where and what would be right, and before any memory is taken."""
+"""Bad pictures are refused by every reader with reason, place and fix, before memory is allocated."""
 
 import io
 import os
@@ -117,7 +117,7 @@ def refused(source, **options):
 
 @pytest.mark.parametrize("name", BAD | BOMBS)
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_refused_with_what_where_and_what_would_be_right(name, tmp_path):
+def test_bad_pictures_are_refused_with_reason_place_and_fix(name, tmp_path):
     data, why = (BAD | BOMBS)[name]
     path = tmp_path / "cat.png"
     path.write_bytes(data)
@@ -129,7 +129,7 @@ def test_refused_with_what_where_and_what_would_be_right(name, tmp_path):
     assert str(refused(data, where="sketch")).startswith("sketch: ")
 
 
-def test_the_bomb_is_small_and_would_open_without_a_guard():
+def test_the_bomb_is_small_and_opens_without_limits():
     data, _ = BOMBS["PNG 22 KB"]
     assert 20_000 < len(data) < 25_000
     with pytest.warns(Image.DecompressionBombWarning), Image.open(io.BytesIO(data)) as image:
@@ -158,7 +158,7 @@ print(peak() - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits and counts memory through Linux")
-def test_bombs_are_refused_before_memory_is_taken(tmp_path):
+def test_bombs_are_refused_before_memory_is_allocated(tmp_path):
     allowed = 96 * 2**20  # the texts that inflate are stopped at 64 MiB; the pictures at nothing
     bombs = {name: bomb for name, bomb in BOMBS.items() if "text" not in name and "profile" not in name}
     for number, (data, _) in enumerate(bombs.values()):
@@ -178,7 +178,7 @@ def test_bombs_are_refused_before_memory_is_taken(tmp_path):
     assert int(grown) < 24 * 2**20
 
 
-def test_the_same_child_is_stopped_by_its_limit_when_it_does_decode(tmp_path):
+def test_decoding_the_bomb_exceeds_the_childs_memory_limit(tmp_path):
     """The check above bites: a picture within the budget needs more memory than the child there may take."""
     path = tmp_path / "large.png"
     path.write_bytes(saved(Image.new("RGB", (4096, 4096)), "PNG", compress_level=1))
@@ -193,7 +193,7 @@ def test_the_same_child_is_stopped_by_its_limit_when_it_does_decode(tmp_path):
 
 
 @pytest.mark.parametrize("kind, head", [(b"iCCP", b"p\x00\x00"), (b"zTXt", b"p\x00\x00"), (b"iTXt", b"p\x00\x01\x00\x00\x00")])
-def test_metadata_is_inflated_no_further_than_the_budget(kind, head):
+def test_metadata_is_inflated_only_up_to_the_budget(kind, head):
     data = png(24, 24, 8, 2, rows_of(GOOD), before=chunk(kind, head + made.zeros(2**26)))
     budget = Budget(max_text_bytes=2**20)
     for read in (read_picture, read_png_text) if kind != b"iCCP" else (read_picture,):
@@ -206,7 +206,7 @@ def test_metadata_is_inflated_no_further_than_the_budget(kind, head):
             tracemalloc.stop()
 
 
-def test_files_larger_than_the_budget(tmp_path):
+def test_files_larger_than_the_budget_are_refused(tmp_path):
     path = tmp_path / "cat.png"
     path.write_bytes(saved(GOOD, "PNG"))
     small = Budget(max_bytes=500)
@@ -215,7 +215,7 @@ def test_files_larger_than_the_budget(tmp_path):
             read_picture(source, budget=small)
 
 
-def test_decoded_bytes_count_on_every_way_in():
+def test_every_reader_checks_decoded_bytes():
     clear = noise(32, 32, 4)
     palette = Image.fromarray(noise(32, 32) % 3)
     palette.putpalette(bytes(range(9)))
@@ -228,7 +228,7 @@ def test_decoded_bytes_count_on_every_way_in():
         assert "in memory" in str(refused(source, budget=short))
 
 
-def test_places_that_are_no_picture(tmp_path):
+def test_paths_without_a_picture_are_refused(tmp_path):
     assert "no such file" in str(refused(tmp_path / "none.png"))
     assert "folder" in str(refused(tmp_path))
     assert "a part of this path is a file" in str(refused(__file__ + "/cat.png"))
@@ -243,7 +243,7 @@ def test_places_that_are_no_picture(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_pipe_that_nobody_writes_to_does_not_hold_the_program(tmp_path):
+def test_a_pipe_without_a_writer_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "cat.png")
     assert "pipe or a device" in str(refused(tmp_path / "cat.png"))
     assert "pipe or a device" in str(refused("/dev/zero"))
@@ -283,7 +283,7 @@ def test_opened_images():
 
 
 @pytest.mark.parametrize("source", [None, 7, ["cat.png"], io.StringIO("cat")])
-def test_what_no_picture_can_be_read_from(source):
+def test_sources_of_other_types_are_refused(source):
     assert refused(source).fix
 
 
@@ -382,5 +382,5 @@ def test_spoiled_files_are_refused_or_read(name):
     assert 5 <= num_refused <= 60
 
 
-def test_pillow_is_not_told_to_accept_cut_files():
+def test_pillow_does_not_accept_truncated_files():
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False

@@ -33,6 +33,6 @@ def test_decoded_bytes_count_float_values_of_all_channels_and_frames():
         budget.check_decoded(10, 10, 1, frames=3)
 
 
-def test_sizes_for_people():
+def test_sizes_are_formatted_in_megabytes():
     assert in_megabytes(2**27) == "134 MB"
     assert in_megabytes(1_500_000) == "1.5 MB"

@@ -1,4 +1,4 @@
-"""DPI: read from every format that says it, kept through a PNG, and never a reason to fail."""
+"""DPI is read from every format, round-trips through PNG, and is never an error."""
 
 import io
 import math
@@ -19,24 +19,24 @@ PICTURE = noise(12, 20, 3)
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
 @pytest.mark.parametrize("dpi", [(300, 300), (72, 72), (350, 600)])
-def test_every_format_that_says_it(kind, dpi):
+def test_dpi_is_read_from_every_format(kind, dpi):
     assert read_sheet(saved(PICTURE, kind, dpi=dpi)).dpi == dpi
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP"])
-def test_a_file_that_says_nothing(kind):
+def test_a_file_without_dpi_has_none(kind):
     assert read_sheet(saved(PICTURE, kind)).dpi in (None, (96, 96) if kind == "BMP" else None)
     assert read_sheet(PICTURE).dpi is None
 
 
 @given(st.integers(2, 30000), st.integers(2, 30000))
-def test_whole_numbers_come_back_whole(across, down):
+def test_whole_numbers_round_trip(across, down):
     dpi = (float(across), float(down))
     assert from_metres(*to_metres(dpi)) == dpi
 
 
 @given(st.floats(2, 30000))
-def test_what_was_read_once_is_read_the_same_for_ever(value):
+def test_dpi_is_stable_over_repeated_writing(value):
     once = from_metres(*to_metres((value, value)))
     if once is not None:
         assert abs(once[0] - value) <= 0.03
@@ -47,7 +47,7 @@ def test_what_was_read_once_is_read_the_same_for_ever(value):
     "value",
     [None, (0, 0), (300, 0), (-72, 72), (math.nan, 72), (math.inf, 72), (1e9, 1e9), (300,), (1, 2, 3), "300", ("x", "y"), 300, (1, 1)],
 )
-def test_what_is_no_dpi_is_none(value):
+def test_invalid_dpi_are_none(value):
     assert kept_dpi(value) is None
 
 
@@ -76,7 +76,7 @@ def test_a_picture_on_its_side_turns_its_dpi():
 
 
 @pytest.mark.parametrize("body", [b"", b"\x00" * 5, b"\x00" * 8 + b"\x01", b"\xff" * 8 + b"\x01", b"\x00\x00\x2e\x23" * 2 + b"\x00"])
-def test_a_broken_or_unitless_chunk_says_nothing(body):
+def test_a_broken_or_unitless_chunk_is_ignored(body):
     data = png(20, 12, 8, 2, rows_of(PICTURE), before=chunk(b"pHYs", body))
     sheet = read_sheet(data)
     assert sheet.dpi is None

@@ -1,4 +1,4 @@
-"""Written whole or not at all; read within a limit; said plainly when neither can be."""
+"""Files are written atomically and read within a limit, with clear errors."""
 
 import errno
 import os
@@ -70,7 +70,7 @@ def refused(path, data=b"new"):
     return str(caught.value)
 
 
-def test_what_is_in_the_way(tmp_path, monkeypatch):
+def test_obstacles_to_writing_are_explained(tmp_path, monkeypatch):
     (tmp_path / "folder").mkdir()
     (tmp_path / "cat.png").write_bytes(b"old")
     assert "a folder of that name is in the way" in refused(tmp_path / "folder")
@@ -110,7 +110,7 @@ CODES = {
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("is_there", [True, False])
-def test_whatever_fails_the_old_file_is_as_it_was(tmp_path, monkeypatch, step, code, is_there):
+def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch, step, code, is_there):
     path = tmp_path / "cat.png"
     if is_there:
         path.write_bytes(b"old")
@@ -204,7 +204,7 @@ def test_read_bytes_is_bounded(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="no file here that hides its size")
-def test_a_file_that_says_it_is_empty_and_is_not():
+def test_a_file_that_claims_to_be_empty_is_read():
     assert os.stat("/proc/self/maps").st_size == 0
     assert len(read_bytes("/proc/self/maps")) > 100
     with pytest.raises(GessoError, match="larger"):
@@ -247,7 +247,7 @@ def test_what_is_not_json(tmp_path, data, why):
         parse_json(data, where="hints")
 
 
-def test_names_as_people_may_see_them():
+def test_names_are_safe_to_display():
     assert shown("Kätzchen/画 1.png") == "Kätzchen/画 1.png"
     assert shown(Path("a") / "b.png") == os.path.join("a", "b.png")
     assert shown("a\x1b[2J\n\u202eb") == "a\\x1b[2J\\n\\u202eb"

@@ -34,7 +34,7 @@ def test_labels_lie_under_their_pictures_and_never_outside_their_cell():
 
 
 @pytest.mark.parametrize("pictures, columns, labels", [([], 1, None), ([1], 0, None), ([1, 2], 2, ["one"]), ([1], 1, [])])
-def test_what_cannot_be_laid_out(pictures, columns, labels):
+def test_invalid_sheets_are_refused(pictures, columns, labels):
     with pytest.raises(GessoError):
         contact_sheet([noise(8, 8, 3)] * len(pictures), columns, labels)
 

@@ -96,7 +96,7 @@ def test_recompose_by_hand():
         (np.zeros((60, 60), np.uint8), noise(60, 60, 3), f"more than {MAX_COLOURS} colours.*save it as .png"),
     ],
 )
-def test_what_is_no_drawing_is_refused(line, flats, why):
+def test_invalid_drawings_are_refused(line, flats, why):
     with pytest.raises(GessoError, match=why):
         layered(line, flats)
 

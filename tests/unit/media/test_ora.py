@@ -83,7 +83,7 @@ def test_the_same_layers_are_the_same_bytes():
     assert encode_ora(layered(LINE, FLATS, NAMES, dpi=(350, 350)), {"gesso": "{}"}) == DATA
 
 
-def test_a_record_lies_in_a_file_of_its_own():
+def test_the_record_is_a_separate_file():
     data = encode_ora(layered(LINE, FLATS, NAMES), {"parameters": "x"}, '{"gesso": "지우"}')
     assert data[30:54] == b"mimetypeimage/openraster"
     assert record_in_ora(data) == '{"gesso": "지우"}' and record_in_ora(DATA) is None
@@ -102,8 +102,8 @@ def test_a_record_that_is_a_bomb_is_not_unpacked():
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"PK\x03\x04" + bytes(300), DATA[:-30], changed(mimetype=b"application/zip")])
-def test_no_record_is_read_of_what_is_no_openraster_file(data):
-    with pytest.raises(GessoError, match="no OpenRaster"):
+def test_a_record_is_read_only_from_openraster_files(data):
+    with pytest.raises(GessoError, match="not an OpenRaster"):
         record_in_ora(data, where="cat.ora")
 
 
@@ -114,10 +114,10 @@ def test_control_characters_in_a_name_never_spoil_the_list():
 
 BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;">]><image w="9" h="9"><stack>&c;</stack></image>'
 BAD = {
-    "empty": (b"", "no OpenRaster"),
-    "text": (b"a cat", "no OpenRaster"),
-    "cut": (DATA[: len(DATA) // 2], "no OpenRaster"),
-    "another zip": (changed(mimetype=b"application/zip"), "no OpenRaster"),
+    "empty": (b"", "not an OpenRaster"),
+    "text": (b"a cat", "not an OpenRaster"),
+    "cut": (DATA[: len(DATA) // 2], "not an OpenRaster"),
+    "another zip": (changed(mimetype=b"application/zip"), "not an OpenRaster"),
     "no mimetype": (changed(mimetype=None), "mimetype is missing"),
     "no list": (changed(stack=None), "stack.xml is missing"),
     "no merged picture": (changed(mergedimage=None), "mergedimage.png is missing"),

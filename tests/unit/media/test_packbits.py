@@ -37,7 +37,7 @@ def check(plane):
 
 
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 300)), elements=st.sampled_from([0, 1, 255])))
-def test_any_rows_come_back(plane):
+def test_rows_round_trip(plane):
     check(plane)
 
 
@@ -82,6 +82,6 @@ def test_pillow_reads_it():
 
 
 @pytest.mark.parametrize("bad", [np.zeros((3, 3)), np.zeros(3, np.uint8), np.zeros((0, 3), np.uint8)])
-def test_what_are_no_rows(bad):
+def test_invalid_planes_are_refused(bad):
     with pytest.raises(ValueError, match="rows are uint8"):
         packed(bad)

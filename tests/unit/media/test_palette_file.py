@@ -1,4 +1,4 @@
-"""Palettes in and out: round trips in three kinds, files as others write them, and hostile ones."""
+"""Palette files: round trips in three formats, files of other programs, and hostile files."""
 
 import re
 import struct
@@ -40,7 +40,7 @@ def test_round_trips(kind, swatches, name):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_shade_comes_back(kind):
+def test_every_shade_round_trips(kind):
     palette = Palette(tuple(Swatch((value, 255 - value, value * 7 % 256)) for value in range(256)))
     same(read_palette(encode_palette(palette, kind)), palette, kind)
 
@@ -109,7 +109,7 @@ def test_photoshop_colours_of_every_space():
     assert all(value <= 255 for value in rgb[5])
 
 
-def test_lab_is_of_the_white_of_print():
+def test_lab_has_the_white_point_d50():
     """sRGB's red, green, blue and grey in Lab under D50, as Photoshop shows them (rounded there)."""
     for lab, rgb in [((54.3, 80.8, 69.9), (255, 0, 0)), ((87.8, -79.3, 81.0), (0, 255, 0)), ((29.6, 68.3, -112.0), (0, 0, 255))]:
         assert np.abs(np.subtract(from_lab(*lab), rgb)).max() <= 4
@@ -159,15 +159,15 @@ def test_swatch_exchange_of_every_model_and_several_groups():
 
 BAD = {
     "empty": (b"", "bytes: the file is empty"),
-    "text": (b"red green blue", "no palette that can be read"),
-    "a picture": (b"\x89PNG\r\n\x1a\n", f"no palette.*{re.escape(KINDS_IN_WORDS)}"),
+    "text": (b"red green blue", "not a readable palette"),
+    "a picture": (b"\x89PNG\r\n\x1a\n", f"not a readable palette.*{re.escape(KINDS_IN_WORDS)}"),
     "aseprite": (struct.pack("<IH", 128, 0xA5E0) + bytes(122), "drawing of Aseprite.*save its palette as .gpl"),
     "too large": (b"GIMP Palette\n" + b"#\n" * MAX_BYTES, "larger than 2 MB"),
-    "gpl of another kind": (b"GIMP Palette v9\n", "no palette of GIMP"),
+    "gpl of another kind": (b"GIMP Palette v9\n", "not a palette of GIMP"),
     "gpl not UTF-8": ("GIMP Palette\nName: 지우\n".encode("cp949"), "line 2: the names are not in UTF-8"),
-    "gpl colour": (b"GIMP Palette\n1 2 3\n1 256 3", "line 3: 1 256 3 is no colour"),
-    "gpl huge number": (b"GIMP Palette\n1 2 " + b"9" * 5000, "line 2: this is no colour"),
-    "gpl words": (b"GIMP Palette\n1 2 3\nred\n", "line 3: this is no colour: 'red'"),
+    "gpl colour": (b"GIMP Palette\n1 2 3\n1 256 3", "line 3: 1 256 3 is not a colour"),
+    "gpl huge number": (b"GIMP Palette\n1 2 " + b"9" * 5000, "line 2: this is not a colour"),
+    "gpl words": (b"GIMP Palette\n1 2 3\nred\n", "line 3: this is not a colour: 'red'"),
     "gpl two numbers": (b"GIMP Palette\n1 2", "line 2"),
     "gpl negative": (b"GIMP Palette\n1 -2 3", "line 2"),
     "gpl too many": (b"GIMP Palette\n" + b"1 2 3\n" * (MAX_SWATCHES + 1), f"line {MAX_SWATCHES + 2}: it holds more than"),
@@ -207,7 +207,7 @@ def test_a_missing_or_large_file(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [".ase", ".aco"])
-def test_cut_anywhere_it_is_refused(kind):
+def test_a_file_truncated_anywhere_is_refused(kind):
     data = encode_palette(JIU, kind)
     whole_without_names = 4 + 10 * len(JIU)
     for end in range(len(data)):
@@ -237,12 +237,12 @@ def test_no_damage_is_more_than_an_error(data, changes, tail):
 
 
 @pytest.mark.parametrize("swatches", [[((1, 2), "")], [((1, 2, 256), "")], [((1.5, 2, 3), "")], [((1, 2, 3), "")] * (MAX_SWATCHES + 1)])
-def test_what_is_no_palette(swatches):
+def test_invalid_palettes_are_refused(swatches):
     with pytest.raises(GessoError, match="palette: "):
         Palette(tuple(Swatch(*one) for one in swatches))
 
 
-def test_another_kind_of_file_is_not_written(tmp_path):
+def test_an_unknown_extension_is_not_written(tmp_path):
     with pytest.raises(GessoError, match=r"one of .gpl, .ase, .aco"):
         write_palette(tmp_path / "a.png", JIU)
     assert not list(tmp_path.iterdir())

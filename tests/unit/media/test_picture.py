@@ -1,4 +1,4 @@
-"""What is read is what the file shows: every mode, every rotation, every way in."""
+"""Pictures are read exactly, for every mode, rotation and source."""
 
 import io
 from pathlib import Path
@@ -16,7 +16,7 @@ SHAPES = [(20, 30), (20, 30, 3), (20, 30, 4)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_way_in_gives_the_same_pixels(shape, tmp_path):
+def test_every_source_gives_the_same_pixels(shape, tmp_path):
     picture = noise(*shape)
     data = encode_png(picture)
     path = tmp_path / "cat.png"
@@ -48,7 +48,7 @@ def test_jpeg_is_near_and_grey_jpeg_stays_grey():
     assert np.abs(read.astype(int) - smooth).max() <= 3
 
 
-def test_a_telephones_jpeg_with_a_second_picture_gives_the_first():
+def test_an_mpo_file_gives_its_first_picture():
     first, second = (Image.new("RGB", (16, 16), colour) for colour in ("red", "blue"))
     read = read_picture(saved(first, "MPO", save_all=True, append_images=[second]))
     assert read[8, 8, 0] > 240 and read[8, 8, 2] < 15
@@ -113,7 +113,7 @@ def test_grey_and_alpha():
         np.testing.assert_array_equal(read, both[..., [0, 0, 0, 1]])
 
 
-def test_alpha_that_hides_nothing_is_left_out():
+def test_fully_opaque_alpha_is_dropped():
     opaque = noise(16, 24, 4)
     opaque[..., 3] = 255
     assert read_picture(saved(opaque, "PNG")).shape == (16, 24, 3)
@@ -152,7 +152,7 @@ def test_16_bit_grey_with_a_transparent_shade():
 
 
 @pytest.mark.parametrize("top, scale", [(255, 1), (65535, 257)])
-def test_32_bit_whole_numbers_by_what_they_hold(top, scale):
+def test_32_bit_integers_are_scaled_by_their_values(top, scale):
     ramp = np.linspace(0, top, 16 * 24).astype(np.int32).reshape(16, 24)
     want = np.rint(ramp / scale)
     np.testing.assert_array_equal(read_picture(Image.fromarray(ramp)), want)
@@ -160,7 +160,7 @@ def test_32_bit_whole_numbers_by_what_they_hold(top, scale):
 
 
 @pytest.mark.parametrize("top, scale", [(1, 255), (255, 1)])
-def test_float_pictures_by_what_they_hold(top, scale):
+def test_float_pictures_are_scaled_by_their_values(top, scale):
     ramp = np.linspace(0, top, 16 * 24).astype(np.float32).reshape(16, 24)
     want = np.rint(ramp.astype(float) * scale)
     np.testing.assert_array_equal(read_picture(Image.fromarray(ramp)), want)
@@ -196,13 +196,13 @@ def test_a_jpeg_on_its_side_from_a_telephone():
     assert read.shape == (32, 16, 3) and read[:12].mean() < 10 and read[20:].mean() > 245
 
 
-def test_broken_exif_beside_sound_pixels():
+def test_broken_exif_is_ignored():
     picture = noise(16, 16, 3)
     data = png(16, 16, 8, 2, rows_of(picture), before=chunk(b"eXIf", b"MM\x00*garbage"))
     np.testing.assert_array_equal(read_picture(data), picture)
 
 
-def test_the_users_image_is_left_as_it_was_and_open():
+def test_the_users_image_is_unchanged_and_open():
     exif = Image.Exif()
     exif[0x0112] = 6
     image = Image.open(io.BytesIO(saved(noise(12, 20, 3), "PNG", exif=exif)))
@@ -245,7 +245,7 @@ def test_a_png_is_exact_and_opens_elsewhere(shape):
 
 
 @pytest.mark.parametrize("bad", [np.zeros((8, 8, 2), np.uint8), np.zeros((8, 8), np.float32), np.zeros((0, 8), np.uint8), "cat.png"])
-def test_what_is_no_picture_is_not_written(bad):
+def test_invalid_pictures_are_not_written(bad):
     for write in (encode_png, data_url, to_white):
         with pytest.raises(GessoError, match="not a picture"):
             write(bad)

@@ -1,4 +1,4 @@
-"""The text beside the pixels: long, hostile, or with pixels that were changed."""
+"""Texts in PNG files: long, hostile, or with changed pixels."""
 
 import io
 import json
@@ -29,7 +29,7 @@ def compressed_itxt(keyword, packed):
 @pytest.mark.parametrize(
     "words", ["", "{}", "é 画 🎨\n\ttabs", "x" * png.PART_BYTES, "é" * (png.PART_BYTES // 2 + 1), "a" + "🎨" * 900_000]
 )
-def test_text_comes_back(words):
+def test_text_round_trips(words):
     data = encode_png(PICTURE, {"gesso": words, "Source": "trained algorithmic media"})
     assert read_png_text(data) == {"gesso": words, "Source": "trained algorithmic media"}
     np.testing.assert_array_equal(read_picture(data), PICTURE)
@@ -47,7 +47,7 @@ def test_a_record_of_45_megabytes():
         assert image.size == (16, 16)
 
 
-def test_text_is_read_whatever_the_pixels_are():
+def test_text_is_read_even_with_broken_pixels():
     data = encode_png(PICTURE, {"gesso": "one"})
     at = data.index(b"IDAT") + 20
     assert read_png_text(data[:at] + b"\x00\xff\x00\xff" + data[at + 4 :]) == {"gesso": "one"}
@@ -126,13 +126,13 @@ def test_plain_texts_are_bounded_too():
         (SIGNATURE + made_png(16, 16, 8, 2)[8:33] + chunk(b"teSt", b"") * (png.MAX_CHUNKS + 1), "chunks"),
     ],
 )
-def test_what_is_no_sound_png(data, why):
+def test_broken_png_files_are_refused(data, why):
     with pytest.raises(GessoError, match=why) as caught:
         read_png_text(data, where="cat.png")
     assert caught.value.where == "cat.png" and caught.value.fix
 
 
-def test_a_lost_part_is_noticed():
+def test_a_missing_part_is_detected():
     data = encode_png(PICTURE, {"gesso": "x" * (3 * png.PART_BYTES)})
     parts = [part for part in png.chunks(data) if part.kind == b"iTXt"]
     assert len(parts) == 3
@@ -149,12 +149,12 @@ def test_a_keyword_that_only_looks_like_a_part_is_kept():
 
 
 @pytest.mark.parametrize("keyword", ["", " a", "a ", "a  b", "é", "a\x00b", "a\nb", "k" * 65, "gesso +1/2"])
-def test_keywords_that_cannot_be(keyword):
+def test_invalid_keywords_are_refused(keyword):
     with pytest.raises(GessoError, match="keyword"):
         encode_png(PICTURE, {keyword: "x"})
 
 
-def test_cutting_at_every_place_never_gives_half_a_text():
+def test_a_truncated_file_never_gives_half_a_text():
     data = encode_png(noise(8, 8), {"gesso": "abcdef"})
     for end in range(len(data)):
         with pytest.raises(GessoError):
@@ -163,7 +163,7 @@ def test_cutting_at_every_place_never_gives_half_a_text():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (1, 9, 3), (33, 17, 3), (12, 20, 4)])
-def test_a_quick_one_has_the_same_pixels(shape):
+def test_the_quick_encoder_keeps_the_pixels(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     for given in (pixels, pixels[::-1], pixels[:, ::-1]):
         opened = Image.open(io.BytesIO(png.quick(given)))

@@ -1,4 +1,4 @@
-"""Colour profiles: converted where they change colour, left alone where they do not, and never a reason to fail."""
+"""Colour profiles are applied if they change colours, and are never an error."""
 
 import io
 import zlib
@@ -34,7 +34,7 @@ def test_a_wide_profile_is_converted_as_its_arithmetic_says():
     assert (np.abs(out.astype(int) - picture).max(-1) > 2).mean() > 0.5  # it did change colour
 
 
-def test_white_and_black_stay_what_they_are():
+def test_white_and_black_are_unchanged():
     picture = np.zeros((8, 8, 3), np.uint8)
     picture[:4] = 255
     np.testing.assert_array_equal(to_srgb(picture, ADOBE)[0], picture)
@@ -42,7 +42,7 @@ def test_white_and_black_stay_what_they_are():
     np.testing.assert_array_equal(to_srgb(ink, GREY)[0], ink)
 
 
-def test_srgb_in_any_wording_leaves_every_bit():
+def test_every_srgb_profile_leaves_all_bits():
     picture = noise(40, 50, 3)
     for profile in (srgb_profile(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()):
         out, name = to_srgb(picture, profile)
@@ -51,7 +51,7 @@ def test_srgb_in_any_wording_leaves_every_bit():
     assert name is None and grey is RAMP
 
 
-def test_our_own_profile_is_sound_and_the_same_each_time():
+def test_our_own_profile_is_valid_and_deterministic():
     data = srgb_profile()
     srgb_profile.cache_clear()
     assert srgb_profile() == data and len(data) < 1000
@@ -122,7 +122,7 @@ def test_a_profile_that_cannot_be_used_leaves_the_pixels(profile):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from([ADOBE, GREY]), st.lists(st.tuples(st.integers(0, 600), st.integers(0, 255)), max_size=12), st.integers(0, 700))
-def test_no_damage_to_a_profile_is_ever_an_error(profile, changes, length):
+def test_damaged_profiles_are_never_an_error(profile, changes, length):
     data = bytearray(profile)
     for place, value in changes:
         if place < len(data):
@@ -149,7 +149,7 @@ def test_a_png_profile_of_more_than_pillow_reads():
     assert sheet.profile == "A test"
 
 
-def test_a_damaged_profile_chunk_is_passed_over():
+def test_a_damaged_profile_chunk_is_ignored():
     picture = noise(16, 16, 3)
     data = saved(picture, "PNG")
     wrong_sum = bytearray(made.chunk(b"iCCP", b"p\x00\x00" + zlib.compress(ADOBE)))
@@ -166,7 +166,7 @@ def test_a_palettes_colours_are_converted_too():
     assert read[0, 1].tolist() == [255, 255, 255]
 
 
-def test_outputs_say_that_they_are_srgb_and_read_back_to_the_bit():
+def test_outputs_are_tagged_srgb_and_round_trip_to_the_bit():
     picture = noise(16, 16, 3)
     data = encode_png(picture, {"gesso": "{}"}, srgb=True)
     with Image.open(io.BytesIO(data)) as image:

@@ -1,4 +1,4 @@
-"""Photoshop documents: what psd-tools reads of them is the flats under the line, to the bit."""
+"""Photoshop documents: psd-tools reads the flats under the line from them, to the bit."""
 
 import io
 from xml.etree import ElementTree
@@ -40,7 +40,7 @@ def test_recomposed_it_is_the_flats_under_the_line(height, width):
     np.testing.assert_array_equal(np.asarray(opened.topil(apply_icc=False)), want)
 
 
-def test_each_layer_is_as_it_was_given():
+def test_layers_round_trip():
     given = list(layered(LINE, FLATS, NAMES))
     _, layers = read(DATA)
     assert [one.name for one in layers] == [one.name for one in given]
@@ -50,7 +50,7 @@ def test_each_layer_is_as_it_was_given():
         np.testing.assert_array_equal(one.pixels, wanted.pixels)
 
 
-def test_all_layers_are_seen():
+def test_psd_tools_reads_all_layers():
     opened, _ = read(DATA)
     assert all(one.visible and one.opacity == 255 and not one.has_mask() for one in opened)
 
@@ -85,7 +85,7 @@ def test_lines_and_flats_are_packed():
     assert len(psd.encode_psd(layered(line, flats))) < line.size * 3 / 10
 
 
-def test_a_side_that_the_format_has_not_is_refused():
+def test_a_side_beyond_the_format_is_refused():
     line = np.full((psd.MAX_SIDE + 1, 8), 255, np.uint8)
     with pytest.raises(GessoError, match="30000 pixels a side.*save it as .ora"):
         psd.encode_psd(layered(line, np.repeat(line[..., None], 3, -1)))

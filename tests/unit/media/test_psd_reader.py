@@ -1,4 +1,4 @@
-"""What is read of Photoshop documents: the record, the merged picture; and that no claim in one is believed."""
+"""Reading of the record and the merged picture from Photoshop documents, also hostile ones."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_record_changes_no_pixel_and_no_layer():
 BAD = {
     "empty": (b"", "cut short"),
     "only the magic": (b"8BPS", "cut short"),
-    "another file": (b"8BIM" + DATA[4:], "no Photoshop document"),
+    "another file": (b"8BIM" + DATA[4:], "not a Photoshop document"),
     "a large document": (with_bytes(4, b"\x00\x02"), "psb"),
     "cut in the resources": (DATA[: PLACE + 4], "cut short"),
     "resources without end": (with_bytes(RESOURCES, b"\xff\xff\xff\xff"), "cut short"),
@@ -70,7 +70,7 @@ def test_damaged_documents(data: bytes, why: str):
     assert caught.value.where == "cat.psd" and caught.value.fix
 
 
-def test_many_resources_are_not_walked_for_ever():
+def test_the_number_of_resources_is_limited():
     one = struct.pack(">4sHHI", b"8BIM", 4000, 0, 0)
     section = one * 20_000
     data = DATA[:RESOURCES] + struct.pack(">I", len(section)) + section
@@ -83,7 +83,7 @@ def test_a_record_over_the_budget():
         record_in_psd(DATA, budget=Budget(max_text_bytes=5))
 
 
-def test_a_merged_picture_that_lies():
+def test_an_inconsistent_merged_picture_is_refused():
     with pytest.raises(GessoError, match="30000 x 30000"):
         merged_in_psd(with_bytes(14, struct.pack(">II", 30_000, 30_000)))
     with pytest.raises(GessoError, match="8-bit RGB"):
@@ -104,7 +104,7 @@ def test_packed_rows_are_unpacked():
         assert b"".join(rows) == plane.tobytes()
 
 
-def test_a_row_that_unpacks_without_end_is_left_off():
+def test_unpacking_a_row_is_bounded():
     assert len(unpacked(bytes([129, 0]) * 10**6, 1000)) < 1200
 
 

@@ -141,5 +141,5 @@ def test_signed_layers_are_replayed(result: Any, tmp_path: Path, suffix: str):
 def test_no_layers_in_a_zip_of_another_kind(tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "a.ora", "w") as archive:
         archive.writestr("word/document.xml", "x")
-    with pytest.raises(GessoError, match="no OpenRaster|mimetype"):
+    with pytest.raises(GessoError, match="not an OpenRaster|mimetype"):
         read_record(tmp_path / "a.ora")
