@@ -46,7 +46,7 @@ def content_hash(dataset: Any) -> str:
 
 
 def _parts(value: Any) -> Iterator[bytes | memoryview]:
-    """The bytes to hash for a value. Values other than arrays, numbers and texts (functions, generators) are skipped, because they are not data."""
+    """The bytes to hash for a value. Other values than arrays, numbers and texts (such as functions) are skipped."""
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         yield f"{value.dtype.str} {value.shape}".encode()
         yield np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
