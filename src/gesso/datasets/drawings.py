@@ -125,7 +125,7 @@ def merged(parts: Sequence[Drawings]) -> Drawings:
     )
 
 
-def synthetic_drawings(split: str = "train", num: int = 48, size: int = 72) -> Drawings:
+def synthetic_set(split: str = "train", num: int = 48, size: int = 72) -> Drawings:
     """Synthetic drawings of discs and boxes, each shape in one colour, for running without data."""
     rng = np.random.default_rng([11, {"train": 0, "val": 1, "dev": 2}.get(split, 3)])
     ys, xs = np.mgrid[:size, :size].astype(np.float32)

@@ -23,7 +23,7 @@ from gesso.conditions.known import Known
 from gesso.conditions.sketch import Sketch
 from gesso.conditions.strokes import Strokes
 from gesso.datasets.coloured import from_folder
-from gesso.datasets.drawings import PALETTE, synthetic_drawings
+from gesso.datasets.drawings import PALETTE, synthetic_set
 from gesso.families import colour_objectives as aims
 from gesso.families.family import Output
 from gesso.families.likelihood import Likelihood
@@ -141,9 +141,7 @@ def build(preset: Preset) -> dict[str, torch.nn.Module]:
 
 def stages(preset: Preset) -> list[Stage]:
     def data(folder: Path | None, split: str) -> Any:
-        return (
-            synthetic_drawings(split) if folder is None else from_folder(folder, "dev" if split == "val" else split, shares=preset.shares)
-        )
+        return synthetic_set(split) if folder is None else from_folder(folder, "dev" if split == "val" else split, shares=preset.shares)
 
     trains = {"generator": Optimiser(rate=1e-3, decay=0.05, warmup=400)}
     return [Stage("colour", learned, trains, data, preset.num_steps, preset.batch_size, look_every=5)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gesso.datasets.drawing_table import UNSEEN_SOURCES, from_table, held_out, without_lines
-from gesso.datasets.drawings import PALETTE, WHITE, drawing, merged, nearest, synthetic_drawings
+from gesso.datasets.drawings import PALETTE, WHITE, drawing, merged, nearest, synthetic_set
 from gesso.errors import GessoError
 
 RING = '<g id="line"><circle cx="36" cy="36" r="24" fill="none" stroke="#000" stroke-width="2"/></g>'
@@ -57,7 +57,7 @@ def test_a_table_is_rendered_once_and_line_and_flats_get_the_same_warp(tmp_path,
 
 
 def test_a_drawing_has_the_regions_of_its_lines():
-    data = synthetic_drawings()
+    data = synthetic_set()
     item = data.item(0, np.random.default_rng(0))
     assert item["regions"].shape == item["line"].shape and item["regions"].max() >= 1
     turned = next(i for i in (data.item(0, np.random.default_rng(n)) for n in range(20)) if not np.array_equal(i["line"], item["line"]))
@@ -65,7 +65,7 @@ def test_a_drawing_has_the_regions_of_its_lines():
 
 
 def test_sets_of_different_sizes_are_merged():
-    drawings, scenes = synthetic_drawings(), synthetic_drawings(num=3, size=192)
+    drawings, scenes = synthetic_set(), synthetic_set(num=3, size=192)
     both = merged([scenes, drawings])
     assert len(both) == 48 and list(both.by_size) == [72, 192]
     both.shares = {72: 0.0, 192: 1.0}

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gesso.conditions.hints import Hints
-from gesso.datasets.drawings import PALETTE, synthetic_drawings
+from gesso.datasets.drawings import PALETTE, synthetic_set
 from gesso.families.adversarial import Adversarial
 from gesso.families.colour_objectives import (
     colour_likelihood,
@@ -28,7 +28,7 @@ FAMILY = Adversarial(colour_likelihood, proposal_picture, target_picture, condit
 
 @pytest.fixture(scope="module")
 def batch() -> Batch:
-    return BatchMaker(synthetic_drawings(), CARD.conditions, batch_size=6, seed=3).batch(0)
+    return BatchMaker(synthetic_set(), CARD.conditions, batch_size=6, seed=3).batch(0)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_each_players_loss_reaches_its_parameters(networks, batch):
 def test_propose_returns_a_picture_for_simulated_users(networks, batch):
     shown = FAMILY.propose(networks, batch, torch.Generator()).numpy()
     assert shown.shape == (6, 72, 72, 3) and 0 <= shown.min() and shown.max() <= 255
-    clean = synthetic_drawings().item(0, np.random.default_rng(0))
+    clean = synthetic_set().item(0, np.random.default_rng(0))
     Hints.simulate(clean, np.random.default_rng(1), 1.0, given=shown[0])
 
 

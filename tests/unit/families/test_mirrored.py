@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gesso.datasets.drawings import PALETTE, synthetic_drawings
+from gesso.datasets.drawings import PALETTE, synthetic_set
 from gesso.families.colour_objectives import colour_likelihood, mean_shares, shares
 from gesso.families.family import Inputs, Output
 from gesso.families.likelihood import Likelihood
@@ -23,7 +23,7 @@ def painter() -> RegionPainter:
 def test_mirrored_inputs_give_mirrored_outputs():
     torch.manual_seed(0)
     networks = {"generator": painter()}
-    ports = BatchMaker(synthetic_drawings(), CARD.conditions, batch_size=1, seed=4).batch(0).ports
+    ports = BatchMaker(synthetic_set(), CARD.conditions, batch_size=1, seed=4).batch(0).ports
     turned = ports.map(lambda p: p.flip(-1) if p.ndim == 4 else p)
 
     def ask(family, given):
@@ -86,7 +86,7 @@ def test_an_error_in_the_mirrored_pass_is_raised(two_threads):
 def test_the_number_of_threads_does_not_change_the_output():
     torch.manual_seed(0)
     networks = {"generator": painter()}
-    ports = BatchMaker(synthetic_drawings(), CARD.conditions, batch_size=1, seed=4).batch(0).ports
+    ports = BatchMaker(synthetic_set(), CARD.conditions, batch_size=1, seed=4).batch(0).ports
     before, made = torch.get_num_threads(), []
     for number in (1, 2):
         torch.set_num_threads(number)
