@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tokens = typed_tokens(list(sys.argv[1:] if argv is None else argv))
     try:
         if len(tokens) > 1 and tokens[0] in BY_RECIPE and tokens[1] not in HELP:
-            name = verb.recipe_first(tokens[0], tokens[1])
+            name = flag.recipe_first(tokens[0], tokens[1])
             app, rest = flag.app_of_recipe(tokens[0], name, BY_RECIPE[tokens[0]], tokens[2:]), tokens[2:]
         else:
             app, rest = verb.app, tokens

@@ -11,7 +11,6 @@ from cyclopts import App, Parameter
 from gesso import __version__
 from gesso.cli import about, flag, show
 from gesso.cli.about import DIFFERS
-from gesso.errors import GessoError
 
 app = App(
     name="gesso",
@@ -40,7 +39,7 @@ def generate(recipe: str, /) -> None:
     recipe
         A recipe's name (gesso recipes lists them) or the path of a recipe file.
     """
-    recipe_first("generate", recipe)
+    flag.recipe_first("generate", recipe)
 
 
 @app.command(sort_key=3)
@@ -108,7 +107,7 @@ def fit(recipe: str, /) -> None:
     recipe
         A recipe's name or the path of a recipe file.
     """
-    recipe_first("fit", recipe)
+    flag.recipe_first("fit", recipe)
 
 
 @app.command(sort_key=4)
@@ -126,7 +125,7 @@ def batch(recipe: str, /) -> None:
     recipe
         A recipe's name or the path of a recipe file.
     """
-    recipe_first("batch", recipe)
+    flag.recipe_first("batch", recipe)
 
 
 @app.command(sort_key=5)
@@ -283,10 +282,3 @@ def studio(
     with contextlib.suppress(KeyboardInterrupt):  # the way to end it, so no failure
         run(port, home, jobs=jobs, on_start=lambda link: show.welcome(link, browser=browser))
     show.farewell()
-
-
-def recipe_first(verb: str, name: str) -> str:
-    """The flags that may follow depend on the recipe, so its name comes first."""
-    if name.startswith("-"):
-        raise GessoError("name the recipe first", where=f"gesso {verb}", fix=f"gesso {verb} RECIPE --…; gesso recipes lists them")
-    return name

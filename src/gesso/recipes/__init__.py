@@ -27,8 +27,10 @@ def names() -> list[str]:
     return sorted({*inside, *outside})
 
 
-def find(name: str | Path) -> Recipe:
-    """The recipe of that name, entry point, or .py file."""
+def find(name: str | Path | Recipe) -> Recipe:
+    """The recipe of that name, entry point, or .py file; a Recipe is returned as it is."""
+    if not isinstance(name, (str, Path)):
+        return name
     text = str(name)
     if text.endswith(".py"):
         module = _module_from(Path(text))

@@ -25,9 +25,10 @@ from gesso.recipes.recipe import Recipe
 from gesso.record import encoded
 from gesso.request import Request
 from gesso.training.lock import locked
-from gesso.verbs.generate import run
-from gesso.verbs.load import Model, load, sort_out
-from gesso.verbs.result import FORMATS, Result, check_out, make_folder
+from gesso.verbs.generate import make
+from gesso.verbs.load import Model, load
+from gesso.verbs.read_request import split
+from gesso.verbs.result import FORMATS, Result, check_out, make_folder, signer
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 JOURNAL, SHEET, THUMBS = "batch.jsonl", "contact-sheet", ".thumbs"
@@ -78,7 +79,7 @@ def batch(
     threads: int | None = None,
     on_item: OnItem | None = None,
     stop: Callable[[], bool] | None = None,
-    mark: Marker | None = None,
+    mark: Marker | bool | None = None,
     **given: Any,
 ) -> Batched:
     """Make the same request of every picture in `folder` (not of folders inside it), into `out`, under the pictures' own names.
@@ -89,8 +90,9 @@ def batch(
     each output is signed.
     GessoError where nothing could be begun, or nothing can be written any more; a file's own faults are in `failed`.
     """
+    marker = signer([Path(f"out.{kind}")]) if mark is True else mark or None
     model = load(name, preset=preset, weights=weights)
-    conditions, settings = sort_out(model.card, given)
+    conditions, settings = split(model.card, given)
     target = Path(out)
     filled = each_of(model.card, each, conditions)
     check_rest(model.card, filled, conditions)
@@ -105,7 +107,7 @@ def batch(
         threads=threads,
         on_item=on_item,
         stop=stop,
-        mark=mark,
+        mark=marker,
     )
 
 
@@ -150,7 +152,7 @@ def run_items(
                     model.card, {**request.conditions, each: item.path}, seed=request.seed, settings=request.settings,
                     weights=request.weights, preset=request.preset,
                 )  # fmt: skip
-                made = run(model.assembled, asked, threads=threads, files={each: item.name}, stop=stop)
+                made = make(model.assembled, asked, threads=threads, files={each: item.name}, stop=stop)
                 file = signed(made, f".{kind}", mark)
                 if file.why is not None and must_sign:
                     raise GessoError(f"it could not be signed: {file.why}", where=item.target, fix="make it unsigned: without --mark")

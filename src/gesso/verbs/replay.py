@@ -23,7 +23,7 @@ from gesso.recipes.recipe import Recipe
 from gesso.record import CARRIERS, Left, Made, Record, carries, condition_hash, digest, read_record
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled, assemble
-from gesso.verbs.generate import MAX_THREADS, run
+from gesso.verbs.generate import MAX_THREADS, make
 from gesso.verbs.result import LAYERED, Result, check_out
 
 MOST_FILES = 2000  # looked at in a folder given with --with
@@ -72,9 +72,9 @@ def replay(
         given[name] = _missing_input(card.slot(name), name, left, with_files)
     request = Request.from_json(record.request.model_dump() | {"conditions": given, "weights": assembled.hashes}, card)
     number = min(record.made.threads, MAX_THREADS) if threads is None else threads
-    result = run(assembled, request, threads=number, dtype=record.made.dtype)
+    result = make(assembled, request, threads=number, dtype=record.made.dtype)
     if out is not None:
-        result.save(out)
+        result.write(Path(out))
     return compare(source, record, result)
 
 

@@ -1,10 +1,11 @@
-"""What came of a request: named outputs and the record that makes them again."""
+"""The result of a request: outputs by name, the record that replays them, and the files they are written to."""
 
 from __future__ import annotations
 
 import html
+import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,11 @@ class Result:
         """
         target = Path(path)
         check_out(target, self.card)
+        self.write(target, name, mark=mark)
+        return target
+
+    def write(self, target: Path, name: str | None = None, *, mark: Marker | None = None) -> None:
+        """As `save`, for a path that `check_out` has checked."""
         kind, beside = target.suffix.lower(), None
         if mark is None:
             data = self.file(kind, name)
@@ -140,7 +146,6 @@ class Result:
         if beside is not None:
             write_atomic(target.with_suffix(".c2pa"), beside)
         write_atomic(target, data)
-        return target
 
     def marked(self, kind: str, marker: Marker, name: str | None = None, *, branch: Branch | None = None) -> Marked:
         """What `file` gives, signed as content credentials: see `gesso.marking`. Files that are no pictures carry none."""
@@ -194,6 +199,51 @@ def check_out(path: Path, card: Card | None = None) -> None:
         raise GessoError(f"{card.name if card else 'it'} makes no layers", where=path, fix=f"{path.stem or 'result'}.png")
     if path.is_dir():
         raise GessoError("cannot write: a folder of that name is in the way", where=path, fix="give the name of a file")
+
+
+def output_paths(out: Path | None, card: Card, seeds: Sequence[int | None]) -> list[Path | None]:
+    """A path for each seed, checked: `out` with {seed} replaced, or with the seed before its suffix where there are several.
+
+    Without `out`, a name that is not taken in the current folder; None where the recipe makes no picture.
+    """
+    if out is None:
+        if not any(one.medium == "picture" for one in card.outputs):
+            return [None] * len(seeds)
+        out = next(path for number in itertools.count(1) if not (path := Path(f"{card.name}-{number}.png")).exists())
+    paths: list[Path | None] = []
+    for seed in seeds:
+        if "{seed}" in out.name:
+            path = out.with_name(out.name.replace("{seed}", str(seed or 0)))
+        else:
+            path = out if len(seeds) == 1 else out.with_name(f"{out.stem}-{seed}{out.suffix}")
+        check_out(path, card)
+        paths.append(path)
+    return paths
+
+
+def signer(paths: Iterable[Path | None]) -> Marker:
+    """This machine's signer. GessoError, before any work is done, where it cannot sign, or where a path has no place for credentials."""
+    from gesso.marking.home import SIGNING, default_home
+    from gesso.marking.marker import Marker
+
+    for path in paths:
+        if path is None or path.suffix.lower() not in FORMATS:
+            raise GessoError("only pictures carry content credentials", where="--mark", fix="--out picture.png, .ora or .psd")
+    made = Marker(default_home() / SIGNING)
+    why = made.told()["why"]
+    if why is not None:
+        raise GessoError(f"outputs cannot be signed here: {why}", where="--mark", fix="leave --mark out")
+    return made
+
+
+def named_files(given: Mapping[str, Any]) -> Iterator[str | Path]:
+    """What may name an input file: texts and paths among the values, and the parts of a text between commas."""
+    for value in given.values():
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(one, str):
+                yield from (one, *one.split(","))
+            elif isinstance(one, Path):
+                yield one
 
 
 def refuse_overwriting(outs: Iterable[Path | None], inputs: Iterable[str | Path | None]) -> None:
