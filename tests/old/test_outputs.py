@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gesso.record import made_here, read_record
+from gesso.record import environment_here, read_record
 from gesso.verbs.load import load
 from gesso.verbs.replay import replay
 from gesso.weights.store import read_weights
@@ -53,7 +53,7 @@ def test_old_weights_load(name: str, tmp_path: Path) -> None:
 def test_old_outputs_replay(name: str, tmp_path: Path) -> None:
     """Equal to the bit where processor and libraries are those in the record; elsewhere close, and the reason is given."""
     made = read_record(OUTPUTS / name).made
-    here = made_here(made.threads, made.dtype)
+    here = environment_here(made.threads, made.dtype)
     again = replay(OUTPUTS / name, weights=weights_file(MADE_WITH[name], tmp_path))
     if all(getattr(made, label) == getattr(here, label) for label in MOVES_BITS):
         assert again.equal and again.psnr == math.inf, again.differences

@@ -180,7 +180,7 @@ def seeds(several: str | None, one: int | None) -> list[int | None]:
         match = re.fullmatch(r"(\d{1,16})(?:-(\d{1,16}))?", part.strip())
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first or last - first + len(numbers) >= MOST_SEEDS:
-            raise GessoError(f"{several!r} are no seeds", where="--seeds", fix=f"0-7, or 1,5,9; {MOST_SEEDS} at most")
+            raise GessoError(f"{several!r} is no list of seeds", where="--seeds", fix=f"0-7, or 1,5,9; {MOST_SEEDS} at most")
         numbers += range(first, last + 1)
     if one is not None:
         raise GessoError("both --seed and --seeds are given", where="--seeds", fix="give one of them")

@@ -92,10 +92,10 @@ def make(
     `stop` is called between frames and steps; once it returns true, Stopped is raised.
     GessoError where the request is for another recipe, or an output is missing, empty or not finite.
     """
-    watch = Watch(on_output, stop)
+    callbacks = Callbacks(on_output, stop)
     with computing(assembled, request, threads, dtype) as numbers:
-        sampled = sample(assembled, request, numbers.dtype, watch)
-        watch.check_stop()
+        sampled = sample(assembled, request, numbers.dtype, callbacks)
+        callbacks.check_stop()
         outputs, notes = finish(assembled, request, sampled)
     return described(assembled, request, outputs, notes, numbers, files)
 
@@ -121,8 +121,8 @@ def computing(assembled: Assembled, request: Request, threads: int | None = None
 
 
 @dataclass(frozen=True)
-class Watch:
-    """Callbacks while networks run: `on_output` is called with previews, `stop` may end the work."""
+class Callbacks:
+    """Functions to call while networks run: `on_output` with each preview; `stop` returns true to end the work."""
 
     on_output: Callable[[Output], None] | None = None
     stop: Callable[[], bool] | None = None
@@ -138,7 +138,7 @@ class Watch:
             self.on_output(output)
 
 
-def sample(assembled: Assembled, request: Request, dtype: str, watch: Watch, settings: Any = None) -> Sampled:
+def sample(assembled: Assembled, request: Request, dtype: str, callbacks: Callbacks, settings: Any = None) -> Sampled:
     """The final outputs of the networks, frame by frame: everything before the recipe's finish.
 
     It reads the frames and shapes that the recipe makes of the request, the conditions that the card gives to networks, and
@@ -149,12 +149,12 @@ def sample(assembled: Assembled, request: Request, dtype: str, watch: Watch, set
     sampled: list[tuple[Frame, Output]] = []
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == REDUCED):
         for frame in recipe.frames(request, assembled.preset):
-            watch.check_stop()
+            callbacks.check_stop()
             inputs = encode(assembled, request, frame)
             # Frames are views of one item, so each starts with the same random numbers.
             rng = torch.Generator().manual_seed(request.seed)
             for output in family.sample(assembled.networks, inputs, rng, settings):
-                watch.see(output)
+                callbacks.see(output)
                 if output.final:
                     check_finite(output, recipe.name)
                     sampled.append((frame, output))

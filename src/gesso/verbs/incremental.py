@@ -19,7 +19,7 @@ from gesso.families.family import Output
 from gesso.ports import Frame
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled
-from gesso.verbs.generate import Sampled, Watch, computing, described, finish, sample
+from gesso.verbs.generate import Callbacks, Sampled, computing, described, finish, sample
 from gesso.verbs.result import Result
 
 MOST_KEPT = 4  # requests whose network outputs are kept: the newest, and some to undo to
@@ -55,18 +55,18 @@ class IncrementalModel:
         outputs, so that the user's own marks are shown at once. `stop` is called between frames and steps; once it returns
         true, Stopped is raised and the cache stays as it was.
         """
-        assembled, watch = self.assembled, Watch(on_output, stop)
+        assembled, callbacks = self.assembled, Callbacks(on_output, stop)
         with computing(assembled, request) as numbers:
             key = self._key(request)
             sampled = self._recalled(key, request)
             if sampled is None:
                 if on_draft is not None and assembled.recipe.drafts:
                     self._draft(key, request, on_draft)
-                    watch.check_stop()
+                    callbacks.check_stop()
                 read: set[str] = set()
-                sampled = sample(assembled, request, numbers.dtype, watch, watched(request.settings, read))
+                sampled = sample(assembled, request, numbers.dtype, callbacks, watched(request.settings, read))
                 self._keep(key, request, frozenset(read), sampled)
-            watch.check_stop()
+            callbacks.check_stop()
             outputs, notes = finish(assembled, request, sampled)
         return described(assembled, request, outputs, notes, numbers)
 

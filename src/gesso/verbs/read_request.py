@@ -13,7 +13,7 @@ from gesso.errors import GessoError
 from gesso.media.budget import budget_of
 from gesso.media.file import parse_json, read_bytes, shown
 from gesso.recipes.recipe import Recipe
-from gesso.record import Asked, carries, parse_request, record_in
+from gesso.record import RecordedRequest, carries, parse_request, record_in
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled, assemble, weights_file
 from gesso.verbs.result import is_file
@@ -25,7 +25,7 @@ class RequestFile:
     """A request as a file holds it. `left_out` are conditions that were too large for the record."""
 
     path: str | Path
-    asked: Asked
+    asked: RecordedRequest
     left_out: tuple[str, ...] = ()
 
     def check_complete(self, given: Collection[str]) -> None:
