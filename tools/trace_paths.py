@@ -3,6 +3,7 @@
     python tools/trace_paths.py            # both, each in a process of its own
     python tools/trace_paths.py command    # gesso generate colorize …, from the command line's main() to the file on disk
     python tools/trace_paths.py stroke     # a committed hint over the live socket, from the message to the finished picture
+    python tools/trace_paths.py --write    # both lists into ARCHITECTURE.md
 
 A file counts once something in it is called; running a module's top level on import does not count, nor does what is called by it.
 For the stroke, the changes of thread are counted as hand-overs: work given to a pool, the event loop called from another thread, a
@@ -18,6 +19,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +32,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = str(ROOT / "src" / "gesso") + os.sep
 HAND_OVERS = {("thread.py", "submit"): "to a pool", ("base_events.py", "call_soon_threadsafe"): "to the event loop"}
 CONTENT = ("conditions/", "families/", "media/", "metrics/", "networks/", "rules/")
+TITLES = {"command": "One command, `gesso generate colorize …`", "stroke": "One stroke, a hint over the live socket"}
+BEGIN, END = "<!-- tools/trace_paths.py --write -->", "<!-- end -->"
 SIZE = 128  # pixels of the traced drawing
 REST = 1.0  # seconds before the traced stroke, in which the stroke before it is done with
 
@@ -195,17 +199,54 @@ def show(title: str, trace: Trace, *, changes: bool) -> None:
             print(f"     {kind}, from {place} in {thread}")
 
 
+def markdown(title: str, trace: Trace, *, changes: bool) -> str:
+    """The same for ARCHITECTURE.md: a line for each file that carries the request, one paragraph for those that make the picture."""
+    content = [name for name in trace.files if name.startswith(CONTENT)]
+    carrying = [name for name in trace.files if name not in content]
+    count = f"{len(trace.files)} files, {len(carrying)} of them carry the request"
+    lines = [
+        f"**{title}**: {count}" + (f"; {len(trace.changes)} changes of thread." if changes else "."),
+        "",
+        "| file | what it does |",
+        "|---|---|",
+    ]
+    lines += [f"| `{name}` | {summary(name).partition('. ')[0].rstrip('.')} |" for name in carrying]
+    made = "The picture is made in " + ", ".join(f"`{name.removesuffix('.py')}`" for name in content) + "."
+    lines += ["", textwrap.fill(made, 140, break_long_words=False, break_on_hyphens=False)]
+    return "\n".join(lines)
+
+
+def write_architecture() -> int:
+    """Replace the lists between the marks in ARCHITECTURE.md."""
+    parts = []
+    for path in ("command", "stroke"):
+        done = subprocess.run([sys.executable, __file__, path, "--markdown"], check=True, capture_output=True, text=True)
+        parts.append(done.stdout[done.stdout.index("**") :].strip())
+    page = ROOT / "ARCHITECTURE.md"
+    before, _, rest = page.read_text("utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(before + BEGIN + "\n\n" + "\n\n".join(parts) + "\n\n" + END + after, "utf-8")
+    return 0
+
+
 def main() -> int:
     reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     reader.add_argument("path", nargs="?", choices=("command", "stroke", "both"), default="both")
-    path = reader.parse_args().path
+    reader.add_argument("--markdown", action="store_true", help="print the list as it is in ARCHITECTURE.md")
+    reader.add_argument("--write", action="store_true", help="write both lists into ARCHITECTURE.md")
+    given = reader.parse_args()
+    path = given.path
+    if given.write:
+        return write_architecture()
     if path == "both":  # each in a process of its own: what one has loaded and cached the other would not run
         return max(subprocess.run([sys.executable, __file__, one], check=False).returncode for one in ("command", "stroke"))
     sys.path.insert(0, str(ROOT / "src"))
-    if path == "command":
-        show("One command", trace_command(), changes=False)
+    title = TITLES[path]
+    trace = trace_command() if path == "command" else trace_stroke()
+    if given.markdown:
+        print(markdown(title, trace, changes=path == "stroke"))
     else:
-        show("One stroke", trace_stroke(), changes=True)
+        show(title, trace, changes=path == "stroke")
     return 0
 
 

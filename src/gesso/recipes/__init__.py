@@ -1,4 +1,4 @@
-"""One file a system: recipes are found, not listed; a path to a .py file or an entry point works as well as a name."""
+"""Finding a recipe: by the name of a file in this folder, by an entry point, or by the path of a .py file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipe: where parts meet. One file a system, found and not listed."""
+"""The recipe: a system put together from a card, networks, a family, data and rules."""
 
 from __future__ import annotations
 
