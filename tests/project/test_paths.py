@@ -1,4 +1,4 @@
-"""The two paths of ARCHITECTURE.md: the files named there exist, and a traced command passes few files beside those that make the picture."""
+"""The two paths of ARCHITECTURE.md: the files named there exist, and a traced command passes few files that only carry it."""
 
 from __future__ import annotations
 
