@@ -220,7 +220,7 @@ def each_of(card: Card, each: str | None, given: Mapping[str, Any]) -> str:
     if each is not None:
         slot = card.slot(each)
         if slot not in pages:
-            raise GessoError(f"is of kind {slot.kind.kind}, not a picture", where=each, fix=_one_of(pages))
+            raise GessoError(f"is no picture: its kind is {slot.kind.kind}", where=each, fix=_one_of(pages))
     else:
         meant = [slot for slot in pages if slot.required] or pages  # a required condition comes before an optional one
         wanted = [slot for slot in meant if slot.name not in given] or meant

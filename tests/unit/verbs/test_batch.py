@@ -167,7 +167,7 @@ def test_which_condition_the_files_are(toy: Path):
     with pytest.raises(GessoError, match="content or style"):
         each_of(style, None, {})
     assert each_of(style, None, {"style": "x"}) == "content"
-    with pytest.raises(GessoError, match="of kind hints, not a picture"):
+    with pytest.raises(GessoError, match="no picture: its kind is hints"):
         each_of(colorize, "hints", {})
     with pytest.raises(GessoError, match="content or style"):
         each_of(style, None, {"style": "x", "content": "x"})
