@@ -27,7 +27,7 @@ from gesso.metrics.drawing_pieces import SIDE, Dot, truth_of, truths_of
 from gesso.recipes import colorize
 from gesso.rules import decision
 from gesso.rules.decision import Knobs
-from gesso.verbs.generate import Watch, native_dtype, sampled
+from gesso.verbs.generate import Callbacks, native_dtype, sample
 
 
 def dev(folder: Path, limit: int | None, hands: bool) -> pd.DataFrame:
@@ -52,8 +52,8 @@ class Asked:
         key = (line.tobytes(), repr(hints))
         if key not in self.said:
             assembled = self.model.assembled
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=native_dtype(assembled) == "bfloat16"):
-                self.said[key] = sampled(assembled, request, request.settings, Watch())
+            with torch.inference_mode():
+                self.said[key] = sample(assembled, request, native_dtype(assembled), Callbacks())
         decision.Knobs = lambda: self.knobs  # type: ignore[assignment,misc]
         return on_white(np.asarray(colorize.finish(request, self.said[key])["image"]))
 

@@ -1,4 +1,4 @@
-"""The record: what is written into each output, so that it can be made again from itself alone."""
+"""The record: written into each output, so that the output can be made again from its file alone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NAME = r"^[A-Za-z0-9_.:-]{1,100}$"
 CPU_FEATURES = ("amx_tile", "amx_bf16", "amx_int8", "avx512f", "avx512_bf16", "avx2", "fma", "neon", "asimd", "sve", "bf16")
 
 
-class Left(BaseModel):
+class LeftOut(BaseModel):
     """A condition too large to embed: `sha256` and `size` of its JSON in bytes, and the `name` of the file it came from, if any."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,8 +51,8 @@ class Left(BaseModel):
     size: int = Field(ge=0)
 
 
-class Made(BaseModel):
-    """Under what the output was made: whatever may move a last bit, and when."""
+class Environment(BaseModel):
+    """The environment an output was made in: everything that may change a last bit, and the time."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -67,7 +67,7 @@ class Made(BaseModel):
 
 
 class Digest(BaseModel):
-    """An output by its values: sha256 over dtype, shape and values of an array, over the JSON of anything else."""
+    """A hash of an output: sha256 of dtype, shape and values of an array, or of the JSON of anything else."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -75,8 +75,8 @@ class Digest(BaseModel):
     shape: tuple[int, ...] | None = Field(default=None, max_length=8)
 
 
-class Asked(Exact):
-    """A request as a record holds it: JSON whose names and numbers are in range, its conditions not yet read."""
+class RecordedRequest(Exact):
+    """A request as a record holds it: JSON with names and numbers checked, and conditions not parsed yet."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -89,26 +89,26 @@ class Asked(Exact):
 
 
 class Record(BaseModel):
-    """One generation, completely described, and what came of it. JSON both ways."""
+    """A request, the environment it was made in, and hashes of its outputs. Converts to JSON and back."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     gesso: str = Field(max_length=60)
     type: Literal["http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"] = SOURCE_TYPE
-    request: Asked
-    left: dict[str, Left] = Field(default_factory=dict, max_length=100)
-    made: Made
+    request: RecordedRequest
+    left: dict[str, LeftOut] = Field(default_factory=dict, max_length=100)
+    made: Environment
     output: dict[str, Digest] = Field(default_factory=dict, max_length=100)
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
 
     def text(self) -> str:
-        """One line of JSON."""
+        """The record as one line of JSON."""
         return encoded(json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)).decode()
 
     def parameters(self) -> str:
-        """A line for programs and people who look for `parameters` in a picture."""
+        """The text chunk `parameters`, which other programs show."""
         asked = self.request
         given = ", ".join([*asked.conditions, *self.left]) or "nothing given"
         facts = {
@@ -130,30 +130,29 @@ def record(
     limit: int | None = None,
     time: datetime | None = None,
 ) -> Record:
-    """The record of outputs just made. Conditions are embedded whole up to `limit` bytes (32 MiB) together;
-    the largest beyond it are named by hash.
+    """The record of new outputs. Conditions are embedded up to `limit` bytes (32 MiB) in total; beyond it the largest are named by hash.
 
-    `files` {condition: file's name} says where they came from; names only, no folder is written down.
+    `files` {condition: file's name} are the files they came from; folders are not recorded.
     """
     asked = request.to_json()
     sizes = {name: len(canonical(value)) for name, value in asked["conditions"].items()}
-    left: dict[str, Left] = {}
+    left: dict[str, LeftOut] = {}
     for name in sorted(sizes, key=lambda n: sizes[n], reverse=True):
         if sum(sizes.values()) <= (MAX_EMBEDDED if limit is None else limit):
             break
         source = Path((files or {}).get(name, name)).name[:255]
-        left[name] = Left(sha256=condition_hash(asked["conditions"].pop(name)), name=source, size=sizes.pop(name))
+        left[name] = LeftOut(sha256=condition_hash(asked["conditions"].pop(name)), name=source, size=sizes.pop(name))
     return Record(
         gesso=__version__,
-        request=Asked(**asked),
+        request=RecordedRequest(**asked),
         left=left,
-        made=made_here(threads, dtype, time),
+        made=environment_here(threads, dtype, time),
         output={name: digest(value) for name, value in outputs.items()},
     )
 
 
 def commit() -> str:
-    """The commit of the checkout that this package lies in, with + where files differ from it; "" outside a checkout."""
+    """The commit of this package's checkout, with + where files differ from it; "" outside a checkout."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return ""
@@ -164,8 +163,8 @@ def commit() -> str:
         return ""
 
 
-def made_here(threads: int, dtype: str, time: datetime | None = None) -> Made:
-    """This machine and these versions, now."""
+def environment_here(threads: int, dtype: str, time: datetime | None = None) -> Environment:
+    """The environment of this process, now."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -173,7 +172,7 @@ def made_here(threads: int, dtype: str, time: datetime | None = None) -> Made:
         torch_version = sys.modules["torch"].__version__ if "torch" in sys.modules else version("torch")
     except PackageNotFoundError:
         torch_version = ""
-    return Made(
+    return Environment(
         threads=threads,
         dtype=dtype,
         cpu=cpu_features(),
@@ -186,7 +185,7 @@ def made_here(threads: int, dtype: str, time: datetime | None = None) -> Made:
 
 
 def cpu_features() -> tuple[str, ...]:
-    """Which of the instruction sets that move last bits this processor has."""
+    """The instruction sets of this processor that change last bits."""
     try:
         words = set(Path("/proc/cpuinfo").read_text(errors="replace").lower().split())
     except OSError:
@@ -202,7 +201,7 @@ def digest(value: Any) -> Digest:
 
 
 def _hashed(value: Any) -> Any:
-    """An output as JSON, with the hash of each array in its place."""
+    """An output as plain JSON, with each array replaced by its hash."""
     if isinstance(value, np.ndarray):
         return digest(value).sha256
     if isinstance(value, Mapping):
@@ -211,7 +210,7 @@ def _hashed(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """An output as JSON holds it: numbers as numbers, small arrays as lists, large ones as {"dtype", "shape", "zlib"} with base64."""
+    """An output as plain JSON: small arrays as lists, large ones as {"dtype", "shape", "zlib"} with base64."""
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -227,45 +226,47 @@ def plain(value: Any) -> Any:
 
 
 def canonical(value: Any) -> bytes:
-    """JSON with sorted keys and no spaces, UTF-8."""
+    """JSON with sorted keys and no spaces, as UTF-8."""
     return encoded(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
 
 
 def encoded(text: str) -> bytes:
-    """JSON as UTF-8; half a surrogate pair (a file's name may hold one) becomes its escape, which JSON reads back."""
+    """JSON as UTF-8. A lone surrogate, which a file's name may hold, is written as its escape."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def condition_hash(value: Any) -> str:
-    """sha256 of a condition's JSON: of what was given, so that another file with the same picture is as good."""
+    """sha256 of a condition's JSON: another file with the same picture has the same hash."""
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
 def read_record(path: str | os.PathLike[str]) -> Record:
-    """The record inside a PNG, an OpenRaster file, a Photoshop document or a JSON file. Nothing of the pixels is decoded; a stranger's
-    file is a GessoError with its reason."""
+    """The record inside a PNG, an OpenRaster file, a Photoshop document or a JSON file, without decoding its pixels.
+
+    GessoError for any other file.
+    """
     return record_in(read_bytes(Path(path), budget_of(path).max_bytes), where=shown(path))
 
 
 def record_in(data: bytes, *, where: str) -> Record:
-    """As `read_record`, of a file's bytes."""
+    """As `read_record`, from a file's bytes."""
     text: str | bytes | None = carried_text(data, where=where) if carries(data) else data
     if text is None:
         fix = "give a picture that Gesso made and no other program saved again, or the .json beside it"
         raise GessoError(f"this {carries(data)} carries no record", where=where, fix=fix)
     if text is data and data.lstrip()[:1] != b"{":
-        what = "this is no PNG, OpenRaster or Photoshop file, and no JSON record"
+        what = "this is neither a PNG, OpenRaster or Photoshop file nor a JSON record"
         raise GessoError(what, where=where, fix="give a picture or a .json that Gesso made")
     return parse_record(parse_json(text, where=where), where=where)
 
 
 def carries(data: bytes) -> str:
-    """The name of the format of pictures that these bytes are, where it has a place for a record; else ""."""
+    """The name of the picture format of these bytes, if it can hold a record; else ""."""
     return next((name for start, name in CARRIERS.items() if data.startswith(start)), "")
 
 
 def carried_text(data: bytes, *, where: str) -> str | None:
-    """The record's text in a picture's file of one of CARRIERS; None where there is none, GessoError where the file is damaged."""
+    """The text of the record in a picture file (one of CARRIERS); None where there is none, GessoError where the file is damaged."""
     if data.startswith(SIGNATURE):
         return read_text(data, where=where).get(KEYWORD)
     return record_in_psd(data, where=where) if data.startswith(PSD_SIGNATURE) else record_in_ora(data, where=where)
@@ -276,15 +277,15 @@ def parse_record(value: Any, *, where: object) -> Record:
     if isinstance(value, Mapping) and "record" in value and "gesso" not in value:
         value = value["record"]
     if not isinstance(value, Mapping) or "gesso" not in value:
-        raise GessoError("this JSON is no record of Gesso", where=where, fix="give a picture or a .json that Gesso made")
+        raise GessoError("this JSON is not a record of Gesso", where=where, fix="give a picture or a .json that Gesso made")
     return _validated(Record, value, "the record is damaged", where)
 
 
-def parse_request(value: Any, *, where: object) -> Asked:
-    """A request from JSON, checked as far as that goes without its recipe's card."""
+def parse_request(value: Any, *, where: object) -> RecordedRequest:
+    """A request from JSON, checked as far as possible without its recipe's card."""
     if not isinstance(value, Mapping):
         raise GessoError("a request is a JSON object", where=where, fix='{"recipe": "…", "conditions": {…}, "seed": 0, "settings": {…}}')
-    return _validated(Asked, value, "this is no request", where)
+    return _validated(RecordedRequest, value, "this is no request", where)
 
 
 def _validated(kind: type[Checked], value: Any, what: str, where: object) -> Checked:

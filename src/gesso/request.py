@@ -1,4 +1,4 @@
-"""One generation, completely described: what decides an output and nothing else."""
+"""The request: everything that decides an output, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_SEED = 2**53 - 1  # exact in JSON and JavaScript too
 
 
 class Request(Exact):
-    """Recipe, weights {role: sha256}, conditions, seed, settings. JSON both ways without loss; equal where all of these are."""
+    """Recipe, weights {recipe: sha256}, conditions, seed, settings, preset. Converts to JSON and back without loss."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -39,7 +39,7 @@ class Request(Exact):
         weights: Mapping[str, str] | None = None,
         preset: str = "",
     ) -> Request:
-        """A checked request from what came through any door; every misfit is a GessoError that names its field."""
+        """A checked request from values of the command line, Python or JSON. GessoError names the field that is wrong."""
         values = card.read(conditions)
         try:
             made = settings if isinstance(settings, card.settings) else card.settings.model_validate(dict(settings or {}))
@@ -59,7 +59,7 @@ class Request(Exact):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], card: Card) -> Request:
-        """A request from JSON that anybody may have written."""
+        """A checked request from untrusted JSON."""
         if not isinstance(data, Mapping):
             raise GessoError(f"a request is a JSON object, not {type(data).__name__}", where="request")
         if data.get("recipe", card.name) != card.name:
@@ -75,9 +75,9 @@ class Request(Exact):
         )
 
     def __hash__(self) -> int:
-        # Mappings have no hash; settings are left out, since theirs is only as good as their fields'.
+        # Mappings have no hash. Settings are left out, since a field of theirs may have none.
         return hash((self.recipe, self.preset, self.seed, frozenset(self.conditions.items()), frozenset(self.weights.items())))
 
     def canonical(self) -> str:
-        """The request as one line of JSON with sorted keys: equal requests have equal text."""
+        """The request as one line of JSON with sorted keys, so that equal requests have equal text."""
         return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -176,7 +176,7 @@ def test_a_batch_does_not_ask_for_what_its_files_fill(gesso: Run, refused: Run, 
     both = gesso("batch", "style", "--help").out
     assert "--style STR" in both and "--content STR" in both
     said = refused("batch", toy, "--folder", photo.parent, "--photo", photo, "--out", tmp_path / "out")
-    assert "the files of the folder are to fill it (leave it out)" in said and not (tmp_path / "out").exists()
+    assert "the files of the folder fill it (leave it out)" in said and not (tmp_path / "out").exists()
 
 
 def test_a_request_from_a_file_and_flags_over_it(gesso: Run, toy: Path, photo: Path, tmp_path: Path):

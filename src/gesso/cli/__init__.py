@@ -1,4 +1,4 @@
-"""The command line: one line in, an exit code out, and never a traceback for a mistake of the person who typed."""
+"""The command line: parse the words, run a verb, return an exit code; a user's mistake is one line, never a traceback."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     tokens = typed_tokens(list(sys.argv[1:] if argv is None else argv))
     try:
         if len(tokens) > 1 and tokens[0] in BY_RECIPE and tokens[1] not in HELP:
-            name = verb.recipe_first(tokens[0], tokens[1])
+            name = flag.recipe_first(tokens[0], tokens[1])
             app, rest = flag.app_of_recipe(tokens[0], name, BY_RECIPE[tokens[0]], tokens[2:]), tokens[2:]
         else:
             app, rest = verb.app, tokens
         code = app(rest, exit_on_error=False, print_error=False)
         return code if isinstance(code, int) else 0
     except UnusedCliTokensError as error:
-        more, asked = " ".join(error.unused_tokens or []), " ".join(tokens[: 2 if tokens[0] in BY_RECIPE else 1])
-        return show.say(f"more is given than this takes: {more} (gesso {asked} --help says what it takes)", BAD_INPUT)
+        more, command = " ".join(error.unused_tokens or []), " ".join(tokens[: 2 if tokens[0] in BY_RECIPE else 1])
+        return show.say(f"unexpected argument: {more} (gesso {command} --help lists what is expected)", BAD_INPUT)
     except (GessoError, CycloptsError) as error:
         return show.say(str(error), BAD_INPUT)
     except KeyboardInterrupt as error:
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def typed_tokens(tokens: list[str]) -> list[str]:
-    """The words typed, so that `--hints -5,3,#f80` has a value, and `--num_steps` is `--num-steps`."""
+    """The words typed, normalised: `--hints -5,3,#f80` has a value, and `--num_steps` is `--num-steps`."""
     read: list[str] = []
     for token in tokens:
         if read and re.match(r"-[\d.]", token) and re.fullmatch(r"--[a-z][a-z0-9-]*", read[-1]):

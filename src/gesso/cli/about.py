@@ -1,4 +1,4 @@
-"""Commands beside the making: what is here, what a file says, whose key signs; no logic."""
+"""Commands that report: recipes, a file's record and credentials, this machine, its signer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gesso.cli import show
 if TYPE_CHECKING:
     from gesso.card import Card
 
-DIFFERS, TO_MEND = 3, 1
+DIFFERS, NEEDS_FIX = 3, 1
 
 
 def recipes(*, json: bool = False) -> None:
-    """What can be made: every recipe, what it takes and what it gives.
+    """List the recipes: what each takes, and what it gives.
 
     gesso recipes
     gesso recipes --json
@@ -44,7 +44,7 @@ def recipes(*, json: bool = False) -> None:
 
 
 def inspect(file: Path, /, *, manifest: Path | None = None, json: bool = False) -> int:
-    """What a file says of how it was made: its content credentials, whose key signed them, its record. Ends with 3 if they are broken.
+    """Show a file's content credentials, who signed them, and its record. Ends with 3 if the credentials are broken.
 
     gesso inspect coloured.png
     gesso inspect layers.psd --manifest layers.c2pa
@@ -52,11 +52,11 @@ def inspect(file: Path, /, *, manifest: Path | None = None, json: bool = False) 
     Parameters
     ----------
     file
-        A picture of any make.
+        A picture file.
     manifest
-        The file with its credentials, where they are not inside it; the one of its name with .c2pa if left out.
+        The file with its credentials, where they are not inside it; NAME.c2pa beside it if left out.
     json
-        All of it as JSON.
+        Print JSON.
     """
     from gesso.verbs.inspect import inspect as run
 
@@ -69,7 +69,7 @@ def inspect(file: Path, /, *, manifest: Path | None = None, json: bool = False) 
 
 
 def doctor(*, json: bool = False) -> int:
-    """What this machine has, what is missing, and the line that installs it.
+    """Show what this machine has, what is missing, and the command that installs it.
 
     gesso doctor
 
@@ -84,13 +84,13 @@ def doctor(*, json: bool = False) -> int:
     if json:
         show.print_json([vars(finding) for finding in findings])
     else:
-        sign = {True: "ok", False: "mend", None: "·"}
-        show.write(show.table(["", "what", "found", "the line that mends it"], [[sign[f.good], f.name, f.value, f.fix] for f in findings]))
-    return TO_MEND if any(finding.good is False for finding in findings) else 0
+        sign = {True: "ok", False: "fix", None: "·"}
+        show.write(show.table(["", "what", "found", "how to fix it"], [[sign[f.good], f.name, f.value, f.fix] for f in findings]))
+    return NEEDS_FIX if any(finding.good is False for finding in findings) else 0
 
 
 def signer(*, renew: str | None = None, json: bool = False) -> None:
-    """Whose key signs what is made here: this machine's own, on no trust list.
+    """Show the key that signs outputs: this machine's own, on no trust list.
 
     gesso signer
     gesso signer --renew "the old laptop was sold"
@@ -98,7 +98,7 @@ def signer(*, renew: str | None = None, json: bool = False) -> None:
     Parameters
     ----------
     renew
-        Throw the key away and make a new one; why is kept with the old certificate. What it signed stays readable.
+        Replace the key by a new one; the reason is kept with the old certificate. Files that it signed stay readable.
     json
         As JSON, with the certificates.
     """
@@ -106,21 +106,21 @@ def signer(*, renew: str | None = None, json: bool = False) -> None:
     from gesso.marking.marker import Marker
 
     marker = Marker(default_home() / SIGNING)
-    told = marker.told() if renew is None else marker.renew(renew)
+    about = marker.told() if renew is None else marker.renew(renew)
     marker.close()
     if json:
-        show.print_json(told)
+        show.print_json(about)
     else:
         rows = [
-            ["signs", "yes" if told["signs"] else f"no: {told['why']}"],
+            ["signs", "yes" if about["signs"] else f"no: {about['why']}"],
             ["on a trust list", "no: only this machine vouches for it"],
         ]
-        keys = [["fingerprint", told["fingerprint"]], ["since", told["since"]]] if told["signs"] else []
+        keys = [["fingerprint", about["fingerprint"]], ["since", about["since"]]] if about["signs"] else []
         show.write(show.table(["what", "found"], rows + keys))
 
 
 def _card_of(name: str) -> Card | str:
-    """A recipe's card, or why it has none: somebody else's broken recipe must not hide the others."""
+    """A recipe's card, or the error: a broken recipe of a plug-in must not hide the others."""
     from gesso.recipes import find
 
     try:

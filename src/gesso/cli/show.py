@@ -1,4 +1,4 @@
-"""What people see: tables, lines, JSON, progress; the language is the terminal's."""
+"""What the command line prints: tables, lines, JSON, progress, in the terminal's language."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gesso.families.family import Output
+    from gesso.verbs.result import Result
 
 PIPE_WIDTH = 200  # of tables that go to a file or another program
 PAUSE = 10.0  # seconds between lines in a log
 
 
 def language() -> str:
-    """What the terminal's locale says: ko or en."""
-    said = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "en")
-    return "ko" if said.lower().startswith("ko") else "en"
+    """The language of the terminal's locale: ko or en."""
+    locale = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "en")
+    return "ko" if locale.lower().startswith("ko") else "en"
 
 
 def words(text: Mapping[str, str]) -> str:
@@ -51,7 +54,7 @@ def print_json(value: Any) -> None:
 
 
 def welcome(link: str, *, browser: bool) -> None:
-    """Where the studio is, printed, and on a desktop opened."""
+    """Print the studio's address; on a desktop, open it."""
     print(f"The studio is at {link}\nIt opens once; for another browser: gesso studio --link\nNothing leaves this machine. Ctrl-C ends it."
           if language() != "ko" else
           f"스튜디오 주소: {link}\n한 번만 열립니다. 다른 브라우저에서는: gesso studio --link\n"
@@ -64,13 +67,13 @@ def welcome(link: str, *, browser: bool) -> None:
 
 
 def farewell() -> None:
-    """The studio was ended as it is meant to be ended."""
+    """Print that the studio ended."""
     print("\nEnded. Your drawings are kept: gesso studio opens them again." if language() != "ko" else
           "\n끝냈습니다. 작업은 저장되어 있습니다. gesso studio로 다시 열 수 있습니다.", flush=True)  # fmt: skip
 
 
 def say(text: str, code: int) -> int:
-    """One line for people on stderr: whatever a file's name or a stranger's text holds, no line break and no control character."""
+    """Print one line on stderr, with control characters and line breaks of foreign text replaced; returns `code`."""
     from rich.console import Console
     from rich.text import Text
 
@@ -80,14 +83,14 @@ def say(text: str, code: int) -> int:
 
 
 def tell(texts: Iterable[str]) -> None:
-    """Lines on stderr, for people: what there is to say about an output that was made."""
+    """Print notes about an output on stderr."""
     for text in texts:
         print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on stderr with the time left, or a line now and then where that is no terminal: call it with (done, all, words)."""
+    """A bar on stderr with the time left, or a line now and then where stderr is no terminal. Call it with (done, all, words)."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -115,11 +118,42 @@ def _lines(title: str) -> Callable[[int, int, str], None]:
     return say_so
 
 
+def made(path: Path | None, result: Result) -> None:
+    """The path of an output, or its values where none was written; its notes on stderr."""
+    if path is None:
+        print_json(result.values())
+    else:
+        print(path)
+    tell(words(note["words"]) for note in result.said)
+
+
+class Watched:
+    """Progress of a sampler: `show` is called with its previews, `pause` before anything else is printed."""
+
+    def __init__(self, title: str) -> None:
+        self._title, self._bar = title, contextlib.ExitStack()
+        self._advance: Callable[[int, int, str], None] | None = None
+
+    def show(self, output: Output) -> None:
+        """Step, number of steps, and the objective where there is one."""
+        if self._advance is None:
+            self._advance = self._bar.enter_context(progress(self._title))
+        self._advance(output.step, output.num_steps, _objective(output))
+
+    def pause(self) -> None:
+        """Remove the bar; the next preview shows it again."""
+        self._bar.close()
+        self._advance = None
+
+
 @contextlib.contextmanager
-def watch(title: str) -> Iterator[Callable[[Output], None]]:
-    """Progress of a sampler, from its previews; beside it its objective, if it has one."""
-    with progress(title) as advance:
-        yield lambda output: advance(output.step, output.num_steps, _objective(output))
+def watch(title: str) -> Iterator[Watched]:
+    """A progress bar that appears with the first preview."""
+    watched = Watched(title)
+    try:
+        yield watched
+    finally:
+        watched.pause()
 
 
 def _objective(output: Output) -> str:

@@ -1,4 +1,4 @@
-"""The verbs as commands; no logic."""
+"""The verbs as commands: flags, help and printing; the verbs themselves are in `gesso.verbs`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from cyclopts import App, Parameter
 from gesso import __version__
 from gesso.cli import about, flag, show
 from gesso.cli.about import DIFFERS
-from gesso.errors import GessoError
 
 app = App(
     name="gesso",
@@ -40,7 +39,7 @@ def generate(recipe: str, /) -> None:
     recipe
         A recipe's name (gesso recipes lists them) or the path of a recipe file.
     """
-    recipe_first("generate", recipe)
+    flag.recipe_first("generate", recipe)
 
 
 @app.command(sort_key=3)
@@ -59,7 +58,7 @@ def train(
     threads: int | None = None,
     quiet: bool = False,
 ) -> None:
-    """Train a recipe. Stopped by Ctrl-C or --minutes, the same command goes on where it stopped.
+    """Train a recipe. After Ctrl-C or --minutes, the same command continues.
 
     gesso train colorize --data data/openmoji --out runs/colorize --minutes 60
     gesso train ./mine.py --data data/mine --out runs/mine --preset tiny
@@ -73,15 +72,15 @@ def train(
     data
         The folder of examples; recipes that make their own need none.
     preset
-        How large: tiny, small, …
+        The model's size: tiny, small, …
     steps
         Steps in all; the recipe's own number if left out.
     minutes
-        Stop at the first step after so many minutes.
+        Stop at the first step after this many minutes.
     seed
-        Decides first weights, order and noise.
+        Decides initial weights, order and noise.
     fresh
-        Begin again, although the folder holds a run.
+        Remove the run in the folder first.
     stage
         The last stage to train; all of them if left out.
     threads
@@ -108,7 +107,7 @@ def fit(recipe: str, /) -> None:
     recipe
         A recipe's name or the path of a recipe file.
     """
-    recipe_first("fit", recipe)
+    flag.recipe_first("fit", recipe)
 
 
 @app.command(sort_key=4)
@@ -119,14 +118,14 @@ def batch(recipe: str, /) -> None:
     gesso batch colorize --folder drawings --out layered --kind ora
     gesso batch style --folder photos --each content --style waves.png --out painted
 
-    Stopped at any time, the same command goes on; files that failed are tried again, and with --retry nothing else.
+    After a stop, the same command continues; files that failed are tried again, and with --retry only those.
 
     Parameters
     ----------
     recipe
         A recipe's name or the path of a recipe file.
     """
-    recipe_first("batch", recipe)
+    flag.recipe_first("batch", recipe)
 
 
 @app.command(sort_key=5)
@@ -142,7 +141,7 @@ def measure(
     json: bool = False,
     **options: str,
 ) -> None:
-    """Measure a recipe by its own yardstick: a table, and JSON with what it takes to get it again.
+    """Run a recipe's own measure: a table, and JSON with everything needed to reproduce it.
 
     gesso measure colorize --data openmoji/val.parquet --size 512 --counts 0,1,3 --limit 20
     gesso measure digits --out digits.json
@@ -160,9 +159,9 @@ def measure(
     weights
         A .safetensors file or a run's folder.
     preset
-        How large.
+        The model's size.
     json
-        Print JSON, not a table.
+        Print JSON instead of tables.
     options
         The measure's own options.
     """
@@ -190,7 +189,7 @@ def replay(
     recipe: str | None = None,
     threads: int | None = None,
 ) -> int:
-    """Make an output again from the record inside it, and say what differs. Ends with 0 if it is equal to the bit, else with 3.
+    """Make an output again from the record inside it, and report what differs. Ends with 0 if it is equal to the bit, else with 3.
 
     gesso replay coloured.png
     gesso replay layers.ora
@@ -205,9 +204,9 @@ def replay(
     out
         Where to write the new output.
     with_
-        NAME=FILE, an input that was too large to be kept in the record; or a folder to look for it.
+        NAME=FILE, an input that was too large for the record; or a folder to search for it.
     weights
-        The weights it was made with, where they are not the shipped ones.
+        The weights it was made with, if not the shipped ones.
     recipe
         The file of a recipe outside the package.
     threads
@@ -255,7 +254,7 @@ def studio(
     jobs: Literal["here", "ray", "off"] = "here",
     link: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Open the studio: a page on this machine alone, in which you draw and steer. Ctrl-C ends it.
+    """Open the studio, a page on this machine in which you draw and steer. Ctrl-C ends it.
 
     gesso studio
     gesso studio --port 9000 --no-browser
@@ -264,15 +263,15 @@ def studio(
     Parameters
     ----------
     port
-        Where it listens, on 127.0.0.1; the next free one where it is taken.
+        The port on 127.0.0.1; the next free one if it is taken.
     home
-        The folder that keeps sessions and uploads: GESSO_HOME, or your system's place for data, if left out.
+        The folder of sessions and uploads; GESSO_HOME, or your system's data folder, if left out.
     browser
         Open the page in your browser, where there is a desktop.
     jobs
-        Where trainings and folders are done: in processes here, on the Ray cluster of RAY_ADDRESS (or one of its own), or nowhere.
+        Where trainings and batches run: in processes here, on the Ray cluster of RAY_ADDRESS (or one of its own), or not at all.
     link
-        Start nothing: print another link into the studio that runs (in --home), for a second browser. Each link opens once.
+        Print another link to the running studio (of --home), for a second browser, and exit. Each link opens once.
     """
     from gesso.studio import link as another
     from gesso.studio import run
@@ -280,13 +279,6 @@ def studio(
     if link:
         print(another(home))
         return
-    with contextlib.suppress(KeyboardInterrupt):  # the way to end it, so no failure
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
         run(port, home, jobs=jobs, on_start=lambda link: show.welcome(link, browser=browser))
     show.farewell()
-
-
-def recipe_first(verb: str, name: str) -> str:
-    """The flags that may follow depend on the recipe, so its name comes first."""
-    if name.startswith("-"):
-        raise GessoError("name the recipe first", where=f"gesso {verb}", fix=f"gesso {verb} RECIPE --…; gesso recipes lists them")
-    return name

@@ -1,4 +1,4 @@
-"""One file a system: recipes are found, not listed; a path to a .py file or an entry point works as well as a name."""
+"""Finding a recipe: by the name of a file in this folder, by an entry point, or by the path of a .py file."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ def names() -> list[str]:
     return sorted({*inside, *outside})
 
 
-def find(name: str | Path) -> Recipe:
-    """The recipe of that name, entry point, or .py file."""
+def find(name: str | Path | Recipe) -> Recipe:
+    """The recipe of that name, entry point, or .py file; a Recipe is returned as it is."""
+    if not isinstance(name, (str, Path)):
+        return name
     text = str(name)
     if text.endswith(".py"):
         module = _module_from(Path(text))

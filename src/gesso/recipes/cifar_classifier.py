@@ -89,12 +89,12 @@ def stages(preset: Preset) -> list[Stage]:
     optimiser = Optimiser(rate=2e-3, decay=0.05, warmup=200)
     return [
         Stage(
-            "classify",
-            Supervised(smoothing=0.05),
-            {"classifier": optimiser},
-            data,
-            preset.num_steps,
-            preset.batch_size,
+            name="classify",
+            family=Supervised(smoothing=0.05),
+            trains={"classifier": optimiser},
+            data=data,
+            num_steps=preset.num_steps,
+            batch_size=preset.batch_size,
             average=0.995,
             frame=Frame(SIZE),
         )

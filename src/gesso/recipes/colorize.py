@@ -130,7 +130,6 @@ CARD = Card(
     example="gesso generate colorize --sketch cat.png --hints 300,400,#ff8800 --out coloured.png",
 )
 
-
 learned = Likelihood(aims.colour_likelihood, aims.shares, aims.looked_at)
 
 
@@ -144,7 +143,7 @@ def stages(preset: Preset) -> list[Stage]:
         return synthetic_set(split) if folder is None else from_folder(folder, "dev" if split == "val" else split, shares=preset.shares)
 
     trains = {"generator": Optimiser(rate=1e-3, decay=0.05, warmup=400)}
-    return [Stage("colour", learned, trains, data, preset.num_steps, preset.batch_size, look_every=5)]
+    return [Stage("colour", learned, trains, data, num_steps=preset.num_steps, batch_size=preset.batch_size, look_every=5)]
 
 
 def frames(request: Any, preset: Preset) -> list[Frame]:
@@ -174,7 +173,8 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     return {**shown, **parts, "notes": read.notes(out.num_closed) + out.notes}
 
 
-measures = {"protocol": protocol, "reliability": reliability}
-more: dict[str, Any] = {"measures": measures, "preview": aims.preview_sheet, "native": True, "drafts": True, "learns_pictures": True}
-more |= {"keeps": ("generator",), "frames": frames, "finish": finish}
-recipe = Recipe(CARD, PRESETS, build, lambda preset: Mirrored(learned, aims.mean_shares), stages, **more)
+recipe = Recipe(
+    card=CARD, presets=PRESETS, build=build, family=lambda preset: Mirrored(learned, aims.mean_shares), stages=stages, keeps=("generator",),
+    frames=frames, finish=finish, measures={"protocol": protocol, "reliability": reliability}, preview=aims.preview_sheet,
+    native=True, drafts=True, learns_pictures=True,
+)  # fmt: skip

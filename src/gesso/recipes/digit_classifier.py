@@ -81,12 +81,12 @@ def stages(preset: Preset) -> list[Stage]:
     optimiser = Optimiser(rate=3e-3, decay=0.02, warmup=50)
     return [
         Stage(
-            "classify",
-            Supervised(smoothing=0.05),
-            {"classifier": optimiser},
-            data,
-            preset.num_steps,
-            preset.batch_size,
+            name="classify",
+            family=Supervised(smoothing=0.05),
+            trains={"classifier": optimiser},
+            data=data,
+            num_steps=preset.num_steps,
+            batch_size=preset.batch_size,
             average=0.99,
             frame=Frame(SIZE),
         )

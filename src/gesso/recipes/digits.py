@@ -94,12 +94,12 @@ def stages(preset: Preset) -> list[Stage]:
 
     return [
         Stage(
-            "flow",
-            Flow(),
-            {"velocity": Optimiser(rate=2e-3, warmup=200)},
-            data,
-            preset.num_steps,
-            preset.batch_size,
+            name="flow",
+            family=Flow(),
+            trains={"velocity": Optimiser(rate=2e-3, warmup=200)},
+            data=data,
+            num_steps=preset.num_steps,
+            batch_size=preset.batch_size,
             average=0.998,
             frame=Frame(SIZE),
         )

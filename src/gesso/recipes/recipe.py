@@ -1,8 +1,8 @@
-"""The recipe: where parts meet. One file a system, found and not listed."""
+"""The recipe: a system put together from a card, networks, a family, data and rules."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,8 @@ class Stage:
 class Recipe:
     """Card, presets, networks, stages; optionally frozen parents, frames and a finish with rules.
 
-    build(preset) -> {role: module}, untrained.  stages(preset) -> the trainings, none for optimise-the-input.
+    build(preset) -> {role: an untrained module, or a function that builds one: of a role not in `keeps` it is called for training only}.
+    stages(preset) -> the trainings, none for optimise-the-input.
     uses: {role: recipe's name} of frozen parents.  keeps: the roles whose weights are shipped (a critic's are not).
     frames(request) -> the views a request is sampled in.  family(preset) -> the family that samples.
     finish(request, [(frame, output)]) -> the named outputs, and under "notes" the names of what to tell people: words are the
@@ -60,7 +61,7 @@ class Recipe:
 
     card: Card
     presets: Mapping[str, Any]
-    build: Callable[[Any], Mapping[str, nn.Module]]
+    build: Callable[[Any], Mapping[str, nn.Module | Callable[[], nn.Module]]]
     family: Callable[[Any], Family]
     stages: Callable[[Any], Sequence[Stage]] = lambda preset: ()
     keeps: tuple[str, ...] = ()
@@ -78,6 +79,11 @@ class Recipe:
     @property
     def name(self) -> str:
         return self.card.name
+
+    def networks(self, preset: Any, roles: Collection[str] | None = None) -> dict[str, nn.Module]:
+        """Untrained networks by role; `roles` limits them, so that a critic is built for training only."""
+        parts = {role: part for role, part in self.build(preset).items() if roles is None or role in roles}
+        return {role: part if isinstance(part, nn.Module) else part() for role, part in parts.items()}
 
     def preset(self, name: str | None) -> Any:
         from gesso.errors import GessoError

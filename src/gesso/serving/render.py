@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gesso.families.family import Output
     from gesso.request import Request
     from gesso.serving.learned import Own
-    from gesso.verbs.again import Again
+    from gesso.verbs.incremental import IncrementalModel
     from gesso.verbs.result import Result
 
 
@@ -50,7 +50,7 @@ class Renderer:
     def __init__(self, catalogue: Catalogue, limits: Limits, counts: Counts) -> None:
         self._catalogue, self._limits, self._counts = catalogue, limits, counts
         self._owners: OrderedDict[str, OrderedDict[Hashable, deque[Ticket]]] = OrderedDict()
-        self._memories: OrderedDict[Hashable, Again] = OrderedDict()
+        self._memories: OrderedDict[Hashable, IncrementalModel] = OrderedDict()
         self._wake = threading.Condition()
         self._closed = False
         self._usual = 1.0  # seconds of one piece of work, a running mean
@@ -118,14 +118,14 @@ class Renderer:
 
         `own` are weights that stand in for the server's.
         """
-        from gesso.verbs.again import Again
+        from gesso.verbs.incremental import IncrementalModel
 
         assembled = self._catalogue.assembled(request.recipe, request.preset, own)
         request = complete(assembled, request)
         key = (memory, request.recipe, assembled.preset_name)
         again = self._memories.get(key)
         if again is None or again.assembled is not assembled:
-            again = self._memories[key] = Again(assembled)
+            again = self._memories[key] = IncrementalModel(assembled)
         self._memories.move_to_end(key)
         while len(self._memories) > self._limits.lines_kept:
             self._memories.popitem(last=False)

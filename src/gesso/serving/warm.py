@@ -74,10 +74,10 @@ class Warmth:
                 assembled = self._catalogue.assembled(recipe.name)
                 if not stopped() and not self._renderer.num_waiting():
                     from gesso.request import Request
-                    from gesso.verbs.generate import run
+                    from gesso.verbs.generate import make
 
                     needed = {slot.name: drawing() for slot in recipe.card.conditions if slot.required}
-                    run(assembled, complete(assembled, Request.build(recipe.card, needed)), stop=stopped)
+                    make(assembled, complete(assembled, Request.build(recipe.card, needed)), stop=stopped)
         except GessoError as error:  # whoever asks for a picture is told
             log.info("not warmed: %s", error)
         finally:

@@ -1,4 +1,4 @@
-"""A recipe's networks, built and filled: what every other verb starts from."""
+"""Assemble: a recipe's networks, built and loaded with their weights. Every other verb starts from it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Assembled:
-    """A recipe with its networks by role, frozen parents among them, all in eval.
+    """A recipe with its networks by role, frozen parents among them, all in eval mode.
 
     `hashes` {recipe's name: sha256 of its weights file} for the recipe itself and for each parent; `facts` {recipe's
     name: the card inside that file}.
@@ -42,11 +42,12 @@ def assemble(
     """The recipe's networks with their weights.
 
     `weights` is a .safetensors file or a run's folder (of this recipe, or of a recipe it uses as a frozen parent); None takes
-    the shipped ones. A recipe that keeps no weights needs none. `untrained` leaves the recipe's own networks as built
-    (seed torch first), and fills its parents only. GessoError where weights are missing, another recipe's, or another preset's.
+    the shipped ones. A recipe that keeps no weights needs none. `untrained` builds all of the recipe's own networks with random
+    parameters (seed torch first) and loads its parents only.
+    GessoError where weights are missing, or belong to another recipe or preset.
     """
-    made = recipe if isinstance(recipe, Recipe) else recipes.find(recipe)
-    own, parents = _sort_out(made, weights, untrained)
+    made = recipes.find(recipe)
+    own, parents = _weights_of(made, weights, untrained)
     preset_name = preset or (str(own.card.get("preset") or "") if own else "") or made.default_preset
     chosen = made.preset(preset_name)
     if own and own.card.get("preset") not in (None, "", preset_name):
@@ -63,7 +64,7 @@ def assemble(
 
 
 def weights_file(place: Path | str) -> Path:
-    """The weights file that `place` names: itself, or a run folder's newest export."""
+    """The weights file at `place`, a file or a run's folder."""
     path = Path(place)
     if path.is_dir():
         inside = path / "weights.safetensors"
@@ -77,8 +78,8 @@ def weights_file(place: Path | str) -> Path:
     return path
 
 
-def _sort_out(recipe: Recipe, given: Path | str | None, untrained: bool) -> tuple[Weights | None, dict[str, Weights]]:
-    """The recipe's own weights, if it has any, and those given for one of its parents, by the parent's name."""
+def _weights_of(recipe: Recipe, given: Path | str | None, untrained: bool) -> tuple[Weights | None, dict[str, Weights]]:
+    """The recipe's own weights, if it keeps any, and weights given for one of its parents, by the parent's name."""
     parents: dict[str, Weights] = {}
     own: Weights | None = None
     if given is not None:
@@ -111,7 +112,7 @@ def _shipped_weights(recipe: Recipe) -> Weights:
 
 
 def _parents(recipe: Recipe, given: Mapping[str, Weights]) -> tuple[dict[str, nn.Module], dict[str, str], dict[str, Mapping[str, Any]]]:
-    """Frozen parents by role; a parent that keeps several networks gives them as role.name."""
+    """Frozen parents by role, with hashes and cards. The networks of a parent that keeps several are named role.name."""
     networks: dict[str, nn.Module] = {}
     hashes: dict[str, str] = {}
     facts: dict[str, Mapping[str, Any]] = {}
@@ -126,10 +127,11 @@ def _parents(recipe: Recipe, given: Mapping[str, Weights]) -> tuple[dict[str, nn
 
 
 def _build(recipe: Recipe, preset: Any, weights: Weights | None) -> dict[str, nn.Module]:
+    """The recipe's networks: all of them without weights, else those that it keeps, loaded."""
     if weights is None:
-        return {role: network.eval() for role, network in recipe.build(preset).items()}
-    with torch.random.fork_rng(devices=[]):  # first numbers that the file replaces must not move the caller's dice
-        networks = dict(recipe.build(preset))
+        return {role: network.eval() for role, network in recipe.networks(preset).items()}
+    with torch.random.fork_rng(devices=[]):  # parameters that are replaced at once must not advance the caller's generator
+        networks = recipe.networks(preset, recipe.keeps)
     for role in recipe.keeps:
         if role not in weights.states:
             raise GessoError(

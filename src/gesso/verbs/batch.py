@@ -1,4 +1,4 @@
-"""Batch: one request over all the drawings of a folder. What is done stays done, one bad file stops nothing, and a sheet shows them all."""
+"""Batch: one request for all drawings of a folder. A rerun keeps finished outputs, a bad file is skipped, and a sheet shows them all."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ from gesso.recipes.recipe import Recipe
 from gesso.record import encoded
 from gesso.request import Request
 from gesso.training.lock import locked
-from gesso.verbs.generate import run
-from gesso.verbs.load import Model, load, sort_out
-from gesso.verbs.result import FORMATS, Result, check_out, make_folder
+from gesso.verbs.generate import make
+from gesso.verbs.load import Model, load
+from gesso.verbs.read_request import split
+from gesso.verbs.result import FORMATS, Result, check_out, make_folder, signer
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 JOURNAL, SHEET, THUMBS = "batch.jsonl", "contact-sheet", ".thumbs"
 THUMB, COLUMNS, ON_A_SHEET = 160, 8, 400
-OURS = re.compile(rf"{re.escape(JOURNAL)}|{SHEET}(-[0-9]+)?\.[a-z0-9]+")  # names that the batch itself writes
-MOST_BYTES = 2**30  # of an output, which may be larger than what may come in
+OURS = re.compile(rf"{re.escape(JOURNAL)}|{SHEET}(-[0-9]+)?\.[a-z0-9]+")  # names of the batch's own files
+MOST_BYTES = 2**30  # of an output, which may be larger than an input may be
 DONE, FAILED, WRITING = "done", "failed", "writing"
-OnItem = Callable[[int, int, str], None]  # (how many are through, of how many, the one that comes)
+OnItem = Callable[[int, int, str], None]  # (number done, number of all, name of the next)
 
 
 @dataclass(frozen=True)
 class Item:
-    """A drawing of a batch: its name as people know it, where it is, and the name of the file that is made of it."""
+    """A drawing of a batch: its name for the user, its path, and the name of its output file."""
 
     name: str
     path: Path
@@ -49,9 +50,9 @@ class Item:
 
 @dataclass
 class Batched:
-    """What a batch came to: names that were `made` now, `kept` from an earlier run, or `failed` {name: why}; `stopped` before its end.
+    """The result of a batch: names that were `made` now, `kept` from an earlier run, or `failed` {name: why}; `stopped` before its end.
 
-    `notes` {name: as `Result.said`} are what there is to say about those that were made.
+    `notes` {name: as `Result.said`} are the notes on those that were made.
     """
 
     out: Path
@@ -78,19 +79,20 @@ def batch(
     threads: int | None = None,
     on_item: OnItem | None = None,
     stop: Callable[[], bool] | None = None,
-    mark: Marker | None = None,
+    mark: Marker | bool | None = None,
     **given: Any,
 ) -> Batched:
-    """Make the same request of every picture in `folder` (not of folders inside it), into `out`, under the pictures' own names.
+    """Make the same request of every picture in `folder` (not of folders inside it) and write it to `out` under the picture's name.
 
     `each` is the condition that the files fill: the card's only required picture if left out. `given` are the other conditions
-    and the settings, as for `generate`. `kind` is png, ora, psd or json. What `out` holds already of the same request and the same
-    file is kept; `retry` does only what failed before. batch.jsonl tells of every file, contact-sheet.png shows them all. With `mark`
-    each output is signed.
-    GessoError where nothing could be begun, or nothing can be written any more; a file's own faults are in `failed`.
+    and the settings, as for `generate`. `kind` is png, ora, psd or json. An output of the same request and the same file that is in
+    `out` is kept; `retry` makes only those that failed before. batch.jsonl has a line for every file, contact-sheet.png shows them
+    all. `mark` signs each output: True with this machine's key, or a Marker.
+    GessoError where the batch cannot begin or the disk is full; errors of single files are in `failed`.
     """
+    marker = signer([Path(f"out.{kind}")]) if mark is True else mark or None
     model = load(name, preset=preset, weights=weights)
-    conditions, settings = sort_out(model.card, given)
+    conditions, settings = split(model.card, given)
     target = Path(out)
     filled = each_of(model.card, each, conditions)
     check_rest(model.card, filled, conditions)
@@ -105,7 +107,7 @@ def batch(
         threads=threads,
         on_item=on_item,
         stop=stop,
-        mark=mark,
+        mark=marker,
     )
 
 
@@ -124,15 +126,15 @@ def run_items(
     mark: Marker | None = None,
     must_sign: bool = True,
 ) -> Batched:
-    """The batch itself, over items from anywhere; `request` is what all of them share.
+    """The batch itself, for items from anywhere; `request` holds what all of them share.
 
-    Without `must_sign` an output that cannot be signed is kept without, and batch.jsonl says why.
+    Without `must_sign`, an output that cannot be signed is written unsigned, with the reason in batch.jsonl.
     """
     check_out(Path(f"out.{kind}"), model.card)
     make_folder(out / THUMBS)
-    told = Batched(out)
+    done = Batched(out)
     with locked(out, "another batch"):
-        diary = Diary(out, asked_of(request, each, kind, mark))
+        journal = Journal(out, asked_of(request, each, kind, mark))
         for number, item in enumerate(items):
             if on_item is not None:
                 on_item(number, len(items), item.name)
@@ -140,51 +142,53 @@ def run_items(
                 if stop is not None and stop():
                     raise Stopped
                 hashed = hash_of(item.path)
-                if diary.has(item, hashed):
-                    told.kept.append(item.name)
+                if journal.has(item, hashed):
+                    done.kept.append(item.name)
                     continue
-                if retry and diary.state(item) != FAILED:
+                if retry and journal.state(item) != FAILED:
                     continue
-                diary.check_place(item)
+                journal.check_place(item)
                 asked = Request.build(
                     model.card, {**request.conditions, each: item.path}, seed=request.seed, settings=request.settings,
                     weights=request.weights, preset=request.preset,
                 )  # fmt: skip
-                made = run(model.assembled, asked, threads=threads, files={each: item.name}, stop=stop)
+                made = make(model.assembled, asked, threads=threads, files={each: item.name}, stop=stop)
                 file = signed(made, f".{kind}", mark)
                 if file.why is not None and must_sign:
                     raise GessoError(f"it could not be signed: {file.why}", where=item.target, fix="make it unsigned: without --mark")
             except Stopped:
-                told.stopped = True
+                done.stopped = True
                 break
-            except Exception as error:  # the next file may be a good one
-                told.failed[item.name] = reason = why(error)
-                diary.write(item, FAILED, why=reason)
+            except Exception as error:  # the next file may be a valid one
+                done.failed[item.name] = reason = why(error)
+                journal.write(item, FAILED, why=reason)
                 continue
-            diary.keep(item, hashed, file, thumb_of(made), made.notes)
-            told.made.append(item.name)
-            told.notes |= {item.name: made.said} if made.notes else {}
-        if not told.stopped:
+            journal.keep(item, hashed, file, thumb_of(made), made.notes)
+            done.made.append(item.name)
+            done.notes |= {item.name: made.said} if made.notes else {}
+        if not done.stopped:
             if on_item is not None:
                 on_item(len(items), len(items), "")
-            told.sheets = diary.sheets(items)
-    return told
+            done.sheets = journal.sheets(items)
+    return done
 
 
 def found(folder: Path, out: Path, kind: str) -> list[Item]:
-    """The pictures of a folder in the order of their names (2 before 10), each with a name of its own in `out`."""
+    """The pictures of a folder in the order of their names (2 before 10), each with an output name of its own."""
     if not folder.is_dir():
         raise GessoError("there is no such folder", where=folder, fix="give the folder of the drawings to --folder")
     if out.exists() and out.resolve() == folder.resolve():
-        raise GessoError("the outputs would lie among the drawings", where=out, fix="choose another folder for --out")
+        raise GessoError("this is the folder of the drawings", where=out, fix="choose another folder for --out")
     names = [one.name for one in folder.iterdir() if one.suffix.lower() in PICTURES and one.name[0] != "." and one.is_file()]
     if not names:
-        raise GessoError("there is no picture in this folder", where=folder, fix="png, jpg, webp, gif, bmp or tif; folders inside are left")
+        raise GessoError(
+            "there is no picture in this folder", where=folder, fix="png, jpg, webp, gif, bmp or tif; folders inside are not read"
+        )
     return named([(name, folder / name) for name in sorted(names, key=natural)], kind)
 
 
 def named(files: Iterable[tuple[str, Path]], kind: str) -> list[Item]:
-    """Items whose targets differ, on disks that do not tell capitals from small letters too."""
+    """Items with different output names, also where the disk ignores case."""
     items: list[Item] = []
     taken: set[str] = set()
     for name, path in files:
@@ -200,25 +204,25 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def asked_of(request: Request, each: str, kind: str, mark: Marker | None) -> str:
-    """A hash of all that the outputs have in common."""
+    """A hash of everything that the outputs have in common."""
     text = f"{request.canonical()} {each} {kind}{' signed' if mark is not None else ''}"
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def signed(made: Result, kind: str, mark: Marker | None) -> Marked:
-    """An output as a file, signed where there is something to sign with and a place for it."""
+    """An output as a file, signed where there is a signer and the format carries credentials."""
     return made.marked(kind, mark) if mark is not None and kind in FORMATS else Marked(made.file(kind))
 
 
 def each_of(card: Card, each: str | None, given: Mapping[str, Any]) -> str:
-    """The condition that the files fill: as named, or the only one that can be meant. GessoError where that cannot be told."""
+    """The condition that the files fill: as named, or the only one possible. GessoError where it is ambiguous."""
     pages = [slot for slot in card.conditions if is_page(slot.kind)]
     if each is not None:
         slot = card.slot(each)
         if slot not in pages:
-            raise GessoError(f"is no picture but a {slot.kind.kind}", where=each, fix=_one_of(pages))
+            raise GessoError(f"is no picture: its kind is {slot.kind.kind}", where=each, fix=_one_of(pages))
     else:
-        meant = [slot for slot in pages if slot.required] or pages  # what is required is never passed over for what is not
+        meant = [slot for slot in pages if slot.required] or pages  # a required condition comes before an optional one
         wanted = [slot for slot in meant if slot.name not in given] or meant
         if len(wanted) != 1:
             what = "it takes no picture" if not wanted else f"the files could be {' or '.join(one.name for one in wanted)}"
@@ -227,12 +231,12 @@ def each_of(card: Card, each: str | None, given: Mapping[str, Any]) -> str:
     if slot.name in given:
         others = [one.name for one in pages if one.name not in given]
         fix = f"leave it out; or --each {others[0]}, if the files are that" if others else "leave it out"
-        raise GessoError("is given, and the files of the folder are to fill it", where=slot.name, fix=fix)
+        raise GessoError("cannot be given: the files of the folder fill it", where=slot.name, fix=fix)
     return slot.name
 
 
 def check_rest(card: Card, each: str, given: Mapping[str, Any]) -> None:
-    """GessoError where a condition that all outputs need, beside the one that the files fill, is missing."""
+    """GessoError where a required condition other than the one that the files fill is missing."""
     lacks = [slot.name for slot in card.conditions if slot.required and slot.name != each and given.get(slot.name) is None]
     if lacks:
         raise GessoError(
@@ -241,7 +245,7 @@ def check_rest(card: Card, each: str, given: Mapping[str, Any]) -> None:
 
 
 def is_page(kind: type[Condition]) -> bool:
-    """Is a value of this kind a picture on which places are counted."""
+    """Is a value of this kind a picture whose pixels are the page's coordinates."""
     return kind.page is not Condition.page
 
 
@@ -250,14 +254,14 @@ def _one_of(slots: Sequence[Any]) -> str | None:
 
 
 def shared(model: Model, conditions: Mapping[str, Any], seed: int, settings: Mapping[str, Any]) -> Request:
-    """The request that all items have in common: whatever is wrong with it is said before the first."""
+    """The request that all items share, checked before the first is made."""
     slots = tuple(slot.model_copy(update={"required": False}) for slot in model.card.conditions)
     card = model.card.model_copy(update={"conditions": slots})
     return Request.build(card, conditions, seed=seed, settings=settings, weights=model.assembled.hashes, preset=model.preset)
 
 
-class Diary:
-    """What a batch's folder knows of its files: batch.jsonl, in which the last line about a target counts, and small pictures."""
+class Journal:
+    """The state of a batch's files: batch.jsonl, in which the last line for an output name counts, and thumbnails."""
 
     def __init__(self, out: Path, asked: str) -> None:
         self.out, self.asked = out, asked
@@ -268,22 +272,22 @@ class Diary:
         return str(self._lines.get(item.target, {}).get("state", ""))
 
     def has(self, item: Item, hashed: str) -> bool:
-        """Was this request made of this file, and is what was made still there, as it was or as somebody changed it."""
-        told = self._lines.get(item.target, {})
-        same = told.get("state") == DONE and told.get("asked") == self.asked and told.get("input") == hashed
+        """Was this request made of this file, and is the output still there, edited or not."""
+        line = self._lines.get(item.target, {})
+        same = line.get("state") == DONE and line.get("asked") == self.asked and line.get("input") == hashed
         return same and (self.out / item.target).is_file()
 
     def check_place(self, item: Item) -> None:
-        """GessoError where the target is something that no batch wrote, or that somebody worked on since."""
-        place, told = self.out / item.target, self._lines.get(item.target, {})
-        own = {told.get("output"), told.get("before")}  # a kill in the middle of writing leaves the one or the other
+        """GessoError where the output's path holds a file that no batch wrote, or that was edited since."""
+        place, line = self.out / item.target, self._lines.get(item.target, {})
+        own = {line.get("output"), line.get("before")}  # a kill while writing leaves one of the two
         if os.path.lexists(place) and (not place.is_file() or hash_of(place, MOST_BYTES) not in own):
-            known = bool(told)
+            known = bool(line)
             what = "it was changed since it was made" if known else "a file of that name is there already, and no batch made it"
             raise GessoError(what, where=item.target, fix="move it away, or choose another --out")
 
     def keep(self, item: Item, hashed: str, file: Marked, thumb: np.ndarray | None, notes: Sequence[str] = ()) -> None:
-        """Write an output. What is about to be written is said first, so that after a kill it is known as our own."""
+        """Write an output. Its hash is logged first, so that after a kill the file is known to be the batch's own."""
         facts: dict[str, Any] = {"input": hashed, "asked": self.asked, "output": hashlib.sha256(file.data).hexdigest()}
         facts |= {} if file.why is None else {"unsigned": file.why}
         facts |= {"notes": list(notes)} if notes else {}
@@ -299,7 +303,7 @@ class Diary:
     def write(self, item: Item, state: str, **facts: Any) -> None:
         line = {"file": item.name, "target": item.target, "state": state, **facts}
         before = self._lines.get(item.target, {})
-        if state == FAILED and "output" in before:  # what an earlier request made of it is still our own
+        if state == FAILED and "output" in before:  # the output of an earlier request is still the batch's own
             line["output"] = before["output"]
         self._lines[item.target] = line
         try:
@@ -311,9 +315,9 @@ class Diary:
             raise GessoError(f"cannot write: {(error.strerror or 'refused').lower()}", where=JOURNAL, fix="free some space") from error
 
     def sheets(self, items: Sequence[Item]) -> list[Path]:
-        """Contact sheets of all that is there, with an empty cell for what failed; none where no output is a picture."""
-        told = [item for item in items if self.state(item) in (DONE, FAILED)]
-        shown = [(item, _read_thumb(self.out, item) if self.state(item) == DONE else None) for item in told]
+        """Write contact sheets of all outputs, with an empty cell for each that failed; none where no output is a picture."""
+        finished = [item for item in items if self.state(item) in (DONE, FAILED)]
+        shown = [(item, _read_thumb(self.out, item) if self.state(item) == DONE else None) for item in finished]
         if not any(picture is not None for _, picture in shown):
             return []
         written = []
@@ -328,7 +332,7 @@ class Diary:
 
 
 def read_journal(out: Path) -> dict[str, dict[str, Any]]:
-    """The last whole line about each target; a line that was cut is left out."""
+    """The last complete line for each output name; a truncated line is left out."""
     texts = read_bytes(out / JOURNAL, 2**28).split(b"\n") if (out / JOURNAL).is_file() else []
     lines: dict[str, dict[str, Any]] = {}
     for text in texts:
@@ -350,7 +354,7 @@ def hash_of(path: Path, max_bytes: int = DEFAULT.max_bytes) -> str:
 
 
 def why(error: Exception) -> str:
-    """In a line."""
+    """The reason for an error, in one line."""
     if isinstance(error, GessoError):
         return str(error)
     if isinstance(error, MemoryError) or "not enough memory" in str(error):
@@ -363,7 +367,7 @@ def thumb_path(out: Path, item: Item) -> Path:
 
 
 def thumb_of(result: Result) -> np.ndarray | None:
-    """The first picture that was made, small; None where there is none."""
+    """A thumbnail of the first picture; None where there is no picture."""
     from PIL import Image
 
     if result.shown is None:
@@ -381,7 +385,7 @@ def _read_thumb(out: Path, item: Item) -> np.ndarray | None:
 
 
 def missing() -> np.ndarray:
-    """An empty cell, crossed out."""
+    """A crossed-out cell for the contact sheet."""
     cell = np.full((THUMB // 2, THUMB // 2), 244, np.uint8)
     places = np.arange(THUMB // 2)
     cell[places, places] = cell[places, places[::-1]] = 190

@@ -1,4 +1,4 @@
-"""Demo: the sample drawings coloured, and one page to look at them."""
+"""Demo: colour the sample drawings and write a page that shows them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ figcaption{font-size:.85rem;color:#555}code{background:#eee;padding:.1em .4em;bo
 
 @dataclass(frozen=True)
 class Sample:
-    """A drawing that comes with the program, its title by language, and hints as JSON."""
+    """A drawing that comes with the package, its title by language, and hints as JSON."""
 
     path: Path
     title: Mapping[str, str]
@@ -54,14 +54,14 @@ def demo(
 ) -> Path:
     """Colour every sample drawing with its hints, and without them in four proposals, into `out`; returns the gallery's path.
 
-    `weights` are others than the shipped; `size` shrinks the drawings to that longest side first; `on_drawing(done, all, title)`
-    is told of each.
+    `weights` replaces the shipped ones; `size` shrinks the drawings to that longest side first; `on_drawing(done, all, title)`
+    is called before each.
     """
     folder = Path(out)
     size = None if size is None else whole(size, where="size", low=16)
     found = samples()
     if folder.exists() and found[0].path.parent.exists() and folder.resolve() == found[0].path.parent.resolve():
-        raise GessoError("this is where the samples lie", where=folder, fix="choose another folder")
+        raise GessoError("this folder holds the sample drawings", where=folder, fix="choose another folder")
     model = load(RECIPE, weights=weights)
     make_folder(folder)
     parts = []
@@ -75,7 +75,7 @@ def demo(
 
 
 def samples() -> list[Sample]:
-    """The drawings inside the package, or in the checkout it runs from."""
+    """The drawings in the package, or in the checkout that it runs from."""
     inside = Path(gesso.__file__).parent / "samples"
     places = (inside, inside.parents[2] / "examples" / "drawings")
     for place in places:
@@ -86,12 +86,12 @@ def samples() -> list[Sample]:
 
 
 def _sample(path: Path) -> Sample:
-    told = read_json(path)
-    return Sample(path.with_suffix(".png"), told["title"], told["hints"])
+    about = read_json(path)
+    return Sample(path.with_suffix(".png"), about["title"], about["hints"])
 
 
 def _coloured(model: Model, sample: Sample, folder: Path, size: int | None) -> list[tuple[str, str]]:
-    """The pictures of one drawing, written; (caption's key, path from the page) of each."""
+    """Write the pictures of one drawing; returns (caption's key, path from the page) of each."""
     own = folder / sample.path.stem
     make_folder(own)
     sketch, hints = read_picture(sample.path), [dict(hint) for hint in sample.hints]
@@ -108,7 +108,7 @@ def _coloured(model: Model, sample: Sample, folder: Path, size: int | None) -> l
 
 
 def _proposals(model: Model, sketch: Any) -> Iterator[Result]:
-    """What one run without hints proposes; each as if it alone had been chosen, so that its record makes it again."""
+    """The proposals of one run without hints, each with the record of a request for it alone, so that it replays."""
     first = model.generate(sketch=sketch, num_proposals=PROPOSALS)
     for number, pixels in enumerate(first.outputs["proposals"]):
         outputs, asked = {"image": pixels}, model.request(sketch=sketch, choice=number)
@@ -117,7 +117,7 @@ def _proposals(model: Model, sketch: Any) -> Iterator[Result]:
 
 
 def with_hints(sketch: Any, hints: Sequence[Mapping[str, Any]]) -> Any:
-    """The drawing, uint8 [h w 3], with its hints drawn on it as dots and strokes with a thin dark rim."""
+    """The drawing, uint8 [h w 3], with its hints as dots and strokes with a dark rim."""
     import numpy as np
     from PIL import Image, ImageDraw
 

@@ -1,4 +1,4 @@
-"""Doctor: what this machine has, what is missing, and the line that installs it."""
+"""Doctor: what this machine has, what is missing, and the command that installs it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LITTLE_MEMORY, LITTLE_DISK = 2.0, 1.0  # GB
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: `good` True, False (something to mend), or None (worth knowing); `fix` the line that mends it."""
+    """One check: `good` is True, False (needs a fix) or None (for information); `fix` is the command or advice that fixes it."""
 
     name: str
     value: str
@@ -44,7 +44,7 @@ class Finding:
 
 
 def doctor() -> list[Finding]:
-    """Everything looked at, in the order a person would ask."""
+    """All checks: program, machine, extras, weights."""
     return [*_program(), *_machine(), *_extras(), *_weights()]
 
 
@@ -121,7 +121,7 @@ def _weights() -> Iterator[Finding]:
 
 
 def _expected(path: Path) -> dict[str, str]:
-    """File names and hashes of a list as sha256sum writes it."""
+    """{file name: hash} of a list in the format of sha256sum."""
     if not path.is_file():
         return {}
     lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
@@ -129,7 +129,7 @@ def _expected(path: Path) -> dict[str, str]:
 
 
 def _memory_gb() -> tuple[float, float] | None:
-    """Free and total, where the system says."""
+    """Free and total memory; None where the system does not report it."""
     try:
         lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
         return tuple(int(lines[key].split()[0]) / 1e6 for key in ("MemAvailable", "MemTotal"))  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Fit: a recipe that optimises for one request, run as a job: progress, previews on disk, the objective as it falls."""
+"""Fit: optimise one output for one request into a folder, with previews and the objective by step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from gesso.media.picture import encode_png
 from gesso.recipes.recipe import Recipe
 from gesso.request import Request
 from gesso.verbs.assemble import assemble
-from gesso.verbs.generate import preview_of, run
+from gesso.verbs.generate import make, preview_of
+from gesso.verbs.read_request import files_of, split
 from gesso.verbs.result import Result, make_folder
 
 MOST_PREVIEWS = 60
@@ -25,7 +26,7 @@ MOST_PREVIEWS = 60
 
 @dataclass(frozen=True)
 class Fitted:
-    """The result, the folder it lies in, and the objective's terms by step: [{"step": 1, "all": 0.5, …}, …]."""
+    """The result, its folder, and the objective's terms by step: [{"step": 1, "all": 0.5, …}, …]."""
 
     result: Result
     out: Path
@@ -46,13 +47,14 @@ def fit(
     fresh: bool = False,
     files: Mapping[str, str] | None = None,
     stop: Callable[[], bool] | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> Fitted:
-    """Optimise what the conditions ask for and write it into the folder `out`.
+    """Optimise an output for `conditions` and `settings`, and write it into the folder `out`.
 
-    previews/NNNN.png as it goes (NNNN is the step), objective.jsonl and objective.png from the family's tap `objective`
-    (a number, or numbers by name), and result.png with its record. Ctrl-C keeps the newest preview, and so does `stop`, which
-    is asked at each step and ends it with Stopped. `fresh` takes an earlier fit out of the folder. Recipes whose family does
-    not say `fits = True` are refused.
+    `given` may hold both in one mapping, by the card's names. Written are previews/NNNN.png (NNNN is the step),
+    objective.jsonl and objective.png from the family's tap `objective` (a number, or numbers by name), and result.png with its
+    record. Ctrl-C keeps the newest preview, and so does `stop`, which is called at each step and ends the fit with Stopped.
+    `fresh` removes an earlier fit from the folder. GessoError for a recipe whose family does not say `fits = True`.
     """
     if Path(out).suffix.lower() in {".png", ".jpg", ".jpeg", ".json"}:
         raise GessoError("a fit writes a folder, with result.png in it", where=out, fix=f"--out {Path(out).with_suffix('')}")
@@ -62,28 +64,31 @@ def fit(
         raise GessoError(
             f"{name} makes its output at once: there is nothing to fit", where=name, fix=f"gesso generate {name}, or gesso train {name}"
         )
+    card = assembled.recipe.card
+    more_conditions, more_settings = split(card, given or {})
     request = Request.build(
-        assembled.recipe.card, conditions or {}, seed=seed, settings=settings, weights=assembled.hashes, preset=assembled.preset_name
-    )
-    diary = Diary(Path(out), fresh)
+        card, {**(conditions or {}), **more_conditions}, seed=seed, settings={**(settings or {}), **more_settings},
+        weights=assembled.hashes, preset=assembled.preset_name,
+    )  # fmt: skip
+    folder = FitFolder(Path(out), fresh)
 
     def look(output: Output) -> None:
-        diary.note(output)
+        folder.note(output)
         if on_output is not None:
             on_output(output)
 
     try:
-        result = run(assembled, request, on_output=look, threads=threads, files=files, stop=stop)
-    except BaseException:  # Ctrl-C too: what has been reached is worth keeping
-        diary.keep_newest()
+        result = make(assembled, request, on_output=look, threads=threads, files=files or files_of(card, given or {}), stop=stop)
+    except BaseException:  # Ctrl-C too: the newest preview is worth keeping
+        folder.keep_newest()
         raise
-    diary.plot(name)
-    result.save(diary.out / "result.png")
-    return Fitted(result, diary.out, diary.objective)
+    folder.plot(name)
+    result.save(folder.out / "result.png")
+    return Fitted(result, folder.out, folder.objective)
 
 
-class Diary:
-    """What a fit writes into its folder while it runs."""
+class FitFolder:
+    """The folder that a fit writes while it runs."""
 
     def __init__(self, out: Path, fresh: bool) -> None:
         self.out, self.objective = out, list[dict[str, float]]()
@@ -92,14 +97,14 @@ class Diary:
         earlier = [path for path in earlier if path.is_file()]
         if earlier and not fresh:
             raise GessoError(
-                "this folder holds an earlier fit", where=out, fix="choose another folder, or --fresh to take the earlier one out"
+                "this folder holds an earlier fit", where=out, fix="choose another folder, or --fresh to remove the earlier one"
             )
         make_folder(out / "previews")
         for path in earlier:
             path.unlink()
 
     def note(self, output: Output) -> None:
-        """Log the objective; show a preview, though not every one of a long run."""
+        """Log the objective, and write a preview; of a long run, every so many steps."""
         terms = output.taps.get("objective")
         if terms is not None:
             row = {"step": float(output.step), **numbers(terms)}
@@ -122,17 +127,17 @@ class Diary:
         try:
             write_plot(self.objective, self.out / "objective.png", title)
         except MissingExtra:
-            pass  # objective.jsonl holds the same numbers
+            pass  # objective.jsonl has the same numbers
 
 
 def numbers(terms: Any) -> dict[str, float]:
-    """A tap's numbers by name."""
+    """The numbers of a tap, by name."""
     named = terms if isinstance(terms, Mapping) else {"objective": terms}
     return {str(name): float(value.detach().sum() if isinstance(value, Tensor) else value) for name, value in named.items()}
 
 
 def write_plot(rows: list[dict[str, float]], path: Path, title: str) -> None:
-    """The terms against the step, on a logarithmic axis where all are above zero."""
+    """Plot the terms by step; the axis is logarithmic where all are above zero."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

@@ -1,37 +1,80 @@
-"""Generate: a request through the networks and the recipe's rules, to outputs with a record."""
+"""Generate: from a recipe's name and values to outputs with their record.
+
+`generate` is the whole path, as the command line takes it. `make` is the part from one request to one result; a memory of earlier
+requests (`gesso.verbs.incremental`) puts the same steps together, `sample` and `finish`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gesso import recipes
 from gesso.errors import GessoError, Stopped
 from gesso.families.family import Inputs, Output
 from gesso.media.tensor import from_tensor
 from gesso.number import whole
 from gesso.ports import Frame, join
+from gesso.recipes.recipe import Recipe
 from gesso.record import record
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled
-from gesso.verbs.result import Result
+from gesso.verbs.read_request import assemble_for, files_of, read_request, request_of
+from gesso.verbs.result import Result, named_files, output_paths, refuse_overwriting, signer
 from gesso.verbs.thread import default_threads, fixed_threads
 
 MAX_THREADS = 256
 REDUCED = "bfloat16"
-NOTES = "notes"  # what a finish tells people, beside its outputs: names of notes, whose words are the card's
-Made = Sequence[tuple[Frame, Output]]
-Sampler = Callable[[Assembled, Request, Any, "Watch"], Made]
+NOTES = "notes"  # names of notes for the user that a recipe's finish gives beside its outputs; their words are on the card
+Sampled = Sequence[tuple[Frame, Output]]  # the final outputs of the networks, frame by frame
 
 
-def run(
+def generate(
+    recipe: Recipe | str | Path,
+    given: Mapping[str, Any],
+    *,
+    out: Path | None = None,
+    seeds: Sequence[int | None] = (None,),
+    take: str | None = None,
+    base: Path | None = None,
+    preset: str | None = None,
+    weights: Path | None = None,
+    threads: int | None = None,
+    mark: bool = False,
+    on_output: Callable[[Output], None] | None = None,
+) -> Iterator[tuple[Path | None, Result]]:
+    """Make one output for each seed, write it, and yield its path with the result; no path where nothing is written.
+
+    `given` holds conditions and settings by the card's names. `out` may contain {seed}; without it a new name is chosen, and
+    recipes without pictures write nothing. `base` is a request's JSON or an output made before; `given` overrides what it
+    holds. `take` names the output to write, if not the first picture. `mark` signs it as content credentials.
+    GessoError before any work is done where a name, a file or a value is wrong.
+    """
+    found = recipes.find(recipe)
+    paths = output_paths(out, found.card, seeds)
+    refuse_overwriting(paths, [*named_files(given), base, weights])
+    marker = signer(paths) if mark else None
+    file = None if base is None else read_request(base, found.name)
+    assembled = assemble_for(found, preset=preset, weights=weights, base=file)
+    requests = [request_of(assembled, given, seed=seed, base=file) for seed in seeds]
+    for path, request in zip(paths, requests, strict=True):
+        result = make(assembled, request, on_output=on_output, threads=threads, files=files_of(found.card, given))
+        if path is not None:
+            result.write(path, take, mark=marker)
+        yield path, result
+
+
+def make(
     assembled: Assembled,
     request: Request,
     *,
@@ -40,81 +83,92 @@ def run(
     dtype: str | None = None,
     files: Mapping[str, str] | None = None,
     stop: Callable[[], bool] | None = None,
-    sample: Sampler | None = None,
 ) -> Result:
-    """Make what the request asks for, one item a forward pass.
+    """The outputs of one request, one item a forward pass, and what their record says.
 
-    `on_output` is given each preview (an Output that is not final). `threads` (None: one a processor, at most 4) is
-    torch's number while this runs, because it moves last bits; the record says it. So does `dtype`, in which networks compute:
-    "float32" or "bfloat16" (None: `native_dtype`). `files` {condition: file's name} goes into the record. `stop` is asked
-    between frames and steps, and once it says yes Stopped is raised. `sample` stands in for `sampled`.
-    GessoError where the output is not finite, or there is none.
+    `on_output` is called with each preview (an Output that is not final). `threads` (None: one a processor, at most 4) is
+    torch's number of threads while this runs, and `dtype` the number type of the networks, "float32" or "bfloat16" (None:
+    `native_dtype`): both change last bits, so the record has them. `files` {condition: file's name} goes into the record.
+    `stop` is called between frames and steps; once it returns true, Stopped is raised.
+    GessoError where the request is for another recipe, or an output is missing, empty or not finite.
     """
-    recipe, preset = assembled.recipe, assembled.preset
-    if request.recipe != recipe.name:
-        raise GessoError(f"this request is for {request.recipe!r}, not {recipe.name!r}", where="request")
-    needs_grad = bool(getattr(recipe.family(preset), "needs_grad", False))
-    number = default_threads() if threads is None else whole(threads, where="threads", low=1, high=MAX_THREADS)
-    watch, reduced = Watch(on_output, stop), (dtype or native_dtype(assembled)) == REDUCED
-    with fixed_threads(number), torch.enable_grad() if needs_grad else torch.inference_mode():
-        with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
-            made = (sample or sampled)(assembled, request, request.settings, watch)
-        watch.ask()
-        outputs, notes = finished(assembled, request, made)
-    now = datetime.now(UTC)
-    computed = REDUCED if reduced else _dtype(assembled)
-    describe = partial(record, request, outputs, threads=number, dtype=computed, files=files, time=now)
-    return Result(recipe.card, outputs, request, describe, notes)
+    callbacks = Callbacks(on_output, stop)
+    with computing(assembled, request, threads, dtype) as numbers:
+        sampled = sample(assembled, request, numbers.dtype, callbacks)
+        callbacks.check_stop()
+        outputs, notes = finish(assembled, request, sampled)
+    return described(assembled, request, outputs, notes, numbers, files)
 
 
 @dataclass(frozen=True)
-class Watch:
-    """Who looks on: `on_output` sees previews, `stop` may end the work."""
+class Numbers:
+    """What changes last bits: torch's number of threads, and the number type in which networks compute."""
+
+    threads: int
+    dtype: str
+
+
+@contextmanager
+def computing(assembled: Assembled, request: Request, threads: int | None = None, dtype: str | None = None) -> Iterator[Numbers]:
+    """Torch set up to make `request`: the number of threads, and gradients only for families that need them."""
+    recipe = assembled.recipe
+    if request.recipe != recipe.name:
+        raise GessoError(f"this request is for {request.recipe!r}, not {recipe.name!r}", where="request")
+    number = default_threads() if threads is None else whole(threads, where="threads", low=1, high=MAX_THREADS)
+    needs_grad = bool(getattr(recipe.family(assembled.preset), "needs_grad", False))
+    with fixed_threads(number), torch.enable_grad() if needs_grad else torch.inference_mode():
+        yield Numbers(number, dtype or native_dtype(assembled))
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """Functions to call while networks run: `on_output` with each preview; `stop` returns true to end the work."""
 
     on_output: Callable[[Output], None] | None = None
     stop: Callable[[], bool] | None = None
 
-    def ask(self) -> None:
-        """Stopped where somebody wants no more of it."""
+    def check_stop(self) -> None:
+        """Raise Stopped where `stop` returns true."""
         if self.stop is not None and self.stop():
             raise Stopped
 
     def see(self, output: Output) -> None:
-        self.ask()
+        self.check_stop()
         if not output.final and self.on_output is not None:
             self.on_output(output)
 
 
-def sampled(assembled: Assembled, request: Request, settings: Any, watch: Watch) -> Made:
-    """The final outputs of the networks, frame by frame: all that comes before the recipe's finish.
+def sample(assembled: Assembled, request: Request, dtype: str, callbacks: Callbacks, settings: Any = None) -> Sampled:
+    """The final outputs of the networks, frame by frame: everything before the recipe's finish.
 
-    Of the request it reads the frames and shapes that the recipe makes of it, the conditions that the card calls the network's,
-    and the seed; the family reads `settings`.
+    It reads the frames and shapes that the recipe makes of the request, the conditions that the card gives to networks, and
+    the seed. The family reads `settings` (None: the request's).
     """
     recipe = assembled.recipe
-    family = recipe.family(assembled.preset)
-    made: list[tuple[Frame, Output]] = []
-    for frame in recipe.frames(request, assembled.preset):
-        watch.ask()
-        inputs = encode(assembled, request, frame)
-        # Frames are views of one item, so each starts from the same dice.
-        rng = torch.Generator().manual_seed(request.seed)
-        for output in family.sample(assembled.networks, inputs, rng, settings):
-            watch.see(output)
-            if output.final:
-                check_finite(output, recipe.name)
-                made.append((frame, output))
-    if not made:
+    family, settings = recipe.family(assembled.preset), request.settings if settings is None else settings
+    sampled: list[tuple[Frame, Output]] = []
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == REDUCED):
+        for frame in recipe.frames(request, assembled.preset):
+            callbacks.check_stop()
+            inputs = encode(assembled, request, frame)
+            # Frames are views of one item, so each starts with the same random numbers.
+            rng = torch.Generator().manual_seed(request.seed)
+            for output in family.sample(assembled.networks, inputs, rng, settings):
+                callbacks.see(output)
+                if output.final:
+                    check_finite(output, recipe.name)
+                    sampled.append((frame, output))
+    if not sampled:
         raise GessoError(
             f"{recipe.name} made no output", where=recipe.name, fix="its family's sample must end with an Output that is final"
         )
-    return made
+    return sampled
 
 
-def finished(assembled: Assembled, request: Request, made: Made) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The outputs that the card names, made by the recipe's rules from what the networks gave; and the names of its notes on them."""
+def finish(assembled: Assembled, request: Request, sampled: Sampled) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The card's outputs, made by the recipe's rules from what the networks gave, and the names of its notes for the user."""
     recipe = assembled.recipe
-    outputs = dict(recipe.finish(request, made) if recipe.finish else finish(assembled, made))
+    outputs = dict(recipe.finish(request, sampled) if recipe.finish else named_media(assembled, sampled))
     is_output = any(out.name == NOTES for out in recipe.card.outputs)
     notes = () if is_output else tuple(map(str, outputs.pop(NOTES, ())))
     if not outputs:
@@ -122,8 +176,23 @@ def finished(assembled: Assembled, request: Request, made: Made) -> tuple[dict[s
     return {name: _checked(assembled, name, value) for name, value in outputs.items()}, notes
 
 
+def described(
+    assembled: Assembled,
+    request: Request,
+    outputs: Mapping[str, Any],
+    notes: tuple[str, ...],
+    numbers: Numbers,
+    files: Mapping[str, str] | None = None,
+) -> Result:
+    """The outputs as a result, whose record is written when it is first read."""
+    dtype = REDUCED if numbers.dtype == REDUCED else parameter_dtype(assembled)
+    time = datetime.now(UTC)
+    describe = partial(record, request, outputs, threads=numbers.threads, dtype=dtype, files=files, time=time)
+    return Result(assembled.recipe.card, outputs, request, describe, notes)
+
+
 def encode(assembled: Assembled, request: Request, frame: Frame) -> Inputs:
-    """A request's conditions as a sampler's inputs; the null twin keeps what the card requires and drops the rest."""
+    """A request's conditions as a family's inputs. The null inputs, for guidance, keep only the conditions that the card requires."""
     given, absent = [], []
     for slot in assembled.recipe.card.conditions:
         if not slot.network:
@@ -135,9 +204,9 @@ def encode(assembled: Assembled, request: Request, frame: Frame) -> Inputs:
     return Inputs(join(given), join(absent), tuple(assembled.recipe.shape(request, frame, assembled.preset)))
 
 
-def finish(assembled: Assembled, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
-    """The last output's media by the card's names; a picture's tensor [1 c h w] in [-1, 1] becomes uint8."""
-    media = made[-1][1].media
+def named_media(assembled: Assembled, sampled: Sampled) -> dict[str, Any]:
+    """The last output's media by the card's names. A picture's tensor [1 c h w] in [-1, 1] becomes uint8."""
+    media = sampled[-1][1].media
     outs = assembled.recipe.card.outputs
     if len(outs) == 1 and outs[0].name not in media and len(media) == 1:
         media = {outs[0].name: next(iter(media.values()))}
@@ -187,7 +256,7 @@ def check_finite(output: Output, where: str) -> None:
 
 
 def _checked(assembled: Assembled, name: str, value: Any) -> Any:
-    """An output as it is kept: tensors as arrays on the CPU, read-only; pictures must have pixels, and numbers be finite."""
+    """An output as the result holds it: read-only arrays. GessoError where a picture is not uint8 or a number is not finite."""
     recipe = assembled.recipe.name
     medium = next((out.medium for out in assembled.recipe.card.outputs if out.name == name), None)
     if medium is None:
@@ -221,12 +290,13 @@ def _kept(value: Any, name: str, recipe: str) -> Any:
 
 
 def native_dtype(assembled: Assembled) -> str:
-    """What the recipe's networks compute in here unless told otherwise, by name."""
+    """The number type in which the recipe's networks compute on this machine, by name: "float32" or "bfloat16"."""
     from gesso.training.device import choose_cpu
 
     return REDUCED if assembled.recipe.native and choose_cpu().autocast is torch.bfloat16 else "float32"
 
 
-def _dtype(assembled: Assembled) -> str:
+def parameter_dtype(assembled: Assembled) -> str:
+    """The number types of the networks' parameters, by name."""
     kinds = {str(p.dtype).removeprefix("torch.") for network in assembled.networks.values() for p in network.parameters()}
     return "+".join(sorted(kinds)) or "float32"

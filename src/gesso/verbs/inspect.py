@@ -1,4 +1,4 @@
-"""Inspect: what a file says of how it was made, whether that is intact, and whose key signed it."""
+"""Inspect: the record and content credentials in a file, whether they are intact, and whose key signed them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gesso.record import Record, read_record
 
 @dataclass(frozen=True)
 class Inspection:
-    """`record`: what `gesso replay` goes by, where there is one. `manifest`: the content credentials, or in `unread` why none were read."""
+    """The `record` that `gesso replay` reads, if any, and the `manifest` of content credentials; `unread` says why there is none."""
 
     record: Record | None
     manifest: Seen | None
@@ -26,7 +26,7 @@ class Inspection:
         return {"record": None if self.record is None else self.record.to_json(), "manifest": seen, "unread": self.unread}
 
     def rows(self) -> list[list[str]]:
-        """[what, found] for people, the verdict first; what a stranger's file says holds no control characters any more."""
+        """[what, found] for display, the verdict first; control characters in a file's text are replaced."""
         return [[what, shown(found)] for what, found in self._rows()]
 
     def _rows(self) -> list[list[str]]:
@@ -56,7 +56,7 @@ class Inspection:
 
 
 def whose(seen: Seen) -> str:
-    """The signer as far as it is known, and that nobody vouches for it."""
+    """The signer's name, and that it is on no trust list."""
     if seen.state == "broken":
         return f"says {seen.signer or 'nothing'}; not to be believed"
     if seen.own:
@@ -66,12 +66,12 @@ def whose(seen: Seen) -> str:
 
 
 def inspect(path: Path | str, *, manifest: Path | str | None = None, home: Path | None = None) -> Inspection:
-    """What a file carries. `manifest` is the file of its credentials where they lie beside it; nothing is fetched from anywhere.
+    """The record and credentials of a file. `manifest` is the file of its credentials where they are not inside; nothing is downloaded.
 
-    `home` is where this machine's server keeps its key's certificates.
+    `home` is the folder with the certificates of this machine's key.
     """
     source, record, seen, unread = Path(path), None, None, ""
-    read_bytes(source, 2**30)  # missing or unreadable is an error, having nothing to say is not
+    read_bytes(source, 2**30)  # a missing or unreadable file is an error, a file without a record is not
     try:
         record = read_record(source)
     except GessoError:

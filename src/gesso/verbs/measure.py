@@ -1,4 +1,4 @@
-"""Measure: a recipe's own figures, printed as a table and kept as JSON with what it takes to get them again."""
+"""Measure: a recipe's figures, as tables and as JSON with everything that is needed to reproduce them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import gesso
 from gesso.errors import GessoError
 from gesso.media.file import write_atomic
 from gesso.recipes.recipe import Recipe
-from gesso.record import commit, encoded, made_here, plain
+from gesso.record import commit, encoded, environment_here, plain
 from gesso.verbs.generate import native_dtype
 from gesso.verbs.load import Model, load
 from gesso.verbs.result import Result, make_folder
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Make:
-    """How a measure makes outputs: `make(sketch=…, seed=0) -> Result`, one at a time; `make.model` is the whole model, for batches."""
+    """The function that a measure makes outputs with: `make(sketch=…, seed=0) -> Result`; `make.model` is the model, for batches."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -33,7 +33,7 @@ class Make:
         return self.model.generate(**given)
 
     def other(self, name: str, weights: Path | str | None = None) -> Model:
-        """Another recipe's model to measure with: a yardstick."""
+        """The model of another recipe, to measure with."""
         return load(name, weights=weights)
 
 
@@ -48,7 +48,7 @@ def measure(
     preset: str | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """The report of one of the recipe's measures (`which`, or its first); written to `out` (.json) if given.
+    """Run one of the recipe's measures (`which`, or its first) and return its report; `out` (.json) is where to write it.
 
     `data` is the file or folder to measure on; `options` are the measure's own. The figures are under `figures`, beside command,
     versions and commit.
@@ -62,7 +62,7 @@ def measure(
         raise GessoError(what, where="--which", fix=f"one of {', '.join(measures)}" if measures else None)
     place = None if data is None else Path(data)
     if place is not None and not place.exists():
-        raise GessoError("there is no such file or folder", where=place, fix="say where the data are: --data")
+        raise GessoError("there is no such file or folder", where=place, fix="give the path of the data to --data")
     began = time.monotonic()
     figures = plain(measures[chosen](Make(model), place, options))
     report = {
@@ -73,7 +73,7 @@ def measure(
         "command": command(model.card.name, which, place, weights, options),
         "gesso": gesso.__version__,
         "commit": commit() or None,
-        "made": made_here(default_threads(), native_dtype(model.assembled)).model_dump(mode="json"),
+        "made": environment_here(default_threads(), native_dtype(model.assembled)).model_dump(mode="json"),
         "seconds": round(time.monotonic() - began, 1),
         "figures": figures,
     }
@@ -84,7 +84,7 @@ def measure(
 
 
 def command(name: str, which: str | None, data: Path | None, weights: Path | str | None, options: Mapping[str, Any]) -> str:
-    """The command line that measures the same."""
+    """The command line that runs the same measure."""
     parts = ["gesso", "measure", name]
     given = {"which": which, "data": data, "weights": weights, **options}
     for key, value in given.items():
@@ -95,7 +95,7 @@ def command(name: str, which: str | None, data: Path | None, weights: Path | str
 
 
 def tables(report: Mapping[str, Any]) -> list[Table]:
-    """The figures as tables: rows of a mapping of mappings or of a list of them; single figures in one of their own."""
+    """The figures as tables: one for each list or mapping of rows, and one for all single figures."""
     from rich.table import Table
 
     title = f"{report['recipe']}: {report['measure']}"

@@ -1,4 +1,4 @@
-"""Replay: an output made again from the record inside it, and told what, if anything, differs."""
+"""Replay: make an output again from the record inside it, and report what differs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from gesso.media.png import SIGNATURE
 from gesso.media.psd_reader import SIGNATURE as PSD_SIGNATURE
 from gesso.media.psd_reader import merged_in_psd
 from gesso.recipes.recipe import Recipe
-from gesso.record import CARRIERS, Left, Made, Record, carries, condition_hash, digest, read_record
+from gesso.record import CARRIERS, Environment, LeftOut, Record, carries, condition_hash, digest, read_record
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled, assemble
-from gesso.verbs.generate import MAX_THREADS, run
+from gesso.verbs.generate import MAX_THREADS, make
 from gesso.verbs.result import LAYERED, Result, check_out
 
 MOST_FILES = 2000  # looked at in a folder given with --with
@@ -31,10 +31,10 @@ MOST_FILES = 2000  # looked at in a folder given with --with
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of a replay.
+    """The result of a replay.
 
     `equal`: every output has the record's hash. `psnr` in dB of the new picture against the one in the file: inf where
-    equal, None where there is none to compare. `differences`: what differs, in words, causes first. `changed`: the
+    equal, None where there is none to compare. `differences`: what differs, in sentences, causes first. `changed`: the
     file's pixels are not those it was made with.
     """
 
@@ -72,14 +72,14 @@ def replay(
         given[name] = _missing_input(card.slot(name), name, left, with_files)
     request = Request.from_json(record.request.model_dump() | {"conditions": given, "weights": assembled.hashes}, card)
     number = min(record.made.threads, MAX_THREADS) if threads is None else threads
-    result = run(assembled, request, threads=number, dtype=record.made.dtype)
+    result = make(assembled, request, threads=number, dtype=record.made.dtype)
     if out is not None:
-        result.save(out)
+        result.write(Path(out))
     return compare(source, record, result)
 
 
 def _assembled(record: Record, source: Path, recipe: Path | str | Recipe | None, weights: Path | str | None) -> Assembled:
-    """The record's recipe; where its weights are missing, the error says which they were."""
+    """The record's recipe with its weights; where they are missing, the error names their hash."""
     asked = record.request
     if recipe is None and asked.recipe not in recipes.names():
         raise GessoError(
@@ -100,13 +100,13 @@ def _assembled(record: Record, source: Path, recipe: Path | str | Recipe | None,
 
 
 def compare(source: Path, record: Record, result: Result) -> Replay:
-    """What a file, its record and a result made from it have to say to each other."""
+    """Compare a file and its record with a result made from the record."""
     new = {name: digest(value) for name, value in result.outputs.items()}
     equal = bool(record.output) and all(name in new and new[name].sha256 == old.sha256 for name, old in record.output.items())
     held, unreadable = _held(source)
     changed = held is not None and bool(record.output) and all(digest(held).sha256 != old.sha256 for old in record.output.values())
     if changed and held is not None and source.suffix.lower() in LAYERED:
-        # The record knows the layers; what they show together, only what was made again knows.
+        # The record has hashes of the layers, not of the merged picture, so that is compared with the new result's.
         changed = equal and not np.array_equal(held, result.layered().merged())
     words = [] if equal else causes(record, result)
     wrong = [name for name, old in record.output.items() if name not in new or new[name].sha256 != old.sha256]
@@ -123,7 +123,7 @@ def compare(source: Path, record: Record, result: Result) -> Replay:
 
 
 def causes(record: Record, result: Result) -> list[str]:
-    """What was not the same this time, and may be why the output is not."""
+    """Differences in weights, versions and machine, which may be the cause of a different output."""
     words = []
     for name in sorted({*record.request.weights, *result.request.weights}):
         old, new = record.request.weights.get(name), result.request.weights.get(name)
@@ -138,7 +138,7 @@ def causes(record: Record, result: Result) -> list[str]:
     return words
 
 
-def _said(label: str, then: Made, now: Made) -> str:
+def _said(label: str, then: Environment, now: Environment) -> str:
     before, after = getattr(then, label), getattr(now, label)
     if label != "cpu":
         return f"{before or 'not said'} then, {after} now"
@@ -151,7 +151,7 @@ def _brief(hashed: str | None) -> str:
 
 
 def _held(source: Path) -> tuple[np.ndarray | None, str]:
-    """The pixels in the file (of layers, what they show together), or why they cannot be read; neither for JSON."""
+    """The pixels in the file (of layers, the merged picture), or the reason why they cannot be read; neither for JSON."""
     data = read_bytes(source, budget_of(source).max_bytes)
     kind = carries(data)
     if not kind:
@@ -165,7 +165,7 @@ def _held(source: Path) -> tuple[np.ndarray | None, str]:
 
 
 def _psnr(held: np.ndarray | None, result: Result) -> float | None:
-    """In dB, of uint8 pictures of one shape."""
+    """PSNR in dB of two uint8 pictures; None where their shapes differ."""
     new = None if result.shown is None else result.outputs[result.shown]
     if held is None or new is None or held.shape != new.shape:
         return None
@@ -173,8 +173,8 @@ def _psnr(held: np.ndarray | None, result: Result) -> float | None:
     return math.inf if error == 0 else float(10 * np.log10(255**2 / error))
 
 
-def _missing_input(slot: Any, name: str, left: Left, with_files: Mapping[str, Path | str] | Path | str | None) -> Any:
-    """An input that was too large for the record, found by its hash among the files given."""
+def _missing_input(slot: Any, name: str, left: LeftOut, with_files: Mapping[str, Path | str] | Path | str | None) -> Any:
+    """An input that was too large for the record, found among `with_files` by its hash."""
     tried = []
     for file in _candidates(name, left, with_files):
         tried.append(file)
@@ -192,10 +192,10 @@ def _missing_input(slot: Any, name: str, left: Left, with_files: Mapping[str, Pa
     if tried and isinstance(with_files, Mapping):
         raise GessoError(f"this is not what was given as {name}; {needs}", where=tried[0], fix="give the file that was used")
     fix = f"--with {name}=FILE or --with FOLDER"
-    raise GessoError(needs if not tried else f"none of {len(tried)} files is it: {needs}", where=name, fix=fix)
+    raise GessoError(needs if not tried else f"not among {len(tried)} files: {needs}", where=name, fix=fix)
 
 
-def _candidates(name: str, left: Left, with_files: Mapping[str, Path | str] | Path | str | None) -> Iterator[Path]:
+def _candidates(name: str, left: LeftOut, with_files: Mapping[str, Path | str] | Path | str | None) -> Iterator[Path]:
     if isinstance(with_files, Mapping):
         if name in with_files:
             yield Path(with_files[name])
@@ -206,5 +206,5 @@ def _candidates(name: str, left: Left, with_files: Mapping[str, Path | str] | Pa
     if not folder.is_dir():
         raise GessoError("there is no such folder", where=folder, fix=f"--with {name}=FILE or --with FOLDER")
     inside = sorted(path for path in folder.iterdir() if path.is_file())[:MOST_FILES]
-    # The name in the record is a stranger's word: it only says which file of this folder to try first.
+    # The name in the record is not trusted: it only decides which file of this folder to try first.
     yield from sorted(inside, key=lambda path: path.name != left.name)

@@ -1,10 +1,11 @@
-"""What came of a request: named outputs and the record that makes them again."""
+"""The result of a request: outputs by name, the record that replays them, and the files they are written to."""
 
 from __future__ import annotations
 
 import html
+import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,11 +36,11 @@ FORMATS: dict[str, Format] = {".png": PNG, ".ora": ORA, ".psd": PSD}
 
 
 class Result:
-    """Outputs by the card's names, as attributes: pictures as PIL images, everything else as made.
+    """Outputs by the card's names, as attributes: pictures as PIL images, everything else as the recipe gave it.
 
     `outputs` holds pictures as uint8 [h w], [h w 3] or [h w 4], read-only because the record has their hash.
-    `notes` are names of what there is to say about it (how an input was read, why it may be of no use); `said` has their words.
-    Shows itself in a notebook.
+    `notes` are the names of notes for the user (how an input was read, why an output may be useless); `said` has their words.
+    A notebook shows its pictures.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Result:
 
     @cached_property
     def record(self) -> Record:
-        """Made when it is first asked for: a measure of thousands of pictures needs none."""
+        """The record, made when it is first read: a measure of thousands of pictures needs none."""
         return self._describe()
 
     def __getattr__(self, name: str) -> Any:
@@ -79,7 +80,7 @@ class Result:
         return next((out.name for out in self.card.outputs if out.medium == "picture" and out.name in self.outputs), None)
 
     def png(self, name: str | None = None) -> bytes:
-        """A picture as PNG, in sRGB, with the record inside, and the DPI of a given picture of its size."""
+        """A picture as PNG, in sRGB, with the record inside and the DPI of an input picture of the same size."""
         chosen = name or self.shown
         if chosen is None or chosen not in self.outputs or self._medium(chosen) != "picture":
             pictures = ", ".join(out.name for out in self.card.outputs if out.medium == "picture")
@@ -89,7 +90,7 @@ class Result:
         return encode_png(pixels, self._texts(), dpi=self._dpi(pixels.shape[:2]), srgb=True)
 
     def layered(self, name: str | None = None) -> Layered:
-        """The line over its flats: the output `name`, or the first, whose medium is "layers".
+        """The layers of the output `name`, or of the first whose medium is "layers": the line over its flats.
 
         Such an output is {"line": uint8 [h w], "flats": uint8 [h w 3]} and may have {"names": {"#rrggbb": a layer's name}}, the line's
         "ink" (uint8 [h w 3]; black without it) and the "paper"'s colour (white without it).
@@ -98,10 +99,10 @@ class Result:
         if chosen is None or chosen not in self.outputs:
             what = f"{self.card.name} makes no layers {name!r}" if name else f"{self.card.name} makes no layers"
             raise GessoError(what, where="--take" if name else "--out", fix="save it as .png")
-        said = self.outputs[chosen]
-        names = {_rgb(colour): words for colour, words in said.get("names", {}).items()}
-        paper = tuple(said.get("paper", (255, 255, 255)))
-        return layered(said["line"], said["flats"], names, ink=said.get("ink"), paper=paper, dpi=self._dpi(said["line"].shape))
+        parts = self.outputs[chosen]
+        names = {_rgb(colour): words for colour, words in parts.get("names", {}).items()}
+        paper = tuple(parts.get("paper", (255, 255, 255)))
+        return layered(parts["line"], parts["flats"], names, ink=parts.get("ink"), paper=paper, dpi=self._dpi(parts["line"].shape))
 
     def ora(self, name: str | None = None) -> bytes:
         """Layers as OpenRaster, with the record inside."""
@@ -112,23 +113,28 @@ class Result:
         return encode_psd(self.layered(name), {"parameters": self.record.parameters()}, self.record.text())
 
     def values(self) -> dict[str, Any]:
-        """Outputs that are neither pictures nor layers, as JSON holds them."""
+        """Outputs that are neither pictures nor layers, as plain JSON values."""
         return {name: plain(value) for name, value in self.outputs.items() if not self._is_shown(name)}
 
     def json(self) -> bytes:
         """All outputs, pictures and layers as data URLs, and the record."""
         pictures = {name: _urls(value) for name, value in self.outputs.items() if self._is_shown(name)}
-        told = {"outputs": self.values() | pictures, "notes": self.said, "record": self.record.to_json()}
-        return encoded(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+        held = {"outputs": self.values() | pictures, "notes": self.said, "record": self.record.to_json()}
+        return encoded(json.dumps(held, ensure_ascii=False, indent=1) + "\n")
 
     def save(self, path: str | Path, name: str | None = None, *, mark: Marker | None = None) -> Path:
         """Write a picture (`name`, or the first) and the record into a .png, or all outputs and the record into a .json.
 
-        A result with layers is written into an .ora or a .psd as well. Whole or not at all; folders are made. With `mark` the file is
-        signed (a .psd by a .c2pa beside it), or not written: GessoError says why it could not be.
+        A result with layers may also be written into an .ora or a .psd. The write is atomic, and folders are created. `mark` signs the
+        file (a .psd by a .c2pa beside it). GessoError where it cannot be signed; nothing is written then.
         """
         target = Path(path)
         check_out(target, self.card)
+        self.write(target, name, mark=mark)
+        return target
+
+    def write(self, target: Path, name: str | None = None, *, mark: Marker | None = None) -> None:
+        """As `save`, for a path that `check_out` has checked."""
         kind, beside = target.suffix.lower(), None
         if mark is None:
             data = self.file(kind, name)
@@ -140,18 +146,17 @@ class Result:
         if beside is not None:
             write_atomic(target.with_suffix(".c2pa"), beside)
         write_atomic(target, data)
-        return target
 
     def marked(self, kind: str, marker: Marker, name: str | None = None, *, branch: Branch | None = None) -> Marked:
-        """What `file` gives, signed as content credentials: see `gesso.marking`. Files that are no pictures carry none."""
+        """The bytes of `file`, signed as content credentials (`gesso.marking`). GessoError for formats that carry none."""
         if kind not in FORMATS:
             raise GessoError(f"{kind} carries no content credentials", where="--mark", fix="one of " + ", ".join(FORMATS))
         first = next((out.name for out in self.card.outputs if out.medium == "layers"), None) if kind in LAYERED else self.shown
-        data = self.file(kind, name)  # refuses what there is not
+        data = self.file(kind, name)  # GessoError where there is no such output
         return marker.mark(order_of(self.card, self.request, self.record, name or first or "", FORMATS[kind], branch), data)
 
     def file(self, kind: str, name: str | None = None) -> bytes:
-        """What `save` writes into a file with this ending: .png, .json, .ora or .psd."""
+        """The bytes that `save` writes for this suffix: .png, .json, .ora or .psd."""
         return self.json() if kind == ".json" else {".png": self.png, ".ora": self.ora, ".psd": self.psd}[kind](name)
 
     def _medium(self, name: str) -> str:
@@ -164,7 +169,7 @@ class Result:
         return {KEYWORD: self.record.text(), "parameters": self.record.parameters()}
 
     def _dpi(self, size: tuple[int, ...]) -> Dpi | None:
-        """What the first given picture of that (height, width) says of its print."""
+        """The DPI of the first input picture of that (height, width)."""
         given = (value for value in self.request.conditions.values() if value.page == tuple(size))
         return next((dpi for value in given if (dpi := getattr(value, "dpi", None)) is not None), None)
 
@@ -185,7 +190,7 @@ class Result:
 
 
 def check_out(path: Path, card: Card | None = None) -> None:
-    """Refuse, before any work is done, a name that no result (of the card's recipe) could be written to."""
+    """GessoError for a path that no result (of the card's recipe) can be written to."""
     kind, has_layers = path.suffix.lower(), card is None or any(out.medium == "layers" for out in card.outputs)
     if kind not in (".png", ".json", *LAYERED):
         kinds = ".png, .ora, .psd or .json" if has_layers else ".png or .json"
@@ -196,8 +201,53 @@ def check_out(path: Path, card: Card | None = None) -> None:
         raise GessoError("cannot write: a folder of that name is in the way", where=path, fix="give the name of a file")
 
 
+def output_paths(out: Path | None, card: Card, seeds: Sequence[int | None]) -> list[Path | None]:
+    """A path for each seed, checked: `out` with {seed} replaced, or with the seed before its suffix where there are several.
+
+    Without `out`, a free name in the current folder; None where the recipe makes no picture.
+    """
+    if out is None:
+        if not any(one.medium == "picture" for one in card.outputs):
+            return [None] * len(seeds)
+        out = next(path for number in itertools.count(1) if not (path := Path(f"{card.name}-{number}.png")).exists())
+    paths: list[Path | None] = []
+    for seed in seeds:
+        if "{seed}" in out.name:
+            path = out.with_name(out.name.replace("{seed}", str(seed or 0)))
+        else:
+            path = out if len(seeds) == 1 else out.with_name(f"{out.stem}-{seed}{out.suffix}")
+        check_out(path, card)
+        paths.append(path)
+    return paths
+
+
+def signer(paths: Iterable[Path | None]) -> Marker:
+    """This machine's signer. GessoError, before any work is done, where it cannot sign, or where a path has no place for credentials."""
+    from gesso.marking.home import SIGNING, default_home
+    from gesso.marking.marker import Marker
+
+    for path in paths:
+        if path is None or path.suffix.lower() not in FORMATS:
+            raise GessoError("only pictures carry content credentials", where="--mark", fix="--out picture.png, .ora or .psd")
+    made = Marker(default_home() / SIGNING)
+    why = made.told()["why"]
+    if why is not None:
+        raise GessoError(f"outputs cannot be signed here: {why}", where="--mark", fix="leave --mark out")
+    return made
+
+
+def named_files(given: Mapping[str, Any]) -> Iterator[str | Path]:
+    """Texts and paths among the values, and the parts of a text between commas: all that may name an input file."""
+    for value in given.values():
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(one, str):
+                yield from (one, *one.split(","))
+            elif isinstance(one, Path):
+                yield one
+
+
 def refuse_overwriting(outs: Iterable[Path | None], inputs: Iterable[str | Path | None]) -> None:
-    """GessoError where an output would take the place of a file that goes in."""
+    """GessoError where an output would overwrite an input."""
     existing = [Path(one) for one in inputs if one is not None and is_file(one)]
     for out in outs:
         if out is not None and out.exists() and any(out.samefile(one) for one in existing):
@@ -207,7 +257,7 @@ def refuse_overwriting(outs: Iterable[Path | None], inputs: Iterable[str | Path 
 def is_file(value: Any) -> bool:
     try:
         return isinstance(value, (str, Path)) and Path(value).is_file()
-    except (OSError, ValueError):  # a text too long, or with a zero, to be a path
+    except (OSError, ValueError):  # the text is too long to be a path, or holds a zero byte
         return False
 
 

@@ -1,4 +1,4 @@
-"""Train a recipe: its stages in order, each from where it was stopped, and the averaged weights with their card at the end."""
+"""Train: a recipe's stages in order, to averaged weights with their card, a log and checkpoints; a stopped run continues."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ OWN_FOLDERS = ("samples", "tensorboard")
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Where the weights and the log are, how many steps the run has done in all its sittings, their seconds, and why it ended."""
+    """Paths of the weights and the log, steps and seconds of the run in total, and the reason why it ended."""
 
     weights: Path
     log: Path
@@ -78,70 +78,117 @@ def train(
     checkpoint_every: int = 500,
     stop: Callable[[], bool] | None = None,
 ) -> TrainResult:
-    """Train `recipe` into the folder `out`, going on where a run in it stopped unless `fresh`.
+    """Train `recipe` into the folder `out`: weights with their card, a log of losses and metrics, samples, checkpoints.
 
-    `steps` overrides each stage's own number; schedules stretch over it. `minutes` ends this sitting at a step boundary, as Ctrl-C
-    does, and `stop`, which is asked after each step; going on later is bit-equal to not having stopped, on the same machine with
-    the same number of threads. `stage` is the last one trained.
-    GessoError where the folder holds another training, the disk refuses, or the training diverges again and again; what was
-    good stays on the disk.
+    A run that was stopped continues, unless `fresh` removes it first. `data` is the folder of examples; recipes that make their
+    own need none. `steps` overrides each stage's own number, and schedules stretch over it. `minutes` ends the run at a step, as
+    Ctrl-C does, and as `stop` does, which is called after each step; continuing later gives the same bits as not stopping, on
+    the same machine with the same number of threads. `stage` is the last one trained.
+    GessoError where the folder holds another training, the disk is full, or the training diverges repeatedly; weights and
+    checkpoints written before stay.
     """
     began = time.monotonic()
-    made = recipe if isinstance(recipe, Recipe) else recipes.find(recipe)
+    intervals = Intervals(log_every, sample_every, checkpoint_every)
+    run = _begin(recipes.find(recipe), data, out, preset, steps, minutes, seed, stage, threads, intervals, quiet)
+    learners: list[Learner] = []
+    reason, log = "done", run.folder / "log.jsonl"
+    with locked(run.folder), Interrupt(stop=stop) as interrupt:
+        checkpoint.remove_leftovers(run.folder)
+        if fresh:
+            _clear(run.folder, run.stages)
+        for one in run.stages:
+            plan = _plan(run, one, learners)
+            loop = Loop(plan)
+            _report_left_out(plan.dataset, loop)
+            _save_config(plan.folder, plan.config)
+            reason = loop.run(deadline=None if minutes is None else began + 60 * minutes, interrupt=interrupt)
+            learners.append(loop.learner)
+            log = plan.folder / "log.jsonl"
+            if reason != "done":
+                loop.progress.say(f"stopped at step {loop.learner.step} of {one.num_steps}, saved; the same command continues")
+                break
+            _use_averaged(loop.learner, run.assembled.networks)
+    seconds = sum(learner.seconds for learner in learners)
+    return TrainResult(run.weights, log, sum(learner.step for learner in learners), seconds, reason)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A training, checked and with its networks built. `facts` are the constant part of the weights' card."""
+
+    assembled: Assembled
+    stages: list[Stage]
+    data: Path | None
+    folder: Path
+    seed: int
+    steps: int | None
+    num_threads: int
+    device: Device
+    intervals: Intervals
+    facts: dict[str, Any]
+    quiet: bool
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.safetensors"
+
+
+def _begin(
+    recipe: Recipe,
+    data: Path | str | None,
+    out: Path | str,
+    preset: str | None,
+    steps: int | None,
+    minutes: float | None,
+    seed: int,
+    last: str | None,
+    threads: int | None,
+    intervals: Intervals,
+    quiet: bool,
+) -> _Run:
+    """Check every value, then seed torch, build the networks and make the folder; GessoError before anything is written."""
     folder, source = Path(out), None if data is None else Path(data)
     _check(source, folder, minutes)
     steps, threads = (None if n is None else whole(n, where=w, low=1) for n, w in ((steps, "--steps"), (threads, "--threads")))
     seed = whole(seed, where="--seed", low=0, high=MAX_SEED)
-    chosen = _stages(made, preset, steps, stage)
+    stages = _stages(recipe, preset, steps, last)
     num_threads = use_threads(threads)
     keep_memory()
-    device, intervals = choose(), Intervals(log_every, sample_every, checkpoint_every)
+    device = choose()
     fault_injection.wrap_os_calls()
     torch.manual_seed(seed)
-    assembled = assemble(made, preset=preset, untrained=True)
-    facts = _facts(made, assembled.preset_name, source, folder, seed, steps, minutes)
+    assembled = assemble(recipe, preset=preset, untrained=True)
+    facts = _facts(recipe, assembled.preset_name, source, folder, seed, steps, minutes)
     _make_folder(folder)
-    totals: list[Learner] = []
-    reason, log, weights = "done", folder / "log.jsonl", folder / "weights.safetensors"
-    with locked(folder), Interrupt(stop=stop) as interrupt:
-        checkpoint.remove_leftovers(folder)
-        if fresh:
-            _clear(folder, chosen)
-        for one in chosen:
-            place = folder if len(made.stages(assembled.preset)) == 1 else folder / one.name
-            dataset = one.data(source, "train")
-            plan = TrainingPlan(
-                stage=one,
-                networks=assembled.networks,
-                keeps=made.keeps,
-                dataset=dataset,
-                slots=made.card.conditions,
-                folder=place,
-                device=device,
-                config=_config(assembled, one, dataset, seed, num_threads, device),
-                seed=seed,
-                intervals=intervals,
-                may_change=("threads", "numbers", *(("num_steps",) if steps is not None else ())),
-                export=None if _begun(made, assembled.preset, one, folder) else _exporter(made, weights, facts, totals, dataset),
-                show=_shower(made, one, source, seed),
-                quiet=quiet,
-            )
-            loop = Loop(plan)
-            _tell_left_out(dataset, loop)
-            _save_config(place, plan.config)
-            reason = loop.run(deadline=None if minutes is None else began + 60 * minutes, interrupt=interrupt)
-            totals.append(loop.learner)
-            log = place / "log.jsonl"
-            if reason != "done":
-                loop.progress.say(f"stopped at step {loop.learner.step} of {one.num_steps}, saved; the same command goes on from there")
-                break
-            _hand_on(loop.learner, assembled.networks)
-    return TrainResult(weights, log, sum(t.step for t in totals), sum(t.seconds for t in totals), reason)
+    return _Run(assembled, stages, source, folder, seed, steps, num_threads, device, intervals, facts, quiet)
+
+
+def _plan(run: _Run, stage: Stage, before: Sequence[Learner]) -> TrainingPlan:
+    """Everything that the loop needs to train one stage; `before` are the learners of earlier stages."""
+    recipe, preset = run.assembled.recipe, run.assembled.preset
+    dataset = stage.data(run.data, "train")
+    newest = not _later_exported(recipe, preset, stage, run.folder)
+    return TrainingPlan(
+        stage=stage,
+        networks=run.assembled.networks,
+        keeps=recipe.keeps,
+        dataset=dataset,
+        slots=recipe.card.conditions,
+        folder=run.folder if len(recipe.stages(preset)) == 1 else run.folder / stage.name,
+        device=run.device,
+        config=_config(run.assembled, stage, dataset, run.seed, run.num_threads, run.device),
+        seed=run.seed,
+        intervals=run.intervals,
+        may_change=("threads", "numbers", *(("num_steps",) if run.steps is not None else ())),
+        export=_exporter(recipe, run.weights, run.facts, before, dataset) if newest else None,
+        show=_shower(recipe, stage, run.data, run.seed),
+        quiet=run.quiet,
+    )
 
 
 def _check(data: Path | None, out: Path, minutes: float | None) -> None:
     if data is not None and not data.exists():
-        raise GessoError("there is no such folder", where=data, fix="give the folder of the data to --data")
+        raise GessoError("there is no such folder", where=data, fix="give --data the folder of examples")
     if out.exists() and not out.is_dir():
         raise GessoError("is a file, not a folder", where=out, fix="choose another --out")
     if minutes is not None and (isinstance(minutes, bool) or not 0 < minutes < math.inf):
@@ -160,8 +207,8 @@ def _stages(recipe: Recipe, preset: str | None, steps: int | None, last: str | N
     return stages if steps is None else [dataclasses.replace(one, num_steps=steps) for one in stages]
 
 
-def _tell_left_out(dataset: Dataset, loop: Loop) -> None:
-    """Say which files the data do without."""
+def _report_left_out(dataset: Dataset, loop: Loop) -> None:
+    """Print which files the dataset leaves out."""
     left_out: Mapping[str, str] = getattr(dataset, "left_out", {})
     if left_out:
         num = f"{len(left_out)} file" + ("s" if len(left_out) > 1 else "")
@@ -169,7 +216,7 @@ def _tell_left_out(dataset: Dataset, loop: Loop) -> None:
 
 
 def _config(assembled: Assembled, stage: Stage, dataset: Dataset, seed: int, threads: int, device: Device) -> dict[str, Any]:
-    """Everything that decides the run, as JSON gives it back; `threads` and `numbers` decide only its last bits."""
+    """Everything that decides the run, as plain JSON; `threads` and `numbers` decide only its last bits."""
     recipe, networks = assembled.recipe, assembled.networks
     conditions = [
         {"name": s.name, "kind": s.kind.kind, "drop": s.drop, "options": as_json(s.options)} for s in recipe.card.conditions if s.network
@@ -202,7 +249,7 @@ def _config(assembled: Assembled, stage: Stage, dataset: Dataset, seed: int, thr
 def _facts(
     recipe: Recipe, preset_name: str, data: Path | None, out: Path, seed: int, steps: int | None, minutes: float | None
 ) -> dict[str, Any]:
-    """The card's constant part. Folders are named as they were typed if that says nothing of this machine, else by their last part."""
+    """The constant part of the weights' card. Absolute paths are shortened to their last part, so that no machine is named."""
     words = ["gesso", "train", recipe.name]
     given = {"data": data, "out": out, "preset": preset_name, "steps": steps, "minutes": minutes, "seed": seed}
     for flag, value in given.items():
@@ -228,9 +275,9 @@ def _place(path: Path) -> str:
 def _exporter(
     recipe: Recipe, path: Path, facts: Mapping[str, Any], before: Sequence[Learner], dataset: Dataset
 ) -> Callable[[Learner], None] | None:
-    """Writes the averaged weights of the roles that the recipe keeps, in half precision, whole or not at all.
+    """A function that writes the averaged weights of the roles that the recipe keeps, in half precision, atomically.
 
-    A file that holds them already stays as it is: its hash is in the records of what was made with it.
+    A file that holds the same weights stays as it is, since records name its hash. None where the recipe keeps nothing.
     """
     if not recipe.keeps:
         return None
@@ -247,7 +294,7 @@ def _exporter(
 
 
 def _holds(path: Path, states: Mapping[str, Mapping[str, Tensor]], card: Mapping[str, Any]) -> bool:
-    """Does the file hold these numbers, of the same training."""
+    """Does the file hold these weights, of the same training."""
     if not path.is_file():
         return False
     try:
@@ -266,15 +313,15 @@ def _same(stored: Tensor, value: Tensor) -> bool:
     return torch.equal(value.detach().to("cpu").to(stored.dtype), stored)
 
 
-def _begun(recipe: Recipe, preset: Any, stage: Stage, folder: Path) -> bool:
-    """Has a later stage of the same folder begun, and exported, so that this one's weights are no longer the newest."""
+def _later_exported(recipe: Recipe, preset: Any, stage: Stage, folder: Path) -> bool:
+    """Has a later stage in this folder exported weights, so that those of `stage` are no longer the newest."""
     names = [one.name for one in recipe.stages(preset)]
     later = names[names.index(stage.name) + 1 :]
     return (folder / "weights.safetensors").is_file() and any(checkpoint.steps(folder / name / "checkpoints") for name in later)
 
 
 def _shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Callable[[Mapping[str, nn.Module], int], np.ndarray | None]:
-    """Draws the same few examples of the validation split each time: with the recipe's preview, else by sampling the family."""
+    """A function that draws the same few validation examples each time, with the recipe's preview or else by sampling the family."""
     made: list[Any] = []
 
     def show(networks: Mapping[str, nn.Module], step: int) -> np.ndarray | None:
@@ -307,8 +354,8 @@ def _shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Calla
     return show
 
 
-def _hand_on(learner: Learner, networks: Mapping[str, nn.Module]) -> None:
-    """The next stage starts from the averaged weights: those are the ones that will be used."""
+def _use_averaged(learner: Learner, networks: Mapping[str, nn.Module]) -> None:
+    """Load the averaged weights, from which the next stage starts."""
     for role, averaged in (learner.average.networks if learner.average else {}).items():
         networks[role].load_state_dict(averaged.state_dict())
 
@@ -319,7 +366,7 @@ def _make_folder(folder: Path) -> None:
         (folder / ".lock").touch()
     except OSError as error:
         reason, fix = REASONS.get(error.errno or 0, ((error.strerror or "the system refused").lower(), None))
-        raise GessoError(f"nothing can be written here: {reason}", where=folder, fix=fix) from error
+        raise GessoError(f"the folder cannot be written: {reason}", where=folder, fix=fix) from error
 
 
 def _save_config(folder: Path, config: Mapping[str, Any]) -> None:

@@ -55,8 +55,8 @@ def test_a_first_picture_is_made_unless_somebody_waits(
     import gesso.verbs.generate
 
     seen: list[str] = []
-    run = gesso.verbs.generate.run
-    monkeypatch.setattr(gesso.verbs.generate, "run", lambda a, request, **more: (seen.append(request.recipe), run(a, request, **more)))
+    make = gesso.verbs.generate.make
+    monkeypatch.setattr(gesso.verbs.generate, "make", lambda a, request, **more: (seen.append(request.recipe), make(a, request, **more)))
     one, catalogue, _ = warmth(tmp_path, weights, waiting)
     one.work(lambda: False)
     assert seen == made and one.done.is_set()

@@ -113,3 +113,16 @@ def test_parents_are_frozen_and_named(toy: Path, kept: Path, kept_weights: Path,
     assert not any(p.requires_grad for p in made.networks["eye"].parameters())
     assert made.hashes == {"kept": read_weights(kept_weights).sha256}
     assert assemble(child, weights=other_weights).hashes != made.hashes
+
+
+def test_a_network_that_is_not_kept_is_built_for_training_only(kept: Path, kept_weights: Path):
+    built: list[str] = []
+
+    def critic() -> torch.nn.Module:
+        built.append("critic")
+        return torch.nn.Linear(192, 1)
+
+    found = recipes.find(kept)
+    lazy = replace(found, build=lambda preset: {**found.build(preset), "critic": critic})
+    assert list(assemble(lazy, weights=kept_weights).networks) == ["painter"] and not built
+    assert set(assemble(lazy, untrained=True).networks) == {"painter", "critic"} and built == ["critic"]

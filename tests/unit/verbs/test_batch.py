@@ -167,18 +167,18 @@ def test_which_condition_the_files_are(toy: Path):
     with pytest.raises(GessoError, match="content or style"):
         each_of(style, None, {})
     assert each_of(style, None, {"style": "x"}) == "content"
-    with pytest.raises(GessoError, match="no picture but a hints"):
+    with pytest.raises(GessoError, match="no picture: its kind is hints"):
         each_of(colorize, "hints", {})
     with pytest.raises(GessoError, match="content or style"):
         each_of(style, None, {"style": "x", "content": "x"})
     for each in ("sketch", None):
-        with pytest.raises(GessoError, match="sketch: is given, and the files .*leave it out; or --each keep"):
+        with pytest.raises(GessoError, match="sketch: cannot be given: the files .*leave it out; or --each keep"):
             each_of(colorize, each, {"sketch": "x"})
     assert each_of(colorize, "keep", {"sketch": "x"}) == "keep"
 
 
 def test_what_the_files_fill_or_all_need_is_said_before_any_file_is_touched(toy: Path, drawings: Path, out: Path):
-    with pytest.raises(GessoError, match="photo: is given, and the files"):
+    with pytest.raises(GessoError, match="photo: cannot be given: the files"):
         batch(toy, folder=drawings, out=out, photo=drawings / "page 1.png")
     with pytest.raises(GessoError, match="style: style needs style beside the files, which are its content"):
         batch("style", folder=drawings, out=out, each="content")
@@ -202,7 +202,7 @@ def test_what_is_wrong_with_all_is_said_before_the_first(toy: Path, drawings: Pa
 
 
 def test_the_drawings_folder_is_not_written_into(toy: Path, drawings: Path, tmp_path: Path):
-    with pytest.raises(GessoError, match="among the drawings"):
+    with pytest.raises(GessoError, match="folder of the drawings"):
         batch(toy, folder=drawings, out=drawings)
     (tmp_path / "none").mkdir()
     with pytest.raises(GessoError, match="no picture in this folder"):

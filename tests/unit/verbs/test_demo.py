@@ -113,7 +113,7 @@ def test_without_weights_it_says_so_and_writes_nothing(two: list[Sample], tmp_pa
 
 def test_the_samples_are_not_written_into(two: list[Sample], tiny: Path):
     before = sorted(two[0].path.parent.iterdir())
-    with pytest.raises(GessoError, match="where the samples lie"):
+    with pytest.raises(GessoError, match="holds the sample drawings"):
         demo(two[0].path.parent, weights=tiny)
     assert sorted(two[0].path.parent.iterdir()) == before
 

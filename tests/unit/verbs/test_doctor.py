@@ -58,4 +58,4 @@ def test_damaged_weights_are_to_be_mended(package: Path, kept_weights: Path, ges
     (package / "kept.safetensors").write_bytes(kept_weights.read_bytes()[:-7])
     assert found("weights kept").good is False
     code, out, _ = gesso("doctor")
-    assert code == 1 and "mend" in out and "install gesso again" in out
+    assert code == 1 and "fix" in out and "install gesso again" in out

@@ -139,7 +139,7 @@ def test_it_is_taken_by_name_or_found_in_a_folder(large: Path, toy: Path, photo:
     heap.mkdir()
     (heap / "a.txt").write_text("no picture")
     Image.new("RGB", (14, 10)).save(heap / "photo.png")  # of that name, but not it
-    with pytest.raises(GessoError, match="none of 2 files is it"):
+    with pytest.raises(GessoError, match="not among 2 files"):
         replay(large, None, heap, recipe=toy)
     photo.rename(heap / "renamed.png")
     assert replay(large, None, heap, recipe=toy).equal

@@ -1,4 +1,4 @@
-"""Making it again: to the bit what a fresh run gives, with the networks left alone where nothing they are shown has changed."""
+"""The incremental model gives the bits of a fresh run, and runs networks only where their inputs changed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from gesso.card import Settings
 from gesso.errors import GessoError, Stopped
 from gesso.families.family import Output
 from gesso.request import Request
-from gesso.verbs.again import ALL, Again, bytes_of, copied, watched
 from gesso.verbs.assemble import Assembled, assemble
-from gesso.verbs.generate import run
+from gesso.verbs.generate import make
+from gesso.verbs.incremental import ALL, IncrementalModel, bytes_of, copied, watched
 from gesso.verbs.result import Result
 
 
@@ -40,13 +40,13 @@ class Bench:
 
     def __init__(self, assembled: Assembled, **limits: int) -> None:
         self.fresh, self.family = assembled, Counting(assembled.recipe.family(assembled.preset))
-        self.again = Again(replace(assembled, recipe=replace(assembled.recipe, family=lambda preset: self.family)), **limits)
+        self.model = IncrementalModel(replace(assembled, recipe=replace(assembled.recipe, family=lambda preset: self.family)), **limits)
 
     def ask(self, seed: int = 0, settings: Mapping[str, Any] | None = None, **given: Any) -> int:
         """How often the networks ran for it; the result must be a fresh run's."""
         request = Request.build(self.fresh.recipe.card, given, seed=seed, settings=settings)
         before = self.family.times
-        assert_same(self.again.make(request), run(self.fresh, request))
+        assert_same(self.model.make(request), make(self.fresh, request))
         return self.family.times - before
 
 
@@ -101,17 +101,17 @@ def test_a_setting_that_was_not_read_then_is_still_a_reason_where_it_is_read(toy
 
 
 def test_frames_and_shapes_count(bench: Bench, pixels: np.ndarray):
-    recipe = bench.again.assembled.recipe
+    recipe = bench.model.assembled.recipe
     whole = recipe.frames
 
     def frames(request: Any, preset: Any) -> Any:
         return list(whole(request, preset)) * (2 if "keep" in request.conditions else 1)
 
-    for name in ("again", "fresh"):
+    for name in ("model", "fresh"):
         held = getattr(bench, name)
-        assembled = held.assembled if name == "again" else held
+        assembled = held.assembled if name == "model" else held
         changed = replace(assembled, recipe=replace(assembled.recipe, frames=frames))
-        setattr(bench, name, Again(changed) if name == "again" else changed)
+        setattr(bench, name, IncrementalModel(changed) if name == "model" else changed)
     assert bench.ask(photo=pixels) == 1
     assert bench.ask(photo=pixels, keep="a") == 2, "a condition for rules alone has changed the frames"
 
@@ -135,33 +135,33 @@ def test_memory_is_bounded_in_number_and_in_bytes(toy: Path, pixels: np.ndarray)
     assert bench.ask(photo=pixels, seed=2) == bench.ask(photo=pixels, seed=1) == 0
     assert bench.ask(photo=pixels, seed=0) == 1 and bench.ask(photo=pixels, seed=2) == 1, "the longest unused went"
     one = 10 * 14 * 3 * 4
-    assert bench.again.num_bytes == 2 * one
+    assert bench.model.num_bytes == 2 * one
     small = Bench(assemble(toy), most_bytes=one)
-    assert [small.ask(photo=pixels, seed=seed) for seed in (0, 1, 1, 0)] == [1, 1, 0, 1] and small.again.num_bytes == one
+    assert [small.ask(photo=pixels, seed=seed) for seed in (0, 1, 1, 0)] == [1, 1, 0, 1] and small.model.num_bytes == one
     none = Bench(assemble(toy), most_bytes=one - 1)
-    assert [none.ask(photo=pixels) for _ in range(2)] == [1, 1] and none.again.num_bytes == 0
+    assert [none.ask(photo=pixels) for _ in range(2)] == [1, 1] and none.model.num_bytes == 0
 
 
 def test_stop_is_asked_between_steps_and_nothing_half_made_is_kept(bench: Bench, pixels: np.ndarray):
     request = Request.build(bench.fresh.recipe.card, {"photo": pixels}, settings={"num_steps": 9})
     seen: list[int] = []
     with pytest.raises(Stopped):
-        bench.again.make(request, on_output=lambda output: seen.append(output.step), stop=lambda: len(seen) >= 3)
-    assert seen == [1, 2, 3] and bench.again.num_bytes == 0
+        bench.model.make(request, on_output=lambda output: seen.append(output.step), stop=lambda: len(seen) >= 3)
+    assert seen == [1, 2, 3] and bench.model.num_bytes == 0
     with pytest.raises(Stopped):
-        bench.again.make(request, stop=lambda: True)
+        bench.model.make(request, stop=lambda: True)
     assert bench.ask(photo=pixels, settings={"num_steps": 9}) == 1
     with pytest.raises(Stopped):
-        bench.again.make(request, stop=lambda: True)
+        bench.model.make(request, stop=lambda: True)
     assert bench.ask(photo=pixels, settings={"num_steps": 9}) == 0
     with pytest.raises(Stopped):
-        run(bench.fresh, request, stop=lambda: True)
+        make(bench.fresh, request, stop=lambda: True)
 
 
 def test_stop_gives_threads_back(bench: Bench, pixels: np.ndarray):
     before = torch.get_num_threads()
     with pytest.raises(Stopped):
-        run(bench.fresh, Request.build(bench.fresh.recipe.card, {"photo": pixels}), threads=3, stop=lambda: True)
+        make(bench.fresh, Request.build(bench.fresh.recipe.card, {"photo": pixels}), threads=3, stop=lambda: True)
     assert torch.get_num_threads() == before
 
 
@@ -169,16 +169,16 @@ def test_a_fault_is_not_kept(bench: Bench, pixels: np.ndarray):
     for _ in range(2):
         with pytest.raises(GessoError, match="no numbers"):
             bench.ask(photo=pixels, settings={"mood": "nan"})
-    assert bench.again.num_bytes == 0
+    assert bench.model.num_bytes == 0
     with pytest.raises(GessoError, match="for 'other'"):
-        bench.again.make(Request(recipe="other"))
+        bench.model.make(Request(recipe="other"))
 
 
 def test_previews_are_shown_while_networks_run(bench: Bench, pixels: np.ndarray):
     request = Request.build(bench.fresh.recipe.card, {"photo": pixels}, settings={"num_steps": 4})
     seen: list[int] = []
-    bench.again.make(request, on_output=lambda output: seen.append(output.step))
-    bench.again.make(request, on_output=lambda output: seen.append(output.step))
+    bench.model.make(request, on_output=lambda output: seen.append(output.step))
+    bench.model.make(request, on_output=lambda output: seen.append(output.step))
     assert seen == [1, 2, 3]
 
 
@@ -287,11 +287,11 @@ def test_copies_share_nothing():
 
 def test_a_draft_is_finished_from_what_the_networks_gave_before(toy: Path, pixels: np.ndarray):
     assembled = assemble(toy)
-    again, drafts = Again(replace(assembled, recipe=replace(assembled.recipe, drafts=True))), list[Result]()
+    model, drafts = IncrementalModel(replace(assembled, recipe=replace(assembled.recipe, drafts=True))), list[Result]()
 
     def ask(photo: np.ndarray, **more: Any) -> Result:
         request = Request.build(assembled.recipe.card, {"photo": photo, **more}, seed=0)
-        return again.make(request, on_draft=drafts.append)
+        return model.make(request, on_draft=drafts.append)
 
     first = ask(pixels)
     assert not drafts, "there was nothing to make one of"
@@ -304,4 +304,4 @@ def test_a_draft_is_finished_from_what_the_networks_gave_before(toy: Path, pixel
     assert len(drafts) == 1, "the networks were left alone"
     ask(pixels // 2)
     assert len(drafts) == 1, "another drawing's outputs are no draft of this one"
-    assert_same(again.make(second.request), run(assembled, second.request))
+    assert_same(model.make(second.request), make(assembled, second.request))

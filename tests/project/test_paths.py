@@ -1,0 +1,30 @@
+"""The two paths of ARCHITECTURE.md: the files named there exist, and a traced command passes few files that only carry it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MOST_CARRYING = 20  # files
+
+
+def test_the_files_of_the_two_paths_exist(root: Path) -> None:
+    section = (root / "ARCHITECTURE.md").read_text("utf-8").partition("## The two paths")[2].partition("\n## ")[0]
+    table = re.findall(r"^\| `([\w/]+\.py)` \| \S", section, re.M)
+    made = re.findall(r"`((?:media|conditions|networks|rules|families|metrics)/\w+)`", section)
+    assert len(table) > 20 and len(made) > 20
+    gone = [name for name in (*table, *(f"{one}.py" for one in made)) if not (root / "src" / "gesso" / name).is_file()]
+    assert not gone, "run python tools/trace_paths.py --write"
+
+
+@pytest.mark.slow
+def test_a_command_passes_few_files(root: Path) -> None:
+    done = subprocess.run([sys.executable, str(root / "tools" / "trace_paths.py"), "command"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"(\d+) files, (\d+) that carry the request", done.stdout)
+    assert found and int(found[2]) <= MOST_CARRYING, done.stdout
+    assert "verbs/generate.py" in done.stdout and "record.py" in done.stdout
