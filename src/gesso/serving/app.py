@@ -18,11 +18,11 @@ from starlette.responses import Response
 from gesso import __version__
 from gesso.errors import GessoError, misfit
 from gesso.serving import credentials, images, live, make, page, palettes, sessions
-from gesso.serving.guard import Guard
+from gesso.serving.http.guard import Guard
 from gesso.serving.jobs import routes as jobs
-from gesso.serving.refusal import Refused, answer
-from gesso.serving.room import Room
-from gesso.serving.routes import Routes
+from gesso.serving.http_errors import Refused, answer
+from gesso.serving.services import Room
+from gesso.serving.http.routes import Routes
 from gesso.serving.settings import Settings
 
 THREADS = 64

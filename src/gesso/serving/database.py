@@ -13,7 +13,7 @@ from typing import Any
 
 from gesso.errors import GessoError
 from gesso.media.file import DiskFull, is_full
-from gesso.serving.refusal import Busy
+from gesso.serving.http_errors import Busy
 from gesso.training.lock import take
 
 TABLES = """

@@ -11,8 +11,8 @@ from gesso.errors import MissingExtra
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from gesso.serving.room import Room
-    from gesso.serving.routes import Routes
+    from gesso.serving.services import Room
+    from gesso.serving.http.routes import Routes
     from gesso.serving.settings import Settings
 
 PAGE = Path(__file__).parent / "page"
@@ -50,7 +50,7 @@ def run(
 def link(home: Path | None = None) -> str:
     """A link that opens once into the studio that runs in the folder `home`; GessoError where none does."""
     from gesso.marking.home import default_home
-    from gesso.serving.linking import fresh_link
+    from gesso.serving.access.links import fresh_link
 
     return fresh_link(default_home() if home is None else home.expanduser())
 
@@ -91,8 +91,8 @@ def _retitling(routes: Routes, room: Room) -> None:
     from fastapi import Request as Http  # resolved by name below: annotations are texts here
     from pydantic import BaseModel, ConfigDict, Field
 
-    from gesso.serving.guard import identity_of
-    from gesso.serving.routes import read_json
+    from gesso.serving.http.guard import identity_of
+    from gesso.serving.http.routes import read_json
 
     class Title(BaseModel):
         """What a session is called."""

@@ -16,8 +16,8 @@ from PIL import Image
 
 from gesso.errors import GessoError
 from gesso.serving import Settings, create_app
-from gesso.serving.frame import pack, unpack
-from gesso.serving.jobs.work import run_job
+from gesso.serving.live.frame import pack, unpack
+from gesso.serving.jobs.worker import run_job
 
 HOME, RECIPE, TOKEN = Path(sys.argv[1]), sys.argv[2], "t" * 30
 HOST = "127.0.0.1:8765"

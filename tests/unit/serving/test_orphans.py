@@ -100,7 +100,7 @@ def busy(tmp_path: Path, picture: Callable[..., bytes]) -> Iterator[tuple[Server
 def test_a_killed_server_leaves_nobody_behind(busy: Any, picture: Callable[..., bytes]):
     server, page, job = busy
     left = family(server.child.pid)
-    for word in ("gesso.serving.child", "gesso.marking.signer", "gesso.serving.jobs.work"):
+    for word in ("gesso.serving.decode.decode_worker", "gesso.marking.signer", "gesso.serving.jobs.worker"):
         one_of(left, word)
     server.kill()
     assert port_is_free(server.port), "no child holds the port"
@@ -116,7 +116,7 @@ def test_a_killed_server_leaves_nobody_behind(busy: Any, picture: Callable[..., 
     assert port_is_free(server.port)
 
 
-@pytest.mark.parametrize("word", ["gesso.marking.signer", "gesso.serving.child", "gesso.serving.jobs.work"])
+@pytest.mark.parametrize("word", ["gesso.marking.signer", "gesso.serving.decode.decode_worker", "gesso.serving.jobs.worker"])
 def test_a_killed_child_is_buried_and_followed_by_another(busy: Any, picture: Callable[..., bytes], word: str):
     server, page, job = busy
     killed = one_of(family(server.child.pid), word)
@@ -142,7 +142,7 @@ def test_a_server_on_ray_leaves_no_cluster_behind(tmp_path: Path, picture: Calla
         until(lambda job=job: stamps(server, job))  # type: ignore[misc]
         assert server.child is not None
         left = family(server.child.pid)
-        driver = one_of(left, "gesso.serving.jobs.driver")
+        driver = one_of(left, "gesso.serving.jobs.ray_driver")
         assert any("raylet" in words for words in left.values())
         server.kill()
         if with_driver:

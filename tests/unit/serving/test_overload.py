@@ -13,11 +13,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from gesso.serving.count import Counts
-from gesso.serving.frame import pack
-from gesso.serving.guard import Guard
-from gesso.serving.refusal import TooMany
-from gesso.serving.render import Renderer
+from gesso.serving.http.metrics import Counts
+from gesso.serving.live.frame import pack
+from gesso.serving.http.guard import Guard
+from gesso.serving.http_errors import TooMany
+from gesso.serving.render.renderer import Renderer
 from gesso.serving.settings import Limits
 
 HEADERS = {"host": "127.0.0.1:8765", "authorization": "Bearer " + "a" * 15 + "0123456789", "content-type": "application/json"}
@@ -153,7 +153,7 @@ def test_what_is_given_up_is_not_held_while_something_long_runs():
 def test_bodies_together_take_so_much_memory(
     make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("gesso.serving.guard.SMALL", 1000)
+    monkeypatch.setattr("gesso.serving.http.guard.SMALL", 1000)
     app = make_app(limits={"body_bytes": 9000, "body_bytes_each": 6000})
     ann, bob = client_of(app, "ann"), client_of(app, "bob")
     guard: Any = app.build_middleware_stack()

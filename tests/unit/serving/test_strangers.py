@@ -19,8 +19,8 @@ from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from gesso import studio
-from gesso.serving.frame import pack, unpack
-from gesso.serving.jobs.work import run_job
+from gesso.serving.live.frame import pack, unpack
+from gesso.serving.jobs.worker import run_job
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW")
 # What each parameter of an address names, by the address's second part; None: nothing that has an owner.

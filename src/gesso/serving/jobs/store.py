@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gesso.serving.database import Database
-from gesso.serving.refusal import Refused, TooMany, Unknown
+from gesso.serving.http_errors import Refused, TooMany, Unknown
 from gesso.serving.settings import Limits
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"

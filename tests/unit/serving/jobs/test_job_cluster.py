@@ -14,8 +14,8 @@ pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed"
 
 from gesso.errors import GessoError, MissingExtra
 from gesso.serving.jobs import on_ray
-from gesso.serving.jobs.on_ray import Cluster
-from gesso.serving.jobs.work import Plan
+from gesso.serving.jobs.ray_cluster import Cluster
+from gesso.serving.jobs.worker import Plan
 
 DRIVER = """
 import json, os, sys

@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed")
 
 from gesso.serving.database import Database
-from gesso.serving.keep import Keep
+from gesso.serving.storage.file_store import Keep
 from gesso.serving.settings import Limits
 
 pytestmark = [

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from gesso.serving.jobs.work import run_job
+from gesso.serving.jobs.worker import run_job
 
 MOON = Path(__file__).resolve().parents[4] / "examples" / "my_recipe.py"
 TOY = Path(__file__).resolve().parents[2] / "verbs" / "toy.py"
@@ -163,7 +163,7 @@ def test_one_draws_with_what_one_trained_and_nobody_else_does(
     assert ann.delete(f"/api/jobs/{job['id']}").status_code == 204
     again = ann.get(f"/api/sessions/{session['id']}/nodes/{session['head']}/image", params={"clean": True})
     assert again.content == picture.content, "what a session draws with stays"
-    monkeypatch.setattr("gesso.serving.learned.LATELY", -1.0)
+    monkeypatch.setattr("gesso.serving.storage.user_weights.LATELY", -1.0)
     hand_in(ann, kind="train", recipe="moon", steps=3, seed=3)
     assert work() == "done"
     others = {"moon": ann.get("/api/recipes/moon").json()["trained"][0]["sha256"]}
@@ -284,8 +284,8 @@ def test_what_a_batch_makes_is_signed(
 def test_an_owner_has_so_much_room(
     make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("gesso.serving.jobs.work.BEAT", 0.01)
-    monkeypatch.setattr("gesso.serving.jobs.work.LOOK", 0.0)
+    monkeypatch.setattr("gesso.serving.jobs.worker.BEAT", 0.01)
+    monkeypatch.setattr("gesso.serving.jobs.worker.LOOK", 0.0)
     app = make_app(jobs="off", recipes=[DOTS], limits={"job_bytes": 3000})
     ann, bob, desk = client_of(app, "ann"), client_of(app, "bob"), app.state.room.jobs
     ask = {"kind": "batch", "recipe": "dots", "settings": {"num_steps": 20, "pause": 0.01}}

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed")
 
 from gesso.serving.jobs.store import CANCELLED, DEATHS, DONE, FAILED, LEASE, QUEUED, RUNNING, Job, JobStore, Lost, new_id
-from gesso.serving.refusal import Refused, TooMany, Unknown
+from gesso.serving.http_errors import Refused, TooMany, Unknown
 from gesso.serving.settings import Limits
 
 

@@ -1,0 +1,95 @@
+"""Files that are the same for everybody: the page, its scripts, the description of the API; and the link that lets people in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request as Http
+from fastapi import Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from gesso.errors import GessoError
+from gesso.media.file import read_bytes
+from gesso.serving.http.guard import OPEN, TOKEN, identity_of
+from gesso.serving.access.links import ROUTE
+from gesso.serving.http_errors import NotLetIn
+from gesso.serving.services import Room
+from gesso.serving.http.routes import Routes
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+    ".md": "text/plain; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+}
+OWN = Path(__file__).parent / "page"
+
+
+def register(routes: Routes, room: Room, pages: Mapping[str, Path]) -> None:
+    """`pages` {first part of the address: folder}."""
+    files = {f"api/docs/{name}" if name != "docs.html" else "api/docs": path for name, path in found(OWN).items()}
+    for prefix, folder in pages.items():
+        files |= {f"{prefix}/{name}".strip("/"): path for name, path in found(folder).items()}
+    front = files.get("index.html")
+    scripts = [name for name in files if name.endswith(".js") and not name.startswith("api/")]
+
+    @routes.http("GET", "/api/openapi.json", who=TOKEN, tags=["watch"], summary="This description")
+    def description() -> Any:
+        return JSONResponse(routes.app.openapi())
+
+    @routes.http("GET", "/", who=OPEN, include_in_schema=False)
+    def visit(http: Http) -> Any:
+        key = http.query_params.get("key")
+        if key is not None:
+            return enter(room, http, key)
+        return RedirectResponse("/api/docs", 303) if front is None else first(front, scripts)
+
+    @routes.http("POST", f"/{ROUTE}", who=TOKEN, tags=["watch"], summary="A link that lets one browser in, once; for a token alone")
+    def another(http: Http) -> Any:
+        identity = identity_of(http)
+        if identity.by != "token":  # a browser that is in, or what got into it, does not let others in
+            raise NotLetIn("this needs a token", where="Authorization", fix="gesso studio --link")
+        return {"link": room.access.link(identity.owner)}
+
+    for name, path in files.items():  # one route a file: no address is ever joined to a path
+        routes.http("GET", f"/{name}", who=OPEN, include_in_schema=False)(partial(file, path))
+
+
+def enter(room: Room, http: Http, key: str) -> Response:
+    """Let the bearer of a link in; the address bar keeps no key. Whom it lets in no more the page tells so, in words."""
+    response = RedirectResponse("/", 303)
+    secret = room.access.redeem(key)
+    if secret is not None:
+        response.headers["Set-Cookie"] = room.access.set_cookie(secret, http.headers["host"])
+    elif room.access.identity(dict(http.headers.items())) is None and "text/html" not in http.headers.get("accept", ""):
+        raise NotLetIn("this link was used already, or is not of this server's last start", fix="gesso studio --link prints another")
+    return response
+
+
+def found(folder: Path) -> dict[str, Path]:
+    """The files under a folder whose kinds are served, by their names below it."""
+    if not folder.is_dir():
+        raise GessoError("there is no such folder of pages", where=folder)
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.suffix in TYPES and path.is_file()}
+
+
+def first(path: Path, scripts: Sequence[str]) -> Response:
+    """The page itself. All of its scripts are asked for at once: they name one another, and would be found one after the other."""
+    response = file(path)
+    response.headers["Link"] = ", ".join(f"</{name}>; rel=modulepreload" for name in scripts)
+    return response
+
+
+def file(path: Path) -> Response:
+    return Response(read_bytes(path), media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"})

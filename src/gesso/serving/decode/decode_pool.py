@@ -1,0 +1,138 @@
+"""Where the children that decode come from: a process of our own that has read the decoders and forks one for each upload."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict
+from typing import Any
+
+from gesso.serving.settings import Limits
+
+FRESH_SECONDS = 5.0  # for Python itself to start
+KINDS = {"P": "picture", "C": "palette"}
+PROGRAM = ("-B", "-m", "gesso.serving.decode.decode_worker")
+FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds")
+HEAD = 2**16
+PIECE = 2**20
+
+
+class Nursery:
+    """`ask` may be called from any thread. The process is started by the first who asks, or by `start`, and again where it died."""
+
+    def __init__(self, limits: Limits) -> None:
+        seconds = limits.decode_seconds
+        self._plan: dict[str, Any] = {"memory": limits.decode_bytes, "budget": asdict(limits.picture)}
+        self._plan |= {kind: {"does": does, "seconds": seconds, "wall": seconds + FRESH_SECONDS} for kind, does in KINDS.items()}
+        self._most = HEAD + 4 * limits.picture.max_pixels
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None
+
+    def start(self) -> None:
+        if FORKS:
+            with self._lock:
+                self._started()
+
+    def ask(self, kind: str, data: bytes) -> bytes:
+        """What a child answers to `data` (`kind` P a picture, C a palette), nothing where it died; TimeoutError if it is stuck."""
+        if not FORKS:
+            return self._once(kind, data)
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                self._hand_over(kind, theirs)
+            end = time.monotonic() + self._plan[kind]["wall"]
+            try:
+                ours.settimeout(self._plan[kind]["wall"])
+                ours.sendall(data)
+                ours.shutdown(socket.SHUT_WR)
+                return self._received(ours, end)
+            except TimeoutError:
+                raise
+            except OSError:
+                return b""
+
+    def close(self) -> None:
+        """The process ends, and with it its children."""
+        with self._lock:
+            if self._line is not None:
+                self._line.close()
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+            self._line = self._process = None
+
+    def _received(self, ours: socket.socket, end: float) -> bytes:
+        held = bytearray()
+        while len(held) <= self._most:
+            ours.settimeout(max(0.001, end - time.monotonic()))
+            piece = ours.recv(PIECE)
+            if not piece:
+                return bytes(held)
+            held += piece
+        return b""  # no honest answer is as long
+
+    def _hand_over(self, kind: str, theirs: socket.socket) -> None:
+        with self._lock:
+            for last in (False, True):
+                try:
+                    socket.send_fds(self._started(), [kind.encode()], [theirs.fileno()])
+                    return
+                except OSError:  # it died since it was looked at
+                    if last:
+                        raise
+                    assert self._process is not None
+                    self._process.kill()
+                    self._process.wait()
+
+    def _started(self) -> socket.socket:
+        if self._line is None or self._process is None or self._process.poll() is not None:
+            if self._line is not None:
+                self._line.close()
+            self._line, theirs = socket.socketpair()
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, *PROGRAM, "serve", json.dumps(self._plan | {"line": theirs.fileno()})],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    env=environment(),
+                    cwd=os.path.sep,
+                    start_new_session=True,  # Ctrl-C is for the server, which closes the line
+                )
+        return self._line
+
+    def _once(self, kind: str, data: bytes) -> bytes:
+        mine = self._plan[kind]
+        command = [sys.executable, *PROGRAM, mine["does"], json.dumps(self._plan | mine)]
+        out, null = subprocess.PIPE, subprocess.DEVNULL
+        try:
+            done = subprocess.run(command, input=data, stdout=out, stderr=null, timeout=mine["wall"], env=environment(), cwd=os.path.sep)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError from None
+        return b"" if done.returncode or len(done.stdout) > self._most else done.stdout
+
+
+def parted(answer: bytes) -> tuple[dict[str, Any], memoryview] | None:
+    """The head of a child's answer, and what follows it; None where that is no answer."""
+    try:
+        end = 4 + struct.unpack_from("<I", answer)[0]
+        told = json.loads(answer[4:end]) if end <= min(HEAD, len(answer)) else None
+    except (struct.error, ValueError, RecursionError):
+        return None
+    return (told, memoryview(answer)[end:]) if isinstance(told, dict) else None
+
+
+def environment() -> dict[str, str]:
+    """Nothing of the server's own: tokens may be among it."""
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
+    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return kept | one | {"PYTHONPATH": os.pathsep.join(os.path.abspath(p) for p in sys.path if p)}

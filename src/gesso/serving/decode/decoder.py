@@ -1,0 +1,143 @@
+"""Strangers' pictures: decoded in a child process with limits, so that nothing they hold can harm the server."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gesso.errors import GessoError
+from gesso.media.budget import Budget
+from gesso.media.density import kept_dpi
+from gesso.media.picture import DATA_URL, encode_png
+from gesso.serving.decode.decode_pool import Nursery, parted
+from gesso.serving.http_errors import Busy
+from gesso.serving.settings import Limits
+
+REMEMBERED = 512
+
+
+class Clean(NamedTuple):
+    """A picture as our own PNG, and its sides in pixels."""
+
+    png: bytes
+    width: int
+    height: int
+
+
+class Decoder:
+    """A few children at once; more must wait, and too many are refused."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._free = threading.Semaphore(limits.decoding)
+        self._lock, self._waiting = threading.Lock(), 0
+        self._known: OrderedDict[bytes, None] = OrderedDict()  # hashes of pictures that were written here
+        self._nursery = Nursery(limits)
+
+    def start(self) -> None:
+        """Have children ready before the first upload."""
+        self._nursery.start()
+
+    def close(self) -> None:
+        self._nursery.close()
+
+    def clean(self, data: bytes, *, where: str = "picture") -> Clean:
+        """The picture in `data`; GessoError with its reason where there is none, or where it is too large. Blocks."""
+        self._limits.picture.check_bytes(len(data), where=where)
+        with self._turn():
+            told, rows = self._ask("P", data, where)
+            pixels = _pixels(told, rows, self._limits.picture)
+            if pixels is None:
+                raise _gave_up(where)
+            png = encode_png(pixels, dpi=kept_dpi(told.get("dpi")), compress_level=3)
+        self._remember(png)
+        return Clean(png, pixels.shape[1], pixels.shape[0])
+
+    def clean_url(self, url: str, *, where: str) -> str:
+        """A data URL whose picture was decoded by a child; those that were written here are as good as they come."""
+        match = DATA_URL.match(url)
+        if match is None:
+            raise GessoError("this is not a data URL of a picture", where=where, fix="it begins data:image/png;base64,")
+        self._limits.picture.check_bytes((len(url) - match.end()) * 3 // 4 - 2, where=where)
+        try:
+            data = base64.b64decode(url[match.end() :], validate=True)
+        except (binascii.Error, ValueError):
+            raise GessoError("the base64 text of the data URL is damaged", where=where, fix="encode the file again") from None
+        return data_url_of(data if self.knows(data) else self.clean(data, where=where).png)
+
+    def knows(self, data: bytes) -> bool:
+        with self._lock:
+            return hashlib.sha256(data).digest() in self._known
+
+    def trust(self, data: bytes) -> None:
+        """These bytes were written by this program."""
+        self._remember(data)
+
+    def palette(self, data: bytes) -> Any:
+        """The JSON of a palette in a file; GessoError with its reason where there is none. What it says is still a stranger's."""
+        with self._turn():
+            _, told = self._ask("C", data, "palette")
+        try:
+            return json.loads(bytes(told))
+        except ValueError:
+            raise _gave_up("palette") from None
+
+    def _remember(self, data: bytes) -> None:
+        with self._lock:
+            self._known[hashlib.sha256(data).digest()] = None
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+
+    def _ask(self, kind: str, data: bytes, where: str) -> tuple[dict[str, Any], memoryview]:
+        try:
+            told = parted(self._nursery.ask(kind, data))
+        except TimeoutError:
+            raise GessoError("it takes too long to read", where=where, fix="save it again from an image editor") from None
+        if told is None:
+            raise _gave_up(where)
+        head, rows = told
+        if "what" in head:
+            what, place, fix = (None if head.get(name) is None else str(head[name]) for name in ("what", "where", "fix"))
+            raise GessoError(what or "it cannot be read", where=where if place in (None, "picture") else place, fix=fix)
+        return head, rows
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with self._lock:
+            if self._waiting >= self._limits.decodes_waiting + self._limits.decoding:
+                raise Busy("many pictures are being read already", fix="try again in a moment", retry_after=2)
+            self._waiting += 1
+        try:
+            with self._free:
+                yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+
+def data_url_of(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def _pixels(told: dict[str, Any], rows: memoryview, budget: Budget) -> np.ndarray | None:
+    """What a child says are pixels; None where its words do not fit together, as one that a picture has taken over may say."""
+    shape = told.get("shape")
+    if not isinstance(shape, list) or not all(type(side) is int and side > 0 for side in shape):
+        return None
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (3, 4)) or int(np.prod(shape, dtype=object)) != len(rows):
+        return None
+    budget.check_size(shape[1], shape[0], where="picture")
+    return np.frombuffer(rows, np.uint8).reshape(shape)
+
+
+def _gave_up(where: str) -> GessoError:
+    return GessoError("it could not be read: its decoder gave up", where=where, fix="save it again from an image editor, as PNG")

@@ -1,0 +1,281 @@
+"""The door, before any route: Host, Origin, who it is, what the route's policy asks, and how large a body may be.
+
+Partial protection is how local servers were taken over (one open route, one method, the socket), so everything passes here and a
+route without a declared policy stops the server from starting. Sources: Jupyter's checks against DNS rebinding; the Fetch
+standard's Origin and Sec-Fetch-Site.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gesso.errors import GessoError
+from gesso.serving.access.logins import Access, Identity
+from gesso.serving.http.metrics import Counts
+from gesso.serving.http_errors import Busy, Foreign, Misdirected, NotLetIn, Refused, TooLarge, TooMany, TooSlow, answer, bug
+from gesso.serving.settings import Settings
+
+OPEN, TOKEN = "open", "token"
+SMALL = 2**20  # bytes of a body that is not weighed against others
+SAFE = frozenset({"GET", "HEAD"})
+ONCE = ("host", "origin", "authorization", "cookie", "content-length", "sec-fetch-site")
+
+
+class Policy(NamedTuple):
+    """Who may use a route (`open`: anybody whom Host and Origin let through; `token`: an owner) and the largest body in bytes."""
+
+    who: str
+    max_body: int = 0
+
+
+NO_ROUTE = Policy(TOKEN)  # what is not there is not told to strangers either
+
+
+class Guard:
+    """ASGI middleware around everything."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, access: Access, policies: Policies, counts: Counts) -> None:
+        self.app, self.access, self.policies, self.counts = app, access, policies, counts
+        self.hosts, self.origins, self.pause = settings.hosts, settings.origins, settings.limits.body_pause
+        self.headers, self.limits = response_headers(settings), settings.limits
+        self.going: Counter[str | None] = Counter()  # requests at once by owner, those of nobody together
+        self.held: Counter[str | None] = Counter()  # bytes of the bodies of all that go on, by owner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            self.policies.check()
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def send_safely(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                own = {name for name, _ in message.get("headers", ())}
+                message["headers"] = [*message.get("headers", ()), *((k, v) for k, v in self.headers if k not in own)]
+                self.counts.answered(scope, message["status"])
+            await send(message)
+
+        try:
+            policy, headers = self._admit(scope)
+            self._check_length(headers, policy)
+            with self._going(scope) as owner, self._weighed(owner) as weigh:
+                await self.app(scope, self._bounded(receive, policy, weigh), send_safely)
+        except Exception as error:
+            refusal = error if isinstance(error, GessoError) else bug(error)
+            if started:  # half an answer is out: only breaking the line says that it is not whole
+                raise refusal from None
+            response = answer(refusal, like_openai=scope["path"].startswith("/v1/"))
+            if isinstance(refusal, TooLarge | TooSlow):
+                response.headers["Connection"] = "close"
+            await response(scope, receive, send_safely)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self._admit(scope)
+        except GessoError:
+            self.counts.answered(scope, 403)
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await self.app(scope, receive, send)
+
+    def _admit(self, scope: Scope) -> tuple[Policy, dict[str, str]]:
+        """The route's policy, and who it is in scope["state"]["identity"]; Refused for all others."""
+        headers = _headers(scope)
+        if headers.get("host", "").lower() not in self.hosts:
+            raise Misdirected("this server does not go by that name", where="Host", fix="use the address that it printed when it started")
+        origin = headers.get("origin")
+        if origin is not None and origin not in self.origins:
+            raise Foreign("pages of other sites may not use this server", where="Origin")
+        policy = self.policies.of(scope)
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not _is_visit(scope, headers, policy):
+            raise Foreign("pages of other sites may not use this server", where="Sec-Fetch-Site")
+        identity = self.access.identity(headers)
+        if policy.who != OPEN:
+            self._check_identity(scope, identity, origin)
+        scope.setdefault("state", {})["identity"] = identity
+        return policy, headers
+
+    def _check_identity(self, scope: Scope, identity: Identity | None, origin: str | None) -> None:
+        if identity is None:
+            raise NotLetIn(
+                "this needs the server's token",
+                where="Authorization",
+                fix="open the link that was printed (gesso studio --link prints another), or send Authorization: Bearer …",
+            )
+        safe = scope["type"] == "http" and scope["method"] in SAFE
+        if identity.by == "cookie" and origin is None and not safe:
+            raise Foreign(
+                "a browser says where it comes from when it changes something", where="Origin", fix="send Authorization: Bearer …"
+            )
+
+    @contextmanager
+    def _going(self, scope: Scope) -> Iterator[str | None]:
+        """A quick no where so much is going on that one more would only make all slower."""
+        identity = scope["state"]["identity"]
+        owner = identity.owner if identity else None
+        if self.going.total() >= self.limits.requests:
+            raise Busy("the server has as much to do as it can", fix="try again in a moment", retry_after=1)
+        if self.going[owner] >= self.limits.requests_each:
+            raise TooMany("you are asking for too much at once", fix="wait for some answers first", retry_after=1)
+        self.going[owner] += 1
+        try:
+            yield owner
+        finally:
+            self.going[owner] -= 1
+            if not self.going[owner]:
+                del self.going[owner]
+
+    @contextmanager
+    def _weighed(self, owner: str | None) -> Iterator[Callable[[int], None]]:
+        """For each piece of a body: no where all bodies together, or one owner's, take too much memory. Small ones always come in."""
+        mine = 0
+
+        def weigh(num_bytes: int) -> None:
+            nonlocal mine
+            mine += num_bytes
+            self.held[owner] += num_bytes
+            if mine > SMALL and self.held[owner] > self.limits.body_bytes_each:
+                raise TooMany("you are giving too much at once", where="body", fix="one after the other", retry_after=2)
+            if mine > SMALL and self.held.total() > self.limits.body_bytes:
+                raise Busy("the server is given more at once than it can hold", where="body", fix="try again in a moment", retry_after=2)
+
+        try:
+            yield weigh
+        finally:
+            self.held[owner] -= mine
+            if not self.held[owner]:
+                del self.held[owner]
+
+    def _check_length(self, headers: dict[str, str], policy: Policy) -> None:
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdecimal()):
+            raise Refused("is no number", where="Content-Length")
+        if int(length) > policy.max_body:
+            raise _too_large(policy)
+
+    def _bounded(self, receive: Receive, policy: Policy, weigh: Callable[[int], None]) -> Receive:
+        total, whole = 0, False
+
+        async def bounded() -> Message:
+            nonlocal total, whole
+            if whole:
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), self.pause)
+            except TimeoutError:
+                raise TooSlow("the body did not come", where="body", fix="send it without pauses") from None
+            if message["type"] == "http.request":
+                total += len(message.get("body", b""))
+                whole = not message.get("more_body", False)
+                if total > policy.max_body:
+                    raise _too_large(policy)
+                weigh(len(message.get("body", b"")))
+            return message
+
+        return bounded
+
+
+class Policies:
+    """Which policy each route has; `check` refuses where one has none."""
+
+    def __init__(self, routes: list[BaseRoute]) -> None:
+        self._routes, self._declared = routes, dict[int, Policy]()
+
+    def declare(self, route: BaseRoute, policy: Policy) -> None:
+        if policy.who not in (OPEN, TOKEN):
+            raise GessoError(f"there is no policy {policy.who!r}", where=getattr(route, "path", None), fix=f"{OPEN} or {TOKEN}")
+        self._declared[id(route)] = policy
+
+    def check(self) -> None:
+        bare = [str(getattr(route, "path", route)) for route in self._routes if id(route) not in self._declared]
+        if bare:
+            raise GessoError("a route has no declared policy", where=", ".join(bare), fix="register it with Routes.http or Routes.socket")
+
+    def __iter__(self) -> Iterator[tuple[BaseRoute, Policy]]:
+        self.check()
+        return ((route, self._declared[id(route)]) for route in self._routes)
+
+    def of(self, scope: Scope) -> Policy:
+        """Of the route that will be taken: the first that matches wholly."""
+        for route in self._routes:
+            if route.matches(scope)[0] is Match.FULL:
+                if id(route) not in self._declared:
+                    raise GessoError("this route has no declared policy", where=scope["path"])
+                return self._declared[id(route)]
+        return NO_ROUTE
+
+
+def response_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
+    """What each answer says to a browser: nothing but this server's own files runs, is shown, framed or connected to."""
+    # A policy cannot name an IPv6 address; 'self' covers it.
+    sockets = " ".join(sorted(origin.replace("http", "ws", 1) for origin in settings.origins if "[" not in origin))
+    csp = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' blob: data:",
+        "font-src": "'self'",
+        "connect-src": f"'self' {sockets}",
+        "worker-src": "'self'",
+        "manifest-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return [
+        (b"content-security-policy", "; ".join(f"{k} {v}" for k, v in csp.items()).encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+        (b"cache-control", b"no-store"),
+    ]
+
+
+def identity_of(connection: Any) -> Identity:
+    """Who it is, of a request or socket that a `token` route was given."""
+    identity: Identity | None = connection.scope["state"]["identity"]
+    if identity is None:
+        raise NotLetIn("this needs the server's token", where="Authorization")
+    return identity
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for raw, value in scope["headers"]:
+        name = raw.decode("latin-1").lower()
+        if name in headers and name in ONCE:
+            if name != "cookie":
+                raise Refused("is there twice", where=name.title())
+            value = headers[name].encode("latin-1") + b"; " + value  # HTTP/2 may send it in parts
+        headers[name] = value.decode("latin-1")
+    return headers
+
+
+def _is_visit(scope: Scope, headers: dict[str, str], policy: Policy) -> bool:
+    """Somebody followed a link of another site to an open page."""
+    top = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return top and policy.who == OPEN and scope["type"] == "http" and scope["method"] == "GET"
+
+
+def _too_large(policy: Policy) -> TooLarge:
+    if not policy.max_body:
+        return TooLarge("no body is read here", where="body")
+    return TooLarge(f"the body is larger than {policy.max_body / 1e6:.1f} MB", where="body", fix="send less")

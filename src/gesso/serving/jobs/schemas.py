@@ -1,0 +1,148 @@
+"""What can be asked for as a job: ids of uploads and names of recipes, never a path, all of it checked before it is queued."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, RootModel
+
+from gesso.errors import GessoError
+from gesso.number import Exact, Whole
+from gesso.request import MAX_SEED, Request
+from gesso.serving.decode.input_sanitizer import Given
+from gesso.serving.http_errors import Unknown
+
+KEY = Field(default=None, max_length=200)
+READ = {"client", "files", "conditions", "settings", "seed"}  # what is kept otherwise: as names, as folders, as a request
+Number = bool | int | float  # smart mode keeps true true and 1 a number
+
+
+class _Ask(Exact):
+    model_config = ConfigDict(extra="forbid")
+
+    recipe: str = Field(max_length=100)
+    preset: str = Field(default="", max_length=100)
+    title: str = Field(default="", max_length=200)
+    client: str | None = KEY
+
+
+class File(Exact):
+    """An upload's id, and the name that the picture has with the person who gave it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    upload: str = Field(max_length=100)
+    name: str = Field(default="", max_length=255)
+
+
+class Batch(_Ask):
+    """One request over many pictures. `each` is the condition that they fill; `weights` may be the id of a training of yours."""
+
+    kind: Literal["batch"]
+    files: list[File] = Field(min_length=1)
+    each: str | None = Field(default=None, max_length=100)
+    format: Literal["png", "ora", "psd", "json"] = "png"
+    conditions: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    settings: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
+    weights: str | None = Field(default=None, max_length=100)
+
+
+class Train(_Ask):
+    """A training, on `files` or on what the recipe makes itself; resumed where it stopped."""
+
+    kind: Literal["train"]
+    files: list[File] = Field(default_factory=list)
+    steps: Whole | None = Field(default=None, ge=1, le=10_000_000)
+    minutes: float | None = Field(default=None, gt=0, le=100_000)
+    seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
+
+
+class Fit(_Ask):
+    """An output optimised for one request."""
+
+    kind: Literal["fit"]
+    conditions: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    settings: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
+    weights: str | None = Field(default=None, max_length=100)
+
+
+class Measure(_Ask):
+    """A recipe's own figures. `options` are numbers, so that none of them can name a file."""
+
+    kind: Literal["measure"]
+    which: str | None = Field(default=None, max_length=100)
+    files: list[File] = Field(default_factory=list)
+    options: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")], Number | list[Number]] = Field(
+        default_factory=dict, max_length=20
+    )
+    weights: str | None = Field(default=None, max_length=100)
+
+
+class Ask(RootModel[Annotated[Batch | Train | Fit | Measure, Field(discriminator="kind")]]):
+    """A job. The same `client` key again gives the job that the first asking made."""
+
+
+def checked(given: Given, recipe: Any, owner: str, ask: Batch | Train | Fit | Measure) -> dict[str, Any]:
+    """The asking as a worker reads it: conditions read and harmless, everything in range. GessoError names the field."""
+    preset = recipe.preset(ask.preset or None)
+    if isinstance(ask, Batch):
+        from gesso.verbs.batch import check_rest, each_of
+        from gesso.verbs.result import check_out
+
+        each = each_of(recipe.card, ask.each, ask.conditions)
+        check_rest(recipe.card, each, ask.conditions)
+        if ask.format != "png":
+            _no_path(lambda: check_out(_name(f"out.{ask.format}"), recipe.card), "format")
+        return ask.model_dump(exclude=READ) | {"each": each, "request": _request(given, recipe.card, owner, ask, partly=True)}
+    if isinstance(ask, Fit):
+        if not getattr(recipe.family(preset), "fits", False):
+            raise GessoError("makes its output at once: there is nothing to fit", where="recipe", fix="ask for a batch")
+        return ask.model_dump(exclude=READ) | {"request": _request(given, recipe.card, owner, ask, partly=False)}
+    if isinstance(ask, Train):
+        if not recipe.stages(preset):
+            raise GessoError(f"{recipe.name} is not trained", where="recipe", fix="ask for a fit")
+        return ask.model_dump(exclude=READ) | {"seed": ask.seed}
+    if not recipe.measures or (ask.which is not None and ask.which not in recipe.measures):
+        what = f"{recipe.name} has no such measure" if recipe.measures else f"{recipe.name} has no measures"
+        raise GessoError(what, where="which", fix=f"one of {', '.join(recipe.measures)}" if recipe.measures else None)
+    taken = sorted({"name", "which", "data", "out", "weights", "preset"} & set(ask.options))
+    if taken:
+        raise GessoError("is no option", where=f"options.{taken[0]}", fix="the measure's own options")
+    return ask.model_dump(exclude=READ)
+
+
+def _request(given: Given, card: Any, owner: str, ask: Batch | Fit, *, partly: bool) -> dict[str, Any]:
+    """The request as JSON; `partly` where files will fill one condition, so that what is required may be missing."""
+    values = {name: given.condition(owner, card.slot(name), value) for name, value in ask.conditions.items() if value is not None}
+    if partly:
+        slots = tuple(slot.model_copy(update={"required": False}) for slot in card.conditions)
+        card = card.model_copy(update={"conditions": slots})
+    return Request.build(card, values, seed=ask.seed, settings=ask.settings).to_json()
+
+
+def clean_name(name: str, number: int) -> str:
+    """A file's name without folders and control characters, for people to read and for zips."""
+    last = re.split(r"[/\\]", name)[-1]
+    plain = re.sub(r'[\x00-\x1f\x7f<>:"|?*\u200e\u200f\u202a-\u202e\u2066-\u2069]', "_", last).strip(" .")
+    plain = plain.encode("utf-8", "replace").decode()
+    return plain[:120] or f"{number}.png"
+
+
+def _name(name: str) -> Any:
+    from pathlib import Path
+
+    return Path(name)
+
+
+def _no_path(check: Any, where: str) -> None:
+    try:
+        check()
+    except GessoError as error:
+        raise GessoError(error.what, where=where, fix="png") from None
+
+
+def unknown(what: str) -> Unknown:
+    return Unknown(f"there is no such {what}", where=what)

@@ -1,0 +1,44 @@
+"""What a live socket is shown: which outputs, which part of them, how large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gesso.errors import GessoError
+from gesso.number import whole
+from gesso.serving.live.frame import Box
+
+OVERVIEW = 1024  # pixels: the longest side of the whole, where a part of it is looked at
+
+
+@dataclass(frozen=True)
+class Look:
+    """What this socket is shown: outputs by name, at most `max_side` pixels long; of pictures, `view` is what is on the screen."""
+
+    outputs: tuple[str, ...]
+    max_side: int = 4096
+    view: Box | None = None
+
+    def part(self, page: tuple[int, ...]) -> Box | None:
+        """The view as far as it is on a page of this height and width."""
+        if self.view is None:
+            return None
+        (left, top, right, bottom), (height, width) = self.view, page[:2]
+        box = min(left, width - 1), min(top, height - 1), min(right, width), min(bottom, height)
+        return None if box == (0, 0, width, height) else box
+
+
+FIX = f"[left, top, right, bottom] within 0 to {2**15}, or null"
+
+
+def view_of(given: Any) -> Box | None:
+    """The part of the picture that is on the screen; GessoError where it is none."""
+    if given is None:
+        return None
+    if not isinstance(given, (list, tuple)) or len(given) != 4:
+        raise GessoError("is no part of a picture", where="view", fix=FIX)
+    left, top, right, bottom = (whole(one, where="view", low=0, high=2**15) for one in given)
+    if left >= right or top >= bottom:
+        raise GessoError("is no part of a picture", where="view", fix=FIX)
+    return left, top, right, bottom

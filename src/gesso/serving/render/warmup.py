@@ -1,0 +1,97 @@
+"""Getting ready before anybody asks: torch, a recipe's weights, and a first small picture, in the thread that renders."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gesso.errors import GessoError
+from gesso.serving.catalogue.recipe_catalogue import Catalogue, complete
+from gesso.serving.render.renderer import Renderer
+
+if TYPE_CHECKING:
+    from gesso.recipes.recipe import Recipe
+
+LATEST = 2.0  # seconds after the start, where no page asks for cards
+AFTER_CARDS = 0.3  # seconds after a page was told them: imports would keep it from its pictures
+SIDE = 64  # pixels of the drawing that is made first
+
+log = logging.getLogger("gesso.serving")
+
+
+class Warmth:
+    """Done once. Before `begin` and after `close` nothing is."""
+
+    def __init__(self, catalogue: Catalogue, renderer: Renderer) -> None:
+        self._catalogue, self._renderer = catalogue, renderer
+        self._lock, self._open = threading.Lock(), False
+        self._timer: threading.Timer | None = None
+        self.done = threading.Event()
+
+    def begin(self) -> None:
+        with self._lock:
+            self._open = True
+        self.soon(LATEST)
+
+    def soon(self, seconds: float = AFTER_CARDS) -> None:
+        """So many seconds after the last who said so."""
+        with self._lock:
+            if not self._open:
+                return
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = threading.Timer(seconds, self._queue)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def close(self) -> None:
+        with self._lock:
+            self._open = False
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _queue(self) -> None:
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+        try:  # recipes, and torch with them, are imported by one thread at a time: the catalogue sees to it
+            self._catalogue.recipes()
+            self._renderer.submit("", "warm", self.work)
+        except GessoError as error:  # it is at work already
+            log.info("not warmed: %s", error)
+            self.done.set()
+
+    def work(self, stopped: Callable[[], bool]) -> None:
+        """In the renderer's thread. Whoever waits meanwhile would wait for the same."""
+        try:
+            recipe = next(filter(self._drawn_with, self._catalogue.recipes().values()), None)
+            if recipe is not None and not stopped():
+                assembled = self._catalogue.assembled(recipe.name)
+                if not stopped() and not self._renderer.num_waiting():
+                    from gesso.request import Request
+                    from gesso.verbs.generate import run
+
+                    needed = {slot.name: drawing() for slot in recipe.card.conditions if slot.required}
+                    run(assembled, complete(assembled, Request.build(recipe.card, needed)), stop=stopped)
+        except GessoError as error:  # whoever asks for a picture is told
+            log.info("not warmed: %s", error)
+        finally:
+            self.done.set()
+
+    def _drawn_with(self, recipe: Recipe) -> bool:
+        """Is it one that a page can begin with at once, and that takes time to load?"""
+        tools = [slot.kind.control(slot.options).get("tool") for slot in recipe.card.conditions if slot.required]
+        return bool(recipe.keeps) and tools == ["page"] and not self._catalogue.missing(recipe.name)
+
+
+def drawing() -> np.ndarray:
+    """A square on paper."""
+    page = np.full((SIDE, SIDE), 255, np.uint8)
+    page[12:52, 12:52] = 0
+    page[14:50, 14:50] = 255
+    return page
