@@ -39,7 +39,7 @@ class Sheet:
 
     def __init__(self, visit: Any, app: Any, pixels: bytes | None = None, recipe: str = "flats") -> None:
         self.visit, self.page = visit, visit.page
-        room = app.state.room
+        room = app.state.services
         upload = room.keep.put("me", "upload", pixels or drawing(), size=(W, H))
         edit = room.given.edit(
             "me", room.catalogue.card(recipe), {"op": "set", "slot": "sheet", "value": {"pixels": {"upload": upload.id}}}

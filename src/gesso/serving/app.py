@@ -18,10 +18,10 @@ from starlette.responses import Response
 from gesso import __version__
 from gesso.errors import GessoError, misfit
 from gesso.serving import credentials, images, live, make, page, palettes, sessions
-from gesso.serving.http.guard import Guard
+from gesso.serving.http.guard import RequestGuard
 from gesso.serving.jobs import routes as jobs
-from gesso.serving.http_errors import Refused, answer
-from gesso.serving.services import Room
+from gesso.serving.http_errors import HttpError, error_response
+from gesso.serving.services import Services
 from gesso.serving.http.routes import Routes
 from gesso.serving.settings import Settings
 
@@ -30,7 +30,7 @@ MORE = (make.register, sessions.register, live.register, images.register, creden
 
 
 def create_app(
-    settings: Settings | None = None, *, pages: Mapping[str, Path] | None = None, extend: Callable[[Routes, Room], None] | None = None
+    settings: Settings | None = None, *, pages: Mapping[str, Path] | None = None, extend: Callable[[Routes, Services], None] | None = None
 ) -> FastAPI:
     """The server as an ASGI application, and in its `state`: `room` with all parts, `policies` of all routes.
 
@@ -38,52 +38,52 @@ def create_app(
     further routes. GessoError where a route has no policy, or a recipe that the settings name is not there.
     """
     settings = settings or Settings()
-    room = Room(settings)
+    services = Services(settings)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        room.claim.take()
+        services.home_lock.acquire()
         # Slow uploads of one must not keep the edits of others waiting for a thread.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
-        room.decoder.start()
-        asyncio.get_running_loop().run_in_executor(None, room.marker.told)  # started before the first output waits for it
-        asyncio.get_running_loop().run_in_executor(None, room.keep.sweep)
-        await asyncio.to_thread(room.jobs.open)
+        services.decoder.start()
+        asyncio.get_running_loop().run_in_executor(None, services.marker.told)  # started before the first output waits for it
+        asyncio.get_running_loop().run_in_executor(None, services.files.delete_orphans)
+        await asyncio.to_thread(services.jobs.open)
         if settings.warm:
-            room.warmth.begin()
+            services.warmup.start()
         yield
-        await asyncio.to_thread(room.close)
+        await asyncio.to_thread(services.close)
 
     app = FastAPI(
         title="Gesso", version=__version__, lifespan=life, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     routes = Routes(app)
     for register in MORE:
-        register(routes, room)
+        register(routes, services)
     if extend is not None:
-        extend(routes, room)
-    page.register(routes, room, pages or {})
-    app.state.room, app.state.policies = room, routes.policies
+        extend(routes, services)
+    page.register(routes, services, pages or {})
+    app.state.services, app.state.policies = services, routes.policies
     app.add_exception_handler(GessoError, _refused)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _refused)
-    app.add_middleware(Guard, settings=settings, access=room.access, policies=routes.policies, counts=room.counts)
+    app.add_middleware(RequestGuard, settings=settings, access=services.access, policies=routes.policies, metrics=services.metrics)
     routes.policies.check()
     return app
 
 
 async def _refused(http: Http, error: Exception) -> Response:
-    return answer(_as_gesso(error), like_openai=http.url.path.startswith("/v1/"))
+    return error_response(_as_gesso(error), like_openai=http.url.path.startswith("/v1/"))
 
 
 def _as_gesso(error: Any) -> GessoError:
     if isinstance(error, RequestValidationError):
         first: dict[str, Any] = dict(error.errors()[0])
         wrong = misfit(first | {"loc": first.get("loc", ())[1:]})
-        return Refused(wrong.what, where=wrong.where, fix=wrong.fix)
+        return HttpError(wrong.what, where=wrong.where, fix=wrong.fix)
     if isinstance(error, HTTPException):
         words = {404: "there is nothing at this address", 405: "this address does not take that method"}
-        refusal = Refused(words.get(error.status_code, str(error.detail)), where="address" if error.status_code in words else "body")
+        refusal = HttpError(words.get(error.status_code, str(error.detail)), where="address" if error.status_code in words else "body")
         refusal.status = error.status_code
         return refusal
     assert isinstance(error, GessoError)

@@ -13,7 +13,7 @@ from typing import Any
 
 from gesso.errors import GessoError
 from gesso.media.file import DiskFull, is_full
-from gesso.serving.http_errors import Busy
+from gesso.serving.http_errors import ServerBusy
 from gesso.training.lock import take
 
 TABLES = """
@@ -91,7 +91,7 @@ class Database:
                     break
                 except OSError:
                     if time.monotonic() > until:
-                        raise Busy("another process is writing", where="disk", fix="try again in a moment", retry_after=5) from None
+                        raise ServerBusy("another process is writing", where="disk", fix="try again in a moment", retry_after=5) from None
                     time.sleep(0.002)
             yield
         finally:
@@ -106,4 +106,4 @@ def _named_errors() -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if is_full(error):
             raise DiskFull("the server cannot keep it: its disk is full", where="disk", fix="free some space there") from error
-        raise Busy(f"the server cannot keep it now: {error}", where="disk", fix="check its disk", retry_after=30) from error
+        raise ServerBusy(f"the server cannot keep it now: {error}", where="disk", fix="check its disk", retry_after=30) from error

@@ -18,7 +18,7 @@ LONGEST = 600
 PATH = re.compile(r"(?:(?<![\w:/.<>])~?/(?!api/|v1/)(?:[^\s/'\"()<>:]+/)+|\b[A-Za-z]:\\(?:[^\s\\'\"()<>:]+\\)+)(?=[^\s/]*)")
 
 
-class Refused(GessoError):
+class HttpError(GessoError):
     """A GessoError with its HTTP status; `retry_after` in seconds where trying again makes sense."""
 
     status = 400
@@ -28,49 +28,49 @@ class Refused(GessoError):
         self.retry_after = retry_after
 
 
-class Unknown(Refused):
+class UnknownId(HttpError):
     """Nothing of that id is this owner's; of others' ids nothing is said."""
 
     status = 404
 
 
-class NotLetIn(Refused):
+class Unauthorized(HttpError):
     """Who asks has no token, or a wrong one."""
 
     status = 401
 
 
-class Foreign(Refused):
+class Forbidden(HttpError):
     """Host or Origin is not this server."""
 
     status = 403
 
 
-class Misdirected(Refused):
+class Misdirected(HttpError):
     """The Host header names another server."""
 
     status = 421
 
 
-class TooLarge(Refused):
+class BodyTooLarge(HttpError):
     """More bytes than are taken."""
 
     status = 413
 
 
-class TooSlow(Refused):
+class BodyTimeout(HttpError):
     """The body did not come in time."""
 
     status = 408
 
 
-class TooMany(Refused):
+class TooManyRequests(HttpError):
     """This owner has too much going on."""
 
     status = 429
 
 
-class Busy(Refused):
+class ServerBusy(HttpError):
     """Everybody together has too much going on."""
 
     status = 503
@@ -78,14 +78,14 @@ class Busy(Refused):
 
 def status_of(error: GessoError) -> int:
     """The HTTP status of any GessoError; those of lower layers that mean an unknown id have `NotFound` for a name."""
-    if isinstance(error, Refused):
+    if isinstance(error, HttpError):
         return error.status
     if isinstance(error, DiskFull):
         return 507
     return 404 if any(kind.__name__ == "NotFound" for kind in type(error).__mro__) else 400
 
 
-def harmless(text: str | None) -> str | None:
+def redacted(text: str | None) -> str | None:
     """The text for a stranger's eyes: one line, not too long, and of paths only their last part."""
     if text is None:
         return None
@@ -93,16 +93,16 @@ def harmless(text: str | None) -> str | None:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def said(error: GessoError) -> dict[str, Any]:
+def error_json(error: GessoError) -> dict[str, Any]:
     """{"what", "where", "fix"}, as answers and error frames carry them."""
-    return {"what": harmless(error.what), "where": harmless(error.where), "fix": harmless(error.fix)}
+    return {"what": redacted(error.what), "where": redacted(error.where), "fix": redacted(error.fix)}
 
 
-def answer(error: GessoError, *, like_openai: bool = False) -> JSONResponse:
+def error_response(error: GessoError, *, like_openai: bool = False) -> JSONResponse:
     """The error as a response; clients of OpenAI's find `message` and `type` beside."""
-    status, told = status_of(error), said(error)
+    status, told = status_of(error), error_json(error)
     if like_openai:
-        message = harmless(str(error))
+        message = redacted(str(error))
         told |= {
             "message": message,
             "type": "invalid_request_error" if status < 500 else "server_error",
@@ -118,18 +118,18 @@ def answer(error: GessoError, *, like_openai: bool = False) -> JSONResponse:
     return JSONResponse({"error": told}, status, headers)
 
 
-def bug(error: BaseException) -> GessoError:
+def internal_error(error: BaseException) -> GessoError:
     """What a stranger is told of a bug: nothing but a number, under which this server's log says all."""
     if isinstance(error, MemoryError) or "not enough memory" in str(error):
-        return Refused("there is not enough memory for this", fix="give a smaller input")
+        return HttpError("there is not enough memory for this", fix="give a smaller input")
     if is_full(error):
         return DiskFull("the disk that the server keeps things on is full", fix="free some space there, and try again")
     number = secrets.token_hex(4)
     log.error("bug %s", number, exc_info=error)
-    return Bug(f"something went wrong in the server (its log says more under {number})")
+    return InternalError(f"something went wrong in the server (its log says more under {number})")
 
 
-class Bug(Refused):
+class InternalError(HttpError):
     """Something of ours went wrong; the log says what."""
 
     status = 500

@@ -32,9 +32,9 @@ def serve(
     listener = bind(settings)
     settings = replace(settings, port=listener.getsockname()[1])
     app = (create or create_app)(settings)
-    app.state.room.claim.take()  # before anybody is sent there
+    app.state.services.home_lock.acquire()  # before anybody is sent there
     if on_start is not None:
-        on_start(app.state.room.access.link(next(iter(settings.tokens))))
+        on_start(app.state.services.access.link(next(iter(settings.tokens))))
     uvicorn.Server(configuration(app, settings)).run(sockets=[listener])
 
 

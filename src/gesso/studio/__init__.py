@@ -11,7 +11,7 @@ from gesso.errors import MissingExtra
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from gesso.serving.services import Room
+    from gesso.serving.services import Services
     from gesso.serving.http.routes import Routes
     from gesso.serving.settings import Settings
 
@@ -77,17 +77,17 @@ def samples(folder: Path | None) -> list[dict[str, Any]]:
     return listed
 
 
-def _extend(routes: Routes, room: Room) -> None:
+def _extend(routes: Routes, services: Services) -> None:
     listed = samples(sample_folder())
 
     @routes.http("GET", "/api/samples", who="open", tags=["watch"], summary="Sample drawings; each is at /samples/{id}.png")
     def sample_drawings() -> Any:
         return {"samples": listed}
 
-    _retitling(routes, room)
+    _retitling(routes, services)
 
 
-def _retitling(routes: Routes, room: Room) -> None:
+def _retitling(routes: Routes, services: Services) -> None:
     from fastapi import Request as Http  # resolved by name below: annotations are texts here
     from pydantic import BaseModel, ConfigDict, Field
 
@@ -102,7 +102,7 @@ def _retitling(routes: Routes, room: Room) -> None:
 
     async def retitle(http: Any) -> Any:
         owner, body = identity_of(http).owner, await read_json(http, Title)
-        return room.sessions.retitle(owner, http.path_params["id"], body.title).model_dump(mode="json")
+        return services.sessions.retitle(owner, http.path_params["id"], body.title).model_dump(mode="json")
 
     retitle.__annotations__["http"] = Http
     routes.http("PATCH", "/api/sessions/{id}", who="token", max_body=65_536, reads=Title, tags=["sessions"], summary="Name a session")(

@@ -53,7 +53,7 @@ def test_an_old_home_holds_jobs_in_each_state():
 
 def test_the_jobs_of_an_old_home_go_on(old: FastAPI, client_of: Callable[..., TestClient]):
     """The job left running has lost its worker: it is taken again under a new token, and so is the one that waited."""
-    ann, jobs = client_of(old, "ann"), old.state.room.jobs
+    ann, jobs = client_of(old, "ann"), old.state.services.jobs
     titles = []
     for _ in range(3):
         job = jobs.store.claim("here", 10)

@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are found by /proc, which this system has not"),
 ]
-Process = tuple[int, str]  # its id, and when it began: ids are used again
+WorkerProcess = tuple[int, str]  # its id, and when it began: ids are used again
 
 
 def about(pid: int) -> tuple[str, str] | None:
@@ -33,9 +33,9 @@ def about(pid: int) -> tuple[str, str] | None:
     return words[0], words[19]
 
 
-def family(pid: int) -> dict[Process, str]:
+def family(pid: int) -> dict[WorkerProcess, str]:
     """All that a process started, and what they were started as."""
-    found: dict[Process, str] = {}
+    found: dict[WorkerProcess, str] = {}
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in map(int, (task / "children").read_text().split()):
@@ -46,12 +46,12 @@ def family(pid: int) -> dict[Process, str]:
     return found
 
 
-def alive(processes: dict[Process, str]) -> dict[Process, str]:
+def alive(processes: dict[WorkerProcess, str]) -> dict[WorkerProcess, str]:
     """Those that are still there; one that has ended and waits for nobody's word is not."""
     return {one: words for one, words in processes.items() if (told := about(one[0])) and told[1] == one[1] and told[0] not in "ZX"}
 
 
-def one_of(processes: dict[Process, str], word: str) -> int:
+def one_of(processes: dict[WorkerProcess, str], word: str) -> int:
     found = [pid for (pid, _), words in processes.items() if word in words]
     assert found, (word, processes)
     return found[0]

@@ -7,19 +7,19 @@ import os
 from pathlib import Path
 
 from gesso.errors import GessoError
-from gesso.serving.access.links import LOCK, LinkSecret
+from gesso.serving.access.links import LOCK, LinkFile
 from gesso.training.lock import take
 
 
-class Claim:
+class HomeLock:
     """A hold on a home, from `take` to `drop` or to the end of this process, however it ends."""
 
     def __init__(self, home: Path, address: str) -> None:
         self._home, self._address = home, address
         self._held: int | None = None
-        self.links = LinkSecret(home, address)
+        self.links = LinkFile(home, address)
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Again where it is held already, it does nothing; GessoError, saying where the other answers, where another server has it."""
         if self._held is not None:
             return
@@ -44,7 +44,7 @@ class Claim:
             (self._home / ".server-address").write_text(self._address, encoding="utf-8")
         self.links.open()
 
-    def drop(self) -> None:
+    def release(self) -> None:
         if self._held is not None:
             self.links.close()
             os.close(self._held)

@@ -28,7 +28,7 @@ PATIENCE = 10.0  # seconds
 MOST_BYTES = 4096
 
 
-class LinkSecret:
+class LinkFile:
     """The server's side: a token of this start, and the file in which it lies while the server runs."""
 
     def __init__(self, home: Path, address: str) -> None:

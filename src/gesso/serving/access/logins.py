@@ -25,7 +25,7 @@ class Identity(NamedTuple):
     by: Literal["token", "cookie"]
 
 
-class Access:
+class Authenticator:
     """Tokens, links and logins. Secrets are compared in constant time and kept as hashes; a login outlives the server's process."""
 
     def __init__(self, settings: Settings, database: Database, more: str | None = None) -> None:
@@ -74,7 +74,7 @@ class Access:
         secure = "; Secure" if host in self._secure_hosts else ""
         return f"{self.cookie}={secret}; Path=/; Max-Age={COOKIE_DAYS * 86400}; HttpOnly; SameSite=Strict{secure}"
 
-    def identity(self, headers: Mapping[str, str]) -> Identity | None:
+    def identify(self, headers: Mapping[str, str]) -> Identity | None:
         """Whose request has these headers (names in small letters); a wrong token is nobody, whatever cookie is beside it."""
         given = headers.get("authorization")
         if given is not None:

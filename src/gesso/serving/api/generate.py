@@ -15,16 +15,16 @@ from gesso.number import Exact, Whole
 from gesso.request import MAX_SEED
 from gesso.serving.api.signing import file_answer, plain
 from gesso.serving.http.guard import OPEN, TOKEN, identity_of
-from gesso.serving.render.outputs import TYPES, first_layers, first_picture, handed, keep_result
-from gesso.serving.http_errors import TooLarge
-from gesso.serving.render.renderer import Ticket
-from gesso.serving.services import Room
+from gesso.serving.render.outputs import TYPES, first_layers, first_picture, output_file, store_outputs
+from gesso.serving.http_errors import BodyTooLarge
+from gesso.serving.render.renderer import RenderTicket
+from gesso.serving.services import Services
 from gesso.serving.http.routes import PICTURE_BODY, Routes, body_of, read_json
 
 LOOK_FOR_CLIENT = 0.25  # seconds
 
 
-class Wish(Exact):
+class GenerateRequest(Exact):
     """A request, as `gesso replay` and records know it; a condition's picture may be {"upload": id} of POST /api/uploads."""
 
     model_config = ConfigDict(extra="forbid")
@@ -37,19 +37,19 @@ class Wish(Exact):
     weights: dict[str, str] = Field(default_factory=dict, max_length=100)
 
 
-def register(routes: Routes, room: Room) -> None:
+def register(routes: Routes, services: Services) -> None:
     """The routes that make an output, and give what was uploaded or made."""
-    limits = room.settings.limits
+    limits = services.settings.limits
 
     @routes.http("GET", "/api/recipes", who=TOKEN, tags=["recipes"], summary="All recipes")
     def recipes() -> Any:
-        return {"recipes": room.catalogue.lines()}
+        return {"recipes": services.catalogue.summaries()}
 
     @routes.http("GET", "/api/recipes/{name}", who=TOKEN, tags=["recipes"], summary="A recipe's card, and what you trained of it")
     def recipe(name: str, http: Http) -> Any:
-        told = room.catalogue.told(name)
-        room.warmth.soon()
-        return told | {"trained": [one.to_json() for one in room.jobs.trained(identity_of(http).owner, name)]}
+        told = services.catalogue.describe(name)
+        services.warmup.schedule()
+        return told | {"trained": [one.to_json() for one in services.jobs.trained(identity_of(http).owner, name)]}
 
     @routes.http(
         "POST",
@@ -70,59 +70,59 @@ def register(routes: Routes, room: Room) -> None:
     )
     async def upload(http: Http) -> Any:
         owner = identity_of(http).owner
-        data = await uploaded(http, room)
+        data = await uploaded(http, services)
 
         def take() -> Any:
-            clean = room.decoder.clean(data)
-            return room.keep.put(owner, "upload", clean.png, size=(clean.width, clean.height)).to_json()
+            clean = services.decoder.clean(data)
+            return services.files.put(owner, "upload", clean.png, size=(clean.width, clean.height)).to_json()
 
         made = await asyncio.to_thread(take)
         return JSONResponse(made, 201, {"Location": f"/api/uploads/{made['id']}"})
 
     @routes.http("GET", "/api/uploads/{id}", who=TOKEN, tags=["uploads"], summary="An upload, encoded anew as PNG")
     def see_upload(id: str, http: Http) -> Any:
-        return file_response(room, identity_of(http).owner, "upload", id)
+        return file_response(services, identity_of(http).owner, "upload", id)
 
     @routes.http("DELETE", "/api/uploads/{id}", who=TOKEN, tags=["uploads"], summary="Delete an upload")
     def drop_upload(id: str, http: Http) -> Any:
-        room.keep.drop(identity_of(http).owner, "upload", id)
+        services.files.delete(identity_of(http).owner, "upload", id)
         return Response(status_code=204)
 
     @routes.http(
-        "POST", "/api/generate", who=TOKEN, max_body=limits.json_bytes, reads=Wish, tags=["make"], summary="Make what a request asks for"
+        "POST", "/api/generate", who=TOKEN, max_body=limits.json_bytes, reads=GenerateRequest, tags=["make"], summary="Make what a request asks for"
     )
     async def generate(http: Http) -> Any:
         owner = identity_of(http).owner
-        with room.renderer.place(owner) as queue:
-            wish = await read_json(http, Wish)
-            request = await room.think(room.given.request, owner, wish.model_dump())
-            card = room.catalogue.card(wish.recipe)
+        with services.renderer.reserve(owner) as queue:
+            wish = await read_json(http, GenerateRequest)
+            request = await services.run_in_cpu_pool(services.sanitizer.request, owner, wish.model_dump())
+            card = services.catalogue.card(wish.recipe)
             format = next((one for one, kind in TYPES.items() if kind in http.headers.get("accept", "")), None)
             name = first_picture(card) if format == "png" else first_layers(card)
             if format is not None and name is None:
                 what = f"{card.name} makes no {'picture' if format == 'png' else 'layers'}"
                 raise GessoError(what, where="Accept", fix="application/json")
-            result = await made(http, room, queue(("http", owner), room.work(owner, request, ("http", owner))))
+            result = await made(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
             if format is not None and name is not None:
-                file = await room.think(handed, room.marker, result, name, format)
-                return file_answer(room, owner, file, download(f"gesso.{format}") | noted(result))
-            outputs = await room.think(keep_result, room.keep, owner, result, room.marker)
+                file = await services.run_in_cpu_pool(output_file, services.marker, result, name, format)
+                return file_answer(services, owner, file, download(f"gesso.{format}") | noted(result))
+            outputs = await services.run_in_cpu_pool(store_outputs, services.files, owner, result, services.marker)
             return {"outputs": outputs, "notes": result.said, "record": result.record.to_json()}
 
     @routes.http("GET", "/api/outputs/{id}", who=TOKEN, tags=["make"], summary="Something that was made, with its record inside")
     def see_output(id: str, http: Http) -> Any:
-        return file_response(room, identity_of(http).owner, "output", id)
+        return file_response(services, identity_of(http).owner, "output", id)
 
     @routes.http("GET", "/api/health", who=OPEN, tags=["watch"], summary="Whether the server is alive")
     def health() -> Any:
-        return {"status": "ok", "signing": room.marker.state}
+        return {"status": "ok", "signing": services.marker.state}
 
     @routes.http("GET", "/api/metrics", who=TOKEN, tags=["watch"], summary="Counters, as Prometheus reads them")
     def metrics() -> Any:
-        return Response(room.counts.text(), media_type="text/plain; version=0.0.4")
+        return Response(services.metrics.exposition(), media_type="text/plain; version=0.0.4")
 
 
-async def uploaded(http: Http, room: Room) -> bytes:
+async def uploaded(http: Http, services: Services) -> bytes:
     """The bytes of a raw body, or of the one file in a form."""
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
@@ -131,8 +131,8 @@ async def uploaded(http: Http, room: Room) -> bytes:
         files = [one for _, one in form.multi_items() if not isinstance(one, str)]
         if len(files) != 1:
             raise GessoError(f"the form holds {len(files)} files", where="body", fix="one picture at a time")
-        if (files[0].size or 0) > room.settings.limits.picture.max_bytes:
-            raise TooLarge("the file is too large", where="body")
+        if (files[0].size or 0) > services.settings.limits.picture.max_bytes:
+            raise BodyTooLarge("the file is too large", where="body")
         return await files[0].read()
 
 
@@ -141,7 +141,7 @@ def form_of(http: Http, max_files: int = 1) -> Any:
     return http.form(max_files=max_files, max_fields=30, max_part_size=2**16)
 
 
-async def made(http: Http, room: Room, ticket: Ticket) -> Any:
+async def made(http: Http, services: Services, ticket: RenderTicket) -> Any:
     """What the ticket's work gives; the work is stopped when the client goes away."""
     future = asyncio.wrap_future(ticket.future)
     try:
@@ -152,15 +152,15 @@ async def made(http: Http, room: Room, ticket: Ticket) -> Any:
             if done or await http.is_disconnected():
                 raise Stopped
     except Stopped:
-        room.counts.add("clients_gone")
+        services.metrics.increment("clients_gone")
         raise GessoError("nobody waits for it any more") from None
     finally:
         future.cancel()  # nobody reads it any more
         ticket.stop()
 
 
-def file_response(room: Room, owner: str, kind: Any, id: str) -> Response:
-    item, data = room.keep.read(owner, kind, id)
+def file_response(services: Services, owner: str, kind: Any, id: str) -> Response:
+    item, data = services.files.read(owner, kind, id)
     return Response(
         data, media_type=item.content_type, headers=download(f"gesso-{id}.{item.suffix}") | {"Cache-Control": "private, max-age=86400"}
     )

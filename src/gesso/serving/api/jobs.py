@@ -13,18 +13,18 @@ from gesso.media.file import read_bytes
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.jobs.schemas import Ask, unknown
 from gesso.serving.api.generate import download
-from gesso.serving.services import Room
+from gesso.serving.services import Services
 from gesso.serving.http.routes import Routes, read_json
 
 
-def register(routes: Routes, room: Room) -> None:
-    _whole(routes, room)
-    _seen(routes, room)
-    _made(routes, room)
+def register(routes: Routes, services: Services) -> None:
+    _whole(routes, services)
+    _seen(routes, services)
+    _made(routes, services)
 
 
-def _whole(routes: Routes, room: Room) -> None:
-    desk, limits = room.jobs, room.settings.limits
+def _whole(routes: Routes, services: Services) -> None:
+    desk, limits = services.jobs, services.settings.limits
 
     @routes.http("POST", "/api/jobs", who=TOKEN, max_body=limits.json_bytes, reads=Ask, tags=["jobs"], summary="Hand in a job")
     async def hand_in(http: Http) -> Any:
@@ -59,8 +59,8 @@ def _whole(routes: Routes, room: Room) -> None:
         return told
 
 
-def _seen(routes: Routes, room: Room) -> None:
-    desk = room.jobs
+def _seen(routes: Routes, services: Services) -> None:
+    desk = services.jobs
 
     @routes.http("GET", "/api/jobs/{id}/log", who=TOKEN, tags=["jobs"], summary="What it has told, from a line on")
     def lines(id: str, http: Http, after: int = Query(default=0, ge=0)) -> Any:
@@ -83,8 +83,8 @@ def _seen(routes: Routes, room: Room) -> None:
         return Response(read_bytes(found[1], where="sample"), media_type="image/png", headers=download(f"sample-{sample}.png"))
 
 
-def _made(routes: Routes, room: Room) -> None:
-    desk = room.jobs
+def _made(routes: Routes, services: Services) -> None:
+    desk = services.jobs
 
     @routes.http("GET", "/api/jobs/{id}/outputs", who=TOKEN, tags=["jobs"], summary="What it made; of a batch, what failed and why")
     def outputs(id: str, http: Http) -> Any:

@@ -25,10 +25,10 @@ from gesso.request import MAX_SEED
 from gesso.serving.decode.decoder import data_url_of
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.api.generate import form_of, made
-from gesso.serving.render.outputs import first_picture, handed
-from gesso.serving.http_errors import Refused
-from gesso.serving.render.renderer import Ticket, Work
-from gesso.serving.services import Room
+from gesso.serving.render.outputs import first_picture, output_file
+from gesso.serving.http_errors import HttpError
+from gesso.serving.render.renderer import RenderTicket, Work
+from gesso.serving.services import Services
 from gesso.serving.http.routes import PICTURE_BODY, Routes, as_model, read_json
 
 MOST_PICTURES = 8  # of one edit
@@ -50,13 +50,13 @@ class Ask(Exact):
     conditions: dict[str, Any] = Field(default_factory=dict, max_length=100)
 
 
-def register(routes: Routes, room: Room) -> None:
+def register(routes: Routes, services: Services) -> None:
     """The routes that clients of OpenAI's images know."""
-    limits = room.settings.limits
+    limits = services.settings.limits
 
     @routes.http("GET", "/v1/models", who=TOKEN, tags=["like OpenAI's"], summary="Recipes that make pictures")
     def models() -> Any:
-        names = [name for name in room.catalogue.recipes() if first_picture(room.catalogue.card(name))]
+        names = [name for name in services.catalogue.recipes() if first_picture(services.catalogue.card(name))]
         return {"object": "list", "data": [{"id": name, "object": "model", "created": 0, "owned_by": "gesso"} for name in names]}
 
     @routes.http(
@@ -69,8 +69,8 @@ def register(routes: Routes, room: Room) -> None:
         summary="Pictures from words, or from nothing",
     )
     async def generations(http: Http) -> Any:
-        with room.renderer.place(identity_of(http).owner) as queue:
-            return await answer(http, room, queue, await read_json(http, Ask), {})
+        with services.renderer.reserve(identity_of(http).owner) as queue:
+            return await answer(http, services, queue, await read_json(http, Ask), {})
 
     @routes.http(
         "POST",
@@ -97,8 +97,8 @@ def register(routes: Routes, room: Room) -> None:
     )
     async def edits(http: Http) -> Any:
         if not http.headers.get("content-type", "").startswith("multipart/form-data"):
-            raise Refused("this reads a form", where="Content-Type", fix="multipart/form-data with an image")
-        with room.renderer.place(identity_of(http).owner) as queue:
+            raise HttpError("this reads a form", where="Content-Type", fix="multipart/form-data with an image")
+        with services.renderer.reserve(identity_of(http).owner) as queue:
             async with form_of(http, max_files=MOST_PICTURES + 1) as form:
                 fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
                 pictures = [
@@ -110,30 +110,30 @@ def register(routes: Routes, room: Room) -> None:
                 raise GessoError("holds no picture", where="image", fix="a form's file named image")
             numbers = {name: _number(fields, name) for name in ("n", "seed") if name in fields}
             asked = as_model({**{k: v for k, v in fields.items() if k not in ("settings", "conditions")}, **numbers}, Ask)
-            return await answer(http, room, queue, asked, await asyncio.to_thread(place, room, asked.model, pictures, mask_data))
+            return await answer(http, services, queue, asked, await asyncio.to_thread(place, services, asked.model, pictures, mask_data))
 
 
-async def answer(http: Http, room: Room, queue: Callable[[Hashable, Work], Ticket], asked: Ask, pictures: dict[str, Any]) -> Any:
+async def answer(http: Http, services: Services, queue: Callable[[Hashable, Work], RenderTicket], asked: Ask, pictures: dict[str, Any]) -> Any:
     """Make n pictures one after another, each a turn of its own, so that others are not kept waiting."""
     owner = identity_of(http).owner
-    card = await asyncio.to_thread(room.catalogue.card, asked.model)
+    card = await asyncio.to_thread(services.catalogue.card, asked.model)
     if first_picture(card) is None:
         raise GessoError(f"{card.name} makes no picture", where="model", fix="GET /v1/models lists those that do")
     conditions = asked.conditions | pictures | words(card, asked.prompt)
     wish = {"recipe": card.name, "conditions": conditions, "settings": sized(card, asked)}
     data = []
     for number in range(asked.n):
-        request = await room.think(room.given.request, owner, {**wish, "seed": asked.seed + number})
-        result = await made(http, room, queue(("http", owner), room.work(owner, request, ("http", owner))))
-        file = await room.think(handed, room.marker, result, result.shown)
+        request = await services.run_in_cpu_pool(services.sanitizer.request, owner, {**wish, "seed": asked.seed + number})
+        result = await made(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
+        file = await services.run_in_cpu_pool(output_file, services.marker, result, result.shown)
         said = {} if file.unsigned is None else {"unsigned": file.unsigned}
         if asked.response_format == "b64_json":
             data.append({"b64_json": base64.b64encode(file.data).decode("ascii"), **said})
         else:
             pixels = result.outputs[result.shown]
-            item = await asyncio.to_thread(room.keep.put, owner, "output", file.data, size=(pixels.shape[1], pixels.shape[0]))
+            item = await asyncio.to_thread(services.files.put, owner, "output", file.data, size=(pixels.shape[1], pixels.shape[0]))
             host = http.headers["host"]
-            scheme = "https" if host in room.settings.names else http.url.scheme  # as a proxy with TLS shows it
+            scheme = "https" if host in services.settings.names else http.url.scheme  # as a proxy with TLS shows it
             data.append({"url": f"{scheme}://{host}/api/outputs/{item.id}", **said})
     return {"created": int(time.time()), "data": data}
 
@@ -170,15 +170,15 @@ def picture_slots(card: Card) -> list[Slot]:
     ]
 
 
-def place(room: Room, model: str, pictures: list[bytes], mask: bytes | None) -> dict[str, Any]:
+def place(services: Services, model: str, pictures: list[bytes], mask: bytes | None) -> dict[str, Any]:
     """The pictures, decoded harmlessly, as the card's picture conditions in their order; the mask's see-through part is to be made."""
-    card = room.catalogue.card(model)
+    card = services.catalogue.card(model)
     slots = picture_slots(card)
     if len(pictures) > len(slots):
         raise GessoError(f"{card.name} takes {len(slots) or 'no'} pictures", where="image", fix="give fewer")
-    clean = [room.decoder.clean(one, where="image").png for one in pictures]
+    clean = [services.decoder.clean(one, where="image").png for one in pictures]
     if mask is not None:
-        clean[0] = masked(clean[0], room.decoder.clean(mask, where="mask").png)
+        clean[0] = masked(clean[0], services.decoder.clean(mask, where="mask").png)
     return {slot.name: slot.read(data_url_of(png)) for slot, png in zip(slots, clean, strict=False)}
 
 

@@ -15,8 +15,8 @@ from gesso.errors import GessoError
 from gesso.media.file import read_bytes
 from gesso.serving.http.guard import OPEN, TOKEN, identity_of
 from gesso.serving.access.links import ROUTE
-from gesso.serving.http_errors import NotLetIn
-from gesso.serving.services import Room
+from gesso.serving.http_errors import Unauthorized
+from gesso.serving.services import Services
 from gesso.serving.http.routes import Routes
 
 TYPES = {
@@ -36,7 +36,7 @@ TYPES = {
 OWN = Path(__file__).parent / "page"
 
 
-def register(routes: Routes, room: Room, pages: Mapping[str, Path]) -> None:
+def register(routes: Routes, services: Services, pages: Mapping[str, Path]) -> None:
     """`pages` {first part of the address: folder}."""
     files = {f"api/docs/{name}" if name != "docs.html" else "api/docs": path for name, path in found(OWN).items()}
     for prefix, folder in pages.items():
@@ -52,28 +52,28 @@ def register(routes: Routes, room: Room, pages: Mapping[str, Path]) -> None:
     def visit(http: Http) -> Any:
         key = http.query_params.get("key")
         if key is not None:
-            return enter(room, http, key)
+            return enter(services, http, key)
         return RedirectResponse("/api/docs", 303) if front is None else first(front, scripts)
 
     @routes.http("POST", f"/{ROUTE}", who=TOKEN, tags=["watch"], summary="A link that lets one browser in, once; for a token alone")
     def another(http: Http) -> Any:
         identity = identity_of(http)
         if identity.by != "token":  # a browser that is in, or what got into it, does not let others in
-            raise NotLetIn("this needs a token", where="Authorization", fix="gesso studio --link")
-        return {"link": room.access.link(identity.owner)}
+            raise Unauthorized("this needs a token", where="Authorization", fix="gesso studio --link")
+        return {"link": services.access.link(identity.owner)}
 
     for name, path in files.items():  # one route a file: no address is ever joined to a path
         routes.http("GET", f"/{name}", who=OPEN, include_in_schema=False)(partial(file, path))
 
 
-def enter(room: Room, http: Http, key: str) -> Response:
+def enter(services: Services, http: Http, key: str) -> Response:
     """Let the bearer of a link in; the address bar keeps no key. Whom it lets in no more the page tells so, in words."""
     response = RedirectResponse("/", 303)
-    secret = room.access.redeem(key)
+    secret = services.access.redeem(key)
     if secret is not None:
-        response.headers["Set-Cookie"] = room.access.set_cookie(secret, http.headers["host"])
-    elif room.access.identity(dict(http.headers.items())) is None and "text/html" not in http.headers.get("accept", ""):
-        raise NotLetIn("this link was used already, or is not of this server's last start", fix="gesso studio --link prints another")
+        response.headers["Set-Cookie"] = services.access.set_cookie(secret, http.headers["host"])
+    elif services.access.identify(dict(http.headers.items())) is None and "text/html" not in http.headers.get("accept", ""):
+        raise Unauthorized("this link was used already, or is not of this server's last start", fix="gesso studio --link prints another")
     return response
 
 

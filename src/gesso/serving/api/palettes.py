@@ -20,8 +20,8 @@ from gesso.media.palette import MAX_SWATCHES, Palette, Swatch
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.storage.file_store import ID
 from gesso.serving.api.generate import download
-from gesso.serving.http_errors import TooMany, Unknown
-from gesso.serving.services import Room
+from gesso.serving.http_errors import TooManyRequests, UnknownId
+from gesso.serving.services import Services
 from gesso.serving.http.routes import PICTURE_BODY, Routes, as_model, body_of, read_json
 
 MOST = 200  # palettes of one owner
@@ -29,7 +29,7 @@ JSON_BYTES = 2**20
 FILES = {"gpl": "text/plain", "ase": "application/octet-stream", "aco": "application/octet-stream"}
 
 
-class Colour(BaseModel):
+class PaletteColour(BaseModel):
     """A colour, "#rrggbb", and its name if it has one: hair, say."""
 
     model_config = ConfigDict(extra="forbid")
@@ -37,22 +37,22 @@ class Colour(BaseModel):
     name: Annotated[str, Field(max_length=4 * LONGEST_NAME)] = ""
 
 
-class Body(BaseModel):
+class PaletteBody(BaseModel):
     """A palette: its name, a character's perhaps, and its colours in their order."""
 
     model_config = ConfigDict(extra="forbid")
     name: str = Field(default="", max_length=4 * LONGEST_NAME)
-    colours: list[Colour] = Field(default_factory=list, max_length=MAX_SWATCHES)
+    colours: list[PaletteColour] = Field(default_factory=list, max_length=MAX_SWATCHES)
 
     def palette(self) -> Palette:
         return Palette(tuple(Swatch(_rgb(one.color), one.name) for one in self.colours), self.name)
 
 
-class Palettes:
+class PaletteStore:
     """Palettes in the server's database; all queries ask for the owner."""
 
-    def __init__(self, room: Room) -> None:
-        self._database = room.database
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
 
     def list(self, owner: str) -> list[dict[str, Any]]:
         rows = self._database.read("select id, name, colours from palettes where owner = ? order by made, rowid", (owner,))
@@ -64,7 +64,7 @@ class Palettes:
         with self._database.writing() as rows:
             if id is None:
                 if rows.execute("select count(*) from palettes where owner = ?", (owner,)).fetchone()[0] >= MOST:
-                    raise TooMany(f"there are {MOST} palettes already", where="palettes", fix="delete one", retry_after=3600)
+                    raise TooManyRequests(f"there are {MOST} palettes already", where="palettes", fix="delete one", retry_after=3600)
                 id = secrets.token_urlsafe(16)
                 rows.execute("insert into palettes values (?, ?, ?, ?, ?)", (id, owner, palette.name, json.dumps(colours), time.time()))
             else:
@@ -77,7 +77,7 @@ class Palettes:
         found = self._database.read("select name, colours from palettes where id = ? and owner = ?", (self._known(id), owner))
         if not found:
             raise _unknown()
-        return Body(name=found[0][0], colours=json.loads(found[0][1])).palette()
+        return PaletteBody(name=found[0][0], colours=json.loads(found[0][1])).palette()
 
     def drop(self, owner: str, id: str) -> None:
         with self._database.writing() as rows:
@@ -90,23 +90,23 @@ class Palettes:
         return id
 
 
-def register(routes: Routes, room: Room) -> None:
+def register(routes: Routes, services: Services) -> None:
     """The routes by which palettes are made, changed, dropped, brought and taken away."""
-    palettes = Palettes(room)
-    _files(routes, room, palettes)
+    palettes = PaletteStore(services)
+    _files(routes, services, palettes)
 
     @routes.http("GET", "/api/palettes", who=TOKEN, tags=["palettes"], summary="Your palettes, in the order they were made")
     def everything(http: Http) -> Any:
         return {"palettes": palettes.list(identity_of(http).owner)}
 
-    @routes.http("POST", "/api/palettes", who=TOKEN, max_body=JSON_BYTES, reads=Body, tags=["palettes"], summary="A new palette")
+    @routes.http("POST", "/api/palettes", who=TOKEN, max_body=JSON_BYTES, reads=PaletteBody, tags=["palettes"], summary="A new palette")
     async def add(http: Http) -> Any:
-        owner, body = identity_of(http).owner, await read_json(http, Body)
+        owner, body = identity_of(http).owner, await read_json(http, PaletteBody)
         return _created(await asyncio.to_thread(palettes.put, owner, None, body.palette()))
 
-    @routes.http("PUT", "/api/palettes/{id}", who=TOKEN, max_body=JSON_BYTES, reads=Body, tags=["palettes"], summary="A palette anew")
+    @routes.http("PUT", "/api/palettes/{id}", who=TOKEN, max_body=JSON_BYTES, reads=PaletteBody, tags=["palettes"], summary="A palette anew")
     async def change(id: str, http: Http) -> Any:
-        owner, body = identity_of(http).owner, await read_json(http, Body)
+        owner, body = identity_of(http).owner, await read_json(http, PaletteBody)
         return await asyncio.to_thread(palettes.put, owner, id, body.palette())
 
     @routes.http("DELETE", "/api/palettes/{id}", who=TOKEN, tags=["palettes"], summary="Delete a palette")
@@ -115,7 +115,7 @@ def register(routes: Routes, room: Room) -> None:
         return Response(status_code=204)
 
 
-def _files(routes: Routes, room: Room, palettes: Palettes) -> None:
+def _files(routes: Routes, services: Services, palettes: PaletteStore) -> None:
     from gesso.media.palette_file import MAX_BYTES, encode_palette
 
     @routes.http(
@@ -131,8 +131,8 @@ def _files(routes: Routes, room: Room, palettes: Palettes) -> None:
         owner, data = identity_of(http).owner, await body_of(http)
 
         def take() -> Any:
-            told = as_model(room.decoder.palette(data), Body)
-            return palettes.put(owner, None, Body(name=told.name or name[: 4 * LONGEST_NAME], colours=told.colours).palette())
+            told = as_model(services.decoder.palette(data), PaletteBody)
+            return palettes.put(owner, None, PaletteBody(name=told.name or name[: 4 * LONGEST_NAME], colours=told.colours).palette())
 
         return _created(await asyncio.to_thread(take))
 
@@ -152,4 +152,4 @@ def _rgb(color: str) -> tuple[int, int, int]:
 
 
 def _unknown() -> GessoError:
-    return Unknown("there is no such palette", where="id")
+    return UnknownId("there is no such palette", where="id")

@@ -18,19 +18,19 @@ from gesso.marking.order import Branch
 from gesso.serving.api.signing import file_answer, lasts
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.api.generate import download, made
-from gesso.serving.render.outputs import first_picture, handed, medium_of, pixels_of, smaller
-from gesso.serving.services import Room
+from gesso.serving.render.outputs import first_picture, output_file, medium_of, pixels_of, smaller
+from gesso.serving.services import Services
 from gesso.serving.http.routes import Routes, body_of, read_json
 
 MOST_PICTURES = 5000  # in a session's file: each is decoded by a child
 TITLE = Field(default="", max_length=1000)
 
 
-class _Body(BaseModel):
+class _SessionBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Begin(_Body):
+class CreateSession(_SessionBody):
     """A new session of a recipe; `edits` are its root. `weights` {recipe: sha256} of a training of yours stand in for the server's."""
 
     recipe: str
@@ -39,7 +39,7 @@ class Begin(_Body):
     edits: list[dict[str, Any]] = Field(default_factory=list, max_length=1000)
 
 
-class Step(_Body):
+class Step(_SessionBody):
     """An edit of `parent` (null: the head). The same `client` key again gives the node that the first one made."""
 
     edit: dict[str, Any]
@@ -47,51 +47,51 @@ class Step(_Body):
     client: str | None = Field(default=None, max_length=200)
 
 
-class Head(_Body):
+class MoveHead(_SessionBody):
     """Another node in hand: by its id, or by a move."""
 
     node: str | None = None
     move: Literal["undo", "redo"] | None = None
 
 
-class Mark(_Body):
+class Mark(_SessionBody):
     """A node's name, and whether it is a favourite; what is left out stays."""
 
     name: str | None = Field(default=None, max_length=1000)
     favourite: bool | None = None
 
 
-class Title(_Body):
+class Title(_SessionBody):
     """The body of a session renamed."""
 
     title: str = TITLE
 
 
-def register(routes: Routes, room: Room) -> None:
-    _whole_sessions(routes, room)
-    _nodes(routes, room)
-    _thumbs(routes, room)
-    _files(routes, room)
+def register(routes: Routes, services: Services) -> None:
+    _whole_sessions(routes, services)
+    _nodes(routes, services)
+    _thumbs(routes, services)
+    _files(routes, services)
 
 
-def _whole_sessions(routes: Routes, room: Room) -> None:
-    store, limits = room.sessions, room.settings.limits
+def _whole_sessions(routes: Routes, services: Services) -> None:
+    store, limits = services.sessions, services.settings.limits
 
-    @routes.http("POST", "/api/sessions", who=TOKEN, max_body=limits.json_bytes, reads=Begin, tags=["sessions"], summary="Begin a session")
+    @routes.http("POST", "/api/sessions", who=TOKEN, max_body=limits.json_bytes, reads=CreateSession, tags=["sessions"], summary="Begin a session")
     async def begin(http: Http) -> Any:
-        owner, body = identity_of(http).owner, await read_json(http, Begin)
+        owner, body = identity_of(http).owner, await read_json(http, CreateSession)
 
         def create() -> Any:
-            card = room.catalogue.card(body.recipe)
+            card = services.catalogue.card(body.recipe)
             if body.weights:
-                own = room.jobs.weights_meant(owner, card.name, body.weights)
+                own = services.jobs.find_weights(owner, card.name, body.weights)
                 if own is None:
                     raise GessoError("are of no training of yours", where="weights", fix=f"see trained of GET /api/recipes/{card.name}")
-                room.learned.keep(owner, own)
-            edits = [room.given.edit(owner, card, one) for one in body.edits]
+                services.user_weights.add(owner, own)
+            edits = [services.sanitizer.edit(owner, card, one) for one in body.edits]
             begun = store.create(owner, card.name, body.title, edits, weights=body.weights)
-            room.learned.let_go(owner, {hashed for one in store.list(owner) for hashed in one.weights.values()})
-            return told(room, owner, begun.id)
+            services.user_weights.delete_unused(owner, {hashed for one in store.list(owner) for hashed in one.weights.values()})
+            return told(services, owner, begun.id)
 
         answer = await asyncio.to_thread(create)
         return JSONResponse(answer, 201, {"Location": f"/api/sessions/{answer['session']['id']}"})
@@ -102,13 +102,13 @@ def _whole_sessions(routes: Routes, room: Room) -> None:
 
     @routes.http("GET", "/api/sessions/{id}", who=TOKEN, tags=["sessions"], summary="A session and the tree of its nodes")
     def session(id: str, http: Http) -> Any:
-        return told(room, identity_of(http).owner, id)
+        return told(services, identity_of(http).owner, id)
 
     @routes.http("DELETE", "/api/sessions/{id}", who=TOKEN, tags=["sessions"], summary="Delete a session")
     def delete(id: str, http: Http) -> Any:
         owner = identity_of(http).owner
         store.delete(owner, id)
-        room.thumbs.forget(owner, id)
+        services.thumbnails.delete_session(owner, id)
         return Response(status_code=204)
 
     @routes.http("GET", "/api/search", who=TOKEN, tags=["sessions"], summary="Sessions and nodes in which all the words are found")
@@ -116,25 +116,25 @@ def _whole_sessions(routes: Routes, room: Room) -> None:
         return {"found": [one.model_dump(mode="json") for one in store.search(identity_of(http).owner, q)]}
 
 
-def _nodes(routes: Routes, room: Room) -> None:
-    store, limits = room.sessions, room.settings.limits
+def _nodes(routes: Routes, services: Services) -> None:
+    store, limits = services.sessions, services.settings.limits
 
     @routes.http("POST", "/api/sessions/{id}/edits", who=TOKEN, max_body=limits.json_bytes, reads=Step, tags=["sessions"], summary="Edit")
     async def edit(id: str, http: Http) -> Any:
         owner, body = identity_of(http).owner, await read_json(http, Step)
 
         def append() -> Any:
-            card = room.catalogue.card(store.session(owner, id).recipe)
-            node = store.append(owner, id, body.parent, room.given.edit(owner, card, body.edit), body.client)
+            card = services.catalogue.card(store.session(owner, id).recipe)
+            node = store.append(owner, id, body.parent, services.sanitizer.edit(owner, card, body.edit), body.client)
             return {"node": node.model_dump(mode="json"), "missing": list(store.missing(owner, id, node.id))}
 
         return JSONResponse(await asyncio.to_thread(append), 201)
 
     @routes.http(
-        "PUT", "/api/sessions/{id}/head", who=TOKEN, max_body=65_536, reads=Head, tags=["sessions"], summary="Undo, redo, or show a node"
+        "PUT", "/api/sessions/{id}/head", who=TOKEN, max_body=65_536, reads=MoveHead, tags=["sessions"], summary="Undo, redo, or show a node"
     )
     async def head(id: str, http: Http) -> Any:
-        owner, body = identity_of(http).owner, await read_json(http, Head)
+        owner, body = identity_of(http).owner, await read_json(http, MoveHead)
         if (body.node is None) == (body.move is None):
             raise GessoError("names no node, or two things", where="body", fix='{"node": id}, or {"move": "undo"}')
 
@@ -210,25 +210,25 @@ def _nodes(routes: Routes, room: Room) -> None:
         format: Literal["png", "ora", "psd"] = "png",
     ) -> Any:
         owner = identity_of(http).owner
-        with room.renderer.place(owner) as queue:
-            request = await room.think(store.request, owner, id, node)
-            medium_of(room.catalogue.card(request.recipe), output)
-            result = await made(http, room, queue(("http", owner), room.work(owner, request, ("session", id))))
+        with services.renderer.reserve(owner) as queue:
+            request = await services.run_in_cpu_pool(store.request, owner, id, node)
+            medium_of(services.catalogue.card(request.recipe), output)
+            result = await made(http, services, queue(("http", owner), services.render_work(owner, request, ("session", id))))
 
             def leave() -> Any:
                 branch = None if clean else Branch.of(id, store.branch(owner, id, node))
-                file = handed(room.marker, result, output, format, index, clean=clean, max_side=max_side, branch=branch)
-                return file_answer(room, owner, file, download(f"{request.recipe}.{format}") | (LASTING if lasts(file) else {}))
+                file = output_file(services.marker, result, output, format, index, clean=clean, max_side=max_side, branch=branch)
+                return file_answer(services, owner, file, download(f"{request.recipe}.{format}") | (LASTING if lasts(file) else {}))
 
-            return await room.think(leave)
+            return await services.run_in_cpu_pool(leave)
 
     @routes.http("GET", "/api/sessions/{id}/compare", who=TOKEN, tags=["sessions"], summary="What node b has otherwise than node a")
     def compare(id: str, http: Http, a: str = Query(max_length=100), b: str = Query(max_length=100)) -> Any:
         return JSONResponse({"differences": store.compare(identity_of(http).owner, id, a, b)})
 
 
-def _thumbs(routes: Routes, room: Room) -> None:
-    store, thumbs = room.sessions, room.thumbs
+def _thumbs(routes: Routes, services: Services) -> None:
+    store, thumbnails = services.sessions, services.thumbnails
 
     @routes.http("GET", "/api/sessions/{id}/thumbs/{node}", who=TOKEN, tags=["sessions"], summary="A node small, as PNG; 204 where none is")
     async def thumb(id: str, node: str, http: Http, make: bool = True) -> Any:
@@ -237,17 +237,17 @@ def _thumbs(routes: Routes, room: Room) -> None:
 
         def look() -> tuple[bytes | None, bool]:
             store.node(owner, id, node)
-            kept = thumbs.find(owner, id, node)
+            kept = thumbnails.find(owner, id, node)
             return kept, kept is None and make and not store.missing(owner, id, node)
 
         png, wanted = await asyncio.to_thread(look)
         if wanted:
             request = await asyncio.to_thread(store.request, owner, id, node)
-            name = first_picture(room.catalogue.card(request.recipe))
+            name = first_picture(services.catalogue.card(request.recipe))
             if name is not None:
-                work = room.work(owner, request, ("thumbs", owner))
-                result = await made(http, room, room.renderer.submit(owner, ("thumbs", owner), work))
-                png = await asyncio.to_thread(lambda: thumbs.put(owner, id, node, pixels_of(result, name)))
+                work = services.render_work(owner, request, ("thumbs", owner))
+                result = await made(http, services, services.renderer.submit(owner, ("thumbs", owner), work))
+                png = await asyncio.to_thread(lambda: thumbnails.put(owner, id, node, pixels_of(result, name)))
         if png is None:
             return Response(status_code=204, headers={"Cache-Control": "no-store"})
         return Response(png, media_type="image/png", headers=LASTING | {"Gesso-Signed": "no; a small view for the page"})
@@ -256,8 +256,8 @@ def _thumbs(routes: Routes, room: Room) -> None:
 LASTING = {"Cache-Control": "private, max-age=3600"}  # a node never changes
 
 
-def _files(routes: Routes, room: Room) -> None:
-    store, limits = room.sessions, room.settings.limits
+def _files(routes: Routes, services: Services) -> None:
+    store, limits = services.sessions, services.settings.limits
 
     @routes.http("GET", "/api/sessions/{id}/export", who=TOKEN, tags=["sessions"], summary="The whole session as one file")
     async def export(id: str, http: Http) -> Any:
@@ -267,7 +267,7 @@ def _files(routes: Routes, room: Room) -> None:
             name = re.sub(r"[^A-Za-z0-9_-]+", "-", store.session(owner, id).title).strip("-")[:60] or "session"
             return Response(store.export(owner, id), media_type="application/zip", headers=download(f"{name}.gesso.zip"))
 
-        return await room.think(pack)  # all of it is in memory: few at once
+        return await services.run_in_cpu_pool(pack)  # all of it is in memory: few at once
 
     @routes.http(
         "POST",
@@ -290,21 +290,21 @@ def _files(routes: Routes, room: Room) -> None:
             num += 1
             if num > MOST_PICTURES:
                 raise GessoError(f"the file holds more than {MOST_PICTURES} pictures", where="body", fix="a smaller session")
-            return room.decoder.clean_url(url, where="picture")
+            return services.decoder.clean_url(url, where="picture")
 
         def take() -> Any:
             brought = store.import_(owner, data, clean=clean)
-            own = room.jobs.weights_meant(owner, brought.recipe, brought.weights)
+            own = services.jobs.find_weights(owner, brought.recipe, brought.weights)
             if own is not None:
-                room.learned.keep(owner, own)
-            return told(room, owner, brought.id)
+                services.user_weights.add(owner, own)
+            return told(services, owner, brought.id)
 
         return JSONResponse(await asyncio.to_thread(take), 201)
 
 
-def told(room: Room, owner: str, id: str) -> dict[str, Any]:
+def told(services: Services, owner: str, id: str) -> dict[str, Any]:
     """A session with its tree."""
-    store = room.sessions
+    store = services.sessions
     session = store.session(owner, id)
     nodes = [one.model_dump(mode="json") for one in store.tree(owner, id)]
     return {"session": session.model_dump(mode="json"), "nodes": nodes, "missing": list(store.missing(owner, id))}

@@ -7,33 +7,33 @@ from typing import Any
 from fastapi import Response
 
 from gesso.serving.http.guard import TOKEN
-from gesso.serving.render.outputs import CLEAN, Handed
-from gesso.serving.services import Room
+from gesso.serving.render.outputs import CLEAN, OutputFile
+from gesso.serving.services import Services
 from gesso.serving.http.routes import Routes
 
 
-def register(routes: Routes, room: Room) -> None:
+def register(routes: Routes, services: Services) -> None:
     @routes.http("GET", "/api/signing", who=TOKEN, tags=["watch"], summary="Whether outputs are signed, and by which key")
     def signing() -> Any:
         """{"signs", "why", "trusted": false}, and of the key its "fingerprint", "since" (a day) and "chain" (PEM: leaf, then root)."""
-        return room.marker.told()
+        return services.marker.told()
 
 
-def file_answer(room: Room, owner: str, file: Handed, headers: dict[str, str]) -> Response:
+def file_answer(services: Services, owner: str, file: OutputFile, headers: dict[str, str]) -> Response:
     """The file. `Gesso-Signed` says how: inside, beside (its manifest is where `Link` says, as C2PA asks), clean, or no and why."""
     if file.unsigned is not None:
         if file.unsigned != CLEAN:
-            room.counts.add("outputs_unsigned")
+            services.metrics.increment("outputs_unsigned")
         said = {"Gesso-Signed": "clean" if file.unsigned == CLEAN else "no; " + plain(file.unsigned)}
     elif file.beside is not None:
-        item = room.keep.put(owner, "output", file.beside, medium="manifest", suffix="c2pa")
+        item = services.files.put(owner, "output", file.beside, medium="manifest", suffix="c2pa")
         said = {"Gesso-Signed": "beside", "Link": f'</api/outputs/{item.id}>; rel="c2pa-manifest"'}
     else:
         said = {"Gesso-Signed": "inside"}
     return Response(file.data, media_type=file.kind, headers=headers | said)
 
 
-def lasts(file: Handed) -> bool:
+def lasts(file: OutputFile) -> bool:
     """Whether a browser may keep it: where the signer failed the next may be signed, and a manifest beside is not kept for ever."""
     return file.beside is None and file.unsigned in (None, CLEAN)
 

@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parents[1]
 Cards = dict[str, dict[str, Any]]  # what is told of a recipe, by name
 
 
-class KeptCards:
+class CardCache:
     """A file that holds good as long as the code that the cards were read from is as it was."""
 
     def __init__(self, path: Path) -> None:
@@ -32,17 +32,17 @@ class KeptCards:
             kept = read_json(self._path, MOST_BYTES)
         except GessoError:
             return None
-        if not isinstance(kept, dict) or kept.get("code") != stamp() or not isinstance(kept.get("cards"), dict):
+        if not isinstance(kept, dict) or kept.get("code") != code_fingerprint() or not isinstance(kept.get("cards"), dict):
             return None
         return kept["cards"]
 
     def keep(self, cards: Cards) -> None:
         """For the next start; on a full disk they are read anew then."""
         with contextlib.suppress(GessoError):
-            write_atomic(self._path, json.dumps({"code": stamp(), "cards": cards}, ensure_ascii=False).encode())
+            write_atomic(self._path, json.dumps({"code": code_fingerprint(), "cards": cards}, ensure_ascii=False).encode())
 
 
-def stamp() -> str:
+def code_fingerprint() -> str:
     """What tells this code from any other: the package's files, and the packages that offer recipes."""
     seen = hashlib.sha256(f"{__version__} {sys.version}".encode())
     for path in sorted(PACKAGE.rglob("*.py")):

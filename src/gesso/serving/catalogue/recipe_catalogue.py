@@ -13,17 +13,17 @@ from gesso import recipes
 from gesso.card import Card
 from gesso.errors import GessoError
 from gesso.record import plain
-from gesso.serving.catalogue.card_cache import Cards, KeptCards
-from gesso.serving.http_errors import Unknown
+from gesso.serving.catalogue.card_cache import Cards, CardCache
+from gesso.serving.http_errors import UnknownId
 from gesso.serving.settings import Settings
 
 if TYPE_CHECKING:
     from gesso.recipes.recipe import Recipe
-    from gesso.serving.storage.user_weights import Own
+    from gesso.serving.storage.user_weights import UserWeights
     from gesso.verbs.assemble import Assembled
 
 CARDS = "cards.json"  # in the home
-LINE = ("name", "title", "summary", "ready")  # what a list says of a recipe
+SUMMARY = ("name", "title", "summary", "ready")  # what a list says of a recipe
 
 log = logging.getLogger("gesso.serving")
 
@@ -38,12 +38,12 @@ class Catalogue:
         self._settings, self._lock = settings, threading.Lock()
         self._recipes: dict[str, Recipe] | None = None
         self._loaded: OrderedDict[tuple[str, str, str], Assembled] = OrderedDict()
-        self._told: Cards | None = None
-        self._kept: KeptCards | None = None
+        self._cards: Cards | None = None
+        self._kept: CardCache | None = None
         if settings.recipes is not None:  # what was asked for by name must be there
             self._recipes = {one.name: one for one in map(recipes.find, settings.recipes)}
         else:
-            self._kept = KeptCards(settings.home / CARDS)
+            self._kept = CardCache(settings.home / CARDS)
 
     def recipes(self) -> dict[str, Recipe]:
         with self._lock:
@@ -61,10 +61,10 @@ class Catalogue:
             return self._recipes
 
     def _keep_cards(self, found: Mapping[str, Recipe]) -> None:
-        fresh = json.loads(json.dumps({name: about(one) for name, one in found.items()}))  # as it would be read again
-        if self._kept is not None and fresh != (self._told or self._kept.read()):
+        fresh = json.loads(json.dumps({name: recipe_json(one) for name, one in found.items()}))  # as it would be read again
+        if self._kept is not None and fresh != (self._cards or self._kept.read()):
             self._kept.keep(fresh)
-        self._told = fresh
+        self._cards = fresh
 
     def recipe(self, name: str) -> Recipe:
         found = self.recipes().get(name) if isinstance(name, str) else None
@@ -75,16 +75,16 @@ class Catalogue:
     def card(self, name: str) -> Card:
         return self.recipe(name).card
 
-    def assembled(self, name: str, preset: str = "", own: Own | None = None) -> Assembled:
+    def assembled(self, name: str, preset: str = "", own: UserWeights | None = None) -> Assembled:
         """The recipe's networks with their weights, or with `own`; the few used last are kept."""
         from gesso.verbs.assemble import assemble
 
         recipe = self.recipe(name)
-        learned = own.sha256 if own else ""
-        key = (name, preset, learned)
+        own_hash = own.sha256 if own else ""
+        key = (name, preset, own_hash)
         if key not in self._loaded:
             made = assemble(recipe, preset=preset or None, weights=own.path if own else self._settings.weights.get(name))
-            known = (name, made.preset_name, learned)
+            known = (name, made.preset_name, own_hash)
             key = known if known in self._loaded else key
             self._loaded.setdefault(key, made)
         self._loaded.move_to_end(key)
@@ -92,17 +92,17 @@ class Catalogue:
             self._loaded.popitem(last=False)
         return self._loaded[key]
 
-    def lines(self) -> list[dict[str, Any]]:
+    def summaries(self) -> list[dict[str, Any]]:
         """All recipes, each as a line in a list."""
-        told = [self.told(name) for name in self._told_of()]
+        told = [self.describe(name) for name in self._descriptions()]
         outputs = [[{"name": out["name"], "medium": out["medium"]} for out in one["outputs"]] for one in told]
-        return [{name: one[name] for name in LINE} | {"outputs": outs} for one, outs in zip(told, outputs, strict=True)]
+        return [{name: one[name] for name in SUMMARY} | {"outputs": outs} for one, outs in zip(told, outputs, strict=True)]
 
-    def told(self, name: str) -> dict[str, Any]:
+    def describe(self, name: str) -> dict[str, Any]:
         """The whole card: conditions with their controls, settings as a JSON schema, in all its languages."""
-        about = self._told_of().get(name) if isinstance(name, str) else None
+        about = self._descriptions().get(name) if isinstance(name, str) else None
         if about is None:
-            raise self._unknown(name, self._told_of())
+            raise self._unknown(name, self._descriptions())
         missing = self._absent(about["needs"])
         return {**{key: one for key, one in about.items() if key != "needs"}, "missing": missing, "ready": not missing}
 
@@ -110,15 +110,15 @@ class Catalogue:
         """Whose weights are not there that a recipe needs."""
         return self._absent(needs(self.recipe(name)))
 
-    def _told_of(self) -> Cards:
+    def _descriptions(self) -> Cards:
         """What is told of each: of recipes that are loaded, or as it was kept by a server before this one."""
-        if self._told is None and self._recipes is None and self._kept is not None:
-            self._told = self._kept.read()
-        if self._told is None:
+        if self._cards is None and self._recipes is None and self._kept is not None:
+            self._cards = self._kept.read()
+        if self._cards is None:
             loaded = self.recipes()
             with self._lock:
-                self._told = self._told or _told_each(loaded)
-        return self._told
+                self._cards = self._cards or _describe_each(loaded)
+        return self._cards
 
     def _absent(self, needed: list[str]) -> list[str]:
         from gesso.weights.store import shipped
@@ -126,8 +126,8 @@ class Catalogue:
         return [name for name in needed if name not in self._settings.weights and shipped(name) is None]
 
     @staticmethod
-    def _unknown(name: Any, known: Iterable[str]) -> Unknown:
-        return Unknown(f"there is no recipe {str(name)[:60]!r}", where="recipe", fix="one of " + ", ".join(known))
+    def _unknown(name: Any, known: Iterable[str]) -> UnknownId:
+        return UnknownId(f"there is no recipe {str(name)[:60]!r}", where="recipe", fix="one of " + ", ".join(known))
 
 
 def needs(recipe: Recipe) -> list[str]:
@@ -135,18 +135,18 @@ def needs(recipe: Recipe) -> list[str]:
     return ([recipe.name] if recipe.keeps else []) + sorted(set(recipe.uses.values()))
 
 
-def _told_each(recipes: Mapping[str, Recipe]) -> Cards:
+def _describe_each(recipes: Mapping[str, Recipe]) -> Cards:
     """What is told of each; a recipe whose card cannot be written as JSON is left out, and the log says why."""
     told: Cards = {}
     for name, recipe in recipes.items():
         try:
-            told[name] = about(recipe)
+            told[name] = recipe_json(recipe)
         except Exception:
             logging.getLogger(__name__).exception("the recipe %r is not shown: its card cannot be written as JSON", name)
     return told
 
 
-def about(recipe: Recipe) -> dict[str, Any]:
+def recipe_json(recipe: Recipe) -> dict[str, Any]:
     """What is told of a recipe, but for what is there of the weights that it `needs`."""
     card = recipe.card
     conditions = [
@@ -182,7 +182,7 @@ def about(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def complete(assembled: Assembled, request: Any) -> Any:
+def pin_weights(assembled: Assembled, request: Any) -> Any:
     """The request with the weights' hashes and the preset that will make it; GessoError where it asks for other weights."""
     wrong = [name for name, hashed in request.weights.items() if assembled.hashes.get(name) != hashed]
     if wrong:

@@ -23,7 +23,7 @@ HEAD = 2**16
 PIECE = 2**20
 
 
-class Nursery:
+class DecodePool:
     """`ask` may be called from any thread. The process is started by the first who asks, or by `start`, and again where it died."""
 
     def __init__(self, limits: Limits) -> None:
@@ -121,7 +121,7 @@ class Nursery:
         return b"" if done.returncode or len(done.stdout) > self._most else done.stdout
 
 
-def parted(answer: bytes) -> tuple[dict[str, Any], memoryview] | None:
+def split_answer(answer: bytes) -> tuple[dict[str, Any], memoryview] | None:
     """The head of a child's answer, and what follows it; None where that is no answer."""
     try:
         end = 4 + struct.unpack_from("<I", answer)[0]

@@ -21,7 +21,7 @@ from typing import Any
 
 from gesso.errors import GessoError
 from gesso.media.budget import Budget
-from gesso.serving import cell
+from gesso.serving.decode import sandbox
 
 LATER = 1.0  # seconds that the forking process gives a child beyond its own clock
 ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-be", "cp437", "unicode_escape")
@@ -34,13 +34,13 @@ def serve(line: socket.socket, plan: dict[str, Any]) -> None:
     line.settimeout(LATER)
     while True:
         try:
-            kind, handed, _, _ = socket.recv_fds(line, 1, 1)
+            kind, output_file, _, _ = socket.recv_fds(line, 1, 1)
         except TimeoutError:
             _reap(children)
             continue
         if not kind:
             break
-        with socket.socket(fileno=handed[0]) as stranger:
+        with socket.socket(fileno=output_file[0]) as stranger:
             child = os.fork()
             if child == 0:
                 line.close()

@@ -18,8 +18,8 @@ from gesso.errors import GessoError
 from gesso.media.budget import Budget
 from gesso.media.density import kept_dpi
 from gesso.media.picture import DATA_URL, encode_png
-from gesso.serving.decode.decode_pool import Nursery, parted
-from gesso.serving.http_errors import Busy
+from gesso.serving.decode.decode_pool import DecodePool, split_answer
+from gesso.serving.http_errors import ServerBusy
 from gesso.serving.settings import Limits
 
 REMEMBERED = 512
@@ -41,14 +41,14 @@ class Decoder:
         self._free = threading.Semaphore(limits.decoding)
         self._lock, self._waiting = threading.Lock(), 0
         self._known: OrderedDict[bytes, None] = OrderedDict()  # hashes of pictures that were written here
-        self._nursery = Nursery(limits)
+        self._pool = DecodePool(limits)
 
     def start(self) -> None:
         """Have children ready before the first upload."""
-        self._nursery.start()
+        self._pool.start()
 
     def close(self) -> None:
-        self._nursery.close()
+        self._pool.close()
 
     def clean(self, data: bytes, *, where: str = "picture") -> Clean:
         """The picture in `data`; GessoError with its reason where there is none, or where it is too large. Blocks."""
@@ -99,7 +99,7 @@ class Decoder:
 
     def _ask(self, kind: str, data: bytes, where: str) -> tuple[dict[str, Any], memoryview]:
         try:
-            told = parted(self._nursery.ask(kind, data))
+            told = split_answer(self._pool.ask(kind, data))
         except TimeoutError:
             raise GessoError("it takes too long to read", where=where, fix="save it again from an image editor") from None
         if told is None:
@@ -114,7 +114,7 @@ class Decoder:
     def _turn(self) -> Iterator[None]:
         with self._lock:
             if self._waiting >= self._limits.decodes_waiting + self._limits.decoding:
-                raise Busy("many pictures are being read already", fix="try again in a moment", retry_after=2)
+                raise ServerBusy("many pictures are being read already", fix="try again in a moment", retry_after=2)
             self._waiting += 1
         try:
             with self._free:

@@ -11,15 +11,15 @@ from gesso.errors import GessoError
 from gesso.request import Request
 from gesso.serving.catalogue.recipe_catalogue import Catalogue
 from gesso.serving.decode.decoder import Decoder, data_url_of
-from gesso.serving.storage.file_store import Keep
+from gesso.serving.storage.file_store import FileStore
 
 DEEPEST = 40
 
 
-class Given:
+class InputSanitizer:
     """Everything here may block: call it from a thread."""
 
-    def __init__(self, catalogue: Catalogue, keep: Keep, decoder: Decoder) -> None:
+    def __init__(self, catalogue: Catalogue, keep: FileStore, decoder: Decoder) -> None:
         self._catalogue, self._keep, self._decoder = catalogue, keep, decoder
 
     def request(self, owner: str, asked: Mapping[str, Any]) -> Request:

@@ -17,9 +17,9 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gesso.errors import GessoError
-from gesso.serving.access.logins import Access, Identity
-from gesso.serving.http.metrics import Counts
-from gesso.serving.http_errors import Busy, Foreign, Misdirected, NotLetIn, Refused, TooLarge, TooMany, TooSlow, answer, bug
+from gesso.serving.access.logins import Authenticator, Identity
+from gesso.serving.http.metrics import Metrics
+from gesso.serving.http_errors import ServerBusy, Forbidden, Misdirected, Unauthorized, HttpError, BodyTooLarge, TooManyRequests, BodyTimeout, error_response, internal_error
 from gesso.serving.settings import Settings
 
 OPEN, TOKEN = "open", "token"
@@ -38,11 +38,11 @@ class Policy(NamedTuple):
 NO_ROUTE = Policy(TOKEN)  # what is not there is not told to strangers either
 
 
-class Guard:
+class RequestGuard:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, access: Access, policies: Policies, counts: Counts) -> None:
-        self.app, self.access, self.policies, self.counts = app, access, policies, counts
+    def __init__(self, app: ASGIApp, *, settings: Settings, access: Authenticator, policies: Policies, metrics: Metrics) -> None:
+        self.app, self.access, self.policies, self.metrics = app, access, policies, metrics
         self.hosts, self.origins, self.pause = settings.hosts, settings.origins, settings.limits.body_pause
         self.headers, self.limits = response_headers(settings), settings.limits
         self.going: Counter[str | None] = Counter()  # requests at once by owner, those of nobody together
@@ -66,7 +66,7 @@ class Guard:
                 started = True
                 own = {name for name, _ in message.get("headers", ())}
                 message["headers"] = [*message.get("headers", ()), *((k, v) for k, v in self.headers if k not in own)]
-                self.counts.answered(scope, message["status"])
+                self.metrics.count_response(scope, message["status"])
             await send(message)
 
         try:
@@ -75,11 +75,11 @@ class Guard:
             with self._going(scope) as owner, self._weighed(owner) as weigh:
                 await self.app(scope, self._bounded(receive, policy, weigh), send_safely)
         except Exception as error:
-            refusal = error if isinstance(error, GessoError) else bug(error)
+            refusal = error if isinstance(error, GessoError) else internal_error(error)
             if started:  # half an answer is out: only breaking the line says that it is not whole
                 raise refusal from None
-            response = answer(refusal, like_openai=scope["path"].startswith("/v1/"))
-            if isinstance(refusal, TooLarge | TooSlow):
+            response = error_response(refusal, like_openai=scope["path"].startswith("/v1/"))
+            if isinstance(refusal, BodyTooLarge | BodyTimeout):
                 response.headers["Connection"] = "close"
             await response(scope, receive, send_safely)
 
@@ -87,7 +87,7 @@ class Guard:
         try:
             self._admit(scope)
         except GessoError:
-            self.counts.answered(scope, 403)
+            self.metrics.count_response(scope, 403)
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -100,11 +100,11 @@ class Guard:
             raise Misdirected("this server does not go by that name", where="Host", fix="use the address that it printed when it started")
         origin = headers.get("origin")
         if origin is not None and origin not in self.origins:
-            raise Foreign("pages of other sites may not use this server", where="Origin")
+            raise Forbidden("pages of other sites may not use this server", where="Origin")
         policy = self.policies.of(scope)
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not _is_visit(scope, headers, policy):
-            raise Foreign("pages of other sites may not use this server", where="Sec-Fetch-Site")
-        identity = self.access.identity(headers)
+            raise Forbidden("pages of other sites may not use this server", where="Sec-Fetch-Site")
+        identity = self.access.identify(headers)
         if policy.who != OPEN:
             self._check_identity(scope, identity, origin)
         scope.setdefault("state", {})["identity"] = identity
@@ -112,14 +112,14 @@ class Guard:
 
     def _check_identity(self, scope: Scope, identity: Identity | None, origin: str | None) -> None:
         if identity is None:
-            raise NotLetIn(
+            raise Unauthorized(
                 "this needs the server's token",
                 where="Authorization",
                 fix="open the link that was printed (gesso studio --link prints another), or send Authorization: Bearer …",
             )
         safe = scope["type"] == "http" and scope["method"] in SAFE
         if identity.by == "cookie" and origin is None and not safe:
-            raise Foreign(
+            raise Forbidden(
                 "a browser says where it comes from when it changes something", where="Origin", fix="send Authorization: Bearer …"
             )
 
@@ -129,9 +129,9 @@ class Guard:
         identity = scope["state"]["identity"]
         owner = identity.owner if identity else None
         if self.going.total() >= self.limits.requests:
-            raise Busy("the server has as much to do as it can", fix="try again in a moment", retry_after=1)
+            raise ServerBusy("the server has as much to do as it can", fix="try again in a moment", retry_after=1)
         if self.going[owner] >= self.limits.requests_each:
-            raise TooMany("you are asking for too much at once", fix="wait for some answers first", retry_after=1)
+            raise TooManyRequests("you are asking for too much at once", fix="wait for some answers first", retry_after=1)
         self.going[owner] += 1
         try:
             yield owner
@@ -150,9 +150,9 @@ class Guard:
             mine += num_bytes
             self.held[owner] += num_bytes
             if mine > SMALL and self.held[owner] > self.limits.body_bytes_each:
-                raise TooMany("you are giving too much at once", where="body", fix="one after the other", retry_after=2)
+                raise TooManyRequests("you are giving too much at once", where="body", fix="one after the other", retry_after=2)
             if mine > SMALL and self.held.total() > self.limits.body_bytes:
-                raise Busy("the server is given more at once than it can hold", where="body", fix="try again in a moment", retry_after=2)
+                raise ServerBusy("the server is given more at once than it can hold", where="body", fix="try again in a moment", retry_after=2)
 
         try:
             yield weigh
@@ -164,7 +164,7 @@ class Guard:
     def _check_length(self, headers: dict[str, str], policy: Policy) -> None:
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()):
-            raise Refused("is no number", where="Content-Length")
+            raise HttpError("is no number", where="Content-Length")
         if int(length) > policy.max_body:
             raise _too_large(policy)
 
@@ -178,7 +178,7 @@ class Guard:
             try:
                 message = await asyncio.wait_for(receive(), self.pause)
             except TimeoutError:
-                raise TooSlow("the body did not come", where="body", fix="send it without pauses") from None
+                raise BodyTimeout("the body did not come", where="body", fix="send it without pauses") from None
             if message["type"] == "http.request":
                 total += len(message.get("body", b""))
                 whole = not message.get("more_body", False)
@@ -253,7 +253,7 @@ def identity_of(connection: Any) -> Identity:
     """Who it is, of a request or socket that a `token` route was given."""
     identity: Identity | None = connection.scope["state"]["identity"]
     if identity is None:
-        raise NotLetIn("this needs the server's token", where="Authorization")
+        raise Unauthorized("this needs the server's token", where="Authorization")
     return identity
 
 
@@ -263,7 +263,7 @@ def _headers(scope: Scope) -> dict[str, str]:
         name = raw.decode("latin-1").lower()
         if name in headers and name in ONCE:
             if name != "cookie":
-                raise Refused("is there twice", where=name.title())
+                raise HttpError("is there twice", where=name.title())
             value = headers[name].encode("latin-1") + b"; " + value  # HTTP/2 may send it in parts
         headers[name] = value.decode("latin-1")
     return headers
@@ -275,7 +275,7 @@ def _is_visit(scope: Scope, headers: dict[str, str], policy: Policy) -> bool:
     return top and policy.who == OPEN and scope["type"] == "http" and scope["method"] == "GET"
 
 
-def _too_large(policy: Policy) -> TooLarge:
+def _too_large(policy: Policy) -> BodyTooLarge:
     if not policy.max_body:
-        return TooLarge("no body is read here", where="body")
-    return TooLarge(f"the body is larger than {policy.max_body / 1e6:.1f} MB", where="body", fix="send less")
+        return BodyTooLarge("no body is read here", where="body")
+    return BodyTooLarge(f"the body is larger than {policy.max_body / 1e6:.1f} MB", where="body", fix="send less")

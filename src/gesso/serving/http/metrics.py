@@ -11,7 +11,7 @@ from starlette.types import Scope
 BOUNDS = (0.03, 0.06, 0.15, 0.4, 0.8, 2.0, 10.0)  # seconds
 
 
-class Counts:
+class Metrics:
     """Thread-safe. No label holds anything that a user wrote."""
 
     def __init__(self) -> None:
@@ -21,18 +21,18 @@ class Counts:
         self._spans: dict[str, list[float]] = {}
         self._gauges: dict[str, Callable[[], float]] = {}
 
-    def answered(self, scope: Scope, status: int) -> None:
+    def count_response(self, scope: Scope, status: int) -> None:
         route = scope.get("route")
         path = str(getattr(route, "path", "none"))
         method = scope.get("method", "SOCKET")
         with self._lock:
             self._requests[path, method if method in METHODS else "other", status] += 1
 
-    def add(self, event: str, num: int = 1) -> None:
+    def increment(self, event: str, num: int = 1) -> None:
         with self._lock:
             self._events[event] += num
 
-    def took(self, what: str, seconds: float) -> None:
+    def observe(self, what: str, seconds: float) -> None:
         with self._lock:
             held = self._spans.setdefault(what, [0.0] * (len(BOUNDS) + 2))
             for place, bound in enumerate(BOUNDS):
@@ -43,7 +43,7 @@ class Counts:
     def gauge(self, name: str, read: Callable[[], float]) -> None:
         self._gauges[name] = read
 
-    def text(self) -> str:
+    def exposition(self) -> str:
         with self._lock:
             lines = ["# TYPE gesso_requests_total counter"]
             for (path, method, status), num in sorted(self._requests.items()):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from gesso.errors import GessoError, readable
 from gesso.serving.http.guard import Policies, Policy
-from gesso.serving.http_errors import Refused
+from gesso.serving.http_errors import HttpError
 from gesso.serving.http.json_text import parse
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -60,7 +60,7 @@ async def read_json(request: Request, model: type[Read]) -> Read:
     """A JSON body as `model`; GessoError naming the field where it does not fit."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise Unreadable("this reads JSON", where="Content-Type", fix="application/json")
+        raise UnsupportedMediaType("this reads JSON", where="Content-Type", fix="application/json")
     return as_model(parse(await body_of(request), where="body"), model)
 
 
@@ -73,7 +73,7 @@ def as_model(value: Any, model: type[Read]) -> Read:
         raise readable(error) from None
 
 
-class Unreadable(Refused):
+class UnsupportedMediaType(HttpError):
     """A body that is not what the route takes."""
 
     status = 415

@@ -15,13 +15,13 @@ from gesso.request import Request
 
 if TYPE_CHECKING:
     from gesso.recipes.recipe import Recipe
-    from gesso.serving.jobs.worker import Going, Plan
+    from gesso.serving.jobs.worker import JobLease, Plan
     from gesso.verbs.batch import Item
 
 TAIL = 8192
 
 
-def batch(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[str, Any]:
+def batch(plan: Plan, ask: dict[str, Any], going: JobLease, folder: Path) -> dict[str, Any]:
     """Each drawing once; what an earlier attempt made is kept."""
     from gesso.verbs.assemble import assemble
     from gesso.verbs.batch import run_items
@@ -51,7 +51,7 @@ def items_of(ask: dict[str, Any], folder: Path) -> list[Item]:
     return [Item(name, folder / "in" / f"{n:05}.png", f"{n:05}.{kind}") for n, name in enumerate(ask["names"])]
 
 
-def train(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[str, Any]:
+def train(plan: Plan, ask: dict[str, Any], going: JobLease, folder: Path) -> dict[str, Any]:
     """From the last checkpoint, if there is one."""
     from gesso.verbs.train import train as run
 
@@ -99,7 +99,7 @@ def last_step(path: Path) -> int:
     return 0
 
 
-def fit(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[str, Any]:
+def fit(plan: Plan, ask: dict[str, Any], going: JobLease, folder: Path) -> dict[str, Any]:
     """From its beginning each time: a fit keeps previews, and no state to go on from."""
     from gesso.verbs.fit import fit as run
 
@@ -118,7 +118,7 @@ def fit(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[str
     return {}
 
 
-def measure(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[str, Any]:
+def measure(plan: Plan, ask: dict[str, Any], going: JobLease, folder: Path) -> dict[str, Any]:
     """It cannot stop half way: whoever cancels it ends its process."""
     from gesso.verbs.measure import measure as run
     from gesso.verbs.thread import fixed_threads
@@ -136,7 +136,7 @@ def _lenient(card: Any) -> Any:
     return card.model_copy(update={"conditions": tuple(slot.model_copy(update={"required": False}) for slot in card.conditions)})
 
 
-VERBS: dict[str, Callable[[Plan, dict[str, Any], Going, Path], dict[str, Any]]] = {
+VERBS: dict[str, Callable[[Plan, dict[str, Any], JobLease, Path], dict[str, Any]]] = {
     "batch": batch,
     "train": train,
     "fit": fit,

@@ -25,7 +25,7 @@ CLOSE_GRACE = 5.0  # and to end
 PROGRAM = ("-m", "gesso.serving.jobs.ray_driver")
 
 
-class Cluster:
+class RayCluster:
     """A line to the process that speaks with Ray, which is started when the first job waits, and again where it died."""
 
     def __init__(self) -> None:
@@ -38,9 +38,9 @@ class Cluster:
         """GessoError where no cluster can be joined."""
         self._asked("join")
 
-    def start(self, plan: Plan, job: Job) -> Task:
+    def start(self, plan: Plan, job: Job) -> RayTask:
         number = self._asked("start", plan=plan.to_json(), id=job.id, token=job.token, kind=job.kind)
-        return Task(self, self._driver, number)
+        return RayTask(self, self._driver, number)
 
     def ask(self, driver: Any, does: str, task: int) -> Any:
         """Of a task; GessoError where its driver is not this one any more, or does not answer."""
@@ -97,10 +97,10 @@ class Cluster:
         return self._driver
 
 
-class Task:
+class RayTask:
     """A job on the cluster."""
 
-    def __init__(self, cluster: Cluster, driver: Any, number: int) -> None:
+    def __init__(self, cluster: RayCluster, driver: Any, number: int) -> None:
         self._cluster, self._driver, self._number = cluster, driver, number
 
     def ended(self) -> bool:

@@ -29,7 +29,7 @@ def _task(plan: dict[str, Any], id: str, token: int) -> str:
     return run_job(Plan(**plan), id, token)
 
 
-class Driver:
+class RayDriver:
     """Joined to the cluster when it is made. Every call to that is behind its token."""
 
     def __init__(self) -> None:
@@ -81,12 +81,12 @@ def main() -> None:
     """Answer until stdin ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else is printed is no answer
-    driver: Driver | None = None
+    driver: RayDriver | None = None
     for line in sys.stdin:
         asked = json.loads(line)
         try:
             if driver is None:
-                driver = Driver()
+                driver = RayDriver()
             does = asked.pop("does")
             told = {"value": None if does == "join" else getattr(driver, does)(**asked)}
         except Exception as error:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from gesso.serving.jobs.store import Job, JobStore, Lost
+from gesso.serving.jobs.store import Job, JobStore, LeaseLost
 from gesso.serving.jobs.worker import Plan
 
 log = logging.getLogger("gesso.serving")
@@ -39,7 +39,7 @@ class Worker(Protocol):
 Start = Callable[[Plan, Job], Worker]
 
 
-class Process:
+class WorkerProcess:
     """A job in a process of its own; it sees the server's end by the end of its stdin."""
 
     def __init__(self, plan: Plan, job: Job) -> None:
@@ -83,14 +83,14 @@ def environment(threads: int) -> dict[str, str]:
     return kept | few | {"PYTHONPATH": os.pathsep.join(os.path.abspath(one) for one in sys.path if one)}
 
 
-class Watch:
+class JobScheduler:
     """A thread that hands out up to `at_once` jobs. It sleeps while there is nothing to hand out; `wake` it when there may be."""
 
     def __init__(
         self,
         store: JobStore,
         plan: Plan,
-        start: Start = Process,
+        start: Start = WorkerProcess,
         at_once: int = 1,
         ready: Callable[[], None] = lambda: None,
         end: Callable[[], None] = lambda: None,
@@ -115,7 +115,7 @@ class Watch:
 
     def pids(self) -> list[int]:
         """Of the processes that work."""
-        return [worker.pid for _, worker in list(self._running.values()) if isinstance(worker, Process)]
+        return [worker.pid for _, worker in list(self._running.values()) if isinstance(worker, WorkerProcess)]
 
     def close(self) -> None:
         """Let what runs save and be put back; what does not end is killed, and its lease runs out."""
@@ -180,7 +180,7 @@ class Watch:
             return
         try:
             self._store.renew(job.id, job.token)
-        except Lost:
+        except LeaseLost:
             until = 0.0
         if time.monotonic() > until or self._store.get(job.owner, job.id).since is not None:
             del self._starting[job.id]

@@ -10,8 +10,8 @@ from pydantic import ConfigDict, Field, RootModel
 from gesso.errors import GessoError
 from gesso.number import Exact, Whole
 from gesso.request import MAX_SEED, Request
-from gesso.serving.decode.input_sanitizer import Given
-from gesso.serving.http_errors import Unknown
+from gesso.serving.decode.input_sanitizer import InputSanitizer
+from gesso.serving.http_errors import UnknownId
 
 KEY = Field(default=None, max_length=200)
 READ = {"client", "files", "conditions", "settings", "seed"}  # what is kept otherwise: as names, as folders, as a request
@@ -85,7 +85,7 @@ class Ask(RootModel[Annotated[Batch | Train | Fit | Measure, Field(discriminator
     """A job. The same `client` key again gives the job that the first asking made."""
 
 
-def checked(given: Given, recipe: Any, owner: str, ask: Batch | Train | Fit | Measure) -> dict[str, Any]:
+def checked(given: InputSanitizer, recipe: Any, owner: str, ask: Batch | Train | Fit | Measure) -> dict[str, Any]:
     """The asking as a worker reads it: conditions read and harmless, everything in range. GessoError names the field."""
     preset = recipe.preset(ask.preset or None)
     if isinstance(ask, Batch):
@@ -114,7 +114,7 @@ def checked(given: Given, recipe: Any, owner: str, ask: Batch | Train | Fit | Me
     return ask.model_dump(exclude=READ)
 
 
-def _request(given: Given, card: Any, owner: str, ask: Batch | Fit, *, partly: bool) -> dict[str, Any]:
+def _request(given: InputSanitizer, card: Any, owner: str, ask: Batch | Fit, *, partly: bool) -> dict[str, Any]:
     """The request as JSON; `partly` where files will fill one condition, so that what is required may be missing."""
     values = {name: given.condition(owner, card.slot(name), value) for name, value in ask.conditions.items() if value is not None}
     if partly:
@@ -144,5 +144,5 @@ def _no_path(check: Any, where: str) -> None:
         raise GessoError(error.what, where=where, fix="png") from None
 
 
-def unknown(what: str) -> Unknown:
-    return Unknown(f"there is no such {what}", where=what)
+def unknown(what: str) -> UnknownId:
+    return UnknownId(f"there is no such {what}", where=what)

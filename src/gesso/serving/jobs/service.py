@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes, sync_folder
 from gesso.serving.catalogue.recipe_catalogue import Catalogue
-from gesso.serving.decode.input_sanitizer import Given
+from gesso.serving.decode.input_sanitizer import InputSanitizer
 from gesso.serving.jobs.schemas import Batch, Fit, Measure, Train, checked, clean_name, unknown
 from gesso.serving.jobs.quota import FIX, taken
 from gesso.serving.jobs.store import DONE, QUEUED, RETRY, RUNNING, Job, JobStore, new_id
-from gesso.serving.jobs.scheduler import Watch
+from gesso.serving.jobs.scheduler import JobScheduler
 from gesso.serving.jobs.worker import Plan
-from gesso.serving.storage.file_store import Keep
-from gesso.serving.storage.user_weights import Own
-from gesso.serving.http_errors import TooMany, Unknown, harmless
+from gesso.serving.storage.file_store import FileStore
+from gesso.serving.storage.user_weights import UserWeights
+from gesso.serving.http_errors import TooManyRequests, UnknownId, redacted
 from gesso.serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ TYPES = {
 }  # fmt: skip
 
 
-class Found(NamedTuple):
+class JobFile(NamedTuple):
     """A file that a job made: where it is, and under what name it leaves."""
 
     path: Path
@@ -51,7 +51,7 @@ class Found(NamedTuple):
         return TYPES[self.name.rpartition(".")[2]]
 
 
-class Trained(NamedTuple):
+class TrainedWeights(NamedTuple):
     """What a training of somebody's own learned."""
 
     id: str
@@ -64,10 +64,10 @@ class Trained(NamedTuple):
         return {"id": self.id, "title": self.title, "ended": self.ended, "sha256": self.sha256}
 
 
-class Desk:
+class JobService:
     """Thread-safe; everything asks for the owner. Most of it may block: call it from a thread."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, keep: Keep, given: Given) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, keep: FileStore, given: InputSanitizer) -> None:
         self._settings, self._catalogue, self._keep, self._given = settings, catalogue, keep, given
         self.store = JobStore(settings.home / "jobs.sqlite", settings.limits)
         recipes = None if settings.recipes is None else [str(one) for one in settings.recipes]
@@ -107,7 +107,7 @@ class Desk:
             return known, False
         self.store.check_room(owner)
         if taken(self.plan.folder(one.id) for one in self.store.list(owner)) >= self.plan.most_bytes:
-            raise TooMany("there is no room left for your jobs", where="jobs", fix=FIX, retry_after=RETRY)
+            raise TooManyRequests("there is no room left for your jobs", where="jobs", fix=FIX, retry_after=RETRY)
         files = [] if isinstance(ask, Fit) else ask.files
         if len(files) > self._settings.limits.job_files:
             raise GessoError(f"holds {len(files)} files", where="files", fix=f"at most {self._settings.limits.job_files} at once")
@@ -157,20 +157,20 @@ class Desk:
         if job.kind != "train" or self.store.about(id)["recipe"] != recipe or not held.is_file():
             raise GessoError("is no training of this recipe that has made weights", where="weights", fix="the id of one that has")
 
-    def trained(self, owner: str, recipe: str) -> list[Trained]:
+    def trained(self, owner: str, recipe: str) -> list[TrainedWeights]:
         """What the owner's trainings of a recipe learned, the latest first; not of those that are still at it."""
         found = []
         for job in self.store.list(owner):
             path = self.plan.folder(job.id) / "out" / "weights.safetensors"
-            with contextlib.suppress(OSError, Unknown):  # none yet, or deleted while one looks
+            with contextlib.suppress(OSError, UnknownId):  # none yet, or deleted while one looks
                 if job.kind == "train" and job.state not in (QUEUED, RUNNING) and self.store.about(job.id)["recipe"] == recipe:
-                    found.append(Trained(job.id, job.title, job.ended, self._hash_of(path), path))
+                    found.append(TrainedWeights(job.id, job.title, job.ended, self._hash_of(path), path))
         return found
 
-    def weights_meant(self, owner: str, recipe: str, weights: Mapping[str, str]) -> Own | None:
+    def find_weights(self, owner: str, recipe: str, weights: Mapping[str, str]) -> UserWeights | None:
         """The training of the owner's that a request's `weights` name; None where the server's own are meant."""
         wanted = weights.get(recipe)
-        return next((Own(one.sha256, one.path) for one in self.trained(owner, recipe) if one.sha256 == wanted), None) if wanted else None
+        return next((UserWeights(one.sha256, one.path) for one in self.trained(owner, recipe) if one.sha256 == wanted), None) if wanted else None
 
     def _hash_of(self, path: Path) -> str:
         about = path.stat()
@@ -199,7 +199,7 @@ class Desk:
         path = self.plan.folder(id) / "log.txt"
         texts = read_bytes(path, 2**28).decode("utf-8", "replace").split("\n")[:-1] if path.is_file() else []
         first = max(after, len(texts) - MOST_LINES) if after <= len(texts) else len(texts)
-        return {"lines": [harmless(text) for text in texts[first:]], "next": len(texts)}
+        return {"lines": [redacted(text) for text in texts[first:]], "next": len(texts)}
 
     def curve(self, owner: str, id: str) -> list[dict[str, Any]]:
         """Numbers by name at steps, as a training or a fit logs them, thinned; stages one after another."""
@@ -252,29 +252,29 @@ class Desk:
             state = line.get("state", "waiting")
             listed.append({"id": str(number), "name": item.name, "state": state if state in ("done", "failed") else "waiting"})
             if state == "failed":
-                listed[-1]["why"] = harmless(line.get("why", ""))
+                listed[-1]["why"] = redacted(line.get("why", ""))
             if "unsigned" in line:
-                listed[-1]["unsigned"] = harmless(line["unsigned"])
+                listed[-1]["unsigned"] = redacted(line["unsigned"])
         return listed
 
-    def files(self, owner: str, id: str) -> dict[str, Found]:
+    def files(self, owner: str, id: str) -> dict[str, JobFile]:
         """Whole files by their ids."""
         job, ask, out = self.store.get(owner, id), self.store.about(id), self.plan.folder(id) / "out"
-        found: dict[str, Found] = {}
+        found: dict[str, JobFile] = {}
         if job.kind == "batch":
             from gesso.serving.jobs.handlers import items_of
             from gesso.verbs.batch import SHEET, named
 
             items = items_of(ask, self.plan.folder(id))
             names = named([(item.name, item.path) for item in items], ask["format"])
-            found = {str(n): Found(out / item.target, name.target) for n, (item, name) in enumerate(zip(items, names, strict=True))}
-            beside = {key: Found(one.path.with_suffix(".c2pa"), str(Path(one.name).with_suffix(".c2pa"))) for key, one in found.items()}
+            found = {str(n): JobFile(out / item.target, name.target) for n, (item, name) in enumerate(zip(items, names, strict=True))}
+            beside = {key: JobFile(one.path.with_suffix(".c2pa"), str(Path(one.name).with_suffix(".c2pa"))) for key, one in found.items()}
             found |= {f"{key}-manifest": one for key, one in beside.items()}
             sheets = sorted(out.glob(f"{SHEET}*.png"), key=lambda path: (len(path.name), path.name))
-            found |= {"sheet" if n == 0 else f"sheet-{n + 1}": Found(path, path.name) for n, path in enumerate(sheets)}
+            found |= {"sheet" if n == 0 else f"sheet-{n + 1}": JobFile(path, path.name) for n, path in enumerate(sheets)}
         else:
             name = {"train": "weights.safetensors", "fit": "result.png", "measure": "figures.json"}[job.kind]
-            found = {name.partition(".")[0]: Found(out / name, name)}
+            found = {name.partition(".")[0]: JobFile(out / name, name)}
         return {key: one for key, one in found.items() if one.path.is_file()}
 
     def zipped(self, owner: str, id: str) -> Iterator[bytes]:
@@ -308,12 +308,12 @@ class _Sink(io.RawIOBase):
         return held
 
 
-def _watch(settings: Settings, store: JobStore, plan: Plan) -> Watch | None:
+def _watch(settings: Settings, store: JobStore, plan: Plan) -> JobScheduler | None:
     if settings.jobs == "off":
         return None
     if settings.jobs == "here":
-        return Watch(store, plan, at_once=settings.jobs_at_once)
-    from gesso.serving.jobs.ray_cluster import Cluster
+        return JobScheduler(store, plan, at_once=settings.jobs_at_once)
+    from gesso.serving.jobs.ray_cluster import RayCluster
 
-    cluster = Cluster()
-    return Watch(store, plan, cluster.start, settings.jobs_at_once, cluster.join, cluster.close)
+    cluster = RayCluster()
+    return JobScheduler(store, plan, cluster.start, settings.jobs_at_once, cluster.join, cluster.close)

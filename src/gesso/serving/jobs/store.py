@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gesso.serving.database import Database
-from gesso.serving.http_errors import Refused, TooMany, Unknown
+from gesso.serving.http_errors import HttpError, TooManyRequests, UnknownId
 from gesso.serving.settings import Limits
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
@@ -83,7 +83,7 @@ class Job(NamedTuple):
         return round((now - self.since) / (self.done - self.begun_at) * max(0, self.total - self.done), 1)
 
 
-class Lost(Exception):
+class LeaseLost(Exception):
     """Somebody else has this job now: what was done for it is not to be told."""
 
 
@@ -103,7 +103,7 @@ class JobStore:
         """The job that the same asking has made already; Refused where the key was another asking's."""
         found = self._rows.read(f"select {TOLD}, body from jobs where owner = ? and client = ?", (owner, client)) if client else []
         if found and found[0][-1] != body:
-            refusal = Refused("this key was used for another job", where="client", fix="give each job a key of its own")
+            refusal = HttpError("this key was used for another job", where="client", fix="give each job a key of its own")
             refusal.status = 409
             raise refusal
         return Job(*found[0][:-1]) if found else None
@@ -115,9 +115,9 @@ class JobStore:
             "select coalesce(sum(state in ('queued', 'running')), 0), count(*) from jobs where owner = ?", (owner,)
         )[0]
         if waiting >= limits.jobs_waiting_each:
-            raise TooMany("you have many jobs waiting already", where="jobs", fix="let one end, or cancel one", retry_after=RETRY)
+            raise TooManyRequests("you have many jobs waiting already", where="jobs", fix="let one end, or cancel one", retry_after=RETRY)
         if kept >= limits.jobs_kept_each:
-            raise TooMany("there is no room for more of your jobs", where="jobs", fix="delete some: DELETE /api/jobs/…", retry_after=RETRY)
+            raise TooManyRequests("there is no room for more of your jobs", where="jobs", fix="delete some: DELETE /api/jobs/…", retry_after=RETRY)
 
     def add(self, owner: str, id: str, kind: str, title: str, ask: dict[str, Any], *, total: int, client: str | None, body: str) -> Job:
         """Queue a job; once this returns it is on the disk. The same `client` and `body` again give the job that is there."""
@@ -135,7 +135,7 @@ class JobStore:
     def get(self, owner: str, id: str) -> Job:
         found = self._rows.read(f"select {TOLD} from jobs where owner = ? and id = ?", (owner, id))
         if not found:
-            raise Unknown("there is no such job", where="id")
+            raise UnknownId("there is no such job", where="id")
         return Job(*found[0])
 
     def list(self, owner: str) -> list[Job]:
@@ -146,7 +146,7 @@ class JobStore:
         """What was asked for, as it was checked."""
         rows = self._rows.read("select ask from jobs where id = ?", (id,))
         if not rows:
-            raise Unknown("there is no such job", where="id")
+            raise UnknownId("there is no such job", where="id")
         found: dict[str, Any] = json.loads(rows[0][0])
         return found
 
@@ -182,10 +182,10 @@ class JobStore:
                 rows.execute("update jobs set wanted = '' where id = ?", (id,))
                 return self.get(owner, id)
             if job.state == DONE and not job.num_failed and job.words != OUT_OF_TIME:
-                raise Refused("it is done already", where="job")
+                raise HttpError("it is done already", where="job")
             waiting = rows.execute("select count(*) from jobs where owner = ? and state in ('queued', 'running')", (owner,)).fetchone()[0]
             if waiting >= self._limits.jobs_waiting_each:
-                raise TooMany("you have many jobs waiting already", where="jobs", fix="let one end, or cancel one", retry_after=RETRY)
+                raise TooManyRequests("you have many jobs waiting already", where="jobs", fix="let one end, or cancel one", retry_after=RETRY)
             rows.execute(
                 "update jobs set state = ?, wanted = '', deaths = 0, farthest = 0, what = null, fix = null, ended = null where id = ?",
                 (QUEUED, id),
@@ -196,7 +196,7 @@ class JobStore:
         """Take the row of an ended job away."""
         with self._rows.writing() as rows:
             if self.get(owner, id).state in (QUEUED, RUNNING):
-                refusal = Refused("it has not ended", where="job", fix="cancel it first")
+                refusal = HttpError("it has not ended", where="job", fix="cancel it first")
                 refusal.status = 409
                 raise refusal
             rows.execute("delete from jobs where id = ?", (id,))
@@ -256,7 +256,7 @@ class JobStore:
             now = self.clock()
             held = rows.execute("update leases set until = ? where job = ? and token = ?", (now + LEASE, id, token))
             if not held.rowcount:
-                raise Lost
+                raise LeaseLost
             if done is not None:
                 rows.execute(
                     "update jobs set deaths = case when ?1 > farthest then 0 else deaths end, farthest = max(farthest, ?1),"
@@ -278,7 +278,7 @@ class JobStore:
         """How it came out. `queued` puts it back unharmed. Lost, and nothing is changed, where another has it."""
         with self._rows.writing() as rows:
             if not rows.execute("delete from leases where job = ? and token = ?", (id, token)).rowcount:
-                raise Lost
+                raise LeaseLost
             wanted = rows.execute("select wanted from jobs where id = ?", (id,)).fetchone()[0]
             if state in (QUEUED, CANCELLED):  # what is wanted now counts: somebody may have thought otherwise while it stopped
                 state = CANCELLED if wanted == "cancel" else QUEUED

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from gesso.errors import GessoError, Stopped
 from gesso.serving.jobs.quota import FIX, LOOK, taken
-from gesso.serving.jobs.store import CANCELLED, DONE, FAILED, LEASE, QUEUED, JobStore, Lost
-from gesso.serving.http_errors import bug, harmless
+from gesso.serving.jobs.store import CANCELLED, DONE, FAILED, LEASE, QUEUED, JobStore, LeaseLost
+from gesso.serving.http_errors import internal_error, redacted
 from gesso.serving.settings import Limits
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Plan:
         return asdict(self)
 
 
-class Going:
+class JobLease:
     """A job on its way: it holds the lease and tells how far it is from a thread of its own, and knows when to stop and why."""
 
     def __init__(self, store: JobStore, id: str, token: int, path: Path) -> None:
@@ -85,7 +85,7 @@ class Going:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
-    def __enter__(self) -> Going:
+    def __enter__(self) -> JobLease:
         self._thread.start()
         return self
 
@@ -120,7 +120,7 @@ class Going:
                 if good - looked > LOOK:
                     looked = good
                     self.why = self.why or ("full" if self.full() else "")
-            except Lost:
+            except LeaseLost:
                 self.why = "lost"
                 return
             except Exception:  # the disk may be full, or another is writing: try again while the lease holds
@@ -135,27 +135,27 @@ def run_job(plan: Plan, id: str, token: int, closing: threading.Event | None = N
     store = JobStore(Path(plan.home) / "jobs.sqlite", Limits())
     folder = plan.folder(id)
     try:
-        with Going(store, id, token, folder) as going:
+        with JobLease(store, id, token, folder) as going:
             going.full = lambda: taken(map(plan.folder, store.beside(id))) > plan.most_bytes
             if closing is not None:
                 threading.Thread(target=_close, args=(closing, going), daemon=True).start()
             told = _done(plan, store.ask(id), going, folder)
-            with contextlib.suppress(Lost):
+            with contextlib.suppress(LeaseLost):
                 going.renew()  # the last of how far it came
         store.end(id, token, **told)
         return str(told["state"])
-    except Lost:
+    except LeaseLost:
         return "lost"
     finally:
         store.close()
 
 
-def _close(closing: threading.Event, going: Going) -> None:
+def _close(closing: threading.Event, going: JobLease) -> None:
     closing.wait()
     going.why = going.why or "closing"
 
 
-def _done(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[str, Any]:
+def _done(plan: Plan, ask: dict[str, Any], going: JobLease, folder: Path) -> dict[str, Any]:
     """How the job came out, in the store's words."""
     from gesso.serving.jobs.handlers import VERBS
 
@@ -168,15 +168,15 @@ def _done(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[s
     except Stopped:
         pass
     except GessoError as error:
-        what = harmless(f"{error.where}: {error.what}" if error.where else error.what)
+        what = redacted(f"{error.where}: {error.what}" if error.where else error.what)
         going.note(f"failed: {what}")
-        return {"state": FAILED, "what": what, "fix": harmless(error.fix)}
+        return {"state": FAILED, "what": what, "fix": redacted(error.fix)}
     except Exception as error:
-        said = bug(error)
+        said = internal_error(error)
         going.note(f"failed: {said}")
         return {"state": FAILED, "what": said.what, "fix": said.fix}
     if going.why == "lost":
-        raise Lost
+        raise LeaseLost
     if going.why == "full":
         going.note("stopped: there is no room left for jobs")
         return {"state": FAILED, "what": "there is no room left for your jobs", "fix": f"{FIX}; then it goes on"}
@@ -185,7 +185,7 @@ def _done(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[s
 
 
 @contextlib.contextmanager
-def alone(folder: Path, going: Going) -> Iterator[None]:
+def alone(folder: Path, going: JobLease) -> Iterator[None]:
     """Hold the job's folder: a worker that lost the job and does not know it yet must let go of it first."""
     from gesso.training.lock import locked
 

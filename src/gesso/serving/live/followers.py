@@ -19,7 +19,7 @@ OTHER = 3  # how far a colour is from what it was, of 255, before it counts as a
 
 
 @dataclass(frozen=True)
-class Following:
+class FollowMask:
     """Where pieces of a picture follow a mark, every `step` pixels: `mask` bool [h w], each pixel's piece, the picture.
 
     None of them, where nothing follows. `full` is the picture's (width, height).
@@ -51,7 +51,7 @@ class Followers:
         return quick(self.mask)
 
 
-def following(result: Result) -> Following | None:
+def follow_mask(result: Result) -> FollowMask | None:
     """What follows in a result; None where its card has no such output."""
     card: Card = result.card
     name = next((out.name for out in card.outputs if out.role == "follows"), None)
@@ -62,18 +62,18 @@ def following(result: Result) -> Following | None:
     step = -(-max(height, width) // OVERVIEW)
     mask = marked[::step, ::step] > 0
     if not mask.any():
-        return Following((width, height), step)
+        return FollowMask((width, height), step)
     pieces = next((out.name for out in card.outputs if out.medium == "pieces"), None)
     labels = result.outputs.get(pieces) if pieces else None
     pixels = (result.outputs[result.shown] if result.shown else marked)[::step, ::step].copy()
     if isinstance(labels, np.ndarray) and labels.shape == marked.shape[:2]:
-        return Following((width, height), step, mask, labels[::step, ::step].copy(), pixels)
+        return FollowMask((width, height), step, mask, labels[::step, ::step].copy(), pixels)
     from scipy import ndimage
 
-    return Following((width, height), step, mask, ndimage.label(mask)[0], pixels)
+    return FollowMask((width, height), step, mask, ndimage.label(mask)[0], pixels)
 
 
-def followers(before: Following, now: Following) -> Followers | None:
+def new_followers(before: FollowMask, now: FollowMask) -> Followers | None:
     """The pieces of which most did not follow before, or had another colour; None where there are none."""
     if now.mask is None or now.labels is None or now.pixels is None:
         return None
@@ -95,7 +95,7 @@ def followers(before: Following, now: Following) -> Followers | None:
     return _told(now, len(found), mask, len(told))
 
 
-def _told(now: Following, num: int, mask: np.ndarray, shown: int) -> Followers:
+def _told(now: FollowMask, num: int, mask: np.ndarray, shown: int) -> Followers:
     from scipy import ndimage
 
     assert now.pixels is not None
@@ -112,6 +112,6 @@ def _told(now: Following, num: int, mask: np.ndarray, shown: int) -> Followers:
     return Followers(num, pieces, np.ascontiguousarray(mask[top:bottom, left:right]), (full[0], full[1], full[2], full[3]))
 
 
-def _in_full(box: tuple[int, int, int, int], now: Following) -> list[int]:
+def _in_full(box: tuple[int, int, int, int], now: FollowMask) -> list[int]:
     """A box of every `step`th pixel, in the picture's own."""
     return [min(one * now.step, most) for one, most in zip(box, (*now.full, *now.full), strict=True)]

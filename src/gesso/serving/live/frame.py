@@ -42,8 +42,8 @@ def changed(before: np.ndarray | None, now: np.ndarray) -> Box:
     rows = np.flatnonzero((one.view(wide) != other.view(wide)).any(1))
     if not len(rows):
         return 0, 0, 1, 1
-    within = slice(rows[0], rows[-1] + 1)
-    columns = np.flatnonzero((one[within] != other[within]).any(0).reshape(width, -1).any(1))
+    with_deadline = slice(rows[0], rows[-1] + 1)
+    columns = np.flatnonzero((one[with_deadline] != other[with_deadline]).any(0).reshape(width, -1).any(1))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 

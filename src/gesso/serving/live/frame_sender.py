@@ -15,14 +15,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gesso.card import Card
 from gesso.errors import GessoError
 from gesso.request import Request
-from gesso.serving.http.metrics import Counts
+from gesso.serving.http.metrics import Metrics
 from gesso.serving.live.frame import Box, changed, pack, quick_png
-from gesso.serving.live.viewport import OVERVIEW, Look
+from gesso.serving.live.viewport import OVERVIEW, Viewport
 from gesso.serving.render.outputs import Pictures, medium_of, smaller
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RenderTarget:
     """What is to be painted: the newest edit, logged as `node`, or only tried (None). `grown`: the node is what a commit just made."""
 
     seq: int
@@ -32,14 +32,14 @@ class Wanted:
     since: float = field(default_factory=time.perf_counter)
 
 
-class Screen:
+class FrameSender:
     """One socket's page. `newest` says what is wanted now."""
 
-    def __init__(self, socket: WebSocket, card: Card, look: Look, counts: Counts, newest: Callable[[], Wanted | None]) -> None:
-        self._socket, self._card, self._counts, self._newest = socket, card, counts, newest
+    def __init__(self, socket: WebSocket, card: Card, look: Viewport, metrics: Metrics, newest: Callable[[], RenderTarget | None]) -> None:
+        self._socket, self._card, self._metrics, self._newest = socket, card, metrics, newest
         self.look = self.looked = look  # what is looked at, and what was when a finished picture was last shown
         self._finished = -1  # the seq of the newest edit whose picture was sent whole
-        self._whole: Wanted | None = None  # what the whole was last shown of
+        self._whole: RenderTarget | None = None  # what the whole was last shown of
         self._sending = asyncio.Lock()
         self._shown: dict[tuple[str, int, Box | None, int], np.ndarray] = {}  # by output, index, part and longest side
 
@@ -47,7 +47,7 @@ class Screen:
         async with self._sending:
             await self._socket.send_bytes(pack(header, payload))
 
-    def turn(self, look: Look) -> None:
+    def turn(self, look: Viewport) -> None:
         """Look elsewhere, or finer: what is on the screen is forgotten where it is of no use."""
         before, self.look = self.look, look
         if before.outputs != look.outputs or before.max_side != look.max_side or None in (before.view, look.view):
@@ -56,14 +56,14 @@ class Screen:
         else:  # only another part is looked at: of the whole it is known what is there
             self._shown = {key: one for key, one in self._shown.items() if key[2] is None}
 
-    async def draft(self, wanted: Wanted, look: Look, pictures: Pictures, ms: dict[str, float]) -> None:
+    async def draft(self, wanted: RenderTarget, look: Viewport, pictures: Pictures, ms: dict[str, float]) -> None:
         """The hand's own marks on the last picture, while the networks look at them."""
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, GessoError):
             for (name, index), pixels in pictures.items():
                 if look is self.look:
                     await self._frame(wanted, name, index, pixels, ms, final=False)
 
-    async def preview(self, wanted: Wanted, look: Look, output: Any) -> None:
+    async def preview(self, wanted: RenderTarget, look: Viewport, output: Any) -> None:
         """A look at work that goes on, unless something newer was shown, or the line is still busy."""
         from gesso.verbs.generate import preview_of
 
@@ -75,7 +75,7 @@ class Screen:
             if pixels is not None and self._newest() is wanted:
                 await self._frame(wanted, look.outputs[0], 0, pixels, {}, final=False)
 
-    async def finished(self, wanted: Wanted, pictures: Pictures, ms: dict[str, float]) -> None:
+    async def finished(self, wanted: RenderTarget, pictures: Pictures, ms: dict[str, float]) -> None:
         """What is looked at, and where that is a part, then the whole."""
         self._finished, self.looked = wanted.seq, self.look
         for (name, index), pixels in pictures.items():
@@ -88,7 +88,7 @@ class Screen:
         self._whole = wanted if self._newest() is wanted else self._whole
 
     async def _frame(
-        self, wanted: Wanted, name: str, index: int, pixels: np.ndarray, ms: dict[str, float], *, final: bool, whole: bool = False
+        self, wanted: RenderTarget, name: str, index: int, pixels: np.ndarray, ms: dict[str, float], *, final: bool, whole: bool = False
     ) -> None:
         exact, look = not medium_of(self._card, name).startswith("picture"), self.look
         part = None if whole else look.part(pixels.shape)
@@ -123,4 +123,4 @@ class Screen:
                 "ms": {k: round(v, 1) for k, v in (ms | {"encode": 1000 * (time.perf_counter() - began)}).items()},
             }
             await self._socket.send_bytes(pack(header, data))
-        self._counts.took("edit_to_frame" if final else "edit_to_preview", time.perf_counter() - wanted.since)
+        self._metrics.observe("edit_to_frame" if final else "edit_to_preview", time.perf_counter() - wanted.since)

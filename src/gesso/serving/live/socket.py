@@ -27,15 +27,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gesso.errors import GessoError, Stopped
 from gesso.number import whole
 from gesso.request import Request
-from gesso.serving.live.followers import Following, followers, following
+from gesso.serving.live.new_followers import FollowMask, new_followers, follow_mask
 from gesso.serving.live.frame import pack, unpack
 from gesso.serving.http.guard import TOKEN, identity_of
-from gesso.serving.live.viewport import Look, view_of
+from gesso.serving.live.viewport import Viewport, parse_view
 from gesso.serving.render.outputs import Pictures, first_picture, medium_of, pictures_of
-from gesso.serving.http_errors import Busy, Refused, TooMany, bug, said
-from gesso.serving.services import Room
+from gesso.serving.http_errors import ServerBusy, HttpError, TooManyRequests, internal_error, error_json
+from gesso.serving.services import Services
 from gesso.serving.http.routes import Routes
-from gesso.serving.live.frame_sender import Screen, Wanted
+from gesso.serving.live.frame_sender import FrameSender, RenderTarget
 from gesso.steering.session import Node
 
 PATIENCE = 0.25  # seconds for which newer edits may push older work aside before one is let to its end
@@ -49,7 +49,7 @@ REMEMBERED = 1000  # keys of clients
 MOST_SEQ = 2**53 - 1
 
 
-class Logged(NamedTuple):
+class LoggedNode(NamedTuple):
     """A node that is on the disk, what it lacks, and where it lacks nothing what it asks for."""
 
     node: Node
@@ -57,56 +57,56 @@ class Logged(NamedTuple):
     request: Request | None
 
 
-def register(routes: Routes, room: Room) -> None:
+def register(routes: Routes, services: Services) -> None:
     """The socket over which people draw."""
 
     async def live(socket: WebSocket) -> None:
         owner = identity_of(socket).owner
         await socket.accept()
-        if room.sockets[owner] >= room.settings.limits.sockets_each:
-            error = TooMany("you have many drawings open already", fix="close one", retry_after=5)
-            await socket.send_bytes(pack({"type": "error", "seq": None, **said(error)}))
+        if services.sockets[owner] >= services.settings.limits.sockets_each:
+            error = TooManyRequests("you have many drawings open already", fix="close one", retry_after=5)
+            await socket.send_bytes(pack({"type": "error", "seq": None, **error_json(error)}))
             await socket.close(1013)
             return
-        room.sockets[owner] += 1
+        services.sockets[owner] += 1
         try:
-            await Line(room, socket, owner, socket.query_params.get("session", "")).run()
+            await LiveConnection(services, socket, owner, socket.query_params.get("session", "")).run()
         finally:
-            room.sockets[owner] -= 1
+            services.sockets[owner] -= 1
 
     routes.socket("/api/live", who=TOKEN)(live)
-    room.counts.gauge("sockets", lambda: sum(room.sockets.values()))
+    services.metrics.gauge("sockets", lambda: sum(services.sockets.values()))
 
 
-class Line:
+class LiveConnection:
     """One socket: a reader, one who logs edits in order, and one who paints the newest."""
 
-    def __init__(self, room: Room, socket: WebSocket, owner: str, session: str) -> None:
-        self.room, self.socket, self.owner, self.session = room, socket, owner, session
+    def __init__(self, services: Services, socket: WebSocket, owner: str, session: str) -> None:
+        self.services, self.socket, self.owner, self.session = services, socket, owner, session
         self.inbox: deque[tuple[dict[str, Any], int]] = deque()  # messages and how large they came
         self.held = 0  # bytes in it
         self.arrived, self.emptied, self.wanting = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.seq, self.current = -1, ""
         self.by_client: OrderedDict[str, str] = OrderedDict()
-        self.wanted: Wanted | None = None
-        self.painted: Wanted | None = None
-        self.drafted: Wanted | None = None  # what is only tried, and was shown as its draft
+        self.wanted: RenderTarget | None = None
+        self.painted: RenderTarget | None = None
+        self.drafted: RenderTarget | None = None  # what is only tried, and was shown as its draft
         self.pushed_since: float | None = None  # when work was first given up since a picture was finished
         self.usual = 0.0  # seconds that the last finished picture took
         self.pictures: dict[tuple[str, int], np.ndarray] = {}  # of what is painted, to be looked at elsewhere
         self.noted: list[dict[str, Any]] = []  # what was said of what is painted
-        self.followed: Following | None = None  # what followed in the last finished picture of a node
+        self.followed: FollowMask | None = None  # what followed in the last finished picture of a node
 
     async def run(self) -> None:
         try:
-            session = await asyncio.to_thread(self.room.sessions.session, self.owner, self.session)
-            card = await asyncio.to_thread(self.room.catalogue.card, session.recipe)
+            session = await asyncio.to_thread(self.services.sessions.session, self.owner, self.session)
+            card = await asyncio.to_thread(self.services.catalogue.card, session.recipe)
         except GessoError as error:
-            await self.socket.send_bytes(pack({"type": "error", "seq": None, **said(error)}))
+            await self.socket.send_bytes(pack({"type": "error", "seq": None, **error_json(error)}))
             await self.socket.close(4404)
             return
-        self.card, self.current, look = card, session.head, Look(tuple(filter(None, [first_picture(card)])))
-        self.screen = Screen(self.socket, card, look, self.room.counts, lambda: self.wanted)
+        self.card, self.current, look = card, session.head, Viewport(tuple(filter(None, [first_picture(card)])))
+        self.sender = FrameSender(self.socket, card, look, self.services.metrics, lambda: self.wanted)
         tasks = [asyncio.create_task(one()) for one in (self.read, self.take, self.paint)]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -117,18 +117,18 @@ class Line:
             for task in tasks:
                 ended = None if task.cancelled() else task.exception()
                 if ended is not None and not isinstance(ended, (WebSocketDisconnect, RuntimeError)):
-                    bug(ended)
+                    internal_error(ended)
             with contextlib.suppress(Exception):
                 await self.socket.close()
 
     async def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
-        await self.screen.send(header, payload)
+        await self.sender.send(header, payload)
 
     async def complain(self, seq: Any, error: BaseException) -> None:
-        shown = error if isinstance(error, GessoError) else bug(error)
-        self.room.counts.add("live_errors")
-        retry = {"retry_after": shown.retry_after} if isinstance(shown, Refused) and shown.retry_after else {}
-        await self.send({"type": "error", "seq": seq if isinstance(seq, int) else None, **said(shown), **retry})
+        shown = error if isinstance(error, GessoError) else internal_error(error)
+        self.services.metrics.increment("live_errors")
+        retry = {"retry_after": shown.retry_after} if isinstance(shown, HttpError) and shown.retry_after else {}
+        await self.send({"type": "error", "seq": seq if isinstance(seq, int) else None, **error_json(shown), **retry})
 
     # Reading
 
@@ -141,7 +141,7 @@ class Line:
             if now - second >= 1:
                 second, num = now, 0
             num += 1
-            if num > self.room.settings.limits.messages_a_second:
+            if num > self.services.settings.limits.messages_a_second:
                 await asyncio.sleep(max(0.0, 1 - (now - second)))
             try:  # parsing what is large takes its time, which others' messages have meanwhile
                 header, payload = await asyncio.to_thread(unpack, data) if len(data) > LARGE else unpack(data)
@@ -165,7 +165,7 @@ class Line:
         if data is None:
             data = (message.get("text") or "").encode()
             data = len(data).to_bytes(4, "little") + data  # a text is a header without a payload
-        if len(data) > self.room.settings.limits.message_bytes:
+        if len(data) > self.services.settings.limits.message_bytes:
             await self.complain(None, GessoError("the message is too large", where="message", fix="POST /api/uploads takes pictures"))
             raise WebSocketDisconnect(1009)
         return data
@@ -213,8 +213,8 @@ class Line:
     async def _go(self, seq: int, message: dict[str, Any]) -> None:
         node = self._node(message.get("node"))
 
-        def show() -> Logged:
-            self.room.sessions.show(self.owner, self.session, node)
+        def show() -> LoggedNode:
+            self.services.sessions.show(self.owner, self.session, node)
             return self._logged(node)
 
         self.current, logged = node, await asyncio.to_thread(show)
@@ -224,9 +224,9 @@ class Line:
     async def _commit(self, seq: int, message: dict[str, Any]) -> None:
         parent, client = self._node(message.get("parent")), message.get("client")
 
-        def append() -> Logged:
-            edit = self.room.given.edit(self.owner, self.card, message.get("edit"))
-            made.append(self.room.sessions.append(self.owner, self.session, parent, edit, client).id)
+        def append() -> LoggedNode:
+            edit = self.services.sanitizer.edit(self.owner, self.card, message.get("edit"))
+            made.append(self.services.sessions.append(self.owner, self.session, parent, edit, client).id)
             return self._logged(made[0])
 
         made: list[str] = []
@@ -244,28 +244,28 @@ class Line:
             self.by_client[client] = node
             while len(self.by_client) > REMEMBERED:
                 self.by_client.popitem(last=False)
-        self.room.counts.add("live_commits")
+        self.services.metrics.increment("live_commits")
 
     async def _try(self, seq: int, message: dict[str, Any]) -> None:
         parent = self._node(message.get("parent"))
 
         def tried() -> Request:
-            edit = self.room.given.edit(self.owner, self.card, message.get("edit"))
-            return self.room.sessions.tried(self.owner, self.session, parent, edit)
+            edit = self.services.sanitizer.edit(self.owner, self.card, message.get("edit"))
+            return self.services.sessions.tried(self.owner, self.session, parent, edit)
 
-        self._want(Wanted(seq, None, await asyncio.to_thread(tried)))
+        self._want(RenderTarget(seq, None, await asyncio.to_thread(tried)))
 
-    def _logged(self, node: str) -> Logged:
-        store = self.room.sessions
+    def _logged(self, node: str) -> LoggedNode:
+        store = self.services.sessions
         missing = store.missing(self.owner, self.session, node)
         request = None if missing else store.request(self.owner, self.session, node)
-        return Logged(store.node(self.owner, self.session, node), missing, request)
+        return LoggedNode(store.node(self.owner, self.session, node), missing, request)
 
-    async def _tell(self, seq: int, logged: Logged, *, grown: bool = False) -> None:
+    async def _tell(self, seq: int, logged: LoggedNode, *, grown: bool = False) -> None:
         """Say that a node is on disk, and paint it where it can be painted."""
         await self.send({"type": "node", "seq": seq, "node": logged.node.model_dump(mode="json"), "missing": list(logged.missing)})
         if logged.request is not None:
-            self._want(Wanted(seq, logged.node.id, logged.request, grown))
+            self._want(RenderTarget(seq, logged.node.id, logged.request, grown))
 
     def _node(self, given: Any) -> str:
         if given is None:
@@ -275,22 +275,22 @@ class Line:
         return self.by_client.get(given, given)
 
     def _set_look(self, message: dict[str, Any]) -> None:
-        look = self.screen.look
+        look = self.sender.look
         outputs, side = message.get("outputs", list(look.outputs)), message.get("max_side", look.max_side)
         if not isinstance(outputs, list) or len(outputs) > 8 or not all(isinstance(one, str) for one in outputs):
             raise GessoError("is a list of up to 8 names", where="outputs")
         side = whole(side, where="max_side", low=16, high=2**15)
         for name in outputs:
             medium_of(self.card, name)
-        self.screen.turn(Look(tuple(dict.fromkeys(outputs)), side, view_of(message.get("view", look.view))))
+        self.sender.turn(Viewport(tuple(dict.fromkeys(outputs)), side, parse_view(message.get("view", look.view))))
         if self.wanted is not None:
-            if look.outputs != self.screen.look.outputs:
-                self._want(Wanted(self.wanted.seq, self.wanted.node, self.wanted.request))
+            if look.outputs != self.sender.look.outputs:
+                self._want(RenderTarget(self.wanted.seq, self.wanted.node, self.wanted.request))
             self.wanting.set()
 
     # Painting
 
-    def _want(self, wanted: Wanted) -> None:
+    def _want(self, wanted: RenderTarget) -> None:
         self.wanted = wanted
         self.wanting.set()
 
@@ -301,14 +301,14 @@ class Line:
             await self.wanting.wait()
             self.wanting.clear()
             if self.wanted is self.painted:  # its turn came late, and it took the newest already; or it is looked at elsewhere
-                if self.wanted is not None and self.screen.looked is not self.screen.look:
+                if self.wanted is not None and self.sender.looked is not self.sender.look:
                     await self._show(self.wanted, self.pictures, {})
                 continue
-            taken: list[Wanted] = []
+            taken: list[RenderTarget] = []
             try:
                 work = partial(self._work, taken, loop)
-                ticket = self.room.renderer.submit(self.owner, ("live", id(self)), work)
-            except (TooMany, Busy) as error:
+                ticket = self.services.renderer.submit(self.owner, ("live", id(self)), work)
+            except (TooManyRequests, ServerBusy) as error:
                 await self.complain(self.seq, error)
                 await asyncio.sleep(error.retry_after or 1)
                 self.wanting.set()
@@ -331,15 +331,15 @@ class Line:
             if notes != self.noted:
                 self.noted = notes
                 await self.send({"type": "notes", "seq": wanted.seq, "node": wanted.node, "notes": notes})
-            if looked.outputs == self.screen.look.outputs:
+            if looked.outputs == self.sender.look.outputs:
                 await self._show(wanted, pictures, ms)
             if follow is not None and wanted.node is not None:
                 await self._tell_followers(wanted, follow)
             self.pushed_since, self.usual = None, ms["render"] / 1000
 
-    def _work(self, taken: list[Wanted], loop: asyncio.AbstractEventLoop, stopped: Callable[[], bool]) -> Any:
+    def _work(self, taken: list[RenderTarget], loop: asyncio.AbstractEventLoop, stopped: Callable[[], bool]) -> Any:
         """In the renderer's thread: the pixels of what is wanted now."""
-        wanted, look = self.wanted, self.screen.look
+        wanted, look = self.wanted, self.sender.look
         if wanted is None:
             raise Stopped
         taken.append(wanted)
@@ -359,35 +359,35 @@ class Line:
             now = time.perf_counter()
             if now - last_preview >= PREVIEW_EVERY and not loop.is_closed():
                 last_preview = now
-                asyncio.run_coroutine_threadsafe(self.screen.preview(wanted, look, output), loop)
+                asyncio.run_coroutine_threadsafe(self.sender.preview(wanted, look, output), loop)
 
         def spent() -> dict[str, float]:
             return {"wait": 1000 * (began - wanted.since), "render": 1000 * (time.perf_counter() - began)}
 
         def on_draft(result: Any) -> None:
             if not stale() and not loop.is_closed() and self.drafted is not wanted:
-                asyncio.run_coroutine_threadsafe(self.screen.draft(wanted, look, pictures_of(result, look.outputs), spent()), loop)
+                asyncio.run_coroutine_threadsafe(self.sender.draft(wanted, look, pictures_of(result, look.outputs), spent()), loop)
                 if wanted.node is None:  # while the hand moves, its marks are enough
                     self.drafted = wanted
                     raise Stopped
 
-        result = self.room.work(self.owner, wanted.request, ("session", self.session), on_output, on_draft)(stale)
+        result = self.services.render_work(self.owner, wanted.request, ("session", self.session), on_output, on_draft)(stale)
         ms = spent()
-        return wanted, look, pictures_of(result, look.outputs), ms, result.said, following(result)
+        return wanted, look, pictures_of(result, look.outputs), ms, result.said, follow_mask(result)
 
-    async def _show(self, wanted: Wanted, pictures: Pictures, ms: dict[str, float]) -> None:
+    async def _show(self, wanted: RenderTarget, pictures: Pictures, ms: dict[str, float]) -> None:
         """Finished pictures; of a node that is logged, a small one stays on the disk."""
-        await self.screen.finished(wanted, pictures, ms)
+        await self.sender.finished(wanted, pictures, ms)
         small = pictures.get((first_picture(self.card) or "", 0))
         if wanted.node is not None and small is not None:
-            keep = self.room.thumbs.put
+            keep = self.services.thumbnails.put
             asyncio.get_running_loop().run_in_executor(None, keep, self.owner, self.session, wanted.node, small)
 
-    async def _tell_followers(self, wanted: Wanted, now: Following) -> None:
+    async def _tell_followers(self, wanted: RenderTarget, now: FollowMask) -> None:
         """What follows since the last finished picture, where a commit made it and nothing newer is wanted."""
         before, self.followed = self.followed, now
         if before is None or now.mask is None or not wanted.grown or self.wanted is not wanted:
             return
-        found = await asyncio.to_thread(followers, before, now)
+        found = await asyncio.to_thread(new_followers, before, now)
         if found is not None and self.wanted is wanted:
             await self.send({"type": "follows", "seq": wanted.seq, "node": wanted.node, **found.header()}, found.png())

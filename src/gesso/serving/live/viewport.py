@@ -13,7 +13,7 @@ OVERVIEW = 1024  # pixels: the longest side of the whole, where a part of it is 
 
 
 @dataclass(frozen=True)
-class Look:
+class Viewport:
     """What this socket is shown: outputs by name, at most `max_side` pixels long; of pictures, `view` is what is on the screen."""
 
     outputs: tuple[str, ...]
@@ -32,7 +32,7 @@ class Look:
 FIX = f"[left, top, right, bottom] within 0 to {2**15}, or null"
 
 
-def view_of(given: Any) -> Box | None:
+def parse_view(given: Any) -> Box | None:
     """The part of the picture that is on the screen; GessoError where it is none."""
     if given is None:
         return None

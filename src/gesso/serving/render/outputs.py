@@ -13,7 +13,7 @@ from gesso.marking.marker import Marker
 from gesso.marking.order import Branch, Format, order_of
 from gesso.media.picture import encode_png
 from gesso.record import KEYWORD, encoded, plain
-from gesso.serving.storage.file_store import Keep
+from gesso.serving.storage.file_store import FileStore
 
 if TYPE_CHECKING:
     from gesso.verbs.result import Result
@@ -75,7 +75,7 @@ def png_of(result: Result, name: str, index: int = 0, *, clean: bool = False, ma
     return encode_png(pixels, None if clean else texts_of(result), dpi=dpi, srgb=is_picture, compress_level=4)
 
 
-class Handed(NamedTuple):
+class OutputFile(NamedTuple):
     """A file as it leaves: its bytes and content type, its manifest where the format has no place for one, and why it is `unsigned`."""
 
     data: bytes
@@ -87,7 +87,7 @@ class Handed(NamedTuple):
 CLEAN = "a clean copy was asked for"
 
 
-def handed(
+def output_file(
     marker: Marker,
     result: Result,
     name: str,
@@ -97,7 +97,7 @@ def handed(
     clean: bool = False,
     max_side: int = 0,
     branch: Branch | None = None,
-) -> Handed:
+) -> OutputFile:
     """An output as a file: the one way in which what was made leaves, and so the one place where it is marked.
 
     `format` is png, or ora or psd for layers. Only a `clean` copy goes without record and marks; where the signer fails, the file
@@ -105,9 +105,9 @@ def handed(
     """
     data, kind = file_of(result, name, format, index, clean=clean, max_side=max_side)
     if clean:
-        return Handed(data, kind, unsigned=CLEAN)
+        return OutputFile(data, kind, unsigned=CLEAN)
     marked = marker.mark(order_of(result.card, result.request, result.record, name, kind, branch), data)
-    return Handed(marked.data, kind, marked.beside, marked.why)
+    return OutputFile(marked.data, kind, marked.beside, marked.why)
 
 
 def file_of(result: Result, name: str, format: str, index: int = 0, *, clean: bool = False, max_side: int = 0) -> tuple[bytes, Format]:
@@ -147,7 +147,7 @@ def smaller(pixels: np.ndarray, max_side: int, *, exact: bool = False) -> np.nda
     )
 
 
-def keep_result(keep: Keep, owner: str, result: Result, marker: Marker) -> dict[str, Any]:
+def store_outputs(keep: FileStore, owner: str, result: Result, marker: Marker) -> dict[str, Any]:
     """The outputs by name, marked and kept: {"id", "medium", "width", "height"}, a list of those, or {"medium", "value"}.
 
     One that is kept without a signature says why under "unsigned".
@@ -170,9 +170,9 @@ def keep_result(keep: Keep, owner: str, result: Result, marker: Marker) -> dict[
     return told
 
 
-def _kept(keep: Keep, owner: str, result: Result, marker: Marker, name: str, medium: str, index: int) -> dict[str, Any]:
+def _kept(keep: FileStore, owner: str, result: Result, marker: Marker, name: str, medium: str, index: int) -> dict[str, Any]:
     pixels = pixels_of(result, name, index)
-    file = handed(marker, result, name, index=index)
+    file = output_file(marker, result, name, index=index)
     told = keep.put(owner, "output", file.data, medium=medium, size=(pixels.shape[1], pixels.shape[0])).to_json()
     return told if file.unsigned is None else told | {"unsigned": file.unsigned}
 

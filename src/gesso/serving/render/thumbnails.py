@@ -24,7 +24,7 @@ create index if not exists thumbs_by_age on thumbs (made);
 """
 
 
-class Thumbs:
+class Thumbnails:
     """In a file of their own: what is lost of it is made again, so nothing waits for the disk. `png` is at most SIDE pixels long."""
 
     def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
@@ -56,7 +56,7 @@ class Thumbs:
                 self._make_room()
         return png
 
-    def forget(self, owner: str, session: str) -> None:
+    def delete_session(self, owner: str, session: str) -> None:
         with self._lock, contextlib.suppress(sqlite3.Error):
             self._rows.execute("delete from thumbs where session = ? and owner = ?", (session, owner))
             self._bytes = self._rows.execute("select coalesce(sum(length(png)), 0) from thumbs").fetchone()[0]

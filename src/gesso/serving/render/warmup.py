@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gesso.errors import GessoError
-from gesso.serving.catalogue.recipe_catalogue import Catalogue, complete
+from gesso.serving.catalogue.recipe_catalogue import Catalogue, pin_weights
 from gesso.serving.render.renderer import Renderer
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SIDE = 64  # pixels of the drawing that is made first
 log = logging.getLogger("gesso.serving")
 
 
-class Warmth:
+class Warmup:
     """Done once. Before `begin` and after `close` nothing is."""
 
     def __init__(self, catalogue: Catalogue, renderer: Renderer) -> None:
@@ -32,12 +32,12 @@ class Warmth:
         self._timer: threading.Timer | None = None
         self.done = threading.Event()
 
-    def begin(self) -> None:
+    def start(self) -> None:
         with self._lock:
             self._open = True
-        self.soon(LATEST)
+        self.schedule(LATEST)
 
-    def soon(self, seconds: float = AFTER_CARDS) -> None:
+    def schedule(self, seconds: float = AFTER_CARDS) -> None:
         """So many seconds after the last who said so."""
         with self._lock:
             if not self._open:
@@ -77,7 +77,7 @@ class Warmth:
                     from gesso.verbs.generate import run
 
                     needed = {slot.name: drawing() for slot in recipe.card.conditions if slot.required}
-                    run(assembled, complete(assembled, Request.build(recipe.card, needed)), stop=stopped)
+                    run(assembled, pin_weights(assembled, Request.build(recipe.card, needed)), stop=stopped)
         except GessoError as error:  # whoever asks for a picture is told
             log.info("not warmed: %s", error)
         finally:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes, write_atomic
 from gesso.serving.database import Database
-from gesso.serving.http_errors import TooMany, Unknown
+from gesso.serving.http_errors import TooManyRequests, UnknownId
 from gesso.serving.settings import Limits
 
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -21,7 +21,7 @@ HALF_WRITTEN = 3600.0  # seconds after which a file without a row is nobody's
 SPARED = 86_400.0  # seconds for which an upload is never cleared away to make room
 
 
-class Item(NamedTuple):
+class StoredFile(NamedTuple):
     """A kept file: its medium by the card's word, its sides in pixels where it is a picture."""
 
     id: str
@@ -40,7 +40,7 @@ class Item(NamedTuple):
         return {"id": self.id, "medium": self.medium, **sides}
 
 
-class Keep:
+class FileStore:
     """All queries ask for the owner; what is another's is not there."""
 
     def __init__(self, folder: Path, database: Database, limits: Limits) -> None:
@@ -48,11 +48,11 @@ class Keep:
 
     def put(
         self, owner: str, kind: Kind, data: bytes, *, medium: str = "picture", suffix: str = "png", size: tuple[int, int] | None = None
-    ) -> Item:
+    ) -> StoredFile:
         """Keep `data`; `size` is (width, height). The oldest outputs make room for new ones, uploads only after a day; else TooMany."""
         self._make_room(owner, kind, len(data))
         width, height = size or (None, None)
-        item = Item(secrets.token_urlsafe(16), medium, suffix, width, height, len(data))
+        item = StoredFile(secrets.token_urlsafe(16), medium, suffix, width, height, len(data))
         path = self._path(item)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -69,7 +69,7 @@ class Keep:
             raise
         return item
 
-    def find(self, owner: str, kind: Kind, id: str) -> Item:
+    def find(self, owner: str, kind: Kind, id: str) -> StoredFile:
         rows = (
             self._database.read(
                 "select id, medium, suffix, width, height, bytes from kept where id = ? and owner = ? and kind = ?", (id, owner, kind)
@@ -78,27 +78,27 @@ class Keep:
             else []
         )
         if not rows:
-            raise Unknown(f"there is no such {kind}", where="id")
-        return Item(*rows[0])
+            raise UnknownId(f"there is no such {kind}", where="id")
+        return StoredFile(*rows[0])
 
-    def read(self, owner: str, kind: Kind, id: str) -> tuple[Item, bytes]:
+    def read(self, owner: str, kind: Kind, id: str) -> tuple[StoredFile, bytes]:
         item = self.find(owner, kind, id)
         try:
             return item, read_bytes(self._path(item), max_bytes=2**30, where=kind)
         except GessoError:
-            raise Unknown(f"there is no such {kind}", where="id") from None
+            raise UnknownId(f"there is no such {kind}", where="id") from None
 
     def path(self, owner: str, kind: Kind, id: str) -> Path:
         """Where an item lies, for parts of this server that read it later."""
         path = self._path(self.find(owner, kind, id))
         if not path.is_file():
-            raise Unknown(f"there is no such {kind}", where="id")
+            raise UnknownId(f"there is no such {kind}", where="id")
         return path
 
-    def drop(self, owner: str, kind: Kind, id: str) -> None:
+    def delete(self, owner: str, kind: Kind, id: str) -> None:
         self._remove(self.find(owner, kind, id))
 
-    def sweep(self) -> None:
+    def delete_orphans(self) -> None:
         """Take away files that a kill left without a row; young ones may be another server's that is just writing."""
         known = {f"{id}.{suffix}" for id, suffix in self._database.read("select id, suffix from kept")}
         old = time.time() - HALF_WRITTEN
@@ -118,17 +118,17 @@ class Keep:
                 return
             if kind == "upload" and now - row[6] < SPARED:
                 break
-            self._remove(Item(*row[:6]))
+            self._remove(StoredFile(*row[:6]))
             total, num = total - row[5], num - 1
         if total + num_bytes > limits.kept_bytes or num >= limits.kept_items:
-            raise TooMany(
+            raise TooManyRequests(
                 f"there is no room left for your {kind}s", where=kind, fix=f"delete some: DELETE /api/{kind}s/…", retry_after=3600
             )
 
-    def _remove(self, item: Item) -> None:
+    def _remove(self, item: StoredFile) -> None:
         self._path(item).unlink(missing_ok=True)  # first: on a full disk it makes the room that the row's deletion takes
         with self._database.writing() as rows:
             rows.execute("delete from kept where id = ?", (item.id,))
 
-    def _path(self, item: Item) -> Path:
+    def _path(self, item: StoredFile) -> Path:
         return self._folder / item.id[:2] / f"{item.id}.{item.suffix}"

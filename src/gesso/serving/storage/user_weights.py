@@ -18,20 +18,20 @@ SUFFIX = ".safetensors"
 LATELY = 3600.0  # seconds
 
 
-class Own(NamedTuple):
+class UserWeights(NamedTuple):
     """A weights file of somebody's own."""
 
     sha256: str
     path: Path
 
 
-class Learned:
+class UserWeightsStore:
     """Files by owner and hash in a folder of their own. A file is a second name of the training's, or a copy where a disk knows no such."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
 
-    def keep(self, owner: str, own: Own) -> None:
+    def add(self, owner: str, own: UserWeights) -> None:
         """Once this returns it stays, until it is let go of."""
         target = self._path(owner, own.sha256)
         if target.is_file():
@@ -50,11 +50,11 @@ class Learned:
         for folder in (target.parent, self._home, self._home.parent):
             sync_folder(folder)
 
-    def find(self, owner: str, sha256: str) -> Own | None:
+    def find(self, owner: str, sha256: str) -> UserWeights | None:
         path = self._path(owner, sha256)
-        return Own(sha256, path) if path.is_file() else None
+        return UserWeights(sha256, path) if path.is_file() else None
 
-    def let_go(self, owner: str, wanted: Collection[str]) -> None:
+    def delete_unused(self, owner: str, wanted: Collection[str]) -> None:
         """All but those that are `wanted`, by their hashes, and those of the last hour: a deleted session may be fetched back."""
         for path in self._folder(owner).glob("*"):
             with contextlib.suppress(OSError):

@@ -19,9 +19,9 @@ from fastapi.testclient import TestClient
 
 import gesso.serving.database
 from gesso.errors import GessoError
-from gesso.serving.access.home_lock import Claim
+from gesso.serving.access.home_lock import HomeLock
 from gesso.serving.database import Database
-from gesso.serving.http_errors import Busy
+from gesso.serving.http_errors import ServerBusy
 from gesso.training.lock import take
 
 DOTS = Path(__file__).parent / "dots.py"
@@ -67,7 +67,7 @@ def connections(home: Path) -> dict[str, list[sqlite3.Connection]]:
 
 
 def test_every_database_is_durable_and_has_one_connection(app: FastAPI):
-    home = app.state.room.settings.home
+    home = app.state.services.settings.home
     found = connections(home.resolve())
     assert set(found) == {path.name for path in home.glob("*.sqlite")} >= {"serving.sqlite", "sessions.sqlite", "jobs.sqlite"}
     for name, held in found.items():
@@ -84,7 +84,7 @@ def test_who_writes_what_others_write_too_waits_for_their_turn(tmp_path: Path, m
     turn = os.open(tmp_path / ".x.sqlite-turn", os.O_RDWR)
     take(turn)
     monkeypatch.setattr(gesso.serving.database, "PATIENCE", 0.05)
-    with pytest.raises(Busy, match="another process is writing"), rows.writing():
+    with pytest.raises(ServerBusy, match="another process is writing"), rows.writing():
         pass
     assert rows.read("select * from a") == [], "reading waits for nobody"
     monkeypatch.setattr(gesso.serving.database, "PATIENCE", 10)
@@ -97,7 +97,7 @@ def test_who_writes_what_others_write_too_waits_for_their_turn(tmp_path: Path, m
 
 def test_jobs_are_what_others_write_too(app: FastAPI):
     """The server and its workers: the one file with more than one process."""
-    assert app.state.room.jobs.store._rows._turn is not None and app.state.room.database._turn is None
+    assert app.state.services.jobs.store._rows._turn is not None and app.state.services.database._turn is None
 
 
 @pytest.mark.slow
@@ -132,10 +132,10 @@ def test_a_second_application_of_one_home_does_not_begin(make_app: Callable[...,
 def test_a_folder_that_takes_nothing_is_said(tmp_path: Path):
     (tmp_path / "home").write_text("a file")
     with pytest.raises(GessoError, match="nothing can be kept in this folder: .*--home"):
-        Claim(tmp_path / "home", "http://127.0.0.1:8765/").take()
+        HomeLock(tmp_path / "home", "http://127.0.0.1:8765/").take()
     (tmp_path / "there" / ".server").mkdir(parents=True)
     with pytest.raises(GessoError, match="nothing can be kept in this folder"):
-        Claim(tmp_path / "there", "http://127.0.0.1:8765/").take()
+        HomeLock(tmp_path / "there", "http://127.0.0.1:8765/").take()
 
 
 class Started:

@@ -97,12 +97,12 @@ def test_no_folder_and_no_studio(tmp_path: Path, refused: Callable[..., str]):
 
 @pytest.fixture
 def held(app: FastAPI) -> FastAPI:
-    app.state.room.claim.take()
+    app.state.services.home_lock.acquire()
     return app
 
 
 def secret_of(app: FastAPI) -> str:
-    return str(json.loads((app.state.room.settings.home / FILE).read_text())["token"])
+    return str(json.loads((app.state.services.settings.home / FILE).read_text())["token"])
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -125,7 +125,7 @@ def test_a_page_of_another_site_gets_no_link(held: FastAPI, stranger: TestClient
 
 
 def test_a_browser_that_is_in_lets_nobody_else_in(held: FastAPI, stranger: TestClient, ann: TestClient):
-    stranger.get(held.state.room.access.link("ann"))
+    stranger.get(held.state.services.access.link("ann"))
     assert stranger.get("/api/recipes").status_code == 200
     assert stranger.post("/api/link", headers={"Origin": "http://127.0.0.1:8765"}).status_code == 401
     assert "key=" in ann.post("/api/link").json()["link"], "a token may"
@@ -133,18 +133,18 @@ def test_a_browser_that_is_in_lets_nobody_else_in(held: FastAPI, stranger: TestC
 
 def test_the_secret_of_an_earlier_start_opens_nothing(make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient]):
     first = make_app()
-    first.state.room.claim.take()
+    first.state.services.home_lock.acquire()
     secret = secret_of(first)
-    first.state.room.claim.drop()
+    first.state.services.home_lock.release()
     second = make_app()
-    second.state.room.claim.take()
+    second.state.services.home_lock.acquire()
     assert secret_of(second) != secret
     assert client_of(second).post("/api/link", headers=bearer(secret)).status_code == 401
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 def test_a_file_that_others_may_touch_is_not_believed(held: FastAPI):
-    home = held.state.room.settings.home
+    home = held.state.services.settings.home
     path, good = home / FILE, (home / FILE).read_bytes()
     for mode in (0o644, 0o660, 0o602):
         path.chmod(mode)
@@ -162,7 +162,7 @@ def test_a_file_that_others_may_touch_is_not_believed(held: FastAPI):
 
 
 def test_an_old_link_says_what_to_do(held: FastAPI, stranger: TestClient):
-    link = held.state.room.access.link("ann")
+    link = held.state.services.access.link("ann")
     assert stranger.get(link).status_code == 303
     stranger.cookies.clear()
     answer = stranger.get(link)

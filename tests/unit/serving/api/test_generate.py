@@ -22,9 +22,9 @@ from PIL import Image
 
 from gesso.errors import GessoError, Stopped
 from gesso.media.png import read_text
-from gesso.serving.http.metrics import Counts
-from gesso.serving.http_errors import Busy, TooMany, harmless
-from gesso.serving.render.renderer import Renderer, within
+from gesso.serving.http.metrics import Metrics
+from gesso.serving.http_errors import ServerBusy, TooManyRequests, redacted
+from gesso.serving.render.renderer import Renderer, with_deadline
 from gesso.serving.settings import Limits
 
 Picture = Callable[..., bytes]
@@ -128,7 +128,7 @@ def test_a_bug_says_nothing_of_the_inside(ann: TestClient, page: Any, caplog: py
     ],
 )
 def test_messages_name_no_places(text: str | None, shown: str | None):
-    told = harmless(text)
+    told = redacted(text)
     assert told == shown or (text == "x" * 5000 and told is not None and len(told) <= 600)
 
 
@@ -265,7 +265,7 @@ class Held:
 
 @pytest.fixture
 def renderer() -> Any:
-    made = Renderer(None, Limits(waiting=4, waiting_each=2), Counts())  # type: ignore[arg-type]
+    made = Renderer(None, Limits(waiting=4, waiting_each=2), Metrics())  # type: ignore[arg-type]
     yield made
     made.close()
 
@@ -299,11 +299,11 @@ def test_too_much_is_refused_at_once(renderer: Renderer):
     held.began.wait(5)
     for owner in ("ann", "ann", "bob"):
         renderer.submit(owner, owner, lambda stopped: None)
-    with pytest.raises(TooMany) as refused:
+    with pytest.raises(TooManyRequests) as refused:
         renderer.submit("ann", "ann", lambda stopped: None)
     assert refused.value.retry_after
     last = renderer.submit("cy", "cy", lambda stopped: None)
-    with pytest.raises(Busy):
+    with pytest.raises(ServerBusy):
         renderer.submit("di", "di", lambda stopped: None)
     last.stop()
     renderer.submit("di", "di", lambda stopped: None)
@@ -321,7 +321,7 @@ def test_work_that_nobody_waits_for_ends(renderer: Renderer):
 
 
 def test_work_may_not_take_for_ever():
-    check = within(0.01, lambda: False)
+    check = with_deadline(0.01, lambda: False)
     assert check() is False
     time.sleep(0.02)
     with pytest.raises(GessoError, match="longer than"):

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from gesso.media.palette import Palette, Swatch
 from gesso.media.palette_file import encode_palette, read_palette
-from gesso.serving import palettes
+from gesso.serving.api import palettes
 
 MINA = {"name": "미나", "colours": [{"color": "#2f2a26", "name": "hair"}, {"color": "#ffe3c8", "name": ""}]}
 
@@ -29,7 +29,7 @@ def test_a_palette_is_kept_changed_and_dropped(ann: TestClient) -> None:
 def test_palettes_outlive_the_server(make_app: Any, client_of: Any) -> None:
     first = make_app()
     client_of(first, "ann").post("/api/palettes", json=MINA)
-    first.state.room.close()
+    first.state.services.close()
     assert client_of(make_app(), "ann").get("/api/palettes").json()["palettes"][0]["name"] == "미나"
 
 

@@ -18,7 +18,7 @@ from gesso.marking.manifest import MADE_BY_MODEL
 from gesso.marking.reading import manifest_in
 from gesso.media.picture import read_picture, read_png_text
 from gesso.record import KEYWORD, record_in
-from gesso.serving.render.outputs import handed
+from gesso.serving.render.outputs import output_file
 
 LAYERS = Path(__file__).parent / "layered.py"
 
@@ -45,7 +45,7 @@ def given(client, picture, recipe="dots"):
 
 
 def seen(signing, data, beside=None):
-    return manifest_in(data, beside, folder=signing.state.room.settings.home / "signing")
+    return manifest_in(data, beside, folder=signing.state.services.settings.home / "signing")
 
 
 def test_a_picture_made_is_signed_and_says_what_went_in(signing, ann, picture):
@@ -170,7 +170,7 @@ def test_a_signed_picture_brought_back_is_an_ingredient_like_any_other(signing, 
 
 
 def test_a_signer_that_fails_is_never_silent(signing, ann, picture, monkeypatch):
-    monkeypatch.setattr(signing.state.room.marker, "_ask", broken)
+    monkeypatch.setattr(signing.state.services.marker, "_ask", broken)
     answer = ann.post("/api/generate", json=given(ann, picture), headers={"Accept": "image/png"})
     assert answer.status_code == 200 and answer.headers["Gesso-Signed"] == "no; the key is gone"
     assert KEYWORD in read_png_text(io.BytesIO(answer.content))  # the record still says what made it
@@ -197,8 +197,8 @@ def test_without_the_extra_outputs_are_as_before_and_it_is_said(make_app, client
 
 
 def test_jobs_can_mark_what_they_write(signing, ann, picture):
-    room = signing.state.room
-    request = room.given.request("ann", given(ann, picture))
-    result = room.renderer.submit("ann", ("job", "ann"), room.work("ann", request, ("job", "ann"))).future.result()
-    file = handed(room.marker, result, "image")
+    services = signing.state.services
+    request = services.sanitizer.request("ann", given(ann, picture))
+    result = services.renderer.submit("ann", ("job", "ann"), services.render_work("ann", request, ("job", "ann"))).future.result()
+    file = output_file(services.marker, result, "image")
     assert file.unsigned is None and seen(signing, file.data).own

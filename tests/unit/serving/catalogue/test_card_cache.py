@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from gesso import recipes
-from gesso.serving import Settings, cards
+from gesso.serving import Settings
+from gesso.serving.catalogue import card_cache
 from gesso.serving.catalogue.recipe_catalogue import CARDS, Catalogue
-from gesso.serving.http_errors import Unknown
+from gesso.serving.http_errors import UnknownId
 
 TOKENS = {"ann": "a" * 30}
 
@@ -44,7 +45,7 @@ def test_the_next_server_tells_the_same_and_reads_no_recipe(settings: Settings, 
     assert second.lines() == first.lines() and [second.told(one["name"]) for one in first.lines()] == [
         first.told(one["name"]) for one in first.lines()
     ]
-    with pytest.raises(Unknown, match="colorize"):
+    with pytest.raises(UnknownId, match="colorize"):
         second.told("nobody")
     assert read == []
     second.recipes()
@@ -59,7 +60,7 @@ def test_whose_weights_are_missing_is_looked_at_each_time(settings: Settings, mo
 
 
 def test_cards_of_other_code_are_read_anew(settings: Settings, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cards, "stamp", lambda: "another")
+    monkeypatch.setattr(card_cache, "code_fingerprint", lambda: "another")
     read = count_reads(monkeypatch)
     assert len(Catalogue(settings).lines()) == len(read) > 0
     assert json.loads((settings.home / CARDS).read_bytes())["code"] == "another"
@@ -94,7 +95,7 @@ for line in ann.get("/api/recipes").json()["recipes"]:
 for path in ("/api/samples", "/api/sessions", "/api/jobs", "/api/palettes"):
     assert ann.get(path).status_code == 200, path
 print(sorted({"torch", "scipy", "skimage"} & set(sys.modules)))
-app.state.room.close()
+app.state.services.close()
 """
     Catalogue(Settings(home=home, tokens=TOKENS)).recipes()  # another test may have kept others'
     run = subprocess.run([sys.executable, "-c", code, str(home)], capture_output=True, text=True, timeout=120)

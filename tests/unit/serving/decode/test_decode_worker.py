@@ -17,14 +17,14 @@ from PIL import Image
 
 from gesso.errors import GessoError
 from gesso.media.picture import read_picture
-from gesso.serving import nursery
+from gesso.serving.decode import decode_pool
 from gesso.serving.decode.decoder import Decoder, _pixels
-from gesso.serving.decode.decode_pool import Nursery, parted
+from gesso.serving.decode.decode_pool import DecodePool, split_answer
 from gesso.serving.settings import Limits
 from hostile_file import png
 
 Picture = Callable[..., bytes]
-forking = pytest.mark.skipif(not nursery.FORKS, reason="this system does not fork")
+forking = pytest.mark.skipif(not decode_pool.FORKS, reason="this system does not fork")
 locked = pytest.mark.skipif(sys.platform != "linux" or os.uname().machine not in ("x86_64", "aarch64"), reason="no filter of calls here")
 
 
@@ -41,7 +41,7 @@ def possessed(monkeypatch: pytest.MonkeyPatch, does: str, **limits: Any) -> Deco
     program = f"""
 import ctypes, json, os, signal, socket, subprocess, sys, tempfile, time
 from gesso.errors import GessoError
-from gesso.serving import child
+from gesso.serving.decode import decode_worker
 honest = child.read
 def read(data, budget):
     if data[:4] == b"evil":
@@ -54,7 +54,7 @@ if sys.argv[1] == "serve":
 else:
     child.once(sys.argv[1], wish)
 """
-    monkeypatch.setattr(nursery, "PROGRAM", ("-B", "-c", program))
+    monkeypatch.setattr(decode_pool, "PROGRAM", ("-B", "-c", program))
     return Decoder(Limits(**limits))
 
 
@@ -74,7 +74,7 @@ CRASHES = {
 @forking
 @pytest.mark.parametrize("name", CRASHES)
 def test_a_child_that_misbehaves_costs_only_its_own_upload(monkeypatch: pytest.MonkeyPatch, picture: Picture, name: str):
-    monkeypatch.setattr(nursery, "FRESH_SECONDS", 1.5)
+    monkeypatch.setattr(decode_pool, "FRESH_SECONDS", 1.5)
     decoder = possessed(monkeypatch, CRASHES[name], decode_seconds=1, decode_bytes=2**29)
     try:
         decoder.start()
@@ -84,9 +84,9 @@ def test_a_child_that_misbehaves_costs_only_its_own_upload(monkeypatch: pytest.M
         with pytest.raises(GessoError, match="gave up|takes too long|too much memory"):
             decoder.clean(b"evil")
         beside.join()
-        process = decoder._nursery._process
+        process = decoder._pool._process
         assert told == [[12] * 5]
-        assert decoder.clean(picture()).width == 12 and decoder._nursery._process is process, "nothing had to be started anew"
+        assert decoder.clean(picture()).width == 12 and decoder._pool._process is process, "nothing had to be started anew"
     finally:
         decoder.close()
 
@@ -133,11 +133,11 @@ def test_one_upload_never_meets_what_another_left(monkeypatch: pytest.MonkeyPatc
 @forking
 def test_the_process_that_forks_is_started_anew_where_it_died(decoder: Decoder, picture: Picture):
     assert decoder.clean(picture()).width == 12
-    first = decoder._nursery._process
+    first = decoder._pool._process
     assert first is not None
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
-    assert decoder.clean(picture()).width == 12 and decoder._nursery._process is not first
+    assert decoder.clean(picture()).width == 12 and decoder._pool._process is not first
 
 
 @forking
@@ -152,7 +152,7 @@ def test_where_the_server_is_gone_its_children_go_too(monkeypatch: pytest.Monkey
     hanging.start()
     process = None
     while process is None or not (children := _children(process.pid)):
-        process = decoder._nursery._process
+        process = decoder._pool._process
         time.sleep(0.01)
     decoder.close()  # closes the line, as the kernel does for a server that was killed
     hanging.join()
@@ -197,10 +197,10 @@ def test_a_locked_child_reads_all_that_is_read_here(format: str, mode: str, more
 
 
 def test_systems_that_do_not_fork_have_a_process_for_each(monkeypatch: pytest.MonkeyPatch, picture: Picture):
-    monkeypatch.setattr(nursery, "FORKS", False)
+    monkeypatch.setattr(decode_pool, "FORKS", False)
     decoder = Decoder(Limits())
     decoder.start()
-    assert decoder.clean(picture()).width == 12 and decoder._nursery._process is None
+    assert decoder.clean(picture()).width == 12 and decoder._pool._process is None
     with pytest.raises(GessoError, match="not a picture"):
         decoder.clean(b"\0" * 50)
 
@@ -221,12 +221,12 @@ def test_the_largest_page_fits_into_the_childs_memory(decoder: Decoder):
 
 def test_the_child_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GESSO_TOKEN", "secret")
-    assert "secret" not in nursery.environment().values()
+    assert "secret" not in decode_pool.environment().values()
 
 
 @pytest.mark.parametrize("answer", [b"", b"\1", b"\xff\xff\xff\xff{}", b"\2\0\0\0[]", b"\5\0\0\0{} ", b"\2\0\0\0{", b"\0\0\0\0"])
 def test_what_is_no_answer_is_none(answer: bytes):
-    assert parted(answer) is None
+    assert split_answer(answer) is None
 
 
 @pytest.mark.parametrize("shape", [None, [], [2], [0, 2], [-1, -2], [1, 2, 5], [True, 2], [2.0, 1], ["2", 1], [10**30, 10**30]])
@@ -240,6 +240,6 @@ def test_a_shape_beyond_the_budget_is_refused():
 
 
 def test_closing_twice_and_before_the_start_does_nothing():
-    nobody = Nursery(Limits())
+    nobody = DecodePool(Limits())
     nobody.close()
     nobody.close()

@@ -17,14 +17,14 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from gesso.media.decode import FORMATS
-from gesso.serving import nursery
+from gesso.serving.decode import decode_pool
 from hostile_file import BOMBS, PARTS, SESSION_BOMBS, SORTS, mutant
 
 NIGHTLY = int(os.environ.get("GESSO_BAD_UPLOADS", "10000"))
 # Lets the process that forks say what each child took: megabytes of memory and seconds of a processor.
 ACCOUNT = """
 import json, os, socket, sys
-from gesso.serving import child
+from gesso.serving.decode import decode_worker
 
 def waitpid(process, options):
     gone, status, used = os.wait4(process, options)
@@ -63,38 +63,38 @@ def told(client: TestClient, data: bytes) -> str:
 @pytest.mark.parametrize("format", FORMATS)
 def test_fifty_mutants_of_each_format(ann: TestClient, format: str):
     dice = random.Random(format)
-    counts = Counter(told(ann, mutant(format, dice)) for _ in range(50))
-    assert counts["refused"] > 10 and counts["took too long"] == 0, counts
+    metrics = Counter(told(ann, mutant(format, dice)) for _ in range(50))
+    assert metrics["refused"] > 10 and metrics["took too long"] == 0, metrics
     assert ann.get("/api/health").status_code == 200
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(not nursery.FORKS, reason="this system does not fork")
+@pytest.mark.skipif(not decode_pool.FORKS, reason="this system does not fork")
 def test_ten_thousand_mutants_and_all_bombs(
     make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Prints what became of them, and the most that a child took."""
     account = tmp_path / "account"
-    monkeypatch.setattr(nursery, "PROGRAM", ("-B", "-c", ACCOUNT.format(path=str(account))))
+    monkeypatch.setattr(decode_pool, "PROGRAM", ("-B", "-c", ACCOUNT.format(path=str(account))))
     app = make_app()
-    ann, counts = client_of(app, "ann"), Counter[str]()
+    ann, metrics = client_of(app, "ann"), Counter[str]()
     ann.post("/api/uploads", content=b"warm")
-    process = app.state.room.decoder._nursery._process
+    process = app.state.services.decoder._pool._process
     for number in range(NIGHTLY):
         format = FORMATS[number % len(FORMATS)]
-        counts[f"{format}: {told(ann, mutant(format, random.Random(number)))}"] += 1
+        metrics[f"{format}: {told(ann, mutant(format, random.Random(number)))}"] += 1
     for name, make in BOMBS.items():
         assert told(ann, make()) != "read", name
     for name, make in SESSION_BOMBS.items():
         answer = ann.post("/api/sessions/import", content=make(), headers={"Content-Type": "application/zip"})
         assert answer.status_code in (400, 413) and len(answer.json()["error"]["what"]) > 8, (name, answer.text)
     assert ann.get("/api/health").status_code == 200
-    assert app.state.room.decoder._nursery._process is process and process.poll() is None, "nothing had to be started anew"
+    assert app.state.services.decoder._pool._process is process and process.poll() is None, "nothing had to be started anew"
     ann.post("/api/uploads", content=b"the last one reaps the others")
     lines = [json.loads(line) for line in account.read_text().splitlines()]
     assert len(lines) > NIGHTLY
     memory, seconds = max(line[0] for line in lines), max(line[1] for line in lines)
-    summary: dict[str, Any] = dict(sorted(counts.items()))
+    summary: dict[str, Any] = dict(sorted(metrics.items()))
     print(
         f"\n{summary}\nbombs: {len(BOMBS)} pictures, {len(SESSION_BOMBS)} sessions; the most a child took: {memory:.0f} MB, {seconds:.1f} s"
     )

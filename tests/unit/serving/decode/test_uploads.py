@@ -20,8 +20,8 @@ from PIL import Image
 
 from gesso.media import picture as media
 from gesso.serving.decode.decoder import Decoder
-from gesso.serving.decode.decode_pool import Nursery
-from gesso.serving.http_errors import Busy
+from gesso.serving.decode.decode_pool import DecodePool
+from gesso.serving.http_errors import ServerBusy
 from gesso.serving.settings import Limits
 from hostile_file import BOMBS, SESSION_BOMBS, zipped
 
@@ -94,7 +94,7 @@ def test_an_owner_has_so_much_room(make_app: Callable[..., FastAPI], client_of: 
     assert bob.post("/api/uploads", content=picture()).status_code == 201, "others have their own"
     ann.delete(f"/api/uploads/{ids[0]}")
     assert ann.post("/api/uploads", content=picture()).status_code == 201
-    with app.state.room.database.writing() as rows:
+    with app.state.services.database.writing() as rows:
         rows.execute("update kept set made = made - 100000")
     assert ann.post("/api/uploads", content=picture()).status_code == 201, "after a day the oldest make room"
     assert ann.get(f"/api/uploads/{ids[1]}").status_code == 404
@@ -102,7 +102,7 @@ def test_an_owner_has_so_much_room(make_app: Callable[..., FastAPI], client_of: 
 
 def test_too_many_at_once_are_refused_quickly():
     decoder = Decoder(Limits(decoding=0, decodes_waiting=0))
-    with pytest.raises(Busy) as refused:
+    with pytest.raises(ServerBusy) as refused:
         decoder.clean(b"x")
     assert refused.value.retry_after
 
@@ -111,8 +111,8 @@ def test_pictures_inside_json_go_the_same_way(ann: TestClient, picture: Picture,
     url = "data:image/png;base64," + base64.b64encode(picture()).decode()
     wish = {"recipe": "dots", "conditions": {"page": {"pixels": url}}}
     children: list[bytes] = []
-    ask = Nursery.ask
-    monkeypatch.setattr(Nursery, "ask", lambda self, kind, data: (children.append(data), ask(self, kind, data))[1])
+    ask = DecodePool.ask
+    monkeypatch.setattr(DecodePool, "ask", lambda self, kind, data: (children.append(data), ask(self, kind, data))[1])
     assert ann.post("/api/generate", json=wish).status_code == 200
     assert children == [picture()]
     for wrong in (
@@ -200,7 +200,7 @@ def test_a_session_file_of_pictures_without_end_is_refused(ann: TestClient, pict
 
 
 def test_files_that_a_kill_left_are_taken_away(app: FastAPI, picture: Picture):
-    keep = app.state.room.keep
+    keep = app.state.services.files
     kept = keep.put("ann", "upload", picture(), size=(12, 10))
     path = keep.path("ann", "upload", kept.id)
     young, lost, part = path.with_name("a" * 22 + ".png"), path.with_name("b" * 22 + ".png"), path.with_name(".gesso-0.part")
@@ -208,5 +208,5 @@ def test_files_that_a_kill_left_are_taken_away(app: FastAPI, picture: Picture):
         one.write_bytes(b"x")
     for one in (path, lost, part):
         os.utime(one, (1.0, 1.0))
-    keep.sweep()
+    keep.delete_orphans()
     assert path.exists() and young.exists() and not lost.exists() and not part.exists()

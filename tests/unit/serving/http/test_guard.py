@@ -158,7 +158,7 @@ def test_no_socket_opens_to_strangers(app: FastAPI, ann: TestClient, headers: di
 
 
 def logged_in(app: FastAPI, client: TestClient) -> TestClient:
-    key = app.state.room.access.link("ann").partition("?")[2]
+    key = app.state.services.access.link("ann").partition("?")[2]
     assert client.get(f"/?{key}").status_code == 303
     return client
 
@@ -201,7 +201,7 @@ def test_honest_people_come_in(app: FastAPI, ann: TestClient, name: str):
 
 
 def test_a_link_opens_once_and_leaves_a_cookie(app: FastAPI, stranger: TestClient, client_of: Callable[..., TestClient]):
-    link = app.state.room.access.link("ann")
+    link = app.state.services.access.link("ann")
     first = stranger.get(link, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"})
     assert first.status_code == 303 and first.headers["location"] == "/"
     cookie = first.headers["set-cookie"]
@@ -230,15 +230,15 @@ def test_a_proxys_name_is_let_in(make_app: Callable[..., FastAPI], client_of: Ca
     proxied = {"Host": "studio.example.org"}
     assert client.get("/api/recipes", headers=proxied | {"Origin": "https://studio.example.org"}).status_code == 200
     assert client.get("/api/recipes", headers=proxied | {"Origin": "http://studio.example.org"}).status_code == 403
-    key = app.state.room.access.link("ann").partition("?")[2]
+    key = app.state.services.access.link("ann").partition("?")[2]
     assert "Secure" in client_of(app).get(f"/?{key}", headers=proxied).headers["set-cookie"]
 
 
-def bare(routes: Routes, room: Any) -> None:
+def bare(routes: Routes, services: Any) -> None:
     routes.app.add_api_route("/api/forgotten", lambda: "all your pictures")
 
 
-def bare_socket(routes: Routes, room: Any) -> None:
+def bare_socket(routes: Routes, services: Any) -> None:
     async def forgotten(socket: WebSocket) -> None:
         await socket.accept()
 
@@ -260,7 +260,7 @@ def test_a_route_added_later_is_not_served_either(app: FastAPI, ann: TestClient)
 
 def test_a_policy_must_be_one_of_two(make_app: Callable[..., FastAPI]):
     with pytest.raises(GessoError, match="no policy 'everybody'"):
-        make_app(extend=lambda routes, room: routes.http("GET", "/api/x", who="everybody")(lambda: "x") and None)
+        make_app(extend=lambda routes, services: routes.http("GET", "/api/x", who="everybody")(lambda: "x") and None)
 
 
 def test_bodies_are_bounded_before_they_are_read(make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient]):

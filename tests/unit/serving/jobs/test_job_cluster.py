@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed")
 
 from gesso.errors import GessoError, MissingExtra
-from gesso.serving.jobs import on_ray
-from gesso.serving.jobs.ray_cluster import Cluster
+from gesso.serving.jobs import ray_cluster
+from gesso.serving.jobs.ray_cluster import RayCluster
 from gesso.serving.jobs.worker import Plan
 
 DRIVER = """
@@ -36,10 +36,10 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayCluster]:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
-    monkeypatch.setattr(on_ray, "PROGRAM", ("-c", DRIVER))
-    made = Cluster()
+    monkeypatch.setattr(ray_cluster, "PROGRAM", ("-c", DRIVER))
+    made = RayCluster()
     yield made
     made.close()
 
@@ -48,7 +48,7 @@ def job(id: str = "a") -> Any:
     return SimpleNamespace(id=id, token=3, kind="batch")
 
 
-def test_a_task_is_started_and_ends(cluster: Cluster):
+def test_a_task_is_started_and_ends(cluster: RayCluster):
     cluster.join()
     task = cluster.start(Plan("home"), job())
     assert not task.ended() and task.ended()
@@ -56,7 +56,7 @@ def test_a_task_is_started_and_ends(cluster: Cluster):
         cluster.start(Plan("home"), job("refused"))
 
 
-def test_a_lost_cluster_ends_its_tasks_and_another_is_joined(cluster: Cluster):
+def test_a_lost_cluster_ends_its_tasks_and_another_is_joined(cluster: RayCluster):
     task = cluster.start(Plan("home"), job())
     first = cluster._driver
     task.kill()  # and the driver with it
@@ -66,7 +66,7 @@ def test_a_lost_cluster_ends_its_tasks_and_another_is_joined(cluster: Cluster):
     assert not cluster.start(Plan("home"), job()).ended()
 
 
-def test_it_ends_with_the_server(cluster: Cluster):
+def test_it_ends_with_the_server(cluster: RayCluster):
     cluster.join()
     driver = cluster._driver
     assert driver is not None
@@ -75,11 +75,11 @@ def test_it_ends_with_the_server(cluster: Cluster):
     cluster.close()
 
 
-def test_the_driver_is_told_of_rays_token_and_of_no_other(cluster: Cluster, monkeypatch: pytest.MonkeyPatch):
+def test_the_driver_is_told_of_rays_token_and_of_no_other(cluster: RayCluster, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GESSO_TOKEN", "secret")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "theirs")
     told = "import json, os, sys\nfor line in sys.stdin: print(json.dumps({'value': sorted(os.environ)}), flush=True)"
-    monkeypatch.setattr(on_ray, "PROGRAM", ("-c", told))
+    monkeypatch.setattr(ray_cluster, "PROGRAM", ("-c", told))
     names = cluster._asked("join")
     assert "RAY_AUTH_TOKEN" in names and "GESSO_TOKEN" not in names and os.environ["GESSO_TOKEN"]
 
@@ -87,4 +87,4 @@ def test_the_driver_is_told_of_rays_token_and_of_no_other(cluster: Cluster, monk
 def test_without_ray_it_is_said_at_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match="dist"):
-        Cluster()
+        RayCluster()

@@ -33,7 +33,7 @@ def work(app: FastAPI) -> Callable[[], str]:
     """work(): the next job is done, here and now; how it came out."""
 
     def do() -> str:
-        desk = app.state.room.jobs
+        desk = app.state.services.jobs
         job = desk.store.claim("here")
         return run_job(desk.plan, job.id, job.token)
 
@@ -45,7 +45,7 @@ def uploads(app: FastAPI, picture: Callable[..., bytes]) -> Callable[..., list[d
     """uploads(num, owner): pictures that were uploaded (kept at once: a decoder's child for each would take the tests' time)."""
 
     def make(num: int = 3, owner: str = "ann") -> list[dict[str, str]]:
-        keep = app.state.room.keep
+        keep = app.state.services.files
         made = [keep.put(owner, "upload", picture(12, 10, seed=n), size=(12, 10)).id for n in range(num)]
         return [{"upload": id, "name": f"쪽 {n}.png"} for n, id in enumerate(made)]
 
@@ -95,12 +95,12 @@ def test_a_repeated_asking_is_one_job(ann: TestClient, uploads: Callable[..., An
     first, second = ann.post("/api/jobs", json=ask), ann.post("/api/jobs", json=ask)
     assert (first.status_code, second.status_code) == (201, 200) and first.json()["id"] == second.json()["id"]
     assert ann.post("/api/jobs", json=ask | {"seed": 3}).status_code == 409
-    assert len(list(app.state.room.jobs.settings_folder().iterdir())) == 1, "no folder is left of what was not queued"
+    assert len(list(app.state.services.jobs.settings_folder().iterdir())) == 1, "no folder is left of what was not queued"
 
 
 def test_what_failed_is_told_and_tried_again(ann: TestClient, uploads: Callable[..., Any], work: Callable[[], str], app: FastAPI):
     job = hand_in(ann, kind="batch", recipe="dots", files=uploads())
-    broken = app.state.room.jobs.plan.folder(job["id"]) / "in" / "00001.png"
+    broken = app.state.services.jobs.plan.folder(job["id"]) / "in" / "00001.png"
     whole = broken.read_bytes()
     broken.unlink()
     broken.write_bytes(b"half of it")
@@ -191,13 +191,13 @@ def test_cancel_while_it_waits_and_go_on(ann: TestClient, uploads: Callable[...,
     job = hand_in(ann, kind="batch", recipe="dots", files=uploads(2))
     at = f"/api/jobs/{job['id']}"
     assert ann.post(f"{at}/cancel").json()["state"] == "cancelled"
-    assert app.state.room.jobs.store.claim("here") is None
+    assert app.state.services.jobs.store.claim("here") is None
     assert ann.post(f"{at}/resume").json()["state"] == "queued" and work() == "done"
 
 
 def test_a_worker_whose_job_is_anothers_tells_nothing(ann: TestClient, uploads: Callable[..., Any], app: FastAPI):
     job = hand_in(ann, kind="batch", recipe="dots", files=uploads(1))
-    desk = app.state.room.jobs
+    desk = app.state.services.jobs
     old = desk.store.claim("old")
     now = desk.store.clock()
     desk.store.clock = lambda: now + 3600.0
@@ -237,7 +237,7 @@ def test_a_worker_whose_job_is_anothers_tells_nothing(ann: TestClient, uploads: 
 def test_what_cannot_be_done_is_not_queued(ann: TestClient, app: FastAPI, ask: dict[str, Any], status: int, said: str):
     refused = ann.post("/api/jobs", json=ask)
     assert refused.status_code == status and said in json.dumps(refused.json()), refused.text
-    folder = app.state.room.jobs.settings_folder()
+    folder = app.state.services.jobs.settings_folder()
     assert ann.get("/api/jobs").json() == {"jobs": []} and not (folder.exists() and list(folder.iterdir()))
 
 
@@ -271,8 +271,8 @@ def test_what_a_batch_makes_is_signed(
     from gesso.marking.reading import manifest_in
 
     app = make_app(jobs="off", recipes=[DOTS], sign=True)
-    ann, desk = client_of(app, "ann"), app.state.room.jobs
-    id = app.state.room.keep.put("ann", "upload", picture(12, 10), size=(12, 10)).id
+    ann, desk = client_of(app, "ann"), app.state.services.jobs
+    id = app.state.services.files.put("ann", "upload", picture(12, 10), size=(12, 10)).id
     job = hand_in(ann, kind="batch", recipe="dots", files=[{"upload": id, "name": "a.png"}])
     taken = desk.store.claim("here")
     assert run_job(desk.plan, taken.id, taken.token) == "done"
@@ -287,11 +287,11 @@ def test_an_owner_has_so_much_room(
     monkeypatch.setattr("gesso.serving.jobs.worker.BEAT", 0.01)
     monkeypatch.setattr("gesso.serving.jobs.worker.LOOK", 0.0)
     app = make_app(jobs="off", recipes=[DOTS], limits={"job_bytes": 3000})
-    ann, bob, desk = client_of(app, "ann"), client_of(app, "bob"), app.state.room.jobs
+    ann, bob, desk = client_of(app, "ann"), client_of(app, "bob"), app.state.services.jobs
     ask = {"kind": "batch", "recipe": "dots", "settings": {"num_steps": 20, "pause": 0.01}}
 
     def files(owner: str, num: int) -> list[dict[str, str]]:
-        keep = app.state.room.keep
+        keep = app.state.services.files
         return [{"upload": keep.put(owner, "upload", picture(12, 10, seed=n), size=(12, 10)).id} for n in range(num)]
 
     first = hand_in(ann, **ask, files=files("ann", 8))
@@ -314,7 +314,7 @@ def test_a_curve_that_left_the_numbers_is_told_without_them(
     assert work() == "done"
     log = ann.get(f"/api/jobs/{job['id']}/log").json()["lines"]
     assert any("not signed" in line for line in log), "signing is turned off here, and that is said"
-    path = app.state.room.jobs.plan.folder(job["id"]) / "out" / "objective.jsonl"
+    path = app.state.services.jobs.plan.folder(job["id"]) / "out" / "objective.jsonl"
     path.write_text('{"step": 1, "objective": 2.0}\n{"step": 2, "objective": NaN}\n{"step": 3, "objective": Infinity}\n')
     assert ann.get(f"/api/jobs/{job['id']}/curve").json()["curve"] == [{"step": 1, "objective": 2.0}, {"step": 2}, {"step": 3}]
 
@@ -322,7 +322,7 @@ def test_a_curve_that_left_the_numbers_is_told_without_them(
 def test_samples_are_in_the_order_in_which_they_were_made(ann: TestClient, work: Callable[[], str], app: FastAPI):
     job = hand_in(ann, kind="train", recipe="moon", steps=20)
     assert work() == "done"
-    folder = app.state.room.jobs.plan.folder(job["id"]) / "out" / "samples"
+    folder = app.state.services.jobs.plan.folder(job["id"]) / "out" / "samples"
     for name in ("999999999.png", "1000000000.png"):
         (folder / name).write_bytes(b"x")
     names = [int(one["name"]) for one in ann.get(f"/api/jobs/{job['id']}/samples").json()["samples"]]
@@ -333,8 +333,8 @@ def test_a_documents_manifest_lies_beside_it_under_its_name(
     make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Callable[..., bytes]
 ):
     app = make_app(jobs="off", recipes=[LAYERED])
-    ann, desk = client_of(app, "ann"), app.state.room.jobs
-    id = app.state.room.keep.put("ann", "upload", picture(12, 10), size=(12, 10)).id
+    ann, desk = client_of(app, "ann"), app.state.services.jobs
+    id = app.state.services.files.put("ann", "upload", picture(12, 10), size=(12, 10)).id
     job = hand_in(ann, kind="batch", recipe="layered", format="psd", files=[{"upload": id, "name": "쪽 1.png"}])
     taken = desk.store.claim("here")
     assert run_job(desk.plan, taken.id, taken.token) == "done"

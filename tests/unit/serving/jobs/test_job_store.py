@@ -13,8 +13,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed")
 
-from gesso.serving.jobs.store import CANCELLED, DEATHS, DONE, FAILED, LEASE, QUEUED, RUNNING, Job, JobStore, Lost, new_id
-from gesso.serving.http_errors import Refused, TooMany, Unknown
+from gesso.serving.jobs.store import CANCELLED, DEATHS, DONE, FAILED, LEASE, QUEUED, RUNNING, Job, JobStore, LeaseLost, new_id
+from gesso.serving.http_errors import HttpError, TooManyRequests, UnknownId
 from gesso.serving.settings import Limits
 
 
@@ -67,7 +67,7 @@ def test_the_same_asking_gives_the_same_job(store: JobStore):
     one, two = add(store, client="k"), add(store, client="k")
     assert one.id == two.id and len(store.list("ann")) == 1
     assert add(store, owner="bob", client="k").id != one.id, "another's key is another's"
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(HttpError) as refused:
         add(store, client="k", body="otherwise")
     assert refused.value.status == 409
     assert add(store).id != add(store).id, "without a key each is its own"
@@ -82,13 +82,13 @@ def test_a_lease_that_ran_out_is_taken_again_and_the_old_worker_changes_nothing(
     new = take(store, "new")
     assert new.id == old.id and new.token == old.token + 1 and new.attempt == 2
     for late in (lambda: store.renew(old.id, old.token, done=5, total=5), lambda: store.end(old.id, old.token, DONE)):
-        with pytest.raises(Lost):
+        with pytest.raises(LeaseLost):
             late()
     store.died(old.id, old.token)
     assert store.get("ann", old.id).state == RUNNING and store.get("ann", old.id).done == 0
     store.renew(new.id, new.token)
     store.end(new.id, new.token, DONE)
-    with pytest.raises(Lost):
+    with pytest.raises(LeaseLost):
         store.end(new.id, new.token, FAILED, what="twice")
 
 
@@ -172,7 +172,7 @@ def test_who_thinks_better_of_cancelling_gets_the_job_done(store: JobStore):
 def test_what_is_asked_for_often_is_told_without_the_pictures(store: JobStore):
     job = store.add("ann", new_id(), "fit", "t", {"recipe": "x", "request": {"conditions": "large"}}, total=0, client=None, body="b")
     assert store.about(job.id) == {"recipe": "x"} and store.ask(job.id)["request"] == {"conditions": "large"}
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownId):
         store.ask(new_id())
     assert store.beside(job.id) == [job.id] and store.beside("nothing") == []
 
@@ -181,7 +181,7 @@ def test_done_is_done_unless_some_failed(store: JobStore):
     add(store)
     job = take(store)
     store.end(job.id, job.token, DONE)
-    with pytest.raises(Refused, match="done already"):
+    with pytest.raises(HttpError, match="done already"):
         store.resume("ann", job.id)
     add(store)
     job = take(store)
@@ -203,7 +203,7 @@ def test_only_so_many_run_and_owners_take_turns(store: JobStore):
 def test_too_many_are_refused_with_when_to_come_again(tmp_path: Path, clock: Clock):
     store = JobStore(tmp_path / "jobs.sqlite", replace(Limits(), jobs_waiting_each=2, jobs_kept_each=4), clock)
     add(store), add(store, client="k")
-    with pytest.raises(TooMany) as refused:
+    with pytest.raises(TooManyRequests) as refused:
         add(store)
     assert refused.value.retry_after and add(store, client="k").state == QUEUED, "who repeats is not refused"
     add(store, owner="bob")
@@ -213,7 +213,7 @@ def test_too_many_are_refused_with_when_to_come_again(tmp_path: Path, clock: Clo
     add(store), add(store)
     for job in store.list("ann"):
         store.cancel("ann", job.id)
-    with pytest.raises(TooMany, match="no room"):
+    with pytest.raises(TooManyRequests, match="no room"):
         add(store)
     store.drop("ann", store.list("ann")[0].id)
     add(store)
@@ -224,14 +224,14 @@ def test_strangers_see_nothing(store: JobStore):
     job = add(store)
     assert store.list("bob") == []
     for one in (store.get, store.cancel, store.resume, store.drop):
-        with pytest.raises(Unknown):
+        with pytest.raises(UnknownId):
             one("bob", job.id)
 
 
 def test_what_runs_is_not_deleted(store: JobStore):
     add(store)
     job = take(store)
-    with pytest.raises(Refused, match="not ended"):
+    with pytest.raises(HttpError, match="not ended"):
         store.drop("ann", job.id)
 
 

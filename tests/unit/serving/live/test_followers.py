@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from gesso.card import Card, Out
-from gesso.serving.live.followers import MOST_TOLD, Following, followers, following
+from gesso.serving.live.new_followers import MOST_TOLD, FollowMask, new_followers, follow_mask
 from gesso.serving.live.frame import pack, unpack
 from gesso.verbs.result import Result
 
@@ -47,17 +47,17 @@ def columns(num: int, height: int = 20, wide: int = 10) -> np.ndarray:
 
 
 def told(labels: np.ndarray, before: dict[int, Any], now: dict[int, Any], **more: Any) -> Any:
-    old, new = following(result(labels, before, **more)), following(result(labels, now, **more))
+    old, new = follow_mask(result(labels, before, **more)), follow_mask(result(labels, now, **more))
     assert old is not None and new is not None
-    return followers(old, new)
+    return new_followers(old, new)
 
 
 def test_a_card_without_the_role_costs_and_says_nothing():
-    assert following(result(columns(3), {1: RED}, role=False)) is None
+    assert follow_mask(result(columns(3), {1: RED}, role=False)) is None
 
 
 def test_where_nothing_follows_nothing_is_kept():
-    assert following(result(columns(3), {})) == Following((30, 20))
+    assert follow_mask(result(columns(3), {})) == FollowMask((30, 20))
 
 
 def test_pieces_that_did_not_follow_before_are_told_with_box_and_colour():
@@ -75,8 +75,8 @@ def test_pieces_that_go_over_to_another_colour_are_told_too():
 
 def test_the_same_piece_under_another_number_is_not_new():
     before, now = columns(3), columns(3) + 4
-    old, new = following(result(before, {1: RED})), following(result(now, {5: RED}))
-    assert old is not None and new is not None and followers(old, new) is None
+    old, new = follow_mask(result(before, {1: RED})), follow_mask(result(now, {5: RED}))
+    assert old is not None and new is not None and new_followers(old, new) is None
 
 
 def test_without_pieces_what_hangs_together_is_one():

@@ -19,7 +19,7 @@ from PIL import Image
 from starlette.websockets import WebSocketDisconnect
 
 from gesso.serving.live.frame import pack, unpack
-from gesso.serving.live.socket import Line
+from gesso.serving.live.socket import LiveConnection
 
 HOST = {"Host": "127.0.0.1:8765"}
 
@@ -117,7 +117,7 @@ def test_a_node_is_on_disk_before_it_is_told(pen: Pen, app: FastAPI, session: st
     node = pen.until("node", pen.edit(dot(1, 1)))["node"]["id"]
     from gesso.steering import Store
 
-    other = Store(app.state.room.settings.home / "sessions.sqlite", cards=app.state.room.catalogue.card)
+    other = Store(app.state.services.settings.home / "sessions.sqlite", cards=app.state.services.catalogue.card)
     assert other.node("ann", session, node).id == node
     other.close()
 
@@ -131,7 +131,7 @@ def test_previews_are_shown_and_not_logged(pen: Pen, ann: TestClient, session: s
 
 
 def test_a_movement_is_shown_as_its_draft_and_finished_when_the_hand_rests(pen: Pen, app: FastAPI, monkeypatch: pytest.MonkeyPatch):
-    made = app.state.room.catalogue.recipes()
+    made = app.state.services.catalogue.recipes()
     made["dots"] = replace(made["dots"], drafts=True)
     monkeypatch.setattr("gesso.serving.live.socket.REST", 0.05)
     pen.until("frame", pen.edit({"op": "setting", "name": "pause", "value": 0.3}))
@@ -175,7 +175,7 @@ def test_stale_work_is_cancelled_between_steps(pen: Pen, app: FastAPI):
     fast = pen.edit({"op": "several", "edits": [{"op": "setting", "name": "num_steps"}, {"op": "setting", "name": "pause"}, dot(1, 1)]})
     pen.until("frame", fast)
     assert [one["seq"] for one in pen.of("frame") if one["final"]] == [fast] != [seq]
-    assert "gesso_renders_stopped_total 1" in app.state.room.counts.text()
+    assert "gesso_renders_stopped_total 1" in app.state.services.metrics.exposition()
 
 
 def test_steps_are_shown_as_they_come(pen: Pen):
@@ -281,14 +281,14 @@ def test_large_messages_wait_outside(pen: Pen, app: FastAPI, monkeypatch: pytest
     monkeypatch.setattr("gesso.serving.live.socket.MOST_HELD", 3000)
     monkeypatch.setattr("gesso.serving.live.socket.LARGE", 1000)
     held: list[int] = []
-    logged = Line._commit
+    logged = LiveConnection._commit
 
-    async def slowly(self: Line, *given: Any) -> None:
+    async def slowly(self: LiveConnection, *given: Any) -> None:
         await asyncio.sleep(0.02)
         held.append(self.held)
         await logged(self, *given)
 
-    monkeypatch.setattr(Line, "_commit", slowly)
+    monkeypatch.setattr(LiveConnection, "_commit", slowly)
     for number in range(20):
         pen.edit(dot(number, 1), client="x" * 150 + str(number), note="long " * 300)
     pen.until("node", 20)
@@ -365,7 +365,7 @@ def test_another_part_is_sent_without_anything_made_anew(tall: Pen, app: FastAPI
     tall.send({"type": "want", "max_side": 1500, "view": [0, 0, 60, 1000]})
     tall.until("frame", tall.edit(dot(5, 5)))
     assert tall.next()["view"] is None
-    app.state.room.renderer.make = None  # whoever would make it anew falls over
+    app.state.services.renderer.render = None  # whoever would make it anew falls over
     tall.send({"type": "want", "max_side": 1500, "view": [0, 1000, 60, 2000]})
     again = tall.next()
     assert again["view"] == [0, 1000, 60, 2000] and again["box"] == [0, 0, 60, 1000] and again["seq"] == 1

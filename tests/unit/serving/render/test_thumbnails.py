@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from gesso.serving.live.frame import pack, unpack
-from gesso.serving.render.thumbnails import SIDE, Thumbs
+from gesso.serving.render.thumbnails import SIDE, Thumbnails
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_it_is_made_where_it_is_asked_for(ann: TestClient, begun: dict[str, Any]
     assert ann.get(address, params={"make": "false"}).status_code == 204
     made = ann.get(address)
     assert made.status_code == 200 and Image.open(io.BytesIO(made.content)).size == (SIDE, SIDE * 3 // 4)
-    app.state.room.renderer.make = None
+    app.state.services.renderer.render = None
     assert ann.get(address, params={"make": "false"}).content == ann.get(address).content == made.content
 
 
@@ -55,10 +55,10 @@ def test_another_owners_is_not_there_and_a_deleted_one_is_gone(ann: TestClient, 
     address = f"/api/sessions/{begun['id']}/thumbs/{begun['head']}"
     assert ann.get(address).status_code == 200
     assert bob.get(address).status_code == 404
-    assert app.state.room.thumbs.find("bob", begun["id"], begun["head"]) is None
+    assert app.state.services.thumbnails.find("bob", begun["id"], begun["head"]) is None
     ann.delete(f"/api/sessions/{begun['id']}")
     assert ann.get(address).status_code == 404
-    assert app.state.room.thumbs.find("ann", begun["id"], begun["head"]) is None
+    assert app.state.services.thumbnails.find("ann", begun["id"], begun["head"]) is None
 
 
 def test_what_lacks_something_has_none(ann: TestClient):
@@ -67,12 +67,12 @@ def test_what_lacks_something_has_none(ann: TestClient):
 
 
 def test_the_oldest_make_room(tmp_path: Path):
-    thumbs = Thumbs(tmp_path / "thumbs.sqlite", most_bytes=4_000_000)
+    thumbnails = Thumbnails(tmp_path / "thumbs.sqlite", most_bytes=4_000_000)
     for number in range(150):
-        thumbs.put("ann", "one", str(number), noise(number))
-    assert thumbs.find("ann", "one", "0") is None and thumbs.find("ann", "one", "149") is not None
-    thumbs.close()
-    again = Thumbs(tmp_path / "thumbs.sqlite")
+        thumbnails.put("ann", "one", str(number), noise(number))
+    assert thumbnails.find("ann", "one", "0") is None and thumbnails.find("ann", "one", "149") is not None
+    thumbnails.close()
+    again = Thumbnails(tmp_path / "thumbs.sqlite")
     assert again.find("ann", "one", "149") is not None
     again.close()
     assert again.find("ann", "one", "149") is None, "whoever asks late is told that there is none"
@@ -84,9 +84,9 @@ def test_a_given_picture_is_shown_smaller_and_says_its_size(ann: TestClient, beg
 
 
 def test_a_disk_that_takes_nothing_more_costs_no_picture(tmp_path: Path):
-    thumbs = Thumbs(tmp_path / "thumbs.sqlite")
-    pages = thumbs._rows.execute("pragma page_count").fetchone()[0]
-    thumbs._rows.execute(f"pragma max_page_count = {pages}")
-    assert thumbs.put("ann", "s", "n", noise(1))[:4] == b"\x89PNG" and thumbs.find("ann", "s", "n") is None
-    thumbs.close()
-    thumbs.forget("ann", "s")
+    thumbnails = Thumbnails(tmp_path / "thumbs.sqlite")
+    pages = thumbnails._rows.execute("pragma page_count").fetchone()[0]
+    thumbnails._rows.execute(f"pragma max_page_count = {pages}")
+    assert thumbnails.put("ann", "s", "n", noise(1))[:4] == b"\x89PNG" and thumbnails.find("ann", "s", "n") is None
+    thumbnails.close()
+    thumbnails.delete_session("ann", "s")

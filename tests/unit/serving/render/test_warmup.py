@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from gesso import recipes
 from gesso.serving import Settings
 from gesso.serving.catalogue.recipe_catalogue import Catalogue
-from gesso.serving.render.warmup import Warmth
+from gesso.serving.render.warmup import Warmup
 from gesso.weights.store import save_weights
 
 
@@ -42,10 +42,10 @@ class Held:
         return self.waiting
 
 
-def warmth(tmp_path: Path, weights: Path, waiting: int = 0) -> tuple[Warmth, Catalogue, Held]:
+def warmup(tmp_path: Path, weights: Path, waiting: int = 0) -> tuple[Warmup, Catalogue, Held]:
     catalogue = Catalogue(Settings(home=tmp_path, tokens={"ann": "a" * 30}, recipes=["digits", "colorize"], weights={"colorize": weights}))
     held = Held(waiting)
-    return Warmth(catalogue, held), catalogue, held  # type: ignore[arg-type]
+    return Warmup(catalogue, held), catalogue, held  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("waiting", "made"), [(0, ["colorize"]), (1, [])])
@@ -57,7 +57,7 @@ def test_a_first_picture_is_made_unless_somebody_waits(
     seen: list[str] = []
     run = gesso.verbs.generate.run
     monkeypatch.setattr(gesso.verbs.generate, "run", lambda a, request, **more: (seen.append(request.recipe), run(a, request, **more)))
-    one, catalogue, _ = warmth(tmp_path, weights, waiting)
+    one, catalogue, _ = warmup(tmp_path, weights, waiting)
     one.work(lambda: False)
     assert seen == made and one.done.is_set()
     (loaded,) = catalogue._loaded.values()
@@ -65,7 +65,7 @@ def test_a_first_picture_is_made_unless_somebody_waits(
 
 
 def test_it_begins_once_and_not_before_it_is_told_or_after_the_end(tmp_path: Path, weights: Path):
-    one, _, held = warmth(tmp_path, weights)
+    one, _, held = warmup(tmp_path, weights)
     one.soon(0)
     one._queue()
     assert not held.works, "no server runs"
@@ -75,7 +75,7 @@ def test_it_begins_once_and_not_before_it_is_told_or_after_the_end(tmp_path: Pat
     one._timer.join(10)  # type: ignore[union-attr]
     one.soon(0)
     assert len(held.works) == 1
-    other, _, held = warmth(tmp_path, weights)
+    other, _, held = warmup(tmp_path, weights)
     other.begin()
     other.close()
     other._queue()
@@ -84,7 +84,7 @@ def test_it_begins_once_and_not_before_it_is_told_or_after_the_end(tmp_path: Pat
 
 def test_weights_that_do_not_fit_are_no_mishap(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "bad.safetensors").write_bytes(b"no weights")
-    one, _, _ = warmth(tmp_path, tmp_path / "bad.safetensors")
+    one, _, _ = warmup(tmp_path, tmp_path / "bad.safetensors")
     one.work(lambda: False)
     assert one.done.is_set()
 
@@ -95,10 +95,10 @@ def test_a_server_that_runs_is_warm_soon_after_its_cards_are_told(
     monkeypatch.setattr("gesso.serving.render.warmup.LATEST", 600.0)
     app = make_app(recipes=["colorize"], weights={"colorize": weights}, jobs="off")
     with client_of(app, "ann") as ann:
-        assert not app.state.room.warmth.done.wait(0.1)
+        assert not app.state.services.warmup.done.wait(0.1)
         assert ann.get("/api/recipes/colorize").status_code == 200
-        assert app.state.room.warmth.done.wait(60)
-        assert app.state.room.catalogue._loaded
+        assert app.state.services.warmup.done.wait(60)
+        assert app.state.services.catalogue._loaded
 
 
 def test_the_pages_scripts_are_asked_for_at_once(tmp_path: Path, client_of: Callable[..., TestClient]):
@@ -110,4 +110,4 @@ def test_the_pages_scripts_are_asked_for_at_once(tmp_path: Path, client_of: Call
     scripts = {path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*.js")}
     assert {link.partition(">")[0].removeprefix("</") for link in links} == scripts
     assert all(link.endswith("; rel=modulepreload") for link in links) and "Link" not in stranger.get("/main.js").headers
-    app.state.room.close()
+    app.state.services.close()
