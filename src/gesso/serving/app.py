@@ -17,16 +17,17 @@ from starlette.responses import Response
 
 from gesso import __version__
 from gesso.errors import GessoError, misfit
-from gesso.serving import credentials, images, live, make, page, palettes, sessions
+from gesso.serving.api import generate, jobs, openai_images, palettes, sessions, signing
+from gesso.serving.api import pages as static
 from gesso.serving.http.guard import RequestGuard
-from gesso.serving.jobs import routes as jobs
-from gesso.serving.http_errors import HttpError, error_response
-from gesso.serving.services import Services
 from gesso.serving.http.routes import Routes
+from gesso.serving.http_errors import HttpError, error_response
+from gesso.serving.live import socket
+from gesso.serving.services import Services
 from gesso.serving.settings import Settings
 
 THREADS = 64
-MORE = (make.register, sessions.register, live.register, images.register, credentials.register, jobs.register, palettes.register)
+RESOURCES = (generate, sessions, socket, openai_images, signing, jobs, palettes)
 
 
 def create_app(
@@ -58,11 +59,11 @@ def create_app(
         title="Gesso", version=__version__, lifespan=life, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     routes = Routes(app)
-    for register in MORE:
-        register(routes, services)
+    for resource in RESOURCES:
+        resource.register(routes, services)
     if extend is not None:
         extend(routes, services)
-    page.register(routes, services, pages or {})
+    static.register(routes, services, pages or {})
     app.state.services, app.state.policies = services, routes.policies
     app.add_exception_handler(GessoError, _refused)
     app.add_exception_handler(HTTPException, _refused)

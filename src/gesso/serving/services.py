@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gesso.marking.home import SIGNING
 from gesso.marking.marker import Marker
+from gesso.serving.access.home_lock import HomeLock
 from gesso.serving.access.logins import Authenticator
 from gesso.serving.catalogue.recipe_catalogue import Catalogue
-from gesso.serving.access.home_lock import HomeLock
-from gesso.serving.http.metrics import Metrics
 from gesso.serving.database import Database
 from gesso.serving.decode.decoder import Decoder
 from gesso.serving.decode.input_sanitizer import InputSanitizer
+from gesso.serving.http.metrics import Metrics
 from gesso.serving.jobs.service import JobService
-from gesso.serving.storage.file_store import FileStore
-from gesso.serving.storage.user_weights import UserWeightsStore, UserWeights
 from gesso.serving.render.renderer import Renderer, with_deadline
-from gesso.serving.settings import Settings
 from gesso.serving.render.thumbnails import Thumbnails
 from gesso.serving.render.warmup import Warmup
+from gesso.serving.settings import Settings
+from gesso.serving.storage.file_store import FileStore
+from gesso.serving.storage.user_weights import UserWeights, UserWeightsStore
 from gesso.steering.store import Store
 
 if TYPE_CHECKING:
@@ -96,4 +96,4 @@ class Services:
         self.sessions.close()
         self.thumbnails.close()
         self.database.close()
-        self.home_lock.drop()
+        self.home_lock.release()

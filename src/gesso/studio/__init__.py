@@ -11,8 +11,8 @@ from gesso.errors import MissingExtra
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from gesso.serving.services import Services
     from gesso.serving.http.routes import Routes
+    from gesso.serving.services import Services
     from gesso.serving.settings import Settings
 
 PAGE = Path(__file__).parent / "page"

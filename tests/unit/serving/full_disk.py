@@ -16,8 +16,8 @@ from PIL import Image
 
 from gesso.errors import GessoError
 from gesso.serving import Settings, create_app
-from gesso.serving.live.frame import pack, unpack
 from gesso.serving.jobs.worker import run_job
+from gesso.serving.live.frame import pack, unpack
 
 HOME, RECIPE, TOKEN = Path(sys.argv[1]), sys.argv[2], "t" * 30
 HOST = "127.0.0.1:8765"
@@ -90,7 +90,7 @@ def main() -> dict[str, Any]:
     seen["nodes while full"] = len(ann.get(tree).json()["nodes"])
     assert claimed is not None
     try:
-        seen["job's worker"] = run_job(services.jobs.plan, job, claimed.token)
+        seen["job's worker"] = run_job(services.jobs.config, job, claimed.token)
     except GessoError as error:
         seen["job's worker"] = type(error).__name__
     seen["job while full"] = ann.get(f"/api/jobs/{job}").json()["state"]
@@ -108,12 +108,12 @@ def main() -> dict[str, Any]:
         assert "node" in heard, heard
     seen["nodes after"] = len(ann.get(tree).json()["nodes"])
     if claimed is not None and ann.get(f"/api/jobs/{job}").json()["state"] == "running":
-        services.jobs.store.died(job, claimed.token)  # as whoever watches it says, or the lease that runs out
+        services.jobs.store.worker_died(job, claimed.token)  # as whoever watches it says, or the lease that runs out
     if ann.get(f"/api/jobs/{job}").json()["state"] == "failed":
         ann.post(f"/api/jobs/{job}/resume")
     again = services.jobs.store.claim("test")
     assert again is not None
-    run_job(services.jobs.plan, job, again.token)
+    run_job(services.jobs.config, job, again.token)
     seen["job after"] = ann.get(f"/api/jobs/{job}").json()["state"]
     made = ann.get(f"/api/jobs/{job}/outputs").json()["outputs"]
     seen["made"], seen["wanted"] = sum(one["state"] == "done" for one in made), len(uploads)

@@ -13,10 +13,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from gesso.serving.http.metrics import Metrics
-from gesso.serving.live.frame import pack
 from gesso.serving.http.guard import RequestGuard
+from gesso.serving.http.metrics import Metrics
 from gesso.serving.http_errors import TooManyRequests
+from gesso.serving.live.frame import pack
 from gesso.serving.render.renderer import Renderer
 from gesso.serving.settings import Limits
 

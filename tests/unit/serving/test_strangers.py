@@ -19,8 +19,8 @@ from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from gesso import studio
-from gesso.serving.live.frame import pack, unpack
 from gesso.serving.jobs.worker import run_job
+from gesso.serving.live.frame import pack, unpack
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW")
 # What each parameter of an address names, by the address's second part; None: nothing that has an owner.
@@ -74,13 +74,13 @@ def belongings(app: FastAPI, client: TestClient, owner: str, picture: bytes) -> 
     batch = {"kind": "batch", "recipe": "dots", "files": [{"upload": upload, "name": f"secret of {owner}.png"}], "client": "same key"}
     job = client.post("/api/jobs", json=batch).json()["id"]
     claimed = services.jobs.store.claim("test")
-    assert claimed.id == job and run_job(services.jobs.plan, job, claimed.token) == "done"
+    assert claimed.id == job and run_job(services.jobs.config, job, claimed.token) == "done"
     training = secrets.token_urlsafe(16)
     services.jobs.store.add(
         owner, training, "train", "", {"recipe": "dots", "names": [], "preset": "", "steps": 1}, total=0, client=None, body=""
     )
     services.jobs.store.end(training, services.jobs.store.claim("test").token, "done")
-    weights = services.jobs.plan.folder(training) / "out" / "weights.safetensors"
+    weights = services.jobs.config.folder(training) / "out" / "weights.safetensors"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"numbers")
     palette = client.post("/api/palettes", json={"name": f"secret of {owner}"}).json()["id"]

@@ -13,15 +13,15 @@ from pydantic import ConfigDict, Field
 from gesso.errors import GessoError, Stopped
 from gesso.number import Exact, Whole
 from gesso.request import MAX_SEED
-from gesso.serving.api.signing import file_answer, plain
+from gesso.serving.api.signing import file_answer, header_text
 from gesso.serving.http.guard import OPEN, TOKEN, identity_of
-from gesso.serving.render.outputs import TYPES, first_layers, first_picture, output_file, store_outputs
+from gesso.serving.http.routes import PICTURE_BODY, Routes, body_of, read_json
 from gesso.serving.http_errors import BodyTooLarge
+from gesso.serving.render.outputs import TYPES, first_layers, first_picture, output_file, store_outputs
 from gesso.serving.render.renderer import RenderTicket
 from gesso.serving.services import Services
-from gesso.serving.http.routes import PICTURE_BODY, Routes, body_of, read_json
 
-LOOK_FOR_CLIENT = 0.25  # seconds
+CHECK_CLIENT_SECONDS = 0.25  # seconds
 
 
 class GenerateRequest(Exact):
@@ -70,14 +70,14 @@ def register(routes: Routes, services: Services) -> None:
     )
     async def upload(http: Http) -> Any:
         owner = identity_of(http).owner
-        data = await uploaded(http, services)
+        data = await upload_body(http, services)
 
         def take() -> Any:
             clean = services.decoder.clean(data)
             return services.files.put(owner, "upload", clean.png, size=(clean.width, clean.height)).to_json()
 
-        made = await asyncio.to_thread(take)
-        return JSONResponse(made, 201, {"Location": f"/api/uploads/{made['id']}"})
+        wait_for_result = await asyncio.to_thread(take)
+        return JSONResponse(wait_for_result, 201, {"Location": f"/api/uploads/{wait_for_result['id']}"})
 
     @routes.http("GET", "/api/uploads/{id}", who=TOKEN, tags=["uploads"], summary="An upload, encoded anew as PNG")
     def see_upload(id: str, http: Http) -> Any:
@@ -89,7 +89,13 @@ def register(routes: Routes, services: Services) -> None:
         return Response(status_code=204)
 
     @routes.http(
-        "POST", "/api/generate", who=TOKEN, max_body=limits.json_bytes, reads=GenerateRequest, tags=["make"], summary="Make what a request asks for"
+        "POST",
+        "/api/generate",
+        who=TOKEN,
+        max_body=limits.json_bytes,
+        reads=GenerateRequest,
+        tags=["make"],
+        summary="Make what a request asks for",
     )
     async def generate(http: Http) -> Any:
         owner = identity_of(http).owner
@@ -102,10 +108,10 @@ def register(routes: Routes, services: Services) -> None:
             if format is not None and name is None:
                 what = f"{card.name} makes no {'picture' if format == 'png' else 'layers'}"
                 raise GessoError(what, where="Accept", fix="application/json")
-            result = await made(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
+            result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
             if format is not None and name is not None:
                 file = await services.run_in_cpu_pool(output_file, services.marker, result, name, format)
-                return file_answer(services, owner, file, download(f"gesso.{format}") | noted(result))
+                return file_answer(services, owner, file, download(f"gesso.{format}") | notes_header(result))
             outputs = await services.run_in_cpu_pool(store_outputs, services.files, owner, result, services.marker)
             return {"outputs": outputs, "notes": result.said, "record": result.record.to_json()}
 
@@ -122,7 +128,7 @@ def register(routes: Routes, services: Services) -> None:
         return Response(services.metrics.exposition(), media_type="text/plain; version=0.0.4")
 
 
-async def uploaded(http: Http, services: Services) -> bytes:
+async def upload_body(http: Http, services: Services) -> bytes:
     """The bytes of a raw body, or of the one file in a form."""
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
@@ -141,12 +147,12 @@ def form_of(http: Http, max_files: int = 1) -> Any:
     return http.form(max_files=max_files, max_fields=30, max_part_size=2**16)
 
 
-async def made(http: Http, services: Services, ticket: RenderTicket) -> Any:
+async def wait_for_result(http: Http, services: Services, ticket: RenderTicket) -> Any:
     """What the ticket's work gives; the work is stopped when the client goes away."""
     future = asyncio.wrap_future(ticket.future)
     try:
         while True:
-            done, _ = await asyncio.wait({future}, timeout=LOOK_FOR_CLIENT)
+            done, _ = await asyncio.wait({future}, timeout=CHECK_CLIENT_SECONDS)
             if done and not future.cancelled():
                 return future.result()
             if done or await http.is_disconnected():
@@ -166,9 +172,9 @@ def file_response(services: Services, owner: str, kind: Any, id: str) -> Respons
     )
 
 
-def noted(result: Any) -> dict[str, str]:
+def notes_header(result: Any) -> dict[str, str]:
     """The names of its notes, for those who asked for a file alone."""
-    return {"Gesso-Notes": plain(", ".join(result.notes))} if result.notes else {}
+    return {"Gesso-Notes": header_text(", ".join(result.notes))} if result.notes else {}
 
 
 def download(name: str) -> dict[str, str]:

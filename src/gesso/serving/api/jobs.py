@@ -10,11 +10,11 @@ from fastapi import Request as Http
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from gesso.media.file import read_bytes
-from gesso.serving.http.guard import TOKEN, identity_of
-from gesso.serving.jobs.schemas import Ask, unknown
 from gesso.serving.api.generate import download
-from gesso.serving.services import Services
+from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.http.routes import Routes, read_json
+from gesso.serving.jobs.schemas import JobSpec, unknown
+from gesso.serving.services import Services
 
 
 def register(routes: Routes, services: Services) -> None:
@@ -24,84 +24,84 @@ def register(routes: Routes, services: Services) -> None:
 
 
 def _whole(routes: Routes, services: Services) -> None:
-    desk, limits = services.jobs, services.settings.limits
+    service, limits = services.jobs, services.settings.limits
 
-    @routes.http("POST", "/api/jobs", who=TOKEN, max_body=limits.json_bytes, reads=Ask, tags=["jobs"], summary="Hand in a job")
+    @routes.http("POST", "/api/jobs", who=TOKEN, max_body=limits.json_bytes, reads=JobSpec, tags=["jobs"], summary="Hand in a job")
     async def hand_in(http: Http) -> Any:
-        owner, ask = identity_of(http).owner, await read_json(http, Ask)
-        job, new = await asyncio.to_thread(desk.submit, owner, ask.root)
-        return JSONResponse(job.to_json(desk.store.clock()), 201 if new else 200, {"Location": f"/api/jobs/{job.id}"})
+        owner, spec = identity_of(http).owner, await read_json(http, JobSpec)
+        job, new = await asyncio.to_thread(service.submit, owner, spec.root)
+        return JSONResponse(job.to_json(service.store.clock()), 201 if new else 200, {"Location": f"/api/jobs/{job.id}"})
 
     @routes.http("GET", "/api/jobs", who=TOKEN, tags=["jobs"], summary="Your jobs, the latest first")
     def jobs(http: Http) -> Any:
-        now = desk.store.clock()
-        return {"jobs": [job.to_json(now) for job in desk.store.list(identity_of(http).owner)]}
+        now = service.store.clock()
+        return {"jobs": [job.to_json(now) for job in service.store.list(identity_of(http).owner)]}
 
     @routes.http("GET", "/api/jobs/{id}", who=TOKEN, tags=["jobs"], summary="A job: how far it is, and what was asked for")
     def job(id: str, http: Http) -> Any:
-        return desk.told(identity_of(http).owner, id)
+        return service.describe(identity_of(http).owner, id)
 
     @routes.http("DELETE", "/api/jobs/{id}", who=TOKEN, tags=["jobs"], summary="Delete a job that has ended, and all that it made")
     def drop(id: str, http: Http) -> Any:
-        desk.drop(identity_of(http).owner, id)
+        service.delete(identity_of(http).owner, id)
         return Response(status_code=204)
 
     @routes.http("POST", "/api/jobs/{id}/cancel", who=TOKEN, tags=["jobs"], summary="Stop a job within a step; what it made stays")
     def cancel(id: str, http: Http) -> Any:
-        told = desk.store.cancel(identity_of(http).owner, id).to_json(desk.store.clock())
-        desk.wake()
+        told = service.store.cancel(identity_of(http).owner, id).to_json(service.store.clock())
+        service.wake()
         return told
 
     @routes.http("POST", "/api/jobs/{id}/resume", who=TOKEN, tags=["jobs"], summary="Go on with a job, or with what failed of it")
     def resume(id: str, http: Http) -> Any:
-        told = desk.store.resume(identity_of(http).owner, id).to_json(desk.store.clock())
-        desk.wake()
+        told = service.store.resume(identity_of(http).owner, id).to_json(service.store.clock())
+        service.wake()
         return told
 
 
 def _seen(routes: Routes, services: Services) -> None:
-    desk = services.jobs
+    service = services.jobs
 
     @routes.http("GET", "/api/jobs/{id}/log", who=TOKEN, tags=["jobs"], summary="What it has told, from a line on")
     def lines(id: str, http: Http, after: int = Query(default=0, ge=0)) -> Any:
-        return desk.lines(identity_of(http).owner, id, after)
+        return service.log_lines(identity_of(http).owner, id, after)
 
     @routes.http("GET", "/api/jobs/{id}/curve", who=TOKEN, tags=["jobs"], summary="Losses or objective over the steps")
     def curve(id: str, http: Http) -> Any:
-        return {"curve": desk.curve(identity_of(http).owner, id)}
+        return {"curve": service.curve(identity_of(http).owner, id)}
 
     @routes.http("GET", "/api/jobs/{id}/samples", who=TOKEN, tags=["jobs"], summary="Pictures to look at while it goes on")
     def samples(id: str, http: Http) -> Any:
-        found = desk.samples(identity_of(http).owner, id)
+        found = service.samples(identity_of(http).owner, id)
         return {"samples": [{"id": key, "name": name} for key, (name, _) in found.items()]}
 
     @routes.http("GET", "/api/jobs/{id}/samples/{sample}", who=TOKEN, tags=["jobs"], summary="One of them, as PNG")
     def sample(id: str, sample: str, http: Http) -> Any:
-        found = desk.samples(identity_of(http).owner, id).get(sample)
+        found = service.samples(identity_of(http).owner, id).get(sample)
         if found is None:
             raise unknown("sample")
         return Response(read_bytes(found[1], where="sample"), media_type="image/png", headers=download(f"sample-{sample}.png"))
 
 
 def _made(routes: Routes, services: Services) -> None:
-    desk = services.jobs
+    service = services.jobs
 
     @routes.http("GET", "/api/jobs/{id}/outputs", who=TOKEN, tags=["jobs"], summary="What it made; of a batch, what failed and why")
     def outputs(id: str, http: Http) -> Any:
         owner = identity_of(http).owner
-        sheets = [key for key in desk.files(owner, id) if key.startswith("sheet")]
-        return {"outputs": desk.items(owner, id), "sheets": sheets}
+        sheets = [key for key in service.files(owner, id) if key.startswith("sheet")]
+        return {"outputs": service.items(owner, id), "sheets": sheets}
 
     @routes.http("GET", "/api/jobs/{id}/outputs/{output}", who=TOKEN, tags=["jobs"], summary="One of them, or a contact sheet")
     def output(id: str, output: str, http: Http) -> Any:
-        found = desk.files(identity_of(http).owner, id).get(output)
+        found = service.files(identity_of(http).owner, id).get(output)
         if found is None:
             raise unknown("output")
         plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in " ._-") else "_" for letter in found.name)
         return Response(read_bytes(found.path, 2**30, where="output"), media_type=found.content_type, headers=download(plain))
 
     @routes.http("GET", "/api/jobs/{id}/zip", who=TOKEN, tags=["jobs"], summary="All that it made, as one zip")
-    def zipped(id: str, http: Http) -> Any:
+    def zip_stream(id: str, http: Http) -> Any:
         owner = identity_of(http).owner
-        desk.store.get(owner, id)
-        return StreamingResponse(desk.zipped(owner, id), media_type="application/zip", headers=download("gesso-job.zip"))
+        service.store.get(owner, id)
+        return StreamingResponse(service.zip_stream(owner, id), media_type="application/zip", headers=download("gesso-job.zip"))

@@ -22,19 +22,19 @@ from gesso.errors import GessoError
 from gesso.media.picture import encode_png, read_picture, to_white
 from gesso.number import Exact, Whole, parse_whole
 from gesso.request import MAX_SEED
+from gesso.serving.api.generate import form_of, wait_for_result
 from gesso.serving.decode.decoder import data_url_of
 from gesso.serving.http.guard import TOKEN, identity_of
-from gesso.serving.api.generate import form_of, made
-from gesso.serving.render.outputs import first_picture, output_file
+from gesso.serving.http.routes import PICTURE_BODY, Routes, as_model, read_json
 from gesso.serving.http_errors import HttpError
+from gesso.serving.render.outputs import first_picture, output_file
 from gesso.serving.render.renderer import RenderTicket, Work
 from gesso.serving.services import Services
-from gesso.serving.http.routes import PICTURE_BODY, Routes, as_model, read_json
 
 MOST_PICTURES = 8  # of one edit
 
 
-class Ask(Exact):
+class ImagesRequest(Exact):
     """What OpenAI's clients send; `seed`, `settings` and `conditions` are Gesso's own. The n pictures have the seeds from `seed` on."""
 
     model_config = ConfigDict(extra="ignore")
@@ -64,13 +64,13 @@ def register(routes: Routes, services: Services) -> None:
         "/v1/images/generations",
         who=TOKEN,
         max_body=limits.json_bytes,
-        reads=Ask,
+        reads=ImagesRequest,
         tags=["like OpenAI's"],
         summary="Pictures from words, or from nothing",
     )
     async def generations(http: Http) -> Any:
         with services.renderer.reserve(identity_of(http).owner) as queue:
-            return await answer(http, services, queue, await read_json(http, Ask), {})
+            return await generate_images(http, services, queue, await read_json(http, ImagesRequest), {})
 
     @routes.http(
         "POST",
@@ -109,36 +109,40 @@ def register(routes: Routes, services: Services) -> None:
             if not pictures:
                 raise GessoError("holds no picture", where="image", fix="a form's file named image")
             numbers = {name: _number(fields, name) for name in ("n", "seed") if name in fields}
-            asked = as_model({**{k: v for k, v in fields.items() if k not in ("settings", "conditions")}, **numbers}, Ask)
-            return await answer(http, services, queue, asked, await asyncio.to_thread(place, services, asked.model, pictures, mask_data))
+            asked = as_model({**{k: v for k, v in fields.items() if k not in ("settings", "conditions")}, **numbers}, ImagesRequest)
+            return await generate_images(
+                http, services, queue, asked, await asyncio.to_thread(read_pictures, services, asked.model, pictures, mask_data)
+            )
 
 
-async def answer(http: Http, services: Services, queue: Callable[[Hashable, Work], RenderTicket], asked: Ask, pictures: dict[str, Any]) -> Any:
+async def generate_images(
+    http: Http, services: Services, queue: Callable[[Hashable, Work], RenderTicket], asked: ImagesRequest, pictures: dict[str, Any]
+) -> Any:
     """Make n pictures one after another, each a turn of its own, so that others are not kept waiting."""
     owner = identity_of(http).owner
     card = await asyncio.to_thread(services.catalogue.card, asked.model)
     if first_picture(card) is None:
         raise GessoError(f"{card.name} makes no picture", where="model", fix="GET /v1/models lists those that do")
-    conditions = asked.conditions | pictures | words(card, asked.prompt)
-    wish = {"recipe": card.name, "conditions": conditions, "settings": sized(card, asked)}
+    conditions = asked.conditions | pictures | prompt_conditions(card, asked.prompt)
+    wish = {"recipe": card.name, "conditions": conditions, "settings": settings_with_size(card, asked)}
     data = []
     for number in range(asked.n):
         request = await services.run_in_cpu_pool(services.sanitizer.request, owner, {**wish, "seed": asked.seed + number})
-        result = await made(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
+        result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
         file = await services.run_in_cpu_pool(output_file, services.marker, result, result.shown)
-        said = {} if file.unsigned is None else {"unsigned": file.unsigned}
+        unsigned = {} if file.unsigned is None else {"unsigned": file.unsigned}
         if asked.response_format == "b64_json":
-            data.append({"b64_json": base64.b64encode(file.data).decode("ascii"), **said})
+            data.append({"b64_json": base64.b64encode(file.data).decode("ascii"), **unsigned})
         else:
             pixels = result.outputs[result.shown]
             item = await asyncio.to_thread(services.files.put, owner, "output", file.data, size=(pixels.shape[1], pixels.shape[0]))
             host = http.headers["host"]
             scheme = "https" if host in services.settings.names else http.url.scheme  # as a proxy with TLS shows it
-            data.append({"url": f"{scheme}://{host}/api/outputs/{item.id}", **said})
+            data.append({"url": f"{scheme}://{host}/api/outputs/{item.id}", **unsigned})
     return {"created": int(time.time()), "data": data}
 
 
-def words(card: Card, prompt: str) -> dict[str, Any]:
+def prompt_conditions(card: Card, prompt: str) -> dict[str, Any]:
     """The prompt as a condition of the card's; GessoError where there is none that takes it."""
     if not prompt.strip():
         return {}
@@ -154,7 +158,7 @@ def words(card: Card, prompt: str) -> dict[str, Any]:
     raise GessoError(f"{card.name} does not understand words", where="prompt", fix=fix)
 
 
-def sized(card: Card, asked: Ask) -> dict[str, Any]:
+def settings_with_size(card: Card, asked: ImagesRequest) -> dict[str, Any]:
     """The settings, with the longest side where the recipe lets it be chosen."""
     if asked.size == "auto":
         return asked.settings
@@ -170,7 +174,7 @@ def picture_slots(card: Card) -> list[Slot]:
     ]
 
 
-def place(services: Services, model: str, pictures: list[bytes], mask: bytes | None) -> dict[str, Any]:
+def read_pictures(services: Services, model: str, pictures: list[bytes], mask: bytes | None) -> dict[str, Any]:
     """The pictures, decoded harmlessly, as the card's picture conditions in their order; the mask's see-through part is to be made."""
     card = services.catalogue.card(model)
     slots = picture_slots(card)
@@ -178,11 +182,11 @@ def place(services: Services, model: str, pictures: list[bytes], mask: bytes | N
         raise GessoError(f"{card.name} takes {len(slots) or 'no'} pictures", where="image", fix="give fewer")
     clean = [services.decoder.clean(one, where="image").png for one in pictures]
     if mask is not None:
-        clean[0] = masked(clean[0], services.decoder.clean(mask, where="mask").png)
+        clean[0] = with_mask(clean[0], services.decoder.clean(mask, where="mask").png)
     return {slot.name: slot.read(data_url_of(png)) for slot, png in zip(slots, clean, strict=False)}
 
 
-def masked(picture: bytes, mask: bytes) -> bytes:
+def with_mask(picture: bytes, mask: bytes) -> bytes:
     """The picture, see-through where the mask is; both are our own PNGs."""
     pixels, cut = to_white(read_picture(io.BytesIO(picture), least_side=1)), read_picture(io.BytesIO(mask), least_side=1)
     if cut.shape[:2] != pixels.shape[:2]:

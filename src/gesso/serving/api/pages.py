@@ -13,11 +13,11 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes
-from gesso.serving.http.guard import OPEN, TOKEN, identity_of
 from gesso.serving.access.links import ROUTE
+from gesso.serving.http.guard import OPEN, TOKEN, identity_of
+from gesso.serving.http.routes import Routes
 from gesso.serving.http_errors import Unauthorized
 from gesso.serving.services import Services
-from gesso.serving.http.routes import Routes
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -33,14 +33,14 @@ TYPES = {
     ".md": "text/plain; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
 }
-OWN = Path(__file__).parent / "page"
+OWN = Path(__file__).parent / "docs"
 
 
 def register(routes: Routes, services: Services, pages: Mapping[str, Path]) -> None:
     """`pages` {first part of the address: folder}."""
-    files = {f"api/docs/{name}" if name != "docs.html" else "api/docs": path for name, path in found(OWN).items()}
+    files = {f"api/docs/{name}" if name != "docs.html" else "api/docs": path for name, path in servable_files(OWN).items()}
     for prefix, folder in pages.items():
-        files |= {f"{prefix}/{name}".strip("/"): path for name, path in found(folder).items()}
+        files |= {f"{prefix}/{name}".strip("/"): path for name, path in servable_files(folder).items()}
     front = files.get("index.html")
     scripts = [name for name in files if name.endswith(".js") and not name.startswith("api/")]
 
@@ -52,21 +52,21 @@ def register(routes: Routes, services: Services, pages: Mapping[str, Path]) -> N
     def visit(http: Http) -> Any:
         key = http.query_params.get("key")
         if key is not None:
-            return enter(services, http, key)
-        return RedirectResponse("/api/docs", 303) if front is None else first(front, scripts)
+            return open_link(services, http, key)
+        return RedirectResponse("/api/docs", 303) if front is None else front_page(front, scripts)
 
     @routes.http("POST", f"/{ROUTE}", who=TOKEN, tags=["watch"], summary="A link that lets one browser in, once; for a token alone")
-    def another(http: Http) -> Any:
+    def new_link(http: Http) -> Any:
         identity = identity_of(http)
         if identity.by != "token":  # a browser that is in, or what got into it, does not let others in
             raise Unauthorized("this needs a token", where="Authorization", fix="gesso studio --link")
         return {"link": services.access.link(identity.owner)}
 
     for name, path in files.items():  # one route a file: no address is ever joined to a path
-        routes.http("GET", f"/{name}", who=OPEN, include_in_schema=False)(partial(file, path))
+        routes.http("GET", f"/{name}", who=OPEN, include_in_schema=False)(partial(static_file, path))
 
 
-def enter(services: Services, http: Http, key: str) -> Response:
+def open_link(services: Services, http: Http, key: str) -> Response:
     """Let the bearer of a link in; the address bar keeps no key. Whom it lets in no more the page tells so, in words."""
     response = RedirectResponse("/", 303)
     secret = services.access.redeem(key)
@@ -77,19 +77,19 @@ def enter(services: Services, http: Http, key: str) -> Response:
     return response
 
 
-def found(folder: Path) -> dict[str, Path]:
+def servable_files(folder: Path) -> dict[str, Path]:
     """The files under a folder whose kinds are served, by their names below it."""
     if not folder.is_dir():
         raise GessoError("there is no such folder of pages", where=folder)
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.suffix in TYPES and path.is_file()}
 
 
-def first(path: Path, scripts: Sequence[str]) -> Response:
+def front_page(path: Path, scripts: Sequence[str]) -> Response:
     """The page itself. All of its scripts are asked for at once: they name one another, and would be found one after the other."""
-    response = file(path)
+    response = static_file(path)
     response.headers["Link"] = ", ".join(f"</{name}>; rel=modulepreload" for name in scripts)
     return response
 
 
-def file(path: Path) -> Response:
+def static_file(path: Path) -> Response:
     return Response(read_bytes(path), media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"})

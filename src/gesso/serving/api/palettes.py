@@ -17,12 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from gesso.errors import GessoError
 from gesso.media.layers import LONGEST_NAME, hex_of
 from gesso.media.palette import MAX_SWATCHES, Palette, Swatch
-from gesso.serving.http.guard import TOKEN, identity_of
-from gesso.serving.storage.file_store import ID
 from gesso.serving.api.generate import download
+from gesso.serving.http.guard import TOKEN, identity_of
+from gesso.serving.http.routes import PICTURE_BODY, Routes, as_model, body_of, read_json
 from gesso.serving.http_errors import TooManyRequests, UnknownId
 from gesso.serving.services import Services
-from gesso.serving.http.routes import PICTURE_BODY, Routes, as_model, body_of, read_json
+from gesso.serving.storage.file_store import ID
 
 MOST = 200  # palettes of one owner
 JSON_BYTES = 2**20
@@ -104,7 +104,9 @@ def register(routes: Routes, services: Services) -> None:
         owner, body = identity_of(http).owner, await read_json(http, PaletteBody)
         return _created(await asyncio.to_thread(palettes.put, owner, None, body.palette()))
 
-    @routes.http("PUT", "/api/palettes/{id}", who=TOKEN, max_body=JSON_BYTES, reads=PaletteBody, tags=["palettes"], summary="A palette anew")
+    @routes.http(
+        "PUT", "/api/palettes/{id}", who=TOKEN, max_body=JSON_BYTES, reads=PaletteBody, tags=["palettes"], summary="A palette anew"
+    )
     async def change(id: str, http: Http) -> Any:
         owner, body = identity_of(http).owner, await read_json(http, PaletteBody)
         return await asyncio.to_thread(palettes.put, owner, id, body.palette())

@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
 from gesso.marking.order import Branch
-from gesso.serving.api.signing import file_answer, lasts
+from gesso.serving.api.generate import download, wait_for_result
+from gesso.serving.api.signing import file_answer, is_cacheable
 from gesso.serving.http.guard import TOKEN, identity_of
-from gesso.serving.api.generate import download, made
-from gesso.serving.render.outputs import first_picture, output_file, medium_of, pixels_of, smaller
-from gesso.serving.services import Services
 from gesso.serving.http.routes import Routes, body_of, read_json
+from gesso.serving.render.outputs import first_picture, medium_of, output_file, pixels_of, smaller
+from gesso.serving.services import Services
 
 MOST_PICTURES = 5000  # in a session's file: each is decoded by a child
 TITLE = Field(default="", max_length=1000)
@@ -39,7 +39,7 @@ class CreateSession(_SessionBody):
     edits: list[dict[str, Any]] = Field(default_factory=list, max_length=1000)
 
 
-class Step(_SessionBody):
+class AppendEdit(_SessionBody):
     """An edit of `parent` (null: the head). The same `client` key again gives the node that the first one made."""
 
     edit: dict[str, Any]
@@ -54,7 +54,7 @@ class MoveHead(_SessionBody):
     move: Literal["undo", "redo"] | None = None
 
 
-class Mark(_SessionBody):
+class UpdateNode(_SessionBody):
     """A node's name, and whether it is a favourite; what is left out stays."""
 
     name: str | None = Field(default=None, max_length=1000)
@@ -77,7 +77,9 @@ def register(routes: Routes, services: Services) -> None:
 def _whole_sessions(routes: Routes, services: Services) -> None:
     store, limits = services.sessions, services.settings.limits
 
-    @routes.http("POST", "/api/sessions", who=TOKEN, max_body=limits.json_bytes, reads=CreateSession, tags=["sessions"], summary="Begin a session")
+    @routes.http(
+        "POST", "/api/sessions", who=TOKEN, max_body=limits.json_bytes, reads=CreateSession, tags=["sessions"], summary="Begin a session"
+    )
     async def begin(http: Http) -> Any:
         owner, body = identity_of(http).owner, await read_json(http, CreateSession)
 
@@ -88,10 +90,10 @@ def _whole_sessions(routes: Routes, services: Services) -> None:
                 if own is None:
                     raise GessoError("are of no training of yours", where="weights", fix=f"see trained of GET /api/recipes/{card.name}")
                 services.user_weights.add(owner, own)
-            edits = [services.sanitizer.edit(owner, card, one) for one in body.edits]
+            edits = [services.sanitizer.sanitize_edit(owner, card, one) for one in body.edits]
             begun = store.create(owner, card.name, body.title, edits, weights=body.weights)
             services.user_weights.delete_unused(owner, {hashed for one in store.list(owner) for hashed in one.weights.values()})
-            return told(services, owner, begun.id)
+            return session_json(services, owner, begun.id)
 
         answer = await asyncio.to_thread(create)
         return JSONResponse(answer, 201, {"Location": f"/api/sessions/{answer['session']['id']}"})
@@ -102,7 +104,7 @@ def _whole_sessions(routes: Routes, services: Services) -> None:
 
     @routes.http("GET", "/api/sessions/{id}", who=TOKEN, tags=["sessions"], summary="A session and the tree of its nodes")
     def session(id: str, http: Http) -> Any:
-        return told(services, identity_of(http).owner, id)
+        return session_json(services, identity_of(http).owner, id)
 
     @routes.http("DELETE", "/api/sessions/{id}", who=TOKEN, tags=["sessions"], summary="Delete a session")
     def delete(id: str, http: Http) -> Any:
@@ -119,19 +121,27 @@ def _whole_sessions(routes: Routes, services: Services) -> None:
 def _nodes(routes: Routes, services: Services) -> None:
     store, limits = services.sessions, services.settings.limits
 
-    @routes.http("POST", "/api/sessions/{id}/edits", who=TOKEN, max_body=limits.json_bytes, reads=Step, tags=["sessions"], summary="Edit")
+    @routes.http(
+        "POST", "/api/sessions/{id}/edits", who=TOKEN, max_body=limits.json_bytes, reads=AppendEdit, tags=["sessions"], summary="Edit"
+    )
     async def edit(id: str, http: Http) -> Any:
-        owner, body = identity_of(http).owner, await read_json(http, Step)
+        owner, body = identity_of(http).owner, await read_json(http, AppendEdit)
 
         def append() -> Any:
             card = services.catalogue.card(store.session(owner, id).recipe)
-            node = store.append(owner, id, body.parent, services.sanitizer.edit(owner, card, body.edit), body.client)
+            node = store.append(owner, id, body.parent, services.sanitizer.sanitize_edit(owner, card, body.edit), body.client)
             return {"node": node.model_dump(mode="json"), "missing": list(store.missing(owner, id, node.id))}
 
         return JSONResponse(await asyncio.to_thread(append), 201)
 
     @routes.http(
-        "PUT", "/api/sessions/{id}/head", who=TOKEN, max_body=65_536, reads=MoveHead, tags=["sessions"], summary="Undo, redo, or show a node"
+        "PUT",
+        "/api/sessions/{id}/head",
+        who=TOKEN,
+        max_body=65_536,
+        reads=MoveHead,
+        tags=["sessions"],
+        summary="Undo, redo, or show a node",
     )
     async def head(id: str, http: Http) -> Any:
         owner, body = identity_of(http).owner, await read_json(http, MoveHead)
@@ -178,10 +188,10 @@ def _nodes(routes: Routes, services: Services) -> None:
         return Response(encode_png(seen, compress_level=3), media_type="image/png", headers=download(f"{slot}.png") | LASTING | page)
 
     @routes.http(
-        "PATCH", "/api/sessions/{id}/nodes/{node}", who=TOKEN, max_body=65_536, reads=Mark, tags=["sessions"], summary="Name a node"
+        "PATCH", "/api/sessions/{id}/nodes/{node}", who=TOKEN, max_body=65_536, reads=UpdateNode, tags=["sessions"], summary="Name a node"
     )
     async def mark(id: str, node: str, http: Http) -> Any:
-        owner, body = identity_of(http).owner, await read_json(http, Mark)
+        owner, body = identity_of(http).owner, await read_json(http, UpdateNode)
 
         def write() -> Any:
             if body.name is not None:
@@ -213,12 +223,12 @@ def _nodes(routes: Routes, services: Services) -> None:
         with services.renderer.reserve(owner) as queue:
             request = await services.run_in_cpu_pool(store.request, owner, id, node)
             medium_of(services.catalogue.card(request.recipe), output)
-            result = await made(http, services, queue(("http", owner), services.render_work(owner, request, ("session", id))))
+            result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("session", id))))
 
             def leave() -> Any:
                 branch = None if clean else Branch.of(id, store.branch(owner, id, node))
                 file = output_file(services.marker, result, output, format, index, clean=clean, max_side=max_side, branch=branch)
-                return file_answer(services, owner, file, download(f"{request.recipe}.{format}") | (LASTING if lasts(file) else {}))
+                return file_answer(services, owner, file, download(f"{request.recipe}.{format}") | (LASTING if is_cacheable(file) else {}))
 
             return await services.run_in_cpu_pool(leave)
 
@@ -246,7 +256,7 @@ def _thumbs(routes: Routes, services: Services) -> None:
             name = first_picture(services.catalogue.card(request.recipe))
             if name is not None:
                 work = services.render_work(owner, request, ("thumbs", owner))
-                result = await made(http, services, services.renderer.submit(owner, ("thumbs", owner), work))
+                result = await wait_for_result(http, services, services.renderer.submit(owner, ("thumbs", owner), work))
                 png = await asyncio.to_thread(lambda: thumbnails.put(owner, id, node, pixels_of(result, name)))
         if png is None:
             return Response(status_code=204, headers={"Cache-Control": "no-store"})
@@ -297,12 +307,12 @@ def _files(routes: Routes, services: Services) -> None:
             own = services.jobs.find_weights(owner, brought.recipe, brought.weights)
             if own is not None:
                 services.user_weights.add(owner, own)
-            return told(services, owner, brought.id)
+            return session_json(services, owner, brought.id)
 
         return JSONResponse(await asyncio.to_thread(take), 201)
 
 
-def told(services: Services, owner: str, id: str) -> dict[str, Any]:
+def session_json(services: Services, owner: str, id: str) -> dict[str, Any]:
     """A session with its tree."""
     store = services.sessions
     session = store.session(owner, id)

@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import Response
 
 from gesso.serving.http.guard import TOKEN
+from gesso.serving.http.routes import Routes
 from gesso.serving.render.outputs import CLEAN, OutputFile
 from gesso.serving.services import Services
-from gesso.serving.http.routes import Routes
 
 
 def register(routes: Routes, services: Services) -> None:
@@ -24,7 +24,7 @@ def file_answer(services: Services, owner: str, file: OutputFile, headers: dict[
     if file.unsigned is not None:
         if file.unsigned != CLEAN:
             services.metrics.increment("outputs_unsigned")
-        said = {"Gesso-Signed": "clean" if file.unsigned == CLEAN else "no; " + plain(file.unsigned)}
+        said = {"Gesso-Signed": "clean" if file.unsigned == CLEAN else "no; " + header_text(file.unsigned)}
     elif file.beside is not None:
         item = services.files.put(owner, "output", file.beside, medium="manifest", suffix="c2pa")
         said = {"Gesso-Signed": "beside", "Link": f'</api/outputs/{item.id}>; rel="c2pa-manifest"'}
@@ -33,11 +33,11 @@ def file_answer(services: Services, owner: str, file: OutputFile, headers: dict[
     return Response(file.data, media_type=file.kind, headers=headers | said)
 
 
-def lasts(file: OutputFile) -> bool:
+def is_cacheable(file: OutputFile) -> bool:
     """Whether a browser may keep it: where the signer failed the next may be signed, and a manifest beside is not kept for ever."""
     return file.beside is None and file.unsigned in (None, CLEAN)
 
 
-def plain(text: str) -> str:
+def header_text(text: str) -> str:
     """What a header can carry."""
     return "".join(letter if 32 <= ord(letter) < 127 else " " for letter in text)[:200]

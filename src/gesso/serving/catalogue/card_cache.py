@@ -15,7 +15,7 @@ from gesso.errors import GessoError
 from gesso.media.file import read_json, write_atomic
 
 MOST_BYTES = 4 * 2**20
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 
 Cards = dict[str, dict[str, Any]]  # what is told of a recipe, by name
 

@@ -13,7 +13,7 @@ from gesso import recipes
 from gesso.card import Card
 from gesso.errors import GessoError
 from gesso.record import plain
-from gesso.serving.catalogue.card_cache import Cards, CardCache
+from gesso.serving.catalogue.card_cache import CardCache, Cards
 from gesso.serving.http_errors import UnknownId
 from gesso.serving.settings import Settings
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from gesso.serving.settings import Limits
 
-FRESH_SECONDS = 5.0  # for Python itself to start
+START_SECONDS = 5.0  # for Python itself to start
 KINDS = {"P": "picture", "C": "palette"}
 PROGRAM = ("-B", "-m", "gesso.serving.decode.decode_worker")
 FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds")
@@ -28,32 +28,32 @@ class DecodePool:
 
     def __init__(self, limits: Limits) -> None:
         seconds = limits.decode_seconds
-        self._plan: dict[str, Any] = {"memory": limits.decode_bytes, "budget": asdict(limits.picture)}
-        self._plan |= {kind: {"does": does, "seconds": seconds, "wall": seconds + FRESH_SECONDS} for kind, does in KINDS.items()}
+        self._config: dict[str, Any] = {"memory": limits.decode_bytes, "budget": asdict(limits.picture)}
+        self._config |= {kind: {"does": does, "seconds": seconds, "wall": seconds + START_SECONDS} for kind, does in KINDS.items()}
         self._most = HEAD + 4 * limits.picture.max_pixels
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._line: socket.socket | None = None
+        self._control: socket.socket | None = None
 
     def start(self) -> None:
         if FORKS:
             with self._lock:
-                self._started()
+                self._ensure_started()
 
-    def ask(self, kind: str, data: bytes) -> bytes:
+    def decode(self, kind: str, data: bytes) -> bytes:
         """What a child answers to `data` (`kind` P a picture, C a palette), nothing where it died; TimeoutError if it is stuck."""
         if not FORKS:
-            return self._once(kind, data)
+            return self._decode_in_new_process(kind, data)
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                self._hand_over(kind, theirs)
-            end = time.monotonic() + self._plan[kind]["wall"]
+                self._send_socket(kind, theirs)
+            end = time.monotonic() + self._config[kind]["wall"]
             try:
-                ours.settimeout(self._plan[kind]["wall"])
+                ours.settimeout(self._config[kind]["wall"])
                 ours.sendall(data)
                 ours.shutdown(socket.SHUT_WR)
-                return self._received(ours, end)
+                return self._receive(ours, end)
             except TimeoutError:
                 raise
             except OSError:
@@ -62,14 +62,14 @@ class DecodePool:
     def close(self) -> None:
         """The process ends, and with it its children."""
         with self._lock:
-            if self._line is not None:
-                self._line.close()
+            if self._control is not None:
+                self._control.close()
             if self._process is not None:
                 self._process.kill()
                 self._process.wait()
-            self._line = self._process = None
+            self._control = self._process = None
 
-    def _received(self, ours: socket.socket, end: float) -> bytes:
+    def _receive(self, ours: socket.socket, end: float) -> bytes:
         held = bytearray()
         while len(held) <= self._most:
             ours.settimeout(max(0.001, end - time.monotonic()))
@@ -79,11 +79,11 @@ class DecodePool:
             held += piece
         return b""  # no honest answer is as long
 
-    def _hand_over(self, kind: str, theirs: socket.socket) -> None:
+    def _send_socket(self, kind: str, theirs: socket.socket) -> None:
         with self._lock:
             for last in (False, True):
                 try:
-                    socket.send_fds(self._started(), [kind.encode()], [theirs.fileno()])
+                    socket.send_fds(self._ensure_started(), [kind.encode()], [theirs.fileno()])
                     return
                 except OSError:  # it died since it was looked at
                     if last:
@@ -92,14 +92,14 @@ class DecodePool:
                     self._process.kill()
                     self._process.wait()
 
-    def _started(self) -> socket.socket:
-        if self._line is None or self._process is None or self._process.poll() is not None:
-            if self._line is not None:
-                self._line.close()
-            self._line, theirs = socket.socketpair()
+    def _ensure_started(self) -> socket.socket:
+        if self._control is None or self._process is None or self._process.poll() is not None:
+            if self._control is not None:
+                self._control.close()
+            self._control, theirs = socket.socketpair()
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, *PROGRAM, "serve", json.dumps(self._plan | {"line": theirs.fileno()})],
+                    [sys.executable, *PROGRAM, "serve", json.dumps(self._config | {"control": theirs.fileno()})],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -108,11 +108,11 @@ class DecodePool:
                     cwd=os.path.sep,
                     start_new_session=True,  # Ctrl-C is for the server, which closes the line
                 )
-        return self._line
+        return self._control
 
-    def _once(self, kind: str, data: bytes) -> bytes:
-        mine = self._plan[kind]
-        command = [sys.executable, *PROGRAM, mine["does"], json.dumps(self._plan | mine)]
+    def _decode_in_new_process(self, kind: str, data: bytes) -> bytes:
+        mine = self._config[kind]
+        command = [sys.executable, *PROGRAM, mine["does"], json.dumps(self._config | mine)]
         out, null = subprocess.PIPE, subprocess.DEVNULL
         try:
             done = subprocess.run(command, input=data, stdout=out, stderr=null, timeout=mine["wall"], env=environment(), cwd=os.path.sep)

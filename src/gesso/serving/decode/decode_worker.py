@@ -27,25 +27,25 @@ LATER = 1.0  # seconds that the forking process gives a child beyond its own clo
 ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-be", "cp437", "unicode_escape")
 
 
-def serve(line: socket.socket, plan: dict[str, Any]) -> None:
+def serve(control: socket.socket, config: dict[str, Any]) -> None:
     """Fork a child for each (kind, socket) that comes over the line, until the line is closed."""
-    warm()
+    preload_decoders()
     children: dict[int, float] = {}  # process → when it must be gone
-    line.settimeout(LATER)
+    control.settimeout(LATER)
     while True:
         try:
-            kind, output_file, _, _ = socket.recv_fds(line, 1, 1)
+            kind, handed, _, _ = socket.recv_fds(control, 1, 1)
         except TimeoutError:
             _reap(children)
             continue
         if not kind:
             break
-        with socket.socket(fileno=output_file[0]) as stranger:
+        with socket.socket(fileno=handed[0]) as stranger:
             child = os.fork()
             if child == 0:
-                line.close()
-                _end_after(lambda given=stranger, name=kind: _one(given, plan[name.decode()], plan))  # type: ignore[misc]
-        children[child] = time.monotonic() + plan[kind.decode()]["wall"] + LATER
+                control.close()
+                _run_and_exit(lambda given=stranger, name=kind: _decode_one(given, config[name.decode()], config))  # type: ignore[misc]
+        children[child] = time.monotonic() + config[kind.decode()]["wall"] + LATER
         _reap(children)
     for child in children:
         os.kill(child, signal.SIGKILL)
@@ -60,36 +60,36 @@ def _reap(children: dict[int, float]) -> None:
             del children[child]
 
 
-def _end_after(work: Callable[[], None]) -> None:
+def _run_and_exit(work: Callable[[], None]) -> None:
     """Whatever happens inside, nothing of the parent's goes on in the child."""
     status = 1
     try:
-        cell.die_with_parent()
+        sandbox.die_with_parent()
         work()
         status = 0
     finally:
         os._exit(status)
 
 
-def _one(stranger: socket.socket, mine: dict[str, Any], plan: dict[str, Any]) -> None:
-    cell.lock(mine["seconds"], plan["memory"], mine["wall"])
+def _decode_one(stranger: socket.socket, mine: dict[str, Any], config: dict[str, Any]) -> None:
+    sandbox.enter(mine["seconds"], config["memory"], mine["wall"])
     file = stranger.fileno()
     pieces = []
     while piece := os.read(file, 2**20):
         pieces.append(piece)
     data = b"".join(pieces)
     del pieces
-    for part in answer(mine["does"], data, plan["budget"]):
+    for part in answer(mine["does"], data, config["budget"]):
         rest = memoryview(part)
         while rest:
             rest = rest[os.write(file, rest) :]
 
 
-def once(does: str, plan: dict[str, Any]) -> None:
+def decode_once(does: str, config: dict[str, Any]) -> None:
     """The same for systems that do not fork: one picture from stdin, its answer to stdout."""
-    warm()
-    cell.lock(plan["seconds"], plan["memory"], plan["wall"])
-    for part in answer(does, sys.stdin.buffer.read(), plan["budget"]):
+    preload_decoders()
+    sandbox.enter(config["seconds"], config["memory"], config["wall"])
+    for part in answer(does, sys.stdin.buffer.read(), config["budget"]):
         sys.stdout.buffer.write(part)
     sys.stdout.buffer.flush()
 
@@ -98,7 +98,7 @@ def answer(does: str, data: bytes, budget: dict[str, int]) -> tuple[bytes, Any]:
     """The head, and the pixels' memory: what is in `data`, or why it cannot be read."""
     pixels: Any = b""
     try:
-        told, pixels = (palette if does == "palette" else read)(data, Budget(**budget))
+        told, pixels = (read_palette_json if does == "palette" else read_picture_rows)(data, Budget(**budget))
     except GessoError as error:
         told = {"what": error.what, "where": error.where, "fix": error.fix}
     except MemoryError:
@@ -107,7 +107,7 @@ def answer(does: str, data: bytes, budget: dict[str, int]) -> tuple[bytes, Any]:
     return struct.pack("<I", len(head)) + head, pixels
 
 
-def read(data: bytes, budget: Budget) -> tuple[dict[str, Any], Any]:
+def read_picture_rows(data: bytes, budget: Budget) -> tuple[dict[str, Any], Any]:
     """A picture's shape and DPI, and its pixels: uint8 in rows from the top."""
     from gesso.media.picture import read_sheet
 
@@ -115,7 +115,7 @@ def read(data: bytes, budget: Budget) -> tuple[dict[str, Any], Any]:
     return {"shape": sheet.pixels.shape, "dpi": sheet.dpi}, sheet.pixels.reshape(-1).data
 
 
-def palette(data: bytes, budget: Budget) -> tuple[dict[str, Any], bytes]:
+def read_palette_json(data: bytes, budget: Budget) -> tuple[dict[str, Any], bytes]:
     """A palette's name and colours, as JSON where a picture has its pixels."""
     from gesso.media.layers import hex_of
     from gesso.media.palette_file import read_palette
@@ -124,7 +124,7 @@ def palette(data: bytes, budget: Budget) -> tuple[dict[str, Any], bytes]:
     return {}, json.dumps({"name": found.name, "colours": [{"color": hex_of(rgb), "name": name} for rgb, name in found.swatches]}).encode()
 
 
-def warm() -> None:
+def preload_decoders() -> None:
     """Read every decoder once: a child can open no file any more, so not its code either."""
     import colorsys  # noqa: F401  what a palette imports late
 
@@ -149,8 +149,8 @@ def warm() -> None:
 
 
 if __name__ == "__main__":
-    wish = json.loads(sys.argv[2])
+    config = json.loads(sys.argv[2])
     if sys.argv[1] == "serve":
-        serve(socket.socket(fileno=wish["line"]), wish)
+        serve(socket.socket(fileno=config["control"]), config)
     else:
-        once(sys.argv[1], wish)
+        decode_once(sys.argv[1], config)

@@ -22,10 +22,10 @@ from gesso.serving.decode.decode_pool import DecodePool, split_answer
 from gesso.serving.http_errors import ServerBusy
 from gesso.serving.settings import Limits
 
-REMEMBERED = 512
+MOST_TRUSTED = 512
 
 
-class Clean(NamedTuple):
+class DecodedPicture(NamedTuple):
     """A picture as our own PNG, and its sides in pixels."""
 
     png: bytes
@@ -40,7 +40,7 @@ class Decoder:
         self._limits = limits
         self._free = threading.Semaphore(limits.decoding)
         self._lock, self._waiting = threading.Lock(), 0
-        self._known: OrderedDict[bytes, None] = OrderedDict()  # hashes of pictures that were written here
+        self._trusted: OrderedDict[bytes, None] = OrderedDict()  # hashes of pictures that were written here
         self._pool = DecodePool(limits)
 
     def start(self) -> None:
@@ -50,17 +50,17 @@ class Decoder:
     def close(self) -> None:
         self._pool.close()
 
-    def clean(self, data: bytes, *, where: str = "picture") -> Clean:
+    def clean(self, data: bytes, *, where: str = "picture") -> DecodedPicture:
         """The picture in `data`; GessoError with its reason where there is none, or where it is too large. Blocks."""
         self._limits.picture.check_bytes(len(data), where=where)
-        with self._turn():
-            told, rows = self._ask("P", data, where)
-            pixels = _pixels(told, rows, self._limits.picture)
+        with self._slot():
+            head, rows = self._decode("P", data, where)
+            pixels = _pixels(head, rows, self._limits.picture)
             if pixels is None:
-                raise _gave_up(where)
-            png = encode_png(pixels, dpi=kept_dpi(told.get("dpi")), compress_level=3)
+                raise _decoder_failed(where)
+            png = encode_png(pixels, dpi=kept_dpi(head.get("dpi")), compress_level=3)
         self._remember(png)
-        return Clean(png, pixels.shape[1], pixels.shape[0])
+        return DecodedPicture(png, pixels.shape[1], pixels.shape[0])
 
     def clean_url(self, url: str, *, where: str) -> str:
         """A data URL whose picture was decoded by a child; those that were written here are as good as they come."""
@@ -72,11 +72,11 @@ class Decoder:
             data = base64.b64decode(url[match.end() :], validate=True)
         except (binascii.Error, ValueError):
             raise GessoError("the base64 text of the data URL is damaged", where=where, fix="encode the file again") from None
-        return data_url_of(data if self.knows(data) else self.clean(data, where=where).png)
+        return data_url_of(data if self.is_trusted(data) else self.clean(data, where=where).png)
 
-    def knows(self, data: bytes) -> bool:
+    def is_trusted(self, data: bytes) -> bool:
         with self._lock:
-            return hashlib.sha256(data).digest() in self._known
+            return hashlib.sha256(data).digest() in self._trusted
 
     def trust(self, data: bytes) -> None:
         """These bytes were written by this program."""
@@ -84,34 +84,34 @@ class Decoder:
 
     def palette(self, data: bytes) -> Any:
         """The JSON of a palette in a file; GessoError with its reason where there is none. What it says is still a stranger's."""
-        with self._turn():
-            _, told = self._ask("C", data, "palette")
+        with self._slot():
+            _, head = self._decode("C", data, "palette")
         try:
-            return json.loads(bytes(told))
+            return json.loads(bytes(head))
         except ValueError:
-            raise _gave_up("palette") from None
+            raise _decoder_failed("palette") from None
 
     def _remember(self, data: bytes) -> None:
         with self._lock:
-            self._known[hashlib.sha256(data).digest()] = None
-            while len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+            self._trusted[hashlib.sha256(data).digest()] = None
+            while len(self._trusted) > MOST_TRUSTED:
+                self._trusted.popitem(last=False)
 
-    def _ask(self, kind: str, data: bytes, where: str) -> tuple[dict[str, Any], memoryview]:
+    def _decode(self, kind: str, data: bytes, where: str) -> tuple[dict[str, Any], memoryview]:
         try:
-            told = split_answer(self._pool.ask(kind, data))
+            answer = split_answer(self._pool.decode(kind, data))
         except TimeoutError:
             raise GessoError("it takes too long to read", where=where, fix="save it again from an image editor") from None
-        if told is None:
-            raise _gave_up(where)
-        head, rows = told
+        if answer is None:
+            raise _decoder_failed(where)
+        head, rows = answer
         if "what" in head:
             what, place, fix = (None if head.get(name) is None else str(head[name]) for name in ("what", "where", "fix"))
             raise GessoError(what or "it cannot be read", where=where if place in (None, "picture") else place, fix=fix)
         return head, rows
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _slot(self) -> Iterator[None]:
         with self._lock:
             if self._waiting >= self._limits.decodes_waiting + self._limits.decoding:
                 raise ServerBusy("many pictures are being read already", fix="try again in a moment", retry_after=2)
@@ -128,9 +128,9 @@ def data_url_of(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def _pixels(told: dict[str, Any], rows: memoryview, budget: Budget) -> np.ndarray | None:
+def _pixels(head: dict[str, Any], rows: memoryview, budget: Budget) -> np.ndarray | None:
     """What a child says are pixels; None where its words do not fit together, as one that a picture has taken over may say."""
-    shape = told.get("shape")
+    shape = head.get("shape")
     if not isinstance(shape, list) or not all(type(side) is int and side > 0 for side in shape):
         return None
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (3, 4)) or int(np.prod(shape, dtype=object)) != len(rows):
@@ -139,5 +139,5 @@ def _pixels(told: dict[str, Any], rows: memoryview, budget: Budget) -> np.ndarra
     return np.frombuffer(rows, np.uint8).reshape(shape)
 
 
-def _gave_up(where: str) -> GessoError:
+def _decoder_failed(where: str) -> GessoError:
     return GessoError("it could not be read: its decoder gave up", where=where, fix="save it again from an image editor, as PNG")

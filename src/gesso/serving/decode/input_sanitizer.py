@@ -19,8 +19,8 @@ DEEPEST = 40
 class InputSanitizer:
     """Everything here may block: call it from a thread."""
 
-    def __init__(self, catalogue: Catalogue, keep: FileStore, decoder: Decoder) -> None:
-        self._catalogue, self._keep, self._decoder = catalogue, keep, decoder
+    def __init__(self, catalogue: Catalogue, files: FileStore, decoder: Decoder) -> None:
+        self._catalogue, self._files, self._decoder = catalogue, files, decoder
 
     def request(self, owner: str, asked: Mapping[str, Any]) -> Request:
         """A checked request of JSON that anybody may have written."""
@@ -33,22 +33,22 @@ class InputSanitizer:
         """A slot's value, from its JSON, or from {"upload": id} alone."""
         if _is_upload(value):
             return slot.read(self._url_of(owner, value["upload"], slot.name))
-        return slot.from_json(self.cleaned(owner, value, slot.name))
+        return slot.from_json(self.sanitize(owner, value, slot.name))
 
-    def edit(self, owner: str, card: Card, edit: Any, depth: int = 0) -> Any:
+    def sanitize_edit(self, owner: str, card: Card, edit: Any, depth: int = 0) -> Any:
         """A session's edit with its values made harmless; whether it is right otherwise, sessions say."""
         if not isinstance(edit, Mapping):
             return edit
         if isinstance(edit.get("edits"), list) and depth == 0:
-            return {**edit, "edits": [self.edit(owner, card, one, depth + 1) for one in edit["edits"]]}
+            return {**edit, "edits": [self.sanitize_edit(owner, card, one, depth + 1) for one in edit["edits"]]}
         if "value" not in edit or not isinstance(edit.get("slot"), str):
-            return self.cleaned(owner, edit, "edit")
+            return self.sanitize(owner, edit, "edit")
         slot = card.slot(edit["slot"])
         value = edit["value"]
-        made = self.condition(owner, slot, value) if _is_upload(value) else self.cleaned(owner, value, slot.name)
+        made = self.condition(owner, slot, value) if _is_upload(value) else self.sanitize(owner, value, slot.name)
         return {**edit, "value": made}
 
-    def cleaned(self, owner: str, value: Any, where: str, depth: int = 0) -> Any:
+    def sanitize(self, owner: str, value: Any, where: str, depth: int = 0) -> Any:
         """JSON in which each data URL was written by a child, and {"upload": id} has become one."""
         if depth > DEEPEST:
             raise GessoError("is nested too deep", where=where, fix="give fewer brackets within brackets")
@@ -57,12 +57,12 @@ class InputSanitizer:
         if _is_upload(value):
             return self._url_of(owner, value["upload"], where)
         if isinstance(value, Mapping):
-            return {name: self.cleaned(owner, one, where, depth + 1) for name, one in value.items()}
-        return [self.cleaned(owner, one, where, depth + 1) for one in value] if isinstance(value, list) else value
+            return {name: self.sanitize(owner, one, where, depth + 1) for name, one in value.items()}
+        return [self.sanitize(owner, one, where, depth + 1) for one in value] if isinstance(value, list) else value
 
     def _url_of(self, owner: str, id: str, where: str) -> str:
         try:
-            data = self._keep.read(owner, "upload", id)[1]
+            data = self._files.read(owner, "upload", id)[1]
         except GessoError as error:
             error.where = where
             raise

@@ -33,7 +33,7 @@ CALLS = {
 }  # fmt: skip
 
 
-def lock(seconds: int, num_bytes: int, wall: float) -> None:
+def enter(seconds: int, num_bytes: int, wall: float) -> None:
     """From here on, for good: at most so many seconds of a processor and of the clock, so many bytes of memory, nothing new opened."""
     try:
         import resource
@@ -53,7 +53,7 @@ def lock(seconds: int, num_bytes: int, wall: float) -> None:
 def die_with_parent() -> None:
     """On Linux: killed when the process that forked it is gone."""
     if sys.platform == "linux":
-        _control(DIE_WITH_PARENT, signal.SIGKILL)
+        _prctl(DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _filter_calls() -> None:
@@ -68,10 +68,10 @@ def _filter_calls() -> None:
     steps += [(GIVE, 0, 0, REFUSE), (GIVE, 0, 0, ALLOW)]
     program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     told = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(program)))
-    if _control(NO_NEW_PRIVILEGES, 1) == 0:
-        _control(SECCOMP, FILTER, ctypes.addressof(told))
+    if _prctl(NO_NEW_PRIVILEGES, 1) == 0:
+        _prctl(SECCOMP, FILTER, ctypes.addressof(told))
 
 
-def _control(what: int, *values: int) -> int:
+def _prctl(what: int, *values: int) -> int:
     longs = [ctypes.c_ulong(value) for value in (*values, 0, 0, 0)[:4]]
     return int(ctypes.CDLL(None).prctl(what, *longs))

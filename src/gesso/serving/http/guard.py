@@ -19,7 +19,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gesso.errors import GessoError
 from gesso.serving.access.logins import Authenticator, Identity
 from gesso.serving.http.metrics import Metrics
-from gesso.serving.http_errors import ServerBusy, Forbidden, Misdirected, Unauthorized, HttpError, BodyTooLarge, TooManyRequests, BodyTimeout, error_response, internal_error
+from gesso.serving.http_errors import (
+    BodyTimeout,
+    BodyTooLarge,
+    Forbidden,
+    HttpError,
+    Misdirected,
+    ServerBusy,
+    TooManyRequests,
+    Unauthorized,
+    error_response,
+    internal_error,
+)
 from gesso.serving.settings import Settings
 
 OPEN, TOKEN = "open", "token"
@@ -152,7 +163,9 @@ class RequestGuard:
             if mine > SMALL and self.held[owner] > self.limits.body_bytes_each:
                 raise TooManyRequests("you are giving too much at once", where="body", fix="one after the other", retry_after=2)
             if mine > SMALL and self.held.total() > self.limits.body_bytes:
-                raise ServerBusy("the server is given more at once than it can hold", where="body", fix="try again in a moment", retry_after=2)
+                raise ServerBusy(
+                    "the server is given more at once than it can hold", where="body", fix="try again in a moment", retry_after=2
+                )
 
         try:
             yield weigh

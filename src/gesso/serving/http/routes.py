@@ -10,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from gesso.errors import GessoError, readable
 from gesso.serving.http.guard import Policies, Policy
-from gesso.serving.http_errors import HttpError
 from gesso.serving.http.json_text import parse
+from gesso.serving.http_errors import HttpError
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Read = TypeVar("Read", bound=BaseModel)

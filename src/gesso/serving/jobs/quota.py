@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-LOOK = 30.0  # seconds between two looks while a job runs
+CHECK_SECONDS = 30.0  # seconds between two looks while a job runs
 FIX = "delete some of your jobs: DELETE /api/jobs/…"
 
 
-def taken(folders: Iterable[Path]) -> int:
+def used_bytes(folders: Iterable[Path]) -> int:
     """The bytes of all files under the folders; a file that has a name in two of them counts in both."""
     total = 0
     for folder in folders:

@@ -15,9 +15,9 @@ import threading
 from typing import Any
 
 from gesso.errors import GessoError, MissingExtra
+from gesso.serving.jobs.config import WorkerConfig
+from gesso.serving.jobs.scheduler import worker_environment
 from gesso.serving.jobs.store import Job
-from gesso.serving.jobs.scheduler import environment
-from gesso.serving.jobs.worker import Plan
 
 BEGIN_GRACE = 120.0  # seconds for a cluster to begin
 PATIENCE = 30.0  # and to say anything
@@ -36,17 +36,17 @@ class RayCluster:
 
     def join(self) -> None:
         """GessoError where no cluster can be joined."""
-        self._asked("join")
+        self._call("join")
 
-    def start(self, plan: Plan, job: Job) -> RayTask:
-        number = self._asked("start", plan=plan.to_json(), id=job.id, token=job.token, kind=job.kind)
+    def start(self, config: WorkerConfig, job: Job) -> RayTask:
+        number = self._call("start", config=config.to_json(), id=job.id, token=job.token, kind=job.kind)
         return RayTask(self, self._driver, number)
 
-    def ask(self, driver: Any, does: str, task: int) -> Any:
+    def spec(self, driver: Any, does: str, task: int) -> Any:
         """Of a task; GessoError where its driver is not this one any more, or does not answer."""
         if self._driver is None or driver is not self._driver or self._driver.poll() is not None:
             raise GessoError("the cluster was lost", where="jobs")
-        return self._asked(does, task=task)
+        return self._call(does, task=task)
 
     def close(self) -> None:
         """The driver ends, and with it a cluster of our own."""
@@ -63,7 +63,7 @@ class RayCluster:
                 driver.wait()
             driver.stdout.close()
 
-    def _asked(self, does: str, **more: Any) -> Any:
+    def _call(self, does: str, **more: Any) -> Any:
         with self._lock:
             driver = self._started()
             assert driver.stdin is not None and driver.stdout is not None
@@ -91,7 +91,7 @@ class RayCluster:
                 [sys.executable, *PROGRAM],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=environment(1) | rays,
+                env=worker_environment(1) | rays,
                 start_new_session=True,  # Ctrl-C is the server's to hear
             )
         return self._driver
@@ -106,7 +106,7 @@ class RayTask:
     def ended(self) -> bool:
         """With a cluster that was lost too: where the task goes on all the same, its lease is another's then."""
         try:
-            return bool(self._cluster.ask(self._driver, "ended", self._number))
+            return bool(self._cluster.spec(self._driver, "ended", self._number))
         except GessoError:
             return True
 
@@ -115,6 +115,6 @@ class RayTask:
 
     def kill(self) -> None:
         try:
-            self._cluster.ask(self._driver, "kill", self._number)
+            self._cluster.spec(self._driver, "kill", self._number)
         except GessoError:
             return

@@ -15,18 +15,19 @@ import sys
 from typing import Any
 
 from gesso.errors import GessoError
-from gesso.serving.jobs.worker import NICE, Plan, run_job
+from gesso.serving.jobs.config import WorkerConfig
+from gesso.serving.jobs.worker import NICE, run_job
 
 # Ray takes 127.0.0.1 for a wish to be told the machine's address, and listens on all of them, unless it may not have several machines.
 CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 OWN = "local"
 
 
-def _task(plan: dict[str, Any], id: str, token: int) -> str:
+def _task(config: dict[str, Any], id: str, token: int) -> str:
     """What runs on the cluster."""
     with contextlib.suppress(AttributeError, OSError):
         os.nice(max(0, NICE - os.nice(0)))  # Ray's workers are used again, and niceness only grows
-    return run_job(Plan(**plan), id, token)
+    return run_job(WorkerConfig(**config), id, token)
 
 
 class RayDriver:
@@ -50,9 +51,9 @@ class RayDriver:
             ray.shutdown()
             raise GessoError("Ray would listen where other machines reach it", where="jobs", fix="--jobs here, or RAY_ADDRESS")
 
-    def start(self, plan: dict[str, Any], id: str, token: int, kind: str) -> int:
+    def start(self, config: dict[str, Any], id: str, token: int, kind: str) -> int:
         """Hand a job to the cluster; the task's number."""
-        threads = plan["threads"]
+        threads = config["threads"]
         few = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         path = os.pathsep.join(os.path.abspath(one) for one in sys.path if one)
         # Its own retries are off: the lease decides who does a job. A worker does one, as a process here does.
@@ -63,7 +64,7 @@ class RayDriver:
             name=f"gesso {kind} {id}",
             runtime_env={"env_vars": few | {"PYTHONPATH": path}},
         )(_task)
-        self._tasks.append(task.remote(plan, id, token))
+        self._tasks.append(task.remote(config, id, token))
         return len(self._tasks) - 1
 
     def ended(self, task: int) -> bool:

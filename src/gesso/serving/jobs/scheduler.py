@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from gesso.serving.jobs.config import WorkerConfig
 from gesso.serving.jobs.store import Job, JobStore, LeaseLost
-from gesso.serving.jobs.worker import Plan
 
 log = logging.getLogger("gesso.serving")
-LOOK = 0.5  # seconds between two looks while anything runs or waits
+POLL_SECONDS = 0.5  # seconds between two looks while anything runs or waits
 REST = 5.0  # and after one that failed
 CANCEL_GRACE = 15.0  # seconds that a job has to stop by itself once that is asked
 AT_ONCE = ("measure",)  # kinds that cannot stop by themselves, and have nothing to save
@@ -36,23 +36,23 @@ class Worker(Protocol):
     def kill(self) -> None: ...
 
 
-Start = Callable[[Plan, Job], Worker]
+Start = Callable[[WorkerConfig, Job], Worker]
 
 
 class WorkerProcess:
     """A job in a process of its own; it sees the server's end by the end of its stdin."""
 
-    def __init__(self, plan: Plan, job: Job) -> None:
+    def __init__(self, config: WorkerConfig, job: Job) -> None:
         self._child = subprocess.Popen(
             [sys.executable, "-m", "gesso.serving.jobs.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            env=environment(plan.threads),
+            env=worker_environment(config.threads),
             start_new_session=True,  # Ctrl-C is the server's to hear
         )
         assert self._child.stdin is not None
         try:
-            self._child.stdin.write(json.dumps({"plan": plan.to_json(), "id": job.id, "token": job.token}).encode() + b"\n")
+            self._child.stdin.write(json.dumps({"plan": config.to_json(), "id": job.id, "token": job.token}).encode() + b"\n")
             self._child.stdin.flush()
         except OSError:
             log.warning("a worker ended before it began")
@@ -76,7 +76,7 @@ class WorkerProcess:
         self._child.wait(timeout=10)
 
 
-def environment(threads: int) -> dict[str, str]:
+def worker_environment(threads: int) -> dict[str, str]:
     """The server's, without its tokens, and with few threads."""
     kept = {name: value for name, value in os.environ.items() if "TOKEN" not in name.upper() and "SECRET" not in name.upper()}
     few = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
@@ -89,13 +89,13 @@ class JobScheduler:
     def __init__(
         self,
         store: JobStore,
-        plan: Plan,
+        config: WorkerConfig,
         start: Start = WorkerProcess,
         at_once: int = 1,
         ready: Callable[[], None] = lambda: None,
         end: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store, self._plan, self._start, self._at_once, self._ready, self._end = store, plan, start, at_once, ready, end
+        self._store, self._config, self._start, self._at_once, self._ready, self._end = store, config, start, at_once, ready, end
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._running: dict[str, tuple[Job, Worker]] = {}
         self._stopping: dict[str, float] = {}  # until when it may take to stop
@@ -125,7 +125,7 @@ class JobScheduler:
         if self._thread is not None:
             self._thread.join(timeout=10)
         for job, worker in self._running.values():
-            self._store.park(job.id, job.token)
+            self._store.request_requeue(job.id, job.token)
             worker.close()
         until = time.monotonic() + CLOSE_GRACE
         for job, worker in self._running.values():
@@ -133,47 +133,47 @@ class JobScheduler:
                 time.sleep(0.05)
             if not worker.ended():
                 worker.kill()
-            self._store.died(job.id, job.token)
+            self._store.worker_died(job.id, job.token)
         self._running.clear()
         self._end()
 
     def _serve(self) -> None:
         while not self._closed.is_set():
             try:
-                self.look()
-                busy = bool(self._running) or self._store.waiting()
-                pause = LOOK if busy else None
+                self.poll()
+                busy = bool(self._running) or self._store.has_work()
+                pause = POLL_SECONDS if busy else None
             except Exception:  # a full disk today is no reason to hand out nothing tomorrow
                 log.exception("jobs could not be handed out")
                 pause = REST
             self._wake.wait(timeout=pause)
             self._wake.clear()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """See who ended, end who must, start what can be started."""
         for id, (job, worker) in list(self._running.items()):
             if worker.ended():
                 del self._running[id]
                 self._stopping.pop(id, None)
                 self._starting.pop(id, None)
-                self._store.died(job.id, job.token)  # says nothing where it told how it came out
+                self._store.worker_died(job.id, job.token)  # says nothing where it told how it came out
             else:
-                self._hold(job)
-                self._end_in_time(job, worker)
-        if len(self._running) < self._at_once and self._store.waiting():
+                self._renew_while_starting(job)
+                self._kill_if_overdue(job, worker)
+        if len(self._running) < self._at_once and self._store.has_work():
             self._ready()
         while len(self._running) < self._at_once and not self._closed.is_set():
             job_taken = self._store.claim(self._name, self._at_once)
             if job_taken is None:
                 return
             try:
-                self._running[job_taken.id] = (job_taken, self._start(self._plan, job_taken))
+                self._running[job_taken.id] = (job_taken, self._start(self._config, job_taken))
                 self._starting[job_taken.id] = time.monotonic() + START_GRACE
             except Exception:
-                self._store.died(job_taken.id, job_taken.token)
+                self._store.worker_died(job_taken.id, job_taken.token)
                 raise
 
-    def _hold(self, job: Job) -> None:
+    def _renew_while_starting(self, job: Job) -> None:
         """A slow start (a cluster's, a machine's that is busy) is no reason to take the job from its worker."""
         until = self._starting.get(job.id)
         if until is None:
@@ -185,7 +185,7 @@ class JobScheduler:
         if time.monotonic() > until or self._store.get(job.owner, job.id).since is not None:
             del self._starting[job.id]
 
-    def _end_in_time(self, job: Job, worker: Worker) -> None:
+    def _kill_if_overdue(self, job: Job, worker: Worker) -> None:
         lost = not self._store.holds(job.id, job.token)
         wanted = "" if lost else self._store.get(job.owner, job.id).wanted
         if not lost and not wanted:

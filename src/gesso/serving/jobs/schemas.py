@@ -18,7 +18,7 @@ READ = {"client", "files", "conditions", "settings", "seed"}  # what is kept oth
 Number = bool | int | float  # smart mode keeps true true and 1 a number
 
 
-class _Ask(Exact):
+class _Spec(Exact):
     model_config = ConfigDict(extra="forbid")
 
     recipe: str = Field(max_length=100)
@@ -27,7 +27,7 @@ class _Ask(Exact):
     client: str | None = KEY
 
 
-class File(Exact):
+class InputFile(Exact):
     """An upload's id, and the name that the picture has with the person who gave it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -36,11 +36,11 @@ class File(Exact):
     name: str = Field(default="", max_length=255)
 
 
-class Batch(_Ask):
+class BatchSpec(_Spec):
     """One request over many pictures. `each` is the condition that they fill; `weights` may be the id of a training of yours."""
 
     kind: Literal["batch"]
-    files: list[File] = Field(min_length=1)
+    files: list[InputFile] = Field(min_length=1)
     each: str | None = Field(default=None, max_length=100)
     format: Literal["png", "ora", "psd", "json"] = "png"
     conditions: dict[str, Any] = Field(default_factory=dict, max_length=100)
@@ -49,17 +49,17 @@ class Batch(_Ask):
     weights: str | None = Field(default=None, max_length=100)
 
 
-class Train(_Ask):
+class TrainSpec(_Spec):
     """A training, on `files` or on what the recipe makes itself; resumed where it stopped."""
 
     kind: Literal["train"]
-    files: list[File] = Field(default_factory=list)
+    files: list[InputFile] = Field(default_factory=list)
     steps: Whole | None = Field(default=None, ge=1, le=10_000_000)
     minutes: float | None = Field(default=None, gt=0, le=100_000)
     seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
 
 
-class Fit(_Ask):
+class FitSpec(_Spec):
     """An output optimised for one request."""
 
     kind: Literal["fit"]
@@ -69,58 +69,58 @@ class Fit(_Ask):
     weights: str | None = Field(default=None, max_length=100)
 
 
-class Measure(_Ask):
+class MeasureSpec(_Spec):
     """A recipe's own figures. `options` are numbers, so that none of them can name a file."""
 
     kind: Literal["measure"]
     which: str | None = Field(default=None, max_length=100)
-    files: list[File] = Field(default_factory=list)
+    files: list[InputFile] = Field(default_factory=list)
     options: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")], Number | list[Number]] = Field(
         default_factory=dict, max_length=20
     )
     weights: str | None = Field(default=None, max_length=100)
 
 
-class Ask(RootModel[Annotated[Batch | Train | Fit | Measure, Field(discriminator="kind")]]):
+class JobSpec(RootModel[Annotated[BatchSpec | TrainSpec | FitSpec | MeasureSpec, Field(discriminator="kind")]]):
     """A job. The same `client` key again gives the job that the first asking made."""
 
 
-def checked(given: InputSanitizer, recipe: Any, owner: str, ask: Batch | Train | Fit | Measure) -> dict[str, Any]:
+def check_spec(sanitizer: InputSanitizer, recipe: Any, owner: str, spec: BatchSpec | TrainSpec | FitSpec | MeasureSpec) -> dict[str, Any]:
     """The asking as a worker reads it: conditions read and harmless, everything in range. GessoError names the field."""
-    preset = recipe.preset(ask.preset or None)
-    if isinstance(ask, Batch):
+    preset = recipe.preset(spec.preset or None)
+    if isinstance(spec, BatchSpec):
         from gesso.verbs.batch import check_rest, each_of
         from gesso.verbs.result import check_out
 
-        each = each_of(recipe.card, ask.each, ask.conditions)
-        check_rest(recipe.card, each, ask.conditions)
-        if ask.format != "png":
-            _no_path(lambda: check_out(_name(f"out.{ask.format}"), recipe.card), "format")
-        return ask.model_dump(exclude=READ) | {"each": each, "request": _request(given, recipe.card, owner, ask, partly=True)}
-    if isinstance(ask, Fit):
+        each = each_of(recipe.card, spec.each, spec.conditions)
+        check_rest(recipe.card, each, spec.conditions)
+        if spec.format != "png":
+            _check_format(lambda: check_out(_name(f"out.{spec.format}"), recipe.card), "format")
+        return spec.model_dump(exclude=READ) | {"each": each, "request": _request(sanitizer, recipe.card, owner, spec, partly=True)}
+    if isinstance(spec, FitSpec):
         if not getattr(recipe.family(preset), "fits", False):
             raise GessoError("makes its output at once: there is nothing to fit", where="recipe", fix="ask for a batch")
-        return ask.model_dump(exclude=READ) | {"request": _request(given, recipe.card, owner, ask, partly=False)}
-    if isinstance(ask, Train):
+        return spec.model_dump(exclude=READ) | {"request": _request(sanitizer, recipe.card, owner, spec, partly=False)}
+    if isinstance(spec, TrainSpec):
         if not recipe.stages(preset):
             raise GessoError(f"{recipe.name} is not trained", where="recipe", fix="ask for a fit")
-        return ask.model_dump(exclude=READ) | {"seed": ask.seed}
-    if not recipe.measures or (ask.which is not None and ask.which not in recipe.measures):
+        return spec.model_dump(exclude=READ) | {"seed": spec.seed}
+    if not recipe.measures or (spec.which is not None and spec.which not in recipe.measures):
         what = f"{recipe.name} has no such measure" if recipe.measures else f"{recipe.name} has no measures"
         raise GessoError(what, where="which", fix=f"one of {', '.join(recipe.measures)}" if recipe.measures else None)
-    taken = sorted({"name", "which", "data", "out", "weights", "preset"} & set(ask.options))
+    taken = sorted({"name", "which", "data", "out", "weights", "preset"} & set(spec.options))
     if taken:
         raise GessoError("is no option", where=f"options.{taken[0]}", fix="the measure's own options")
-    return ask.model_dump(exclude=READ)
+    return spec.model_dump(exclude=READ)
 
 
-def _request(given: InputSanitizer, card: Any, owner: str, ask: Batch | Fit, *, partly: bool) -> dict[str, Any]:
+def _request(sanitizer: InputSanitizer, card: Any, owner: str, spec: BatchSpec | FitSpec, *, partly: bool) -> dict[str, Any]:
     """The request as JSON; `partly` where files will fill one condition, so that what is required may be missing."""
-    values = {name: given.condition(owner, card.slot(name), value) for name, value in ask.conditions.items() if value is not None}
+    values = {name: sanitizer.condition(owner, card.slot(name), value) for name, value in spec.conditions.items() if value is not None}
     if partly:
         slots = tuple(slot.model_copy(update={"required": False}) for slot in card.conditions)
         card = card.model_copy(update={"conditions": slots})
-    return Request.build(card, values, seed=ask.seed, settings=ask.settings).to_json()
+    return Request.build(card, values, seed=spec.seed, settings=spec.settings).to_json()
 
 
 def clean_name(name: str, number: int) -> str:
@@ -137,7 +137,7 @@ def _name(name: str) -> Any:
     return Path(name)
 
 
-def _no_path(check: Any, where: str) -> None:
+def _check_format(check: Any, where: str) -> None:
     try:
         check()
     except GessoError as error:

@@ -18,15 +18,15 @@ from gesso.errors import GessoError
 from gesso.media.file import read_bytes, sync_folder
 from gesso.serving.catalogue.recipe_catalogue import Catalogue
 from gesso.serving.decode.input_sanitizer import InputSanitizer
-from gesso.serving.jobs.schemas import Batch, Fit, Measure, Train, checked, clean_name, unknown
-from gesso.serving.jobs.quota import FIX, taken
-from gesso.serving.jobs.store import DONE, QUEUED, RETRY, RUNNING, Job, JobStore, new_id
+from gesso.serving.http_errors import TooManyRequests, UnknownId, redacted
+from gesso.serving.jobs.config import WorkerConfig
+from gesso.serving.jobs.quota import FIX, used_bytes
 from gesso.serving.jobs.scheduler import JobScheduler
-from gesso.serving.jobs.worker import Plan
+from gesso.serving.jobs.schemas import BatchSpec, FitSpec, MeasureSpec, TrainSpec, check_spec, clean_name, unknown
+from gesso.serving.jobs.store import DONE, QUEUED, RETRY, RUNNING, Job, JobStore, new_id
+from gesso.serving.settings import Settings
 from gesso.serving.storage.file_store import FileStore
 from gesso.serving.storage.user_weights import UserWeights
-from gesso.serving.http_errors import TooManyRequests, UnknownId, redacted
-from gesso.serving.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,76 +67,76 @@ class TrainedWeights(NamedTuple):
 class JobService:
     """Thread-safe; everything asks for the owner. Most of it may block: call it from a thread."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, keep: FileStore, given: InputSanitizer) -> None:
-        self._settings, self._catalogue, self._keep, self._given = settings, catalogue, keep, given
+    def __init__(self, settings: Settings, catalogue: Catalogue, files: FileStore, sanitizer: InputSanitizer) -> None:
+        self._settings, self._catalogue, self._files, self._sanitizer = settings, catalogue, files, sanitizer
         self.store = JobStore(settings.home / "jobs.sqlite", settings.limits)
         recipes = None if settings.recipes is None else [str(one) for one in settings.recipes]
         weights = {name: str(path) for name, path in settings.weights.items()}
-        self.plan = Plan(str(settings.home), recipes, weights, settings.job_threads, settings.sign, settings.limits.job_bytes)
-        self.watch = _watch(settings, self.store, self.plan)
+        self.config = WorkerConfig(str(settings.home), recipes, weights, settings.job_threads, settings.sign, settings.limits.job_bytes)
+        self.scheduler = _make_scheduler(settings, self.store, self.config)
         self._hashes: dict[tuple[str, int, int], str] = {}
 
     def open(self) -> None:
         """Go on with what an earlier server left, and take away what it had not finished taking in."""
-        folder = self.settings_folder()
+        folder = self.jobs_folder()
         if folder.is_dir():
             known, old = self.store.ids(), time.time() - HALF_TAKEN
             for one in folder.iterdir():
                 if one.name not in known and one.stat().st_mtime < old:
                     shutil.rmtree(one, ignore_errors=True)
-        if self.store.waiting():
+        if self.store.has_work():
             self.wake()
 
-    def settings_folder(self) -> Path:
+    def jobs_folder(self) -> Path:
         return self._settings.home / "jobs"
 
     def wake(self) -> None:
-        if self.watch is not None:
-            self.watch.wake()
+        if self.scheduler is not None:
+            self.scheduler.wake()
 
     def close(self) -> None:
-        if self.watch is not None:
-            self.watch.close()
+        if self.scheduler is not None:
+            self.scheduler.close()
         self.store.close()
 
-    def submit(self, owner: str, ask: Batch | Train | Fit | Measure) -> tuple[Job, bool]:
+    def submit(self, owner: str, spec: BatchSpec | TrainSpec | FitSpec | MeasureSpec) -> tuple[Job, bool]:
         """The job, on the disk with all that it needs; and whether it is new."""
-        body = hashlib.sha256(json.dumps(ask.model_dump(mode="json"), sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()
-        known = self.store.known(owner, ask.client, body)
-        if known is not None:
-            return known, False
-        self.store.check_room(owner)
-        if taken(self.plan.folder(one.id) for one in self.store.list(owner)) >= self.plan.most_bytes:
+        body = hashlib.sha256(json.dumps(spec.model_dump(mode="json"), sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()
+        duplicate = self.store.find_duplicate(owner, spec.client, body)
+        if duplicate is not None:
+            return duplicate, False
+        self.store.check_quota(owner)
+        if used_bytes(self.config.folder(one.id) for one in self.store.list(owner)) >= self.config.most_bytes:
             raise TooManyRequests("there is no room left for your jobs", where="jobs", fix=FIX, retry_after=RETRY)
-        files = [] if isinstance(ask, Fit) else ask.files
+        files = [] if isinstance(spec, FitSpec) else spec.files
         if len(files) > self._settings.limits.job_files:
             raise GessoError(f"holds {len(files)} files", where="files", fix=f"at most {self._settings.limits.job_files} at once")
-        recipe = self._catalogue.recipe(ask.recipe)
-        told = checked(self._given, recipe, owner, ask)
-        if told.get("weights"):
-            self._check_weights(owner, told["weights"], ask.recipe)
+        recipe = self._catalogue.recipe(spec.recipe)
+        checked = check_spec(self._sanitizer, recipe, owner, spec)
+        if checked.get("weights"):
+            self._check_weights(owner, checked["weights"], spec.recipe)
         id = new_id()
-        told["names"] = [clean_name(one.name, number) for number, one in enumerate(files)]
+        checked["names"] = [clean_name(one.name, number) for number, one in enumerate(files)]
         try:
-            self._take_in(owner, id, [one.upload for one in files])
-            title = " ".join(ask.title.split())  # none given: the page names it in its own language
-            job = self.store.add(owner, id, ask.kind, title, told, total=len(files), client=ask.client, body=body)
+            self._link_uploads(owner, id, [one.upload for one in files])
+            title = " ".join(spec.title.split())  # none given: the page names it in its own language
+            job = self.store.add(owner, id, spec.kind, title, checked, total=len(files), client=spec.client, body=body)
         except BaseException:
-            shutil.rmtree(self.plan.folder(id), ignore_errors=True)
+            shutil.rmtree(self.config.folder(id), ignore_errors=True)
             raise
         if job.id != id:  # the same asking came in twice at once
-            shutil.rmtree(self.plan.folder(id), ignore_errors=True)
+            shutil.rmtree(self.config.folder(id), ignore_errors=True)
             return job, False
         self.wake()
         return job, True
 
-    def _take_in(self, owner: str, id: str, uploads: Sequence[str]) -> None:
+    def _link_uploads(self, owner: str, id: str, uploads: Sequence[str]) -> None:
         """A second name for each upload, so that deleting the upload takes nothing from the job."""
-        folder = self.plan.folder(id) / "in"
+        folder = self.config.folder(id) / "in"
         folder.mkdir(parents=True)
         for number, upload in enumerate(uploads):
             try:
-                source = self._keep.path(owner, "upload", upload)
+                source = self._files.path(owner, "upload", upload)
             except GessoError as error:
                 error.where = f"files.{number}"
                 raise
@@ -153,66 +153,70 @@ class JobService:
             job = self.store.get(owner, id)
         except GessoError:
             raise unknown("training") from None
-        held = self.plan.folder(id) / "out" / "weights.safetensors"
-        if job.kind != "train" or self.store.about(id)["recipe"] != recipe or not held.is_file():
+        held = self.config.folder(id) / "out" / "weights.safetensors"
+        if job.kind != "train" or self.store.spec_summary(id)["recipe"] != recipe or not held.is_file():
             raise GessoError("is no training of this recipe that has made weights", where="weights", fix="the id of one that has")
 
     def trained(self, owner: str, recipe: str) -> list[TrainedWeights]:
         """What the owner's trainings of a recipe learned, the latest first; not of those that are still at it."""
         found = []
         for job in self.store.list(owner):
-            path = self.plan.folder(job.id) / "out" / "weights.safetensors"
+            path = self.config.folder(job.id) / "out" / "weights.safetensors"
             with contextlib.suppress(OSError, UnknownId):  # none yet, or deleted while one looks
-                if job.kind == "train" and job.state not in (QUEUED, RUNNING) and self.store.about(job.id)["recipe"] == recipe:
+                if job.kind == "train" and job.state not in (QUEUED, RUNNING) and self.store.spec_summary(job.id)["recipe"] == recipe:
                     found.append(TrainedWeights(job.id, job.title, job.ended, self._hash_of(path), path))
         return found
 
     def find_weights(self, owner: str, recipe: str, weights: Mapping[str, str]) -> UserWeights | None:
         """The training of the owner's that a request's `weights` name; None where the server's own are meant."""
         wanted = weights.get(recipe)
-        return next((UserWeights(one.sha256, one.path) for one in self.trained(owner, recipe) if one.sha256 == wanted), None) if wanted else None
+        return (
+            next((UserWeights(one.sha256, one.path) for one in self.trained(owner, recipe) if one.sha256 == wanted), None)
+            if wanted
+            else None
+        )
 
     def _hash_of(self, path: Path) -> str:
-        about = path.stat()
-        key = str(path), about.st_mtime_ns, about.st_size
+        stat = path.stat()
+        key = str(path), stat.st_mtime_ns, stat.st_size
         if key not in self._hashes:
             self._hashes[key] = hashlib.sha256(path.read_bytes()).hexdigest()
         return self._hashes[key]
 
-    def drop(self, owner: str, id: str) -> None:
-        self.store.drop(owner, id)
-        shutil.rmtree(self.plan.folder(id), ignore_errors=True)
+    def delete(self, owner: str, id: str) -> None:
+        self.store.delete(owner, id)
+        shutil.rmtree(self.config.folder(id), ignore_errors=True)
 
     # What can be seen of a job
 
-    def told(self, owner: str, id: str) -> dict[str, Any]:
+    def describe(self, owner: str, id: str) -> dict[str, Any]:
         job = self.store.get(owner, id)
-        ask = self.store.about(id)
+        spec = self.store.spec_summary(id)
         names = ("recipe", "preset", "each", "format", "steps", "minutes", "which", "seed", "weights")
-        asked = {name: ask[name] for name in names if name in ask} | {"num_files": len(ask["names"])}
-        made = job.kind == "train" and (self.plan.folder(id) / "out" / "weights.safetensors").is_file()
+        asked = {name: spec[name] for name in names if name in spec} | {"num_files": len(spec["names"])}
+        made = job.kind == "train" and (self.config.folder(id) / "out" / "weights.safetensors").is_file()
         return job.to_json(self.store.clock()) | {"asked": asked, "has_weights": made}
 
-    def lines(self, owner: str, id: str, after: int) -> dict[str, Any]:
+    def log_lines(self, owner: str, id: str, after: int) -> dict[str, Any]:
         """Lines of the log from the one numbered `after` on; the last few hundred where there are more."""
         self.store.get(owner, id)
-        path = self.plan.folder(id) / "log.txt"
+        path = self.config.folder(id) / "log.txt"
         texts = read_bytes(path, 2**28).decode("utf-8", "replace").split("\n")[:-1] if path.is_file() else []
         first = max(after, len(texts) - MOST_LINES) if after <= len(texts) else len(texts)
         return {"lines": [redacted(text) for text in texts[first:]], "next": len(texts)}
 
     def curve(self, owner: str, id: str) -> list[dict[str, Any]]:
         """Numbers by name at steps, as a training or a fit logs them, thinned; stages one after another."""
-        from gesso.serving.jobs.handlers import logs_of
+        from gesso.serving.jobs.handlers import stage_logs
         from gesso.training.log import read_lines
 
-        job, ask, out = self.store.get(owner, id), self.store.about(id), self.plan.folder(id) / "out"
+        job, spec, out = self.store.get(owner, id), self.store.spec_summary(id), self.config.folder(id) / "out"
         points: list[dict[str, Any]] = []
         if job.kind == "fit":
             points = list(read_lines(out / "objective.jsonl"))
         elif job.kind == "train":
             before = 0
-            for path, steps in logs_of(self._catalogue.recipe(ask["recipe"]), ask, out):
+            for path, steps in stage_logs(self._catalogue.recipe(spec["recipe"]), spec, out):
                 points += [line | {"step": before + line["step"]} for line in read_lines(path)]
                 before += steps
         every = max(1, -(-len(points) // MOST_POINTS))
@@ -221,34 +225,34 @@ class JobService:
 
     def samples(self, owner: str, id: str) -> dict[str, tuple[str, Path]]:
         """Pictures to look at while it goes on, {id: (caption, file)}: small outputs of a batch, sheets of a training, a fit's previews."""
-        job, out = self.store.get(owner, id), self.plan.folder(id) / "out"
+        job, out = self.store.get(owner, id), self.config.folder(id) / "out"
         if job.kind == "batch":
             from gesso.serving.jobs.handlers import items_of
             from gesso.verbs.batch import thumb_path
 
-            items = items_of(self.store.about(id), self.plan.folder(id))
+            items = items_of(self.store.spec_summary(id), self.config.folder(id))
             shown = ((str(number), item.name, thumb_path(out, item)) for number, item in enumerate(items))
             return {number: (name, path) for number, name, path in shown if path.is_file()}
         folders = [out / "previews"]
         if job.kind == "train":
-            from gesso.serving.jobs.handlers import logs_of
+            from gesso.serving.jobs.handlers import stage_logs
 
-            ask = self.store.about(id)
-            folders = [path.parent / "samples" for path, _ in logs_of(self._catalogue.recipe(ask["recipe"]), ask, out)]
+            spec = self.store.spec_summary(id)
+            folders = [path.parent / "samples" for path, _ in stage_logs(self._catalogue.recipe(spec["recipe"]), spec, out)]
         found = [path for folder in folders for path in sorted(folder.glob("[0-9]*.png"), key=lambda path: (len(path.name), path.name))]
         return {str(number): (str(int(path.stem)), path) for number, path in enumerate(found)}
 
     def items(self, owner: str, id: str) -> list[dict[str, Any]]:
         """What it made, each with an id to fetch it by; of a batch every drawing, with its state, and why it failed."""
-        job, out = self.store.get(owner, id), self.plan.folder(id) / "out"
+        job, out = self.store.get(owner, id), self.config.folder(id) / "out"
         if job.kind != "batch":
             return [{"id": key, "name": found.name, "state": DONE} for key, found in self.files(owner, id).items()]
         from gesso.serving.jobs.handlers import items_of
         from gesso.verbs.batch import read_journal
 
-        told, listed = read_journal(out), []
-        for number, item in enumerate(items_of(self.store.about(id), self.plan.folder(id))):
-            line = told.get(item.target, {})
+        journal, listed = read_journal(out), []
+        for number, item in enumerate(items_of(self.store.spec_summary(id), self.config.folder(id))):
+            line = journal.get(item.target, {})
             state = line.get("state", "waiting")
             listed.append({"id": str(number), "name": item.name, "state": state if state in ("done", "failed") else "waiting"})
             if state == "failed":
@@ -259,17 +263,19 @@ class JobService:
 
     def files(self, owner: str, id: str) -> dict[str, JobFile]:
         """Whole files by their ids."""
-        job, ask, out = self.store.get(owner, id), self.store.about(id), self.plan.folder(id) / "out"
+        job, spec, out = self.store.get(owner, id), self.store.spec_summary(id), self.config.folder(id) / "out"
         found: dict[str, JobFile] = {}
         if job.kind == "batch":
             from gesso.serving.jobs.handlers import items_of
             from gesso.verbs.batch import SHEET, named
 
-            items = items_of(ask, self.plan.folder(id))
-            names = named([(item.name, item.path) for item in items], ask["format"])
+            items = items_of(spec, self.config.folder(id))
+            names = named([(item.name, item.path) for item in items], spec["format"])
             found = {str(n): JobFile(out / item.target, name.target) for n, (item, name) in enumerate(zip(items, names, strict=True))}
-            beside = {key: JobFile(one.path.with_suffix(".c2pa"), str(Path(one.name).with_suffix(".c2pa"))) for key, one in found.items()}
-            found |= {f"{key}-manifest": one for key, one in beside.items()}
+            manifests = {
+                key: JobFile(one.path.with_suffix(".c2pa"), str(Path(one.name).with_suffix(".c2pa"))) for key, one in found.items()
+            }
+            found |= {f"{key}-manifest": one for key, one in manifests.items()}
             sheets = sorted(out.glob(f"{SHEET}*.png"), key=lambda path: (len(path.name), path.name))
             found |= {"sheet" if n == 0 else f"sheet-{n + 1}": JobFile(path, path.name) for n, path in enumerate(sheets)}
         else:
@@ -277,7 +283,7 @@ class JobService:
             found = {name.partition(".")[0]: JobFile(out / name, name)}
         return {key: one for key, one in found.items() if one.path.is_file()}
 
-    def zipped(self, owner: str, id: str) -> Iterator[bytes]:
+    def zip_stream(self, owner: str, id: str) -> Iterator[bytes]:
         """All files as a zip, piece by piece; pictures are small already, so nothing is squeezed."""
         import zipfile
 
@@ -308,12 +314,12 @@ class _Sink(io.RawIOBase):
         return held
 
 
-def _watch(settings: Settings, store: JobStore, plan: Plan) -> JobScheduler | None:
+def _make_scheduler(settings: Settings, store: JobStore, config: WorkerConfig) -> JobScheduler | None:
     if settings.jobs == "off":
         return None
     if settings.jobs == "here":
-        return JobScheduler(store, plan, at_once=settings.jobs_at_once)
+        return JobScheduler(store, config, at_once=settings.jobs_at_once)
     from gesso.serving.jobs.ray_cluster import RayCluster
 
     cluster = RayCluster()
-    return JobScheduler(store, plan, cluster.start, settings.jobs_at_once, cluster.join, cluster.close)
+    return JobScheduler(store, config, cluster.start, settings.jobs_at_once, cluster.join, cluster.close)

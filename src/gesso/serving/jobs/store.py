@@ -23,7 +23,7 @@ LEASE = 20.0  # seconds that a worker may be silent
 DEATHS = 3  # how often in a row a job may take its worker along without having come any farther
 OUT_OF_TIME = "minutes"  # the words of a training that ended because its minutes were over: it may go on for as many again
 RETRY = 30  # seconds after which a refused job may be tried again
-MOST_KNOWN = 256  # askings held in memory
+MOST_SUMMARIES = 256  # askings held in memory
 
 TABLES = """
 create table if not exists jobs (
@@ -40,7 +40,7 @@ create index if not exists jobs_waiting on jobs (state, made);
 create table if not exists leases (
     job text primary key references jobs (id) on delete cascade, worker text not null, token integer not null, until real not null);
 """
-TOLD = (
+COLUMNS = (
     "id, kind, title, state, made, began, ended, attempt, wanted, done, total, begun_at, since, words, what, fix, num_failed, owner, token"
 )
 
@@ -92,23 +92,23 @@ class JobStore:
 
     def __init__(self, path: Path, limits: Limits, clock: Callable[[], float] = time.time) -> None:
         self._rows, self._limits, self.clock = Database(path, TABLES, shared=True), limits, clock
-        self._about: dict[str, dict[str, Any]] = {}
+        self._summaries: dict[str, dict[str, Any]] = {}
 
     def close(self) -> None:
         self._rows.close()
 
     # What people ask
 
-    def known(self, owner: str, client: str | None, body: str) -> Job | None:
+    def find_duplicate(self, owner: str, client: str | None, body: str) -> Job | None:
         """The job that the same asking has made already; Refused where the key was another asking's."""
-        found = self._rows.read(f"select {TOLD}, body from jobs where owner = ? and client = ?", (owner, client)) if client else []
+        found = self._rows.read(f"select {COLUMNS}, body from jobs where owner = ? and client = ?", (owner, client)) if client else []
         if found and found[0][-1] != body:
             refusal = HttpError("this key was used for another job", where="client", fix="give each job a key of its own")
             refusal.status = 409
             raise refusal
         return Job(*found[0][:-1]) if found else None
 
-    def check_room(self, owner: str) -> None:
+    def check_quota(self, owner: str) -> None:
         """TooMany where this owner has as many jobs waiting, or kept, as may be."""
         limits = self._limits
         waiting, kept = self._rows.read(
@@ -117,32 +117,36 @@ class JobStore:
         if waiting >= limits.jobs_waiting_each:
             raise TooManyRequests("you have many jobs waiting already", where="jobs", fix="let one end, or cancel one", retry_after=RETRY)
         if kept >= limits.jobs_kept_each:
-            raise TooManyRequests("there is no room for more of your jobs", where="jobs", fix="delete some: DELETE /api/jobs/…", retry_after=RETRY)
+            raise TooManyRequests(
+                "there is no room for more of your jobs", where="jobs", fix="delete some: DELETE /api/jobs/…", retry_after=RETRY
+            )
 
-    def add(self, owner: str, id: str, kind: str, title: str, ask: dict[str, Any], *, total: int, client: str | None, body: str) -> Job:
+    def add(self, owner: str, id: str, kind: str, title: str, spec: dict[str, Any], *, total: int, client: str | None, body: str) -> Job:
         """Queue a job; once this returns it is on the disk. The same `client` and `body` again give the job that is there."""
         with self._rows.writing() as rows:
-            known = self.known(owner, client, body)
-            if known is not None:
-                return known
-            self.check_room(owner)
+            duplicate = self.find_duplicate(owner, client, body)
+            if duplicate is not None:
+                return duplicate
+            self.check_quota(owner)
             rows.execute(
                 "insert into jobs (id, owner, kind, title, ask, state, made, total, client, body) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (id, owner, kind, title, json.dumps(ask), QUEUED, self.clock(), total, client, body),
+                (id, owner, kind, title, json.dumps(spec), QUEUED, self.clock(), total, client, body),
             )
         return self.get(owner, id)
 
     def get(self, owner: str, id: str) -> Job:
-        found = self._rows.read(f"select {TOLD} from jobs where owner = ? and id = ?", (owner, id))
+        found = self._rows.read(f"select {COLUMNS} from jobs where owner = ? and id = ?", (owner, id))
         if not found:
             raise UnknownId("there is no such job", where="id")
         return Job(*found[0])
 
     def list(self, owner: str) -> list[Job]:
         """The owner's, the latest first."""
-        return [Job(*row) for row in self._rows.read(f"select {TOLD} from jobs where owner = ? order by made desc, rowid desc", (owner,))]
+        return [
+            Job(*row) for row in self._rows.read(f"select {COLUMNS} from jobs where owner = ? order by made desc, rowid desc", (owner,))
+        ]
 
-    def ask(self, id: str) -> dict[str, Any]:
+    def spec(self, id: str) -> dict[str, Any]:
         """What was asked for, as it was checked."""
         rows = self._rows.read("select ask from jobs where id = ?", (id,))
         if not rows:
@@ -150,17 +154,17 @@ class JobStore:
         found: dict[str, Any] = json.loads(rows[0][0])
         return found
 
-    def about(self, id: str) -> dict[str, Any]:
+    def spec_summary(self, id: str) -> dict[str, Any]:
         """The same without the request, which may hold pictures: what is looked at whenever somebody asks how far it is."""
-        found = self._about.get(id)
+        found = self._summaries.get(id)
         if found is None:
-            found = {name: value for name, value in self.ask(id).items() if name != "request"}
-            if len(self._about) >= MOST_KNOWN:
-                self._about.clear()
-            self._about[id] = found
+            found = {name: value for name, value in self.spec(id).items() if name != "request"}
+            if len(self._summaries) >= MOST_SUMMARIES:
+                self._summaries.clear()
+            self._summaries[id] = found
         return found
 
-    def beside(self, id: str) -> list[str]:
+    def ids_of_same_owner(self, id: str) -> list[str]:
         """The ids of all jobs of this one's owner."""
         return [row[0] for row in self._rows.read("select id from jobs where owner = (select owner from jobs where id = ?)", (id,))]
 
@@ -185,14 +189,16 @@ class JobStore:
                 raise HttpError("it is done already", where="job")
             waiting = rows.execute("select count(*) from jobs where owner = ? and state in ('queued', 'running')", (owner,)).fetchone()[0]
             if waiting >= self._limits.jobs_waiting_each:
-                raise TooManyRequests("you have many jobs waiting already", where="jobs", fix="let one end, or cancel one", retry_after=RETRY)
+                raise TooManyRequests(
+                    "you have many jobs waiting already", where="jobs", fix="let one end, or cancel one", retry_after=RETRY
+                )
             rows.execute(
                 "update jobs set state = ?, wanted = '', deaths = 0, farthest = 0, what = null, fix = null, ended = null where id = ?",
                 (QUEUED, id),
             )
         return self.get(owner, id)
 
-    def drop(self, owner: str, id: str) -> None:
+    def delete(self, owner: str, id: str) -> None:
         """Take the row of an ended job away."""
         with self._rows.writing() as rows:
             if self.get(owner, id).state in (QUEUED, RUNNING):
@@ -210,7 +216,7 @@ class JobStore:
         """Take the job whose turn it is: the oldest that waits, or whose lease ran out, of the owner who has fewest running."""
         with self._rows.writing() as rows:
             now = self.clock()
-            self._bury(rows, now)
+            self._expire_leases(rows, now)
             if rows.execute("select count(*) from leases").fetchone()[0] >= at_once:
                 return None
             found = rows.execute(
@@ -229,12 +235,12 @@ class JobStore:
             rows.execute("insert into leases select id, ?, token, ? from jobs where id = ?", (worker, now + LEASE, id))
             return self.get(owner, id)
 
-    def _bury(self, rows: Any, now: float) -> None:
+    def _expire_leases(self, rows: Any, now: float) -> None:
         """Jobs whose lease ran out wait again; those that were to be cancelled are, and those that killed too many workers failed."""
         for id in [row[0] for row in rows.execute("select job from leases where until < ?", (now,)).fetchall()]:
-            self._died(rows, id, now)
+            self._fail_or_requeue(rows, id, now)
 
-    def _died(self, rows: Any, id: str, now: float) -> None:
+    def _fail_or_requeue(self, rows: Any, id: str, now: float) -> None:
         rows.execute("delete from leases where job = ?", (id,))
         rows.execute(
             "update jobs set deaths = deaths + 1, ended = case when wanted = 'cancel' or deaths + 1 >= ?1 then ?2 end,"
@@ -244,11 +250,11 @@ class JobStore:
             (DEATHS, now, id),
         )
 
-    def died(self, id: str, token: int) -> None:
+    def worker_died(self, id: str, token: int) -> None:
         """The worker that had this job is no more; for whoever saw it end. Nothing where somebody has it already."""
         with self._rows.writing() as rows:
             if rows.execute("select 1 from leases where job = ? and token = ?", (id, token)).fetchone():
-                self._died(rows, id, self.clock())
+                self._fail_or_requeue(rows, id, self.clock())
 
     def renew(self, id: str, token: int, *, done: int | None = None, total: int | None = None, words: str = "") -> str:
         """Hold the lease longer and tell how far it is; gives what is wanted: "", "cancel" or "closing". Lost where it is another's."""
@@ -267,7 +273,7 @@ class JobStore:
                 )
             return str(rows.execute("select wanted from jobs where id = ?", (id,)).fetchone()[0])
 
-    def park(self, id: str, token: int) -> None:
+    def request_requeue(self, id: str, token: int) -> None:
         """Ask its worker to save and put the job back: the server ends."""
         with self._rows.writing() as rows:
             rows.execute("update jobs set wanted = 'closing' where id = ? and token = ? and state = 'running' and wanted = ''", (id, token))
@@ -291,7 +297,7 @@ class JobStore:
     def holds(self, id: str, token: int) -> bool:
         return bool(self._rows.read("select 1 from leases where job = ? and token = ?", (id, token)))
 
-    def waiting(self) -> bool:
+    def has_work(self) -> bool:
         """Is there anything that could be taken, now or when a lease runs out."""
         return bool(self._rows.read("select 1 from jobs where state in ('queued', 'running') limit 1"))
 

@@ -1,4 +1,4 @@
-"""Which pieces took a mark's colour though nobody marked them: told after a finished picture, small, and only where there are new ones."""
+"""Which pieces took a mark's colour though nobody marked them: listed after a finished picture, small, and only where there are new ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gesso.serving.live.viewport import OVERVIEW
 if TYPE_CHECKING:
     from gesso.verbs.result import Result
 
-MOST_TOLD = 255  # pieces: a piece's number is a byte
-OTHER = 3  # how far a colour is from what it was, of 255, before it counts as another
+MOST_PIECES = 255  # pieces: a piece's number is a byte
+COLOUR_CHANGE = 3  # how far a colour is from what it was, of 255, before it counts as another
 
 
 @dataclass(frozen=True)
@@ -80,22 +80,22 @@ def new_followers(before: FollowMask, now: FollowMask) -> Followers | None:
     new = now.mask.copy()
     if before.mask is not None and before.pixels is not None and before.pixels.shape == now.pixels.shape:
         away = np.abs(before.pixels.astype(np.int16) - now.pixels)
-        new &= ~before.mask | ((away if away.ndim == 2 else away.max(-1)) > OTHER)
+        new &= ~before.mask | ((away if away.ndim == 2 else away.max(-1)) > COLOUR_CHANGE)
     of = np.maximum(now.labels[now.mask], 0)
     areas = np.bincount(of)
-    news = 2 * np.bincount(of[new[now.mask]], minlength=len(areas)) > areas
-    if not news.any():
+    is_new = 2 * np.bincount(of[new[now.mask]], minlength=len(areas)) > areas
+    if not is_new.any():
         return None
-    found = np.flatnonzero(news)
-    told = found[np.argsort(-areas[found], kind="stable")][:MOST_TOLD]
+    found = np.flatnonzero(is_new)
+    listed = found[np.argsort(-areas[found], kind="stable")][:MOST_PIECES]
     numbers = np.zeros(len(areas), np.uint8)
-    numbers[told] = np.arange(1, len(told) + 1)
+    numbers[listed] = np.arange(1, len(listed) + 1)
     mask = np.zeros(now.mask.shape, np.uint8)
     mask[now.mask] = numbers[of]
-    return _told(now, len(found), mask, len(told))
+    return _followers(now, len(found), mask, len(listed))
 
 
-def _told(now: FollowMask, num: int, mask: np.ndarray, shown: int) -> Followers:
+def _followers(now: FollowMask, num: int, mask: np.ndarray, shown: int) -> Followers:
     from scipy import ndimage
 
     assert now.pixels is not None

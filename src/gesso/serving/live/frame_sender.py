@@ -28,16 +28,18 @@ class RenderTarget:
     seq: int
     node: str | None
     request: Request
-    grown: bool = False
+    committed: bool = False
     since: float = field(default_factory=time.perf_counter)
 
 
 class FrameSender:
     """One socket's page. `newest` says what is wanted now."""
 
-    def __init__(self, socket: WebSocket, card: Card, look: Viewport, metrics: Metrics, newest: Callable[[], RenderTarget | None]) -> None:
+    def __init__(
+        self, socket: WebSocket, card: Card, viewport: Viewport, metrics: Metrics, newest: Callable[[], RenderTarget | None]
+    ) -> None:
         self._socket, self._card, self._metrics, self._newest = socket, card, metrics, newest
-        self.look = self.looked = look  # what is looked at, and what was when a finished picture was last shown
+        self.viewport = self.finished_viewport = viewport  # what is looked at, and what was when a finished picture was last shown
         self._finished = -1  # the seq of the newest edit whose picture was sent whole
         self._whole: RenderTarget | None = None  # what the whole was last shown of
         self._sending = asyncio.Lock()
@@ -47,52 +49,52 @@ class FrameSender:
         async with self._sending:
             await self._socket.send_bytes(pack(header, payload))
 
-    def turn(self, look: Viewport) -> None:
+    def set_viewport(self, viewport: Viewport) -> None:
         """Look elsewhere, or finer: what is on the screen is forgotten where it is of no use."""
-        before, self.look = self.look, look
-        if before.outputs != look.outputs or before.max_side != look.max_side or None in (before.view, look.view):
+        before, self.viewport = self.viewport, viewport
+        if before.outputs != viewport.outputs or before.max_side != viewport.max_side or None in (before.view, viewport.view):
             self._shown.clear()
             self._whole = None
         else:  # only another part is looked at: of the whole it is known what is there
             self._shown = {key: one for key, one in self._shown.items() if key[2] is None}
 
-    async def draft(self, wanted: RenderTarget, look: Viewport, pictures: Pictures, ms: dict[str, float]) -> None:
+    async def draft(self, target: RenderTarget, viewport: Viewport, pictures: Pictures, ms: dict[str, float]) -> None:
         """The hand's own marks on the last picture, while the networks look at them."""
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, GessoError):
             for (name, index), pixels in pictures.items():
-                if look is self.look:
-                    await self._frame(wanted, name, index, pixels, ms, final=False)
+                if viewport is self.viewport:
+                    await self._frame(target, name, index, pixels, ms, final=False)
 
-    async def preview(self, wanted: RenderTarget, look: Viewport, output: Any) -> None:
+    async def preview(self, target: RenderTarget, viewport: Viewport, output: Any) -> None:
         """A look at work that goes on, unless something newer was shown, or the line is still busy."""
         from gesso.verbs.generate import preview_of
 
-        if self._sending.locked() or look is not self.look or not look.outputs or self._newest() is not wanted:
+        if self._sending.locked() or viewport is not self.viewport or not viewport.outputs or self._newest() is not target:
             return
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, GessoError):
-            await self.send({"type": "progress", "seq": wanted.seq, "step": output.step, "num_steps": output.num_steps})
+            await self.send({"type": "progress", "seq": target.seq, "step": output.step, "num_steps": output.num_steps})
             pixels = await asyncio.to_thread(preview_of, output)
-            if pixels is not None and self._newest() is wanted:
-                await self._frame(wanted, look.outputs[0], 0, pixels, {}, final=False)
+            if pixels is not None and self._newest() is target:
+                await self._frame(target, viewport.outputs[0], 0, pixels, {}, final=False)
 
-    async def finished(self, wanted: RenderTarget, pictures: Pictures, ms: dict[str, float]) -> None:
+    async def finished(self, target: RenderTarget, pictures: Pictures, ms: dict[str, float]) -> None:
         """What is looked at, and where that is a part, then the whole."""
-        self._finished, self.looked = wanted.seq, self.look
+        self._finished, self.finished_viewport = target.seq, self.viewport
         for (name, index), pixels in pictures.items():
-            await self._frame(wanted, name, index, pixels, ms, final=True)
-        if self.looked.view is None or self._whole is wanted:
+            await self._frame(target, name, index, pixels, ms, final=True)
+        if self.finished_viewport.view is None or self._whole is target:
             return
         for (name, index), pixels in pictures.items():
-            if self._newest() is wanted and self.looked.part(pixels.shape) is not None:
-                await self._frame(wanted, name, index, pixels, ms, final=True, whole=True)
-        self._whole = wanted if self._newest() is wanted else self._whole
+            if self._newest() is target and self.finished_viewport.part(pixels.shape) is not None:
+                await self._frame(target, name, index, pixels, ms, final=True, whole=True)
+        self._whole = target if self._newest() is target else self._whole
 
     async def _frame(
-        self, wanted: RenderTarget, name: str, index: int, pixels: np.ndarray, ms: dict[str, float], *, final: bool, whole: bool = False
+        self, target: RenderTarget, name: str, index: int, pixels: np.ndarray, ms: dict[str, float], *, final: bool, whole: bool = False
     ) -> None:
-        exact, look = not medium_of(self._card, name).startswith("picture"), self.look
-        part = None if whole else look.part(pixels.shape)
-        max_side = min(look.max_side, OVERVIEW) if look.view is not None and part is None else look.max_side
+        exact, viewport = not medium_of(self._card, name).startswith("picture"), self.viewport
+        part = None if whole else viewport.part(pixels.shape)
+        max_side = min(viewport.max_side, OVERVIEW) if viewport.view is not None and part is None else viewport.max_side
         left, top, right, bottom = part or (0, 0, pixels.shape[1], pixels.shape[0])
         key = name, index, part, max_side
 
@@ -103,15 +105,15 @@ class FrameSender:
 
         began = time.perf_counter()
         async with self._sending:  # what was sent before decides what is sent now
-            if not final and wanted.seq <= self._finished:
+            if not final and target.seq <= self._finished:
                 return
             small, box, data = await asyncio.to_thread(encode, self._shown.get(key))
-            if look.outputs == self.look.outputs and (part is None or look is self.look):
+            if viewport.outputs == self.viewport.outputs and (part is None or viewport is self.viewport):
                 self._shown[key] = small
             header = {
                 "type": "frame",
-                "seq": wanted.seq,
-                "node": wanted.node,
+                "seq": target.seq,
+                "node": target.node,
                 "output": name,
                 "index": index,
                 "view": part and list(part),
@@ -123,4 +125,4 @@ class FrameSender:
                 "ms": {k: round(v, 1) for k, v in (ms | {"encode": 1000 * (time.perf_counter() - began)}).items()},
             }
             await self._socket.send_bytes(pack(header, data))
-        self._metrics.observe("edit_to_frame" if final else "edit_to_preview", time.perf_counter() - wanted.since)
+        self._metrics.observe("edit_to_frame" if final else "edit_to_preview", time.perf_counter() - target.since)

@@ -147,34 +147,34 @@ def smaller(pixels: np.ndarray, max_side: int, *, exact: bool = False) -> np.nda
     )
 
 
-def store_outputs(keep: FileStore, owner: str, result: Result, marker: Marker) -> dict[str, Any]:
+def store_outputs(files: FileStore, owner: str, result: Result, marker: Marker) -> dict[str, Any]:
     """The outputs by name, marked and kept: {"id", "medium", "width", "height"}, a list of those, or {"medium", "value"}.
 
     One that is kept without a signature says why under "unsigned".
     """
-    told: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
     for out in result.card.outputs:
         if out.name not in result.outputs:
             continue
         value = result.outputs[out.name]
         several = isinstance(value, tuple) and out.medium == "pictures"
         if several:
-            items = [_kept(keep, owner, result, marker, out.name, out.medium, index) for index in range(len(value))]
-            told[out.name] = {"medium": out.medium, "items": items}
+            items = [_store(files, owner, result, marker, out.name, out.medium, index) for index in range(len(value))]
+            stored[out.name] = {"medium": out.medium, "items": items}
         elif out.medium == "layers":
-            told[out.name] = {"medium": out.medium, "formats": [TYPES["ora"], TYPES["psd"]]}  # asked for by Accept
+            stored[out.name] = {"medium": out.medium, "formats": [TYPES["ora"], TYPES["psd"]]}  # asked for by Accept
         elif _is_seen(value, out.medium):
-            told[out.name] = _kept(keep, owner, result, marker, out.name, out.medium, 0)
+            stored[out.name] = _store(files, owner, result, marker, out.name, out.medium, 0)
         else:
-            told[out.name] = {"medium": out.medium, "value": _inline(plain(value), out.name)}
-    return told
+            stored[out.name] = {"medium": out.medium, "value": _inline(plain(value), out.name)}
+    return stored
 
 
-def _kept(keep: FileStore, owner: str, result: Result, marker: Marker, name: str, medium: str, index: int) -> dict[str, Any]:
+def _store(files: FileStore, owner: str, result: Result, marker: Marker, name: str, medium: str, index: int) -> dict[str, Any]:
     pixels = pixels_of(result, name, index)
     file = output_file(marker, result, name, index=index)
-    told = keep.put(owner, "output", file.data, medium=medium, size=(pixels.shape[1], pixels.shape[0])).to_json()
-    return told if file.unsigned is None else told | {"unsigned": file.unsigned}
+    stored = files.put(owner, "output", file.data, medium=medium, size=(pixels.shape[1], pixels.shape[0])).to_json()
+    return stored if file.unsigned is None else stored | {"unsigned": file.unsigned}
 
 
 def _is_seen(value: Any, medium: str) -> bool:
@@ -185,5 +185,5 @@ def _inline(value: Any, name: str) -> Any:
     import json
 
     if len(encoded(json.dumps(value))) > MOST_INLINE:
-        raise GessoError(f"{name} is too large to be told", where=name, fix="gesso generate … --out result.json")
+        raise GessoError(f"{name} is too large to be stored", where=name, fix="gesso generate … --out result.json")
     return value

@@ -24,7 +24,7 @@ from gesso.serving.database import Database
 from gesso.serving.http_errors import ServerBusy
 from gesso.training.lock import take
 
-DOTS = Path(__file__).parent / "dots.py"
+DOTS = Path(__file__).parents[1] / "dots.py"
 SERVER = """
 import sys
 from pathlib import Path

@@ -20,7 +20,7 @@ from fastapi.testclient import TestClient
 from gesso.errors import GessoError
 from gesso.serving.access.links import FILE, fresh_link
 
-DOTS = Path(__file__).parent / "dots.py"
+DOTS = Path(__file__).parents[1] / "dots.py"
 SERVER = """
 import sys
 from pathlib import Path

@@ -20,7 +20,7 @@ from gesso.media.picture import read_picture, read_png_text
 from gesso.record import KEYWORD, record_in
 from gesso.serving.render.outputs import output_file
 
-LAYERS = Path(__file__).parent / "layered.py"
+LAYERS = Path(__file__).parents[1] / "layered.py"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def key(tmp_path_factory):
 @pytest.fixture
 def signing(make_app, key):
     """A server that signs; its key is made once for all tests here."""
-    return make_app(home=key, sign=True, recipes=[Path(__file__).parent / "dots.py", LAYERS])
+    return make_app(home=key, sign=True, recipes=[Path(__file__).parents[1] / "dots.py", LAYERS])
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def test_what_is_no_such_file_is_written_anew(tmp_path: Path, held: bytes):
 
 
 def test_recipes_that_were_named_are_not_kept(tmp_path: Path):
-    likes = Path(__file__).parents[2] / "studio" / "likes_recipe.py"
+    likes = Path(__file__).parents[3] / "studio" / "likes_recipe.py"
     assert [one["name"] for one in Catalogue(Settings(home=tmp_path, tokens=TOKENS, recipes=[likes])).lines()] == ["likes"]
     assert not (tmp_path / CARDS).exists()
 

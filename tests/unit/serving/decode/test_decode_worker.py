@@ -18,8 +18,8 @@ from PIL import Image
 from gesso.errors import GessoError
 from gesso.media.picture import read_picture
 from gesso.serving.decode import decode_pool
-from gesso.serving.decode.decoder import Decoder, _pixels
 from gesso.serving.decode.decode_pool import DecodePool, split_answer
+from gesso.serving.decode.decoder import Decoder, _pixels
 from gesso.serving.settings import Limits
 from hostile_file import png
 
@@ -42,17 +42,17 @@ def possessed(monkeypatch: pytest.MonkeyPatch, does: str, **limits: Any) -> Deco
 import ctypes, json, os, signal, socket, subprocess, sys, tempfile, time
 from gesso.errors import GessoError
 from gesso.serving.decode import decode_worker
-honest = child.read
+honest = decode_worker.read_picture_rows
 def read(data, budget):
     if data[:4] == b"evil":
 {body}
     return honest(data, budget)
-child.read = read
+decode_worker.read_picture_rows = read
 wish = json.loads(sys.argv[2])
 if sys.argv[1] == "serve":
-    child.serve(socket.socket(fileno=wish["line"]), wish)
+    decode_worker.serve(socket.socket(fileno=wish["control"]), wish)
 else:
-    child.once(sys.argv[1], wish)
+    decode_worker.decode_once(sys.argv[1], wish)
 """
     monkeypatch.setattr(decode_pool, "PROGRAM", ("-B", "-c", program))
     return Decoder(Limits(**limits))
@@ -74,7 +74,7 @@ CRASHES = {
 @forking
 @pytest.mark.parametrize("name", CRASHES)
 def test_a_child_that_misbehaves_costs_only_its_own_upload(monkeypatch: pytest.MonkeyPatch, picture: Picture, name: str):
-    monkeypatch.setattr(decode_pool, "FRESH_SECONDS", 1.5)
+    monkeypatch.setattr(decode_pool, "START_SECONDS", 1.5)
     decoder = possessed(monkeypatch, CRASHES[name], decode_seconds=1, decode_bytes=2**29)
     try:
         decoder.start()
@@ -121,7 +121,9 @@ def test_a_child_is_locked_in(monkeypatch: pytest.MonkeyPatch, name: str):
 
 @forking
 def test_one_upload_never_meets_what_another_left(monkeypatch: pytest.MonkeyPatch):
-    decoder = possessed(monkeypatch, "child.left = getattr(child, 'left', 0) + 1\nraise GessoError(f'the {child.left}. time')")
+    decoder = possessed(
+        monkeypatch, "decode_worker.left = getattr(decode_worker, 'left', 0) + 1\nraise GessoError(f'the {decode_worker.left}. time')"
+    )
     try:
         for _ in range(3):
             with pytest.raises(GessoError, match=r"the 1\. time"):

@@ -35,7 +35,7 @@ def waitpid(process, options):
 
 child.os = type("Os", (), {{**vars(os), "waitpid": staticmethod(waitpid)}})
 wish = json.loads(sys.argv[2])
-child.serve(socket.socket(fileno=wish["line"]), wish)
+decode_worker.serve(socket.socket(fileno=wish["control"]), wish)
 """
 
 

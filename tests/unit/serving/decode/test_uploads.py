@@ -19,8 +19,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from gesso.media import picture as media
-from gesso.serving.decode.decoder import Decoder
 from gesso.serving.decode.decode_pool import DecodePool
+from gesso.serving.decode.decoder import Decoder
 from gesso.serving.http_errors import ServerBusy
 from gesso.serving.settings import Limits
 from hostile_file import BOMBS, SESSION_BOMBS, zipped
@@ -111,8 +111,8 @@ def test_pictures_inside_json_go_the_same_way(ann: TestClient, picture: Picture,
     url = "data:image/png;base64," + base64.b64encode(picture()).decode()
     wish = {"recipe": "dots", "conditions": {"page": {"pixels": url}}}
     children: list[bytes] = []
-    ask = DecodePool.ask
-    monkeypatch.setattr(DecodePool, "ask", lambda self, kind, data: (children.append(data), ask(self, kind, data))[1])
+    ask = DecodePool.decode
+    monkeypatch.setattr(DecodePool, "decode", lambda self, kind, data: (children.append(data), ask(self, kind, data))[1])
     assert ann.post("/api/generate", json=wish).status_code == 200
     assert children == [picture()]
     for wrong in (

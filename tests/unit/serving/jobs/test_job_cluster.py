@@ -14,8 +14,8 @@ pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed"
 
 from gesso.errors import GessoError, MissingExtra
 from gesso.serving.jobs import ray_cluster
+from gesso.serving.jobs.config import WorkerConfig
 from gesso.serving.jobs.ray_cluster import RayCluster
-from gesso.serving.jobs.worker import Plan
 
 DRIVER = """
 import json, os, sys
@@ -50,20 +50,20 @@ def job(id: str = "a") -> Any:
 
 def test_a_task_is_started_and_ends(cluster: RayCluster):
     cluster.join()
-    task = cluster.start(Plan("home"), job())
+    task = cluster.start(WorkerConfig("home"), job())
     assert not task.ended() and task.ended()
     with pytest.raises(GessoError, match="Ray says: no room"):
-        cluster.start(Plan("home"), job("refused"))
+        cluster.start(WorkerConfig("home"), job("refused"))
 
 
 def test_a_lost_cluster_ends_its_tasks_and_another_is_joined(cluster: RayCluster):
-    task = cluster.start(Plan("home"), job())
+    task = cluster.start(WorkerConfig("home"), job())
     first = cluster._driver
     task.kill()  # and the driver with it
     assert task.ended()
     cluster.join()
     assert cluster._driver is not first and task.ended(), "a number of the old one means nothing to the new"
-    assert not cluster.start(Plan("home"), job()).ended()
+    assert not cluster.start(WorkerConfig("home"), job()).ended()
 
 
 def test_it_ends_with_the_server(cluster: RayCluster):

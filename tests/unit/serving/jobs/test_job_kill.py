@@ -21,8 +21,8 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed")
 
 from gesso.serving.database import Database
-from gesso.serving.storage.file_store import FileStore
 from gesso.serving.settings import Limits
+from gesso.serving.storage.file_store import FileStore
 
 pytestmark = [
     pytest.mark.slow,

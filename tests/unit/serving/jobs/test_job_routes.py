@@ -35,7 +35,7 @@ def work(app: FastAPI) -> Callable[[], str]:
     def do() -> str:
         desk = app.state.services.jobs
         job = desk.store.claim("here")
-        return run_job(desk.plan, job.id, job.token)
+        return run_job(desk.config, job.id, job.token)
 
     return do
 
@@ -95,12 +95,12 @@ def test_a_repeated_asking_is_one_job(ann: TestClient, uploads: Callable[..., An
     first, second = ann.post("/api/jobs", json=ask), ann.post("/api/jobs", json=ask)
     assert (first.status_code, second.status_code) == (201, 200) and first.json()["id"] == second.json()["id"]
     assert ann.post("/api/jobs", json=ask | {"seed": 3}).status_code == 409
-    assert len(list(app.state.services.jobs.settings_folder().iterdir())) == 1, "no folder is left of what was not queued"
+    assert len(list(app.state.services.jobs.jobs_folder().iterdir())) == 1, "no folder is left of what was not queued"
 
 
 def test_what_failed_is_told_and_tried_again(ann: TestClient, uploads: Callable[..., Any], work: Callable[[], str], app: FastAPI):
     job = hand_in(ann, kind="batch", recipe="dots", files=uploads())
-    broken = app.state.services.jobs.plan.folder(job["id"]) / "in" / "00001.png"
+    broken = app.state.services.jobs.config.folder(job["id"]) / "in" / "00001.png"
     whole = broken.read_bytes()
     broken.unlink()
     broken.write_bytes(b"half of it")
@@ -202,9 +202,9 @@ def test_a_worker_whose_job_is_anothers_tells_nothing(ann: TestClient, uploads: 
     now = desk.store.clock()
     desk.store.clock = lambda: now + 3600.0
     new = desk.store.claim("new")
-    assert run_job(desk.plan, old.id, old.token) == "lost"
+    assert run_job(desk.config, old.id, old.token) == "lost"
     assert desk.store.get("ann", job["id"]).state == "running"
-    assert run_job(desk.plan, new.id, new.token) == "done"
+    assert run_job(desk.config, new.id, new.token) == "done"
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_worker_whose_job_is_anothers_tells_nothing(ann: TestClient, uploads: 
 def test_what_cannot_be_done_is_not_queued(ann: TestClient, app: FastAPI, ask: dict[str, Any], status: int, said: str):
     refused = ann.post("/api/jobs", json=ask)
     assert refused.status_code == status and said in json.dumps(refused.json()), refused.text
-    folder = app.state.services.jobs.settings_folder()
+    folder = app.state.services.jobs.jobs_folder()
     assert ann.get("/api/jobs").json() == {"jobs": []} and not (folder.exists() and list(folder.iterdir()))
 
 
@@ -275,7 +275,7 @@ def test_what_a_batch_makes_is_signed(
     id = app.state.services.files.put("ann", "upload", picture(12, 10), size=(12, 10)).id
     job = hand_in(ann, kind="batch", recipe="dots", files=[{"upload": id, "name": "a.png"}])
     taken = desk.store.claim("here")
-    assert run_job(desk.plan, taken.id, taken.token) == "done"
+    assert run_job(desk.config, taken.id, taken.token) == "done"
     made = ann.get(f"/api/jobs/{job['id']}/outputs").json()["outputs"][0]
     assert "unsigned" not in made
     assert manifest_in(ann.get(f"/api/jobs/{job['id']}/outputs/0").content).state == "intact"
@@ -284,8 +284,8 @@ def test_what_a_batch_makes_is_signed(
 def test_an_owner_has_so_much_room(
     make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("gesso.serving.jobs.worker.BEAT", 0.01)
-    monkeypatch.setattr("gesso.serving.jobs.worker.LOOK", 0.0)
+    monkeypatch.setattr("gesso.serving.jobs.lease.RENEW_SECONDS", 0.01)
+    monkeypatch.setattr("gesso.serving.jobs.lease.CHECK_SECONDS", 0.0)
     app = make_app(jobs="off", recipes=[DOTS], limits={"job_bytes": 3000})
     ann, bob, desk = client_of(app, "ann"), client_of(app, "bob"), app.state.services.jobs
     ask = {"kind": "batch", "recipe": "dots", "settings": {"num_steps": 20, "pause": 0.01}}
@@ -296,7 +296,7 @@ def test_an_owner_has_so_much_room(
 
     first = hand_in(ann, **ask, files=files("ann", 8))
     taken = desk.store.claim("here")
-    assert run_job(desk.plan, taken.id, taken.token) == "failed"
+    assert run_job(desk.config, taken.id, taken.token) == "failed"
     told = ann.get(f"/api/jobs/{first['id']}").json()
     assert "no room" in told["error"]["what"] and "delete some" in told["error"]["fix"]
     refused = ann.post("/api/jobs", json={**ask, "files": files("ann", 1)})
@@ -314,7 +314,7 @@ def test_a_curve_that_left_the_numbers_is_told_without_them(
     assert work() == "done"
     log = ann.get(f"/api/jobs/{job['id']}/log").json()["lines"]
     assert any("not signed" in line for line in log), "signing is turned off here, and that is said"
-    path = app.state.services.jobs.plan.folder(job["id"]) / "out" / "objective.jsonl"
+    path = app.state.services.jobs.config.folder(job["id"]) / "out" / "objective.jsonl"
     path.write_text('{"step": 1, "objective": 2.0}\n{"step": 2, "objective": NaN}\n{"step": 3, "objective": Infinity}\n')
     assert ann.get(f"/api/jobs/{job['id']}/curve").json()["curve"] == [{"step": 1, "objective": 2.0}, {"step": 2}, {"step": 3}]
 
@@ -322,7 +322,7 @@ def test_a_curve_that_left_the_numbers_is_told_without_them(
 def test_samples_are_in_the_order_in_which_they_were_made(ann: TestClient, work: Callable[[], str], app: FastAPI):
     job = hand_in(ann, kind="train", recipe="moon", steps=20)
     assert work() == "done"
-    folder = app.state.services.jobs.plan.folder(job["id"]) / "out" / "samples"
+    folder = app.state.services.jobs.config.folder(job["id"]) / "out" / "samples"
     for name in ("999999999.png", "1000000000.png"):
         (folder / name).write_bytes(b"x")
     names = [int(one["name"]) for one in ann.get(f"/api/jobs/{job['id']}/samples").json()["samples"]]
@@ -337,8 +337,8 @@ def test_a_documents_manifest_lies_beside_it_under_its_name(
     id = app.state.services.files.put("ann", "upload", picture(12, 10), size=(12, 10)).id
     job = hand_in(ann, kind="batch", recipe="layered", format="psd", files=[{"upload": id, "name": "쪽 1.png"}])
     taken = desk.store.claim("here")
-    assert run_job(desk.plan, taken.id, taken.token) == "done"
-    (desk.plan.folder(job["id"]) / "out" / "00000.c2pa").write_bytes(b"manifest")
+    assert run_job(desk.config, taken.id, taken.token) == "done"
+    (desk.config.folder(job["id"]) / "out" / "00000.c2pa").write_bytes(b"manifest")
     with zipfile.ZipFile(io.BytesIO(ann.get(f"/api/jobs/{job['id']}/zip").content)) as held:
         assert set(held.namelist()) == {"쪽 1.psd", "쪽 1.c2pa"}, "where `gesso inspect` looks for it"
 

@@ -13,8 +13,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed")
 
-from gesso.serving.jobs.store import CANCELLED, DEATHS, DONE, FAILED, LEASE, QUEUED, RUNNING, Job, JobStore, LeaseLost, new_id
 from gesso.serving.http_errors import HttpError, TooManyRequests, UnknownId
+from gesso.serving.jobs.store import CANCELLED, DEATHS, DONE, FAILED, LEASE, QUEUED, RUNNING, Job, JobStore, LeaseLost, new_id
 from gesso.serving.settings import Limits
 
 
@@ -50,7 +50,7 @@ def take(store: JobStore, worker: str = "w", at_once: int = 1) -> Job:
 
 def test_a_job_is_queued_taken_and_done(store: JobStore, clock: Clock):
     made = add(store)
-    assert made.state == QUEUED and store.ask(made.id) == {"recipe": "x"} and store.waiting()
+    assert made.state == QUEUED and store.spec(made.id) == {"recipe": "x"} and store.has_work()
     job = take(store)
     assert job.id == made.id and job.state == RUNNING and job.token == 1 and job.attempt == 1 and job.began == clock.now
     assert store.renew(job.id, job.token, done=2, total=5, words="two") == ""
@@ -60,7 +60,7 @@ def test_a_job_is_queued_taken_and_done(store: JobStore, clock: Clock):
     store.end(job.id, job.token, DONE, num_failed=1)
     told = store.get("ann", job.id).to_json(clock.now)
     assert told["state"] == DONE and told["num_failed"] == 1 and told["ended"] == clock.now and told["seconds_left"] is None
-    assert not store.waiting() and store.claim("w") is None
+    assert not store.has_work() and store.claim("w") is None
 
 
 def test_the_same_asking_gives_the_same_job(store: JobStore):
@@ -84,7 +84,7 @@ def test_a_lease_that_ran_out_is_taken_again_and_the_old_worker_changes_nothing(
     for late in (lambda: store.renew(old.id, old.token, done=5, total=5), lambda: store.end(old.id, old.token, DONE)):
         with pytest.raises(LeaseLost):
             late()
-    store.died(old.id, old.token)
+    store.worker_died(old.id, old.token)
     assert store.get("ann", old.id).state == RUNNING and store.get("ann", old.id).done == 0
     store.renew(new.id, new.token)
     store.end(new.id, new.token, DONE)
@@ -105,7 +105,7 @@ def test_a_job_that_kills_its_workers_fails_at_last(store: JobStore):
     add(store)
     for _ in range(DEATHS):
         job = take(store)
-        store.died(job.id, job.token)
+        store.worker_died(job.id, job.token)
     told = store.get("ann", job.id)
     assert told.state == FAILED and told.what == f"its worker died {DEATHS} times" and store.claim("w") is None
     assert store.resume("ann", job.id).state == QUEUED and take(store).attempt == DEATHS + 1
@@ -116,7 +116,7 @@ def test_a_job_that_comes_farther_each_time_is_not_given_up(store: JobStore):
     for turn in range(DEATHS + 2):
         job = take(store)
         store.renew(job.id, job.token, done=turn + 1, total=9)
-        store.died(job.id, job.token)
+        store.worker_died(job.id, job.token)
     assert store.get("ann", job.id).state == QUEUED
 
 
@@ -126,7 +126,7 @@ def test_a_job_that_begins_anew_each_time_and_dies_at_the_same_place_fails_at_la
         job = take(store)
         for done in (1, 2, 3):
             store.renew(job.id, job.token, done=done, total=9)
-        store.died(job.id, job.token)
+        store.worker_died(job.id, job.token)
     assert store.get("ann", job.id).state == FAILED
 
 
@@ -171,9 +171,9 @@ def test_who_thinks_better_of_cancelling_gets_the_job_done(store: JobStore):
 
 def test_what_is_asked_for_often_is_told_without_the_pictures(store: JobStore):
     job = store.add("ann", new_id(), "fit", "t", {"recipe": "x", "request": {"conditions": "large"}}, total=0, client=None, body="b")
-    assert store.about(job.id) == {"recipe": "x"} and store.ask(job.id)["request"] == {"conditions": "large"}
+    assert store.spec_summary(job.id) == {"recipe": "x"} and store.spec(job.id)["request"] == {"conditions": "large"}
     with pytest.raises(UnknownId):
-        store.ask(new_id())
+        store.spec(new_id())
     assert store.beside(job.id) == [job.id] and store.beside("nothing") == []
 
 
@@ -215,7 +215,7 @@ def test_too_many_are_refused_with_when_to_come_again(tmp_path: Path, clock: Clo
         store.cancel("ann", job.id)
     with pytest.raises(TooManyRequests, match="no room"):
         add(store)
-    store.drop("ann", store.list("ann")[0].id)
+    store.delete("ann", store.list("ann")[0].id)
     add(store)
     store.close()
 
@@ -232,7 +232,7 @@ def test_what_runs_is_not_deleted(store: JobStore):
     add(store)
     job = take(store)
     with pytest.raises(HttpError, match="not ended"):
-        store.drop("ann", job.id)
+        store.delete("ann", job.id)
 
 
 def test_two_processes_never_take_one_job(store: JobStore, tmp_path: Path, clock: Clock):

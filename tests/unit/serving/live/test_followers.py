@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from gesso.serving.live.new_followers import MOST_PIECES, FollowMask, follow_mask, new_followers
 from PIL import Image
 
 from gesso.card import Card, Out
-from gesso.serving.live.new_followers import MOST_TOLD, FollowMask, new_followers, follow_mask
 from gesso.serving.live.frame import pack, unpack
 from gesso.verbs.result import Result
 
 HOST = {"Host": "127.0.0.1:8765"}
-LIKES = Path(__file__).parents[2] / "studio" / "likes_recipe.py"
+LIKES = Path(__file__).parents[3] / "studio" / "likes_recipe.py"
 WORDS = {"en": "it", "ko": "그것"}
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 
@@ -87,7 +87,7 @@ def test_without_pieces_what_hangs_together_is_one():
 def test_it_stays_small_on_a_large_page_and_among_many_pieces():
     labels = np.arange(400, dtype=np.int32)[None].repeat(60, 0).repeat(10, 1)
     found = told(labels, {}, dict.fromkeys(range(400), RED))
-    assert found.num == 400 and len(found.pieces) == MOST_TOLD and max(found.mask.shape) <= 1024
+    assert found.num == 400 and len(found.pieces) == MOST_PIECES and max(found.mask.shape) <= 1024
     assert found.box[2] <= 4000 and len(found.png()) + len(json.dumps(found.header())) < 40_000
 
 

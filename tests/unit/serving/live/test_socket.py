@@ -133,7 +133,7 @@ def test_previews_are_shown_and_not_logged(pen: Pen, ann: TestClient, session: s
 def test_a_movement_is_shown_as_its_draft_and_finished_when_the_hand_rests(pen: Pen, app: FastAPI, monkeypatch: pytest.MonkeyPatch):
     made = app.state.services.catalogue.recipes()
     made["dots"] = replace(made["dots"], drafts=True)
-    monkeypatch.setattr("gesso.serving.live.socket.REST", 0.05)
+    monkeypatch.setattr("gesso.serving.live.socket.REST_SECONDS", 0.05)
     pen.until("frame", pen.edit({"op": "setting", "name": "pause", "value": 0.3}))
     first, last = pen.edit(dot(3, 3), commit=False), pen.edit(dot(4, 3), commit=False)
     pen.until("frame", last)
@@ -278,8 +278,8 @@ def test_garbage_is_told_and_forgotten(pen: Pen, ann: TestClient, session: str, 
 
 
 def test_large_messages_wait_outside(pen: Pen, app: FastAPI, monkeypatch: pytest.MonkeyPatch, ann: TestClient, session: str):
-    monkeypatch.setattr("gesso.serving.live.socket.MOST_HELD", 3000)
-    monkeypatch.setattr("gesso.serving.live.socket.LARGE", 1000)
+    monkeypatch.setattr("gesso.serving.live.socket.MOST_INBOX_BYTES", 3000)
+    monkeypatch.setattr("gesso.serving.live.socket.LARGE_MESSAGE", 1000)
     held: list[int] = []
     logged = LiveConnection._commit
 
