@@ -1,4 +1,4 @@
-"""The application: parts, routes and the guard put together; it refuses to start where a route has no declared policy."""
+"""The ASGI application: services, endpoints and the guard. It refuses to start if a route has no declared policy."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ RESOURCES = (generate, sessions, socket, openai_images, signing, jobs, palettes)
 def create_app(
     settings: Settings | None = None, *, pages: Mapping[str, Path] | None = None, extend: Callable[[Routes, Services], None] | None = None
 ) -> FastAPI:
-    """The server as an ASGI application, and in its `state`: `room` with all parts, `policies` of all routes.
+    """The server as an ASGI application; its `state` holds the `services` and the `policies` of all routes.
 
-    `pages` {address's first part: folder} are files served to everybody as they are, "" being the page at /; `extend` registers
-    further routes. GessoError where a route has no policy, or a recipe that the settings name is not there.
+    `pages` {first part of the path: folder} are static files served without a token, "" being the page at /; `extend` registers
+    further routes. GessoError if a route has no policy, or if a recipe that the settings name does not exist.
     """
     settings = settings or Settings()
     services = Services(settings)
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.home_lock.acquire()
-        # Slow uploads of one must not keep the edits of others waiting for a thread.
+        # Enough threads that slow uploads of one user do not block the edits of others.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         services.decoder.start()
-        asyncio.get_running_loop().run_in_executor(None, services.marker.told)  # started before the first output waits for it
+        asyncio.get_running_loop().run_in_executor(None, services.marker.told)  # starts the signer before the first output needs it
         asyncio.get_running_loop().run_in_executor(None, services.files.delete_orphans)
         await asyncio.to_thread(services.jobs.open)
         if settings.warm:
@@ -56,7 +56,7 @@ def create_app(
         await asyncio.to_thread(services.close)
 
     app = FastAPI(
-        title="Gesso", version=__version__, lifespan=life, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+        title="Gesso", version=__version__, lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     routes = Routes(app)
     for resource in RESOURCES:
@@ -65,27 +65,28 @@ def create_app(
         extend(routes, services)
     static.register(routes, services, pages or {})
     app.state.services, app.state.policies = services, routes.policies
-    app.add_exception_handler(GessoError, _refused)
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _refused)
+    app.add_exception_handler(GessoError, _error_handler)
+    app.add_exception_handler(HTTPException, _error_handler)
+    app.add_exception_handler(RequestValidationError, _error_handler)
     app.add_middleware(RequestGuard, settings=settings, access=services.access, policies=routes.policies, metrics=services.metrics)
     routes.policies.check()
     return app
 
 
-async def _refused(http: Http, error: Exception) -> Response:
-    return error_response(_as_gesso(error), like_openai=http.url.path.startswith("/v1/"))
+async def _error_handler(http: Http, error: Exception) -> Response:
+    return error_response(_as_gesso_error(error), like_openai=http.url.path.startswith("/v1/"))
 
 
-def _as_gesso(error: Any) -> GessoError:
+def _as_gesso_error(error: Any) -> GessoError:
     if isinstance(error, RequestValidationError):
         first: dict[str, Any] = dict(error.errors()[0])
         wrong = misfit(first | {"loc": first.get("loc", ())[1:]})
         return HttpError(wrong.what, where=wrong.where, fix=wrong.fix)
     if isinstance(error, HTTPException):
-        words = {404: "there is nothing at this address", 405: "this address does not take that method"}
-        refusal = HttpError(words.get(error.status_code, str(error.detail)), where="address" if error.status_code in words else "body")
-        refusal.status = error.status_code
-        return refusal
+        messages = {404: "there is nothing at this address", 405: "this address does not take that method"}
+        where = "address" if error.status_code in messages else "body"
+        http_error = HttpError(messages.get(error.status_code, str(error.detail)), where=where)
+        http_error.status = error.status_code
+        return http_error
     assert isinstance(error, GessoError)
     return error

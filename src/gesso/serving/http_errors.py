@@ -1,4 +1,4 @@
-"""Saying no over HTTP: what, where, and what would be right, and never where anything lies on this machine."""
+"""Errors with an HTTP status. Their texts say what is wrong, where, and the fix, and never reveal paths of this machine."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from starlette.responses import JSONResponse
 
 from gesso.errors import GessoError
 from gesso.media.file import DiskFull, is_full, shown
+from gesso.steering.session import NotFound
 
 log = logging.getLogger("gesso.serving")
 LONGEST = 600
-# A path from the root, of two parts or more, or a drive's; what is left of it is its last part.
+# An absolute path of two parts or more, on a drive or not, without its last part.
 PATH = re.compile(r"(?:(?<![\w:/.<>])~?/(?!api/|v1/)(?:[^\s/'\"()<>:]+/)+|\b[A-Za-z]:\\(?:[^\s\\'\"()<>:]+\\)+)(?=[^\s/]*)")
 
 
 class HttpError(GessoError):
-    """A GessoError with its HTTP status; `retry_after` in seconds where trying again makes sense."""
+    """A GessoError with its HTTP status; `retry_after` in seconds if the request may be repeated."""
 
     status = 400
 
@@ -29,19 +30,19 @@ class HttpError(GessoError):
 
 
 class UnknownId(HttpError):
-    """Nothing of that id is this owner's; of others' ids nothing is said."""
+    """The id does not exist for this owner. Ids of other owners give the same error."""
 
     status = 404
 
 
 class Unauthorized(HttpError):
-    """Who asks has no token, or a wrong one."""
+    """The token is missing or wrong."""
 
     status = 401
 
 
 class Forbidden(HttpError):
-    """Host or Origin is not this server."""
+    """The request comes from a page of another site."""
 
     status = 403
 
@@ -53,40 +54,40 @@ class Misdirected(HttpError):
 
 
 class BodyTooLarge(HttpError):
-    """More bytes than are taken."""
+    """The body is larger than the route accepts."""
 
     status = 413
 
 
 class BodyTimeout(HttpError):
-    """The body did not come in time."""
+    """The body did not arrive in time."""
 
     status = 408
 
 
 class TooManyRequests(HttpError):
-    """This owner has too much going on."""
+    """This owner has reached a limit."""
 
     status = 429
 
 
 class ServerBusy(HttpError):
-    """Everybody together has too much going on."""
+    """The server has reached a limit for all owners together."""
 
     status = 503
 
 
 def status_of(error: GessoError) -> int:
-    """The HTTP status of any GessoError; those of lower layers that mean an unknown id have `NotFound` for a name."""
+    """The HTTP status of any GessoError."""
     if isinstance(error, HttpError):
         return error.status
     if isinstance(error, DiskFull):
         return 507
-    return 404 if any(kind.__name__ == "NotFound" for kind in type(error).__mro__) else 400
+    return 404 if isinstance(error, NotFound) else 400
 
 
 def redacted(text: str | None) -> str | None:
-    """The text for a stranger's eyes: one line, not too long, and of paths only their last part."""
+    """The text on one line, at most LONGEST characters, each absolute path reduced to its last part."""
     if text is None:
         return None
     text = " ".join(PATH.sub("", shown(text[: 4 * LONGEST])).split())
@@ -94,19 +95,19 @@ def redacted(text: str | None) -> str | None:
 
 
 def error_json(error: GessoError) -> dict[str, Any]:
-    """{"what", "where", "fix"}, as answers and error frames carry them."""
+    """{"what", "where", "fix"}, the JSON of an error in responses and error frames."""
     return {"what": redacted(error.what), "where": redacted(error.where), "fix": redacted(error.fix)}
 
 
 def error_response(error: GessoError, *, like_openai: bool = False) -> JSONResponse:
-    """The error as a response; clients of OpenAI's find `message` and `type` beside."""
-    status, told = status_of(error), error_json(error)
+    """The error as a response, with the fields of OpenAI's API beside if `like_openai`."""
+    status, fields = status_of(error), error_json(error)
     if like_openai:
         message = redacted(str(error))
-        told |= {
+        fields |= {
             "message": message,
             "type": "invalid_request_error" if status < 500 else "server_error",
-            "param": told["where"],
+            "param": fields["where"],
             "code": None,
         }
     headers = {}
@@ -115,11 +116,11 @@ def error_response(error: GessoError, *, like_openai: bool = False) -> JSONRespo
         headers["Retry-After"] = str(retry)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse({"error": told}, status, headers)
+    return JSONResponse({"error": fields}, status, headers)
 
 
 def internal_error(error: BaseException) -> GessoError:
-    """What a stranger is told of a bug: nothing but a number, under which this server's log says all."""
+    """An error for a client that reveals only a number; the server's log holds the traceback under that number."""
     if isinstance(error, MemoryError) or "not enough memory" in str(error):
         return HttpError("there is not enough memory for this", fix="give a smaller input")
     if is_full(error):
@@ -130,6 +131,6 @@ def internal_error(error: BaseException) -> GessoError:
 
 
 class InternalError(HttpError):
-    """Something of ours went wrong; the log says what."""
+    """An unexpected error; the log holds the traceback."""
 
     status = 500

@@ -1,4 +1,4 @@
-"""All that routes share."""
+"""The parts of one server, which all endpoints share."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from gesso.steering.store import Store
 if TYPE_CHECKING:
     from gesso.request import Request
 
-RENDER_SECONDS = 600.0
-THINKING = 4
-Made = TypeVar("Made")
+RENDER_SECONDS = 600.0  # after which a render is refused
+CPU_THREADS = 4
+Value = TypeVar("Value")
 
 
 class Services:
-    """One server's parts, made from its settings."""
+    """The parts of one server, constructed from its settings."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -54,13 +54,13 @@ class Services:
         self.user_weights = UserWeightsStore(settings.home / "learned")
         self.jobs = JobService(settings, self.catalogue, self.files, self.sanitizer)
         self.sockets: Counter[str] = Counter()
-        self.cpu_pool = ThreadPoolExecutor(THINKING, "think")
+        self.cpu_pool = ThreadPoolExecutor(CPU_THREADS, "cpu")
         self.renderer = Renderer(self.catalogue, settings.limits, self.metrics)
         self.warmup = Warmup(self.catalogue, self.renderer)
 
-    async def run_in_cpu_pool(self, work: Callable[..., Made], *given: Any, **more: Any) -> Made:
-        """What costs the processor, in one of few threads: sixty-four at once would keep the one that answers from its turn."""
-        return await asyncio.get_running_loop().run_in_executor(self.cpu_pool, partial(work, *given, **more))
+    async def run_in_cpu_pool(self, work: Callable[..., Value], *values: Any, **more: Any) -> Value:
+        """Run CPU-bound work in a small pool: the default pool has 64 threads, which would starve the event loop of the GIL."""
+        return await asyncio.get_running_loop().run_in_executor(self.cpu_pool, partial(work, *values, **more))
 
     def render_work(
         self,
@@ -70,7 +70,7 @@ class Services:
         on_output: Callable[[Any], None] | None = None,
         on_draft: Callable[[Any], None] | None = None,
     ) -> Callable[[Callable[[], bool]], Any]:
-        """A piece of work for the renderer, with the server's weights or with those of a training of the owner's."""
+        """Work for `Renderer.submit`, done with the server's weights or with weights that the owner trained."""
 
         def make(stopped: Callable[[], bool]) -> Any:
             return self.renderer.render(
@@ -80,7 +80,7 @@ class Services:
         return make
 
     def user_weights_for(self, owner: str, request: Request) -> UserWeights | None:
-        """Those that a request's weights name, if they are the owner's: kept for a session, or still with their training."""
+        """The owner's own weights that the request names: kept for a session, or still in the folder of their training. Else None."""
         wanted = request.weights.get(request.recipe)
         if not wanted:
             return None

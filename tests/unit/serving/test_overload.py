@@ -162,13 +162,13 @@ def test_bodies_together_take_so_much_memory(
         guard = guard.app
     for _ in range(8):
         assert ann.post("/api/uploads", content=picture(30, 30)).status_code == 201, "what was answered is held no longer"
-    with guard._weighed("ann") as weigh:
-        weigh(900)
-        with guard._weighed("ann") as more, pytest.raises(TooManyRequests):
+    with guard._limit_bodies("ann") as count_bytes:
+        count_bytes(900)
+        with guard._limit_bodies("ann") as more, pytest.raises(TooManyRequests):
             more(5500)
-        weigh(4000)
+        count_bytes(4000)
         assert bob.post("/api/uploads", content=b"x" * 3000).status_code == 400, "others have their own part"
         refused = bob.post("/api/uploads", content=b"x" * 5000)
         assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0, "until all together are too much"
         assert ann.post("/api/uploads", content=picture(3, 3)).status_code == 201, "what is small always comes in"
-    assert bob.post("/api/uploads", content=picture(30, 30)).status_code == 201 and not guard.held
+    assert bob.post("/api/uploads", content=picture(30, 30)).status_code == 201 and not guard.body_bytes

@@ -1,4 +1,4 @@
-"""One server a home. Two would each hold drawings in memory that the other changes, and write one database through two connections."""
+"""One server per home folder: two would cache sessions that the other changes, and write one database through two connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gesso.training.lock import take
 
 
 class HomeLock:
-    """A hold on a home, from `take` to `drop` or to the end of this process, however it ends."""
+    """An exclusive lock on a home folder, from `acquire` to `release` or to the end of this process, even by a kill."""
 
     def __init__(self, home: Path, address: str) -> None:
         self._home, self._address = home, address
@@ -20,7 +20,7 @@ class HomeLock:
         self.links = LinkFile(home, address)
 
     def acquire(self) -> None:
-        """Again where it is held already, it does nothing; GessoError, saying where the other answers, where another server has it."""
+        """No effect if it is held already. GessoError, with the address of the other server, if another server holds it."""
         if self._held is not None:
             return
         try:
@@ -32,7 +32,7 @@ class HomeLock:
         try:
             take(held)
         except OSError as error:
-            other = self._other()
+            other = self._other_address()
             os.close(held)
             raise GessoError(
                 f"another Gesso server is running in this folder{f', at {other}' if other else ''}",
@@ -50,8 +50,8 @@ class HomeLock:
             os.close(self._held)
             self._held = None
 
-    def _other(self) -> str:
+    def _other_address(self) -> str:
         with contextlib.suppress(OSError, ValueError):
-            told = (self._home / ".server-address").read_text(encoding="utf-8")[:100]
-            return told if told.startswith("http://") and told.isprintable() else ""
+            address = (self._home / ".server-address").read_text(encoding="utf-8")[:100]
+            return address if address.startswith("http://") and address.isprintable() else ""
         return ""

@@ -1,4 +1,4 @@
-"""Who comes in: a token in a header, or a link that opens once and leaves a cookie."""
+"""Authentication: a token in a header, or a one-time link that sets a login cookie."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ MOST_KEYS = 100
 
 
 class Identity(NamedTuple):
-    """Whose request it is, and how that is known."""
+    """The owner of a request, and how the owner was identified."""
 
     owner: str
     by: Literal["token", "cookie"]
 
 
 class Authenticator:
-    """Tokens, links and logins. Secrets are compared in constant time and kept as hashes; a login outlives the server's process."""
+    """Checks tokens, links and logins. Secrets are stored as hashes and compared in constant time; logins survive a restart."""
 
-    def __init__(self, settings: Settings, database: Database, more: str | None = None) -> None:
-        """`more` is a further token of the first owner's, for this start alone."""
+    def __init__(self, settings: Settings, database: Database, extra_token: str | None = None) -> None:
+        """`extra_token` is a further token of the first owner, valid until this server ends."""
         self._tokens = [(_hash(token), owner) for owner, token in settings.tokens.items()]
-        self._tokens += [] if more is None else [(_hash(more), next(iter(settings.tokens)))]
+        self._tokens += [] if extra_token is None else [(_hash(extra_token), next(iter(settings.tokens)))]
         self._owners = set(settings.tokens)
         self._keys: dict[bytes, str] = {}
         self._lock = threading.Lock()
         self._database, self._address = database, settings.address
-        self.cookie = f"gesso-{settings.port}"  # cookies know no ports: each server has its own name
+        self.cookie = f"gesso-{settings.port}"  # cookies are shared by all ports of a host, so each server uses its own name
         self._secure_hosts = frozenset(settings.names)
 
     def link(self, owner: str | None = None) -> str:
-        """An address that lets its first visitor in as `owner` (the first one, if there is only one to mean)."""
+        """A link that logs its first visitor in as `owner` (default: the only owner)."""
         owner = next(iter(self._owners)) if owner is None and len(self._owners) == 1 else owner
         if owner not in self._owners:
             raise ValueError(f"there is no owner {owner!r}")
@@ -52,7 +52,7 @@ class Authenticator:
         return f"{self._address}?key={key}"
 
     def redeem(self, key: str) -> str | None:
-        """The secret of a new login for a link's key, which is then spent; None where it is not a key, or was spent."""
+        """Exchange the key of a link for the secret of a new login. None if the key is unknown or was used."""
         with self._lock:
             owner = self._keys.pop(_hash(key), None)
         if owner is None:
@@ -63,7 +63,7 @@ class Authenticator:
             with self._database.writing() as rows:
                 rows.execute("delete from logins where made < ?", (now - COOKIE_DAYS * 86400,))
                 rows.execute("insert into logins (hash, owner, made) values (?, ?, ?)", (_hash(secret), owner, now))
-        except BaseException:  # a full disk, say: the link has let nobody in yet
+        except BaseException:  # on a full disk, for example: the login failed, so the link stays valid
             with self._lock:
                 self._keys[_hash(key)] = owner
             raise
@@ -75,7 +75,7 @@ class Authenticator:
         return f"{self.cookie}={secret}; Path=/; Max-Age={COOKIE_DAYS * 86400}; HttpOnly; SameSite=Strict{secure}"
 
     def identify(self, headers: Mapping[str, str]) -> Identity | None:
-        """Whose request has these headers (names in small letters); a wrong token is nobody, whatever cookie is beside it."""
+        """The identity behind headers with lower-case names. A wrong token gives None even if a valid cookie is sent beside it."""
         given = headers.get("authorization")
         if given is not None:
             scheme, _, token = given.partition(" ")
@@ -87,8 +87,8 @@ class Authenticator:
 
     def _by_token(self, token: str) -> str | None:
         hashed, found = _hash(token), None
-        for kept, owner in self._tokens:  # all of them, so that the time says nothing
-            if hmac.compare_digest(hashed, kept):
+        for known, owner in self._tokens:  # compare all of them, so that the time reveals nothing
+            if hmac.compare_digest(hashed, known):
                 found = owner
         return found
 

@@ -1,4 +1,4 @@
-"""Routes of recipes, uploads, making, and what was made."""
+"""Endpoints of recipes, uploads, generation and outputs, and of the server's health and metrics."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from gesso.serving.render.outputs import TYPES, first_layers, first_picture, out
 from gesso.serving.render.renderer import RenderTicket
 from gesso.serving.services import Services
 
-CHECK_CLIENT_SECONDS = 0.25  # seconds
+CHECK_CLIENT_SECONDS = 0.25  # between two checks whether the client is still connected
 
 
 class GenerateRequest(Exact):
-    """A request, as `gesso replay` and records know it; a condition's picture may be {"upload": id} of POST /api/uploads."""
+    """A request in the format of records. A condition's picture may be {"upload": id} from POST /api/uploads."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,7 +38,7 @@ class GenerateRequest(Exact):
 
 
 def register(routes: Routes, services: Services) -> None:
-    """The routes that make an output, and give what was uploaded or made."""
+    """Register the endpoints of recipes, uploads, generation, outputs, health and metrics."""
     limits = services.settings.limits
 
     @routes.http("GET", "/api/recipes", who=TOKEN, tags=["recipes"], summary="All recipes")
@@ -47,9 +47,9 @@ def register(routes: Routes, services: Services) -> None:
 
     @routes.http("GET", "/api/recipes/{name}", who=TOKEN, tags=["recipes"], summary="A recipe's card, and what you trained of it")
     def recipe(name: str, http: Http) -> Any:
-        told = services.catalogue.describe(name)
+        card = services.catalogue.describe(name)
         services.warmup.schedule()
-        return told | {"trained": [one.to_json() for one in services.jobs.trained(identity_of(http).owner, name)]}
+        return card | {"trained": [one.to_json() for one in services.jobs.trained(identity_of(http).owner, name)]}
 
     @routes.http(
         "POST",
@@ -72,12 +72,12 @@ def register(routes: Routes, services: Services) -> None:
         owner = identity_of(http).owner
         data = await upload_body(http, services)
 
-        def take() -> Any:
-            clean = services.decoder.clean(data)
-            return services.files.put(owner, "upload", clean.png, size=(clean.width, clean.height)).to_json()
+        def store() -> Any:
+            decoded = services.decoder.clean(data)
+            return services.files.put(owner, "upload", decoded.png, size=(decoded.width, decoded.height)).to_json()
 
-        wait_for_result = await asyncio.to_thread(take)
-        return JSONResponse(wait_for_result, 201, {"Location": f"/api/uploads/{wait_for_result['id']}"})
+        stored = await asyncio.to_thread(store)
+        return JSONResponse(stored, 201, {"Location": f"/api/uploads/{stored['id']}"})
 
     @routes.http("GET", "/api/uploads/{id}", who=TOKEN, tags=["uploads"], summary="An upload, encoded anew as PNG")
     def see_upload(id: str, http: Http) -> Any:
@@ -100,9 +100,9 @@ def register(routes: Routes, services: Services) -> None:
     async def generate(http: Http) -> Any:
         owner = identity_of(http).owner
         with services.renderer.reserve(owner) as queue:
-            wish = await read_json(http, GenerateRequest)
-            request = await services.run_in_cpu_pool(services.sanitizer.request, owner, wish.model_dump())
-            card = services.catalogue.card(wish.recipe)
+            body = await read_json(http, GenerateRequest)
+            request = await services.run_in_cpu_pool(services.sanitizer.request, owner, body.model_dump())
+            card = services.catalogue.card(body.recipe)
             format = next((one for one, kind in TYPES.items() if kind in http.headers.get("accept", "")), None)
             name = first_picture(card) if format == "png" else first_layers(card)
             if format is not None and name is None:
@@ -129,7 +129,7 @@ def register(routes: Routes, services: Services) -> None:
 
 
 async def upload_body(http: Http, services: Services) -> bytes:
-    """The bytes of a raw body, or of the one file in a form."""
+    """The bytes of a raw body, or of the only file in a multipart form."""
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         return await body_of(http)
@@ -143,12 +143,12 @@ async def upload_body(http: Http, services: Services) -> bytes:
 
 
 def form_of(http: Http, max_files: int = 1) -> Any:
-    """A form's reading, with few parts; to be entered with `async with`."""
+    """A multipart form with limited parts, to be entered with `async with`."""
     return http.form(max_files=max_files, max_fields=30, max_part_size=2**16)
 
 
 async def wait_for_result(http: Http, services: Services, ticket: RenderTicket) -> Any:
-    """What the ticket's work gives; the work is stopped when the client goes away."""
+    """Wait for the ticket's result; cancel the work when the client disconnects."""
     future = asyncio.wrap_future(ticket.future)
     try:
         while True:
@@ -159,9 +159,9 @@ async def wait_for_result(http: Http, services: Services, ticket: RenderTicket) 
                 raise Stopped
     except Stopped:
         services.metrics.increment("clients_gone")
-        raise GessoError("nobody waits for it any more") from None
+        raise GessoError("the client has disconnected") from None
     finally:
-        future.cancel()  # nobody reads it any more
+        future.cancel()  # its result is not read from here on
         ticket.stop()
 
 
@@ -173,10 +173,10 @@ def file_response(services: Services, owner: str, kind: Any, id: str) -> Respons
 
 
 def notes_header(result: Any) -> dict[str, str]:
-    """The names of its notes, for those who asked for a file alone."""
+    """A header with the names of the result's notes, for clients that receive only a file."""
     return {"Gesso-Notes": header_text(", ".join(result.notes))} if result.notes else {}
 
 
 def download(name: str) -> dict[str, str]:
-    """Shown where a page shows it, saved when it is opened by itself."""
+    """A header that makes browsers save the file when its address is opened; pages can still embed it."""
     return {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -1,4 +1,4 @@
-"""Routes of sessions: a tree of edits that only grows, shown, named, compared, taken away and brought back."""
+"""Endpoints of sessions: a tree of edits that only grows, to be viewed, named, compared, exported and imported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gesso.serving.http.routes import Routes, body_of, read_json
 from gesso.serving.render.outputs import first_picture, medium_of, output_file, pixels_of, smaller
 from gesso.serving.services import Services
 
-MOST_PICTURES = 5000  # in a session's file: each is decoded by a child
+MOST_PICTURES = 5000  # in an imported session: each is decoded in the sandbox
 TITLE = Field(default="", max_length=1000)
 
 
@@ -31,7 +31,7 @@ class _SessionBody(BaseModel):
 
 
 class CreateSession(_SessionBody):
-    """A new session of a recipe; `edits` are its root. `weights` {recipe: sha256} of a training of yours stand in for the server's."""
+    """A new session of a recipe. `edits` form its root; `weights` {recipe: sha256} select weights that you trained."""
 
     recipe: str
     title: str = TITLE
@@ -40,7 +40,7 @@ class CreateSession(_SessionBody):
 
 
 class AppendEdit(_SessionBody):
-    """An edit of `parent` (null: the head). The same `client` key again gives the node that the first one made."""
+    """An edit of `parent` (null: the head). Repeating a `client` key returns the node that the first request made."""
 
     edit: dict[str, Any]
     parent: str | None = None
@@ -48,33 +48,27 @@ class AppendEdit(_SessionBody):
 
 
 class MoveHead(_SessionBody):
-    """Another node in hand: by its id, or by a move."""
+    """Move the head to a node: by its id, or by undo or redo."""
 
     node: str | None = None
     move: Literal["undo", "redo"] | None = None
 
 
 class UpdateNode(_SessionBody):
-    """A node's name, and whether it is a favourite; what is left out stays."""
+    """A node's name, and whether it is a favourite. Omitted fields keep their values."""
 
     name: str | None = Field(default=None, max_length=1000)
     favourite: bool | None = None
 
 
-class Title(_SessionBody):
-    """The body of a session renamed."""
-
-    title: str = TITLE
-
-
 def register(routes: Routes, services: Services) -> None:
-    _whole_sessions(routes, services)
-    _nodes(routes, services)
-    _thumbs(routes, services)
-    _files(routes, services)
+    _register_sessions(routes, services)
+    _register_nodes(routes, services)
+    _register_thumbnails(routes, services)
+    _register_import_export(routes, services)
 
 
-def _whole_sessions(routes: Routes, services: Services) -> None:
+def _register_sessions(routes: Routes, services: Services) -> None:
     store, limits = services.sessions, services.settings.limits
 
     @routes.http(
@@ -88,7 +82,9 @@ def _whole_sessions(routes: Routes, services: Services) -> None:
             if body.weights:
                 own = services.jobs.find_weights(owner, card.name, body.weights)
                 if own is None:
-                    raise GessoError("are of no training of yours", where="weights", fix=f"see trained of GET /api/recipes/{card.name}")
+                    raise GessoError(
+                        "you have no training with these weights", where="weights", fix=f"see trained of GET /api/recipes/{card.name}"
+                    )
                 services.user_weights.add(owner, own)
             edits = [services.sanitizer.sanitize_edit(owner, card, one) for one in body.edits]
             begun = store.create(owner, card.name, body.title, edits, weights=body.weights)
@@ -118,7 +114,7 @@ def _whole_sessions(routes: Routes, services: Services) -> None:
         return {"found": [one.model_dump(mode="json") for one in store.search(identity_of(http).owner, q)]}
 
 
-def _nodes(routes: Routes, services: Services) -> None:
+def _register_nodes(routes: Routes, services: Services) -> None:
     store, limits = services.sessions, services.settings.limits
 
     @routes.http(
@@ -146,7 +142,7 @@ def _nodes(routes: Routes, services: Services) -> None:
     async def head(id: str, http: Http) -> Any:
         owner, body = identity_of(http).owner, await read_json(http, MoveHead)
         if (body.node is None) == (body.move is None):
-            raise GessoError("names no node, or two things", where="body", fix='{"node": id}, or {"move": "undo"}')
+            raise GessoError("give exactly one of node, move", where="body", fix='{"node": id}, or {"move": "undo"}')
 
         def move() -> Any:
             if body.node is not None:
@@ -159,7 +155,7 @@ def _nodes(routes: Routes, services: Services) -> None:
     def see(id: str, node: str, http: Http) -> Any:
         owner = identity_of(http).owner
         state = store.state(owner, id, node)
-        given = {slot: parts(value, f"/api/sessions/{id}/nodes/{node}/given/{slot}") for slot, value in state.values.items()}
+        given = {slot: condition_json(value, f"/api/sessions/{id}/nodes/{node}/given/{slot}") for slot, value in state.values.items()}
         missing = list(store.missing(owner, id, node))
         about = {"conditions": given, "settings": dict(state.settings), "seed": state.seed, "missing": missing}
         return {"node": store.node(owner, id, node).model_dump(mode="json"), **about}
@@ -175,7 +171,7 @@ def _nodes(routes: Routes, services: Services) -> None:
         part: str = Query(default="", max_length=100),
         max_side: int = Query(default=0, ge=0, le=2**15),
     ) -> Any:
-        """With `max_side`, at most that long; X-Page says "width height" of the whole."""
+        """With `max_side`, scaled down to it; the header X-Page holds "width height" of the original."""
         from gesso.media.picture import encode_png
 
         value = store.state(identity_of(http).owner, id, node).values.get(slot)
@@ -183,9 +179,9 @@ def _nodes(routes: Routes, services: Services) -> None:
         chosen = arrays.get(part or next(iter(arrays), ""))
         if chosen is None:
             raise GessoError("holds no such picture", where=slot, fix="one of " + (", ".join(arrays) or "none"))
-        seen = _seen(chosen) if not max_side else smaller(_seen(chosen), max_side)
+        shown = _as_uint8(chosen) if not max_side else smaller(_as_uint8(chosen), max_side)
         page = {"X-Page": f"{chosen.shape[1]} {chosen.shape[0]}"}
-        return Response(encode_png(seen, compress_level=3), media_type="image/png", headers=download(f"{slot}.png") | LASTING | page)
+        return Response(encode_png(shown, compress_level=3), media_type="image/png", headers=download(f"{slot}.png") | LASTING | page)
 
     @routes.http(
         "PATCH", "/api/sessions/{id}/nodes/{node}", who=TOKEN, max_body=65_536, reads=UpdateNode, tags=["sessions"], summary="Name a node"
@@ -225,32 +221,32 @@ def _nodes(routes: Routes, services: Services) -> None:
             medium_of(services.catalogue.card(request.recipe), output)
             result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("session", id))))
 
-            def leave() -> Any:
+            def encode() -> Any:
                 branch = None if clean else Branch.of(id, store.branch(owner, id, node))
                 file = output_file(services.marker, result, output, format, index, clean=clean, max_side=max_side, branch=branch)
                 return file_answer(services, owner, file, download(f"{request.recipe}.{format}") | (LASTING if is_cacheable(file) else {}))
 
-            return await services.run_in_cpu_pool(leave)
+            return await services.run_in_cpu_pool(encode)
 
     @routes.http("GET", "/api/sessions/{id}/compare", who=TOKEN, tags=["sessions"], summary="What node b has otherwise than node a")
     def compare(id: str, http: Http, a: str = Query(max_length=100), b: str = Query(max_length=100)) -> Any:
         return JSONResponse({"differences": store.compare(identity_of(http).owner, id, a, b)})
 
 
-def _thumbs(routes: Routes, services: Services) -> None:
+def _register_thumbnails(routes: Routes, services: Services) -> None:
     store, thumbnails = services.sessions, services.thumbnails
 
     @routes.http("GET", "/api/sessions/{id}/thumbs/{node}", who=TOKEN, tags=["sessions"], summary="A node small, as PNG; 204 where none is")
     async def thumb(id: str, node: str, http: Http, make: bool = True) -> Any:
-        """`make=false` gives only what is there already."""
+        """`make=false` returns only a thumbnail that exists already."""
         owner = identity_of(http).owner
 
-        def look() -> tuple[bytes | None, bool]:
+        def find() -> tuple[bytes | None, bool]:
             store.node(owner, id, node)
             kept = thumbnails.find(owner, id, node)
             return kept, kept is None and make and not store.missing(owner, id, node)
 
-        png, wanted = await asyncio.to_thread(look)
+        png, wanted = await asyncio.to_thread(find)
         if wanted:
             request = await asyncio.to_thread(store.request, owner, id, node)
             name = first_picture(services.catalogue.card(request.recipe))
@@ -266,7 +262,7 @@ def _thumbs(routes: Routes, services: Services) -> None:
 LASTING = {"Cache-Control": "private, max-age=3600"}  # a node never changes
 
 
-def _files(routes: Routes, services: Services) -> None:
+def _register_import_export(routes: Routes, services: Services) -> None:
     store, limits = services.sessions, services.settings.limits
 
     @routes.http("GET", "/api/sessions/{id}/export", who=TOKEN, tags=["sessions"], summary="The whole session as one file")
@@ -277,7 +273,7 @@ def _files(routes: Routes, services: Services) -> None:
             name = re.sub(r"[^A-Za-z0-9_-]+", "-", store.session(owner, id).title).strip("-")[:60] or "session"
             return Response(store.export(owner, id), media_type="application/zip", headers=download(f"{name}.gesso.zip"))
 
-        return await services.run_in_cpu_pool(pack)  # all of it is in memory: few at once
+        return await services.run_in_cpu_pool(pack)  # the whole file is in memory, so only a few run at once
 
     @routes.http(
         "POST",
@@ -290,7 +286,7 @@ def _files(routes: Routes, services: Services) -> None:
             "requestBody": {"required": True, "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
         },
     )
-    async def bring(http: Http) -> Any:
+    async def import_file(http: Http) -> Any:
         owner, data = identity_of(http).owner, await body_of(http)
 
         num = 0
@@ -302,18 +298,18 @@ def _files(routes: Routes, services: Services) -> None:
                 raise GessoError(f"the file holds more than {MOST_PICTURES} pictures", where="body", fix="a smaller session")
             return services.decoder.clean_url(url, where="picture")
 
-        def take() -> Any:
-            brought = store.import_(owner, data, clean=clean)
-            own = services.jobs.find_weights(owner, brought.recipe, brought.weights)
+        def import_session() -> Any:
+            imported = store.import_(owner, data, clean=clean)
+            own = services.jobs.find_weights(owner, imported.recipe, imported.weights)
             if own is not None:
                 services.user_weights.add(owner, own)
-            return session_json(services, owner, brought.id)
+            return session_json(services, owner, imported.id)
 
-        return JSONResponse(await asyncio.to_thread(take), 201)
+        return JSONResponse(await asyncio.to_thread(import_session), 201)
 
 
 def session_json(services: Services, owner: str, id: str) -> dict[str, Any]:
-    """A session with its tree."""
+    """A session, its nodes, and the required conditions that its head lacks."""
     store = services.sessions
     session = store.session(owner, id)
     nodes = [one.model_dump(mode="json") for one in store.tree(owner, id)]
@@ -321,19 +317,19 @@ def session_json(services: Services, owner: str, id: str) -> dict[str, Any]:
 
 
 def pictures_in(value: Condition) -> dict[str, np.ndarray]:
-    """The parts of a condition that are pictures."""
+    """The fields of a condition that hold pixels: uint8 or bool, [h w] or [h w c]."""
     held = {name: getattr(value, name) for name in type(value).model_fields}
     return {name: one for name, one in held.items() if isinstance(one, np.ndarray) and one.ndim in (2, 3) and one.dtype in (np.uint8, bool)}
 
 
-def parts(value: Condition, address: str) -> dict[str, Any]:
-    """A condition as JSON, pictures by their address and size."""
+def condition_json(value: Condition, address: str) -> dict[str, Any]:
+    """A condition as JSON; each picture is given as its URL and size."""
     pictures = pictures_in(value)
-    told = value.model_dump(mode="json", exclude=set(pictures))
+    fields = value.model_dump(mode="json", exclude=set(pictures))
     for name, one in pictures.items():
-        told[name] = {"url": f"{address}?part={name}", "width": one.shape[1], "height": one.shape[0]}
-    return told
+        fields[name] = {"url": f"{address}?part={name}", "width": one.shape[1], "height": one.shape[0]}
+    return fields
 
 
-def _seen(picture: np.ndarray) -> np.ndarray:
+def _as_uint8(picture: np.ndarray) -> np.ndarray:
     return picture.astype(np.uint8) * 255 if picture.dtype == bool else picture

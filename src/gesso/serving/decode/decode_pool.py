@@ -1,4 +1,4 @@
-"""Where the children that decode come from: a process of our own that has read the decoders and forks one for each upload."""
+"""The pool of decode workers: one process that has loaded the decoders and forks a worker for each upload."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from gesso.serving.settings import Limits
 
-START_SECONDS = 5.0  # for Python itself to start
+START_SECONDS = 5.0  # for Python to start
 KINDS = {"P": "picture", "C": "palette"}
 PROGRAM = ("-B", "-m", "gesso.serving.decode.decode_worker")
 FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds")
@@ -24,7 +24,7 @@ PIECE = 2**20
 
 
 class DecodePool:
-    """`ask` may be called from any thread. The process is started by the first who asks, or by `start`, and again where it died."""
+    """`decode` may be called from any thread. The process is started by `start` or the first call, and again if it died."""
 
     def __init__(self, limits: Limits) -> None:
         seconds = limits.decode_seconds
@@ -41,7 +41,7 @@ class DecodePool:
                 self._ensure_started()
 
     def decode(self, kind: str, data: bytes) -> bytes:
-        """What a child answers to `data` (`kind` P a picture, C a palette), nothing where it died; TimeoutError if it is stuck."""
+        """A worker's answer to `data` (`kind`: P for a picture, C for a palette); empty if it died, TimeoutError if it hangs."""
         if not FORKS:
             return self._decode_in_new_process(kind, data)
         ours, theirs = socket.socketpair()
@@ -60,7 +60,7 @@ class DecodePool:
                 return b""
 
     def close(self) -> None:
-        """The process ends, and with it its children."""
+        """End the process and its workers."""
         with self._lock:
             if self._control is not None:
                 self._control.close()
@@ -77,7 +77,7 @@ class DecodePool:
             if not piece:
                 return bytes(held)
             held += piece
-        return b""  # no honest answer is as long
+        return b""  # longer than any valid answer
 
     def _send_socket(self, kind: str, theirs: socket.socket) -> None:
         with self._lock:
@@ -85,7 +85,7 @@ class DecodePool:
                 try:
                     socket.send_fds(self._ensure_started(), [kind.encode()], [theirs.fileno()])
                     return
-                except OSError:  # it died since it was looked at
+                except OSError:  # it died after the check
                     if last:
                         raise
                     assert self._process is not None
@@ -106,7 +106,7 @@ class DecodePool:
                     pass_fds=[theirs.fileno()],
                     env=environment(),
                     cwd=os.path.sep,
-                    start_new_session=True,  # Ctrl-C is for the server, which closes the line
+                    start_new_session=True,  # Ctrl-C goes to the server, which closes the control socket
                 )
         return self._control
 
@@ -122,17 +122,17 @@ class DecodePool:
 
 
 def split_answer(answer: bytes) -> tuple[dict[str, Any], memoryview] | None:
-    """The head of a child's answer, and what follows it; None where that is no answer."""
+    """The JSON head of a worker's answer and the bytes after it; None if it is malformed."""
     try:
         end = 4 + struct.unpack_from("<I", answer)[0]
-        told = json.loads(answer[4:end]) if end <= min(HEAD, len(answer)) else None
+        head = json.loads(answer[4:end]) if end <= min(HEAD, len(answer)) else None
     except (struct.error, ValueError, RecursionError):
         return None
-    return (told, memoryview(answer)[end:]) if isinstance(told, dict) else None
+    return (head, memoryview(answer)[end:]) if isinstance(head, dict) else None
 
 
 def environment() -> dict[str, str]:
-    """Nothing of the server's own: tokens may be among it."""
+    """The environment of workers, without the server's own variables, which may hold tokens."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
     one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     return kept | one | {"PYTHONPATH": os.pathsep.join(os.path.abspath(p) for p in sys.path if p)}

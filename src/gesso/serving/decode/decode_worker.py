@@ -1,8 +1,8 @@
-"""The processes in which strangers' bytes are decoded; run as `python -m gesso.serving.decode.decode_worker`.
+"""Processes that decode untrusted files; run as `python -m gesso.serving.decode.decode_worker`.
 
-The one that the server starts never sees such bytes: it has read the decoders, waits on a line (a descriptor), and forks a child for each
-socket that it is handed. A child locks itself in (`cell`), reads a picture or a palette to its end, answers with four bytes of
-length, JSON, and the pixels as they are, and is gone; so nothing that one upload does to its decoder meets the next.
+The process that the server starts never reads such files: it loads the decoders, waits on a control socket, and forks a worker for each
+data socket that it receives. A worker enters the sandbox, reads one picture or palette, answers with four bytes of length, JSON, and the
+raw pixels, and exits. So a file that compromises its decoder cannot affect another upload.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from gesso.errors import GessoError
 from gesso.media.budget import Budget
 from gesso.serving.decode import sandbox
 
-LATER = 1.0  # seconds that the forking process gives a child beyond its own clock
+GRACE_SECONDS = 1.0  # after a worker's own timeout, before the parent kills it
 ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-be", "cp437", "unicode_escape")
 
 
 def serve(control: socket.socket, config: dict[str, Any]) -> None:
-    """Fork a child for each (kind, socket) that comes over the line, until the line is closed."""
+    """Fork a worker for each (kind, socket) received on the control socket, until it is closed."""
     preload_decoders()
-    children: dict[int, float] = {}  # process → when it must be gone
-    control.settimeout(LATER)
+    children: dict[int, float] = {}  # process → deadline
+    control.settimeout(GRACE_SECONDS)
     while True:
         try:
             kind, handed, _, _ = socket.recv_fds(control, 1, 1)
@@ -40,12 +40,12 @@ def serve(control: socket.socket, config: dict[str, Any]) -> None:
             continue
         if not kind:
             break
-        with socket.socket(fileno=handed[0]) as stranger:
+        with socket.socket(fileno=handed[0]) as data_socket:
             child = os.fork()
             if child == 0:
                 control.close()
-                _run_and_exit(lambda given=stranger, name=kind: _decode_one(given, config[name.decode()], config))  # type: ignore[misc]
-        children[child] = time.monotonic() + config[kind.decode()]["wall"] + LATER
+                _run_and_exit(lambda given=data_socket, name=kind: _decode_one(given, config[name.decode()], config))  # type: ignore[misc]
+        children[child] = time.monotonic() + config[kind.decode()]["wall"] + GRACE_SECONDS
         _reap(children)
     for child in children:
         os.kill(child, signal.SIGKILL)
@@ -61,7 +61,7 @@ def _reap(children: dict[int, float]) -> None:
 
 
 def _run_and_exit(work: Callable[[], None]) -> None:
-    """Whatever happens inside, nothing of the parent's goes on in the child."""
+    """Run the work and exit, so that code of the parent never continues in the child."""
     status = 1
     try:
         sandbox.die_with_parent()
@@ -71,9 +71,9 @@ def _run_and_exit(work: Callable[[], None]) -> None:
         os._exit(status)
 
 
-def _decode_one(stranger: socket.socket, mine: dict[str, Any], config: dict[str, Any]) -> None:
+def _decode_one(data_socket: socket.socket, mine: dict[str, Any], config: dict[str, Any]) -> None:
     sandbox.enter(mine["seconds"], config["memory"], mine["wall"])
-    file = stranger.fileno()
+    file = data_socket.fileno()
     pieces = []
     while piece := os.read(file, 2**20):
         pieces.append(piece)
@@ -86,7 +86,7 @@ def _decode_one(stranger: socket.socket, mine: dict[str, Any], config: dict[str,
 
 
 def decode_once(does: str, config: dict[str, Any]) -> None:
-    """The same for systems that do not fork: one picture from stdin, its answer to stdout."""
+    """Decode one file from stdin and answer on stdout, for systems without fork."""
     preload_decoders()
     sandbox.enter(config["seconds"], config["memory"], config["wall"])
     for part in answer(does, sys.stdin.buffer.read(), config["budget"]):
@@ -95,20 +95,20 @@ def decode_once(does: str, config: dict[str, Any]) -> None:
 
 
 def answer(does: str, data: bytes, budget: dict[str, int]) -> tuple[bytes, Any]:
-    """The head, and the pixels' memory: what is in `data`, or why it cannot be read."""
+    """The encoded head and the pixels of `data`; the head says why if it cannot be decoded."""
     pixels: Any = b""
     try:
-        told, pixels = (read_palette_json if does == "palette" else read_picture_rows)(data, Budget(**budget))
+        head, pixels = (read_palette_json if does == "palette" else read_picture_rows)(data, Budget(**budget))
     except GessoError as error:
-        told = {"what": error.what, "where": error.where, "fix": error.fix}
+        head = {"what": error.what, "where": error.where, "fix": error.fix}
     except MemoryError:
-        told = {"what": "it takes too much memory to read", "where": None, "fix": "make it smaller"}
-    head = json.dumps(told).encode()
-    return struct.pack("<I", len(head)) + head, pixels
+        head = {"what": "it takes too much memory to read", "where": None, "fix": "make it smaller"}
+    encoded = json.dumps(head).encode()
+    return struct.pack("<I", len(encoded)) + encoded, pixels
 
 
 def read_picture_rows(data: bytes, budget: Budget) -> tuple[dict[str, Any], Any]:
-    """A picture's shape and DPI, and its pixels: uint8 in rows from the top."""
+    """The shape and DPI of a picture, and its pixels: uint8, row by row from the top."""
     from gesso.media.picture import read_sheet
 
     sheet = read_sheet(data, where="picture", budget=budget, least_side=1)
@@ -116,7 +116,7 @@ def read_picture_rows(data: bytes, budget: Budget) -> tuple[dict[str, Any], Any]
 
 
 def read_palette_json(data: bytes, budget: Budget) -> tuple[dict[str, Any], bytes]:
-    """A palette's name and colours, as JSON where a picture has its pixels."""
+    """An empty head, and the name and colours of a palette as JSON in place of pixels."""
     from gesso.media.layers import hex_of
     from gesso.media.palette_file import read_palette
 
@@ -125,8 +125,8 @@ def read_palette_json(data: bytes, budget: Budget) -> tuple[dict[str, Any], byte
 
 
 def preload_decoders() -> None:
-    """Read every decoder once: a child can open no file any more, so not its code either."""
-    import colorsys  # noqa: F401  what a palette imports late
+    """Use every decoder once: a sandboxed worker cannot open files, so all code must be loaded before."""
+    import colorsys  # noqa: F401  imported late by the palette reader
 
     from PIL import Image, ImageCms
 

@@ -1,4 +1,4 @@
-"""Strangers' pictures: decoded in a child process with limits, so that nothing they hold can harm the server."""
+"""Decoding of untrusted pictures and palettes in sandboxed processes, so that a malicious file cannot harm the server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_TRUSTED = 512
 
 
 class DecodedPicture(NamedTuple):
-    """A picture as our own PNG, and its sides in pixels."""
+    """A picture encoded anew as PNG, and its sides in pixels."""
 
     png: bytes
     width: int
@@ -34,24 +34,24 @@ class DecodedPicture(NamedTuple):
 
 
 class Decoder:
-    """A few children at once; more must wait, and too many are refused."""
+    """Decodes a few files at once; more wait, and too many are refused."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._free = threading.Semaphore(limits.decoding)
         self._lock, self._waiting = threading.Lock(), 0
-        self._trusted: OrderedDict[bytes, None] = OrderedDict()  # hashes of pictures that were written here
+        self._trusted: OrderedDict[bytes, None] = OrderedDict()  # hashes of pictures that this process encoded
         self._pool = DecodePool(limits)
 
     def start(self) -> None:
-        """Have children ready before the first upload."""
+        """Start the decode pool before the first upload."""
         self._pool.start()
 
     def close(self) -> None:
         self._pool.close()
 
     def clean(self, data: bytes, *, where: str = "picture") -> DecodedPicture:
-        """The picture in `data`; GessoError with its reason where there is none, or where it is too large. Blocks."""
+        """Decode a picture; GessoError if it is invalid or too large. Blocks."""
         self._limits.picture.check_bytes(len(data), where=where)
         with self._slot():
             head, rows = self._decode("P", data, where)
@@ -63,7 +63,7 @@ class Decoder:
         return DecodedPicture(png, pixels.shape[1], pixels.shape[0])
 
     def clean_url(self, url: str, *, where: str) -> str:
-        """A data URL whose picture was decoded by a child; those that were written here are as good as they come."""
+        """A data URL, its picture decoded in the sandbox and encoded anew; pictures that this process encoded are passed through."""
         match = DATA_URL.match(url)
         if match is None:
             raise GessoError("this is not a data URL of a picture", where=where, fix="it begins data:image/png;base64,")
@@ -79,11 +79,11 @@ class Decoder:
             return hashlib.sha256(data).digest() in self._trusted
 
     def trust(self, data: bytes) -> None:
-        """These bytes were written by this program."""
+        """Mark bytes as encoded by this program, so that `clean_url` passes them through."""
         self._remember(data)
 
     def palette(self, data: bytes) -> Any:
-        """The JSON of a palette in a file; GessoError with its reason where there is none. What it says is still a stranger's."""
+        """The JSON of a palette file; GessoError if it is invalid. Its contents are untrusted."""
         with self._slot():
             _, head = self._decode("C", data, "palette")
         try:
@@ -129,7 +129,7 @@ def data_url_of(png: bytes) -> str:
 
 
 def _pixels(head: dict[str, Any], rows: memoryview, budget: Budget) -> np.ndarray | None:
-    """What a child says are pixels; None where its words do not fit together, as one that a picture has taken over may say."""
+    """The pixels in a worker's answer; None if it is inconsistent, as a compromised worker may answer anything."""
     shape = head.get("shape")
     if not isinstance(shape, list) or not all(type(side) is int and side > 0 for side in shape):
         return None
@@ -140,4 +140,4 @@ def _pixels(head: dict[str, Any], rows: memoryview, budget: Budget) -> np.ndarra
 
 
 def _decoder_failed(where: str) -> GessoError:
-    return GessoError("it could not be read: its decoder gave up", where=where, fix="save it again from an image editor, as PNG")
+    return GessoError("it could not be read: its decoder failed", where=where, fix="save it again from an image editor, as PNG")

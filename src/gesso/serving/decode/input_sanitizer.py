@@ -1,4 +1,4 @@
-"""What came in as JSON, made harmless: uploads in place of their ids, and each picture decoded by a child first."""
+"""Sanitizes received JSON: upload ids become their pictures, and every data URL is decoded in the sandbox and encoded anew."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ DEEPEST = 40
 
 
 class InputSanitizer:
-    """Everything here may block: call it from a thread."""
+    """All methods may block: call them from a thread."""
 
     def __init__(self, catalogue: Catalogue, files: FileStore, decoder: Decoder) -> None:
         self._catalogue, self._files, self._decoder = catalogue, files, decoder
 
     def request(self, owner: str, asked: Mapping[str, Any]) -> Request:
-        """A checked request of JSON that anybody may have written."""
+        """A validated request from untrusted JSON."""
         card = self._catalogue.card(asked.get("recipe", ""))
         conditions = asked.get("conditions") or {}
         values = {name: self.condition(owner, card.slot(name), value) for name, value in conditions.items() if value is not None}
         return Request.from_json({**asked, "conditions": values}, card)
 
     def condition(self, owner: str, slot: Slot, value: Any) -> Condition:
-        """A slot's value, from its JSON, or from {"upload": id} alone."""
+        """The value of a slot from its JSON, or from {"upload": id}."""
         if _is_upload(value):
             return slot.read(self._url_of(owner, value["upload"], slot.name))
         return slot.from_json(self.sanitize(owner, value, slot.name))
 
     def sanitize_edit(self, owner: str, card: Card, edit: Any, depth: int = 0) -> Any:
-        """A session's edit with its values made harmless; whether it is right otherwise, sessions say."""
+        """A session's edit with sanitized values; the session validates the rest."""
         if not isinstance(edit, Mapping):
             return edit
         if isinstance(edit.get("edits"), list) and depth == 0:
@@ -49,7 +49,7 @@ class InputSanitizer:
         return {**edit, "value": made}
 
     def sanitize(self, owner: str, value: Any, where: str, depth: int = 0) -> Any:
-        """JSON in which each data URL was written by a child, and {"upload": id} has become one."""
+        """JSON in which each data URL, and each {"upload": id}, is replaced by a data URL with a safe picture."""
         if depth > DEEPEST:
             raise GessoError("is nested too deep", where=where, fix="give fewer brackets within brackets")
         if isinstance(value, str):

@@ -1,7 +1,7 @@
-"""A cell: what a process may still do once it reads strangers' bytes. It reckons, and speaks over the line that it has.
+"""A sandbox for a process that reads untrusted bytes: it may compute, and use the descriptors that are open already.
 
-Limits of the system hold everywhere but on Windows: processor seconds, memory, no file that grows, no descriptor opened any more (so
-neither file nor socket). On Linux a filter of system calls (seccomp, kernel 3.17) refuses all but those below as well.
+Resource limits apply on all systems except Windows: CPU seconds, memory, no writes to files, no new descriptors (so neither files nor
+sockets). On Linux (kernel 3.17) a seccomp filter also refuses all system calls except those below.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import sys
 
 NO_NEW_PRIVILEGES, SECCOMP, FILTER, DIE_WITH_PARENT = 38, 22, 2, 1  # linux/prctl.h, linux/seccomp.h
 ALLOW, REFUSE = 0x7FFF_0000, 0x0005_0001  # SECCOMP_RET_ALLOW; SECCOMP_RET_ERRNO with EPERM
-LOAD, IS, AT_LEAST, GIVE = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h: a word, an equal, a greater or equal, the answer
-NUMBER, ARCHITECTURE = 0, 4  # where they lie in struct seccomp_data
-X32 = 0x4000_0000  # numbers of a second table that the x86-64 kernel has
-# Kept: read write close fstat lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn sched_yield mremap madvise getpid
+LOAD, IS, AT_LEAST, GIVE = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h: load a word; jump if equal, if greater or equal; return
+NUMBER, ARCHITECTURE = 0, 4  # offsets in struct seccomp_data
+X32 = 0x4000_0000  # system calls of the x32 table of x86-64 kernels
+# Allowed: read write close fstat lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn sched_yield mremap madvise getpid
 # sendto recvfrom shutdown exit exit_group futex clock_gettime clock_nanosleep gettimeofday getrandom gettid sigaltstack getrusage.
 CALLS = {
     "x86_64": (
@@ -34,12 +34,12 @@ CALLS = {
 
 
 def enter(seconds: int, num_bytes: int, wall: float) -> None:
-    """From here on, for good: at most so many seconds of a processor and of the clock, so many bytes of memory, nothing new opened."""
+    """Enter the sandbox for good: at most `seconds` of CPU time, `wall` seconds of time and `num_bytes` of memory; no new descriptors."""
     try:
         import resource
-    except ImportError:  # Windows: the server's clock alone
+    except ImportError:  # Windows has only the server's timeout
         return
-    signal.setitimer(signal.ITIMER_REAL, wall)  # its signal, not caught, ends the process
+    signal.setitimer(signal.ITIMER_REAL, wall)  # its signal is not caught, so it ends the process
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_AS, (num_bytes, num_bytes))
     for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE, resource.RLIMIT_NOFILE):
@@ -51,13 +51,13 @@ def enter(seconds: int, num_bytes: int, wall: float) -> None:
 
 
 def die_with_parent() -> None:
-    """On Linux: killed when the process that forked it is gone."""
+    """On Linux: have the kernel kill this process when its parent ends."""
     if sys.platform == "linux":
         _prctl(DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _filter_calls() -> None:
-    """Where the kernel or the machine is another, the limits alone hold."""
+    """Install the seccomp filter. Without support for it, only the resource limits apply."""
     known = CALLS.get(os.uname().machine)
     if known is None or sys.maxsize < 2**32:
         return
@@ -67,9 +67,9 @@ def _filter_calls() -> None:
     steps += [(IS, len(calls) - place, 0, number) for place, number in enumerate(calls)]
     steps += [(GIVE, 0, 0, REFUSE), (GIVE, 0, 0, ALLOW)]
     program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
-    told = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(program)))
+    header = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(program)))
     if _prctl(NO_NEW_PRIVILEGES, 1) == 0:
-        _prctl(SECCOMP, FILTER, ctypes.addressof(told))
+        _prctl(SECCOMP, FILTER, ctypes.addressof(header))
 
 
 def _prctl(what: int, *values: int) -> int:

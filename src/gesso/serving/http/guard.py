@@ -1,8 +1,8 @@
-"""The door, before any route: Host, Origin, who it is, what the route's policy asks, and how large a body may be.
+"""ASGI middleware before all routes: checks Host, Origin, the identity, the route's policy, and the size of the body.
 
-Partial protection is how local servers were taken over (one open route, one method, the socket), so everything passes here and a
-route without a declared policy stops the server from starting. Sources: Jupyter's checks against DNS rebinding; the Fetch
-standard's Origin and Sec-Fetch-Site.
+Local servers have been taken over through a single unprotected route, method or socket, so every request passes here, and the server
+does not start if a route has no policy. Sources: Jupyter's checks against DNS rebinding; the Fetch standard's Origin and
+Sec-Fetch-Site.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ from gesso.serving.http_errors import (
 from gesso.serving.settings import Settings
 
 OPEN, TOKEN = "open", "token"
-SMALL = 2**20  # bytes of a body that is not weighed against others
+SMALL = 2**20  # bytes: smaller bodies are accepted even if the memory limits are reached
 SAFE = frozenset({"GET", "HEAD"})
 ONCE = ("host", "origin", "authorization", "cookie", "content-length", "sec-fetch-site")
 
 
 class Policy(NamedTuple):
-    """Who may use a route (`open`: anybody whom Host and Origin let through; `token`: an owner) and the largest body in bytes."""
+    """Who may use a route (`open`: any client that passes the Host and Origin checks; `token`: an owner), and the largest body in bytes."""
 
     who: str
     max_body: int = 0
 
 
-NO_ROUTE = Policy(TOKEN)  # what is not there is not told to strangers either
+NO_ROUTE = Policy(TOKEN)  # without a token, a missing route is not distinguishable from a protected one
 
 
 class RequestGuard:
-    """ASGI middleware around everything."""
+    """ASGI middleware around the whole application."""
 
     def __init__(self, app: ASGIApp, *, settings: Settings, access: Authenticator, policies: Policies, metrics: Metrics) -> None:
         self.app, self.access, self.policies, self.metrics = app, access, policies, metrics
         self.hosts, self.origins, self.pause = settings.hosts, settings.origins, settings.limits.body_pause
         self.headers, self.limits = response_headers(settings), settings.limits
-        self.going: Counter[str | None] = Counter()  # requests at once by owner, those of nobody together
-        self.held: Counter[str | None] = Counter()  # bytes of the bodies of all that go on, by owner
+        self.running: Counter[str | None] = Counter()  # concurrent requests by owner; None: without an identity
+        self.body_bytes: Counter[str | None] = Counter()  # held by running requests, by owner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -83,14 +83,14 @@ class RequestGuard:
         try:
             policy, headers = self._admit(scope)
             self._check_length(headers, policy)
-            with self._going(scope) as owner, self._weighed(owner) as weigh:
-                await self.app(scope, self._bounded(receive, policy, weigh), send_safely)
+            with self._count_running(scope) as owner, self._limit_bodies(owner) as count_bytes:
+                await self.app(scope, self._bounded(receive, policy, count_bytes), send_safely)
         except Exception as error:
-            refusal = error if isinstance(error, GessoError) else internal_error(error)
-            if started:  # half an answer is out: only breaking the line says that it is not whole
-                raise refusal from None
-            response = error_response(refusal, like_openai=scope["path"].startswith("/v1/"))
-            if isinstance(refusal, BodyTooLarge | BodyTimeout):
+            refused = error if isinstance(error, GessoError) else internal_error(error)
+            if started:  # part of the response was sent: only closing the connection shows that it is incomplete
+                raise refused from None
+            response = error_response(refused, like_openai=scope["path"].startswith("/v1/"))
+            if isinstance(refused, BodyTooLarge | BodyTimeout):
                 response.headers["Connection"] = "close"
             await response(scope, receive, send_safely)
 
@@ -105,7 +105,7 @@ class RequestGuard:
         await self.app(scope, receive, send)
 
     def _admit(self, scope: Scope) -> tuple[Policy, dict[str, str]]:
-        """The route's policy, and who it is in scope["state"]["identity"]; Refused for all others."""
+        """The route's policy and the headers; sets scope["state"]["identity"]. HttpError if the request is refused."""
         headers = _headers(scope)
         if headers.get("host", "").lower() not in self.hosts:
             raise Misdirected("this server does not go by that name", where="Host", fix="use the address that it printed when it started")
@@ -135,53 +135,53 @@ class RequestGuard:
             )
 
     @contextmanager
-    def _going(self, scope: Scope) -> Iterator[str | None]:
-        """A quick no where so much is going on that one more would only make all slower."""
+    def _count_running(self, scope: Scope) -> Iterator[str | None]:
+        """Count the request while it runs; ServerBusy or TooManyRequests if the limit is reached."""
         identity = scope["state"]["identity"]
         owner = identity.owner if identity else None
-        if self.going.total() >= self.limits.requests:
+        if self.running.total() >= self.limits.requests:
             raise ServerBusy("the server has as much to do as it can", fix="try again in a moment", retry_after=1)
-        if self.going[owner] >= self.limits.requests_each:
+        if self.running[owner] >= self.limits.requests_each:
             raise TooManyRequests("you are asking for too much at once", fix="wait for some answers first", retry_after=1)
-        self.going[owner] += 1
+        self.running[owner] += 1
         try:
             yield owner
         finally:
-            self.going[owner] -= 1
-            if not self.going[owner]:
-                del self.going[owner]
+            self.running[owner] -= 1
+            if not self.running[owner]:
+                del self.running[owner]
 
     @contextmanager
-    def _weighed(self, owner: str | None) -> Iterator[Callable[[int], None]]:
-        """For each piece of a body: no where all bodies together, or one owner's, take too much memory. Small ones always come in."""
+    def _limit_bodies(self, owner: str | None) -> Iterator[Callable[[int], None]]:
+        """Gives a function that counts the bytes of a body and raises if all bodies, or the owner's, take too much memory."""
         mine = 0
 
-        def weigh(num_bytes: int) -> None:
+        def count_bytes(num_bytes: int) -> None:
             nonlocal mine
             mine += num_bytes
-            self.held[owner] += num_bytes
-            if mine > SMALL and self.held[owner] > self.limits.body_bytes_each:
+            self.body_bytes[owner] += num_bytes
+            if mine > SMALL and self.body_bytes[owner] > self.limits.body_bytes_each:
                 raise TooManyRequests("you are giving too much at once", where="body", fix="one after the other", retry_after=2)
-            if mine > SMALL and self.held.total() > self.limits.body_bytes:
+            if mine > SMALL and self.body_bytes.total() > self.limits.body_bytes:
                 raise ServerBusy(
                     "the server is given more at once than it can hold", where="body", fix="try again in a moment", retry_after=2
                 )
 
         try:
-            yield weigh
+            yield count_bytes
         finally:
-            self.held[owner] -= mine
-            if not self.held[owner]:
-                del self.held[owner]
+            self.body_bytes[owner] -= mine
+            if not self.body_bytes[owner]:
+                del self.body_bytes[owner]
 
     def _check_length(self, headers: dict[str, str], policy: Policy) -> None:
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()):
-            raise HttpError("is no number", where="Content-Length")
+            raise HttpError("is not a number", where="Content-Length")
         if int(length) > policy.max_body:
             raise _too_large(policy)
 
-    def _bounded(self, receive: Receive, policy: Policy, weigh: Callable[[int], None]) -> Receive:
+    def _bounded(self, receive: Receive, policy: Policy, count_bytes: Callable[[int], None]) -> Receive:
         total, whole = 0, False
 
         async def bounded() -> Message:
@@ -197,14 +197,14 @@ class RequestGuard:
                 whole = not message.get("more_body", False)
                 if total > policy.max_body:
                     raise _too_large(policy)
-                weigh(len(message.get("body", b"")))
+                count_bytes(len(message.get("body", b"")))
             return message
 
         return bounded
 
 
 class Policies:
-    """Which policy each route has; `check` refuses where one has none."""
+    """The policy of each route; `check` raises if a route has none."""
 
     def __init__(self, routes: list[BaseRoute]) -> None:
         self._routes, self._declared = routes, dict[int, Policy]()
@@ -215,16 +215,18 @@ class Policies:
         self._declared[id(route)] = policy
 
     def check(self) -> None:
-        bare = [str(getattr(route, "path", route)) for route in self._routes if id(route) not in self._declared]
-        if bare:
-            raise GessoError("a route has no declared policy", where=", ".join(bare), fix="register it with Routes.http or Routes.socket")
+        undeclared = [str(getattr(route, "path", route)) for route in self._routes if id(route) not in self._declared]
+        if undeclared:
+            raise GessoError(
+                "a route has no declared policy", where=", ".join(undeclared), fix="register it with Routes.http or Routes.socket"
+            )
 
     def __iter__(self) -> Iterator[tuple[BaseRoute, Policy]]:
         self.check()
         return ((route, self._declared[id(route)]) for route in self._routes)
 
     def of(self, scope: Scope) -> Policy:
-        """Of the route that will be taken: the first that matches wholly."""
+        """The policy of the route that will handle the request: the first full match."""
         for route in self._routes:
             if route.matches(scope)[0] is Match.FULL:
                 if id(route) not in self._declared:
@@ -234,8 +236,8 @@ class Policies:
 
 
 def response_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
-    """What each answer says to a browser: nothing but this server's own files runs, is shown, framed or connected to."""
-    # A policy cannot name an IPv6 address; 'self' covers it.
+    """Headers of every response: browsers may load, run, frame and connect to this server's own files only."""
+    # A content security policy cannot name an IPv6 address; 'self' covers it.
     sockets = " ".join(sorted(origin.replace("http", "ws", 1) for origin in settings.origins if "[" not in origin))
     csp = {
         "default-src": "'none'",
@@ -263,7 +265,7 @@ def response_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
 
 
 def identity_of(connection: Any) -> Identity:
-    """Who it is, of a request or socket that a `token` route was given."""
+    """The identity behind a request or socket of a `token` route."""
     identity: Identity | None = connection.scope["state"]["identity"]
     if identity is None:
         raise Unauthorized("this needs the server's token", where="Authorization")
@@ -276,19 +278,19 @@ def _headers(scope: Scope) -> dict[str, str]:
         name = raw.decode("latin-1").lower()
         if name in headers and name in ONCE:
             if name != "cookie":
-                raise HttpError("is there twice", where=name.title())
+                raise HttpError("this header is given twice", where=name.title())
             value = headers[name].encode("latin-1") + b"; " + value  # HTTP/2 may send it in parts
         headers[name] = value.decode("latin-1")
     return headers
 
 
 def _is_visit(scope: Scope, headers: dict[str, str], policy: Policy) -> bool:
-    """Somebody followed a link of another site to an open page."""
+    """Whether the request is a top-level navigation from another site to an open page."""
     top = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     return top and policy.who == OPEN and scope["type"] == "http" and scope["method"] == "GET"
 
 
 def _too_large(policy: Policy) -> BodyTooLarge:
     if not policy.max_body:
-        return BodyTooLarge("no body is read here", where="body")
+        return BodyTooLarge("this address accepts no body", where="body")
     return BodyTooLarge(f"the body is larger than {policy.max_body / 1e6:.1f} MB", where="body", fix="send less")

@@ -1,4 +1,4 @@
-"""Counters for people who watch a server, in the text format that Prometheus reads."""
+"""Counters, histograms and gauges of a server, in the Prometheus text format."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from starlette.types import Scope
 
-BOUNDS = (0.03, 0.06, 0.15, 0.4, 0.8, 2.0, 10.0)  # seconds
+BOUNDS = (0.03, 0.06, 0.15, 0.4, 0.8, 2.0, 10.0)  # of the histograms' buckets, in seconds
 
 
 class Metrics:
-    """Thread-safe. No label holds anything that a user wrote."""
+    """Thread-safe. Labels never hold text from users."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

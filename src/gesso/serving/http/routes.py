@@ -1,4 +1,4 @@
-"""Registering routes: each with its policy, what it reads, and its place in the OpenAPI description."""
+"""Registration of routes: each with its policy, its body model, and its entry in the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PICTURE_BODY = {"schema": {"type": "string", "format": "binary"}}
 
 
 class Routes:
-    """The one way in which routes come to be."""
+    """Registers routes together with their policies."""
 
     def __init__(self, app: FastAPI) -> None:
         self.app, self.policies = app, Policies(app.router.routes)
@@ -27,7 +27,7 @@ class Routes:
     def http(
         self, method: str, path: str, *, who: str, max_body: int = 0, reads: type[BaseModel] | None = None, **more: Any
     ) -> Callable[[Endpoint], Endpoint]:
-        """`who` may use it; bodies of up to `max_body` bytes, described by the model `reads` where they are JSON."""
+        """Decorator for an endpoint that `who` may use, with a body of at most `max_body` bytes, described by the model `reads` if JSON."""
         if reads is not None:
             content = {"application/json": {"schema": _inlined(reads)}}
             more["openapi_extra"] = {"requestBody": {"required": True, "content": content}}
@@ -49,7 +49,7 @@ class Routes:
 
 
 async def body_of(request: Request) -> bytes:
-    """The whole body; the guard has bounded it."""
+    """The whole body; the guard limits its size."""
     held = bytearray()
     async for piece in request.stream():
         held += piece
@@ -57,16 +57,16 @@ async def body_of(request: Request) -> bytes:
 
 
 async def read_json(request: Request, model: type[Read]) -> Read:
-    """A JSON body as `model`; GessoError naming the field where it does not fit."""
+    """A JSON body as `model`; GessoError names the invalid field."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise UnsupportedMediaType("this reads JSON", where="Content-Type", fix="application/json")
+        raise UnsupportedMediaType("the body must be JSON", where="Content-Type", fix="application/json")
     return as_model(parse(await body_of(request), where="body"), model)
 
 
 def as_model(value: Any, model: type[Read]) -> Read:
     if not isinstance(value, dict):
-        raise GessoError(f"is a JSON object, not {type(value).__name__}", where="body")
+        raise GessoError(f"must be a JSON object, not {type(value).__name__}", where="body")
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -74,13 +74,13 @@ def as_model(value: Any, model: type[Read]) -> Read:
 
 
 class UnsupportedMediaType(HttpError):
-    """A body that is not what the route takes."""
+    """The body has another content type than the route reads."""
 
     status = 415
 
 
 def _inlined(model: type[BaseModel]) -> dict[str, Any]:
-    """The model's JSON schema without references, which would point outside the place it is put in."""
+    """The model's JSON schema with references resolved, as they would not hold inside the OpenAPI document."""
     schema = model.model_json_schema()
     held = schema.pop("$defs", {})
 

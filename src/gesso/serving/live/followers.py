@@ -1,4 +1,4 @@
-"""Which pieces took a mark's colour though nobody marked them: listed after a finished picture, small, and only where there are new ones."""
+"""Which pieces took a hint's colour without a hint of their own: sent after a finished picture, only when new pieces follow."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from gesso.serving.live.viewport import OVERVIEW
 if TYPE_CHECKING:
     from gesso.verbs.result import Result
 
-MOST_PIECES = 255  # pieces: a piece's number is a byte
-COLOUR_CHANGE = 3  # how far a colour is from what it was, of 255, before it counts as another
+MOST_PIECES = 255  # that are listed: the number of a piece is a byte
+COLOUR_CHANGE = 3  # of 255: larger differences count as another colour
 
 
 @dataclass(frozen=True)
 class FollowMask:
-    """Where pieces of a picture follow a mark, every `step` pixels: `mask` bool [h w], each pixel's piece, the picture.
+    """Where pieces follow a hint, sampled every `step` pixels: `mask` bool [h w], `labels` int [h w] of pieces, `pixels` of the picture.
 
-    None of them, where nothing follows. `full` is the picture's (width, height).
+    All three are None if nothing follows. `full` is the picture's (width, height).
     """
 
     full: tuple[int, int]
@@ -34,9 +34,9 @@ class FollowMask:
 
 @dataclass(frozen=True)
 class Followers:
-    """Pieces that newly follow: `num` of them, the largest with "box" [left, top, right, bottom] in the picture's pixels and "color".
+    """Pieces that newly follow: `num` in all, the largest listed with "box" [left, top, right, bottom] in picture pixels and "color".
 
-    `mask` uint8 [h w] is what lies in `box` of the picture, seen small: 0, or a piece's place in `pieces` plus 1.
+    `mask` uint8 [h w] covers `box`, downsampled: 0, or the index of the piece in `pieces` plus 1.
     """
 
     num: int
@@ -52,7 +52,7 @@ class Followers:
 
 
 def follow_mask(result: Result) -> FollowMask | None:
-    """What follows in a result; None where its card has no such output."""
+    """The follow mask of a result; None if its card has no such output."""
     card: Card = result.card
     name = next((out.name for out in card.outputs if out.role == "follows"), None)
     marked = result.outputs.get(name) if name else None
@@ -74,7 +74,7 @@ def follow_mask(result: Result) -> FollowMask | None:
 
 
 def new_followers(before: FollowMask, now: FollowMask) -> Followers | None:
-    """The pieces of which most did not follow before, or had another colour; None where there are none."""
+    """Pieces whose majority did not follow before, or had another colour; None if there are none."""
     if now.mask is None or now.labels is None or now.pixels is None:
         return None
     new = now.mask.copy()
@@ -106,12 +106,12 @@ def _followers(now: FollowMask, num: int, mask: np.ndarray, shown: int) -> Follo
         inside = np.s_[box[1] : box[3], box[0] : box[2]]
         seen = now.pixels[inside][mask[inside] == number]
         middle = np.median(np.broadcast_to(seen.reshape(len(seen), -1)[:, :3], (len(seen), 3)), axis=0).round().astype(int)
-        pieces.append({"box": _in_full(box, now), "color": "#{:02x}{:02x}{:02x}".format(*middle)})
+        pieces.append({"box": _to_full_size(box, now), "color": "#{:02x}{:02x}{:02x}".format(*middle)})
     left, top, right, bottom = whole
-    full = _in_full(whole, now)
+    full = _to_full_size(whole, now)
     return Followers(num, pieces, np.ascontiguousarray(mask[top:bottom, left:right]), (full[0], full[1], full[2], full[3]))
 
 
-def _in_full(box: tuple[int, int, int, int], now: FollowMask) -> list[int]:
-    """A box of every `step`th pixel, in the picture's own."""
+def _to_full_size(box: tuple[int, int, int, int], now: FollowMask) -> list[int]:
+    """A box of the sampled mask in pixels of the picture."""
     return [min(one * now.step, most) for one, most in zip(box, (*now.full, *now.full), strict=True)]

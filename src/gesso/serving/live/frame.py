@@ -1,4 +1,4 @@
-"""Messages of the live socket: four bytes of length, a JSON header, a payload; and pictures as what changed of them."""
+"""Messages of the live socket: four bytes of length, a JSON header, a payload; and the changed box of a picture as PNG."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pack(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """The header and the payload; GessoError where it is no message."""
+    """The header and the payload; GessoError if the message is malformed."""
     length = struct.unpack_from("<I", data)[0] if len(data) >= 4 else 2**32
     if length > len(data) - 4:
         raise GessoError("is cut short", where="message", fix="u32 little-endian n, n bytes of JSON, payload")
@@ -33,7 +33,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def changed(before: np.ndarray | None, now: np.ndarray) -> Box:
-    """The smallest box outside of which nothing changed; one pixel where nothing did, everything where the shape is another."""
+    """The smallest box that holds all changes: one pixel if there are none, the whole if the shape differs."""
     height, width = now.shape[:2]
     if before is None or before.shape != now.shape:
         return 0, 0, width, height
@@ -42,12 +42,12 @@ def changed(before: np.ndarray | None, now: np.ndarray) -> Box:
     rows = np.flatnonzero((one.view(wide) != other.view(wide)).any(1))
     if not len(rows):
         return 0, 0, 1, 1
-    with_deadline = slice(rows[0], rows[-1] + 1)
-    columns = np.flatnonzero((one[with_deadline] != other[with_deadline]).any(0).reshape(width, -1).any(1))
+    changed_rows = slice(rows[0], rows[-1] + 1)
+    columns = np.flatnonzero((one[changed_rows] != other[changed_rows]).any(0).reshape(width, -1).any(1))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def quick_png(pixels: np.ndarray, box: Box) -> bytes:
-    """The box of the pixels, exactly, packed for speed."""
+    """The box of the pixels as a lossless PNG, compressed for speed rather than size."""
     left, top, right, bottom = box
     return quick(pixels[top:bottom, left:right])

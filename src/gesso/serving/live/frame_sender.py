@@ -1,4 +1,4 @@
-"""What one page is shown of a drawing: pictures as boxes of what changed, a part in full before the whole small, never an older one."""
+"""Sends pictures to one page: only the box that changed, the viewport before the overview, and never an older picture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gesso.serving.render.outputs import Pictures, medium_of, smaller
 
 @dataclass(frozen=True)
 class RenderTarget:
-    """What is to be painted: the newest edit, logged as `node`, or only tried (None). `grown`: the node is what a commit just made."""
+    """What to render: the request of an edit, stored as `node` or uncommitted (None). `committed`: a commit has just made the node."""
 
     seq: int
     node: str | None
@@ -33,40 +33,40 @@ class RenderTarget:
 
 
 class FrameSender:
-    """One socket's page. `newest` says what is wanted now."""
+    """The sender of one socket. `newest` gives the current target."""
 
     def __init__(
         self, socket: WebSocket, card: Card, viewport: Viewport, metrics: Metrics, newest: Callable[[], RenderTarget | None]
     ) -> None:
         self._socket, self._card, self._metrics, self._newest = socket, card, metrics, newest
-        self.viewport = self.finished_viewport = viewport  # what is looked at, and what was when a finished picture was last shown
-        self._finished = -1  # the seq of the newest edit whose picture was sent whole
-        self._whole: RenderTarget | None = None  # what the whole was last shown of
+        self.viewport = self.finished_viewport = viewport  # now, and when a finished picture was last sent
+        self._finished = -1  # the seq of the newest target with a finished picture
+        self._whole: RenderTarget | None = None  # the target of the last overview
         self._sending = asyncio.Lock()
-        self._shown: dict[tuple[str, int, Box | None, int], np.ndarray] = {}  # by output, index, part and longest side
+        self._shown: dict[tuple[str, int, Box | None, int], np.ndarray] = {}  # last pixels sent, by output, index, part and longest side
 
     async def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
         async with self._sending:
             await self._socket.send_bytes(pack(header, payload))
 
     def set_viewport(self, viewport: Viewport) -> None:
-        """Look elsewhere, or finer: what is on the screen is forgotten where it is of no use."""
+        """Change the viewport, and forget the sent pixels that no longer serve as the base of a changed box."""
         before, self.viewport = self.viewport, viewport
         if before.outputs != viewport.outputs or before.max_side != viewport.max_side or None in (before.view, viewport.view):
             self._shown.clear()
             self._whole = None
-        else:  # only another part is looked at: of the whole it is known what is there
+        else:  # only the view moved: the overview stays valid
             self._shown = {key: one for key, one in self._shown.items() if key[2] is None}
 
     async def draft(self, target: RenderTarget, viewport: Viewport, pictures: Pictures, ms: dict[str, float]) -> None:
-        """The hand's own marks on the last picture, while the networks look at them."""
+        """Send a draft: the user's marks on the last picture, while the networks run."""
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, GessoError):
             for (name, index), pixels in pictures.items():
                 if viewport is self.viewport:
                     await self._frame(target, name, index, pixels, ms, final=False)
 
     async def preview(self, target: RenderTarget, viewport: Viewport, output: Any) -> None:
-        """A look at work that goes on, unless something newer was shown, or the line is still busy."""
+        """Send a preview of a running render, unless the socket is busy or a newer target exists."""
         from gesso.verbs.generate import preview_of
 
         if self._sending.locked() or viewport is not self.viewport or not viewport.outputs or self._newest() is not target:
@@ -78,7 +78,7 @@ class FrameSender:
                 await self._frame(target, viewport.outputs[0], 0, pixels, {}, final=False)
 
     async def finished(self, target: RenderTarget, pictures: Pictures, ms: dict[str, float]) -> None:
-        """What is looked at, and where that is a part, then the whole."""
+        """Send finished pictures: the viewport, then the overview if the viewport is a part."""
         self._finished, self.finished_viewport = target.seq, self.viewport
         for (name, index), pixels in pictures.items():
             await self._frame(target, name, index, pixels, ms, final=True)
@@ -104,7 +104,7 @@ class FrameSender:
             return small, box, quick_png(small, box)
 
         began = time.perf_counter()
-        async with self._sending:  # what was sent before decides what is sent now
+        async with self._sending:  # the box depends on what was sent last
             if not final and target.seq <= self._finished:
                 return
             small, box, data = await asyncio.to_thread(encode, self._shown.get(key))

@@ -1,13 +1,13 @@
-"""The live socket: edits in, pictures out. Every commit is logged in order; only the newest edit is painted.
+"""The live WebSocket: edits in, pictures out. Every commit is stored in order; only the newest edit is rendered.
 
 client: {"type": "edit", "seq", "parent", "edit", "commit", "client"} · {"type": "show", "seq", "node"} · {"type": "want", "outputs",
-"max_side", "view"} · {"type": "stop"}: what is being made is wanted no more. A parent of null is where this socket is; it may also be
-the `client` key of an earlier edit. Seqs only grow. With a view [left, top, right, bottom] in the picture's own pixels, that part is
-sent first, at most `max_side` long, and then the whole, at most OVERVIEW long; without one, the whole alone.
+"max_side", "view"} · {"type": "stop"}: cancel the current render. A parent of null means this socket's current node; it may also be
+the `client` key of an earlier edit. Each seq must be greater than the last. With a view [left, top, right, bottom] in pixels of the
+picture, that part is sent first, its sides at most `max_side`, then the whole, its sides at most OVERVIEW; without one, the whole alone.
 server: {"type": "node", "seq", "node", "missing"} once it is on disk · {"type": "frame", …} with the PNG of `box` within the `view`
-(null: the whole), which is shown `size` large · {"type": "notes", "seq", "node", "notes"}: what there is to say about a finished picture,
-where that is not what was said of the last · {"type": "follows", "seq", "node", "num", "pieces", "box", "format"} with a small PNG (see
-`follow.Followers`): pieces that a commit's finished picture shows in a mark's colour though nobody marked them, and did not before ·
+(null: the whole), which is displayed at `size` · {"type": "notes", "seq", "node", "notes"}: notes on a finished picture, if they differ
+from the last · {"type": "follows", "seq", "node", "num", "pieces", "box", "format"} with a small PNG (see `followers.Followers`): pieces
+without a hint of their own that a commit coloured like a hint ·
 {"type": "progress", "seq", "step", "num_steps"} · {"type": "stopped"} · {"type": "error", "seq", "what", "where", "fix"}.
 """
 
@@ -38,19 +38,19 @@ from gesso.serving.render.outputs import Pictures, first_picture, medium_of, pic
 from gesso.serving.services import Services
 from gesso.steering.session import Node
 
-INTERRUPT_SECONDS = 0.25  # seconds for which newer edits may push older work aside before one is let to its end
-LONG_RENDER = 1.0  # seconds: work that takes longer is always pushed aside; its steps are shown
-PREVIEW_EVERY = 0.1  # seconds
-REST_SECONDS = 0.25  # seconds that the hand rests on a mark before the networks look at what is not yet meant
-MOST_INBOX_MESSAGES = 512  # messages read and not yet looked at
-MOST_INBOX_BYTES = 16 * 2**20  # bytes of them, unless it is one: as Python's objects they are two to three times that
-LARGE_MESSAGE = 2**16
-MOST_CLIENT_KEYS = 1000  # keys of clients
+INTERRUPT_SECONDS = 0.25  # for which newer edits may cancel renders before one must finish
+LONG_RENDER = 1.0  # seconds: longer renders may always be cancelled, as their steps are previewed
+PREVIEW_EVERY = 0.1  # seconds between two previews
+REST_SECONDS = 0.25  # pause after the last uncommitted edit before the networks run for it
+MOST_INBOX_MESSAGES = 512  # received, not yet processed
+MOST_INBOX_BYTES = 16 * 2**20  # unless it is a single message; as Python objects they take two to three times as much
+LARGE_MESSAGE = 2**16  # bytes: larger messages are parsed in a thread
+MOST_CLIENT_KEYS = 1000  # remembered for `parent`
 MOST_SEQ = 2**53 - 1
 
 
 class LoggedNode(NamedTuple):
-    """A node that is on the disk, what it lacks, and where it lacks nothing what it asks for."""
+    """A stored node, the required conditions it lacks, and its request if it lacks none."""
 
     node: Node
     missing: tuple[str, ...]
@@ -58,7 +58,7 @@ class LoggedNode(NamedTuple):
 
 
 def register(routes: Routes, services: Services) -> None:
-    """The socket over which people draw."""
+    """Register the live WebSocket."""
 
     async def live(socket: WebSocket) -> None:
         owner = identity_of(socket).owner
@@ -79,23 +79,23 @@ def register(routes: Routes, services: Services) -> None:
 
 
 class LiveConnection:
-    """One socket: a reader, one who logs edits in order, and one who paints the newest."""
+    """One socket, served by three tasks: read messages, process them in order, render the newest target."""
 
     def __init__(self, services: Services, socket: WebSocket, owner: str, session: str) -> None:
         self.services, self.socket, self.owner, self.session = services, socket, owner, session
-        self.inbox: deque[tuple[dict[str, Any], int]] = deque()  # messages and how large they came
-        self.inbox_bytes = 0  # bytes in it
+        self.inbox: deque[tuple[dict[str, Any], int]] = deque()  # messages and their sizes in bytes
+        self.inbox_bytes = 0
         self.arrived, self.drained, self.target_changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.seq, self.current = -1, ""
         self.node_of_client_key: OrderedDict[str, str] = OrderedDict()
         self.target: RenderTarget | None = None
         self.rendered: RenderTarget | None = None
-        self.drafted: RenderTarget | None = None  # what is only tried, and was shown as its draft
-        self.interrupted_since: float | None = None  # when work was first given up since a picture was finished
-        self.last_render_seconds = 0.0  # seconds that the last finished picture took
-        self.pictures: dict[tuple[str, int], np.ndarray] = {}  # of what is painted, to be looked at elsewhere
-        self.last_notes: list[dict[str, Any]] = []  # what was said of what is painted
-        self.last_follow_mask: FollowMask | None = None  # what followed in the last finished picture of a node
+        self.drafted: RenderTarget | None = None  # an uncommitted edit whose draft was sent
+        self.interrupted_since: float | None = None  # when a render was first cancelled since the last finished picture
+        self.last_render_seconds = 0.0
+        self.pictures: dict[tuple[str, int], np.ndarray] = {}  # of `rendered`, for other viewports
+        self.last_notes: list[dict[str, Any]] = []  # those sent last
+        self.last_follow_mask: FollowMask | None = None  # of the last finished picture of a node
 
     async def run(self) -> None:
         try:
@@ -130,23 +130,23 @@ class LiveConnection:
         retry = {"retry_after": shown.retry_after} if isinstance(shown, HttpError) and shown.retry_after else {}
         await self.send({"type": "error", "seq": seq if isinstance(seq, int) else None, **error_json(shown), **retry})
 
-    # Reading
+    # Reading messages
 
     async def read_messages(self) -> None:
-        """Messages into the inbox, not faster than is agreed."""
+        """Put messages into the inbox, at most `messages_a_second`."""
         second, num = time.monotonic(), 0
         while True:
-            data = await self._next()
+            data = await self._receive()
             now = time.monotonic()
             if now - second >= 1:
                 second, num = now, 0
             num += 1
             if num > self.services.settings.limits.messages_a_second:
                 await asyncio.sleep(max(0.0, 1 - (now - second)))
-            try:  # parsing what is large takes its time, which others' messages have meanwhile
+            try:  # large messages are parsed in a thread, so that other sockets are served meanwhile
                 header, payload = await asyncio.to_thread(unpack, data) if len(data) > LARGE_MESSAGE else unpack(data)
                 if payload:
-                    raise GessoError("carries a payload, which is not read here", where="message", fix="POST /api/uploads takes pictures")
+                    raise GessoError("a payload is not accepted here", where="message", fix="POST /api/uploads takes pictures")
             except GessoError as error:
                 await self.send_error(None, error)
                 continue
@@ -157,23 +157,23 @@ class LiveConnection:
             self.inbox_bytes += len(data)
             self.arrived.set()
 
-    async def _next(self) -> bytes:
+    async def _receive(self) -> bytes:
         message = await self.socket.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1000))
         data: bytes | None = message.get("bytes")
         if data is None:
             data = (message.get("text") or "").encode()
-            data = len(data).to_bytes(4, "little") + data  # a text is a header without a payload
+            data = len(data).to_bytes(4, "little") + data  # a text frame is a header without a payload
         if len(data) > self.services.settings.limits.message_bytes:
             await self.send_error(None, GessoError("the message is too large", where="message", fix="POST /api/uploads takes pictures"))
             raise WebSocketDisconnect(1009)
         return data
 
-    # Logging
+    # Processing messages
 
     async def process_messages(self) -> None:
-        """Messages in their order: each commit to the disk, of previews only the newest."""
+        """Process messages in order: store each commit; of uncommitted edits render only the newest."""
         while True:
             while not self.inbox:
                 self.arrived.clear()
@@ -201,7 +201,7 @@ class LiveConnection:
             raise GessoError(f"there is no message {str(kind)[:40]!r}", where="type", fix="edit, show, want or stop")
         seq = message.get("seq")
         if type(seq) is not int or not self.seq < seq <= MOST_SEQ:
-            raise GessoError("seq must be a whole number above those before", where="seq", fix=f"{self.seq + 1} or more")
+            raise GessoError("seq must be a whole number greater than the last", where="seq", fix=f"{self.seq + 1} or more")
         self.seq = seq
         if kind == "show":
             await self._show_node(seq, message)
@@ -215,7 +215,7 @@ class LiveConnection:
 
         def show() -> LoggedNode:
             self.services.sessions.show(self.owner, self.session, node)
-            return self._logged(node)
+            return self._read_node(node)
 
         self.current, logged = node, await asyncio.to_thread(show)
         self.last_follow_mask = None
@@ -227,10 +227,10 @@ class LiveConnection:
         def append() -> LoggedNode:
             edit = self.services.sanitizer.sanitize_edit(self.owner, self.card, message.get("edit"))
             made.append(self.services.sessions.append(self.owner, self.session, parent, edit, client).id)
-            return self._logged(made[0])
+            return self._read_node(made[0])
 
         made: list[str] = []
-        try:  # in one go: each way to another thread and back may wait for the one that paints
+        try:  # a single hop to a thread: each hop may wait for the render thread to release the GIL
             logged = await asyncio.to_thread(append)
         finally:
             for node in made:
@@ -238,7 +238,7 @@ class LiveConnection:
         await self._announce_node(seq, logged, committed=True)
 
     def _advance(self, node: str, client: Any) -> None:
-        """What is made next grows from it, whatever becomes of its picture."""
+        """Make a stored node the current one, even if rendering it fails later."""
         self.current = node
         if isinstance(client, str):
             self.node_of_client_key[client] = node
@@ -255,14 +255,14 @@ class LiveConnection:
 
         self._request_render(RenderTarget(seq, None, await asyncio.to_thread(preview_request)))
 
-    def _logged(self, node: str) -> LoggedNode:
+    def _read_node(self, node: str) -> LoggedNode:
         store = self.services.sessions
         missing = store.missing(self.owner, self.session, node)
         request = None if missing else store.request(self.owner, self.session, node)
         return LoggedNode(store.node(self.owner, self.session, node), missing, request)
 
     async def _announce_node(self, seq: int, logged: LoggedNode, *, committed: bool = False) -> None:
-        """Say that a node is on disk, and paint it where it can be painted."""
+        """Tell the client that a node is stored, and render it if its request is complete."""
         await self.send({"type": "node", "seq": seq, "node": logged.node.model_dump(mode="json"), "missing": list(logged.missing)})
         if logged.request is not None:
             self._request_render(RenderTarget(seq, logged.node.id, logged.request, committed))
@@ -271,14 +271,14 @@ class LiveConnection:
         if given is None:
             return self.current
         if not isinstance(given, str):
-            raise GessoError("is no node's id", where="parent", fix="an id, a client's key, or null")
+            raise GessoError("is not the id of a node", where="parent", fix="an id, a client's key, or null")
         return self.node_of_client_key.get(given, given)
 
     def _set_viewport(self, message: dict[str, Any]) -> None:
         viewport = self.sender.viewport
         outputs, side = message.get("outputs", list(viewport.outputs)), message.get("max_side", viewport.max_side)
         if not isinstance(outputs, list) or len(outputs) > 8 or not all(isinstance(one, str) for one in outputs):
-            raise GessoError("is a list of up to 8 names", where="outputs")
+            raise GessoError("must be a list of up to 8 names", where="outputs")
         side = whole(side, where="max_side", low=16, high=2**15)
         for name in outputs:
             medium_of(self.card, name)
@@ -288,19 +288,19 @@ class LiveConnection:
                 self._request_render(RenderTarget(self.target.seq, self.target.node, self.target.request))
             self.target_changed.set()
 
-    # Painting
+    # Rendering
 
     def _request_render(self, target: RenderTarget) -> None:
         self.target = target
         self.target_changed.set()
 
     async def render_newest(self) -> None:
-        """One picture at a time; the work takes the newest edit when its turn comes, not when it was queued."""
+        """Render one target at a time: the newest when its turn comes, not the one that was newest when it was queued."""
         loop = asyncio.get_running_loop()
         while True:
             await self.target_changed.wait()
             self.target_changed.clear()
-            if self.target is self.rendered:  # its turn came late, and it took the newest already; or it is looked at elsewhere
+            if self.target is self.rendered:  # rendered already by an earlier turn, or only the viewport changed
                 if self.target is not None and self.sender.finished_viewport is not self.sender.viewport:
                     await self._send_pictures(self.target, self.pictures, {})
                 continue
@@ -338,7 +338,7 @@ class LiveConnection:
             self.interrupted_since, self.last_render_seconds = None, ms["render"] / 1000
 
     def _render(self, taken: list[RenderTarget], loop: asyncio.AbstractEventLoop, stopped: Callable[[], bool]) -> Any:
-        """In the renderer's thread: the pixels of what is wanted now."""
+        """Runs in the render thread. Appends the target it renders to `taken`; gives its pictures, timings and notes."""
         target, viewport = self.target, self.sender.viewport
         if target is None:
             raise Stopped
@@ -367,7 +367,7 @@ class LiveConnection:
         def on_draft(result: Any) -> None:
             if not stale() and not loop.is_closed() and self.drafted is not target:
                 asyncio.run_coroutine_threadsafe(self.sender.draft(target, viewport, pictures_of(result, viewport.outputs), spent()), loop)
-                if target.node is None:  # while the hand moves, its marks are enough
+                if target.node is None:  # while the pointer moves, the draft is enough
                     self.drafted = target
                     raise Stopped
 
@@ -376,15 +376,15 @@ class LiveConnection:
         return target, viewport, pictures_of(result, viewport.outputs), ms, result.said, follow_mask(result)
 
     async def _send_pictures(self, target: RenderTarget, pictures: Pictures, ms: dict[str, float]) -> None:
-        """Finished pictures; of a node that is logged, a small one stays on the disk."""
+        """Send finished pictures, and store a thumbnail if the target is a stored node."""
         await self.sender.finished(target, pictures, ms)
         small = pictures.get((first_picture(self.card) or "", 0))
         if target.node is not None and small is not None:
-            keep = self.services.thumbnails.put
-            asyncio.get_running_loop().run_in_executor(None, keep, self.owner, self.session, target.node, small)
+            store = self.services.thumbnails.put
+            asyncio.get_running_loop().run_in_executor(None, store, self.owner, self.session, target.node, small)
 
     async def _send_followers(self, target: RenderTarget, now: FollowMask) -> None:
-        """What follows since the last finished picture, where a commit made it and nothing newer is wanted."""
+        """Send the pieces that newly follow a hint, if a commit caused them and no newer target waits."""
         before, self.last_follow_mask = self.last_follow_mask, now
         if before is None or now.mask is None or not target.committed or self.target is not target:
             return

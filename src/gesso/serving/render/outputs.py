@@ -1,4 +1,4 @@
-"""What was made, as files and as pixels to look at."""
+"""Results as files and as pixels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gesso.serving.storage.file_store import FileStore
 if TYPE_CHECKING:
     from gesso.verbs.result import Result
 
-MOST_INLINE = 65_536  # bytes of JSON inside an answer
+MOST_INLINE = 65_536  # bytes of JSON inside a response
 MOST_LABELS = 2**24
 TYPES: dict[str, Format] = {"png": "image/png", "ora": "image/openraster", "psd": "image/vnd.adobe.photoshop"}
 
@@ -35,20 +35,20 @@ def first_picture(card: Card) -> str | None:
 
 
 def pixels_of(result: Result, name: str, index: int = 0) -> np.ndarray:
-    """An output as uint8 pixels: a picture, one of several, or whole numbers [h w] as 24-bit colours (red the lowest byte)."""
+    """An output as uint8 pixels: a picture, one of several, or integers [h w] as 24-bit colours (red holds the lowest byte)."""
     medium, value = medium_of(result.card, name), result.outputs.get(name)
     several = value if isinstance(value, tuple) else (value,)
     if not 0 <= index < len(several):
-        raise GessoError(f"{name} has {len(several)} of them", where="index", fix=f"0 to {len(several) - 1}")
+        raise GessoError(f"{name} has {len(several)} pictures", where="index", fix=f"0 to {len(several) - 1}")
     one = several[index]
     if medium.startswith("picture") and isinstance(one, np.ndarray):
         return one
     if isinstance(one, np.ndarray) and one.ndim == 2 and one.dtype.kind in "iub":
         return as_colours(one)
-    raise GessoError(f"{name} is nothing to look at", where="output", fix=f"it is {medium}: see the outputs of POST /api/generate")
+    raise GessoError(f"{name} cannot be shown as a picture", where="output", fix=f"it is {medium}: see the outputs of POST /api/generate")
 
 
-Pictures = dict[tuple[str, int], np.ndarray]  # by output and its place among several
+Pictures = dict[tuple[str, int], np.ndarray]  # by output and its index among several
 
 
 def pictures_of(result: Result, names: Iterable[str]) -> Pictures:
@@ -58,7 +58,7 @@ def pictures_of(result: Result, names: Iterable[str]) -> Pictures:
 
 
 def as_colours(labels: np.ndarray) -> np.ndarray:
-    """uint8 [h w 3] of whole numbers below 2^24; those below 0 become 2^24 - 1."""
+    """uint8 [h w 3] of integers below 2^24; negative ones become 2^24 - 1."""
     if labels.size and int(labels.max()) >= MOST_LABELS:
         raise GessoError("there are too many pieces to be shown", where="output")
     numbers = np.where(labels < 0, MOST_LABELS - 1, labels).astype(np.uint32)
@@ -66,7 +66,7 @@ def as_colours(labels: np.ndarray) -> np.ndarray:
 
 
 def png_of(result: Result, name: str, index: int = 0, *, clean: bool = False, max_side: int = 0) -> bytes:
-    """A PNG with the record inside. One that is `clean` or made smaller has none."""
+    """A PNG with the record inside, unless it is `clean` or scaled down."""
     pixels = pixels_of(result, name, index)
     is_picture = medium_of(result.card, name).startswith("picture")
     if 0 < max_side < max(pixels.shape[:2]):
@@ -76,7 +76,7 @@ def png_of(result: Result, name: str, index: int = 0, *, clean: bool = False, ma
 
 
 class OutputFile(NamedTuple):
-    """A file as it leaves: its bytes and content type, its manifest where the format has no place for one, and why it is `unsigned`."""
+    """A file to send: its bytes and content type, its manifest if the format cannot hold one, and why it is `unsigned`."""
 
     data: bytes
     kind: Format
@@ -98,10 +98,10 @@ def output_file(
     max_side: int = 0,
     branch: Branch | None = None,
 ) -> OutputFile:
-    """An output as a file: the one way in which what was made leaves, and so the one place where it is marked.
+    """An output as a file: all outputs are sent through this function, so it is the only place that signs them.
 
-    `format` is png, or ora or psd for layers. Only a `clean` copy goes without record and marks; where the signer fails, the file
-    keeps its record and `unsigned` says why it has no more.
+    `format` is png, or ora or psd for layers. Only a `clean` copy has neither record nor signature. If the signer fails, the file keeps
+    its record, and `unsigned` says why it is not signed.
     """
     data, kind = file_of(result, name, format, index, clean=clean, max_side=max_side)
     if clean:
@@ -111,7 +111,7 @@ def output_file(
 
 
 def file_of(result: Result, name: str, format: str, index: int = 0, *, clean: bool = False, max_side: int = 0) -> tuple[bytes, Format]:
-    """An output as a file without a signature, and its content type; `handed` is what may leave."""
+    """An output as a file without a signature, and its content type; `output_file` adds the signature."""
     if format == "png":
         return png_of(result, name, index, clean=clean, max_side=max_side), TYPES["png"]
     from gesso.media.ora import encode_ora
@@ -134,7 +134,7 @@ def first_layers(card: Card) -> str | None:
 
 
 def smaller(pixels: np.ndarray, max_side: int, *, exact: bool = False) -> np.ndarray:
-    """The picture with its longest side at most `max_side`; `exact` values are picked, others averaged."""
+    """The picture with its longest side at most `max_side`; `exact` values are sampled, others averaged."""
     from PIL import Image
 
     height, width = pixels.shape[:2]
@@ -148,9 +148,9 @@ def smaller(pixels: np.ndarray, max_side: int, *, exact: bool = False) -> np.nda
 
 
 def store_outputs(files: FileStore, owner: str, result: Result, marker: Marker) -> dict[str, Any]:
-    """The outputs by name, marked and kept: {"id", "medium", "width", "height"}, a list of those, or {"medium", "value"}.
+    """Sign and store all outputs. Gives by name {"id", "medium", "width", "height"}, a list of those, or {"medium", "value"}.
 
-    One that is kept without a signature says why under "unsigned".
+    An output that could not be signed has the reason under "unsigned".
     """
     stored: dict[str, Any] = {}
     for out in result.card.outputs:
@@ -162,8 +162,8 @@ def store_outputs(files: FileStore, owner: str, result: Result, marker: Marker) 
             items = [_store(files, owner, result, marker, out.name, out.medium, index) for index in range(len(value))]
             stored[out.name] = {"medium": out.medium, "items": items}
         elif out.medium == "layers":
-            stored[out.name] = {"medium": out.medium, "formats": [TYPES["ora"], TYPES["psd"]]}  # asked for by Accept
-        elif _is_seen(value, out.medium):
+            stored[out.name] = {"medium": out.medium, "formats": [TYPES["ora"], TYPES["psd"]]}  # requested with Accept
+        elif _is_picture(value, out.medium):
             stored[out.name] = _store(files, owner, result, marker, out.name, out.medium, 0)
         else:
             stored[out.name] = {"medium": out.medium, "value": _inline(plain(value), out.name)}
@@ -177,7 +177,7 @@ def _store(files: FileStore, owner: str, result: Result, marker: Marker, name: s
     return stored if file.unsigned is None else stored | {"unsigned": file.unsigned}
 
 
-def _is_seen(value: Any, medium: str) -> bool:
+def _is_picture(value: Any, medium: str) -> bool:
     return isinstance(value, np.ndarray) and (medium.startswith("picture") or (value.ndim == 2 and value.dtype.kind in "iub"))
 
 

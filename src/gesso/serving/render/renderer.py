@@ -1,4 +1,4 @@
-"""Rendering: one thread that holds the loaded recipes, fair between drawings, dropping what nobody waits for any more."""
+"""Rendering: one thread runs the networks, serves users and drawings in turn, and drops cancelled work."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ Work = Callable[[Callable[[], bool]], Any]
 
 
 class RenderTicket:
-    """A place in the queue_key; `future` has what the work gives."""
+    """Queued work and the future of its result."""
 
     def __init__(self, owner: str, queue_key: Hashable, work: Work, *, reserved: bool = False) -> None:
         self.owner, self.queue_key, self.work, self.reserved = owner, queue_key, work, reserved
         self.future: Future[Any] = Future()
-        self._gone = threading.Event()
+        self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Nobody waits for it any more."""
-        self._gone.set()
+        """Cancel the work: its result is not needed any more."""
+        self._stopped.set()
         self.future.cancel()
 
     def stopped(self) -> bool:
-        return self._gone.is_set()
+        return self._stopped.is_set()
 
 
 class Renderer:
-    """Owners are served in turn, and of each owner the queues, one piece of work each. `submit` may be called from any thread."""
+    """Owners take turns, and so do the queues of each owner. `submit` may be called from any thread."""
 
     def __init__(self, catalogue: Catalogue, limits: Limits, metrics: Metrics) -> None:
         self._catalogue, self._limits, self._metrics = catalogue, limits, metrics
@@ -53,7 +53,7 @@ class Renderer:
         self._memories: OrderedDict[Hashable, Again] = OrderedDict()
         self._wake = threading.Condition()
         self._closed = False
-        self._usual = 1.0  # seconds of one piece of work, a running mean
+        self._mean_seconds = 1.0  # seconds of one render, a running mean
         self._thread: threading.Thread | None = None
         self._reserved: Counter[str] = Counter()
         self._running = 0
@@ -61,16 +61,17 @@ class Renderer:
         metrics.gauge("renders_running", lambda: self._running)
 
     def submit(self, owner: str, queue_key: Hashable, work: Work) -> RenderTicket:
-        """Queue `work(stopped)`; TooMany or Busy, at once, where there is too much of it already."""
+        """Queue `work(stopped)`; TooManyRequests or ServerBusy at once if the queue is full."""
         with self._wake:
             self._check_room(owner)
             return self._queue(RenderTicket(owner, queue_key, work))
 
     @contextmanager
     def reserve(self, owner: str) -> Iterator[Callable[[Hashable, Work], RenderTicket]]:
-        """A place in the queue_key before it is known for what: TooMany or Busy before a wish is read, which costs more than to refuse it.
+        """Reserve a queue slot before parsing, which costs more than refusing; TooManyRequests or ServerBusy if none is free.
 
-        Inside, what is given queues work. The place is held until the end, so it also bounds how much is read and packed at once.
+        Gives a function that queues work into the slot. The slot is held until the end of the context, so it also limits how many
+        requests are parsed and encoded at once.
         """
         with self._wake:
             self._check_room(owner)
@@ -91,7 +92,7 @@ class Renderer:
     def _check_room(self, owner: str) -> None:
         self._forget_stopped()
         waiting = self._reserved + Counter(ticket.owner for ticket in self._waiting() if not ticket.reserved)
-        retry = max(1, min(60, round(self._usual * waiting.total())))
+        retry = max(1, min(60, round(self._mean_seconds * waiting.total())))
         if waiting.total() >= self._limits.waiting:
             raise ServerBusy("the server has as much to do as it can", fix=f"try again in {retry} s", retry_after=retry)
         if waiting[owner] >= self._limits.waiting_each:
@@ -114,9 +115,9 @@ class Renderer:
         on_draft: Callable[[Result], None] | None = None,
         own: UserWeights | None = None,
     ) -> Result:
-        """What the request asks for; only inside a piece of work. `memory` names the drawing whose unchanging parts are kept.
+        """The result of a request; call it in the render thread only. `memory` names the drawing whose intermediate results are reused.
 
-        `own` are weights that stand in for the server's.
+        `own` are weights that replace the server's.
         """
         from gesso.verbs.again import Again
 
@@ -136,7 +137,7 @@ class Renderer:
             return sum(1 for _ in self._waiting())
 
     def close(self) -> None:
-        """Whatever waits is stopped; what runs ends at its next step."""
+        """Cancel waiting work; the running render ends at its next step."""
         with self._wake:
             self._closed = True
             for ticket in self._waiting():
@@ -150,7 +151,7 @@ class Renderer:
         return (ticket for queues in self._owners.values() for queue in queues.values() for ticket in queue)
 
     def _forget_stopped(self) -> None:
-        """While one long piece of work runs, thousands may come and go; what they wanted is not held until their turn."""
+        """Drop cancelled tickets at once, not when their turn comes: during one long render, thousands may be cancelled."""
         for owner, queues in list(self._owners.items()):
             for queue_key, queue in list(queues.items()):
                 queues[queue_key] = deque(ticket for ticket in queue if not ticket.stopped())
@@ -160,7 +161,7 @@ class Renderer:
                 del self._owners[owner]
 
     def _next(self) -> RenderTicket | None:
-        """The oldest work of the queue_key whose turn it is, of the owner whose turn it is."""
+        """Wait for the next ticket: the oldest of the next queue of the next owner."""
         with self._wake:
             while not self._closed:
                 while self._owners:
@@ -171,7 +172,7 @@ class Renderer:
             return None
 
     def _take(self, owner: str) -> RenderTicket:
-        """Owner and queue_key go to the end of their queues, or away where nothing is left of them."""
+        """Take a ticket; its owner and its queue move to the end, or are removed if they are empty."""
         queues = self._owners[owner]
         queue_key, queue = next(iter(queues.items()))
         ticket = queue.popleft()
@@ -200,13 +201,13 @@ class Renderer:
                 ticket.future.set_result(made)
             self._running = 0
             spent = time.perf_counter() - began
-            self._usual += 0.2 * (spent - self._usual)
+            self._mean_seconds += 0.2 * (spent - self._mean_seconds)
             self._metrics.observe("render", spent)
             del ticket
 
 
 def with_deadline(seconds: float, stopped: Callable[[], bool]) -> Callable[[], bool]:
-    """`stopped`, but GessoError once the time is up."""
+    """`stopped`, but GessoError once the time is over."""
     end = time.monotonic() + seconds
 
     def check() -> bool:

@@ -1,4 +1,4 @@
-"""Small pictures of nodes, so that a history is seen when it is opened again: kept when painted, made where they are asked for."""
+"""Thumbnails of nodes: stored when a node is rendered, or made on request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gesso.errors import GessoError
 from gesso.serving.render.outputs import smaller
 
 SIDE = 128  # pixels
-MOST_BYTES = 128 * 2**20  # of all; the oldest make room
+MOST_BYTES = 128 * 2**20  # in all; the oldest are deleted to make room
 TABLE = """
 create table if not exists thumbs (
     session text not null, node text not null, owner text not null, png blob not null, made real not null, primary key (session, node)
@@ -25,7 +25,7 @@ create index if not exists thumbs_by_age on thumbs (made);
 
 
 class Thumbnails:
-    """In a file of their own: what is lost of it is made again, so nothing waits for the disk. `png` is at most SIDE pixels long."""
+    """An SQLite file of PNGs, their sides at most SIDE pixels. Lost ones are made again, so writes are not flushed to the disk."""
 
     def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
         try:
@@ -33,7 +33,7 @@ class Thumbnails:
             self._rows = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
             self._rows.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + TABLE)
         except (OSError, sqlite3.Error) as error:
-            raise GessoError(f"the small pictures cannot be opened: {error}", where=path, fix="delete that file") from error
+            raise GessoError(f"the thumbnails cannot be opened: {error}", where=path, fix="delete that file") from error
         self._lock, self._most_bytes, self._closed = threading.Lock(), most_bytes, False
         self._bytes = self._rows.execute("select coalesce(sum(length(png)), 0) from thumbs").fetchone()[0]
 
@@ -44,12 +44,12 @@ class Thumbnails:
         return None if row is None else bytes(row[0])
 
     def put(self, owner: str, session: str, node: str, pixels: np.ndarray) -> bytes:
-        """Keep a node's picture small; a node never changes, so what is there stays."""
+        """Store the thumbnail of a node. A node never changes, so an existing one is returned as it is."""
         kept = self.find(owner, session, node)
         if kept is not None:
             return kept
         png = _png(smaller(pixels, SIDE))
-        with self._lock, contextlib.suppress(sqlite3.Error):  # on a full disk it is made again where it is asked for
+        with self._lock, contextlib.suppress(sqlite3.Error):  # on a full disk it is made again on request
             if not self._closed:
                 row = session, node, owner, png, time.time()
                 self._bytes += len(png) * self._rows.execute("insert or ignore into thumbs values (?, ?, ?, ?, ?)", row).rowcount

@@ -1,4 +1,4 @@
-"""Getting ready before anybody asks: torch, a recipe's weights, and a first small picture, in the thread that renders."""
+"""Warm-up in the render thread: import torch, load the weights of a recipe, render one small picture."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from gesso.serving.render.renderer import Renderer
 if TYPE_CHECKING:
     from gesso.recipes.recipe import Recipe
 
-LATEST = 2.0  # seconds after the start, where no page asks for cards
-AFTER_CARDS = 0.3  # seconds after a page was told them: imports would keep it from its pictures
-SIDE = 64  # pixels of the drawing that is made first
+LATEST = 2.0  # seconds after the start, unless a page requests cards before
+AFTER_CARDS = 0.3  # seconds after a page requested a card: imports before would delay its pictures
+SIDE = 64  # pixels of the drawing that is rendered
 
 log = logging.getLogger("gesso.serving")
 
 
 class Warmup:
-    """Done once. Before `begin` and after `close` nothing is."""
+    """Runs once, between `start` and `close`."""
 
     def __init__(self, catalogue: Catalogue, renderer: Renderer) -> None:
         self._catalogue, self._renderer = catalogue, renderer
@@ -38,7 +38,7 @@ class Warmup:
         self.schedule(LATEST)
 
     def schedule(self, seconds: float = AFTER_CARDS) -> None:
-        """So many seconds after the last who said so."""
+        """Warm up so many seconds after the last call."""
         with self._lock:
             if not self._open:
                 return
@@ -59,15 +59,15 @@ class Warmup:
             if not self._open:
                 return
             self._open = False
-        try:  # recipes, and torch with them, are imported by one thread at a time: the catalogue sees to it
+        try:  # the catalogue imports recipes, and torch with them, under a lock
             self._catalogue.recipes()
             self._renderer.submit("", "warm", self.work)
-        except GessoError as error:  # it is at work already
+        except GessoError as error:  # the queue is full, so the renderer is busy already
             log.info("not warmed: %s", error)
             self.done.set()
 
     def work(self, stopped: Callable[[], bool]) -> None:
-        """In the renderer's thread. Whoever waits meanwhile would wait for the same."""
+        """Runs in the render thread. Requests that wait for it would have to load the same things."""
         try:
             recipe = next(filter(self._drawn_with, self._catalogue.recipes().values()), None)
             if recipe is not None and not stopped():
@@ -78,19 +78,19 @@ class Warmup:
 
                     needed = {slot.name: drawing() for slot in recipe.card.conditions if slot.required}
                     run(assembled, pin_weights(assembled, Request.build(recipe.card, needed)), stop=stopped)
-        except GessoError as error:  # whoever asks for a picture is told
+        except GessoError as error:  # a request for a picture will report it
             log.info("not warmed: %s", error)
         finally:
             self.done.set()
 
     def _drawn_with(self, recipe: Recipe) -> bool:
-        """Is it one that a page can begin with at once, and that takes time to load?"""
+        """Whether the page can start with this recipe, and it has weights to load."""
         tools = [slot.kind.control(slot.options).get("tool") for slot in recipe.card.conditions if slot.required]
         return bool(recipe.keeps) and tools == ["page"] and not self._catalogue.missing(recipe.name)
 
 
 def drawing() -> np.ndarray:
-    """A square on paper."""
+    """A drawing of a square: uint8 [64 64]."""
     page = np.full((SIDE, SIDE), 255, np.uint8)
     page[12:52, 12:52] = 0
     page[14:50, 14:50] = 255

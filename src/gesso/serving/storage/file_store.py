@@ -1,4 +1,4 @@
-"""Pictures that people gave and that were made for them: files by random ids, each with its owner."""
+"""Uploads and outputs: files under random ids, each with its owner."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from gesso.serving.settings import Limits
 
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
 Kind = Literal["upload", "output"]
-HALF_WRITTEN = 3600.0  # seconds after which a file without a row is nobody's
-SPARED = 86_400.0  # seconds for which an upload is never cleared away to make room
+ORPHAN_SECONDS = 3600.0  # after which a file without a row is deleted
+UPLOAD_SECONDS = 86_400.0  # for which an upload is never deleted to make room
 
 
 class StoredFile(NamedTuple):
-    """A kept file: its medium by the card's word, its sides in pixels where it is a picture."""
+    """A stored file: its medium as named in cards, and the sides in pixels of a picture."""
 
     id: str
     medium: str
@@ -41,7 +41,7 @@ class StoredFile(NamedTuple):
 
 
 class FileStore:
-    """All queries ask for the owner; what is another's is not there."""
+    """All queries name the owner; files of other owners count as missing."""
 
     def __init__(self, folder: Path, database: Database, limits: Limits) -> None:
         self._folder, self._database, self._limits = folder, database, limits
@@ -49,7 +49,7 @@ class FileStore:
     def put(
         self, owner: str, kind: Kind, data: bytes, *, medium: str = "picture", suffix: str = "png", size: tuple[int, int] | None = None
     ) -> StoredFile:
-        """Keep `data`; `size` is (width, height). The oldest outputs make room for new ones, uploads only after a day; else TooMany."""
+        """Store `data`; `size` is (width, height). Old outputs are deleted to make room, uploads only after a day; else TooManyRequests."""
         self._make_room(owner, kind, len(data))
         width, height = size or (None, None)
         item = StoredFile(secrets.token_urlsafe(16), medium, suffix, width, height, len(data))
@@ -64,7 +64,7 @@ class FileStore:
         try:
             with self._database.writing() as rows:
                 rows.execute("insert into kept values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-        except BaseException:  # a file that no row names would lie there for ever
+        except BaseException:  # without a row the file would never be deleted
             path.unlink(missing_ok=True)
             raise
         return item
@@ -89,7 +89,7 @@ class FileStore:
             raise UnknownId(f"there is no such {kind}", where="id") from None
 
     def path(self, owner: str, kind: Kind, id: str) -> Path:
-        """Where an item lies, for parts of this server that read it later."""
+        """The path of a stored file, for services that read it later."""
         path = self._path(self.find(owner, kind, id))
         if not path.is_file():
             raise UnknownId(f"there is no such {kind}", where="id")
@@ -99,9 +99,9 @@ class FileStore:
         self._remove(self.find(owner, kind, id))
 
     def delete_orphans(self) -> None:
-        """Take away files that a kill left without a row; young ones may be another server's that is just writing."""
+        """Delete files that a kill left without a row; recent ones may still be being written."""
         known = {f"{id}.{suffix}" for id, suffix in self._database.read("select id, suffix from kept")}
-        old = time.time() - HALF_WRITTEN
+        old = time.time() - ORPHAN_SECONDS
         for path in self._folder.glob("*/*"):
             with contextlib.suppress(OSError):
                 if path.name not in known and path.stat().st_mtime < old:
@@ -116,7 +116,7 @@ class FileStore:
         for row in rows:
             if total + num_bytes <= limits.kept_bytes and num < limits.kept_items:
                 return
-            if kind == "upload" and now - row[6] < SPARED:
+            if kind == "upload" and now - row[6] < UPLOAD_SECONDS:
                 break
             self._remove(StoredFile(*row[:6]))
             total, num = total - row[5], num - 1
@@ -126,7 +126,7 @@ class FileStore:
             )
 
     def _remove(self, item: StoredFile) -> None:
-        self._path(item).unlink(missing_ok=True)  # first: on a full disk it makes the room that the row's deletion takes
+        self._path(item).unlink(missing_ok=True)  # first: on a full disk, deleting the row needs the space
         with self._database.writing() as rows:
             rows.execute("delete from kept where id = ?", (item.id,))
 

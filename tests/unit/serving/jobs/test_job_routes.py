@@ -163,7 +163,7 @@ def test_one_draws_with_what_one_trained_and_nobody_else_does(
     assert ann.delete(f"/api/jobs/{job['id']}").status_code == 204
     again = ann.get(f"/api/sessions/{session['id']}/nodes/{session['head']}/image", params={"clean": True})
     assert again.content == picture.content, "what a session draws with stays"
-    monkeypatch.setattr("gesso.serving.storage.user_weights.LATELY", -1.0)
+    monkeypatch.setattr("gesso.serving.storage.user_weights.UNUSED_SECONDS", -1.0)
     hand_in(ann, kind="train", recipe="moon", steps=3, seed=3)
     assert work() == "done"
     others = {"moon": ann.get("/api/recipes/moon").json()["trained"][0]["sha256"]}
