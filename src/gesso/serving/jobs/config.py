@@ -1,4 +1,4 @@
-"""What a worker needs to know of its server."""
+"""What a worker process needs to know of its server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """What a worker must know of its server: where jobs lie, which recipes and weights are meant, how many threads are its own."""
+    """Passed to workers as JSON: the home folder, the recipes and weights to use, the number of threads, the owner's quota in bytes."""
 
     home: str
     recipes: list[str] | None = None
@@ -25,7 +25,7 @@ class WorkerConfig:
     most_bytes: int = Limits.job_bytes
 
     def marker(self) -> Marker:
-        """A line to a signer of this worker's own, to be closed."""
+        """A signer of this worker's own; the caller closes it."""
         from gesso.marking.home import SIGNING
         from gesso.marking.marker import Marker
 
@@ -39,11 +39,11 @@ class WorkerConfig:
         return next(found for found in map(recipes.find, self.recipes) if found.name == name)
 
     def folder(self, id: str) -> Path:
-        """Where a job's files are: `in`, `out`, `log.txt`. The id is one that the store gave."""
+        """The folder of a job: `in`, `out`, `log.txt`. The id must come from the store."""
         return Path(self.home) / "jobs" / id
 
     def weights_of(self, spec: dict[str, Any]) -> Path | str | None:
-        """Those that a training made, those that the server was told of, or the shipped ones."""
+        """The weights of the training that the job names, else those of the server's settings, else None: the shipped ones."""
         if spec.get("weights"):
             return self.folder(spec["weights"]) / "out" / "weights.safetensors"
         return self.weights.get(spec["recipe"])

@@ -1,4 +1,4 @@
-"""The four verbs that run as jobs, each told by its owner's asking, each going on from what an earlier attempt left."""
+"""The four verbs that run as jobs. Each continues from what an earlier attempt left, except fit and measure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TAIL = 8192
 
 
 def batch(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
-    """Each drawing once; what an earlier attempt made is kept."""
+    """Process each picture once; results of an earlier attempt are kept."""
     from gesso.verbs.assemble import assemble
     from gesso.verbs.batch import run_items
     from gesso.verbs.load import Model
@@ -45,7 +45,7 @@ def batch(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: P
 
 
 def items_of(spec: dict[str, Any], folder: Path) -> list[Item]:
-    """A batch's drawings by the names that people know; the files have numbers."""
+    """The items of a batch under the names that users gave; the files are numbered."""
     from gesso.verbs.batch import Item
 
     kind = spec["format"]
@@ -53,7 +53,7 @@ def items_of(spec: dict[str, Any], folder: Path) -> list[Item]:
 
 
 def train(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
-    """From the last checkpoint, if there is one."""
+    """Train from the last checkpoint, if there is one."""
     from gesso.verbs.train import train as run
 
     recipe, out = config.recipe(spec["recipe"]), folder / "out"
@@ -73,19 +73,19 @@ def train(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: P
 
 
 def log_intervals(total: int) -> tuple[int, int]:
-    """Every how many steps a line and a sheet of samples are written: short runs are shown more often."""
+    """After how many steps a log line, and a sheet of samples, are written; more often in short runs."""
     return 20 if total > 400 else max(1, total // 20), min(500, max(20, total // 10))
 
 
 def stage_logs(recipe: Recipe, spec: dict[str, Any], out: Path) -> list[tuple[Path, int]]:
-    """Each stage's log, and its steps in all."""
+    """The log file of each stage, and its number of steps."""
     stages = recipe.stages(recipe.preset(spec["preset"] or None))
     several = len(stages) > 1
     return [((out / one.name if several else out) / "log.jsonl", spec["steps"] or one.num_steps) for one in stages]
 
 
 def last_step(path: Path) -> int:
-    """The step of the last whole line; 0 where there is none."""
+    """The step in the last complete line; 0 if there is none."""
     if not path.is_file():
         return 0
     with open(path, "rb") as file:
@@ -101,7 +101,7 @@ def last_step(path: Path) -> int:
 
 
 def fit(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
-    """From its beginning each time: a fit keeps previews, and no state to go on from."""
+    """Fit from the start each time: a fit stores previews but no state to continue from."""
     from gesso.verbs.fit import fit as run
 
     recipe = config.recipe(spec["recipe"])
@@ -120,7 +120,7 @@ def fit(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Pat
 
 
 def measure(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
-    """It cannot stop half way: whoever cancels it ends its process."""
+    """Measure. It cannot stop halfway, so a cancel kills its process."""
     from gesso.verbs.measure import measure as run
     from gesso.verbs.thread import fixed_threads
 

@@ -1,4 +1,4 @@
-"""How much of the disk an owner's jobs take: looked at when one is handed in, and now and then while one runs."""
+"""The disk space of an owner's jobs: checked when a job is submitted and regularly while it runs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-CHECK_SECONDS = 30.0  # seconds between two looks while a job runs
+CHECK_SECONDS = 30.0  # between two checks while a job runs
 FIX = "delete some of your jobs: DELETE /api/jobs/…"
 
 
 def used_bytes(folders: Iterable[Path]) -> int:
-    """The bytes of all files under the folders; a file that has a name in two of them counts in both."""
+    """The bytes of all files under the folders; a file linked in two of them counts twice."""
     total = 0
     for folder in folders:
         for place, _, names in os.walk(folder):
             for name in names:
-                with contextlib.suppress(OSError):  # gone meanwhile
+                with contextlib.suppress(OSError):  # deleted meanwhile
                     total += os.lstat(os.path.join(place, name)).st_size
     return total

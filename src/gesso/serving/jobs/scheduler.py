@@ -1,4 +1,4 @@
-"""Who hands jobs out: takes the one whose turn it is, starts a process for it, and sees it end."""
+"""The scheduler: claims the next job, starts a worker for it, and watches it until it ends."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from gesso.serving.jobs.config import WorkerConfig
 from gesso.serving.jobs.store import Job, JobStore, LeaseLost
 
 log = logging.getLogger("gesso.serving")
-POLL_SECONDS = 0.5  # seconds between two looks while anything runs or waits
-REST = 5.0  # and after one that failed
-CANCEL_GRACE = 15.0  # seconds that a job has to stop by itself once that is asked
-AT_ONCE = ("measure",)  # kinds that cannot stop by themselves, and have nothing to save
-LOST_GRACE = 5.0  # and once its lease is another's
-START_GRACE = 120.0  # and to begin, during which its lease is held for it
-CLOSE_GRACE = 4.0  # and when the server ends
+POLL_SECONDS = 0.5  # between two polls while jobs run or wait
+RETRY_SECONDS = 5.0  # after a poll that failed
+CANCEL_GRACE = 15.0  # seconds for a worker to stop after a cancel
+KILLED_AT_ONCE = ("measure",)  # kinds that cannot stop by themselves and have nothing to save
+LOST_GRACE = 5.0  # after another worker took its lease
+START_GRACE = 120.0  # to start, while the scheduler renews its lease
+CLOSE_GRACE = 4.0  # when the server ends
 
 
 class Worker(Protocol):
-    """A job being done somewhere."""
+    """A running job, in a local process or on a cluster."""
 
     def ended(self) -> bool: ...
     def close(self) -> None:
-        """Ask it to save and end."""
+        """Ask the worker to save and end."""
 
     def kill(self) -> None: ...
 
@@ -40,7 +40,7 @@ Start = Callable[[WorkerConfig, Job], Worker]
 
 
 class WorkerProcess:
-    """A job in a process of its own; it sees the server's end by the end of its stdin."""
+    """A worker in a local process, which notices that the server has ended when its stdin is closed."""
 
     def __init__(self, config: WorkerConfig, job: Job) -> None:
         self._child = subprocess.Popen(
@@ -48,11 +48,11 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             env=worker_environment(config.threads),
-            start_new_session=True,  # Ctrl-C is the server's to hear
+            start_new_session=True,  # Ctrl-C goes to the server only
         )
         assert self._child.stdin is not None
         try:
-            self._child.stdin.write(json.dumps({"plan": config.to_json(), "id": job.id, "token": job.token}).encode() + b"\n")
+            self._child.stdin.write(json.dumps({"config": config.to_json(), "id": job.id, "token": job.token}).encode() + b"\n")
             self._child.stdin.flush()
         except OSError:
             log.warning("a worker ended before it began")
@@ -77,14 +77,14 @@ class WorkerProcess:
 
 
 def worker_environment(threads: int) -> dict[str, str]:
-    """The server's, without its tokens, and with few threads."""
+    """The environment of a worker: the server's without tokens, with limited threads."""
     kept = {name: value for name, value in os.environ.items() if "TOKEN" not in name.upper() and "SECRET" not in name.upper()}
     few = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     return kept | few | {"PYTHONPATH": os.pathsep.join(os.path.abspath(one) for one in sys.path if one)}
 
 
 class JobScheduler:
-    """A thread that hands out up to `at_once` jobs. It sleeps while there is nothing to hand out; `wake` it when there may be."""
+    """A thread that runs up to `at_once` jobs at a time. It sleeps while no job waits; `wake` it after a submit."""
 
     def __init__(
         self,
@@ -98,8 +98,8 @@ class JobScheduler:
         self._store, self._config, self._start, self._at_once, self._ready, self._end = store, config, start, at_once, ready, end
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._running: dict[str, tuple[Job, Worker]] = {}
-        self._stopping: dict[str, float] = {}  # until when it may take to stop
-        self._starting: dict[str, float] = {}  # until when its lease is held for it
+        self._stopping: dict[str, float] = {}  # job → when its worker is killed
+        self._starting: dict[str, float] = {}  # job → until when the scheduler renews its lease
         self._wake, self._closed = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -114,11 +114,11 @@ class JobScheduler:
         self._wake.set()
 
     def pids(self) -> list[int]:
-        """Of the processes that work."""
+        """The process ids of local workers."""
         return [worker.pid for _, worker in list(self._running.values()) if isinstance(worker, WorkerProcess)]
 
     def close(self) -> None:
-        """Let what runs save and be put back; what does not end is killed, and its lease runs out."""
+        """Ask running workers to save and requeue their jobs; kill those that do not end in time."""
         with self._lock:
             self._closed.set()
         self._wake.set()
@@ -143,38 +143,38 @@ class JobScheduler:
                 self.poll()
                 busy = bool(self._running) or self._store.has_work()
                 pause = POLL_SECONDS if busy else None
-            except Exception:  # a full disk today is no reason to hand out nothing tomorrow
-                log.exception("jobs could not be handed out")
-                pause = REST
+            except Exception:  # for example a full disk: try again later
+                log.exception("jobs could not be scheduled")
+                pause = RETRY_SECONDS
             self._wake.wait(timeout=pause)
             self._wake.clear()
 
     def poll(self) -> None:
-        """See who ended, end who must, start what can be started."""
+        """One poll: remove ended workers, kill overdue ones, start waiting jobs."""
         for id, (job, worker) in list(self._running.items()):
             if worker.ended():
                 del self._running[id]
                 self._stopping.pop(id, None)
                 self._starting.pop(id, None)
-                self._store.worker_died(job.id, job.token)  # says nothing where it told how it came out
+                self._store.worker_died(job.id, job.token)  # no effect if the worker has stored the final state
             else:
                 self._renew_while_starting(job)
                 self._kill_if_overdue(job, worker)
         if len(self._running) < self._at_once and self._store.has_work():
             self._ready()
         while len(self._running) < self._at_once and not self._closed.is_set():
-            job_taken = self._store.claim(self._name, self._at_once)
-            if job_taken is None:
+            claimed = self._store.claim(self._name, self._at_once)
+            if claimed is None:
                 return
             try:
-                self._running[job_taken.id] = (job_taken, self._start(self._config, job_taken))
-                self._starting[job_taken.id] = time.monotonic() + START_GRACE
+                self._running[claimed.id] = (claimed, self._start(self._config, claimed))
+                self._starting[claimed.id] = time.monotonic() + START_GRACE
             except Exception:
-                self._store.worker_died(job_taken.id, job_taken.token)
+                self._store.worker_died(claimed.id, claimed.token)
                 raise
 
     def _renew_while_starting(self, job: Job) -> None:
-        """A slow start (a cluster's, a machine's that is busy) is no reason to take the job from its worker."""
+        """Renew the lease of a worker that is still starting, which may be slow on a cluster or a busy machine."""
         until = self._starting.get(job.id)
         if until is None:
             return
@@ -191,7 +191,7 @@ class JobScheduler:
         if not lost and not wanted:
             self._stopping.pop(job.id, None)
             return
-        grace = LOST_GRACE if lost or job.kind in AT_ONCE else CANCEL_GRACE
+        grace = LOST_GRACE if lost or job.kind in KILLED_AT_ONCE else CANCEL_GRACE
         until = self._stopping.setdefault(job.id, time.monotonic() + grace)
         if time.monotonic() > until:
             worker.kill()

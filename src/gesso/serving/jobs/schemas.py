@@ -1,4 +1,4 @@
-"""What can be asked for as a job: ids of uploads and names of recipes, never a path, all of it checked before it is queued."""
+"""Schemas of job submissions: upload ids and recipe names, never paths; validated before a job is queued."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gesso.serving.decode.input_sanitizer import InputSanitizer
 from gesso.serving.http_errors import UnknownId
 
 KEY = Field(default=None, max_length=200)
-READ = {"client", "files", "conditions", "settings", "seed"}  # what is kept otherwise: as names, as folders, as a request
-Number = bool | int | float  # smart mode keeps true true and 1 a number
+STORED_ELSEWHERE = {"client", "files", "conditions", "settings", "seed"}  # as names, as files, inside the request
+Number = bool | int | float  # pydantic's smart mode keeps true a bool and 1 a number
 
 
 class _Spec(Exact):
@@ -28,7 +28,7 @@ class _Spec(Exact):
 
 
 class InputFile(Exact):
-    """An upload's id, and the name that the picture has with the person who gave it."""
+    """The id of an upload, and the name of the user's file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,7 +37,7 @@ class InputFile(Exact):
 
 
 class BatchSpec(_Spec):
-    """One request over many pictures. `each` is the condition that they fill; `weights` may be the id of a training of yours."""
+    """One request over many pictures. `each` names the condition that they fill; `weights` may be the id of your own training job."""
 
     kind: Literal["batch"]
     files: list[InputFile] = Field(min_length=1)
@@ -50,7 +50,7 @@ class BatchSpec(_Spec):
 
 
 class TrainSpec(_Spec):
-    """A training, on `files` or on what the recipe makes itself; resumed where it stopped."""
+    """A training on `files`, or on the recipe's own dataset; it resumes where it stopped."""
 
     kind: Literal["train"]
     files: list[InputFile] = Field(default_factory=list)
@@ -70,7 +70,7 @@ class FitSpec(_Spec):
 
 
 class MeasureSpec(_Spec):
-    """A recipe's own figures. `options` are numbers, so that none of them can name a file."""
+    """A measurement that the recipe defines. `options` are numbers only, so that none can name a file."""
 
     kind: Literal["measure"]
     which: str | None = Field(default=None, max_length=100)
@@ -82,11 +82,11 @@ class MeasureSpec(_Spec):
 
 
 class JobSpec(RootModel[Annotated[BatchSpec | TrainSpec | FitSpec | MeasureSpec, Field(discriminator="kind")]]):
-    """A job. The same `client` key again gives the job that the first asking made."""
+    """A job. Repeating a `client` key returns the job that the first submission made."""
 
 
 def check_spec(sanitizer: InputSanitizer, recipe: Any, owner: str, spec: BatchSpec | TrainSpec | FitSpec | MeasureSpec) -> dict[str, Any]:
-    """The asking as a worker reads it: conditions read and harmless, everything in range. GessoError names the field."""
+    """The submission as it is stored for workers: validated, with sanitized conditions. GessoError names the invalid field."""
     preset = recipe.preset(spec.preset or None)
     if isinstance(spec, BatchSpec):
         from gesso.verbs.batch import check_rest, each_of
@@ -96,26 +96,29 @@ def check_spec(sanitizer: InputSanitizer, recipe: Any, owner: str, spec: BatchSp
         check_rest(recipe.card, each, spec.conditions)
         if spec.format != "png":
             _check_format(lambda: check_out(_name(f"out.{spec.format}"), recipe.card), "format")
-        return spec.model_dump(exclude=READ) | {"each": each, "request": _request(sanitizer, recipe.card, owner, spec, partly=True)}
+        return spec.model_dump(exclude=STORED_ELSEWHERE) | {
+            "each": each,
+            "request": _request(sanitizer, recipe.card, owner, spec, partly=True),
+        }
     if isinstance(spec, FitSpec):
         if not getattr(recipe.family(preset), "fits", False):
             raise GessoError("makes its output at once: there is nothing to fit", where="recipe", fix="ask for a batch")
-        return spec.model_dump(exclude=READ) | {"request": _request(sanitizer, recipe.card, owner, spec, partly=False)}
+        return spec.model_dump(exclude=STORED_ELSEWHERE) | {"request": _request(sanitizer, recipe.card, owner, spec, partly=False)}
     if isinstance(spec, TrainSpec):
         if not recipe.stages(preset):
             raise GessoError(f"{recipe.name} is not trained", where="recipe", fix="ask for a fit")
-        return spec.model_dump(exclude=READ) | {"seed": spec.seed}
+        return spec.model_dump(exclude=STORED_ELSEWHERE) | {"seed": spec.seed}
     if not recipe.measures or (spec.which is not None and spec.which not in recipe.measures):
         what = f"{recipe.name} has no such measure" if recipe.measures else f"{recipe.name} has no measures"
         raise GessoError(what, where="which", fix=f"one of {', '.join(recipe.measures)}" if recipe.measures else None)
     taken = sorted({"name", "which", "data", "out", "weights", "preset"} & set(spec.options))
     if taken:
         raise GessoError("is no option", where=f"options.{taken[0]}", fix="the measure's own options")
-    return spec.model_dump(exclude=READ)
+    return spec.model_dump(exclude=STORED_ELSEWHERE)
 
 
 def _request(sanitizer: InputSanitizer, card: Any, owner: str, spec: BatchSpec | FitSpec, *, partly: bool) -> dict[str, Any]:
-    """The request as JSON; `partly` where files will fill one condition, so that what is required may be missing."""
+    """The request as JSON; `partly`: required conditions may be missing, as files fill one of them."""
     values = {name: sanitizer.condition(owner, card.slot(name), value) for name, value in spec.conditions.items() if value is not None}
     if partly:
         slots = tuple(slot.model_copy(update={"required": False}) for slot in card.conditions)
@@ -124,7 +127,7 @@ def _request(sanitizer: InputSanitizer, card: Any, owner: str, spec: BatchSpec |
 
 
 def clean_name(name: str, number: int) -> str:
-    """A file's name without folders and control characters, for people to read and for zips."""
+    """A file's name without folders and control characters, for display and for zip files."""
     last = re.split(r"[/\\]", name)[-1]
     plain = re.sub(r'[\x00-\x1f\x7f<>:"|?*\u200e\u200f\u202a-\u202e\u2066-\u2069]', "_", last).strip(" .")
     plain = plain.encode("utf-8", "replace").decode()

@@ -1,7 +1,7 @@
-"""The process that does one job: niced, with few threads, under a lease; run as `python -m gesso.serving.jobs.worker`.
+"""A worker process: runs one job with low priority, few threads and a lease; run as `python -m gesso.serving.jobs.worker`.
 
-Its first line on stdin says which job. When stdin ends (the server is gone) it saves what it has, puts the job back and ends; when
-it is killed the lease runs out and another takes the job, which goes on from the last checkpoint or the last drawing.
+The first line of stdin names the job. When stdin is closed (the server has ended) it saves, requeues the job and exits. When it is
+killed, its lease expires, and another worker continues the job from the last checkpoint or the last finished picture.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from gesso.serving.settings import Limits
 
 log = logging.getLogger("gesso.serving")
 NICE = 10
-GRACE = 15.0  # seconds to save in, once the server is gone
-PATIENCE = 60.0  # seconds to wait for a worker that lost the job and still holds its folder
+GRACE = 15.0  # seconds to save after the server has ended
+PATIENCE = 60.0  # seconds to wait for an earlier worker that still holds the job's folder
 
 
 def run_job(config: WorkerConfig, id: str, token: int, closing: threading.Event | None = None) -> str:
-    """Do a job that was claimed with this token, and tell how it came out; the state it was left in ("lost": another has it)."""
+    """Run a job that was claimed with this token and store its final state, which is returned; "lost" if another worker has it."""
     store = JobStore(Path(config.home) / "jobs.sqlite", Limits())
     folder = config.folder(id)
     try:
@@ -40,11 +40,11 @@ def run_job(config: WorkerConfig, id: str, token: int, closing: threading.Event 
             lease.over_quota = lambda: used_bytes(map(config.folder, store.ids_of_same_owner(id))) > config.most_bytes
             if closing is not None:
                 threading.Thread(target=_close, args=(closing, lease), daemon=True).start()
-            told = _run_handler(config, store.spec(id), lease, folder)
+            outcome = _run_handler(config, store.spec(id), lease, folder)
             with contextlib.suppress(LeaseLost):
-                lease.renew()  # the last of how far it came
-        store.end(id, token, **told)
-        return str(told["state"])
+                lease.renew()  # report the final progress
+        store.end(id, token, **outcome)
+        return str(outcome["state"])
     except LeaseLost:
         return "lost"
     finally:
@@ -57,15 +57,15 @@ def _close(closing: threading.Event, lease: JobLease) -> None:
 
 
 def _run_handler(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
-    """How the job came out, in the store's words."""
+    """Run the handler. Gives the arguments of `JobStore.end`."""
     from gesso.serving.jobs.handlers import HANDLERS
 
     try:
         with folder_held(folder, lease), stderr_to_log(folder):
-            told = HANDLERS[spec["kind"]](config, spec, lease, folder)
+            extra = HANDLERS[spec["kind"]](config, spec, lease, folder)
         if lease.stop_reason != "lost":
-            lease.log("done")  # whatever else was wanted came too late
-            return {"state": DONE, **told}
+            lease.log("done")  # a cancel or a shutdown came too late
+            return {"state": DONE, **extra}
     except Stopped:
         pass
     except GessoError as error:
@@ -73,9 +73,9 @@ def _run_handler(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, fo
         lease.log(f"failed: {what}")
         return {"state": FAILED, "what": what, "fix": redacted(error.fix)}
     except Exception as error:
-        said = internal_error(error)
-        lease.log(f"failed: {said}")
-        return {"state": FAILED, "what": said.what, "fix": said.fix}
+        shown = internal_error(error)
+        lease.log(f"failed: {shown}")
+        return {"state": FAILED, "what": shown.what, "fix": shown.fix}
     if lease.stop_reason == "lost":
         raise LeaseLost
     if lease.stop_reason == "full":
@@ -87,7 +87,7 @@ def _run_handler(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, fo
 
 @contextlib.contextmanager
 def folder_held(folder: Path, lease: JobLease) -> Iterator[None]:
-    """Hold the job's folder: a worker that lost the job and does not know it yet must let go of it first."""
+    """Lock the job's folder, after waiting for an earlier worker that lost its lease but has not stopped yet."""
     from gesso.training.lock import locked
 
     until = time.monotonic() + PATIENCE
@@ -107,37 +107,37 @@ def folder_held(folder: Path, lease: JobLease) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stderr_to_log(folder: Path) -> Iterator[None]:
-    """What verbs tell people on stderr goes to the job's log."""
+    """Append stderr to the job's log."""
     with open(folder / "log.txt", "a", encoding="utf-8", errors="replace", buffering=1) as file, contextlib.redirect_stderr(file):
         yield
 
 
 def main() -> None:
-    """One job, said on the first line of stdin; the rest of stdin is the server's life."""
+    """Run the job named on the first line of stdin; the end of stdin means that the server has ended."""
     first = json.loads(sys.stdin.readline())
-    config, closing = WorkerConfig(**first["plan"]), threading.Event()
+    config, closing = WorkerConfig(**first["config"]), threading.Event()
     with contextlib.suppress(AttributeError, OSError):
         os.nice(NICE)
 
     parent = os.getppid()
 
-    def hear_the_end() -> None:
+    def wait_for_stdin_to_close() -> None:
         sys.stdin.read()
         closing.set()
 
-    def leave_in_time() -> None:
+    def exit_in_time() -> None:
         while os.getppid() == parent and not closing.wait(RENEW_SECONDS):
-            pass  # somebody else may hold the other end of stdin open, so its end alone does not say enough
+            pass  # another process may hold stdin open, so the parent is checked as well
         closing.set()
         time.sleep(GRACE)
         os._exit(1)
 
-    threading.Thread(target=hear_the_end, daemon=True).start()
-    threading.Thread(target=leave_in_time, daemon=True).start()
+    threading.Thread(target=wait_for_stdin_to_close, daemon=True).start()
+    threading.Thread(target=exit_in_time, daemon=True).start()
     logging.basicConfig(stream=sys.__stderr__, level=logging.WARNING)
     run_job(config, first["id"], first["token"], closing)
     sys.stdout.flush()
-    os._exit(0)  # threads that read are no reason to wait
+    os._exit(0)  # do not wait for threads that block in reads
 
 
 if __name__ == "__main__":

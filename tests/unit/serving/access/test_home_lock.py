@@ -132,10 +132,10 @@ def test_a_second_application_of_one_home_does_not_begin(make_app: Callable[...,
 def test_a_folder_that_takes_nothing_is_said(tmp_path: Path):
     (tmp_path / "home").write_text("a file")
     with pytest.raises(GessoError, match="nothing can be kept in this folder: .*--home"):
-        HomeLock(tmp_path / "home", "http://127.0.0.1:8765/").take()
+        HomeLock(tmp_path / "home", "http://127.0.0.1:8765/").acquire()
     (tmp_path / "there" / ".server").mkdir(parents=True)
     with pytest.raises(GessoError, match="nothing can be kept in this folder"):
-        HomeLock(tmp_path / "there", "http://127.0.0.1:8765/").take()
+        HomeLock(tmp_path / "there", "http://127.0.0.1:8765/").acquire()
 
 
 class Started:

@@ -42,27 +42,27 @@ def test_the_next_server_tells_the_same_and_reads_no_recipe(settings: Settings, 
     first.recipes()
     read = count_reads(monkeypatch)
     second = Catalogue(settings)
-    assert second.lines() == first.lines() and [second.told(one["name"]) for one in first.lines()] == [
-        first.told(one["name"]) for one in first.lines()
+    assert second.summaries() == first.summaries() and [second.describe(one["name"]) for one in first.summaries()] == [
+        first.describe(one["name"]) for one in first.summaries()
     ]
     with pytest.raises(UnknownId, match="colorize"):
-        second.told("nobody")
+        second.describe("nobody")
     assert read == []
     second.recipes()
-    assert read == recipes.names() and second.lines() == first.lines()
+    assert read == recipes.names() and second.summaries() == first.summaries()
 
 
 def test_whose_weights_are_missing_is_looked_at_each_time(settings: Settings, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("gesso.weights.store.shipped", lambda name: None)
-    told = Catalogue(settings).told("style")
+    told = Catalogue(settings).describe("style")
     assert told["missing"] and not told["ready"] and "needs" not in told
-    assert Catalogue(settings).told("colorize")["missing"] == ["colorize"]
+    assert Catalogue(settings).describe("colorize")["missing"] == ["colorize"]
 
 
 def test_cards_of_other_code_are_read_anew(settings: Settings, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(card_cache, "code_fingerprint", lambda: "another")
     read = count_reads(monkeypatch)
-    assert len(Catalogue(settings).lines()) == len(read) > 0
+    assert len(Catalogue(settings).summaries()) == len(read) > 0
     assert json.loads((settings.home / CARDS).read_bytes())["code"] == "another"
 
 
@@ -70,14 +70,14 @@ def test_cards_of_other_code_are_read_anew(settings: Settings, monkeypatch: pyte
 def test_what_is_no_such_file_is_written_anew(tmp_path: Path, held: bytes):
     (tmp_path / CARDS).write_bytes(held)
     settings = Settings(home=tmp_path, tokens=TOKENS)
-    told = Catalogue(settings).lines()
-    assert told and Catalogue(settings).lines() == told
+    told = Catalogue(settings).summaries()
+    assert told and Catalogue(settings).summaries() == told
     assert set(json.loads((tmp_path / CARDS).read_bytes())["cards"]) == {one["name"] for one in told}
 
 
 def test_recipes_that_were_named_are_not_kept(tmp_path: Path):
     likes = Path(__file__).parents[3] / "studio" / "likes_recipe.py"
-    assert [one["name"] for one in Catalogue(Settings(home=tmp_path, tokens=TOKENS, recipes=[likes])).lines()] == ["likes"]
+    assert [one["name"] for one in Catalogue(Settings(home=tmp_path, tokens=TOKENS, recipes=[likes])).summaries()] == ["likes"]
     assert not (tmp_path / CARDS).exists()
 
 

@@ -24,7 +24,7 @@ for line in sys.stdin:
     asked = json.loads(line)
     does, told = asked["does"], {"value": None}
     if does == "start":
-        assert asked["plan"]["home"] == "home" and asked["token"] == 3
+        assert asked["config"]["home"] == "home" and asked["token"] == 3
         told = {"value": 0} if asked["id"] != "refused" else {"error": "no room"}
     elif does == "ended":
         looks += 1
@@ -80,7 +80,7 @@ def test_the_driver_is_told_of_rays_token_and_of_no_other(cluster: RayCluster, m
     monkeypatch.setenv("RAY_AUTH_TOKEN", "theirs")
     told = "import json, os, sys\nfor line in sys.stdin: print(json.dumps({'value': sorted(os.environ)}), flush=True)"
     monkeypatch.setattr(ray_cluster, "PROGRAM", ("-c", told))
-    names = cluster._asked("join")
+    names = cluster._call("join")
     assert "RAY_AUTH_TOKEN" in names and "GESSO_TOKEN" not in names and os.environ["GESSO_TOKEN"]
 
 

@@ -174,7 +174,7 @@ def test_what_is_asked_for_often_is_told_without_the_pictures(store: JobStore):
     assert store.spec_summary(job.id) == {"recipe": "x"} and store.spec(job.id)["request"] == {"conditions": "large"}
     with pytest.raises(UnknownId):
         store.spec(new_id())
-    assert store.beside(job.id) == [job.id] and store.beside("nothing") == []
+    assert store.ids_of_same_owner(job.id) == [job.id] and store.ids_of_same_owner("nothing") == []
 
 
 def test_done_is_done_unless_some_failed(store: JobStore):
@@ -223,7 +223,7 @@ def test_too_many_are_refused_with_when_to_come_again(tmp_path: Path, clock: Clo
 def test_strangers_see_nothing(store: JobStore):
     job = add(store)
     assert store.list("bob") == []
-    for one in (store.get, store.cancel, store.resume, store.drop):
+    for one in (store.get, store.cancel, store.resume, store.delete):
         with pytest.raises(UnknownId):
             one("bob", job.id)
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from gesso.serving.live.new_followers import MOST_PIECES, FollowMask, follow_mask, new_followers
 from PIL import Image
 
 from gesso.card import Card, Out
+from gesso.serving.live.followers import MOST_PIECES, FollowMask, follow_mask, new_followers
 from gesso.serving.live.frame import pack, unpack
 from gesso.verbs.result import Result
 

@@ -285,7 +285,7 @@ def test_large_messages_wait_outside(pen: Pen, app: FastAPI, monkeypatch: pytest
 
     async def slowly(self: LiveConnection, *given: Any) -> None:
         await asyncio.sleep(0.02)
-        held.append(self.held)
+        held.append(self.inbox_bytes)
         await logged(self, *given)
 
     monkeypatch.setattr(LiveConnection, "_commit", slowly)

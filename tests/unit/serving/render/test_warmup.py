@@ -66,17 +66,17 @@ def test_a_first_picture_is_made_unless_somebody_waits(
 
 def test_it_begins_once_and_not_before_it_is_told_or_after_the_end(tmp_path: Path, weights: Path):
     one, _, held = warmup(tmp_path, weights)
-    one.soon(0)
+    one.schedule(0)
     one._queue()
     assert not held.works, "no server runs"
-    one.begin()
+    one.start()
     for _ in range(3):
-        one.soon(0)
+        one.schedule(0)
     one._timer.join(10)  # type: ignore[union-attr]
-    one.soon(0)
+    one.schedule(0)
     assert len(held.works) == 1
     other, _, held = warmup(tmp_path, weights)
-    other.begin()
+    other.start()
     other.close()
     other._queue()
     assert not held.works
