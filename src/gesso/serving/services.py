@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gesso.marking.home import SIGNING
 from gesso.marking.marker import Marker
+from gesso.serving.access.authenticator import Authenticator
 from gesso.serving.access.home_lock import HomeLock
-from gesso.serving.access.logins import Authenticator
 from gesso.serving.catalogue.recipe_catalogue import Catalogue
 from gesso.serving.database import Database
 from gesso.serving.decode.decoder import Decoder

@@ -1,4 +1,4 @@
-"""Routes of jobs: handed in, followed, stopped and gone on with, and what they made taken away."""
+"""Endpoints of jobs: submit, follow, cancel, resume, and download what they made."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from gesso.serving.services import Services
 
 
 def register(routes: Routes, services: Services) -> None:
-    _whole(routes, services)
-    _seen(routes, services)
-    _made(routes, services)
+    _register_jobs(routes, services)
+    _register_progress(routes, services)
+    _register_outputs(routes, services)
 
 
-def _whole(routes: Routes, services: Services) -> None:
+def _register_jobs(routes: Routes, services: Services) -> None:
     service, limits = services.jobs, services.settings.limits
 
-    @routes.http("POST", "/api/jobs", who=TOKEN, max_body=limits.json_bytes, reads=JobSpec, tags=["jobs"], summary="Hand in a job")
-    async def hand_in(http: Http) -> Any:
+    @routes.http("POST", "/api/jobs", who=TOKEN, max_body=limits.json_bytes, reads=JobSpec, tags=["jobs"], summary="Submit a job")
+    async def submit(http: Http) -> Any:
         owner, spec = identity_of(http).owner, await read_json(http, JobSpec)
         job, new = await asyncio.to_thread(service.submit, owner, spec.root)
         return JSONResponse(job.to_json(service.store.clock()), 201 if new else 200, {"Location": f"/api/jobs/{job.id}"})
@@ -37,32 +37,32 @@ def _whole(routes: Routes, services: Services) -> None:
         now = service.store.clock()
         return {"jobs": [job.to_json(now) for job in service.store.list(identity_of(http).owner)]}
 
-    @routes.http("GET", "/api/jobs/{id}", who=TOKEN, tags=["jobs"], summary="A job: how far it is, and what was asked for")
+    @routes.http("GET", "/api/jobs/{id}", who=TOKEN, tags=["jobs"], summary="A job: its progress, and what was submitted")
     def job(id: str, http: Http) -> Any:
         return service.describe(identity_of(http).owner, id)
 
-    @routes.http("DELETE", "/api/jobs/{id}", who=TOKEN, tags=["jobs"], summary="Delete a job that has ended, and all that it made")
+    @routes.http("DELETE", "/api/jobs/{id}", who=TOKEN, tags=["jobs"], summary="Delete an ended job and its outputs")
     def drop(id: str, http: Http) -> Any:
         service.delete(identity_of(http).owner, id)
         return Response(status_code=204)
 
-    @routes.http("POST", "/api/jobs/{id}/cancel", who=TOKEN, tags=["jobs"], summary="Stop a job within a step; what it made stays")
+    @routes.http("POST", "/api/jobs/{id}/cancel", who=TOKEN, tags=["jobs"], summary="Stop a job within a step; its outputs stay")
     def cancel(id: str, http: Http) -> Any:
-        told = service.store.cancel(identity_of(http).owner, id).to_json(service.store.clock())
+        changed = service.store.cancel(identity_of(http).owner, id).to_json(service.store.clock())
         service.wake()
-        return told
+        return changed
 
-    @routes.http("POST", "/api/jobs/{id}/resume", who=TOKEN, tags=["jobs"], summary="Go on with a job, or with what failed of it")
+    @routes.http("POST", "/api/jobs/{id}/resume", who=TOKEN, tags=["jobs"], summary="Resume a job, or the failed part of it")
     def resume(id: str, http: Http) -> Any:
-        told = service.store.resume(identity_of(http).owner, id).to_json(service.store.clock())
+        changed = service.store.resume(identity_of(http).owner, id).to_json(service.store.clock())
         service.wake()
-        return told
+        return changed
 
 
-def _seen(routes: Routes, services: Services) -> None:
+def _register_progress(routes: Routes, services: Services) -> None:
     service = services.jobs
 
-    @routes.http("GET", "/api/jobs/{id}/log", who=TOKEN, tags=["jobs"], summary="What it has told, from a line on")
+    @routes.http("GET", "/api/jobs/{id}/log", who=TOKEN, tags=["jobs"], summary="Its log, from a line on")
     def lines(id: str, http: Http, after: int = Query(default=0, ge=0)) -> Any:
         return service.log_lines(identity_of(http).owner, id, after)
 
@@ -70,12 +70,12 @@ def _seen(routes: Routes, services: Services) -> None:
     def curve(id: str, http: Http) -> Any:
         return {"curve": service.curve(identity_of(http).owner, id)}
 
-    @routes.http("GET", "/api/jobs/{id}/samples", who=TOKEN, tags=["jobs"], summary="Pictures to look at while it goes on")
+    @routes.http("GET", "/api/jobs/{id}/samples", who=TOKEN, tags=["jobs"], summary="Pictures that show its progress")
     def samples(id: str, http: Http) -> Any:
         found = service.samples(identity_of(http).owner, id)
         return {"samples": [{"id": key, "name": name} for key, (name, _) in found.items()]}
 
-    @routes.http("GET", "/api/jobs/{id}/samples/{sample}", who=TOKEN, tags=["jobs"], summary="One of them, as PNG")
+    @routes.http("GET", "/api/jobs/{id}/samples/{sample}", who=TOKEN, tags=["jobs"], summary="One of these pictures, as PNG")
     def sample(id: str, sample: str, http: Http) -> Any:
         found = service.samples(identity_of(http).owner, id).get(sample)
         if found is None:
@@ -83,16 +83,16 @@ def _seen(routes: Routes, services: Services) -> None:
         return Response(read_bytes(found[1], where="sample"), media_type="image/png", headers=download(f"sample-{sample}.png"))
 
 
-def _made(routes: Routes, services: Services) -> None:
+def _register_outputs(routes: Routes, services: Services) -> None:
     service = services.jobs
 
-    @routes.http("GET", "/api/jobs/{id}/outputs", who=TOKEN, tags=["jobs"], summary="What it made; of a batch, what failed and why")
+    @routes.http("GET", "/api/jobs/{id}/outputs", who=TOKEN, tags=["jobs"], summary="Its outputs; of a batch, also what failed and why")
     def outputs(id: str, http: Http) -> Any:
         owner = identity_of(http).owner
         sheets = [key for key in service.files(owner, id) if key.startswith("sheet")]
         return {"outputs": service.items(owner, id), "sheets": sheets}
 
-    @routes.http("GET", "/api/jobs/{id}/outputs/{output}", who=TOKEN, tags=["jobs"], summary="One of them, or a contact sheet")
+    @routes.http("GET", "/api/jobs/{id}/outputs/{output}", who=TOKEN, tags=["jobs"], summary="One of its outputs, or a contact sheet")
     def output(id: str, output: str, http: Http) -> Any:
         found = service.files(identity_of(http).owner, id).get(output)
         if found is None:
@@ -100,7 +100,7 @@ def _made(routes: Routes, services: Services) -> None:
         plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in " ._-") else "_" for letter in found.name)
         return Response(read_bytes(found.path, 2**30, where="output"), media_type=found.content_type, headers=download(plain))
 
-    @routes.http("GET", "/api/jobs/{id}/zip", who=TOKEN, tags=["jobs"], summary="All that it made, as one zip")
+    @routes.http("GET", "/api/jobs/{id}/zip", who=TOKEN, tags=["jobs"], summary="All its outputs, as one zip")
     def zip_stream(id: str, http: Http) -> Any:
         owner = identity_of(http).owner
         service.store.get(owner, id)

@@ -1,7 +1,7 @@
-"""Routes that clients of OpenAI's images API know: /v1/images/generations and /v1/images/edits, the model being a recipe's name.
+"""Endpoints compatible with OpenAI's images API: /v1/images/generations and /v1/images/edits; the model is the name of a recipe.
 
-Words go to the condition whose control is the tool "words", or name a class of one that offers classes; where a recipe has neither,
-a prompt is refused rather than ignored. Source: the Images part of OpenAI's API reference.
+The prompt goes to the condition whose control is the tool "words", or names a class of a condition with classes. If a recipe has
+neither, a prompt is refused rather than ignored. Source: the Images part of OpenAI's API reference.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from gesso.serving.render.outputs import first_picture, output_file
 from gesso.serving.render.renderer import RenderTicket, Work
 from gesso.serving.services import Services
 
-MOST_PICTURES = 8  # of one edit
+MOST_PICTURES = 8  # per edit
 
 
 class ImagesRequest(Exact):
-    """What OpenAI's clients send; `seed`, `settings` and `conditions` are Gesso's own. The n pictures have the seeds from `seed` on."""
+    """A request of OpenAI's clients; `seed`, `settings`, `conditions` are Gesso's additions. The n pictures use seeds from `seed` on."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -51,7 +51,7 @@ class ImagesRequest(Exact):
 
 
 def register(routes: Routes, services: Services) -> None:
-    """The routes that clients of OpenAI's images know."""
+    """Register the endpoints compatible with OpenAI's images API."""
     limits = services.settings.limits
 
     @routes.http("GET", "/v1/models", who=TOKEN, tags=["like OpenAI's"], summary="Recipes that make pictures")
@@ -97,7 +97,7 @@ def register(routes: Routes, services: Services) -> None:
     )
     async def edits(http: Http) -> Any:
         if not http.headers.get("content-type", "").startswith("multipart/form-data"):
-            raise HttpError("this reads a form", where="Content-Type", fix="multipart/form-data with an image")
+            raise HttpError("the body must be a multipart form", where="Content-Type", fix="multipart/form-data with an image")
         with services.renderer.reserve(identity_of(http).owner) as queue:
             async with form_of(http, max_files=MOST_PICTURES + 1) as form:
                 fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
@@ -118,16 +118,16 @@ def register(routes: Routes, services: Services) -> None:
 async def generate_images(
     http: Http, services: Services, queue: Callable[[Hashable, Work], RenderTicket], asked: ImagesRequest, pictures: dict[str, Any]
 ) -> Any:
-    """Make n pictures one after another, each a turn of its own, so that others are not kept waiting."""
+    """Render n pictures as separate work, so that other users take turns between them."""
     owner = identity_of(http).owner
     card = await asyncio.to_thread(services.catalogue.card, asked.model)
     if first_picture(card) is None:
         raise GessoError(f"{card.name} makes no picture", where="model", fix="GET /v1/models lists those that do")
     conditions = asked.conditions | pictures | prompt_conditions(card, asked.prompt)
-    wish = {"recipe": card.name, "conditions": conditions, "settings": settings_with_size(card, asked)}
+    fields = {"recipe": card.name, "conditions": conditions, "settings": settings_with_size(card, asked)}
     data = []
     for number in range(asked.n):
-        request = await services.run_in_cpu_pool(services.sanitizer.request, owner, {**wish, "seed": asked.seed + number})
+        request = await services.run_in_cpu_pool(services.sanitizer.request, owner, {**fields, "seed": asked.seed + number})
         result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
         file = await services.run_in_cpu_pool(output_file, services.marker, result, result.shown)
         unsigned = {} if file.unsigned is None else {"unsigned": file.unsigned}
@@ -137,13 +137,13 @@ async def generate_images(
             pixels = result.outputs[result.shown]
             item = await asyncio.to_thread(services.files.put, owner, "output", file.data, size=(pixels.shape[1], pixels.shape[0]))
             host = http.headers["host"]
-            scheme = "https" if host in services.settings.names else http.url.scheme  # as a proxy with TLS shows it
+            scheme = "https" if host in services.settings.names else http.url.scheme  # as seen through a TLS proxy
             data.append({"url": f"{scheme}://{host}/api/outputs/{item.id}", **unsigned})
     return {"created": int(time.time()), "data": data}
 
 
 def prompt_conditions(card: Card, prompt: str) -> dict[str, Any]:
-    """The prompt as a condition of the card's; GessoError where there is none that takes it."""
+    """The prompt as a condition; GessoError if the card has no condition for it."""
     if not prompt.strip():
         return {}
     controls = [(slot, slot.kind.control(slot.options)) for slot in card.conditions]
@@ -159,7 +159,7 @@ def prompt_conditions(card: Card, prompt: str) -> dict[str, Any]:
 
 
 def settings_with_size(card: Card, asked: ImagesRequest) -> dict[str, Any]:
-    """The settings, with the longest side where the recipe lets it be chosen."""
+    """The settings, with `size` as the longest side if the recipe has that setting."""
     if asked.size == "auto":
         return asked.settings
     if "size" not in card.settings.model_fields:
@@ -168,14 +168,14 @@ def settings_with_size(card: Card, asked: ImagesRequest) -> dict[str, Any]:
 
 
 def picture_slots(card: Card) -> list[Slot]:
-    """Conditions that a picture can be: those whose value has one among its parts."""
+    """Slots that a picture can fill: those whose value has a picture among its fields."""
     return [
         slot for slot in card.conditions if any(one.get("format") == "uri" for one in slot.kind.model_json_schema()["properties"].values())
     ]
 
 
 def read_pictures(services: Services, model: str, pictures: list[bytes], mask: bytes | None) -> dict[str, Any]:
-    """The pictures, decoded harmlessly, as the card's picture conditions in their order; the mask's see-through part is to be made."""
+    """Decode the pictures into the card's picture conditions, in order. The transparent part of the mask is to be generated."""
     card = services.catalogue.card(model)
     slots = picture_slots(card)
     if len(pictures) > len(slots):
@@ -187,10 +187,10 @@ def read_pictures(services: Services, model: str, pictures: list[bytes], mask: b
 
 
 def with_mask(picture: bytes, mask: bytes) -> bytes:
-    """The picture, see-through where the mask is; both are our own PNGs."""
+    """The picture, transparent where the mask is. Both are PNGs from the decoder."""
     pixels, cut = to_white(read_picture(io.BytesIO(picture), least_side=1)), read_picture(io.BytesIO(mask), least_side=1)
     if cut.shape[:2] != pixels.shape[:2]:
-        raise GessoError("the mask is not of the image's size", where="mask", fix=f"{pixels.shape[1]} x {pixels.shape[0]}")
+        raise GessoError("the mask and the image differ in size", where="mask", fix=f"{pixels.shape[1]} x {pixels.shape[0]}")
     alpha = cut[..., 3] if cut.ndim == 3 and cut.shape[2] == 4 else np.full(cut.shape[:2], 255, np.uint8)
     return encode_png(np.concatenate([pixels, alpha[..., None]], -1))
 

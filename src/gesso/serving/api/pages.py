@@ -1,4 +1,4 @@
-"""Files that are the same for everybody: the page, its scripts, the description of the API; and the link that lets people in."""
+"""Static files (the page, its scripts, the API documentation), the OpenAPI description, and one-time login links."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OWN = Path(__file__).parent / "docs"
 
 
 def register(routes: Routes, services: Services, pages: Mapping[str, Path]) -> None:
-    """`pages` {first part of the address: folder}."""
+    """Register the files of `pages` {first part of the path: folder}, and the endpoints of login links."""
     files = {f"api/docs/{name}" if name != "docs.html" else "api/docs": path for name, path in servable_files(OWN).items()}
     for prefix, folder in pages.items():
         files |= {f"{prefix}/{name}".strip("/"): path for name, path in servable_files(folder).items()}
@@ -58,34 +58,36 @@ def register(routes: Routes, services: Services, pages: Mapping[str, Path]) -> N
     @routes.http("POST", f"/{ROUTE}", who=TOKEN, tags=["watch"], summary="A link that lets one browser in, once; for a token alone")
     def new_link(http: Http) -> Any:
         identity = identity_of(http)
-        if identity.by != "token":  # a browser that is in, or what got into it, does not let others in
+        if identity.by != "token":  # a logged-in browser, or malicious code in it, must not create logins
             raise Unauthorized("this needs a token", where="Authorization", fix="gesso studio --link")
         return {"link": services.access.link(identity.owner)}
 
-    for name, path in files.items():  # one route a file: no address is ever joined to a path
+    for name, path in files.items():  # one route per file: no requested path is ever joined to a folder
         routes.http("GET", f"/{name}", who=OPEN, include_in_schema=False)(partial(static_file, path))
 
 
 def open_link(services: Services, http: Http, key: str) -> Response:
-    """Let the bearer of a link in; the address bar keeps no key. Whom it lets in no more the page tells so, in words."""
+    """Log in with the key of a link, and redirect to an address without it. If the key is invalid, the page explains it."""
     response = RedirectResponse("/", 303)
     secret = services.access.redeem(key)
     if secret is not None:
         response.headers["Set-Cookie"] = services.access.set_cookie(secret, http.headers["host"])
     elif services.access.identify(dict(http.headers.items())) is None and "text/html" not in http.headers.get("accept", ""):
-        raise Unauthorized("this link was used already, or is not of this server's last start", fix="gesso studio --link prints another")
+        raise Unauthorized(
+            "this link was used already, or is from before the server's last start", fix="gesso studio --link prints another"
+        )
     return response
 
 
 def servable_files(folder: Path) -> dict[str, Path]:
-    """The files under a folder whose kinds are served, by their names below it."""
+    """The files under a folder with a known content type, by their relative paths."""
     if not folder.is_dir():
         raise GessoError("there is no such folder of pages", where=folder)
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.suffix in TYPES and path.is_file()}
 
 
 def front_page(path: Path, scripts: Sequence[str]) -> Response:
-    """The page itself. All of its scripts are asked for at once: they name one another, and would be found one after the other."""
+    """The page, with preload headers for all scripts: they import one another and would be found one after the other."""
     response = static_file(path)
     response.headers["Link"] = ", ".join(f"</{name}>; rel=modulepreload" for name in scripts)
     return response

@@ -1,4 +1,4 @@
-"""Routes of palettes: named lists of colours that stay with their owner, in and out as .gpl, .ase and .aco."""
+"""Endpoints of palettes: named lists of colours per owner, imported and exported as .gpl, .ase and .aco."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from gesso.serving.http_errors import TooManyRequests, UnknownId
 from gesso.serving.services import Services
 from gesso.serving.storage.file_store import ID
 
-MOST = 200  # palettes of one owner
+MOST_PALETTES = 200  # of one owner
 JSON_BYTES = 2**20
 FILES = {"gpl": "text/plain", "ase": "application/octet-stream", "aco": "application/octet-stream"}
 
 
 class PaletteColour(BaseModel):
-    """A colour, "#rrggbb", and its name if it has one: hair, say."""
+    """A colour, "#rrggbb", and an optional name, for example hair."""
 
     model_config = ConfigDict(extra="forbid")
     color: str = Field(pattern="^#[0-9a-fA-F]{6}$")
@@ -38,7 +38,7 @@ class PaletteColour(BaseModel):
 
 
 class PaletteBody(BaseModel):
-    """A palette: its name, a character's perhaps, and its colours in their order."""
+    """A palette: its name, for example of a character, and its colours in order."""
 
     model_config = ConfigDict(extra="forbid")
     name: str = Field(default="", max_length=4 * LONGEST_NAME)
@@ -49,7 +49,7 @@ class PaletteBody(BaseModel):
 
 
 class PaletteStore:
-    """Palettes in the server's database; all queries ask for the owner."""
+    """Palettes in the server's database; all queries name the owner."""
 
     def __init__(self, services: Services) -> None:
         self._database = services.database
@@ -59,39 +59,41 @@ class PaletteStore:
         return [{"id": id, "name": name, "colours": json.loads(colours)} for id, name, colours in rows]
 
     def put(self, owner: str, id: str | None, palette: Palette) -> dict[str, Any]:
-        """A new palette, or the whole of the one with this id. What is answered is on the disk."""
+        """Create a palette, or replace the one with this id. It is on the disk when this returns."""
         colours = [{"color": hex_of(rgb), "name": name} for rgb, name in palette.swatches]
         with self._database.writing() as rows:
             if id is None:
-                if rows.execute("select count(*) from palettes where owner = ?", (owner,)).fetchone()[0] >= MOST:
-                    raise TooManyRequests(f"there are {MOST} palettes already", where="palettes", fix="delete one", retry_after=3600)
+                if rows.execute("select count(*) from palettes where owner = ?", (owner,)).fetchone()[0] >= MOST_PALETTES:
+                    raise TooManyRequests(
+                        f"there are {MOST_PALETTES} palettes already", where="palettes", fix="delete one", retry_after=3600
+                    )
                 id = secrets.token_urlsafe(16)
                 rows.execute("insert into palettes values (?, ?, ?, ?, ?)", (id, owner, palette.name, json.dumps(colours), time.time()))
             else:
-                values = (palette.name, json.dumps(colours), self._known(id), owner)
+                values = (palette.name, json.dumps(colours), self._valid_id(id), owner)
                 if not rows.execute("update palettes set name = ?, colours = ? where id = ? and owner = ?", values).rowcount:
                     raise _unknown()
         return {"id": id, "name": palette.name, "colours": colours}
 
     def find(self, owner: str, id: str) -> Palette:
-        found = self._database.read("select name, colours from palettes where id = ? and owner = ?", (self._known(id), owner))
+        found = self._database.read("select name, colours from palettes where id = ? and owner = ?", (self._valid_id(id), owner))
         if not found:
             raise _unknown()
         return PaletteBody(name=found[0][0], colours=json.loads(found[0][1])).palette()
 
-    def drop(self, owner: str, id: str) -> None:
+    def delete(self, owner: str, id: str) -> None:
         with self._database.writing() as rows:
-            if not rows.execute("delete from palettes where id = ? and owner = ?", (self._known(id), owner)).rowcount:
+            if not rows.execute("delete from palettes where id = ? and owner = ?", (self._valid_id(id), owner)).rowcount:
                 raise _unknown()
 
-    def _known(self, id: str) -> str:
+    def _valid_id(self, id: str) -> str:
         if not ID.fullmatch(id):
             raise _unknown()
         return id
 
 
 def register(routes: Routes, services: Services) -> None:
-    """The routes by which palettes are made, changed, dropped, brought and taken away."""
+    """Register the endpoints of palettes."""
     palettes = PaletteStore(services)
     _files(routes, services, palettes)
 
@@ -113,7 +115,7 @@ def register(routes: Routes, services: Services) -> None:
 
     @routes.http("DELETE", "/api/palettes/{id}", who=TOKEN, tags=["palettes"], summary="Delete a palette")
     def drop(id: str, http: Http) -> Any:
-        palettes.drop(identity_of(http).owner, id)
+        palettes.delete(identity_of(http).owner, id)
         return Response(status_code=204)
 
 
@@ -129,24 +131,24 @@ def _files(routes: Routes, services: Services, palettes: PaletteStore) -> None:
         summary="A palette from a file: GIMP's .gpl, Adobe's .ase and .aco",
         openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": PICTURE_BODY}}},
     )
-    async def bring(http: Http, name: str = Query(default="", max_length=1000)) -> Any:
+    async def import_file(http: Http, name: str = Query(default="", max_length=1000)) -> Any:
         owner, data = identity_of(http).owner, await body_of(http)
 
-        def take() -> Any:
-            told = as_model(services.decoder.palette(data), PaletteBody)
-            return palettes.put(owner, None, PaletteBody(name=told.name or name[: 4 * LONGEST_NAME], colours=told.colours).palette())
+        def store() -> Any:
+            read = as_model(services.decoder.palette(data), PaletteBody)
+            return palettes.put(owner, None, PaletteBody(name=read.name or name[: 4 * LONGEST_NAME], colours=read.colours).palette())
 
-        return _created(await asyncio.to_thread(take))
+        return _created(await asyncio.to_thread(store))
 
     @routes.http("GET", "/api/palettes/{id}/file", who=TOKEN, tags=["palettes"], summary="A palette as a file")
-    def take_away(id: str, http: Http, format: Literal["gpl", "ase", "aco"] = "gpl") -> Any:
+    def export_file(id: str, http: Http, format: Literal["gpl", "ase", "aco"] = "gpl") -> Any:
         palette = palettes.find(identity_of(http).owner, id)
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", palette.name).strip("-")[:60] or "palette"
         return Response(encode_palette(palette, f".{format}"), media_type=FILES[format], headers=download(f"{name}.{format}"))
 
 
-def _created(told: dict[str, Any]) -> Response:
-    return JSONResponse(told, 201, {"Location": f"/api/palettes/{told['id']}"})
+def _created(palette: dict[str, Any]) -> Response:
+    return JSONResponse(palette, 201, {"Location": f"/api/palettes/{palette['id']}"})
 
 
 def _rgb(color: str) -> tuple[int, int, int]:

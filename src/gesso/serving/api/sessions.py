@@ -72,12 +72,12 @@ def _register_sessions(routes: Routes, services: Services) -> None:
     store, limits = services.sessions, services.settings.limits
 
     @routes.http(
-        "POST", "/api/sessions", who=TOKEN, max_body=limits.json_bytes, reads=CreateSession, tags=["sessions"], summary="Begin a session"
+        "POST", "/api/sessions", who=TOKEN, max_body=limits.json_bytes, reads=CreateSession, tags=["sessions"], summary="Create a session"
     )
-    async def begin(http: Http) -> Any:
+    async def create(http: Http) -> Any:
         owner, body = identity_of(http).owner, await read_json(http, CreateSession)
 
-        def create() -> Any:
+        def store_session() -> Any:
             card = services.catalogue.card(body.recipe)
             if body.weights:
                 own = services.jobs.find_weights(owner, card.name, body.weights)
@@ -91,7 +91,7 @@ def _register_sessions(routes: Routes, services: Services) -> None:
             services.user_weights.delete_unused(owner, {hashed for one in store.list(owner) for hashed in one.weights.values()})
             return session_json(services, owner, begun.id)
 
-        answer = await asyncio.to_thread(create)
+        answer = await asyncio.to_thread(store_session)
         return JSONResponse(answer, 201, {"Location": f"/api/sessions/{answer['session']['id']}"})
 
     @routes.http("GET", "/api/sessions", who=TOKEN, tags=["sessions"], summary="Your sessions, the one changed last first")
@@ -109,7 +109,7 @@ def _register_sessions(routes: Routes, services: Services) -> None:
         services.thumbnails.delete_session(owner, id)
         return Response(status_code=204)
 
-    @routes.http("GET", "/api/search", who=TOKEN, tags=["sessions"], summary="Sessions and nodes in which all the words are found")
+    @routes.http("GET", "/api/search", who=TOKEN, tags=["sessions"], summary="Sessions and nodes that contain all words")
     def search(http: Http, q: str = Query(max_length=1000)) -> Any:
         return {"found": [one.model_dump(mode="json") for one in store.search(identity_of(http).owner, q)]}
 
@@ -151,7 +151,7 @@ def _register_nodes(routes: Routes, services: Services) -> None:
 
         return (await asyncio.to_thread(move)).model_dump(mode="json")
 
-    @routes.http("GET", "/api/sessions/{id}/nodes/{node}", who=TOKEN, tags=["sessions"], summary="A node, and what is given up to it")
+    @routes.http("GET", "/api/sessions/{id}/nodes/{node}", who=TOKEN, tags=["sessions"], summary="A node, and the values of its conditions")
     def see(id: str, node: str, http: Http) -> Any:
         owner = identity_of(http).owner
         state = store.state(owner, id, node)
@@ -161,7 +161,7 @@ def _register_nodes(routes: Routes, services: Services) -> None:
         return {"node": store.node(owner, id, node).model_dump(mode="json"), **about}
 
     @routes.http(
-        "GET", "/api/sessions/{id}/nodes/{node}/given/{slot}", who=TOKEN, tags=["sessions"], summary="A picture that was given, as PNG"
+        "GET", "/api/sessions/{id}/nodes/{node}/given/{slot}", who=TOKEN, tags=["sessions"], summary="A picture of a condition, as PNG"
     )
     def see_given(
         id: str,
@@ -203,7 +203,7 @@ def _register_nodes(routes: Routes, services: Services) -> None:
         "/api/sessions/{id}/nodes/{node}/{output}",
         who=TOKEN,
         tags=["sessions"],
-        summary="What a node makes, as PNG, or layers as ora or psd",
+        summary="An output of a node, as PNG, or layers as ora or psd",
     )
     async def show(
         id: str,
@@ -228,7 +228,7 @@ def _register_nodes(routes: Routes, services: Services) -> None:
 
             return await services.run_in_cpu_pool(encode)
 
-    @routes.http("GET", "/api/sessions/{id}/compare", who=TOKEN, tags=["sessions"], summary="What node b has otherwise than node a")
+    @routes.http("GET", "/api/sessions/{id}/compare", who=TOKEN, tags=["sessions"], summary="How node b differs from node a")
     def compare(id: str, http: Http, a: str = Query(max_length=100), b: str = Query(max_length=100)) -> Any:
         return JSONResponse({"differences": store.compare(identity_of(http).owner, id, a, b)})
 
@@ -236,7 +236,13 @@ def _register_nodes(routes: Routes, services: Services) -> None:
 def _register_thumbnails(routes: Routes, services: Services) -> None:
     store, thumbnails = services.sessions, services.thumbnails
 
-    @routes.http("GET", "/api/sessions/{id}/thumbs/{node}", who=TOKEN, tags=["sessions"], summary="A node small, as PNG; 204 where none is")
+    @routes.http(
+        "GET",
+        "/api/sessions/{id}/thumbs/{node}",
+        who=TOKEN,
+        tags=["sessions"],
+        summary="The thumbnail of a node, as PNG; 204 if there is none",
+    )
     async def thumb(id: str, node: str, http: Http, make: bool = True) -> Any:
         """`make=false` returns only a thumbnail that exists already."""
         owner = identity_of(http).owner

@@ -1,4 +1,4 @@
-"""Content credentials over HTTP: whose key signs here, and each file with what is to be known of its signature."""
+"""Content credentials over HTTP: the signing key, and response headers that describe the signature of a file."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def register(routes: Routes, services: Services) -> None:
 
 
 def file_answer(services: Services, owner: str, file: OutputFile, headers: dict[str, str]) -> Response:
-    """The file. `Gesso-Signed` says how: inside, beside (its manifest is where `Link` says, as C2PA asks), clean, or no and why."""
+    """The file as a response. `Gesso-Signed`: inside, beside (C2PA manifest at the address in `Link`), clean, or no with the reason."""
     if file.unsigned is not None:
         if file.unsigned != CLEAN:
             services.metrics.increment("outputs_unsigned")
-        said = {"Gesso-Signed": "clean" if file.unsigned == CLEAN else "no; " + header_text(file.unsigned)}
+        signed = {"Gesso-Signed": "clean" if file.unsigned == CLEAN else "no; " + header_text(file.unsigned)}
     elif file.beside is not None:
         item = services.files.put(owner, "output", file.beside, medium="manifest", suffix="c2pa")
-        said = {"Gesso-Signed": "beside", "Link": f'</api/outputs/{item.id}>; rel="c2pa-manifest"'}
+        signed = {"Gesso-Signed": "beside", "Link": f'</api/outputs/{item.id}>; rel="c2pa-manifest"'}
     else:
-        said = {"Gesso-Signed": "inside"}
-    return Response(file.data, media_type=file.kind, headers=headers | said)
+        signed = {"Gesso-Signed": "inside"}
+    return Response(file.data, media_type=file.kind, headers=headers | signed)
 
 
 def is_cacheable(file: OutputFile) -> bool:
-    """Whether a browser may keep it: where the signer failed the next may be signed, and a manifest beside is not kept for ever."""
+    """Whether a browser may cache it: not if signing failed, as a retry may succeed, and not if its manifest may be deleted."""
     return file.beside is None and file.unsigned in (None, CLEAN)
 
 
 def header_text(text: str) -> str:
-    """What a header can carry."""
+    """The text as printable ASCII, at most 200 characters, for a header."""
     return "".join(letter if 32 <= ord(letter) < 127 else " " for letter in text)[:200]

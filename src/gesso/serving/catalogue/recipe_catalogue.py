@@ -1,4 +1,4 @@
-"""The recipes of a server: their cards as the API tells them, and their networks, loaded when they are first needed."""
+"""The recipes of a server: their cards as JSON, and their networks, loaded on first use."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from gesso.verbs.assemble import Assembled
 
 CARDS = "cards.json"  # in the home
-SUMMARY = ("name", "title", "summary", "ready")  # what a list says of a recipe
+SUMMARY = ("name", "title", "summary", "ready")  # fields of a recipe in a list
 
 log = logging.getLogger("gesso.serving")
 
 
 class Catalogue:
-    """Recipes by their cards' names. Cards may be asked for from any thread; `assembled` from the one that renders.
+    """Recipes by name. All methods may be called from any thread, except `assembled`: from the render thread only.
 
-    What is told of cards (`lines`, `told`) needs no recipe loaded, where a server before this one kept it.
+    `summaries` and `describe` load no recipe if an earlier server has cached the cards.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,11 +39,11 @@ class Catalogue:
         self._recipes: dict[str, Recipe] | None = None
         self._loaded: OrderedDict[tuple[str, str, str], Assembled] = OrderedDict()
         self._cards: Cards | None = None
-        self._kept: CardCache | None = None
-        if settings.recipes is not None:  # what was asked for by name must be there
+        self._cache: CardCache | None = None
+        if settings.recipes is not None:  # recipes that the settings name must exist
             self._recipes = {one.name: one for one in map(recipes.find, settings.recipes)}
         else:
-            self._kept = CardCache(settings.home / CARDS)
+            self._cache = CardCache(settings.home / CARDS)
 
     def recipes(self) -> dict[str, Recipe]:
         with self._lock:
@@ -52,18 +52,18 @@ class Catalogue:
                 for name in recipes.names():
                     try:
                         one = recipes.find(name)
-                    except Exception:  # a stranger's plug-in must not take the others along
+                    except Exception:  # a broken plug-in must not disable the others
                         log.exception("the recipe %r cannot be read", name)
                     else:
                         found[one.name] = one
-                self._keep_cards(found)
+                self._cache_cards(found)
                 self._recipes = found
             return self._recipes
 
-    def _keep_cards(self, found: Mapping[str, Recipe]) -> None:
-        fresh = json.loads(json.dumps({name: recipe_json(one) for name, one in found.items()}))  # as it would be read again
-        if self._kept is not None and fresh != (self._cards or self._kept.read()):
-            self._kept.keep(fresh)
+    def _cache_cards(self, found: Mapping[str, Recipe]) -> None:
+        fresh = json.loads(json.dumps({name: recipe_json(one) for name, one in found.items()}))  # as it will be read back
+        if self._cache is not None and fresh != (self._cards or self._cache.read()):
+            self._cache.write(fresh)
         self._cards = fresh
 
     def recipe(self, name: str) -> Recipe:
@@ -76,7 +76,7 @@ class Catalogue:
         return self.recipe(name).card
 
     def assembled(self, name: str, preset: str = "", own: UserWeights | None = None) -> Assembled:
-        """The recipe's networks with their weights, or with `own`; the few used last are kept."""
+        """The recipe's networks with their weights, or with `own`; a few recently used ones stay loaded."""
         from gesso.verbs.assemble import assemble
 
         recipe = self.recipe(name)
@@ -93,27 +93,27 @@ class Catalogue:
         return self._loaded[key]
 
     def summaries(self) -> list[dict[str, Any]]:
-        """All recipes, each as a line in a list."""
-        told = [self.describe(name) for name in self._descriptions()]
-        outputs = [[{"name": out["name"], "medium": out["medium"]} for out in one["outputs"]] for one in told]
-        return [{name: one[name] for name in SUMMARY} | {"outputs": outs} for one, outs in zip(told, outputs, strict=True)]
+        """All recipes, with the fields that a list shows."""
+        cards = [self.describe(name) for name in self._descriptions()]
+        outputs = [[{"name": out["name"], "medium": out["medium"]} for out in one["outputs"]] for one in cards]
+        return [{name: one[name] for name in SUMMARY} | {"outputs": outs} for one, outs in zip(cards, outputs, strict=True)]
 
     def describe(self, name: str) -> dict[str, Any]:
-        """The whole card: conditions with their controls, settings as a JSON schema, in all its languages."""
-        about = self._descriptions().get(name) if isinstance(name, str) else None
-        if about is None:
+        """The whole card: conditions with their controls, settings as a JSON schema, texts in all languages."""
+        card = self._descriptions().get(name) if isinstance(name, str) else None
+        if card is None:
             raise self._unknown(name, self._descriptions())
-        missing = self._absent(about["needs"])
-        return {**{key: one for key, one in about.items() if key != "needs"}, "missing": missing, "ready": not missing}
+        missing = self._absent(card["needs"])
+        return {**{key: one for key, one in card.items() if key != "needs"}, "missing": missing, "ready": not missing}
 
     def missing(self, name: str) -> list[str]:
-        """Whose weights are not there that a recipe needs."""
+        """Names of recipes whose weights this recipe needs and the server does not have."""
         return self._absent(needs(self.recipe(name)))
 
     def _descriptions(self) -> Cards:
-        """What is told of each: of recipes that are loaded, or as it was kept by a server before this one."""
-        if self._cards is None and self._recipes is None and self._kept is not None:
-            self._cards = self._kept.read()
+        """The JSON of all recipes: from the loaded ones, or from the cache of an earlier server."""
+        if self._cards is None and self._recipes is None and self._cache is not None:
+            self._cards = self._cache.read()
         if self._cards is None:
             loaded = self.recipes()
             with self._lock:
@@ -131,23 +131,23 @@ class Catalogue:
 
 
 def needs(recipe: Recipe) -> list[str]:
-    """Of which recipes it needs weights."""
+    """Names of the recipes whose weights it needs."""
     return ([recipe.name] if recipe.keeps else []) + sorted(set(recipe.uses.values()))
 
 
 def _describe_each(recipes: Mapping[str, Recipe]) -> Cards:
-    """What is told of each; a recipe whose card cannot be written as JSON is left out, and the log says why."""
-    told: Cards = {}
+    """The JSON of each recipe; one whose card cannot be written as JSON is left out, and the reason is logged."""
+    cards: Cards = {}
     for name, recipe in recipes.items():
         try:
-            told[name] = recipe_json(recipe)
+            cards[name] = recipe_json(recipe)
         except Exception:
             logging.getLogger(__name__).exception("the recipe %r is not shown: its card cannot be written as JSON", name)
-    return told
+    return cards
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
-    """What is told of a recipe, but for what is there of the weights that it `needs`."""
+    """A recipe as JSON, without the availability of the weights that it `needs`."""
     card = recipe.card
     conditions = [
         {
@@ -183,9 +183,9 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
 
 
 def pin_weights(assembled: Assembled, request: Any) -> Any:
-    """The request with the weights' hashes and the preset that will make it; GessoError where it asks for other weights."""
-    wrong = [name for name, hashed in request.weights.items() if assembled.hashes.get(name) != hashed]
-    if wrong:
-        fix = "leave the weights out, or name those of a training of yours that is still there"
-        raise GessoError("asks for other weights than are here", where=f"weights.{wrong[0]}", fix=fix)
+    """The request with the hashes of the weights and the preset in use; GessoError if it names other weights."""
+    mismatched = [name for name, hashed in request.weights.items() if assembled.hashes.get(name) != hashed]
+    if mismatched:
+        fix = "omit the weights, or name those of one of your trainings that still exists"
+        raise GessoError("the request names other weights than this server has", where=f"weights.{mismatched[0]}", fix=fix)
     return request.model_copy(update={"weights": dict(assembled.hashes), "preset": assembled.preset_name})

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gesso.errors import GessoError
-from gesso.serving.access.logins import Authenticator, Identity
+from gesso.serving.access.authenticator import Authenticator, Identity
 from gesso.serving.http.metrics import Metrics
 from gesso.serving.http_errors import (
     BodyTimeout,

@@ -1,7 +1,7 @@
-"""The same jobs on Ray: a job that was taken becomes a task of a cluster; store, lease and token are the same.
+"""Jobs on a Ray cluster: a claimed job becomes a Ray task; store, lease and token work as for local processes.
 
-The cluster is the one that RAY_ADDRESS names, or one of this machine that ends with the server. All its machines must see the
-folder that jobs lie in. Ray's own retries are off: a lease that runs out is what makes a job be taken again.
+The cluster is the one in RAY_ADDRESS, or a local one that ends with the server. All its machines must share the folder of the jobs.
+Ray's own retries are off: a job is retried when its lease expires.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from gesso.serving.jobs.config import WorkerConfig
 from gesso.serving.jobs.scheduler import worker_environment
 from gesso.serving.jobs.store import Job
 
-BEGIN_GRACE = 120.0  # seconds for a cluster to begin
-PATIENCE = 30.0  # and to say anything
-CLOSE_GRACE = 5.0  # and to end
+BEGIN_GRACE = 120.0  # seconds for a cluster to start
+PATIENCE = 30.0  # seconds for an answer
+CLOSE_GRACE = 5.0  # seconds for the driver to end
 PROGRAM = ("-m", "gesso.serving.jobs.ray_driver")
 
 
 class RayCluster:
-    """A line to the process that speaks with Ray, which is started when the first job waits, and again where it died."""
+    """Talks to the driver process, which is started for the first waiting job, and again if it died."""
 
     def __init__(self) -> None:
-        if importlib.util.find_spec("ray") is None:  # said when the server starts, not when the first job does
+        if importlib.util.find_spec("ray") is None:  # reported at the start of the server, not of the first job
             raise MissingExtra("ray", "dist", purpose="running jobs on Ray")
         self._lock = threading.Lock()
         self._driver: subprocess.Popen[bytes] | None = None
 
     def join(self) -> None:
-        """GessoError where no cluster can be joined."""
+        """Connect to the cluster; GessoError if that fails."""
         self._call("join")
 
     def start(self, config: WorkerConfig, job: Job) -> RayTask:
@@ -43,13 +43,13 @@ class RayCluster:
         return RayTask(self, self._driver, number)
 
     def spec(self, driver: Any, does: str, task: int) -> Any:
-        """Of a task; GessoError where its driver is not this one any more, or does not answer."""
+        """Call a method of the driver for a task; GessoError if the task's driver has died or does not answer."""
         if self._driver is None or driver is not self._driver or self._driver.poll() is not None:
             raise GessoError("the cluster was lost", where="jobs")
         return self._call(does, task=task)
 
     def close(self) -> None:
-        """The driver ends, and with it a cluster of our own."""
+        """End the driver, and with it a local cluster."""
         with self._lock:
             driver, self._driver = self._driver, None
             if driver is None:
@@ -86,32 +86,32 @@ class RayCluster:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._driver is None or self._driver.poll() is not None:
-            rays = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}  # its token among them
+            rays = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}  # including Ray's token
             self._driver = subprocess.Popen(
                 [sys.executable, *PROGRAM],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=worker_environment(1) | rays,
-                start_new_session=True,  # Ctrl-C is the server's to hear
+                start_new_session=True,  # Ctrl-C goes to the server only
             )
         return self._driver
 
 
 class RayTask:
-    """A job on the cluster."""
+    """A job on the cluster, as the scheduler sees it."""
 
     def __init__(self, cluster: RayCluster, driver: Any, number: int) -> None:
         self._cluster, self._driver, self._number = cluster, driver, number
 
     def ended(self) -> bool:
-        """With a cluster that was lost too: where the task goes on all the same, its lease is another's then."""
+        """Also true if the cluster was lost: if the task still runs, its lease expires and its changes are refused."""
         try:
             return bool(self._cluster.spec(self._driver, "ended", self._number))
         except GessoError:
             return True
 
     def close(self) -> None:
-        """Nothing to ask by: the server's end ends a cluster of its own, and in another the job goes on under its lease."""
+        """No effect: a local cluster ends with the server, and on another cluster the job continues under its lease."""
 
     def kill(self) -> None:
         try:

@@ -1,6 +1,6 @@
-"""The process that speaks with Ray: what becomes of a cluster (Ray ends whoever has lost one for a minute) is no matter of the server's.
+"""The process that talks to Ray, separate from the server because Ray ends a process that loses its cluster for a minute.
 
-Run as `python -m gesso.serving.jobs.ray_driver`: a line of JSON in, a line out, until stdin ends; a cluster of our own ends with it.
+Run as `python -m gesso.serving.jobs.ray_driver`: it answers lines of JSON until stdin is closed; a local cluster ends with it.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from gesso.errors import GessoError
 from gesso.serving.jobs.config import WorkerConfig
 from gesso.serving.jobs.worker import NICE, run_job
 
-# Ray takes 127.0.0.1 for a wish to be told the machine's address, and listens on all of them, unless it may not have several machines.
+# Given 127.0.0.1, Ray looks up the machine's address and listens on all interfaces, unless clusters of several machines are disabled.
 CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 OWN = "local"
 
 
 def _task(config: dict[str, Any], id: str, token: int) -> str:
-    """What runs on the cluster."""
+    """The Ray task: run one job."""
     with contextlib.suppress(AttributeError, OSError):
-        os.nice(max(0, NICE - os.nice(0)))  # Ray's workers are used again, and niceness only grows
+        os.nice(max(0, NICE - os.nice(0)))  # Ray reuses its workers, and niceness can only increase
     return run_job(WorkerConfig(**config), id, token)
 
 
 class RayDriver:
-    """Joined to the cluster when it is made. Every call to that is behind its token."""
+    """Connects to the cluster when it is constructed. All calls to the cluster need its token."""
 
     def __init__(self) -> None:
-        # Without an address Ray would look into a folder that anybody may write for a cluster to join.
+        # Without an address Ray would look for a cluster in a folder that all users can write to.
         address = os.environ.get("RAY_ADDRESS") or OWN
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads these when it is imported
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray reads these variables on import
         own: dict[str, Any] = {}
-        if address == OWN:  # a cluster of our own, and so is its token
+        if address == OWN:  # a local cluster with a token of its own
             os.environ[CLUSTERS] = "0"
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_urlsafe(32))
             own = {"include_dashboard": False}
@@ -52,11 +52,11 @@ class RayDriver:
             raise GessoError("Ray would listen where other machines reach it", where="jobs", fix="--jobs here, or RAY_ADDRESS")
 
     def start(self, config: dict[str, Any], id: str, token: int, kind: str) -> int:
-        """Hand a job to the cluster; the task's number."""
+        """Submit a job to the cluster; returns the number of its task."""
         threads = config["threads"]
         few = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         path = os.pathsep.join(os.path.abspath(one) for one in sys.path if one)
-        # Its own retries are off: the lease decides who does a job. A worker does one, as a process here does.
+        # Ray's retries are off, as leases decide who runs a job. Each Ray worker runs one job, like a local process.
         task = self._ray.remote(
             num_cpus=threads,
             max_retries=0,
@@ -79,9 +79,9 @@ class RayDriver:
 
 
 def main() -> None:
-    """Answer until stdin ends."""
+    """Answer calls until stdin is closed."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever else is printed is no answer
+    os.dup2(2, 1)  # other prints go to stderr, not among the answers
     driver: RayDriver | None = None
     for line in sys.stdin:
         asked = json.loads(line)
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Ray would look for the task in __main__, which its workers have not.
-    from gesso.serving.jobs import driver
+    # Import the module by name, as Ray's workers cannot find the task in __main__.
+    from gesso.serving.jobs import ray_driver
 
-    driver.main()
+    ray_driver.main()

@@ -1,4 +1,4 @@
-"""Where jobs are handed in and asked after: rows in the store, files in a folder of the job's own."""
+"""Submitting and querying jobs: rows in the store, files in a folder per job."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 600
 MOST_LINES = 500
-HALF_TAKEN = 3600.0  # seconds after which a folder without a row is nobody's
+ORPHAN_SECONDS = 3600.0  # after which a folder without a row is deleted
 TYPES = {
     "png": "image/png", "json": "application/json", "ora": "image/openraster", "psd": "image/vnd.adobe.photoshop",
     "safetensors": "application/octet-stream", "c2pa": "application/c2pa",
@@ -41,7 +41,7 @@ TYPES = {
 
 
 class JobFile(NamedTuple):
-    """A file that a job made: where it is, and under what name it leaves."""
+    """A file that a job made, and its name for downloads."""
 
     path: Path
     name: str
@@ -52,7 +52,7 @@ class JobFile(NamedTuple):
 
 
 class TrainedWeights(NamedTuple):
-    """What a training of somebody's own learned."""
+    """The weights that a training job of a user has made."""
 
     id: str
     title: str
@@ -65,7 +65,7 @@ class TrainedWeights(NamedTuple):
 
 
 class JobService:
-    """Thread-safe; everything asks for the owner. Most of it may block: call it from a thread."""
+    """Thread-safe; all queries name the owner. Most methods may block: call them from a thread."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue, files: FileStore, sanitizer: InputSanitizer) -> None:
         self._settings, self._catalogue, self._files, self._sanitizer = settings, catalogue, files, sanitizer
@@ -77,10 +77,10 @@ class JobService:
         self._hashes: dict[tuple[str, int, int], str] = {}
 
     def open(self) -> None:
-        """Go on with what an earlier server left, and take away what it had not finished taking in."""
+        """Resume the jobs of an earlier server, and delete the folders of submissions that it did not complete."""
         folder = self.jobs_folder()
         if folder.is_dir():
-            known, old = self.store.ids(), time.time() - HALF_TAKEN
+            known, old = self.store.ids(), time.time() - ORPHAN_SECONDS
             for one in folder.iterdir():
                 if one.name not in known and one.stat().st_mtime < old:
                     shutil.rmtree(one, ignore_errors=True)
@@ -100,7 +100,7 @@ class JobService:
         self.store.close()
 
     def submit(self, owner: str, spec: BatchSpec | TrainSpec | FitSpec | MeasureSpec) -> tuple[Job, bool]:
-        """The job, on the disk with all that it needs; and whether it is new."""
+        """Store a job with its files; gives the job and whether it is new."""
         body = hashlib.sha256(json.dumps(spec.model_dump(mode="json"), sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()
         duplicate = self.store.find_duplicate(owner, spec.client, body)
         if duplicate is not None:
@@ -119,19 +119,19 @@ class JobService:
         checked["names"] = [clean_name(one.name, number) for number, one in enumerate(files)]
         try:
             self._link_uploads(owner, id, [one.upload for one in files])
-            title = " ".join(spec.title.split())  # none given: the page names it in its own language
+            title = " ".join(spec.title.split())  # the page shows its own text for an empty title
             job = self.store.add(owner, id, spec.kind, title, checked, total=len(files), client=spec.client, body=body)
         except BaseException:
             shutil.rmtree(self.config.folder(id), ignore_errors=True)
             raise
-        if job.id != id:  # the same asking came in twice at once
+        if job.id != id:  # the same submission arrived twice at once
             shutil.rmtree(self.config.folder(id), ignore_errors=True)
             return job, False
         self.wake()
         return job, True
 
     def _link_uploads(self, owner: str, id: str, uploads: Sequence[str]) -> None:
-        """A second name for each upload, so that deleting the upload takes nothing from the job."""
+        """Hard-link each upload into the job's folder, so that deleting the upload does not affect the job."""
         folder = self.config.folder(id) / "in"
         folder.mkdir(parents=True)
         for number, upload in enumerate(uploads):
@@ -143,7 +143,7 @@ class JobService:
             target = folder / f"{number:05}.png"
             try:
                 os.link(source, target)
-            except OSError:  # a disk without links
+            except OSError:  # a disk without hard links
                 shutil.copyfile(source, target)
         for place in (folder, folder.parent, folder.parent.parent):
             sync_folder(place)
@@ -155,20 +155,20 @@ class JobService:
             raise unknown("training") from None
         held = self.config.folder(id) / "out" / "weights.safetensors"
         if job.kind != "train" or self.store.spec_summary(id)["recipe"] != recipe or not held.is_file():
-            raise GessoError("is no training of this recipe that has made weights", where="weights", fix="the id of one that has")
+            raise GessoError("is not a training of this recipe that has made weights", where="weights", fix="the id of one that has")
 
     def trained(self, owner: str, recipe: str) -> list[TrainedWeights]:
-        """What the owner's trainings of a recipe learned, the latest first; not of those that are still at it."""
+        """The weights of the owner's ended trainings of a recipe, the latest first."""
         found = []
         for job in self.store.list(owner):
             path = self.config.folder(job.id) / "out" / "weights.safetensors"
-            with contextlib.suppress(OSError, UnknownId):  # none yet, or deleted while one looks
+            with contextlib.suppress(OSError, UnknownId):  # no weights yet, or the job was deleted meanwhile
                 if job.kind == "train" and job.state not in (QUEUED, RUNNING) and self.store.spec_summary(job.id)["recipe"] == recipe:
                     found.append(TrainedWeights(job.id, job.title, job.ended, self._hash_of(path), path))
         return found
 
     def find_weights(self, owner: str, recipe: str, weights: Mapping[str, str]) -> UserWeights | None:
-        """The training of the owner's that a request's `weights` name; None where the server's own are meant."""
+        """The owner's trained weights that a request's `weights` name; None if they name others, or none."""
         wanted = weights.get(recipe)
         return (
             next((UserWeights(one.sha256, one.path) for one in self.trained(owner, recipe) if one.sha256 == wanted), None)
@@ -187,7 +187,7 @@ class JobService:
         self.store.delete(owner, id)
         shutil.rmtree(self.config.folder(id), ignore_errors=True)
 
-    # What can be seen of a job
+    # Queries of one job
 
     def describe(self, owner: str, id: str) -> dict[str, Any]:
         job = self.store.get(owner, id)
@@ -198,7 +198,7 @@ class JobService:
         return job.to_json(self.store.clock()) | {"asked": asked, "has_weights": made}
 
     def log_lines(self, owner: str, id: str, after: int) -> dict[str, Any]:
-        """Lines of the log from the one numbered `after` on; the last few hundred where there are more."""
+        """Lines of the log from number `after` on, at most the last MOST_LINES."""
         self.store.get(owner, id)
         path = self.config.folder(id) / "log.txt"
         texts = read_bytes(path, 2**28).decode("utf-8", "replace").split("\n")[:-1] if path.is_file() else []
@@ -206,7 +206,7 @@ class JobService:
         return {"lines": [redacted(text) for text in texts[first:]], "next": len(texts)}
 
     def curve(self, owner: str, id: str) -> list[dict[str, Any]]:
-        """Numbers by name at steps, as a training or a fit logs them, thinned; stages one after another."""
+        """Logged numbers by step of a training or a fit, thinned to about MOST_POINTS; stages one after another."""
         from gesso.serving.jobs.handlers import stage_logs
         from gesso.training.log import read_lines
 
@@ -224,7 +224,7 @@ class JobService:
         return [{k: v for k, v in point.items() if k == "step" or (isinstance(v, (int, float)) and math.isfinite(v))} for point in kept]
 
     def samples(self, owner: str, id: str) -> dict[str, tuple[str, Path]]:
-        """Pictures to look at while it goes on, {id: (caption, file)}: small outputs of a batch, sheets of a training, a fit's previews."""
+        """Pictures that show progress, {id: (caption, file)}: thumbnails of a batch, sample sheets of a training, previews of a fit."""
         job, out = self.store.get(owner, id), self.config.folder(id) / "out"
         if job.kind == "batch":
             from gesso.serving.jobs.handlers import items_of
@@ -243,7 +243,7 @@ class JobService:
         return {str(number): (str(int(path.stem)), path) for number, path in enumerate(found)}
 
     def items(self, owner: str, id: str) -> list[dict[str, Any]]:
-        """What it made, each with an id to fetch it by; of a batch every drawing, with its state, and why it failed."""
+        """The outputs with the ids of their files; of a batch all items, with their states and why they failed."""
         job, out = self.store.get(owner, id), self.config.folder(id) / "out"
         if job.kind != "batch":
             return [{"id": key, "name": found.name, "state": DONE} for key, found in self.files(owner, id).items()]
@@ -262,7 +262,7 @@ class JobService:
         return listed
 
     def files(self, owner: str, id: str) -> dict[str, JobFile]:
-        """Whole files by their ids."""
+        """Complete files by their ids."""
         job, spec, out = self.store.get(owner, id), self.store.spec_summary(id), self.config.folder(id) / "out"
         found: dict[str, JobFile] = {}
         if job.kind == "batch":
@@ -284,7 +284,7 @@ class JobService:
         return {key: one for key, one in found.items() if one.path.is_file()}
 
     def zip_stream(self, owner: str, id: str) -> Iterator[bytes]:
-        """All files as a zip, piece by piece; pictures are small already, so nothing is squeezed."""
+        """All files as a zip, in pieces, uncompressed as pictures are compressed already."""
         import zipfile
 
         files, sink = self.files(owner, id), _Sink()
@@ -297,7 +297,7 @@ class JobService:
 
 
 class _Sink(io.RawIOBase):
-    """A file that only grows, and gives what was written since."""
+    """A write-only file whose new contents are taken out after each write."""
 
     def __init__(self) -> None:
         self._held = bytearray()

@@ -63,7 +63,7 @@ class Renderer:
     def submit(self, owner: str, queue_key: Hashable, work: Work) -> RenderTicket:
         """Queue `work(stopped)`; TooManyRequests or ServerBusy at once if the queue is full."""
         with self._wake:
-            self._check_room(owner)
+            self._check_capacity(owner)
             return self._queue(RenderTicket(owner, queue_key, work))
 
     @contextmanager
@@ -74,7 +74,7 @@ class Renderer:
         requests are parsed and encoded at once.
         """
         with self._wake:
-            self._check_room(owner)
+            self._check_capacity(owner)
             self._reserved[owner] += 1
 
         def queue(queue_key: Hashable, work: Work) -> RenderTicket:
@@ -89,8 +89,8 @@ class Renderer:
                 if not self._reserved[owner]:
                     del self._reserved[owner]
 
-    def _check_room(self, owner: str) -> None:
-        self._forget_stopped()
+    def _check_capacity(self, owner: str) -> None:
+        self._drop_stopped()
         waiting = self._reserved + Counter(ticket.owner for ticket in self._waiting() if not ticket.reserved)
         retry = max(1, min(60, round(self._mean_seconds * waiting.total())))
         if waiting.total() >= self._limits.waiting:
@@ -101,7 +101,7 @@ class Renderer:
     def _queue(self, ticket: RenderTicket) -> RenderTicket:
         self._owners.setdefault(ticket.owner, OrderedDict()).setdefault(ticket.queue_key, deque()).append(ticket)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name="render", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="render", daemon=True)
             self._thread.start()
         self._wake.notify()
         return ticket
@@ -150,7 +150,7 @@ class Renderer:
     def _waiting(self) -> Iterator[RenderTicket]:
         return (ticket for queues in self._owners.values() for queue in queues.values() for ticket in queue)
 
-    def _forget_stopped(self) -> None:
+    def _drop_stopped(self) -> None:
         """Drop cancelled tickets at once, not when their turn comes: during one long render, thousands may be cancelled."""
         for owner, queues in list(self._owners.items()):
             for queue_key, queue in list(queues.items()):
@@ -184,7 +184,7 @@ class Renderer:
             del self._owners[owner]
         return ticket
 
-    def _serve(self) -> None:
+    def _run(self) -> None:
         from gesso.verbs.thread import quiet_blas
 
         quiet_blas()

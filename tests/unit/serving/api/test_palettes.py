@@ -67,7 +67,7 @@ def test_wrong_bodies_are_refused(ann: TestClient, body: Any) -> None:
 
 
 def test_too_many_are_refused(ann: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(palettes, "MOST", 2)
+    monkeypatch.setattr(palettes, "MOST_PALETTES", 2)
     assert [ann.post("/api/palettes", json=MINA).status_code for _ in range(3)] == [201, 201, 429]
 
 

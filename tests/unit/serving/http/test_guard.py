@@ -313,7 +313,7 @@ def test_every_answer_says_what_a_browser_may_do_with_it(app: FastAPI, ann: Test
     [
         ({"host": "0.0.0.0"}, "other machines could reach"),
         ({"host": "192.168.1.5"}, "other machines could reach"),
-        ({"tokens": {}}, "nobody could come in"),
+        ({"tokens": {}}, "no owner"),
         ({"tokens": {"ann": "short"}}, "could be guessed"),
         ({"tokens": {"../ann": "a" * 30}}, "owner's name"),
         ({"tokens": {"ann": "a" * 30, "bob": "a" * 30}}, "two owners"),
