@@ -51,7 +51,7 @@ class Calls:
         """One that has ended badly: all that a job can say is said in polyglots."""
         desk, id = self.app.state.services.jobs, new_id()
         ask = {"recipe": "toy", "preset": "", "each": "sheet", "format": "png", "names": names}
-        out = desk.plan.folder(id) / "out"
+        out = desk.config.folder(id) / "out"
         out.mkdir(parents=True)
         lines = [{"target": f"{n:05}.png", "state": "failed", "why": name} for n, name in enumerate(names)]
         (out / "batch.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))

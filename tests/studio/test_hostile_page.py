@@ -78,16 +78,16 @@ def serving(host: str, port: int, studio: tuple[str, int] | None = None) -> Iter
 
 def everything(app: Any) -> Any:
     """All that the server keeps, row by row."""
-    room = app.state.services
-    rows = {name: room.database.read(f"select * from {name} order by 1") for name in ("kept", "palettes", "logins")}
-    rows["jobs"] = room.jobs.store._rows.read("select * from jobs order by 1")
-    rows["sessions"] = room.sessions._table.rows("select * from sessions order by id")
-    rows["nodes"] = room.sessions._table.rows("select * from nodes order by id")
+    services = app.state.services
+    rows = {name: services.database.read(f"select * from {name} order by 1") for name in ("kept", "palettes", "logins")}
+    rows["jobs"] = services.jobs.store._rows.read("select * from jobs order by 1")
+    rows["sessions"] = services.sessions._table.rows("select * from sessions order by id")
+    rows["nodes"] = services.sessions._table.rows("select * from nodes order by id")
     return rows
 
 
 def refusals(app: Any) -> int:
-    counts = app.state.services.counts
+    counts = app.state.services.metrics
     with counts._lock:
         return sum(num for (_, _, status), num in counts._requests.items() if status in (401, 403, 421))
 

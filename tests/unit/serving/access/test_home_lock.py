@@ -40,7 +40,7 @@ except GessoError as error:
 WRITER = """
 import sys
 from pathlib import Path
-from gesso.serving.access.home_lock import Claim
+from gesso.serving.access.home_lock import HomeLock
 from gesso.serving.database import Database
 rows = Database(Path(sys.argv[1]), "create table if not exists told (who text, number integer)", shared=True)
 rows.read("pragma wal_autocheckpoint = 1")  # copied back at every commit: as many chances as there can be
