@@ -11,8 +11,8 @@ A client is ten lines (the server prints its token when it starts; GESSO_TOKEN c
         return urllib.request.urlopen(request).read()
 
     cat = json.loads(call("POST", "/api/uploads", open("cat.png", "rb").read(), "application/octet-stream"))
-    wish = {"recipe": "colorize", "conditions": {"sketch": {"upload": cat["id"]}}, "seed": 5}
-    open("coloured.png", "wb").write(call("POST", "/api/generate", wish, accept="image/png"))
+    body = {"recipe": "colorize", "conditions": {"sketch": {"upload": cat["id"]}}, "seed": 5}
+    open("coloured.png", "wb").write(call("POST", "/api/generate", body, accept="image/png"))
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def test_a_killed_child_is_buried_and_followed_by_another(busy: Any, picture: Ca
     assert upload(server, picture(20, 20, seed=3)) and signed(server, page)
     until(lambda: not zombies(server.child.pid), 30)
     assert server.wait(job)["state"] == "done" and len(stamps(server, job)) == 6
-    assert one_of(family(server.child.pid), word.replace(".jobs.work", ".child")) != killed
+    assert one_of(family(server.child.pid), word.replace(".jobs.worker", ".decode.decode_worker")) != killed
     until(lambda: not [words for words in family(server.child.pid).values() if "jobs.work" in words], 30)
     until(lambda: not zombies(server.child.pid), 30)
 

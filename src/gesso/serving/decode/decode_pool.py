@@ -70,13 +70,13 @@ class DecodePool:
             self._control = self._process = None
 
     def _receive(self, ours: socket.socket, end: float) -> bytes:
-        held = bytearray()
-        while len(held) <= self._most:
+        received = bytearray()
+        while len(received) <= self._most:
             ours.settimeout(max(0.001, end - time.monotonic()))
             piece = ours.recv(PIECE)
             if not piece:
-                return bytes(held)
-            held += piece
+                return bytes(received)
+            received += piece
         return b""  # longer than any valid answer
 
     def _send_socket(self, kind: str, theirs: socket.socket) -> None:
@@ -111,11 +111,11 @@ class DecodePool:
         return self._control
 
     def _decode_in_new_process(self, kind: str, data: bytes) -> bytes:
-        mine = self._config[kind]
-        command = [sys.executable, *PROGRAM, mine["does"], json.dumps(self._config | mine)]
+        limits = self._config[kind]
+        command = [sys.executable, *PROGRAM, limits["does"], json.dumps(self._config | limits)]
         out, null = subprocess.PIPE, subprocess.DEVNULL
         try:
-            done = subprocess.run(command, input=data, stdout=out, stderr=null, timeout=mine["wall"], env=environment(), cwd=os.path.sep)
+            done = subprocess.run(command, input=data, stdout=out, stderr=null, timeout=limits["wall"], env=environment(), cwd=os.path.sep)
         except subprocess.TimeoutExpired:
             raise TimeoutError from None
         return b"" if done.returncode or len(done.stdout) > self._most else done.stdout

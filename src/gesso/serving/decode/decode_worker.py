@@ -71,15 +71,15 @@ def _run_and_exit(work: Callable[[], None]) -> None:
         os._exit(status)
 
 
-def _decode_one(data_socket: socket.socket, mine: dict[str, Any], config: dict[str, Any]) -> None:
-    sandbox.enter(mine["seconds"], config["memory"], mine["wall"])
+def _decode_one(data_socket: socket.socket, limits: dict[str, Any], config: dict[str, Any]) -> None:
+    sandbox.enter(limits["seconds"], config["memory"], limits["wall"])
     file = data_socket.fileno()
     pieces = []
     while piece := os.read(file, 2**20):
         pieces.append(piece)
     data = b"".join(pieces)
     del pieces
-    for part in answer(mine["does"], data, config["budget"]):
+    for part in answer(limits["does"], data, config["budget"]):
         rest = memoryview(part)
         while rest:
             rest = rest[os.write(file, rest) :]
@@ -139,13 +139,13 @@ def preload_decoders() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for format in FORMATS:
         for mode in ("L", "RGB"):
-            held = io.BytesIO()
-            Image.new(mode, (8, 8)).save(held, format, **({} if format == "BMP" else {"icc_profile": profile}))
-            read_sheet(held.getvalue(), least_side=1)
+            buffer = io.BytesIO()
+            Image.new(mode, (8, 8)).save(buffer, format, **({} if format == "BMP" else {"icc_profile": profile}))
+            read_sheet(buffer.getvalue(), least_side=1)
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
-        held = io.BytesIO()
-        Image.new("RGB", (8, 8)).save(held, "TIFF", compression=compression)
-        read_sheet(held.getvalue(), least_side=1)
+        buffer = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(buffer, "TIFF", compression=compression)
+        read_sheet(buffer.getvalue(), least_side=1)
 
 
 if __name__ == "__main__":

@@ -154,15 +154,15 @@ class RequestGuard:
     @contextmanager
     def _limit_bodies(self, owner: str | None) -> Iterator[Callable[[int], None]]:
         """Gives a function that counts the bytes of a body and raises if all bodies, or the owner's, take too much memory."""
-        mine = 0
+        own_bytes = 0
 
         def count_bytes(num_bytes: int) -> None:
-            nonlocal mine
-            mine += num_bytes
+            nonlocal own_bytes
+            own_bytes += num_bytes
             self.body_bytes[owner] += num_bytes
-            if mine > SMALL and self.body_bytes[owner] > self.limits.body_bytes_each:
+            if own_bytes > SMALL and self.body_bytes[owner] > self.limits.body_bytes_each:
                 raise TooManyRequests("you are giving too much at once", where="body", fix="one after the other", retry_after=2)
-            if mine > SMALL and self.body_bytes.total() > self.limits.body_bytes:
+            if own_bytes > SMALL and self.body_bytes.total() > self.limits.body_bytes:
                 raise ServerBusy(
                     "the server is given more at once than it can hold", where="body", fix="try again in a moment", retry_after=2
                 )
@@ -170,7 +170,7 @@ class RequestGuard:
         try:
             yield count_bytes
         finally:
-            self.body_bytes[owner] -= mine
+            self.body_bytes[owner] -= own_bytes
             if not self.body_bytes[owner]:
                 del self.body_bytes[owner]
 

@@ -18,7 +18,7 @@ class Metrics:
         self._lock = threading.Lock()
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._events: Counter[str] = Counter()
-        self._spans: dict[str, list[float]] = {}
+        self._histograms: dict[str, list[float]] = {}
         self._gauges: dict[str, Callable[[], float]] = {}
 
     def count_response(self, scope: Scope, status: int) -> None:
@@ -34,11 +34,11 @@ class Metrics:
 
     def observe(self, what: str, seconds: float) -> None:
         with self._lock:
-            held = self._spans.setdefault(what, [0.0] * (len(BOUNDS) + 2))
+            buckets = self._histograms.setdefault(what, [0.0] * (len(BOUNDS) + 2))
             for place, bound in enumerate(BOUNDS):
-                held[place] += seconds <= bound
-            held[-2] += 1
-            held[-1] += seconds
+                buckets[place] += seconds <= bound
+            buckets[-2] += 1
+            buckets[-1] += seconds
 
     def gauge(self, name: str, read: Callable[[], float]) -> None:
         self._gauges[name] = read
@@ -50,11 +50,11 @@ class Metrics:
                 lines.append(f'gesso_requests_total{{path="{path}",method="{method}",status="{status}"}} {num}')
             for event, num in sorted(self._events.items()):
                 lines += [f"# TYPE gesso_{event}_total counter", f"gesso_{event}_total {num}"]
-            for what, held in sorted(self._spans.items()):
+            for what, buckets in sorted(self._histograms.items()):
                 lines.append(f"# TYPE gesso_{what}_seconds histogram")
-                lines += [f'gesso_{what}_seconds_bucket{{le="{b}"}} {n:.0f}' for b, n in zip(BOUNDS, held, strict=False)]
-                lines.append(f'gesso_{what}_seconds_bucket{{le="+Inf"}} {held[-2]:.0f}')
-                lines += [f"gesso_{what}_seconds_count {held[-2]:.0f}", f"gesso_{what}_seconds_sum {held[-1]:.6f}"]
+                lines += [f'gesso_{what}_seconds_bucket{{le="{b}"}} {n:.0f}' for b, n in zip(BOUNDS, buckets, strict=False)]
+                lines.append(f'gesso_{what}_seconds_bucket{{le="+Inf"}} {buckets[-2]:.0f}')
+                lines += [f"gesso_{what}_seconds_count {buckets[-2]:.0f}", f"gesso_{what}_seconds_sum {buckets[-1]:.6f}"]
         for name, read in sorted(self._gauges.items()):
             lines += [f"# TYPE gesso_{name} gauge", f"gesso_{name} {read():g}"]
         return "\n".join(lines) + "\n"

@@ -50,10 +50,10 @@ class Routes:
 
 async def body_of(request: Request) -> bytes:
     """The whole body; the guard limits its size."""
-    held = bytearray()
+    received = bytearray()
     async for piece in request.stream():
-        held += piece
-    return bytes(held)
+        received += piece
+    return bytes(received)
 
 
 async def read_json(request: Request, model: type[Read]) -> Read:
@@ -82,13 +82,13 @@ class UnsupportedMediaType(HttpError):
 def _inlined(model: type[BaseModel]) -> dict[str, Any]:
     """The model's JSON schema with references resolved, as they would not hold inside the OpenAPI document."""
     schema = model.model_json_schema()
-    held = schema.pop("$defs", {})
+    definitions = schema.pop("$defs", {})
 
     def resolve(value: Any, depth: int = 0) -> Any:
         if isinstance(value, dict):
             if "$ref" in value:
                 name = value["$ref"].rpartition("/")[2]
-                return resolve(held[name], depth + 1) if depth < 3 else {"type": "object", "title": name}
+                return resolve(definitions[name], depth + 1) if depth < 3 else {"type": "object", "title": name}
             return {k: resolve(v, depth) for k, v in value.items() if k != "discriminator"}
         return [resolve(one, depth) for one in value] if isinstance(value, list) else value
 

@@ -73,16 +73,16 @@ class RayCluster:
             try:
                 driver.stdin.write(json.dumps({"does": does, **more}).encode() + b"\n")
                 driver.stdin.flush()
-                told = json.loads(driver.stdout.readline())
+                answer = json.loads(driver.stdout.readline())
             except (OSError, ValueError):
                 driver.kill()
                 driver.wait()
                 raise GessoError("the cluster was lost", where="jobs", fix="it is joined again in a moment") from None
             finally:
                 clock.cancel()
-        if "error" in told:
-            raise GessoError(f"Ray says: {told['error']}", where="jobs")
-        return told["value"]
+        if "error" in answer:
+            raise GessoError(f"Ray says: {answer['error']}", where="jobs")
+        return answer["value"]
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._driver is None or self._driver.poll() is not None:

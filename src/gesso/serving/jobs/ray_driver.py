@@ -89,10 +89,10 @@ def main() -> None:
             if driver is None:
                 driver = RayDriver()
             does = asked.pop("does")
-            told = {"value": None if does == "join" else getattr(driver, does)(**asked)}
+            answer = {"value": None if does == "join" else getattr(driver, does)(**asked)}
         except Exception as error:
-            told = {"error": " ".join(str(error).split())[:500] or type(error).__name__}
-        answers.write(json.dumps(told) + "\n")
+            answer = {"error": " ".join(str(error).split())[:500] or type(error).__name__}
+        answers.write(json.dumps(answer) + "\n")
         answers.flush()
     if driver is not None:
         driver.close()

@@ -111,9 +111,9 @@ def check_spec(sanitizer: InputSanitizer, recipe: Any, owner: str, spec: BatchSp
     if not recipe.measures or (spec.which is not None and spec.which not in recipe.measures):
         what = f"{recipe.name} has no such measure" if recipe.measures else f"{recipe.name} has no measures"
         raise GessoError(what, where="which", fix=f"one of {', '.join(recipe.measures)}" if recipe.measures else None)
-    taken = sorted({"name", "which", "data", "out", "weights", "preset"} & set(spec.options))
-    if taken:
-        raise GessoError("is no option", where=f"options.{taken[0]}", fix="the measure's own options")
+    reserved = sorted({"name", "which", "data", "out", "weights", "preset"} & set(spec.options))
+    if reserved:
+        raise GessoError("is no option", where=f"options.{reserved[0]}", fix="the measure's own options")
     return spec.model_dump(exclude=STORED_ELSEWHERE)
 
 

@@ -153,19 +153,19 @@ class JobService:
             job = self.store.get(owner, id)
         except GessoError:
             raise unknown("training") from None
-        held = self.config.folder(id) / "out" / "weights.safetensors"
-        if job.kind != "train" or self.store.spec_summary(id)["recipe"] != recipe or not held.is_file():
+        path = self.config.folder(id) / "out" / "weights.safetensors"
+        if job.kind != "train" or self.store.spec_summary(id)["recipe"] != recipe or not path.is_file():
             raise GessoError("is not a training of this recipe that has made weights", where="weights", fix="the id of one that has")
 
     def trained(self, owner: str, recipe: str) -> list[TrainedWeights]:
         """The weights of the owner's ended trainings of a recipe, the latest first."""
-        found = []
+        weights = []
         for job in self.store.list(owner):
             path = self.config.folder(job.id) / "out" / "weights.safetensors"
             with contextlib.suppress(OSError, UnknownId):  # no weights yet, or the job was deleted meanwhile
                 if job.kind == "train" and job.state not in (QUEUED, RUNNING) and self.store.spec_summary(job.id)["recipe"] == recipe:
-                    found.append(TrainedWeights(job.id, job.title, job.ended, self._hash_of(path), path))
-        return found
+                    weights.append(TrainedWeights(job.id, job.title, job.ended, self._hash_of(path), path))
+        return weights
 
     def find_weights(self, owner: str, recipe: str, weights: Mapping[str, str]) -> UserWeights | None:
         """The owner's trained weights that a request's `weights` name; None if they name others, or none."""
@@ -239,14 +239,14 @@ class JobService:
 
             spec = self.store.spec_summary(id)
             folders = [path.parent / "samples" for path, _ in stage_logs(self._catalogue.recipe(spec["recipe"]), spec, out)]
-        found = [path for folder in folders for path in sorted(folder.glob("[0-9]*.png"), key=lambda path: (len(path.name), path.name))]
-        return {str(number): (str(int(path.stem)), path) for number, path in enumerate(found)}
+        paths = [path for folder in folders for path in sorted(folder.glob("[0-9]*.png"), key=lambda path: (len(path.name), path.name))]
+        return {str(number): (str(int(path.stem)), path) for number, path in enumerate(paths)}
 
     def items(self, owner: str, id: str) -> list[dict[str, Any]]:
         """The outputs with the ids of their files; of a batch all items, with their states and why they failed."""
         job, out = self.store.get(owner, id), self.config.folder(id) / "out"
         if job.kind != "batch":
-            return [{"id": key, "name": found.name, "state": DONE} for key, found in self.files(owner, id).items()]
+            return [{"id": key, "name": file.name, "state": DONE} for key, file in self.files(owner, id).items()]
         from gesso.serving.jobs.handlers import items_of
         from gesso.verbs.batch import read_journal
 
@@ -264,34 +264,34 @@ class JobService:
     def files(self, owner: str, id: str) -> dict[str, JobFile]:
         """Complete files by their ids."""
         job, spec, out = self.store.get(owner, id), self.store.spec_summary(id), self.config.folder(id) / "out"
-        found: dict[str, JobFile] = {}
+        files: dict[str, JobFile] = {}
         if job.kind == "batch":
             from gesso.serving.jobs.handlers import items_of
             from gesso.verbs.batch import SHEET, named
 
             items = items_of(spec, self.config.folder(id))
             names = named([(item.name, item.path) for item in items], spec["format"])
-            found = {str(n): JobFile(out / item.target, name.target) for n, (item, name) in enumerate(zip(items, names, strict=True))}
+            files = {str(n): JobFile(out / item.target, name.target) for n, (item, name) in enumerate(zip(items, names, strict=True))}
             manifests = {
-                key: JobFile(one.path.with_suffix(".c2pa"), str(Path(one.name).with_suffix(".c2pa"))) for key, one in found.items()
+                key: JobFile(one.path.with_suffix(".c2pa"), str(Path(one.name).with_suffix(".c2pa"))) for key, one in files.items()
             }
-            found |= {f"{key}-manifest": one for key, one in manifests.items()}
+            files |= {f"{key}-manifest": one for key, one in manifests.items()}
             sheets = sorted(out.glob(f"{SHEET}*.png"), key=lambda path: (len(path.name), path.name))
-            found |= {"sheet" if n == 0 else f"sheet-{n + 1}": JobFile(path, path.name) for n, path in enumerate(sheets)}
+            files |= {"sheet" if n == 0 else f"sheet-{n + 1}": JobFile(path, path.name) for n, path in enumerate(sheets)}
         else:
             name = {"train": "weights.safetensors", "fit": "result.png", "measure": "figures.json"}[job.kind]
-            found = {name.partition(".")[0]: JobFile(out / name, name)}
-        return {key: one for key, one in found.items() if one.path.is_file()}
+            files = {name.partition(".")[0]: JobFile(out / name, name)}
+        return {key: one for key, one in files.items() if one.path.is_file()}
 
     def zip_stream(self, owner: str, id: str) -> Iterator[bytes]:
         """All files as a zip, in pieces, uncompressed as pictures are compressed already."""
         import zipfile
 
         files, sink = self.files(owner, id), _Sink()
-        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as held:
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
             for one in files.values():
                 with contextlib.suppress(OSError):  # deleted meanwhile
-                    held.write(one.path, one.name)
+                    archive.write(one.path, one.name)
                 yield sink.take()
         yield sink.take()
 
@@ -300,18 +300,18 @@ class _Sink(io.RawIOBase):
     """A write-only file whose new contents are taken out after each write."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._written = bytearray()
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        self._held += data
+        self._written += data
         return len(data)
 
     def take(self) -> bytes:
-        held, self._held = bytes(self._held), bytearray()
-        return held
+        written, self._written = bytes(self._written), bytearray()
+        return written
 
 
 def _make_scheduler(settings: Settings, store: JobStore, config: WorkerConfig) -> JobScheduler | None:

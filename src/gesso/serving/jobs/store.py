@@ -101,12 +101,12 @@ class JobStore:
 
     def find_duplicate(self, owner: str, client: str | None, body: str) -> Job | None:
         """The job that an equal submission with this `client` key has made; HttpError 409 if the key was used for another job."""
-        found = self._rows.read(f"select {COLUMNS}, body from jobs where owner = ? and client = ?", (owner, client)) if client else []
-        if found and found[0][-1] != body:
+        rows = self._rows.read(f"select {COLUMNS}, body from jobs where owner = ? and client = ?", (owner, client)) if client else []
+        if rows and rows[0][-1] != body:
             conflict = HttpError("this key was used for another job", where="client", fix="give each job a key of its own")
             conflict.status = 409
             raise conflict
-        return Job(*found[0][:-1]) if found else None
+        return Job(*rows[0][:-1]) if rows else None
 
     def check_quota(self, owner: str) -> None:
         """TooManyRequests if this owner has reached the limit of waiting or stored jobs."""
@@ -135,10 +135,10 @@ class JobStore:
         return self.get(owner, id)
 
     def get(self, owner: str, id: str) -> Job:
-        found = self._rows.read(f"select {COLUMNS} from jobs where owner = ? and id = ?", (owner, id))
-        if not found:
+        rows = self._rows.read(f"select {COLUMNS} from jobs where owner = ? and id = ?", (owner, id))
+        if not rows:
             raise UnknownId("there is no such job", where="id")
-        return Job(*found[0])
+        return Job(*rows[0])
 
     def list(self, owner: str) -> list[Job]:
         """The owner's jobs, the latest first."""
@@ -151,18 +151,18 @@ class JobStore:
         rows = self._rows.read("select ask from jobs where id = ?", (id,))
         if not rows:
             raise UnknownId("there is no such job", where="id")
-        found: dict[str, Any] = json.loads(rows[0][0])
-        return found
+        spec: dict[str, Any] = json.loads(rows[0][0])
+        return spec
 
     def spec_summary(self, id: str) -> dict[str, Any]:
         """The submission without its request, which may hold pictures; cached, as it is read with every poll for progress."""
-        found = self._summaries.get(id)
-        if found is None:
-            found = {name: value for name, value in self.spec(id).items() if name != "request"}
+        summary = self._summaries.get(id)
+        if summary is None:
+            summary = {name: value for name, value in self.spec(id).items() if name != "request"}
             if len(self._summaries) >= MOST_SUMMARIES:
                 self._summaries.clear()
-            self._summaries[id] = found
-        return found
+            self._summaries[id] = summary
+        return summary
 
     def ids_of_same_owner(self, id: str) -> list[str]:
         """The ids of all jobs of the owner of this one."""
@@ -219,14 +219,14 @@ class JobStore:
             self._expire_leases(rows, now)
             if rows.execute("select count(*) from leases").fetchone()[0] >= at_once:
                 return None
-            found = rows.execute(
+            row = rows.execute(
                 "select id, owner, (select count(*) from jobs r where r.owner = j.owner and r.state = 'running') as busy from jobs j"
                 " where state = 'queued' and busy < ? order by busy, made, rowid limit 1",
                 (self._limits.jobs_running_each,),
             ).fetchone()
-            if found is None:
+            if row is None:
                 return None
-            id, owner = found[:2]
+            id, owner = row[:2]
             rows.execute(
                 "update jobs set state = ?, token = token + 1, attempt = attempt + 1, began = coalesce(began, ?), since = null"
                 " where id = ?",
@@ -260,8 +260,8 @@ class JobStore:
         """Renew the lease, store the progress. Gives the pending order: "", "cancel" or "closing". LeaseLost if another worker has it."""
         with self._rows.writing() as rows:
             now = self.clock()
-            held = rows.execute("update leases set until = ? where job = ? and token = ?", (now + LEASE, id, token))
-            if not held.rowcount:
+            renewed = rows.execute("update leases set until = ? where job = ? and token = ?", (now + LEASE, id, token))
+            if not renewed.rowcount:
                 raise LeaseLost
             if done is not None:
                 rows.execute(
