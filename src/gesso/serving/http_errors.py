@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse
 
 from gesso.errors import GessoError
 from gesso.media.file import DiskFull, is_full, shown
-from gesso.steering.session import NotFound
 
 log = logging.getLogger("gesso.serving")
 LONGEST = 600
@@ -79,6 +78,8 @@ class ServerBusy(HttpError):
 
 def status_of(error: GessoError) -> int:
     """The HTTP status of any GessoError."""
+    from gesso.steering.session import NotFound  # here, so that workers of jobs start without the sessions' code
+
     if isinstance(error, HttpError):
         return error.status
     if isinstance(error, DiskFull):
