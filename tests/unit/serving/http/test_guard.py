@@ -318,7 +318,7 @@ def test_every_answer_says_what_a_browser_may_do_with_it(app: FastAPI, ann: Test
         ({"tokens": {"../ann": "a" * 30}}, "owner's name"),
         ({"tokens": {"ann": "a" * 30, "bob": "a" * 30}}, "two owners"),
         ({"port": 0}, "port: 0 is no whole number"),
-        ({"names": ["evil.example/x"]}, "no host name"),
+        ({"names": ["evil.example/x"]}, "not a host name"),
     ],
 )
 def test_careless_settings_are_refused(tmp_path: Path, more: dict[str, Any], message: str):
