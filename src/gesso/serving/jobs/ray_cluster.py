@@ -42,7 +42,7 @@ class RayCluster:
         number = self._call("start", config=config.to_json(), id=job.id, token=job.token, kind=job.kind)
         return RayTask(self, self._driver, number)
 
-    def spec(self, driver: Any, does: str, task: int) -> Any:
+    def call(self, driver: Any, does: str, task: int) -> Any:
         """Call a method of the driver for a task; GessoError if the task's driver has died or does not answer."""
         if self._driver is None or driver is not self._driver or self._driver.poll() is not None:
             raise GessoError("the cluster was lost", where="jobs")
@@ -106,7 +106,7 @@ class RayTask:
     def ended(self) -> bool:
         """Also true if the cluster was lost: if the task still runs, its lease expires and its changes are refused."""
         try:
-            return bool(self._cluster.spec(self._driver, "ended", self._number))
+            return bool(self._cluster.call(self._driver, "ended", self._number))
         except GessoError:
             return True
 
@@ -115,6 +115,6 @@ class RayTask:
 
     def kill(self) -> None:
         try:
-            self._cluster.spec(self._driver, "kill", self._number)
+            self._cluster.call(self._driver, "kill", self._number)
         except GessoError:
             return
