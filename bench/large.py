@@ -19,7 +19,7 @@ from live import COLOURS, Server
 from PIL import Image, ImageDraw
 from websockets.sync.client import connect
 
-from gesso.serving.frame import pack, unpack
+from gesso.serving.live.frame import pack, unpack
 
 SHAPES = ((4096, 4096), (800, 20_000))
 CELL = 400  # pixels: a figure in each

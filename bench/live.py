@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from websockets.sync.client import connect
 
-from gesso.serving.frame import pack, unpack
+from gesso.serving.live.frame import pack, unpack
 
 COLOURS = ("#e8a33d", "#3d7be8", "#c0392b", "#27ae60", "#f5e6c8", "#8e44ad")
 SERVER = """

@@ -40,7 +40,7 @@ from gesso.studio import create_app
 
 def create(settings):
     app = create_app(settings)
-    links = {owner: app.state.room.access.link(owner) for owner in settings.tokens}
+    links = {owner: app.state.services.access.link(owner) for owner in settings.tokens}
     print(json.dumps({"address": settings.address, "links": links}), flush=True)
     return app
 

@@ -126,7 +126,7 @@ def visit(app: Any, browser: Any) -> Iterator[Visit]:
     context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB")
     context.add_init_script("localStorage.getItem('gesso.guided') ?? localStorage.setItem('gesso.guided', '1')")
     visit = Visit(context.new_page())
-    visit.page.goto(app.state.room.access.link("me"))
+    visit.page.goto(app.state.services.access.link("me"))
     visit.page.locator("[data-sample]").first.wait_for()
     yield visit
     context.close()
@@ -138,5 +138,5 @@ def sheet(visit: Any, app: Any) -> Iterator[Sheet]:
     yield made
     assert visit.complaints == []
     made.store.delete("me", made.id)  # the server is shared by all tests
-    with app.state.room.database.writing() as rows:
+    with app.state.services.database.writing() as rows:
         rows.execute("delete from palettes")

@@ -39,12 +39,12 @@ class Sheet:
 
     def __init__(self, visit: Any, app: Any, pixels: bytes | None = None, recipe: str = "flats") -> None:
         self.visit, self.page = visit, visit.page
-        room = app.state.room
-        upload = room.keep.put("me", "upload", pixels or drawing(), size=(W, H))
-        edit = room.given.edit(
-            "me", room.catalogue.card(recipe), {"op": "set", "slot": "sheet", "value": {"pixels": {"upload": upload.id}}}
+        services = app.state.services
+        upload = services.files.put("me", "upload", pixels or drawing(), size=(W, H))
+        edit = services.sanitizer.sanitize_edit(
+            "me", services.catalogue.card(recipe), {"op": "set", "slot": "sheet", "value": {"pixels": {"upload": upload.id}}}
         )
-        self.id, self.store = room.sessions.create("me", recipe, "Sheet", [edit]).id, room.sessions
+        self.id, self.store = services.sessions.create("me", recipe, "Sheet", [edit]).id, services.sessions
         self.page.evaluate(f"location.hash = '{self.id}'")
         visit.painted()
 

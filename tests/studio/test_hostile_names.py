@@ -36,7 +36,7 @@ class Calls:
     """The server's routes, with its token; and what is to be taken away again."""
 
     def __init__(self, app: Any) -> None:
-        settings = app.state.room.settings
+        settings = app.state.services.settings
         self.app, self.address, self.token = app, settings.address.rstrip("/"), settings.tokens["me"]
         self.made: list[str] = []
 
@@ -49,9 +49,9 @@ class Calls:
 
     def job(self, title: str, names: list[str]) -> str:
         """One that has ended badly: all that a job can say is said in polyglots."""
-        desk, id = self.app.state.room.jobs, new_id()
+        desk, id = self.app.state.services.jobs, new_id()
         ask = {"recipe": "toy", "preset": "", "each": "sheet", "format": "png", "names": names}
-        out = desk.plan.folder(id) / "out"
+        out = desk.config.folder(id) / "out"
         out.mkdir(parents=True)
         lines = [{"target": f"{n:05}.png", "state": "failed", "why": name} for n, name in enumerate(names)]
         (out / "batch.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))

@@ -78,16 +78,16 @@ def serving(host: str, port: int, studio: tuple[str, int] | None = None) -> Iter
 
 def everything(app: Any) -> Any:
     """All that the server keeps, row by row."""
-    room = app.state.room
-    rows = {name: room.database.read(f"select * from {name} order by 1") for name in ("kept", "palettes", "logins")}
-    rows["jobs"] = room.jobs.store._rows.read("select * from jobs order by 1")
-    rows["sessions"] = room.sessions._table.rows("select * from sessions order by id")
-    rows["nodes"] = room.sessions._table.rows("select * from nodes order by id")
+    services = app.state.services
+    rows = {name: services.database.read(f"select * from {name} order by 1") for name in ("kept", "palettes", "logins")}
+    rows["jobs"] = services.jobs.store._rows.read("select * from jobs order by 1")
+    rows["sessions"] = services.sessions._table.rows("select * from sessions order by id")
+    rows["nodes"] = services.sessions._table.rows("select * from nodes order by id")
     return rows
 
 
 def refusals(app: Any) -> int:
-    counts = app.state.room.counts
+    counts = app.state.services.metrics
     with counts._lock:
         return sum(num for (_, _, status), num in counts._requests.items() if status in (401, 403, 421))
 
@@ -100,7 +100,7 @@ def drawing(visit: Any, app: Any) -> dict[str, Any]:
     visit.wait_nodes(2)
     visit.page.locator(".saved, #canvas").first.wait_for()
     session = visit.page.evaluate("location.hash.slice(1)")
-    head = app.state.room.sessions.session("me", session).head
+    head = app.state.services.sessions.session("me", session).head
     upload = visit.page.evaluate(
         "async (data) => (await (await fetch('/api/uploads', {method: 'POST', body: Uint8Array.from(data)})).json()).id", list(PNG)
     )
@@ -127,7 +127,7 @@ def still_drawing(visit: Any) -> None:
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", REBOUND])
 def test_another_sites_page_gets_nowhere(visit: Any, app: Any, drawing: dict[str, Any], name: str) -> None:
     """From another port of this machine (to which the cookie is sent: ports are one site), from another name of it, and from another's."""
-    address = app.state.room.settings.address.rstrip("/")
+    address = app.state.services.settings.address.rstrip("/")
     before, refused = settled(app, visit), refusals(app)
     page = visit.page.context.new_page()
     with serving("127.0.0.2" if name == REBOUND else "127.0.0.1", 0) as site:
@@ -149,7 +149,7 @@ def test_another_sites_page_gets_nowhere(visit: Any, app: Any, drawing: dict[str
 
 def test_a_name_that_was_bound_anew_is_not_answered(visit: Any, app: Any, drawing: dict[str, Any]) -> None:
     """DNS rebinding: the attacker's page has the studio's own port, and to the browser all is one origin; only the name is wrong."""
-    port = urlsplit(app.state.room.settings.address).port
+    port = urlsplit(app.state.services.settings.address).port
     before, refused = settled(app, visit), refusals(app)
     origin = f"http://{REBOUND}:{port}"
     page = visit.page.context.new_page()

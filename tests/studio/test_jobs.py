@@ -34,7 +34,7 @@ def choose(page: Any, files: list[Path]) -> None:
 
 
 def num_uploads(app: Any) -> int:
-    return int(app.state.room.database.read("select count(*) from kept where kind = 'upload'")[0][0])
+    return int(app.state.services.database.read("select count(*) from kept where kind = 'upload'")[0][0])
 
 
 def test_a_folder_is_made_shown_and_taken_away(visit: Any, app: Any, files: list[Path]) -> None:

@@ -185,7 +185,7 @@ def test_the_guide_walks_through_and_does_not_come_again(visit: Any) -> None:
 def test_who_comes_without_the_key_is_told_what_to_do(app: Any, browser: Any) -> None:
     context = browser.new_context(locale="ko-KR")
     page = context.new_page()
-    front = app.state.room.access.link("me").split("?")[0]
+    front = app.state.services.access.link("me").split("?")[0]
     for address in (front, f"{front}?key=used-long-ago"):
         page.goto(address)
         page.locator(".locked", has_text="gesso studio --link").wait_for()

@@ -21,7 +21,7 @@ def test_a_stroke_that_is_not_kept_is_not_shown_either(visit: Any, app: Any, mon
         raise DiskFull("sessions cannot be kept: the disk is full", where="sessions.sqlite", fix="free some space")
 
     with monkeypatch.context() as broken:
-        broken.setattr(app.state.room.sessions, "append", full)
+        broken.setattr(app.state.services.sessions, "append", full)
         visit.stroke((0.5, 0.5), (0.5, 0.55))
         notice = page.locator(".notice.wrong", has_text="the disk is full")
         notice.wait_for()

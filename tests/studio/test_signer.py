@@ -21,7 +21,7 @@ def saved(page: Any, act: str) -> bytes:
 
 def test_whose_key_it_is_is_said_beside_save(visit: Any, app: Any) -> None:
     visit.begin()
-    page, told = visit.page, app.state.room.marker.told()
+    page, told = visit.page, app.state.services.marker.told()
     page.locator(".save-menu > summary").click()
     page.locator(".signer code").wait_for()
     said = page.locator(".signer").inner_text()
@@ -35,7 +35,7 @@ def test_whose_key_it_is_is_said_beside_save(visit: Any, app: Any) -> None:
 
 def test_what_is_saved_is_signed_and_a_clean_copy_is_not(visit: Any, app: Any) -> None:
     visit.begin()
-    folder = app.state.room.settings.home / "signing"
+    folder = app.state.services.settings.home / "signing"
     signed = manifest_in(saved(visit.page, "png"), folder=folder)
     assert signed.state == "intact" and signed.own and signed.generation is not None and signed.generation["branch"]["nodes"]
     assert manifest_in(saved(visit.page, "clean")).state == "absent"
@@ -44,7 +44,7 @@ def test_what_is_saved_is_signed_and_a_clean_copy_is_not(visit: Any, app: Any) -
 
 def test_a_picture_saved_without_a_signature_is_told(visit: Any, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     visit.begin()
-    monkeypatch.setattr(app.state.room.marker, "_why", "signing is turned off")
+    monkeypatch.setattr(app.state.services.marker, "_why", "signing is turned off")
     assert manifest_in(saved(visit.page, "png")).state == "absent"
     visit.page.locator(".notice.wrong").wait_for()
     assert "without a signature" in visit.page.locator(".notice.wrong").first.inner_text()

@@ -1,4 +1,4 @@
-"""HTTP and WebSocket: everything that the studio does, scriptable. `create_app(Settings(…))` gives the application, `serve` runs it.
+"""The HTTP and WebSocket server behind the studio. `create_app(Settings(…))` makes the application, `serve` runs it.
 
 A client is ten lines (the server prints its token when it starts; GESSO_TOKEN chooses one):
 
@@ -11,8 +11,8 @@ A client is ten lines (the server prints its token when it starts; GESSO_TOKEN c
         return urllib.request.urlopen(request).read()
 
     cat = json.loads(call("POST", "/api/uploads", open("cat.png", "rb").read(), "application/octet-stream"))
-    wish = {"recipe": "colorize", "conditions": {"sketch": {"upload": cat["id"]}}, "seed": 5}
-    open("coloured.png", "wb").write(call("POST", "/api/generate", wish, accept="image/png"))
+    body = {"recipe": "colorize", "conditions": {"sketch": {"upload": cat["id"]}}, "seed": 5}
+    open("coloured.png", "wb").write(call("POST", "/api/generate", body, accept="image/png"))
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _EXTRA = {"fastapi": "fastapi", "starlette": "fastapi", "uvicorn": "uvicorn", "p
 
 
 def __getattr__(name: str) -> Any:
-    """Names are imported when they are first used; MissingExtra where the web libraries are not installed."""
+    """Import names on first use; MissingExtra if the web libraries are not installed."""
     if name not in _LAZY:
         raise AttributeError(f"module 'gesso.serving' has no attribute {name!r}")
     try:

@@ -1,4 +1,4 @@
-"""The application: parts, routes and the guard put together; it refuses to start where a route has no declared policy."""
+"""The ASGI application: services, endpoints and the guard. It refuses to start if a route has no declared policy."""
 
 from __future__ import annotations
 
@@ -17,74 +17,76 @@ from starlette.responses import Response
 
 from gesso import __version__
 from gesso.errors import GessoError, field_error
-from gesso.serving import credentials, images, live, make, page, palettes, sessions
-from gesso.serving.guard import Guard
-from gesso.serving.jobs import routes as jobs
-from gesso.serving.refusal import Refused, answer
-from gesso.serving.room import Room
-from gesso.serving.routes import Routes
+from gesso.serving.api import generate, jobs, openai_images, palettes, sessions, signing
+from gesso.serving.api import pages as static
+from gesso.serving.http.guard import RequestGuard
+from gesso.serving.http.routes import Routes
+from gesso.serving.http_errors import HttpError, error_response
+from gesso.serving.live import socket
+from gesso.serving.services import Services
 from gesso.serving.settings import Settings
 
 THREADS = 64
-MORE = (make.register, sessions.register, live.register, images.register, credentials.register, jobs.register, palettes.register)
+RESOURCES = (generate, sessions, socket, openai_images, signing, jobs, palettes)
 
 
 def create_app(
-    settings: Settings | None = None, *, pages: Mapping[str, Path] | None = None, extend: Callable[[Routes, Room], None] | None = None
+    settings: Settings | None = None, *, pages: Mapping[str, Path] | None = None, extend: Callable[[Routes, Services], None] | None = None
 ) -> FastAPI:
-    """The server as an ASGI application, and in its `state`: `room` with all parts, `policies` of all routes.
+    """The server as an ASGI application; its `state` holds the `services` and the `policies` of all routes.
 
-    `pages` {address's first part: folder} are files served to everybody as they are, "" being the page at /; `extend` registers
-    further routes. GessoError where a route has no policy, or a recipe that the settings name is not there.
+    `pages` {first part of the path: folder} are static files served without a token, "" being the page at /; `extend` registers
+    further routes. GessoError if a route has no policy, or if a recipe that the settings name does not exist.
     """
     settings = settings or Settings()
-    room = Room(settings)
+    services = Services(settings)
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
-        room.claim.take()
-        # Slow uploads of one must not keep the edits of others waiting for a thread.
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services.home_lock.acquire()
+        # Enough threads that slow uploads of one user do not block the edits of others.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
-        room.decoder.start()
-        asyncio.get_running_loop().run_in_executor(None, room.marker.told)  # started before the first output waits for it
-        asyncio.get_running_loop().run_in_executor(None, room.keep.sweep)
-        await asyncio.to_thread(room.jobs.open)
+        services.decoder.start()
+        asyncio.get_running_loop().run_in_executor(None, services.marker.told)  # starts the signer before the first output needs it
+        asyncio.get_running_loop().run_in_executor(None, services.files.delete_orphans)
+        await asyncio.to_thread(services.jobs.open)
         if settings.warm:
-            room.warmth.begin()
+            services.warmup.start()
         yield
-        await asyncio.to_thread(room.close)
+        await asyncio.to_thread(services.close)
 
     app = FastAPI(
-        title="Gesso", version=__version__, lifespan=life, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+        title="Gesso", version=__version__, lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     routes = Routes(app)
-    for register in MORE:
-        register(routes, room)
+    for resource in RESOURCES:
+        resource.register(routes, services)
     if extend is not None:
-        extend(routes, room)
-    page.register(routes, room, pages or {})
-    app.state.room, app.state.policies = room, routes.policies
-    app.add_exception_handler(GessoError, _refused)
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _refused)
-    app.add_middleware(Guard, settings=settings, access=room.access, policies=routes.policies, counts=room.counts)
+        extend(routes, services)
+    static.register(routes, services, pages or {})
+    app.state.services, app.state.policies = services, routes.policies
+    app.add_exception_handler(GessoError, _error_handler)
+    app.add_exception_handler(HTTPException, _error_handler)
+    app.add_exception_handler(RequestValidationError, _error_handler)
+    app.add_middleware(RequestGuard, settings=settings, access=services.access, policies=routes.policies, metrics=services.metrics)
     routes.policies.check()
     return app
 
 
-async def _refused(http: Http, error: Exception) -> Response:
-    return answer(_as_gesso(error), like_openai=http.url.path.startswith("/v1/"))
+async def _error_handler(http: Http, error: Exception) -> Response:
+    return error_response(_as_gesso_error(error), like_openai=http.url.path.startswith("/v1/"))
 
 
-def _as_gesso(error: Any) -> GessoError:
+def _as_gesso_error(error: Any) -> GessoError:
     if isinstance(error, RequestValidationError):
         first: dict[str, Any] = dict(error.errors()[0])
         wrong = field_error(first | {"loc": first.get("loc", ())[1:]})
-        return Refused(wrong.what, where=wrong.where, fix=wrong.fix)
+        return HttpError(wrong.what, where=wrong.where, fix=wrong.fix)
     if isinstance(error, HTTPException):
-        words = {404: "there is nothing at this address", 405: "this address does not take that method"}
-        refusal = Refused(words.get(error.status_code, str(error.detail)), where="address" if error.status_code in words else "body")
-        refusal.status = error.status_code
-        return refusal
+        messages = {404: "there is nothing at this address", 405: "this address does not take that method"}
+        where = "address" if error.status_code in messages else "body"
+        http_error = HttpError(messages.get(error.status_code, str(error.detail)), where=where)
+        http_error.status = error.status_code
+        return http_error
     assert isinstance(error, GessoError)
     return error

@@ -1,4 +1,4 @@
-"""The server's own SQLite files; the first holds logins, and whose the kept pictures are."""
+"""The server's SQLite files. TABLES are those of the first: logins, stored files and their owners, palettes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from gesso.errors import GessoError
 from gesso.media.file import DiskFull, is_full
-from gesso.serving.refusal import Busy
+from gesso.serving.http_errors import ServerBusy
 from gesso.training.lock import take
 
 TABLES = """
@@ -28,15 +28,15 @@ create index if not exists kept_of on kept (owner, kind, made);
 
 
 PRAGMAS = "pragma journal_mode=wal; pragma synchronous=full; pragma fullfsync=on; pragma foreign_keys=on; pragma trusted_schema=off;"
-PATIENCE = 10.0  # seconds to wait for another connection's writing
+PATIENCE = 10.0  # seconds to wait while another connection writes
 
 
 class Database:
-    """One connection behind a lock. What `writing` has left is on the disk (WAL, synchronous FULL).
+    """One connection behind a lock. When `writing` has ended, its changes are on the disk (WAL, synchronous FULL).
 
-    A file that other processes write too is opened `shared`: they take turns. SQLite from 3.7.0 to 3.51.2 (but 3.44.6 and 3.50.7)
-    may lose a commit for good where one connection copies the log back while another begins it anew (sqlite.org/wal.html, "The
-    WAL-Reset Bug"), and Pythons come with such versions for years yet. Both happen in a commit alone, so in its turn no other does.
+    A file that several processes write is opened `shared`: they write in turn, under a lock file. SQLite 3.7.0 to 3.51.2 (except 3.44.6
+    and 3.50.7) can lose a commit if one connection checkpoints the log while another restarts it (sqlite.org/wal.html, "The WAL-Reset
+    Bug"), and Python will ship such versions for years. Both happen only within a commit, so turns exclude them.
     """
 
     def __init__(self, path: Path, tables: str = TABLES, *, shared: bool = False) -> None:
@@ -61,14 +61,14 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing; DiskFull or Busy where the disk does not take it."""
+        """A transaction; DiskFull or ServerBusy if it cannot be committed."""
         with self._lock, _named_errors(), self._its_turn():
             self._rows.execute("begin immediate")
             try:
                 yield self._rows
                 self._rows.execute("commit")
             except BaseException:
-                if self._rows.in_transaction:  # a commit that failed may have ended it, or not: the next must find none open
+                if self._rows.in_transaction:  # a failed commit may leave the transaction open
                     self._rows.execute("rollback")
                 raise
 
@@ -78,7 +78,7 @@ class Database:
 
     @contextmanager
     def _its_turn(self) -> Iterator[None]:
-        """Nobody else writes meanwhile; the system gives the turn back when a process ends, however it ends."""
+        """Exclude other writers; the system releases the lock when the process ends, even by a kill."""
         if self._turn is None:
             yield
             return
@@ -91,7 +91,7 @@ class Database:
                     break
                 except OSError:
                     if time.monotonic() > until:
-                        raise Busy("another process is writing", where="disk", fix="try again in a moment", retry_after=5) from None
+                        raise ServerBusy("another process is writing", where="disk", fix="try again in a moment", retry_after=5) from None
                     time.sleep(0.002)
             yield
         finally:
@@ -100,10 +100,10 @@ class Database:
 
 @contextmanager
 def _named_errors() -> Iterator[None]:
-    """What the disk or another process refuses is no bug."""
+    """Turn errors of the disk or of locking into errors with a status."""
     try:
         yield
     except sqlite3.OperationalError as error:
         if is_full(error):
             raise DiskFull("the server cannot keep it: its disk is full", where="disk", fix="free some space there") from error
-        raise Busy(f"the server cannot keep it now: {error}", where="disk", fix="check its disk", retry_after=30) from error
+        raise ServerBusy(f"the server cannot keep it now: {error}", where="disk", fix="check its disk", retry_after=30) from error

@@ -1,4 +1,4 @@
-"""Running a server: the port is bound first, so that addresses, Host and Origin are exact."""
+"""Runs a server. The port is bound first, so that the allowed addresses, Host and Origin are known exactly."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from gesso.errors import GessoError
 from gesso.serving.settings import Settings
 
 NEXT_PORTS = 20
-MOST_CONNECTIONS = 2000  # open at once; beyond them uvicorn itself says 503, below them the guard does, with a reason and Retry-After
+MOST_CONNECTIONS = 2000  # beyond these uvicorn answers 503; below them the guard does, with a reason and Retry-After
 SPARE_FILES = 500
 
 
 def serve(
     settings: Settings | None = None, *, create: Callable[[Settings], Any] | None = None, on_start: Callable[[str], None] | None = None
 ) -> None:
-    """Serve until Ctrl-C. `create(settings)` makes the application (by default `create_app`); `on_start` is given the link to open.
+    """Serve until Ctrl-C. `create(settings)` makes the application (default: `create_app`); `on_start` receives the link to open.
 
-    Where the port is taken the next free one of the following twenty is used.
+    If the port is taken, the next free one of the following twenty is used.
     """
     from gesso.serving.app import create_app
 
@@ -32,14 +32,14 @@ def serve(
     listener = bind(settings)
     settings = replace(settings, port=listener.getsockname()[1])
     app = (create or create_app)(settings)
-    app.state.room.claim.take()  # before anybody is sent there
+    app.state.services.home_lock.acquire()  # before the link is printed
     if on_start is not None:
-        on_start(app.state.room.access.link(next(iter(settings.tokens))))
+        on_start(app.state.services.access.link(next(iter(settings.tokens))))
     uvicorn.Server(configuration(app, settings)).run(sockets=[listener])
 
 
 def configuration(app: Any, settings: Settings) -> uvicorn.Config:
-    """How uvicorn is to run the application: no proxy's word is taken, no version is told, addresses (a link's key) are not logged."""
+    """Uvicorn's configuration: proxy headers are ignored, no version is sent, and addresses, which may hold keys, are not logged."""
     return uvicorn.Config(
         app,
         host=settings.host,
@@ -59,7 +59,7 @@ def configuration(app: Any, settings: Settings) -> uvicorn.Config:
 
 
 def allow_files(num: int) -> None:
-    """So many descriptors for this process, or as many as the system lets it have."""
+    """Raise the limit of open files to `num`, or as far as the system allows."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -70,14 +70,14 @@ def allow_files(num: int) -> None:
 
 
 def bind(settings: Settings) -> socket.socket:
-    """A listening socket at the settings' port, or the next that is free."""
+    """A listening socket at the port of the settings, or at the next free one."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     for port in range(settings.port, min(settings.port + NEXT_PORTS, 65536)):
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, port))
-            listener.listen(128)  # whoever follows the link before all is up waits, and is not turned away
+            listener.listen(128)  # connections made before the start is complete wait in the backlog
         except OSError:
             listener.close()
             continue

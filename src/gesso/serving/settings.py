@@ -1,4 +1,4 @@
-"""How a server is set up: where it keeps things, who may come in, and how much of everything."""
+"""Settings of a server: where it stores data, who may use it, and its limits."""
 
 from __future__ import annotations
 
@@ -23,51 +23,51 @@ NAME = re.compile(r"[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one request, one owner and the whole server may take."""
+    """Limits of one request, of one owner, and of the whole server."""
 
     picture: Budget = DEFAULT
-    json_bytes: int = 64 * 2**20  # a page of 16.8 million pixels as a data URL, and more
-    message_bytes: int = 8 * 2**20  # over the socket; larger pictures are uploaded
+    json_bytes: int = 64 * 2**20  # enough for a page of 16.8 million pixels as a data URL
+    message_bytes: int = 8 * 2**20  # over the live socket; larger pictures are uploaded
     import_bytes: int = 256 * 2**20
-    body_bytes: int = 2**30  # of all bodies that are read or worked on at once
-    body_bytes_each: int = 2**29  # of one owner's
-    body_pause: float = 30.0  # seconds without a byte of a body
+    body_bytes: int = 2**30  # of all bodies in memory
+    body_bytes_each: int = 2**29  # of one owner
+    body_pause: float = 30.0  # seconds without data of a body
     decode_seconds: int = 10
-    decode_bytes: int = 2**30  # of memory, of the process that decodes
+    decode_bytes: int = 2**30  # of memory of one decode worker
     decoding: int = 2  # at once
     decodes_waiting: int = 16
-    requests: int = 256  # at once, of everybody
+    requests: int = 256  # at once, of all owners
     requests_each: int = 64
-    waiting: int = 64  # renders, of everybody
+    waiting: int = 64  # renders, of all owners
     waiting_each: int = 8  # of one owner
-    kept_bytes: int = 2**32  # of one owner's uploads, and as much of outputs
+    kept_bytes: int = 2**32  # of one owner's uploads, and the same of outputs
     kept_items: int = 4000
     sockets_each: int = 16
     messages_a_second: int = 400
     variations: int = 8  # pictures of one request
     loaded: int = 4  # recipes held in memory
-    lines_kept: int = 8  # drawings whose unchanging parts are held in memory
+    lines_kept: int = 8  # drawings whose intermediate results are held in memory
     jobs_running_each: int = 1  # of one owner
-    jobs_waiting_each: int = 20  # of one owner, those that run among them
-    jobs_kept_each: int = 200  # of one owner, those that ended among them
+    jobs_waiting_each: int = 20  # of one owner, including running ones
+    jobs_kept_each: int = 200  # of one owner, including ended ones
     job_files: int = 2000  # uploads in one job
-    job_bytes: int = 2**35  # of all jobs of one owner, with what they make
+    job_bytes: int = 2**35  # of all jobs of one owner, with their outputs
 
 
 def default_tokens() -> dict[str, str]:
-    """One owner, "me", whose token GESSO_TOKEN says, or the dice."""
+    """One owner, "me", with the token in GESSO_TOKEN, else a random one."""
     return {"me": os.environ.get("GESSO_TOKEN") or secrets.token_urlsafe(32)}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`tokens` {owner: secret}: each sees only what is theirs. `recipes` are names or files (None: all that are found);
-    `weights` {recipe's name: file} where the shipped ones are not meant.
+    """`tokens` {owner: secret}: each owner sees only their own data. `recipes` are names or files (None: all that are found);
+    `weights` {name of a recipe: file} replace the shipped ones.
 
-    `names` are further host names under which a proxy with TLS shows this server. A `host` that other machines can reach is
-    refused without `behind_proxy`. Without `sign` outputs leave unsigned, and each answer, the health and the page say so.
-    `jobs` are done by processes of this machine ("here"), on a cluster ("ray"), or by nobody; one at a time as a rule, with few
-    threads, so that people who draw do not wait for them. `warm` loads the recipe that a page begins with before anybody draws.
+    `names` are further host names under which a TLS proxy serves this server. A `host` that other machines can reach is refused
+    without `behind_proxy`. Without `sign`, outputs are not signed; responses, the health endpoint and the page say so. `jobs` run in
+    local processes ("here"), on a cluster ("ray"), or not at all ("off"); by default one at a time on one thread, so that interactive
+    users do not wait for them. `warm` loads the recipe that the page starts with before the first request.
     """
 
     home: Path = field(default_factory=default_home)
@@ -90,14 +90,14 @@ class Settings:
             object.__setattr__(self, name, whole(getattr(self, name), where=name, low=1, high=high))
         if self.host not in ("127.0.0.1", "localhost", "::1") and not self.behind_proxy:
             raise GessoError(
-                "other machines could reach this server, over a line that anybody can read",
+                "other machines could reach this server over an unencrypted connection",
                 where="host",
                 fix="127.0.0.1, or --behind-proxy with a proxy that speaks TLS in front, and its names",
             )
         if self.jobs not in ("here", "ray", "off"):
             raise GessoError(f"jobs cannot be done {self.jobs!r}", where="jobs", fix="here, ray or off")
         if not self.tokens:
-            raise GessoError("nobody could come in", where="tokens", fix="{owner: secret}")
+            raise GessoError("there is no owner, so no request could be allowed", where="tokens", fix="{owner: secret}")
         for owner, token in self.tokens.items():
             if not OWNER.fullmatch(owner):
                 raise GessoError(f"{owner!r} cannot be an owner's name", where="tokens", fix="1 to 40 of a-z, 0-9, _ and -")
@@ -107,21 +107,21 @@ class Settings:
             raise GessoError("two owners have one token", where="tokens", fix="one each")
         for name in self.names:
             if not NAME.fullmatch(name):
-                raise GessoError(f"{name!r} is no host name", where="names", fix="studio.example.org, or with :port")
+                raise GessoError(f"{name!r} is not a host name", where="names", fix="studio.example.org, or with :port")
 
     @property
     def hosts(self) -> frozenset[str]:
-        """What a Host header may say, exactly."""
+        """The allowed values of a Host header."""
         own = {f"{name}:{self.port}" for name in LOOPBACK} | (set(LOOPBACK) if self.port == 80 else set())
         return frozenset(own | set(self.names))
 
     @property
     def origins(self) -> frozenset[str]:
-        """What an Origin header may say, exactly: this server under http here, under https where a proxy shows it."""
+        """The allowed values of an Origin header: http for this server's own addresses, https for the names of a proxy."""
         own = {f"http://{name}" for name in self.hosts - set(self.names)}
         return frozenset(own | {f"https://{name}" for name in self.names})
 
     @property
     def address(self) -> str:
-        """Where a browser on this machine finds it."""
+        """The address for a browser on this machine."""
         return f"http://{'[::1]' if self.host == '::1' else '127.0.0.1'}:{self.port}/"

@@ -11,8 +11,8 @@ from gesso.errors import MissingExtra
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from gesso.serving.room import Room
-    from gesso.serving.routes import Routes
+    from gesso.serving.http.routes import Routes
+    from gesso.serving.services import Services
     from gesso.serving.settings import Settings
 
 PAGE = Path(__file__).parent / "page"
@@ -50,7 +50,7 @@ def run(
 def link(home: Path | None = None) -> str:
     """A link that opens once into the studio that runs in the folder `home`; GessoError where none does."""
     from gesso.marking.home import default_home
-    from gesso.serving.linking import fresh_link
+    from gesso.serving.access.links import fresh_link
 
     return fresh_link(default_home() if home is None else home.expanduser())
 
@@ -77,22 +77,22 @@ def samples(folder: Path | None) -> list[dict[str, Any]]:
     return listed
 
 
-def _extend(routes: Routes, room: Room) -> None:
+def _extend(routes: Routes, services: Services) -> None:
     listed = samples(sample_folder())
 
     @routes.http("GET", "/api/samples", who="open", tags=["watch"], summary="Sample drawings; each is at /samples/{id}.png")
     def sample_drawings() -> Any:
         return {"samples": listed}
 
-    _retitling(routes, room)
+    _retitling(routes, services)
 
 
-def _retitling(routes: Routes, room: Room) -> None:
+def _retitling(routes: Routes, services: Services) -> None:
     from fastapi import Request as Http  # resolved by name below: annotations are texts here
     from pydantic import BaseModel, ConfigDict, Field
 
-    from gesso.serving.guard import identity_of
-    from gesso.serving.routes import read_json
+    from gesso.serving.http.guard import identity_of
+    from gesso.serving.http.routes import read_json
 
     class Title(BaseModel):
         """What a session is called."""
@@ -102,7 +102,7 @@ def _retitling(routes: Routes, room: Room) -> None:
 
     async def retitle(http: Any) -> Any:
         owner, body = identity_of(http).owner, await read_json(http, Title)
-        return room.sessions.retitle(owner, http.path_params["id"], body.title).model_dump(mode="json")
+        return services.sessions.retitle(owner, http.path_params["id"], body.title).model_dump(mode="json")
 
     retitle.__annotations__["http"] = Http
     routes.http("PATCH", "/api/sessions/{id}", who="token", max_body=65_536, reads=Title, tags=["sessions"], summary="Name a session")(

@@ -57,7 +57,7 @@ def make_app(tmp_path: Path) -> Iterator[Callable[..., FastAPI]]:
 
     yield make
     for app in made:
-        app.state.room.close()
+        app.state.services.close()
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from PIL import Image
 
 from gesso.errors import GessoError
 from gesso.serving import Settings, create_app
-from gesso.serving.frame import pack, unpack
-from gesso.serving.jobs.work import run_job
+from gesso.serving.jobs.worker import run_job
+from gesso.serving.live.frame import pack, unpack
 
 HOME, RECIPE, TOKEN = Path(sys.argv[1]), sys.argv[2], "t" * 30
 HOST = "127.0.0.1:8765"
@@ -52,7 +52,7 @@ def brief(answer: Any) -> tuple[int, str]:
 def main() -> dict[str, Any]:
     seen: dict[str, Any] = {}
     app = create_app(Settings(home=HOME, tokens={"ann": TOKEN}, recipes=[RECIPE], sign=False, jobs="off"))
-    room, headers = app.state.room, {"Authorization": f"Bearer {TOKEN}"}
+    services, headers = app.state.services, {"Authorization": f"Bearer {TOKEN}"}
     ann = TestClient(app, base_url=f"http://{HOST}", headers=headers, raise_server_exceptions=False, follow_redirects=False)
     uploads = [ann.post("/api/uploads", content=draw(200, seed)).json()["id"] for seed in range(4)]
     edits = [{"op": "set", "slot": "page", "value": {"upload": uploads[0]}}]
@@ -63,9 +63,9 @@ def main() -> dict[str, Any]:
     job = ann.post("/api/jobs", json=batch).json()["id"]
     palette = ann.post("/api/palettes", json={"name": "p"}).json()["id"]
     many = {"name": "p", "colours": [{"color": "#112233", "name": f"{n}" * 30} for n in range(100)]}
-    before = {one.name for one in (HOME / "jobs").iterdir()}, room.database.read("select id from kept")
+    before = {one.name for one in (HOME / "jobs").iterdir()}, services.database.read("select id from kept")
     seen["nodes before"] = len(ann.get(tree).json()["nodes"])
-    claimed = room.jobs.store.claim("test")
+    claimed = services.jobs.store.claim("test")
     fill()
 
     full = {
@@ -78,7 +78,7 @@ def main() -> dict[str, Any]:
         "palette": ann.post("/api/palettes", json=many),
         "palette anew": ann.put(f"/api/palettes/{palette}", json=many),
         "output": ann.post("/api/generate", json={"recipe": "dots", "conditions": {"page": {"upload": uploads[0]}}}),
-        "login": TestClient(app, base_url=f"http://{HOST}", follow_redirects=False).get(room.access.link("ann")),
+        "login": TestClient(app, base_url=f"http://{HOST}", follow_redirects=False).get(services.access.link("ann")),
     }
     seen["full"] = {name: brief(answer) for name, answer in full.items()}
     seen["seen on a full disk"] = ann.get(tree).status_code
@@ -90,12 +90,12 @@ def main() -> dict[str, Any]:
     seen["nodes while full"] = len(ann.get(tree).json()["nodes"])
     assert claimed is not None
     try:
-        seen["job's worker"] = run_job(room.jobs.plan, job, claimed.token)
+        seen["job's worker"] = run_job(services.jobs.config, job, claimed.token)
     except GessoError as error:
         seen["job's worker"] = type(error).__name__
     seen["job while full"] = ann.get(f"/api/jobs/{job}").json()["state"]
     seen["halves"] = [str(path.relative_to(HOME)) for path in (HOME / "jobs").rglob("*.part")]
-    rows = {row[0] for row in room.database.read("select id from kept")}
+    rows = {row[0] for row in services.database.read("select id from kept")}
     jobs = {one.name for one in (HOME / "jobs").iterdir()}
     files = {path.stem for path in (HOME / "kept").rglob("*") if path.is_file()}
     seen["left over"] = sorted((jobs - before[0]) | (files ^ rows) | (rows - {row[0] for row in before[1]}))
@@ -108,12 +108,12 @@ def main() -> dict[str, Any]:
         assert "node" in heard, heard
     seen["nodes after"] = len(ann.get(tree).json()["nodes"])
     if claimed is not None and ann.get(f"/api/jobs/{job}").json()["state"] == "running":
-        room.jobs.store.died(job, claimed.token)  # as whoever watches it says, or the lease that runs out
+        services.jobs.store.worker_died(job, claimed.token)  # as whoever watches it says, or the lease that runs out
     if ann.get(f"/api/jobs/{job}").json()["state"] == "failed":
         ann.post(f"/api/jobs/{job}/resume")
-    again = room.jobs.store.claim("test")
+    again = services.jobs.store.claim("test")
     assert again is not None
-    run_job(room.jobs.plan, job, again.token)
+    run_job(services.jobs.config, job, again.token)
     seen["job after"] = ann.get(f"/api/jobs/{job}").json()["state"]
     made = ann.get(f"/api/jobs/{job}/outputs").json()["outputs"]
     seen["made"], seen["wanted"] = sum(one["state"] == "done" for one in made), len(uploads)
@@ -126,7 +126,7 @@ def main() -> dict[str, Any]:
         "delete": ann.delete(f"/api/uploads/{uploads[0]}"),
     }
     seen["after"] = {name: answer.status_code for name, answer in after.items()}
-    room.close()
+    services.close()
     seen["integrity"] = []
     for name in ("serving", "sessions", "jobs"):
         with sqlite3.connect(HOME / f"{name}.sqlite") as file:

@@ -11,7 +11,7 @@ pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed"
 
 from gesso.media.file import DiskFull
 from gesso.serving.database import Database
-from gesso.serving.refusal import status_of
+from gesso.serving.http_errors import status_of
 
 LATE = """
 create table a (id text primary key);

@@ -71,7 +71,7 @@ def test_a_job_on_a_full_disk_goes_on_when_there_is_room(told: dict[str, Any]):
 def test_a_file_that_cannot_be_kept(
     app: FastAPI, ann: TestClient, picture: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ):
-    home = app.state.room.settings.home
+    home = app.state.services.settings.home
 
     def refuse(*given: Any, **more: Any) -> Any:
         raise OSError(number, os.strerror(number))
@@ -81,19 +81,19 @@ def test_a_file_that_cannot_be_kept(
         answer = ann.post("/api/uploads", content=picture())
     assert answer.status_code == 507 and answer.json()["error"]["where"] == "upload", answer.text
     assert [path for path in (home / "kept").rglob("*") if path.is_file()] == []
-    assert app.state.room.database.read("select * from kept") == []
+    assert app.state.services.database.read("select * from kept") == []
     assert ann.post("/api/uploads", content=picture()).status_code == 201
 
 
 def full(app: FastAPI, more: int) -> None:
     """No page more than there are in the server's database, or so many."""
-    pages = app.state.room.database.read("pragma page_count")[0][0]
-    app.state.room.database.read(f"pragma max_page_count = {pages + more}")
+    pages = app.state.services.database.read("pragma page_count")[0][0]
+    app.state.services.database.read(f"pragma max_page_count = {pages + more}")
 
 
 def test_a_row_that_cannot_be_kept_takes_its_file_along(app: FastAPI, ann: TestClient, picture: Callable[..., bytes]):
-    home = app.state.room.settings.home
-    with app.state.room.database.writing() as rows:  # fill the pages that there are
+    home = app.state.services.settings.home
+    with app.state.services.database.writing() as rows:  # fill the pages that there are
         rows.execute("create table filler (x text)")
     full(app, 0)
     kept, refused = [], 0
@@ -106,15 +106,15 @@ def test_a_row_that_cannot_be_kept_takes_its_file_along(app: FastAPI, ann: TestC
             break
     assert refused == 3
     files = {path.stem for path in (home / "kept").rglob("*") if path.is_file()}
-    assert files == set(kept) == {row[0] for row in app.state.room.database.read("select id from kept")}
+    assert files == set(kept) == {row[0] for row in app.state.services.database.read("select id from kept")}
     full(app, 1000)
     assert ann.post("/api/uploads", content=picture()).status_code == 201
 
 
 def test_who_cannot_be_let_in_may_use_the_link_again(app: FastAPI, stranger: TestClient, monkeypatch: pytest.MonkeyPatch):
-    key = app.state.room.access.link("ann").partition("?")[2]
+    key = app.state.services.access.link("ann").partition("?")[2]
     with monkeypatch.context() as broken:
-        broken.setattr(app.state.room.database, "writing", lambda: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+        broken.setattr(app.state.services.database, "writing", lambda: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
         assert stranger.get(f"/?{key}").status_code == 507
     assert stranger.get(f"/?{key}").status_code == 303, "the link was not spent"
 

@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 
 import gesso
 from gesso import studio
-from gesso.serving.frame import unpack
+from gesso.serving.live.frame import unpack
 from hostile_text import POLYGLOTS
 
 DEEP = 10_000

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from gesso.serving.frame import pack, unpack
+from gesso.serving.live.frame import pack, unpack
 
 pytest.importorskip("websockets", reason="websockets is not installed")
 from websockets.exceptions import ConnectionClosed

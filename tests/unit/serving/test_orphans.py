@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are found by /proc, which this system has not"),
 ]
-Process = tuple[int, str]  # its id, and when it began: ids are used again
+WorkerProcess = tuple[int, str]  # its id, and when it began: ids are used again
 
 
 def about(pid: int) -> tuple[str, str] | None:
@@ -33,9 +33,9 @@ def about(pid: int) -> tuple[str, str] | None:
     return words[0], words[19]
 
 
-def family(pid: int) -> dict[Process, str]:
+def family(pid: int) -> dict[WorkerProcess, str]:
     """All that a process started, and what they were started as."""
-    found: dict[Process, str] = {}
+    found: dict[WorkerProcess, str] = {}
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in map(int, (task / "children").read_text().split()):
@@ -46,12 +46,12 @@ def family(pid: int) -> dict[Process, str]:
     return found
 
 
-def alive(processes: dict[Process, str]) -> dict[Process, str]:
+def alive(processes: dict[WorkerProcess, str]) -> dict[WorkerProcess, str]:
     """Those that are still there; one that has ended and waits for nobody's word is not."""
     return {one: words for one, words in processes.items() if (told := about(one[0])) and told[1] == one[1] and told[0] not in "ZX"}
 
 
-def one_of(processes: dict[Process, str], word: str) -> int:
+def one_of(processes: dict[WorkerProcess, str], word: str) -> int:
     found = [pid for (pid, _), words in processes.items() if word in words]
     assert found, (word, processes)
     return found[0]
@@ -100,7 +100,7 @@ def busy(tmp_path: Path, picture: Callable[..., bytes]) -> Iterator[tuple[Server
 def test_a_killed_server_leaves_nobody_behind(busy: Any, picture: Callable[..., bytes]):
     server, page, job = busy
     left = family(server.child.pid)
-    for word in ("gesso.serving.child", "gesso.marking.signer", "gesso.serving.jobs.work"):
+    for word in ("gesso.serving.decode.decode_worker", "gesso.marking.signer", "gesso.serving.jobs.worker"):
         one_of(left, word)
     server.kill()
     assert port_is_free(server.port), "no child holds the port"
@@ -116,7 +116,7 @@ def test_a_killed_server_leaves_nobody_behind(busy: Any, picture: Callable[..., 
     assert port_is_free(server.port)
 
 
-@pytest.mark.parametrize("word", ["gesso.marking.signer", "gesso.serving.child", "gesso.serving.jobs.work"])
+@pytest.mark.parametrize("word", ["gesso.marking.signer", "gesso.serving.decode.decode_worker", "gesso.serving.jobs.worker"])
 def test_a_killed_child_is_buried_and_followed_by_another(busy: Any, picture: Callable[..., bytes], word: str):
     server, page, job = busy
     killed = one_of(family(server.child.pid), word)
@@ -124,7 +124,7 @@ def test_a_killed_child_is_buried_and_followed_by_another(busy: Any, picture: Ca
     assert upload(server, picture(20, 20, seed=3)) and signed(server, page)
     until(lambda: not zombies(server.child.pid), 30)
     assert server.wait(job)["state"] == "done" and len(stamps(server, job)) == 6
-    assert one_of(family(server.child.pid), word.replace(".jobs.work", ".child")) != killed
+    assert one_of(family(server.child.pid), word.replace(".jobs.worker", ".decode.decode_worker")) != killed
     until(lambda: not [words for words in family(server.child.pid).values() if "jobs.work" in words], 30)
     until(lambda: not zombies(server.child.pid), 30)
 
@@ -142,7 +142,7 @@ def test_a_server_on_ray_leaves_no_cluster_behind(tmp_path: Path, picture: Calla
         until(lambda job=job: stamps(server, job))  # type: ignore[misc]
         assert server.child is not None
         left = family(server.child.pid)
-        driver = one_of(left, "gesso.serving.jobs.driver")
+        driver = one_of(left, "gesso.serving.jobs.ray_driver")
         assert any("raylet" in words for words in left.values())
         server.kill()
         if with_driver:

@@ -13,11 +13,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from gesso.serving.count import Counts
-from gesso.serving.frame import pack
-from gesso.serving.guard import Guard
-from gesso.serving.refusal import TooMany
-from gesso.serving.render import Renderer
+from gesso.serving.http.guard import RequestGuard
+from gesso.serving.http.metrics import Metrics
+from gesso.serving.http_errors import TooManyRequests
+from gesso.serving.live.frame import pack
+from gesso.serving.render.renderer import Renderer
 from gesso.serving.settings import Limits
 
 HEADERS = {"host": "127.0.0.1:8765", "authorization": "Bearer " + "a" * 15 + "0123456789", "content-type": "application/json"}
@@ -77,12 +77,12 @@ def test_ten_times_too_much_is_refused_with_a_time_to_come_again(loaded: Any):
         return await asyncio.gather(*(ask(app, "/api/generate", body) for _ in range(MANY)))
 
     answers = asyncio.run(flood())
-    counts = Counter(status for status, _, _ in answers)
-    assert set(counts) <= {200, 429, 503} and counts[200] >= 8 and counts[429] + counts[503] >= MANY * 0.8, counts
+    metrics = Counter(status for status, _, _ in answers)
+    assert set(metrics) <= {200, 429, 503} and metrics[200] >= 8 and metrics[429] + metrics[503] >= MANY * 0.8, metrics
     for status, headers, told in answers:
         if status != 200:
             assert int(headers["retry-after"]) >= 1 and json.loads(told)["error"]["fix"]
-    assert app.state.room.renderer.num_waiting() == 0
+    assert app.state.services.renderer.num_waiting() == 0
     assert asyncio.run(ask(app, "/api/generate", body))[0] == 200, "and then all is as before"
 
 
@@ -111,10 +111,10 @@ def test_a_thousand_who_go_away_leave_nothing_behind(loaded: Any):
 
     answers = asyncio.run(leave())
     assert {status for status, _, _ in answers} <= {400, 429, 503}
-    renderer = app.state.room.renderer
+    renderer = app.state.services.renderer
     renderer.submit("x", "x", lambda stopped: None).future.result(20)  # the thread is free again
     assert renderer.num_waiting() == 0 and not renderer._owners
-    assert app.state.room.counts._events["clients_gone"] == GONE
+    assert app.state.services.metrics._events["clients_gone"] == GONE
     assert asyncio.run(ask(app, "/api/recipes", b""))[0] == 405, "it still answers"
 
 
@@ -127,15 +127,15 @@ def test_sockets_that_break_leave_nothing_behind(loaded: Any):
         with client.websocket_connect(f"/api/live?session={session}", headers={"Host": HEADERS["host"]}) as socket:
             socket.send_bytes(pack({"type": "show", "seq": 0, "node": None}))
             socket.receive_bytes()
-    room = app.state.room
-    room.renderer.submit("x", "x", lambda stopped: None).future.result(20)
-    assert room.renderer.num_waiting() == 0 and sum(room.sockets.values()) == 0
+    services = app.state.services
+    services.renderer.submit("x", "x", lambda stopped: None).future.result(20)
+    assert services.renderer.num_waiting() == 0 and sum(services.sockets.values()) == 0
 
 
 def test_what_is_given_up_is_not_held_while_something_long_runs():
     """Else thousands of pages would lie in memory until a picture of a minute is finished."""
     go, began = threading.Event(), threading.Event()
-    renderer = Renderer(None, Limits(waiting=4, waiting_each=4), Counts())  # type: ignore[arg-type]
+    renderer = Renderer(None, Limits(waiting=4, waiting_each=4), Metrics())  # type: ignore[arg-type]
     try:
         renderer.submit("x", "long", lambda stopped: (began.set(), go.wait(30)))
         began.wait(10)
@@ -153,22 +153,22 @@ def test_what_is_given_up_is_not_held_while_something_long_runs():
 def test_bodies_together_take_so_much_memory(
     make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("gesso.serving.guard.SMALL", 1000)
+    monkeypatch.setattr("gesso.serving.http.guard.SMALL", 1000)
     app = make_app(limits={"body_bytes": 9000, "body_bytes_each": 6000})
     ann, bob = client_of(app, "ann"), client_of(app, "bob")
     guard: Any = app.build_middleware_stack()
     app.middleware_stack = guard
-    while not isinstance(guard, Guard):
+    while not isinstance(guard, RequestGuard):
         guard = guard.app
     for _ in range(8):
         assert ann.post("/api/uploads", content=picture(30, 30)).status_code == 201, "what was answered is held no longer"
-    with guard._weighed("ann") as weigh:
-        weigh(900)
-        with guard._weighed("ann") as more, pytest.raises(TooMany):
+    with guard._limit_bodies("ann") as count_bytes:
+        count_bytes(900)
+        with guard._limit_bodies("ann") as more, pytest.raises(TooManyRequests):
             more(5500)
-        weigh(4000)
+        count_bytes(4000)
         assert bob.post("/api/uploads", content=b"x" * 3000).status_code == 400, "others have their own part"
         refused = bob.post("/api/uploads", content=b"x" * 5000)
         assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0, "until all together are too much"
         assert ann.post("/api/uploads", content=picture(3, 3)).status_code == 201, "what is small always comes in"
-    assert bob.post("/api/uploads", content=picture(30, 30)).status_code == 201 and not guard.held
+    assert bob.post("/api/uploads", content=picture(30, 30)).status_code == 201 and not guard.body_bytes

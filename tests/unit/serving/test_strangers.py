@@ -19,8 +19,8 @@ from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from gesso import studio
-from gesso.serving.frame import pack, unpack
-from gesso.serving.jobs.work import run_job
+from gesso.serving.jobs.worker import run_job
+from gesso.serving.live.frame import pack, unpack
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW")
 # What each parameter of an address names, by the address's second part; None: nothing that has an owner.
@@ -65,7 +65,7 @@ def app(make_app: Callable[..., FastAPI]) -> FastAPI:
 
 def belongings(app: FastAPI, client: TestClient, owner: str, picture: bytes) -> dict[str, str]:
     """One of everything, really there: a drawing with a stroke, an output, a job that is done, a training with weights."""
-    room = app.state.room
+    services = app.state.services
     upload = client.post("/api/uploads", content=picture).json()["id"]
     begun = {"recipe": "dots", "title": f"secret of {owner}", "edits": [{"op": "set", "slot": "page", "value": {"upload": upload}}]}
     session = client.post("/api/sessions", json=begun).json()["session"]
@@ -73,14 +73,14 @@ def belongings(app: FastAPI, client: TestClient, owner: str, picture: bytes) -> 
     made = client.post("/api/generate", json={"recipe": "dots", "conditions": {"page": {"upload": upload}}}).json()
     batch = {"kind": "batch", "recipe": "dots", "files": [{"upload": upload, "name": f"secret of {owner}.png"}], "client": "same key"}
     job = client.post("/api/jobs", json=batch).json()["id"]
-    claimed = room.jobs.store.claim("test")
-    assert claimed.id == job and run_job(room.jobs.plan, job, claimed.token) == "done"
+    claimed = services.jobs.store.claim("test")
+    assert claimed.id == job and run_job(services.jobs.config, job, claimed.token) == "done"
     training = secrets.token_urlsafe(16)
-    room.jobs.store.add(
+    services.jobs.store.add(
         owner, training, "train", "", {"recipe": "dots", "names": [], "preset": "", "steps": 1}, total=0, client=None, body=""
     )
-    room.jobs.store.end(training, room.jobs.store.claim("test").token, "done")
-    weights = room.jobs.plan.folder(training) / "out" / "weights.safetensors"
+    services.jobs.store.end(training, services.jobs.store.claim("test").token, "done")
+    weights = services.jobs.config.folder(training) / "out" / "weights.safetensors"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"numbers")
     palette = client.post("/api/palettes", json={"name": f"secret of {owner}"}).json()["id"]

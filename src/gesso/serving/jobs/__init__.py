@@ -1,1 +1,1 @@
-"""Long work: asked for over HTTP, kept in SQLite, done by a process of its own under a lease, told as it goes."""
+"""Long-running jobs: submitted over HTTP, stored in SQLite, run by worker processes under leases, with progress and logs."""

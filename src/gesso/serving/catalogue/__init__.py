@@ -1,0 +1,1 @@
+"""The recipes of a server: their cards as JSON, and their networks."""

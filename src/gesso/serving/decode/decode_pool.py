@@ -1,0 +1,138 @@
+"""The pool of decode workers: one process that has loaded the decoders and forks a worker for each upload."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict
+from typing import Any
+
+from gesso.serving.settings import Limits
+
+START_SECONDS = 5.0  # for Python to start
+KINDS = {"P": "picture", "C": "palette"}
+PROGRAM = ("-B", "-m", "gesso.serving.decode.decode_worker")
+FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds")
+HEAD = 2**16
+PIECE = 2**20
+
+
+class DecodePool:
+    """`decode` may be called from any thread. The process is started by `start` or the first call, and again if it died."""
+
+    def __init__(self, limits: Limits) -> None:
+        seconds = limits.decode_seconds
+        self._config: dict[str, Any] = {"memory": limits.decode_bytes, "budget": asdict(limits.picture)}
+        self._config |= {kind: {"does": does, "seconds": seconds, "wall": seconds + START_SECONDS} for kind, does in KINDS.items()}
+        self._most = HEAD + 4 * limits.picture.max_pixels
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    def start(self) -> None:
+        if FORKS:
+            with self._lock:
+                self._ensure_started()
+
+    def decode(self, kind: str, data: bytes) -> bytes:
+        """A worker's answer to `data` (`kind`: P for a picture, C for a palette); empty if it died, TimeoutError if it hangs."""
+        if not FORKS:
+            return self._decode_in_new_process(kind, data)
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                self._send_socket(kind, theirs)
+            end = time.monotonic() + self._config[kind]["wall"]
+            try:
+                ours.settimeout(self._config[kind]["wall"])
+                ours.sendall(data)
+                ours.shutdown(socket.SHUT_WR)
+                return self._receive(ours, end)
+            except TimeoutError:
+                raise
+            except OSError:
+                return b""
+
+    def close(self) -> None:
+        """End the process and its workers."""
+        with self._lock:
+            if self._control is not None:
+                self._control.close()
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+            self._control = self._process = None
+
+    def _receive(self, ours: socket.socket, end: float) -> bytes:
+        received = bytearray()
+        while len(received) <= self._most:
+            ours.settimeout(max(0.001, end - time.monotonic()))
+            piece = ours.recv(PIECE)
+            if not piece:
+                return bytes(received)
+            received += piece
+        return b""  # longer than any valid answer
+
+    def _send_socket(self, kind: str, theirs: socket.socket) -> None:
+        with self._lock:
+            for last in (False, True):
+                try:
+                    socket.send_fds(self._ensure_started(), [kind.encode()], [theirs.fileno()])
+                    return
+                except OSError:  # it died after the check
+                    if last:
+                        raise
+                    assert self._process is not None
+                    self._process.kill()
+                    self._process.wait()
+
+    def _ensure_started(self) -> socket.socket:
+        if self._control is None or self._process is None or self._process.poll() is not None:
+            if self._control is not None:
+                self._control.close()
+            self._control, theirs = socket.socketpair()
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, *PROGRAM, "serve", json.dumps(self._config | {"control": theirs.fileno()})],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    env=environment(),
+                    cwd=os.path.sep,
+                    start_new_session=True,  # Ctrl-C goes to the server, which closes the control socket
+                )
+        return self._control
+
+    def _decode_in_new_process(self, kind: str, data: bytes) -> bytes:
+        limits = self._config[kind]
+        command = [sys.executable, *PROGRAM, limits["does"], json.dumps(self._config | limits)]
+        out, null = subprocess.PIPE, subprocess.DEVNULL
+        try:
+            done = subprocess.run(command, input=data, stdout=out, stderr=null, timeout=limits["wall"], env=environment(), cwd=os.path.sep)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError from None
+        return b"" if done.returncode or len(done.stdout) > self._most else done.stdout
+
+
+def split_answer(answer: bytes) -> tuple[dict[str, Any], memoryview] | None:
+    """The JSON head of a worker's answer and the bytes after it; None if it is malformed."""
+    try:
+        end = 4 + struct.unpack_from("<I", answer)[0]
+        head = json.loads(answer[4:end]) if end <= min(HEAD, len(answer)) else None
+    except (struct.error, ValueError, RecursionError):
+        return None
+    return (head, memoryview(answer)[end:]) if isinstance(head, dict) else None
+
+
+def environment() -> dict[str, str]:
+    """The environment of workers, without the server's own variables, which may hold tokens."""
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
+    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return kept | one | {"PYTHONPATH": os.pathsep.join(os.path.abspath(p) for p in sys.path if p)}

@@ -1,0 +1,1 @@
+"""What every HTTP request passes: the guard, the routes and their policies, JSON parsing, metrics."""

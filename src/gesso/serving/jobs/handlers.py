@@ -1,0 +1,145 @@
+"""The four verbs that run as jobs. Each continues from what an earlier attempt left, except fit and measure."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gesso.errors import Stopped
+from gesso.media.file import write_atomic
+from gesso.request import Request
+
+if TYPE_CHECKING:
+    from gesso.recipes.recipe import Recipe
+    from gesso.serving.jobs.config import WorkerConfig
+    from gesso.serving.jobs.lease import JobLease
+    from gesso.verbs.batch import Item
+
+TAIL = 8192
+
+
+def batch(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
+    """Process each picture once; results of an earlier attempt are kept."""
+    from gesso.verbs.assemble import assemble
+    from gesso.verbs.batch import run_items
+    from gesso.verbs.load import Model
+
+    model = Model(assemble(config.recipe(spec["recipe"]), preset=spec["preset"] or None, weights=config.weights_of(spec)))
+    request = Request.from_json(spec["request"], _all_optional(model.card)).model_copy(
+        update={"weights": dict(model.assembled.hashes), "preset": model.preset}
+    )
+    with closing(config.marker()) as mark:
+        made = run_items(
+            model, items_of(spec, folder), folder / "out", each=spec["each"], kind=spec["format"], request=request,
+            threads=config.threads, on_item=lease.report, stop=lease.stop, mark=mark, must_sign=False,
+        )  # fmt: skip
+    for name, why in made.failed.items():
+        lease.log(f"{name}: {why}")
+    if made.stopped:
+        raise Stopped
+    return {"num_failed": len(made.failed)}
+
+
+def items_of(spec: dict[str, Any], folder: Path) -> list[Item]:
+    """The items of a batch under the names that users gave; the files are numbered."""
+    from gesso.verbs.batch import Item
+
+    kind = spec["format"]
+    return [Item(name, folder / "in" / f"{n:05}.png", f"{n:05}.{kind}") for n, name in enumerate(spec["names"])]
+
+
+def train(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
+    """Train from the last checkpoint, if there is one."""
+    from gesso.verbs.train import train as run
+
+    recipe, out = config.recipe(spec["recipe"]), folder / "out"
+    logs = stage_logs(recipe, spec, out)
+    total = sum(steps for _, steps in logs)
+    log_every, sample_every = log_intervals(total)
+    lease.progress = lambda: (sum(last_step(path) for path, _ in logs), total, "")
+    made = run(
+        recipe, data=folder / "in" if spec["names"] else None, out=out, preset=spec["preset"] or None, steps=spec["steps"],
+        minutes=spec["minutes"], seed=spec["seed"], threads=config.threads, stop=lease.stop,
+        log_every=log_every, sample_every=sample_every,
+    )  # fmt: skip
+    if made.reason not in ("done", "minutes"):
+        lease.stop_reason = lease.stop_reason or "closing"
+        raise Stopped
+    return {"words": made.reason}
+
+
+def log_intervals(total: int) -> tuple[int, int]:
+    """After how many steps a log line, and a sheet of samples, are written; more often in short runs."""
+    return 20 if total > 400 else max(1, total // 20), min(500, max(20, total // 10))
+
+
+def stage_logs(recipe: Recipe, spec: dict[str, Any], out: Path) -> list[tuple[Path, int]]:
+    """The log file of each stage, and its number of steps."""
+    stages = recipe.stages(recipe.preset(spec["preset"] or None))
+    several = len(stages) > 1
+    return [((out / one.name if several else out) / "log.jsonl", spec["steps"] or one.num_steps) for one in stages]
+
+
+def last_step(path: Path) -> int:
+    """The step in the last complete line; 0 if there is none."""
+    if not path.is_file():
+        return 0
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
+        for text in reversed(file.read().split(b"\n")):
+            try:
+                line = json.loads(text)
+            except ValueError:
+                continue
+            if isinstance(line, dict) and isinstance(line.get("step"), int):
+                return int(line["step"])
+    return 0
+
+
+def fit(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
+    """Fit from the start each time: a fit stores previews but no state to continue from."""
+    from gesso.verbs.fit import fit as run
+
+    recipe = config.recipe(spec["recipe"])
+    request = Request.from_json(spec["request"], recipe.card)
+    made = run(
+        recipe, out=folder / "out", conditions=request.conditions, settings=request.settings.model_dump(), seed=request.seed,
+        preset=spec["preset"] or None, weights=config.weights_of(spec), threads=config.threads, fresh=True,
+        on_output=lambda output: lease.report(output.step, output.num_steps), stop=lease.stop,
+    )  # fmt: skip
+    with closing(config.marker()) as mark:
+        file = made.result.marked(".png", mark)
+    if file.why is not None:
+        lease.log(f"result.png is not signed: {file.why}")
+    write_atomic(made.out / "result.png", file.data)
+    return {}
+
+
+def measure(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
+    """Measure. It cannot stop halfway, so a cancel kills its process."""
+    from gesso.verbs.measure import measure as run
+    from gesso.verbs.thread import fixed_threads
+
+    data = folder / "in" if spec["names"] else None
+    with fixed_threads(config.threads):
+        run(
+            config.recipe(spec["recipe"]), which=spec["which"], data=data, out=folder / "out" / "figures.json",
+            weights=config.weights_of(spec), preset=spec["preset"] or None, **spec["options"],
+        )  # fmt: skip
+    return {}
+
+
+def _all_optional(card: Any) -> Any:
+    return card.model_copy(update={"conditions": tuple(slot.model_copy(update={"required": False}) for slot in card.conditions)})
+
+
+HANDLERS: dict[str, Callable[[WorkerConfig, dict[str, Any], JobLease, Path], dict[str, Any]]] = {
+    "batch": batch,
+    "train": train,
+    "fit": fit,
+    "measure": measure,
+}

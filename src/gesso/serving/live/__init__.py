@@ -1,0 +1,1 @@
+"""The live WebSocket: edits in, changed parts of pictures out."""

@@ -1,0 +1,99 @@
+"""The parts of one server, which all endpoints share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gesso.marking.home import SIGNING
+from gesso.marking.marker import Marker
+from gesso.serving.access.authenticator import Authenticator
+from gesso.serving.access.home_lock import HomeLock
+from gesso.serving.catalogue.recipe_catalogue import Catalogue
+from gesso.serving.database import Database
+from gesso.serving.decode.decoder import Decoder
+from gesso.serving.decode.input_sanitizer import InputSanitizer
+from gesso.serving.http.metrics import Metrics
+from gesso.serving.jobs.service import JobService
+from gesso.serving.render.renderer import Renderer, with_deadline
+from gesso.serving.render.thumbnails import Thumbnails
+from gesso.serving.render.warmup import Warmup
+from gesso.serving.settings import Settings
+from gesso.serving.storage.file_store import FileStore
+from gesso.serving.storage.user_weights import UserWeights, UserWeightsStore
+from gesso.steering.store import Store
+
+if TYPE_CHECKING:
+    from gesso.request import Request
+
+RENDER_SECONDS = 600.0  # after which a render is refused
+CPU_THREADS = 4
+Value = TypeVar("Value")
+
+
+class Services:
+    """The parts of one server, constructed from its settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.home_lock = HomeLock(settings.home, settings.address)
+        self.database = Database(settings.home / "serving.sqlite")
+        self.access = Authenticator(settings, self.database, self.home_lock.links.token)
+        self.metrics = Metrics()
+        self.catalogue = Catalogue(settings)
+        self.files = FileStore(settings.home / "kept", self.database, settings.limits)
+        self.marker = Marker(settings.home / SIGNING, on=settings.sign)
+        self.decoder = Decoder(settings.limits)
+        self.sanitizer = InputSanitizer(self.catalogue, self.files, self.decoder)
+        self.sessions = Store(settings.home / "sessions.sqlite", cards=self.catalogue.card)
+        self.thumbnails = Thumbnails(settings.home / "thumbs.sqlite")
+        self.user_weights = UserWeightsStore(settings.home / "learned")
+        self.jobs = JobService(settings, self.catalogue, self.files, self.sanitizer)
+        self.sockets: Counter[str] = Counter()
+        self.cpu_pool = ThreadPoolExecutor(CPU_THREADS, "cpu")
+        self.renderer = Renderer(self.catalogue, settings.limits, self.metrics)
+        self.warmup = Warmup(self.catalogue, self.renderer)
+
+    async def run_in_cpu_pool(self, work: Callable[..., Value], *values: Any, **more: Any) -> Value:
+        """Run CPU-bound work in a small pool: the default pool has 64 threads, which would starve the event loop of the GIL."""
+        return await asyncio.get_running_loop().run_in_executor(self.cpu_pool, partial(work, *values, **more))
+
+    def render_work(
+        self,
+        owner: str,
+        request: Request,
+        memory: Hashable,
+        on_output: Callable[[Any], None] | None = None,
+        on_draft: Callable[[Any], None] | None = None,
+    ) -> Callable[[Callable[[], bool]], Any]:
+        """Work for `Renderer.submit`, done with the server's weights or with weights that the owner trained."""
+
+        def make(stopped: Callable[[], bool]) -> Any:
+            return self.renderer.render(
+                request, memory, with_deadline(RENDER_SECONDS, stopped), on_output, on_draft, self.user_weights_for(owner, request)
+            )
+
+        return make
+
+    def user_weights_for(self, owner: str, request: Request) -> UserWeights | None:
+        """The owner's own weights that the request names: kept for a session, or still in the folder of their training. Else None."""
+        wanted = request.weights.get(request.recipe)
+        if not wanted:
+            return None
+        return self.user_weights.find(owner, wanted) or self.jobs.find_weights(owner, request.recipe, request.weights)
+
+    def close(self) -> None:
+        self.jobs.close()
+        self.warmup.close()
+        self.renderer.close()
+        self.decoder.close()
+        self.marker.close()
+        self.cpu_pool.shutdown(wait=False, cancel_futures=True)
+        self.sessions.close()
+        self.thumbnails.close()
+        self.database.close()
+        self.home_lock.release()

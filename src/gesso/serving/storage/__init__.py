@@ -1,0 +1,1 @@
+"""Files that users upload, outputs made for them, and weights they trained."""

@@ -1,0 +1,134 @@
+"""Uploads and outputs: files under random ids, each with its owner."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import time
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from gesso.errors import GessoError
+from gesso.media.file import read_bytes, write_atomic
+from gesso.serving.database import Database
+from gesso.serving.http_errors import TooManyRequests, UnknownId
+from gesso.serving.settings import Limits
+
+ID = re.compile(r"[A-Za-z0-9_-]{22}")
+Kind = Literal["upload", "output"]
+ORPHAN_SECONDS = 3600.0  # after which a file without a row is deleted
+UPLOAD_SECONDS = 86_400.0  # for which an upload is never deleted to make room
+
+
+class StoredFile(NamedTuple):
+    """A stored file: its medium as named in cards, and the sides in pixels of a picture."""
+
+    id: str
+    medium: str
+    suffix: str
+    width: int | None
+    height: int | None
+    num_bytes: int
+
+    @property
+    def content_type(self) -> str:
+        return {"png": "image/png", "json": "application/json", "c2pa": "application/c2pa"}[self.suffix]
+
+    def to_json(self) -> dict[str, object]:
+        sides = {} if self.width is None else {"width": self.width, "height": self.height}
+        return {"id": self.id, "medium": self.medium, **sides}
+
+
+class FileStore:
+    """All queries name the owner; files of other owners count as missing."""
+
+    def __init__(self, folder: Path, database: Database, limits: Limits) -> None:
+        self._folder, self._database, self._limits = folder, database, limits
+
+    def put(
+        self, owner: str, kind: Kind, data: bytes, *, medium: str = "picture", suffix: str = "png", size: tuple[int, int] | None = None
+    ) -> StoredFile:
+        """Store `data`; `size` is (width, height). Old outputs are deleted to make room, uploads only after a day; else TooManyRequests."""
+        self._make_room(owner, kind, len(data))
+        width, height = size or (None, None)
+        item = StoredFile(secrets.token_urlsafe(16), medium, suffix, width, height, len(data))
+        path = self._path(item)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write_atomic(path, data)
+        except GessoError as error:
+            error.where = kind
+            raise
+        values = (item.id, owner, kind, medium, suffix, width, height, len(data), time.time())
+        try:
+            with self._database.writing() as rows:
+                rows.execute("insert into kept values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        except BaseException:  # without a row the file would never be deleted
+            path.unlink(missing_ok=True)
+            raise
+        return item
+
+    def find(self, owner: str, kind: Kind, id: str) -> StoredFile:
+        rows = (
+            self._database.read(
+                "select id, medium, suffix, width, height, bytes from kept where id = ? and owner = ? and kind = ?", (id, owner, kind)
+            )
+            if isinstance(id, str) and ID.fullmatch(id)
+            else []
+        )
+        if not rows:
+            raise UnknownId(f"there is no such {kind}", where="id")
+        return StoredFile(*rows[0])
+
+    def read(self, owner: str, kind: Kind, id: str) -> tuple[StoredFile, bytes]:
+        item = self.find(owner, kind, id)
+        try:
+            return item, read_bytes(self._path(item), max_bytes=2**30, where=kind)
+        except GessoError:
+            raise UnknownId(f"there is no such {kind}", where="id") from None
+
+    def path(self, owner: str, kind: Kind, id: str) -> Path:
+        """The path of a stored file, for services that read it later."""
+        path = self._path(self.find(owner, kind, id))
+        if not path.is_file():
+            raise UnknownId(f"there is no such {kind}", where="id")
+        return path
+
+    def delete(self, owner: str, kind: Kind, id: str) -> None:
+        self._remove(self.find(owner, kind, id))
+
+    def delete_orphans(self) -> None:
+        """Delete files that a kill left without a row; recent ones may still be being written."""
+        known = {f"{id}.{suffix}" for id, suffix in self._database.read("select id, suffix from kept")}
+        old = time.time() - ORPHAN_SECONDS
+        for path in self._folder.glob("*/*"):
+            with contextlib.suppress(OSError):
+                if path.name not in known and path.stat().st_mtime < old:
+                    path.unlink()
+
+    def _make_room(self, owner: str, kind: Kind, num_bytes: int) -> None:
+        limits, now = self._limits, time.time()
+        rows = self._database.read(
+            "select id, medium, suffix, width, height, bytes, made from kept where owner = ? and kind = ? order by made", (owner, kind)
+        )
+        total, num = sum(row[5] for row in rows), len(rows)
+        for row in rows:
+            if total + num_bytes <= limits.kept_bytes and num < limits.kept_items:
+                return
+            if kind == "upload" and now - row[6] < UPLOAD_SECONDS:
+                break
+            self._remove(StoredFile(*row[:6]))
+            total, num = total - row[5], num - 1
+        if total + num_bytes > limits.kept_bytes or num >= limits.kept_items:
+            raise TooManyRequests(
+                f"there is no room left for your {kind}s", where=kind, fix=f"delete some: DELETE /api/{kind}s/…", retry_after=3600
+            )
+
+    def _remove(self, item: StoredFile) -> None:
+        self._path(item).unlink(missing_ok=True)  # first: on a full disk, deleting the row needs the space
+        with self._database.writing() as rows:
+            rows.execute("delete from kept where id = ?", (item.id,))
+
+    def _path(self, item: StoredFile) -> Path:
+        return self._folder / item.id[:2] / f"{item.id}.{item.suffix}"
