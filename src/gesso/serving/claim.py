@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gesso.errors import GessoError
 from gesso.serving.linking import LOCK, LinkSecret
-from gesso.training.lock import take
+from gesso.storage.lock import take
 
 
 class Claim:

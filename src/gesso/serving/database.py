@@ -14,7 +14,7 @@ from typing import Any
 from gesso.errors import GessoError
 from gesso.media.file import DiskFull, is_full
 from gesso.serving.refusal import Busy
-from gesso.training.lock import take
+from gesso.storage.lock import take
 
 TABLES = """
 create table if not exists logins (hash blob primary key, owner text not null, made real not null);

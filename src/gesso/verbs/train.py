@@ -28,13 +28,13 @@ from gesso.number import whole
 from gesso.recipes.recipe import Recipe, Stage
 from gesso.record import commit
 from gesso.request import MAX_SEED
+from gesso.storage.lock import locked
 from gesso.training import chaos, checkpoint
 from gesso.training.batch import Maker
 from gesso.training.config import content_of, plain, shape_of
 from gesso.training.device import Device, choose, keep_memory, use_threads
 from gesso.training.interrupt import Interrupt
 from gesso.training.learner import Learner
-from gesso.training.lock import locked
 from gesso.training.loop import Loop, Plan, Rhythm
 from gesso.training.picture import sheet
 from gesso.verbs.assemble import Assembled, assemble

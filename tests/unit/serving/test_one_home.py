@@ -22,7 +22,7 @@ from gesso.errors import GessoError
 from gesso.serving.claim import Claim
 from gesso.serving.database import Database
 from gesso.serving.refusal import Busy
-from gesso.training.lock import take
+from gesso.storage.lock import take
 
 DOTS = Path(__file__).parent / "dots.py"
 SERVER = """

@@ -15,7 +15,7 @@ import pytest
 
 from gesso.errors import GessoError
 from gesso.steering import Limits, Session, Store, blob, bundle
-from unit.steering.room import cards, hint, keep, sketch
+from unit.steering.example_card import cards, hint, keep, sketch
 
 
 def drawn(store: Store) -> Session:
@@ -42,14 +42,14 @@ def files_of(data: bytes) -> dict[str, bytes]:
 
 
 def rows(store: Store) -> list[Any]:
-    return [store._table.rows(f"SELECT count(*) FROM {name}") for name in ("sessions", "nodes", "blobs", "uses")]
+    return [store._database.read(f"SELECT count(*) FROM {name}") for name in ("sessions", "nodes", "blobs", "uses")]
 
 
 def test_both_ways(store: Store, tmp_path: Path):
     made = drawn(store)
     data = store.export("ann", made.id)
     assert data == store.export("ann", made.id)
-    assert set(files_of(data)) == {"session.json"} | {f"blobs/{r[0]}" for r in store._table.rows("SELECT sha256 FROM blobs")}
+    assert set(files_of(data)) == {"session.json"} | {f"blobs/{r[0]}" for r in store._database.read("SELECT sha256 FROM blobs")}
     assert b"client-key" not in data and b"ann" not in files_of(data)["session.json"]
     other = Store(tmp_path / "other.sqlite", cards=cards)
     back = other.import_("bob", data)

@@ -18,7 +18,7 @@ from gesso.request import Request
 from gesso.steering import Limits, State, Store
 from gesso.steering.edit import parse_edit
 from gesso.steering.fold import check, fold, missing, to_request
-from unit.steering.room import CARD, cards, drawing, hint, keep, sketch
+from unit.steering.example_card import CARD, cards, drawing, hint, keep, sketch
 
 COLOURS = ("#ff0000", "#00ff00", "#0000ff")
 single = st.one_of(

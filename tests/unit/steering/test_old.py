@@ -15,6 +15,8 @@ from gesso.steering import Store
 
 OLD = Path(__file__).resolve().parents[2] / "old" / "steering"
 EXPECTED: dict[str, Any] = json.loads((OLD / "expected.json").read_text("utf-8"))
+# What is in a database stays as it was written. Sentences that are made when they are asked for have newer words since.
+NEWER_WORDS = {": taken away": ": removed", "of its pixels are others": "of its pixels changed", ": in another order": ": reordered"}
 
 
 def script() -> ModuleType:
@@ -34,6 +36,13 @@ def with_known_settings(requests: list[Any], expected: list[Any]) -> list[Any]:
     ]
 
 
+def in_newer_words(told: Any) -> Any:
+    text = json.dumps(told)
+    for old, new in NEWER_WORDS.items():
+        text = text.replace(old, new)
+    return json.loads(text)
+
+
 @pytest.fixture
 def old_path(tmp_path: Path) -> Path:
     return Path(shutil.copy(OLD / "sessions.sqlite", tmp_path / "sessions.sqlite"))
@@ -44,7 +53,7 @@ def test_sessions_of_schema_version_1_are_the_same(old_path: Path):
     for owner, expected in EXPECTED.items():
         told = json.loads(json.dumps(script().told_of(store, owner, expected["session"]["id"])))
         told["requests"] = with_known_settings(told["requests"], expected["requests"])
-        assert told == expected
+        assert told == expected | {"differences": in_newer_words(expected["differences"])}
     cat = EXPECTED["ann"]
     again = store.append("ann", cat["session"]["id"], None, {"op": "seed", "value": 9}, "client-1")
     assert again.id == cat["nodes"][1]["id"], "a client's key is still known"
@@ -60,7 +69,8 @@ def test_a_session_file_of_format_1_is_the_same(tmp_path: Path):
     made = store.import_("eve", (OLD / "session.gesso.zip").read_bytes())
     tree = store.tree("eve", made.id)
     for name in ("name", "favourite", "said", "created", "edit"):
-        assert [json.loads(json.dumps(node.model_dump(mode="json")[name])) for node in tree] == [one[name] for one in expected["nodes"]]
+        told = [json.loads(json.dumps(node.model_dump(mode="json")[name])) for node in tree]
+        assert told == in_newer_words([one[name] for one in expected["nodes"]])
     ids = [node.id for node in tree]
     old_ids = [one["id"] for one in expected["nodes"]]
     assert [None if node.parent is None else ids.index(node.parent) for node in tree] == [

@@ -21,11 +21,11 @@ from gesso.request import Request
 from gesso.steering import Incomplete, Limits, NotFound, Store
 from gesso.steering.fold import read_value
 from gesso.steering.store import find_card
-from unit.steering.room import CARD, cards, drawing, hint, keep, sketch
+from unit.steering.example_card import CARD, cards, drawing, hint, keep, sketch
 
 
 def num_rows(store: Store) -> tuple[int, ...]:
-    return tuple(store._table.rows(f"SELECT count(*) FROM {name}")[0][0] for name in ("sessions", "nodes", "blobs", "uses"))
+    return tuple(store._database.read(f"SELECT count(*) FROM {name}")[0][0] for name in ("sessions", "nodes", "blobs", "uses"))
 
 
 def test_from_nothing_to_a_request(store: Store):
@@ -345,7 +345,7 @@ def test_files_that_are_no_store(tmp_path: Path):
     garbage = tmp_path / "garbage"
     garbage.write_bytes(b"not a database " * 100)
     for bad in (garbage, tmp_path):
-        with pytest.raises(GessoError, match="cannot be kept here"):
+        with pytest.raises(GessoError, match="cannot be saved here"):
             Store(bad)
     assert garbage.read_bytes() == b"not a database " * 100
     import sqlite3
@@ -363,9 +363,9 @@ def test_files_that_are_no_store(tmp_path: Path):
 
 def test_the_file_is_private_and_durable(store: Store, path: Path):
     assert path.stat().st_mode & 0o077 == 0
-    assert store._table.row("PRAGMA journal_mode") == ("wal",)
-    assert store._table.row("PRAGMA synchronous") == (2,)  # FULL
-    assert store._table.row("PRAGMA foreign_keys") == (1,)
+    assert store._database.read_one("PRAGMA journal_mode") == ("wal",)
+    assert store._database.read_one("PRAGMA synchronous") == (2,)  # FULL
+    assert store._database.read_one("PRAGMA foreign_keys") == (1,)
 
 
 def test_it_comes_without_torch():

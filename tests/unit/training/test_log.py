@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gesso.storage.lock import locked
 from gesso.training.guard import Diverged, Guard
-from gesso.training.lock import locked
 from gesso.training.log import Log, Progress, read_lines
 from gesso.training.picture import save_curve, save_sheet, sheet
 

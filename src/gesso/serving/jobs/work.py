@@ -187,7 +187,7 @@ def _done(plan: Plan, ask: dict[str, Any], going: Going, folder: Path) -> dict[s
 @contextlib.contextmanager
 def alone(folder: Path, going: Going) -> Iterator[None]:
     """Hold the job's folder: a worker that lost the job and does not know it yet must let go of it first."""
-    from gesso.training.lock import locked
+    from gesso.storage.lock import locked
 
     until = time.monotonic() + PATIENCE
     with contextlib.ExitStack() as stack:

@@ -9,7 +9,7 @@ import pytest
 
 from gesso.errors import GessoError
 from gesso.steering import NotFound, Store
-from unit.steering.room import hint, sketch
+from unit.steering.example_card import hint, sketch
 
 
 def test_names_and_favourites(store: Store):
