@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
-from gesso.marking.order import Branch
+from gesso.marking.signing_request import Branch
 from gesso.serving.credentials import file_answer, lasts
 from gesso.serving.guard import TOKEN, identity_of
 from gesso.serving.make import download, made

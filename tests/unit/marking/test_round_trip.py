@@ -10,7 +10,7 @@ import pytest
 from gesso.marking.reading import manifest_in
 from gesso.media.png import chunks, text_chunks
 from gesso.verbs.load import load
-from unit.marking.ordered import with_checksums
+from unit.marking.example_request import with_checksums
 from unit.marking.second import Wrong, check
 
 MANIFEST = b"caBX"
