@@ -58,15 +58,22 @@ class Database:
     The file is created where there is none, readable by its user alone, and migrated to `schema`'s version. When `writing` ends, its
     changes are on disk (WAL, synchronous FULL); with `durable=False` a power cut may lose the last changes, and the file stays whole.
     `explain` turns an SQLite, system or lock error (`filelock.Timeout`) into the error that callers see; for None the original is raised.
+    `turns=False` is for files that only one process opens.
     """
 
     def __init__(
-        self, path: str | Path, schema: Schema, *, explain: Callable[[Exception], GessoError | None], durable: bool = True
+        self,
+        path: str | Path,
+        schema: Schema,
+        *,
+        explain: Callable[[Exception], GessoError | None],
+        durable: bool = True,
+        turns: bool = True,
     ) -> None:
         self.name = shown(path)
         self._explain, self._lock = explain, threading.RLock()
         place = Path(os.path.abspath(path))
-        self._turn = FileLock(place.with_name(f".{place.name}-turn"), mode=0o600, poll_interval=POLL)
+        self._turn = FileLock(place.with_name(f".{place.name}-turn"), mode=0o600, poll_interval=POLL) if turns else None
         with self._explained():
             place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._taking_turns():
@@ -116,6 +123,9 @@ class Database:
 
     @contextmanager
     def _taking_turns(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
         self._turn.acquire(timeout=PATIENCE)
         try:
             yield
