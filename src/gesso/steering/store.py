@@ -261,7 +261,7 @@ class Store:
         card = self.cards(bundle.recipe)
         id, ids = new_id(), {node.id: new_id() for node in bundle.nodes}
         added: dict[str, NewNode] = {}
-        source = _Source(lambda node: (added[node].parent, added[node].edit), lambda node, sha256: added[node].texts[sha256])
+        source = _Source(step=lambda node: (added[node].parent, added[node].edit), text=lambda node, sha256: added[node].texts[sha256])
         for node in bundle.nodes:
             parent = None if node.parent is None else ids[node.parent]
             old = EMPTY if parent is None else self._state(owner, id, parent, card, source)
@@ -316,7 +316,7 @@ class Store:
 
     def _state(self, owner: str, session: str, node: str, card: Card, source: _Source | None = None) -> State:
         """A node's state, folded from the nearest ancestor in the cache."""
-        steps = source or _Source(lambda at: self._step(owner, session, at), lambda at, sha256: self._text(owner, sha256))
+        steps = source or _Source(step=lambda at: self._step(owner, session, at), text=lambda at, sha256: self._text(owner, sha256))
         waiting: list[tuple[str, Mapping[str, Any]]] = []
         at: str | None = node
         state: State | None = None

@@ -1,4 +1,4 @@
-"""What is said of an output: by the facts alone, and never that a camera or a person made it."""
+"""The manifest follows from the facts, and never claims that a camera or a person made the output."""
 
 import pytest
 from pydantic import ValidationError
@@ -12,13 +12,13 @@ def actions(request):
     return manifest_of(request)["assertions"][0]["data"]["actions"]
 
 
-def test_a_drawn_line_in_it_makes_it_a_composite():
+def test_a_visible_drawing_makes_the_output_a_composite():
     assert source_type(example_request()) == WITH_A_HAND
     assert source_type(example_request(inputs=(Input(condition="photo", kind="picture", sha256=A),))) == MADE_BY_MODEL
     assert source_type(example_request(inputs=())) == MADE_BY_MODEL
 
 
-def test_what_was_given_is_an_ingredient_and_never_created_here():
+def test_inputs_are_ingredients_and_never_created_here():
     made = manifest_of(example_request())
     assert [(one["title"], one["relationship"]) for one in made["ingredients"]] == [("sketch", "componentOf"), ("reference", "inputTo")]
     assert [act["action"] for act in actions(example_request())] == ["c2pa.created", "c2pa.placed"]
@@ -27,7 +27,7 @@ def test_what_was_given_is_an_ingredient_and_never_created_here():
     assert "Capture" not in str(made) and "humanEdits" not in str(made)
 
 
-def test_the_recipe_and_the_branch_are_said():
+def test_the_manifest_names_recipe_and_branch():
     said = next(one["data"] for one in manifest_of(example_request(weights={"model": C}))["assertions"] if one["label"] == GENERATION)
     assert said["recipe"] == "colorize" and said["weights"] == {"model": C}
     assert said["request"] == f"sha256:{A}" and said["record"] == f"sha256:{B}"
@@ -54,6 +54,6 @@ def test_a_long_branch_keeps_its_root_and_its_end():
         {"inputs": [{"condition": "sketch", "kind": "sketch", "sha256": A, "relationship": "parentOf"}]},
     ],
 )
-def test_a_signing_request_has_no_place_for_anything_else(wrong):
+def test_a_signing_request_has_no_other_fields(wrong):
     with pytest.raises(ValidationError):
         SigningRequest.model_validate(example_request().model_dump(mode="json") | wrong)

@@ -1,4 +1,4 @@
-"""Signing through the other process: valid in c2pa's own reader, the key apart, and never silently left out."""
+"""Signing through the signer process: valid in c2pa's own reader, the key separate, and failures reported."""
 
 import io
 import os
@@ -31,7 +31,7 @@ def test_a_picture_is_valid_but_for_the_trust_list(marker):
     assert without_manifest(marked.data) == picture()  # the pixels and what else was there are as they were
 
 
-def test_layers_carry_theirs_inside_or_beside(marker):
+def test_the_manifest_of_layers_is_inside_or_beside(marker):
     layers = marker.mark(example_request(format=ORA), openraster())
     assert layers.why is None and manifest_in(layers.data).state == "intact"
     assert zipfile.ZipFile(io.BytesIO(layers.data)).namelist()[0] == "mimetype"
@@ -43,7 +43,7 @@ def test_layers_carry_theirs_inside_or_beside(marker):
     assert manifest_in(document + b"!", apart.beside).state == "broken"
 
 
-def test_what_is_no_picture_of_ours_is_not_signed(marker):
+def test_other_files_are_not_signed(marker):
     signed = marker.mark(example_request(), picture()).data
     other = "not a file of the type image/png"
     for data, why in ((signed, "already"), (b"", other), (b"GIF89a", other), (picture()[:40], "cut short")):
@@ -66,7 +66,7 @@ def test_the_key_is_its_owners_alone(own):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
-def test_a_key_that_others_could_read_is_closed_to_them(own):
+def test_the_mode_of_a_readable_key_is_corrected(own):
     own.told()
     own.close()
     os.chmod(own._folder / "signer.pem", 0o644)
@@ -99,7 +99,7 @@ def test_only_the_signer_knows_how_to_read_the_key():
     assert named == ["marking/signer.py"]
 
 
-def test_a_signer_that_died_is_started_again(own):
+def test_a_dead_signer_is_restarted(own):
     assert own.mark(example_request(), picture()).why is None
     first = own._child.pid
     own._child.kill()
@@ -108,7 +108,7 @@ def test_a_signer_that_died_is_started_again(own):
     assert own._child.pid != first
 
 
-def test_a_signer_that_cannot_start_leaves_the_picture_and_says_so(tmp_path):
+def test_a_signer_that_cannot_start_gives_the_file_and_the_reason(tmp_path):
     (tmp_path / "signing").mkdir()
     (tmp_path / "signing" / "signer.pem").write_text("no key at all")
     marker = Marker(tmp_path / "signing")
@@ -119,7 +119,7 @@ def test_a_signer_that_cannot_start_leaves_the_picture_and_says_so(tmp_path):
     marker.close()
 
 
-def test_without_the_extra_and_when_off_it_says_so(tmp_path, monkeypatch):
+def test_the_reason_where_signing_is_off_or_not_installed(tmp_path, monkeypatch):
     off = Marker(tmp_path / "off", on=False)
     assert off.mark(example_request(), picture()) == (picture(), None, OFF)
     monkeypatch.setattr(marking, "NEEDED", ("no_such_package",))
@@ -129,7 +129,7 @@ def test_without_the_extra_and_when_off_it_says_so(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())  # nothing was started, nothing made
 
 
-def test_a_new_key_leaves_the_old_ones_pictures_readable(own):
+def test_pictures_of_a_replaced_key_stay_intact(own):
     old = own.mark(example_request(), picture()).data
     before = own.told()["fingerprint"]
     after = own.renew("the laptop was lost")["fingerprint"]
@@ -149,7 +149,7 @@ def test_a_running_signer_notices_that_its_key_was_renewed(own):
     assert manifest_in(data, folder=own._folder).own == renewed
 
 
-def test_two_at_once_end_with_one_key(tmp_path):
+def test_two_processes_create_one_key(tmp_path):
     markers = [Marker(tmp_path / "signing") for _ in range(2)]
     assert len({one.told()["fingerprint"] for one in markers}) == 1
     for one in markers:
@@ -172,7 +172,7 @@ def test_frames_without_the_secret_or_sent_twice_are_refused():
             SignerChannel(io.BytesIO(wrong), io.BytesIO(), b"s" * 32).receive()
 
 
-def test_what_cannot_be_started_is_said_without_where_it_lies(own, monkeypatch):
+def test_the_reason_names_no_path(own, monkeypatch):
     def refused(*_, **__):
         raise FileNotFoundError(2, "No such file or directory", "/srv/secret/python")
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_started_is_said_without_where_it_lies(own, monkeypatch):
     assert why == "No such file or directory" and own.told()["why"] == why
 
 
-def test_a_second_name_of_an_old_key_goes_with_it(tmp_path):
+def test_renewal_deletes_leftover_copies_of_the_old_key(tmp_path):
     pytest.importorskip("cryptography")
     from gesso.marking.key import FILE, load_or_make, renew
 

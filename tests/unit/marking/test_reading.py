@@ -1,4 +1,4 @@
-"""What a file's manifest says, and that no change of the picture or of what is said goes unseen."""
+"""Reading manifests; every change of the picture or of the manifest is detected."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from gesso.media.png import chunks
 from unit.marking.example_request import example_request, openraster, photoshop, picture, with_checksums
 
 
-def test_it_is_told_whose_key_it_was(marker):
+def test_the_report_names_the_key(marker):
     seen = manifest_in(marker.mark(example_request(), picture()).data, folder=marker._folder)
     assert seen.own == marker.told()["fingerprint"] and not seen.retired
     assert "on no trust list" in seen.signer and marker.told()["trusted"] is False
@@ -21,7 +21,7 @@ def test_it_is_told_whose_key_it_was(marker):
     assert [(one["title"], one["relationship"]) for one in seen.ingredients] == [("sketch", "componentOf"), ("reference", "inputTo")]
 
 
-def test_every_change_of_pixels_is_seen(marker):
+def test_changed_pixels_are_detected(marker):
     data = marker.mark(example_request(), picture()).data
     start = data.index(b"IDAT")
     for place in range(start + 4, len(data) - 20, 97):
@@ -33,20 +33,20 @@ def test_every_change_of_pixels_is_seen(marker):
 @pytest.mark.parametrize(
     "said", [b"compositeWithTrained", b"colorize", b"sketch", b"root", b"Gesso signer", b"c2pa.created", b"componentOf"]
 )
-def test_every_change_of_what_is_said_is_seen(marker, said):
+def test_a_changed_manifest_is_detected(marker, said):
     data = marker.mark(example_request(), picture()).data
     assert said in data
     changed = data.replace(said, said[:-1] + bytes([said[-1] ^ 1]))
     assert manifest_in(with_checksums(changed)).state == "broken"
 
 
-def test_a_manifest_on_another_picture_is_seen(marker):
+def test_a_manifest_copied_to_another_picture_is_detected(marker):
     data, other = marker.mark(example_request(), picture(1)).data, picture(2)
     manifest = next(bytes(one.whole) for one in chunks(data) if one.kind == b"caBX")
     assert manifest_in(other[:33] + manifest + other[33:]).state == "broken"
 
 
-def test_a_member_put_into_a_file_of_layers_is_seen(marker):
+def test_a_member_added_to_layers_is_detected(marker):
     held = io.BytesIO(marker.mark(example_request(format=ORA), openraster()).data)
     with zipfile.ZipFile(held, "a") as archive:
         archive.writestr("data/extra.png", picture(3))
@@ -59,7 +59,7 @@ def test_a_key_of_another_machine_is_not_this_ones(marker, own):
     assert seen.state == "intact" and not seen.own
 
 
-def test_a_picture_without_one_says_nothing():
+def test_a_picture_without_a_manifest():
     seen = manifest_in(picture())
     assert seen.state == "absent" and not seen.source_types and not seen.own
 
@@ -74,7 +74,7 @@ def test_a_files_manifest_is_read_with_the_one_beside(marker, tmp_path):
     assert read_manifest(tmp_path / "layers.psd", beside=tmp_path / "rot.c2pa").state == "broken"
 
 
-def test_what_is_no_picture_is_refused(tmp_path):
+def test_other_files_are_refused(tmp_path):
     (tmp_path / "x.txt").write_text("hello")
     with pytest.raises(GessoError, match=r"\.png"):
         read_manifest(tmp_path / "x.txt")
@@ -84,7 +84,7 @@ def test_what_is_no_picture_is_refused(tmp_path):
         manifest_in(picture()[:50])
 
 
-def test_certificates_that_are_none_are_passed_over(tmp_path):
+def test_invalid_certificate_files_are_skipped(tmp_path):
     folder = tmp_path / "certificates"
     folder.mkdir()
     (folder / "x.json").write_text("{")

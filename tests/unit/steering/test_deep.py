@@ -1,4 +1,4 @@
-"""Sessions far longer than a database's own recursion would reach."""
+"""Sessions longer than SQLite's recursion limit for triggers and cascades."""
 
 from __future__ import annotations
 

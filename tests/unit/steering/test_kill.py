@@ -1,4 +1,4 @@
-"""kill -9 while a child appends: whatever it said it had done is there, and the file is whole."""
+"""SIGKILL while a process appends: every acknowledged node is there, and the file is intact."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TESTS = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("after", [1, 5, 17])
-def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path, after: int):
+def test_acknowledged_nodes_survive_a_kill(tmp_path: Path, after: int):
     path = tmp_path / "s.sqlite"
     code = CHILD.format(tests=str(TESTS), path=str(path))
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -65,7 +65,7 @@ def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path, after: int)
         assert file.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-def test_a_full_disk_halves_nothing(tmp_path: Path):
+def test_a_full_disk_leaves_no_partial_write(tmp_path: Path):
     from gesso.errors import GessoError
 
     store = Store(tmp_path / "s.sqlite", cards=cards)

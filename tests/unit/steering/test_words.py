@@ -1,4 +1,4 @@
-"""What changed, in words a person reads, in both languages."""
+"""Summaries of edits and differences, in both languages."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_what_an_edit_did(store: Store, begin: tuple[Any, ...], edit: Any, engli
     assert said(store, edit, begin=begin) == (english, korean)
 
 
-def test_a_root_is_said_to_have_begun(store: Store):
+def test_the_summary_of_an_empty_root(store: Store):
     made = store.create("ann", "room")
     assert store.node("ann", made.id, made.root).said == {"en": "started", "ko": "시작"}
 
@@ -88,7 +88,7 @@ def test_comparing_names_what_differs_and_how(store: Store):
     assert back[0]["said"]["en"] == "hints: 1 fewer"
 
 
-def test_pixels_stand_in_it_as_their_hash(store: Store):
+def test_arrays_appear_as_their_hash(store: Store):
     made = store.create("ann", "room", edits=[sketch()])
     node = store.append("ann", made.id, None, sketch(1))
     found = store.compare("ann", made.id, made.root, node.id)[0]
