@@ -148,7 +148,7 @@ def migrate(db: sqlite3.Connection, schema: Schema, *, where: str) -> None:
 
     GessoError, and nothing is changed, where the file is of a newer version or of another program.
     """
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    stored = version = db.execute("PRAGMA user_version").fetchone()[0]
     tables = _tables(db)
     if version > schema.version:
         raise GessoError("this file was written by a newer Gesso", where=where, fix="update Gesso, or name another file")
@@ -162,7 +162,8 @@ def migrate(db: sqlite3.Connection, schema: Schema, *, where: str) -> None:
         version = 1
     for upgrade in schema.upgrades[version - 1 :]:
         _run(db, upgrade)
-    db.execute(f"PRAGMA user_version = {schema.version}")
+    if stored != schema.version:  # opening a present file writes nothing, so it also works on a full disk
+        db.execute(f"PRAGMA user_version = {schema.version}")
 
 
 def _tables(db: sqlite3.Connection) -> set[str]:

@@ -75,6 +75,14 @@ def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path):
     again.close()
 
 
+def test_opening_a_present_file_writes_nothing(tmp_path: Path):
+    first = opened(tmp_path / "x", TWO)
+    before = first.read_one("PRAGMA data_version")
+    opened(tmp_path / "x", TWO).close()
+    assert first.read_one("PRAGMA data_version") == before
+    first.close()
+
+
 def test_a_transaction_is_whole_or_nothing(tmp_path: Path):
     database = opened(tmp_path / "x", TWO)
     with pytest.raises(ZeroDivisionError), database.writing() as db:
