@@ -47,6 +47,7 @@ def test_the_package_keeps_its_contracts(copy: Path):
         ("weights/__init__.py", "\nimport gesso.training\n", "Layers"),
         ("verbs/assemble.py", "\nimport gesso.verbs.load\n", "Verbs"),
         ("verbs/measure.py", "\nimport gesso.verbs.replay\n", "Verbs"),
+        ("steering/queries.py", "\nimport gesso.steering.store\n", "Steering"),
         ("families/__init__.py", "\nimport gesso.networks\n", "A family never knows"),
         ("serving/http/guard.py", "\nimport gesso.serving.services\n", "Serving"),
         ("serving/decode/decoder.py", "\nimport gesso.serving.render.renderer\n", "Serving"),
@@ -61,7 +62,7 @@ def test_a_forbidden_import_fails(copy: Path, module: str, line: str, broken: st
     assert f"{broken}" in report.split("Broken contracts")[-1], report
 
 
-@pytest.mark.parametrize("module", ["loose.py", "verbs/loose.py", "serving/loose.py", "serving/jobs/loose.py"])
+@pytest.mark.parametrize("module", ["loose.py", "verbs/loose.py", "steering/loose.py", "serving/loose.py", "serving/jobs/loose.py"])
 def test_a_module_without_a_place_fails(copy: Path, module: str):
     add(copy / "gesso" / module, '"""Nobody listed me."""\n')
     kept, report = lint(copy)

@@ -1,5 +1,5 @@
-"""Content credentials: each output that leaves says, signed, that a model made it, of what, and how (C2PA).
+"""Content credentials (C2PA): each saved output carries a signed statement that a model made it, from which inputs, and how.
 
-`order` is what is to be said, `manifest` how C2PA says it, `key` and `signer` live in a process of their own that alone holds the
-private key, `marker` is this process's line to it, and `reading` tells what a file says and whether that is intact.
+`signing_request` holds the facts, `manifest` turns them into a C2PA manifest, `key` and `signer` run in a process of their own, which alone
+holds the private key, `marker` talks to that process over `signer_protocol`, and `reading` reads and verifies a file's manifest.
 """

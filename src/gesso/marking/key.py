@@ -1,13 +1,13 @@
-"""The signer's key and its certificates: made at first start, kept in one file that its owner alone may read.
+"""The signer's key and its certificates: created at the first start, in one file that only its owner can read.
 
-Imported by the signer's process and by nothing else. The file holds the leaf's private key and the chain, leaf and root; the root's
-key signs the one leaf and is thrown away, so that nothing is kept that could make a second signer.
+Imported only by the signer process. The file holds the leaf's private key and the chain (leaf and root). The root's key signs the one leaf
+and is then discarded, so nothing remains that could certify a second signer.
 
-The key is not encrypted: the passphrase would have to lie beside it for the server to start by itself, and would protect from nobody
-who can read the folder. Whoever can read this user's files can take the key; then renew it.
+The key is not encrypted: for an unattended start the passphrase would have to be stored beside it. Whoever can read this user's files can
+copy the key; `renew` replaces it.
 
-No clock but this machine's stands behind a signature, since a time stamp would have to be asked of another machine. So the certificate
-is valid for long, or pictures would cease to be readable as intact with it.
+Signatures have no trusted time stamp, because that would need a request to another machine. The certificate is therefore valid for many
+years; when it expires, pictures no longer verify as intact.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Key(NamedTuple):
 
 
 def load_or_make(folder: Path) -> Key:
-    """The key in `folder`, made if there is none. Two who come at once end with one key."""
+    """The key in `folder`, created if there is none. Two processes that call this at once get the same key."""
     path = folder / FILE
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.chmod(folder, 0o700)
@@ -57,7 +57,7 @@ def load_or_make(folder: Path) -> Key:
                 file.write(_fresh())
                 file.flush()
                 os.fsync(file.fileno())
-            os.link(temporary, path)  # unlike a rename, this takes nobody's place
+            os.link(temporary, path)  # unlike a rename, this never replaces a file
         except FileExistsError:
             pass
         finally:
@@ -66,17 +66,17 @@ def load_or_make(folder: Path) -> Key:
 
 
 def renew(folder: Path, reason: str) -> Key:
-    """A new key in the old one's place. The old private key is gone; its certificate stays, with when and why."""
+    """Replace the key. The old private key is deleted; its certificate is kept with time and reason."""
     path = folder / FILE
     if path.exists():
         try:
             old = _load(path)
         except GessoError:
-            pass  # there is nothing left of it to keep
+            pass  # a damaged key has no certificate to keep
         else:
             _keep_certificates(folder, old, {"retired": _now().isoformat(timespec="seconds"), "reason": reason[:500]})
         path.unlink()
-    for left in folder.glob(f".{FILE}.*"):  # a second name of the old one, where its making was killed
+    for left in folder.glob(f".{FILE}.*"):  # left where the creation of a key was killed
         left.unlink(missing_ok=True)
     return load_or_make(folder)
 
@@ -104,7 +104,7 @@ def _load(path: Path) -> Key:
 
 
 def _keep_certificates(folder: Path, key: Key, about: dict[str, str]) -> None:
-    """The public half, where `reading` finds which signatures are this machine's."""
+    """Save the certificates, by which `reading` recognises this machine's signatures."""
     place = folder / CERTIFICATES
     place.mkdir(exist_ok=True, mode=0o700)
     path = place / f"{key.fingerprint}.json"
@@ -114,7 +114,7 @@ def _keep_certificates(folder: Path, key: Key, about: dict[str, str]) -> None:
 
 
 def _fresh() -> bytes:
-    """A new key with its chain, as PEM. The names say nothing of the machine or its user."""
+    """A new key with its chain, as PEM. The names in it identify neither the machine nor its user."""
     root_key, leaf_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     number = hashlib.sha256(leaf_key.public_key().public_bytes(*_POINT)).hexdigest()[:12]
     root_name, leaf_name = _name(f"Gesso root {number}"), _name(f"Gesso signer {number}")
@@ -129,7 +129,7 @@ _POINT = (serialization.Encoding.X962, serialization.PublicFormat.UncompressedPo
 def _certificate(
     subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, signs: ec.EllipticCurvePrivateKey, *, is_root: bool
 ) -> x509.Certificate:
-    """As the specification's certificate profile asks: X.509 v3, a key usage, a purpose that signs documents."""
+    """A certificate after the C2PA certificate profile: X.509 v3 with key usage and an extended key usage."""
     now = _now()
     made = (
         x509.CertificateBuilder()
@@ -137,7 +137,7 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(public)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))  # clocks are put right backwards, too
+        .not_valid_before(now - timedelta(hours=1))  # clocks may be set back
         .not_valid_after(now + timedelta(days=365 * YEARS))
         .add_extension(x509.BasicConstraints(ca=is_root, path_length=0 if is_root else None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
@@ -151,7 +151,7 @@ def _certificate(
         )
     )  # fmt: skip
     if not is_root:
-        # The purpose that c2pa's reader takes from signers outside its own lists.
+        # The usage that c2pa's reader accepts from signers on no trust list.
         made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
     return made.sign(signs, hashes.SHA256())
 

@@ -1,4 +1,4 @@
-"""This process's line to the signer: it starts it, starts it again, and says plainly when a file leaves without a signature."""
+"""The client of the signer process: starts and restarts it, and gives the reason where a file could not be signed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gesso.marking.order import Order
-from gesso.marking.wire import SECRET_BYTES, Broken, Line
+from gesso.marking.signer_protocol import SECRET_BYTES, ProtocolError, SignerChannel
+from gesso.marking.signing_request import SigningRequest
 
 PATIENCE = 60.0  # seconds for one file
-REST = 5.0  # seconds after a start that failed, before the next is tried
+REST = 5.0  # seconds between a failed start and the next attempt
 NOT_INSTALLED = "install gesso[studio]"
 OFF = "signing is turned off"
 NEEDED = ("c2pa", "cryptography")
 
 
 class Marked(NamedTuple):
-    """A file as it may leave. `beside` is the manifest of a format that has no place for one; `why` says why there is none at all."""
+    """A file ready to save. `beside` is the manifest where the format cannot hold one; `why` is the reason where there is no manifest."""
 
     data: bytes
     beside: bytes | None = None
@@ -31,29 +31,29 @@ class Marked(NamedTuple):
 
 
 class Marker:
-    """Signs through a child process, one file after another; nothing is started before it is needed. For use by many threads."""
+    """Signs files in a child process, one after another. The process is started at first use. For any number of threads."""
 
     def __init__(self, folder: Path, *, on: bool = True) -> None:
         self._folder, self._lock = folder, threading.RLock()
         self._why: str | None = None if on else OFF
         self._child: subprocess.Popen[bytes] | None = None
-        self._line: Line | None = None
+        self._channel: SignerChannel | None = None
         self._hello: dict[str, Any] = {}
         self._failed, self._failure = -REST, ""
         if on and any(importlib.util.find_spec(name) is None for name in NEEDED):
             self._why = NOT_INSTALLED
 
-    def mark(self, order: Order, data: bytes) -> Marked:
-        """The file with its manifest. Never raises: a file that could not be signed comes back as it was, with the reason."""
+    def mark(self, request: SigningRequest, data: bytes) -> Marked:
+        """The file with its manifest. Never raises: a file that cannot be signed is returned unchanged, with the reason."""
         with self._lock:
             why = self._why
-            for _ in range(2):  # a signer that died, or whose key was renewed, is started once more
+            for _ in range(2):  # a signer that ended, for example because its key was renewed, is restarted once
                 if why is not None and why in (OFF, NOT_INSTALLED):
                     break
                 try:
-                    answer, made = self._ask(order, data)
-                except (Broken, OSError) as error:
-                    why = said_of(error) or "the signer does not answer"
+                    answer, made = self._ask(request, data)
+                except (ProtocolError, OSError) as error:
+                    why = reason_of(error) or "the signer does not answer"
                     self._stop()
                     continue
                 except ValueError as error:
@@ -66,18 +66,18 @@ class Marker:
             return Marked(data, why=why or "the signer does not answer")
 
     def told(self) -> dict[str, Any]:
-        """Whether outputs are signed: `signs`, the `state` (on, off, missing, failed) and `why` not; of the key its `fingerprint`, since
-        when, and its certificates as PEM.
+        """The signer's status: `signs`, `state` (on, off, missing, failed), `why` it does not sign, and the key's `fingerprint`, `since`
+        and `chain` (certificates as PEM).
 
-        `trusted` is False and stays so: nobody but this machine vouches for the key.
+        `trusted` is always False: the key is on no trust list.
         """
         with self._lock:
             why = self._why
             if why is None:
                 try:
                     self._start()
-                except (Broken, OSError) as error:
-                    why = said_of(error)
+                except (ProtocolError, OSError) as error:
+                    why = reason_of(error)
             if why is not None:
                 return {"signs": False, "state": self.state if self._why else "failed", "why": why, "trusted": False}
             keys = {name: self._hello.get(name) for name in ("fingerprint", "since", "chain")}
@@ -85,11 +85,11 @@ class Marker:
 
     @property
     def state(self) -> str:
-        """One word for health: on, off, or missing; whether a signer answers is only known by asking it."""
+        """on, off or missing, for health checks; does not ask the signer whether it answers."""
         return {None: "on", OFF: "off", NOT_INSTALLED: "missing"}.get(self._why, "off")
 
     def renew(self, reason: str) -> dict[str, Any]:
-        """A new key in place of this one, whose certificate is kept with the reason; what `told` says then."""
+        """Replace the key; its certificate is kept with the reason. Returns `told` of the new key."""
         with self._lock:
             self._stop()
             if self._why is None:
@@ -101,16 +101,16 @@ class Marker:
         with self._lock:
             self._stop()
 
-    def _ask(self, order: Order, data: bytes) -> tuple[dict[str, Any], bytes]:
+    def _ask(self, request: SigningRequest, data: bytes) -> tuple[dict[str, Any], bytes]:
         self._start()
-        assert self._line is not None and self._child is not None
+        assert self._channel is not None and self._child is not None
         child = self._child
         clock = threading.Timer(PATIENCE, child.kill)
         clock.daemon = True
         clock.start()
         try:
-            self._line.send(order.model_dump(mode="json"), data)
-            return self._line.receive()
+            self._channel.send(request.model_dump(mode="json"), data)
+            return self._channel.receive()
         finally:
             clock.cancel()
 
@@ -119,7 +119,7 @@ class Marker:
             return
         self._stop()
         if time.monotonic() - self._failed < REST:
-            raise Broken(self._failure)
+            raise ProtocolError(self._failure)
         command = [sys.executable, "-B", "-m", "gesso.marking.signer", str(self._folder.absolute()), *([renewing] if renewing else [])]
         child = subprocess.Popen(
             command,
@@ -128,29 +128,29 @@ class Marker:
             stderr=subprocess.DEVNULL,
             env=_environment(),
             cwd=os.path.sep,
-            start_new_session=True,  # Ctrl-C in the terminal is for the server, whose last answers are still to be signed
+            start_new_session=True,  # Ctrl-C in the terminal is for the server, which still needs the signer for its last answers
         )
         assert child.stdin is not None and child.stdout is not None
         secret = secrets.token_bytes(SECRET_BYTES)
-        self._child, self._line = child, Line(child.stdout, child.stdin, secret)
+        self._child, self._channel = child, SignerChannel(child.stdout, child.stdin, secret)
         clock = threading.Timer(PATIENCE, child.kill)
         clock.daemon = True
         clock.start()
         try:
             child.stdin.write(secret)
             child.stdin.flush()
-            self._hello, _ = self._line.receive()
+            self._hello, _ = self._channel.receive()
             if "error" in self._hello:
-                raise Broken(str(self._hello["error"]))
-        except (Broken, OSError) as error:
-            self._failed, self._failure = time.monotonic(), said_of(error) or "the signer does not start"
+                raise ProtocolError(str(self._hello["error"]))
+        except (ProtocolError, OSError) as error:
+            self._failed, self._failure = time.monotonic(), reason_of(error) or "the signer does not start"
             self._stop()
             raise
         finally:
             clock.cancel()
 
     def _stop(self) -> None:
-        child, self._child, self._line = self._child, None, None
+        child, self._child, self._channel = self._child, None, None
         if child is None:
             return
         for pipe in (child.stdin, child.stdout):
@@ -160,19 +160,19 @@ class Marker:
             except OSError:
                 pass
         try:
-            child.wait(2)  # the end of the line is its word to go
+            child.wait(2)  # it ends when its input ends
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
 
 
-def said_of(error: Exception) -> str:
-    """What went wrong, without where on this machine."""
+def reason_of(error: Exception) -> str:
+    """The error's reason without paths of this machine."""
     return (error.strerror or "") if isinstance(error, OSError) else str(error)
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of the server's own: tokens may be among it."""
+    """The child's environment, without the server's variables, because tokens may be among them."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
     path = os.pathsep.join(os.path.abspath(one) for one in sys.path if one)
     return kept | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": path}

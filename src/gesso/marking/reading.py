@@ -1,4 +1,4 @@
-"""What a file's manifest says, whether it is intact, and whether this machine's own key signed it."""
+"""Read a file's manifest: what it says, whether it is intact, and whether this machine's key signed it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gesso.media.budget import DEFAULT, budget_of
 from gesso.media.file import read_bytes, shown
 from gesso.media.png import SIGNATURE, chunks
 
-# Nothing is fetched, whatever address a stranger's manifest names.
+# Never fetch an address from a manifest.
 OFFLINE: Final[dict[str, Any]] = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
 KINDS = ((SIGNATURE, "image/png"), (b"PK\x03\x04", "zip"), (b"\xff\xd8\xff", "image/jpeg"), (b"8BPS", "image/vnd.adobe.photoshop"))
 NO_PLACE = b"8BPS"
@@ -25,10 +25,10 @@ INGREDIENT = ("title", "relationship", "instance_id")
 
 @dataclass(frozen=True)
 class Seen:
-    """A file's manifest. `state`: "absent" (which never means "real"), "intact", or "broken": changed since it was signed.
+    """A file's manifest. `state`: "absent" (which does not mean "not generated"), "intact", or "broken" (changed after signing).
 
-    `failures` are C2PA's codes of what is broken. `signer` is what the certificate says of itself; `own` is the fingerprint of this
-    machine's key where it was that, and `retired` says when and why that was given up. `says` is the manifest's JSON.
+    `failures` are C2PA's failure codes. `signer` is the name in the certificate, which anybody may choose; `own` is the fingerprint of this
+    machine's key if that signed the file, and `retired` tells when and why that key was replaced. `says` is the manifest's JSON.
     """
 
     state: Literal["absent", "intact", "broken"]
@@ -43,8 +43,8 @@ class Seen:
 
 
 def read_manifest(path: Path | str, *, folder: Path | None = None, beside: Path | str | None = None) -> Seen:
-    """What a file says of itself. `beside` is its manifest's file, by default the .c2pa of its name where its format has no place for it;
-    `folder` is where this machine's signer keeps its certificates."""
+    """The manifest of a file. `beside` is the manifest's own file; by default the .c2pa file of the same name, for formats that cannot hold
+    a manifest. `folder` is the folder of this machine's signer, with its certificates."""
     source = Path(path)
     data = read_bytes(source, budget_of(source).max_bytes)
     if beside is None and data.startswith(NO_PLACE) and source.with_suffix(".c2pa").is_file():
@@ -54,7 +54,7 @@ def read_manifest(path: Path | str, *, folder: Path | None = None, beside: Path 
 
 
 def manifest_in(data: bytes, beside: bytes | None = None, *, folder: Path | None = None, where: object = None) -> Seen:
-    """As `read_manifest`, of bytes. GessoError where it cannot be told, MissingExtra without c2pa."""
+    """As `read_manifest`, for bytes. GessoError where the format is not supported, MissingExtra without c2pa."""
     read = _read(data, beside, OFFLINE, where)
     if read is None:
         return Seen("absent")
@@ -80,7 +80,7 @@ def manifest_in(data: bytes, beside: bytes | None = None, *, folder: Path | None
 
 
 def certificates(folder: Path) -> Iterator[dict[str, Any]]:
-    """This machine's keys, present and retired: {"fingerprint", "since", "chain"} and, of a retired one, {"retired", "reason"}."""
+    """This machine's keys, present and replaced: {"fingerprint", "since", "chain"} and, for a replaced one, {"retired", "reason"}."""
     place = folder / CERTIFICATES
     for path in sorted(place.glob("*.json")) if place.is_dir() else ():
         try:
@@ -92,7 +92,7 @@ def certificates(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _own(data: bytes, beside: bytes | None, folder: Path | None) -> tuple[str, str]:
-    """The fingerprint of the own key that signed it, proved by its root and not by a name; and when and why it was retired."""
+    """The fingerprint of this machine's key if that signed the data, verified against its root; and when and why it was replaced."""
     for one in certificates(folder) if folder is not None else ():
         root = "-----BEGIN" + one["chain"].rpartition("-----BEGIN")[2]
         read = _read(data, beside, OFFLINE | {"trust": {"user_anchors": root}}, None)
@@ -103,7 +103,7 @@ def _own(data: bytes, beside: bytes | None, folder: Path | None) -> tuple[str, s
 
 
 def _read(data: bytes, beside: bytes | None, settings: dict[str, Any], where: object) -> tuple[dict[str, Any], list[str]] | None:
-    """The manifest store's JSON and C2PA's codes of failure; None where there is none."""
+    """The manifest store's JSON and C2PA's failure codes; None where there is no manifest."""
     import io
 
     try:
@@ -112,7 +112,7 @@ def _read(data: bytes, beside: bytes | None, settings: dict[str, Any], where: ob
         raise MissingExtra("c2pa-python", "studio", purpose="reading content credentials") from error
     kind = next((kind for start, kind in KINDS if data.startswith(start)), None)
     if kind is None:
-        raise GessoError("manifests are read of .png, .ora, .psd and .jpg", where=where, fix="give a picture")
+        raise GessoError("only .png, .ora, .psd and .jpg files can have a manifest", where=where, fix="give one of these")
     try:
         failures = [] if _checksums_hold(data) else ["png.checksum"]
         with c2pa.Context.from_dict(settings) as context, c2pa.Reader(kind, io.BytesIO(data), beside, context) as reader:
@@ -133,7 +133,7 @@ def _read(data: bytes, beside: bytes | None, settings: dict[str, Any], where: ob
 
 
 def _checksums_hold(data: bytes) -> bool:
-    """A PNG's own: c2pa does not look at them, and a signature's padding is covered by nothing else."""
+    """Whether a PNG's checksums are right: c2pa does not check them, and nothing else covers a signature's padding."""
     return not data.startswith(SIGNATURE) or all(chunk.is_intact for chunk in chunks(data))
 
 

@@ -1,18 +1,18 @@
 """The process that signs, run as `python -m gesso.marking.signer FOLDER`: it alone opens the key, and it alone writes manifests.
 
-What it does: reads orders from its standard input, each the facts of an output and the file that the pipeline has written; builds the
-manifest from the facts itself; signs it over the file's hash; answers with the signed file, or with the manifest alone where the format
-has no place for one.
+What it does: it reads signing requests from standard input, each with the facts of an output and the file that the server wrote; builds the
+manifest from these facts; signs it over the file's hash; answers with the signed file, or with the manifest alone where the format cannot
+hold one.
 
-What it guarantees, whatever the server says: the private key is in this process's memory and file only; nothing signed with it ever claims
-that a camera captured or a person created it, for an order has no field for that; what was given is an ingredient; a file carries the very
-record that its manifest names; no manifest that is there already is taken over; and orders come from who started this process, over a
-pipe that nobody else holds, each proved with a secret of this start.
+What it guarantees, whatever the server sends: the private key exists only in this process's memory and in its file; no signed manifest
+claims that a camera captured or a person created the picture, because a request has no field for it; the user's pictures are ingredients; a
+file contains the record that its manifest names; files that already have a manifest are refused; and requests come from the process that
+started this one, over a private pipe, each authenticated with a secret of this start.
 
-What it does not: a server that is taken over can have any picture signed as made by Gesso, because only the server knows what it rendered.
-A person who gives a whole picture as a part to keep gets it back signed, as a composite with that ingredient: never as captured.
-It runs as the same user as the server, so that whoever reads this user's files can read the key; what it keeps apart is memory: the server
-reads strangers' bytes all day, and nothing that leaks from it is the key.
+What it does not guarantee: a compromised server can have any picture signed as made by Gesso, because only the server knows what it
+rendered. A user who protects a whole picture gets it back signed as a composite with that ingredient, never as captured. The signer runs as
+the server's user, so whoever can read this user's files can read the key. The separation protects memory: the server parses untrusted
+input, and a leak of its memory does not contain the key.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from pydantic import ValidationError
 from gesso.errors import GessoError, readable
 from gesso.marking.key import FILE, Key, load_or_make, renew
 from gesso.marking.manifest import manifest_of
-from gesso.marking.order import ORA, PNG, PSD, Order
-from gesso.marking.wire import SECRET_BYTES, Broken, Line
+from gesso.marking.signer_protocol import SECRET_BYTES, ProtocolError, SignerChannel
+from gesso.marking.signing_request import ORA, PNG, PSD, SigningRequest
 from gesso.media.png import chunks
 from gesso.record import carried_text
 
@@ -44,70 +44,70 @@ OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}, "bui
 
 
 def main(folder: Path, command: str = "") -> None:
-    """Answer orders until the line ends, or the key is replaced."""
-    alone()
+    """Answer signing requests until the input ends or the key is replaced."""
+    restrict_process()
     secret = sys.stdin.buffer.read(SECRET_BYTES)
-    line = Line(sys.stdin.buffer, sys.stdout.buffer, secret)
+    channel = SignerChannel(sys.stdin.buffer, sys.stdout.buffer, secret)
     try:
         key = renew(folder, command) if command else load_or_make(folder)
     except (GessoError, OSError) as error:
         what = error.what if isinstance(error, GessoError) else (error.strerror or "it cannot be kept")
-        line.send({"error": what})
+        channel.send({"error": what})
         return
-    no_more_files()
-    line.send({"fingerprint": key.fingerprint, "since": key.since, "chain": key.chain.decode()})
-    with contextlib.suppress(Broken):
+    forbid_writing()
+    channel.send({"fingerprint": key.fingerprint, "since": key.since, "chain": key.chain.decode()})
+    with contextlib.suppress(ProtocolError):
         while True:
-            told, data = line.receive()
+            told, data = channel.receive()
             if identity(folder) != key.identity:
-                return  # whoever starts this anew gets the new key
+                return  # the next start reads the new key
             try:
                 answer, made = answered(key, told, data)
             except (GessoError, MemoryError) as error:
                 answer, made = {"error": str(error) or "there is not enough memory"}, b""
-            line.send(answer, made)
+            channel.send(answer, made)
 
 
 def answered(key: Key, told: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-    """The file signed, or its manifest beside it; GessoError where the order or the file is not one of ours."""
+    """The answer and the signed file, or its manifest where the format cannot hold one; GessoError for an invalid request or file."""
     try:
-        order = Order.model_validate(told)
+        request = SigningRequest.model_validate(told)
     except ValidationError as error:
-        raise GessoError(f"this is no order: {readable(error)}") from None
-    check_file(order, data)
-    beside = order.format == PSD
-    made = signed(key, order, data, beside=beside)
+        raise GessoError(f"invalid signing request: {readable(error)}") from None
+    check_file(request, data)
+    beside = request.format == PSD
+    made = signed(key, request, data, beside=beside)
     return {"beside": beside}, made
 
 
-def check_file(order: Order, data: bytes) -> None:
-    """GessoError unless the file is of its format, has no manifest yet, and, where it has a record, the one that is ordered."""
-    if not data.startswith(STARTS[order.format]):
-        raise GessoError(f"this is no {order.format}")
-    if order.format == PNG:
+def check_file(request: SigningRequest, data: bytes) -> None:
+    """GessoError unless the file has the requested format, no manifest yet, and, if any, the requested record."""
+    if not data.startswith(STARTS[request.format]):
+        raise GessoError(f"this is not a file of the type {request.format}")
+    if request.format == PNG:
         if any(chunk.kind == MANIFEST_CHUNK for chunk in chunks(data)):
-            raise GessoError("this PNG has a manifest already")
-    elif order.format == ORA and (b"mimetype" + ORA.encode() not in data[:200] or MANIFEST_MEMBER in data):
-        raise GessoError("this is no OpenRaster file without a manifest")
-    text = carried_text(data, where=order.format)
-    if text is not None and hashlib.sha256(text.encode()).hexdigest() != order.record:
-        raise GessoError("this file has another record than the one ordered")
+            raise GessoError("this PNG already has a manifest")
+    elif request.format == ORA and (b"mimetype" + ORA.encode() not in data[:200] or MANIFEST_MEMBER in data):
+        raise GessoError("this is not an OpenRaster file, or it already has a manifest")
+    text = carried_text(data, where=request.format)
+    if text is not None and hashlib.sha256(text.encode()).hexdigest() != request.record:
+        raise GessoError("this file has another record than the request")
 
 
-def signed(key: Key, order: Order, data: bytes, *, beside: bool) -> bytes:
+def signed(key: Key, request: SigningRequest, data: bytes, *, beside: bool) -> bytes:
     """The file with its manifest inside, or the manifest alone."""
     import c2pa
 
-    name, out = NAMES[order.format], io.BytesIO()
+    name, out = NAMES[request.format], io.BytesIO()
     about = c2pa.C2paSignerInfo(b"es256", key.chain, key.private, None)
     try:
         with c2pa.Context.from_dict(OFFLINE) as context, c2pa.Signer.from_info(about) as pen:
-            with c2pa.Builder(manifest_of(order), context) as builder:
+            with c2pa.Builder(manifest_of(request), context) as builder:
                 if beside:
                     builder.set_no_embed()
                 manifest: bytes = builder.sign(pen, name, io.BytesIO(data), out)
     except c2pa.C2paError as error:
-        raise GessoError(f"c2pa does not sign it: {str(error)[:300]}") from error
+        raise GessoError(f"c2pa cannot sign it: {str(error)[:300]}") from error
     return manifest if beside else out.getvalue()
 
 
@@ -119,8 +119,8 @@ def identity(folder: Path) -> tuple[int, int] | None:
     return about.st_ino, about.st_mtime_ns
 
 
-def alone() -> None:
-    """From here on no core dump, no debugger of the same user, and no more memory than the largest file takes."""
+def restrict_process() -> None:
+    """Forbid core dumps and debuggers of the same user, and limit memory to what the largest file needs."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -133,8 +133,8 @@ def alone() -> None:
             system.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
 
 
-def no_more_files() -> None:
-    """The key is read: nothing will be written any more."""
+def forbid_writing() -> None:
+    """Forbid writing to files; called once the key is read."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+from filelock import Timeout
 
 from gesso.errors import GessoError
 from gesso.media.file import DiskFull, is_full
 from gesso.serving.http_errors import ServerBusy
-from gesso.training.lock import take
+from gesso.storage import sqlite
 
 TABLES = """
 create table if not exists logins (hash blob primary key, owner text not null, made real not null);
@@ -27,83 +24,33 @@ create index if not exists kept_of on kept (owner, kind, made);
 """
 
 
-PRAGMAS = "pragma journal_mode=wal; pragma synchronous=full; pragma fullfsync=on; pragma foreign_keys=on; pragma trusted_schema=off;"
-PATIENCE = 10.0  # seconds to wait while another connection writes
+class Database(sqlite.Database):
+    """A database of the server, in its private folder. A file that several processes write is opened `shared`: they write in turn.
 
-
-class Database:
-    """One connection behind a lock. When `writing` has ended, its changes are on the disk (WAL, synchronous FULL).
-
-    A file that several processes write is opened `shared`: they write in turn, under a lock file. SQLite 3.7.0 to 3.51.2 (except 3.44.6
-    and 3.50.7) can lose a commit if one connection checkpoints the log while another restarts it (sqlite.org/wal.html, "The WAL-Reset
-    Bug"), and Python will ship such versions for years. Both happen only within a commit, so turns exclude them.
+    Errors while reading and writing have an HTTP status: DiskFull, or ServerBusy where the disk or another process refuses.
     """
 
     def __init__(self, path: Path, tables: str = TABLES, *, shared: bool = False) -> None:
-        self._turn = path.with_name(f".{path.name}-turn") if shared else None
+        schema = sqlite.Schema(tables, unversioned=tables)  # earlier files have no schema version
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.chmod(path.parent, 0o700)
-            with self._its_turn():
-                self._rows = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=PATIENCE)
-                self._rows.executescript(PRAGMAS + tables)
+            super().__init__(path, schema, explain=lambda error: None, turns=shared)
         except (OSError, sqlite3.Error) as error:
             raise GessoError(
                 f"the server's database cannot be opened: {error}",
                 where=path,
                 fix="free some space there, or choose another folder: --home, or GESSO_HOME",
             ) from error
-        self._lock = threading.RLock()
-
-    def read(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock, _named_errors():
-            return self._rows.execute(query, values).fetchall()
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction; DiskFull or ServerBusy if it cannot be committed."""
-        with self._lock, _named_errors(), self._its_turn():
-            self._rows.execute("begin immediate")
-            try:
-                yield self._rows
-                self._rows.execute("commit")
-            except BaseException:
-                if self._rows.in_transaction:  # a failed commit may leave the transaction open
-                    self._rows.execute("rollback")
-                raise
-
-    def close(self) -> None:
-        with self._lock:
-            self._rows.close()
-
-    @contextmanager
-    def _its_turn(self) -> Iterator[None]:
-        """Exclude other writers; the system releases the lock when the process ends, even by a kill."""
-        if self._turn is None:
-            yield
-            return
-        held = os.open(self._turn, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            until = time.monotonic() + PATIENCE
-            while True:
-                try:
-                    take(held)
-                    break
-                except OSError:
-                    if time.monotonic() > until:
-                        raise ServerBusy("another process is writing", where="disk", fix="try again in a moment", retry_after=5) from None
-                    time.sleep(0.002)
-            yield
-        finally:
-            os.close(held)
+        self._explain = _with_status
 
 
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    """Turn errors of the disk or of locking into errors with a status."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if is_full(error):
-            raise DiskFull("the server cannot keep it: its disk is full", where="disk", fix="free some space there") from error
-        raise ServerBusy(f"the server cannot keep it now: {error}", where="disk", fix="check its disk", retry_after=30) from error
+def _with_status(error: Exception) -> GessoError | None:
+    """The error for clients; None for a bug, which is raised as it is."""
+    if isinstance(error, Timeout):
+        return ServerBusy("another process is writing", where="disk", fix="try again in a moment", retry_after=5)
+    if not isinstance(error, sqlite3.OperationalError):
+        return None
+    if is_full(error):
+        return DiskFull("the server cannot keep it: its disk is full", where="disk", fix="free some space there")
+    return ServerBusy(f"the server cannot keep it now: {error}", where="disk", fix="check its disk", retry_after=30)

@@ -1,7 +1,7 @@
-"""A session: an append-only log of edits whose nodes are requests; they are undone, branched, compared and carried away."""
+"""Sessions: an append-only tree of edits. Each node is a request; nodes can be undone, branched, compared and exported."""
 
-from gesso.steering.draft import Limits
 from gesso.steering.fold import Incomplete, State
+from gesso.steering.insert import Limits
 from gesso.steering.session import Found, Node, NotFound, Session
 from gesso.steering.store import Store
 

@@ -1,4 +1,4 @@
-"""A session as one file: a zip of session.json and its long texts by hash, read with a budget and much distrust."""
+"""A session as one file: a zip of session.json and its long texts, named by hash. It is untrusted input and is read within limits."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from gesso.errors import GessoError, readable
 from gesso.media.budget import in_megabytes
 from gesso.media.file import parse_json
 from gesso.steering import blob
-from gesso.steering.draft import Limits
+from gesso.steering.insert import Limits
 from gesso.steering.session import Node, Session, clean_name
 
 FORMAT = 1
 INDEX = "session.json"
 BLOB = re.compile(r"blobs/([0-9a-f]{64})")
 END, ZIP64, END_SIZE, ZIP64_SIZE = b"PK\x05\x06", b"PK\x06\x07", 22, 20
-MAX_DIRECTORY = 2**24  # bytes of the zip's own list of files, which is read whole
-MAX_INDEX = 2**27
+MAX_DIRECTORY = 2**24  # bytes of the zip's central directory, which is read whole
+MAX_INDEX = 2**27  # bytes of session.json, unpacked
 MAX_TEXTS = 2**30  # bytes of all long texts, unpacked
-MAX_USES = 2**32  # bytes of the texts again for each node that names them: all of them are read
+MAX_USES = 2**32  # bytes of the texts, counted once for each node that uses them, because each is read
 WHERE = "session file"
-FIX = "a file that Gesso's studio exported"
+FIX = "give a file that Gesso's studio exported"
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class FileNode(BaseModel):
-    """A node as the file holds it; ids hold within the file only."""
+    """A node in session.json; its ids are valid within the file only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,7 +58,7 @@ class FileNode(BaseModel):
 
 
 class Bundle(BaseModel):
-    """session.json."""
+    """The contents of session.json."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -80,12 +80,12 @@ class Bundle(BaseModel):
         seen: set[str] = set()
         for node in self.nodes:
             if (node.parent is None) != (not seen) or (node.parent is not None and node.parent not in seen):
-                raise ValueError(f"node {node.id!r} does not hang on one before it")
+                raise ValueError(f"the parent of node {node.id!r} is not an earlier node")
             if node.id in seen:
-                raise ValueError(f"two nodes are named {node.id!r}")
+                raise ValueError(f"two nodes have the id {node.id!r}")
             seen.add(node.id)
         if self.head not in seen:
-            raise ValueError(f"the head {self.head!r} is none of the nodes")
+            raise ValueError(f"the head {self.head!r} is not among the nodes")
         return self
 
     @classmethod
@@ -105,21 +105,21 @@ class Bundle(BaseModel):
 
 
 def pack(bundle: Bundle, texts: Mapping[str, str]) -> bytes:
-    """The zip; the same session gives the same bytes."""
+    """The session as zip bytes; the same session gives the same bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=False, compresslevel=6) as packed:
         index = json.dumps(bundle.model_dump(mode="json"), ensure_ascii=True, separators=(",", ":"))
         if len(index) > MAX_INDEX or sum(map(len, texts.values())) > MAX_TEXTS:
-            raise GessoError("is too large to be carried in one file", where="session", fix="carry its pictures one by one")
+            raise GessoError("is too large for one file", where="session", fix="save its pictures one by one")
         for name, text in {INDEX: index, **{f"blobs/{sha256}": texts[sha256] for sha256 in sorted(texts)}}.items():
-            about = zipfile.ZipInfo(name)  # of 1980: when it was packed says nothing about it
+            about = zipfile.ZipInfo(name)  # dated 1980, so that equal sessions give equal bytes
             about.compress_type, about.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
             packed.writestr(about, text.encode())
     return file.getvalue()
 
 
 def unpack(data: bytes, limits: Limits) -> tuple[Bundle, dict[str, str]]:
-    """What a zip holds: session.json checked against its schema, and the long texts, each of the hash that it is named by."""
+    """session.json, checked against its schema, and the long texts, checked against their hashes; GessoError for any other data."""
     _check_directory(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
@@ -140,32 +140,32 @@ def unpack(data: bytes, limits: Limits) -> tuple[Bundle, dict[str, str]]:
         raise GessoError(f"has {len(bundle.nodes)} nodes", where=WHERE, fix=f"at most {limits.max_nodes}")
     uses = [sha256 for node in bundle.nodes for sha256 in blob.hashes(node.edit)]
     if sum(len(texts.get(sha256, "")) for sha256 in uses) > MAX_USES:
-        raise GessoError("names its large parts too often", where=WHERE, fix="a smaller session")
+        raise GessoError("uses its large parts too often", where=WHERE, fix="a smaller session")
     needed = set(uses)
     if needed != set(texts) or any(blob.hash_of(text) != sha256 for sha256, text in texts.items()):
-        raise GessoError("some of its parts are missing, or are not what they are named", where=WHERE, fix=FIX)
+        raise GessoError("some of its parts are missing or do not match their hash", where=WHERE, fix=FIX)
     return bundle, texts
 
 
 def _check_directory(data: bytes) -> None:
-    """Refuse what is no zip, or one whose own list of files would fill the memory; ours have no comment and are no zip64."""
+    """Refuse data that is not a zip, and zips whose directory would fill the memory. Ours have no comment and are not zip64."""
     end = data[-END_SIZE:]
     if len(data) < END_SIZE or not end.startswith(END) or data[-END_SIZE - ZIP64_SIZE :].startswith(ZIP64):
-        raise GessoError("is no zip, or was cut off", where=WHERE, fix=FIX)
+        raise GessoError("is not a zip, or is cut off", where=WHERE, fix=FIX)
     if int.from_bytes(end[12:16], "little") > MAX_DIRECTORY:
-        raise GessoError("lists more files than a session has", where=WHERE, fix=FIX)
+        raise GessoError("lists more files than a session can have", where=WHERE, fix=FIX)
 
 
 def _names(packed: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     names: dict[str, zipfile.ZipInfo] = {}
     for info in packed.infolist():
         if info.filename in names or not (info.filename == INDEX or BLOB.fullmatch(info.filename)):
-            raise GessoError(f"holds {info.filename[:60]!r}, which no session has", where=WHERE, fix=FIX)
+            raise GessoError(f"contains {info.filename[:60]!r}, which is not part of a session", where=WHERE, fix=FIX)
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
-            raise GessoError("is packed in a way that is not read here", where=WHERE, fix=FIX)
+            raise GessoError("uses a compression that is not supported", where=WHERE, fix=FIX)
         names[info.filename] = info
     if INDEX not in names:
-        raise GessoError(f"holds no {INDEX}", where=WHERE, fix=FIX)
+        raise GessoError(f"contains no {INDEX}", where=WHERE, fix=FIX)
     return names
 
 
@@ -180,7 +180,7 @@ def _unpacked(packed: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> byte
 def _bundle(index: bytes) -> Bundle:
     given = parse_json(index, where=WHERE)
     if not isinstance(given, dict) or given.get("gesso_session") != FORMAT:
-        raise GessoError("is no session of this version of Gesso", where=WHERE, fix=FIX)
+        raise GessoError("is not a session of this version of Gesso", where=WHERE, fix=FIX)
     try:
         return Bundle.model_validate(given)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What was folded and read, the latest of it, within a budget of bytes."""
+"""A memory of recent results within a budget of bytes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from typing import Generic, TypeVar
 
 from gesso.conditions.condition import Condition
 
-Kept = TypeVar("Kept")
-PIXEL = 4  # bytes
+Value = TypeVar("Value")
+BYTES_PER_PIXEL = 4
 
 
-class Cache(Generic[Kept]):
-    """The latest used, from any thread; the very latest is kept whatever it weighs."""
+class Cache(Generic[Value]):
+    """The most recently used values, for any thread; the last one stays whatever its size.
+
+    By hand: cachetools' LRUCache is bounded by one measure, not by bytes and number at once, and refuses a value larger than its budget.
+    """
 
     def __init__(self, max_bytes: int, max_items: int) -> None:
         self._max_bytes, self._max_items, self._bytes = max_bytes, max_items, 0
-        self._items: OrderedDict[Hashable, tuple[Kept, int]] = OrderedDict()
+        self._items: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable) -> Kept | None:
+    def get(self, key: Hashable) -> Value | None:
         with self._lock:
             found = self._items.get(key)
             if found is None:
@@ -29,10 +32,10 @@ class Cache(Generic[Kept]):
             self._items.move_to_end(key)
             return found[0]
 
-    def put(self, key: Hashable, value: Kept, weight: int) -> None:
+    def put(self, key: Hashable, value: Value, num_bytes: int) -> None:
         with self._lock:
-            self._bytes += weight - self._items.pop(key, (None, 0))[1]
-            self._items[key] = (value, weight)
+            self._bytes += num_bytes - self._items.pop(key, (None, 0))[1]
+            self._items[key] = (value, num_bytes)
             while len(self._items) > 1 and (self._bytes > self._max_bytes or len(self._items) > self._max_items):
                 self._bytes -= self._items.popitem(last=False)[1][1]
 
@@ -42,7 +45,7 @@ class Cache(Generic[Kept]):
             self._bytes = 0
 
 
-def weigh(value: Condition) -> int:
-    """About how many bytes a value takes: a page's pixels, or what a few marks do."""
+def estimate_bytes(value: Condition) -> int:
+    """About how much memory a value takes: its page's pixels, or a kilobyte for a few marks."""
     page = value.page
-    return 1024 if page is None else 1024 + page[0] * page[1] * PIXEL
+    return 1024 if page is None else 1024 + page[0] * page[1] * BYTES_PER_PIXEL

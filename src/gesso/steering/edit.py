@@ -23,7 +23,7 @@ class _Step(Exact):
 
 
 class Merge(_Step):
-    """The slot's value, met by a later one as its kind says; a first value is set."""
+    """Merge a value into the slot's value, as the slot's kind defines it; sets it where the slot is empty."""
 
     op: Literal["merge"]
     slot: Name
@@ -31,7 +31,7 @@ class Merge(_Step):
 
 
 class Set(_Step):
-    """The slot's value, whatever was there."""
+    """Replace the slot's value."""
 
     op: Literal["set"]
     slot: Name
@@ -39,14 +39,14 @@ class Set(_Step):
 
 
 class Drop(_Step):
-    """The slot without a value."""
+    """Empty the slot."""
 
     op: Literal["drop"]
     slot: Name
 
 
 class Take(_Step):
-    """A repeatable slot without its mark number `index`, counted from 0 in the order they were given."""
+    """Remove one mark from a repeatable slot; `index` counts from 0 in the order of drawing."""
 
     op: Literal["take"]
     slot: Name
@@ -54,7 +54,7 @@ class Take(_Step):
 
 
 class Setting(_Step):
-    """A setting's value; without `value` it is back at its default."""
+    """Set a setting; without `value`, reset it to its default."""
 
     op: Literal["setting"]
     name: Name
@@ -66,7 +66,7 @@ class Setting(_Step):
 
 
 class Seed(_Step):
-    """The seed."""
+    """Set the seed."""
 
     op: Literal["seed"]
     value: Whole = Field(ge=0, le=MAX_SEED)
@@ -87,7 +87,7 @@ EDIT: TypeAdapter[Any] = TypeAdapter(Edit)
 
 
 def parse_edit(given: Any) -> Any:
-    """An edit from its JSON (or an edit itself); GessoError naming the field that is wrong."""
+    """An edit from its JSON (an edit is returned as it is); GessoError with the name of the wrong field."""
     if isinstance(given, _Step):
         return given
     if not isinstance(given, Mapping):
@@ -100,11 +100,11 @@ def parse_edit(given: Any) -> Any:
         raise GessoError(wrong.what, where=where, fix=wrong.fix) from None
 
 
-def together(edits: Iterable[Any]) -> Several:
-    """Edits (several within them as well) as one."""
+def combined(edits: Iterable[Any]) -> Several:
+    """Edits as one; a `several` among them is flattened."""
     flat: list[Any] = []
     for one in map(parse_edit, edits):
-        flat.extend(one.edits if isinstance(one, Several) else [one])
+        flat.extend(steps_of(one))
     if len(flat) > MAX_EDITS:
         raise GessoError(f"{len(flat)} edits in one step", where="edits", fix=f"at most {MAX_EDITS}")
     return Several(op="several", edits=tuple(flat))
@@ -120,24 +120,25 @@ def to_json(edit: Any) -> dict[str, Any]:
     return made
 
 
-def singles(edit: Any) -> tuple[Any, ...]:
+def steps_of(edit: Any) -> tuple[Any, ...]:
+    """The single edits of an edit, in order."""
     return edit.edits if isinstance(edit, Several) else (edit,)
 
 
-def valued(light: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The JSON of those of an edit's steps that give a slot a value, in order."""
-    steps = light["edits"] if light["op"] == "several" else [light]
+def value_steps(edit: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The JSON of an edit's merges and sets, in order."""
+    steps = edit["edits"] if edit["op"] == "several" else [edit]
     return [one for one in steps if one["op"] in ("merge", "set")]
 
 
-def exactly(edit: Any, values: Sequence[Condition]) -> Any:
-    """The edit with values as they were read, where its JSON holds pictures in a format whose decoders differ in the last bit.
+def with_exact_pixels(edit: Any, values: Sequence[Condition]) -> Any:
+    """The edit with its pictures as PNG: decoders of lossy formats differ in the last bit, and a session must replay to the bit.
 
-    `values` are those of its merges and sets, in order. PNGs stay as they were given.
+    `values` are the values read from its merges and sets, in order. PNGs stay as they were given.
     """
     left = iter(values)
     made: list[Any] = []
-    for one in singles(edit):
+    for one in steps_of(edit):
         if isinstance(one, (Merge, Set)):
             value = next(left)
             if any(text[:11].lower() == "data:image/" and not text.startswith(PNG) for text in texts_of(one.value)):

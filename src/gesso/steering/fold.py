@@ -1,4 +1,4 @@
-"""The fold: edits over a request, knowing the card and the kinds' own reading and merging, and nothing else."""
+"""Apply edits to a state, using only the recipe's card and the kinds' own `read` and `merge`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gesso.card import Card, Settings, Slot, named_errors
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError, field_error
 from gesso.request import Request
-from gesso.steering.edit import Drop, Merge, Seed, Set, Setting, Take, singles
+from gesso.steering.edit import Drop, Merge, Seed, Set, Setting, Take, steps_of
 
 Read = Callable[[Slot, Any], Condition]
 
 
 class Incomplete(GessoError):
-    """What is given so far makes no request yet; `missing` names the conditions and settings still needed."""
+    """The state is not a request yet; `missing` holds the names of the conditions and settings that are still needed."""
 
     def __init__(self, recipe: str, missing: tuple[str, ...], fix: str | None) -> None:
         super().__init__(f"{recipe} still needs {' and '.join(missing)}", where=missing[0], fix=fix)
@@ -27,9 +27,9 @@ class Incomplete(GessoError):
 
 @dataclass(frozen=True)
 class State:
-    """What edits have come to: conditions by slot, the settings that were set, the seed.
+    """The result of edits: conditions by slot, the settings that were set, the seed.
 
-    Values that an edit did not touch are the same objects as before it, so that what was computed of them still holds.
+    Values that an edit did not change are the same objects as before it, so results computed from them stay valid.
     """
 
     values: Mapping[str, Condition] = field(default_factory=dict)
@@ -45,24 +45,24 @@ class State:
 
 
 def read_value(slot: Slot, value: Any) -> Condition:
-    """A slot's value from its own JSON. Never from a file's name: what a stranger sends must not open files here."""
+    """A slot's value from its own JSON. File names are not accepted, because a client must not open files on this machine."""
     return value if isinstance(value, slot.kind) else slot.from_json(value)
 
 
 def fold(card: Card, state: State, edit: Any, read: Read = read_value) -> State:
-    """The state after an edit, not yet checked as a whole."""
+    """The state after an edit; the caller checks it with `check`."""
     values, settings, seed = dict(state.values), dict(state.settings), state.seed
-    for one in singles(edit):
+    for one in steps_of(edit):
         if isinstance(one, (Merge, Set)):
             slot = card.slot(one.slot)
             new = read(slot, one.value)
             old = values.get(slot.name) if isinstance(one, Merge) else None
-            with named_errors(slot.name, slot.kind):  # together they may be more than the kind takes
+            with named_errors(slot.name, slot.kind):  # the merged value may exceed the kind's limits
                 values[slot.name] = new if old is None else old.merge(new)
         elif isinstance(one, Drop):
             values.pop(card.slot(one.slot).name, None)
         elif isinstance(one, Take):
-            left = without(card.slot(one.slot), values.get(one.slot), one.index)
+            left = without_mark(card.slot(one.slot), values.get(one.slot), one.index)
             values = {name: value for name, value in values.items() if name != one.slot} if left is None else {**values, one.slot: left}
         elif isinstance(one, Setting):
             _known_setting(card, one.name)
@@ -74,19 +74,19 @@ def fold(card: Card, state: State, edit: Any, read: Read = read_value) -> State:
     return State(values, settings, seed)
 
 
-def series(value: Condition) -> str | None:
-    """The field in which a repeatable kind holds its marks: the one that is a tuple."""
+def marks_field(value: Condition) -> str | None:
+    """The name of the field that holds a repeatable kind's marks: its only tuple. None where there is no such field."""
     if not value.repeatable:
         return None
     fields = [name for name in type(value).model_fields if isinstance(getattr(value, name), tuple)]
     return fields[0] if len(fields) == 1 else None
 
 
-def without(slot: Slot, value: Condition | None, index: int) -> Condition | None:
-    """The value without one mark; None where it was the last."""
-    name = None if value is None else series(value)
+def without_mark(slot: Slot, value: Condition | None, index: int) -> Condition | None:
+    """The value without one mark; None where that was its last one."""
+    name = None if value is None else marks_field(value)
     if value is not None and name is None:
-        raise GessoError("holds no marks that could be taken one by one", where=slot.name, fix='{"op": "drop"} takes all of it')
+        raise GessoError("has no marks that can be removed one by one", where=slot.name, fix='{"op": "drop"} empties the slot')
     marks = () if value is None or name is None else getattr(value, name)
     if index >= len(marks):
         fix = f"from 0 to {len(marks) - 1}" if marks else "draw one first"
@@ -99,7 +99,7 @@ def without(slot: Slot, value: Condition | None, index: int) -> Condition | None
 
 
 def check(card: Card, state: State) -> None:
-    """Whether what is given so far fits together; what is still missing is no fault."""
+    """GessoError where the state's values do not fit together. Missing values are not an error."""
     lenient = tuple(slot.model_copy(update={"required": False}) for slot in card.conditions)
     Request.build(card.model_copy(update={"conditions": lenient, "settings": Settings}), state.values, seed=state.seed)
     try:
@@ -111,14 +111,14 @@ def check(card: Card, state: State) -> None:
 
 
 def missing(card: Card, state: State) -> tuple[str, ...]:
-    """The conditions and settings that must still be given before anything can be made."""
+    """The names of the conditions and settings that a request still needs."""
     conditions = [slot.name for slot in card.conditions if slot.required and slot.name not in state.values]
     settings = [name for name, one in card.settings.model_fields.items() if one.is_required() and name not in state.settings]
     return (*conditions, *settings)
 
 
 def to_request(card: Card, state: State, *, weights: Mapping[str, str] | None = None, preset: str = "") -> Request:
-    """The request; Incomplete, naming what is missing, where it is none yet."""
+    """The state as a request; Incomplete, with the missing names, where something is still needed."""
     if lacks := missing(card, state):
         help = next((slot.help.get("en") for slot in card.conditions if slot.name == lacks[0]), None)
         raise Incomplete(card.name, lacks, help)

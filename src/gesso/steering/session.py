@@ -1,4 +1,4 @@
-"""What a store answers with: sessions, their nodes, what a search found."""
+"""What a store returns: sessions, nodes, search results."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pydantic import BaseModel, ConfigDict
 
 from gesso.errors import GessoError
 
-LONGEST_NAME = 200
+MAX_NAME = 200  # characters
 
 
 class NotFound(GessoError):
-    """There is no such thing for this owner; whether another has it is not said."""
+    """This owner has no such session or node; the message is the same whether or not another owner has it."""
 
     def __init__(self, what: str, where: str) -> None:
         super().__init__(f"there is no such {what}", where=where, fix=f"one of your own {what}s")
 
 
 class Session(BaseModel):
-    """One piece of work: a tree of nodes, of which `head` is the one in hand. Times are UTC, ISO 8601."""
+    """A tree of nodes; `head` is the current one. Times are UTC, ISO 8601."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +38,7 @@ class Session(BaseModel):
 
 
 class Node(BaseModel):
-    """A step of a session. `edit` is as it was given, long texts as {"$blob": sha256}; `said` is what changed, by language."""
+    """A step of a session. `edit` has {"$blob": sha256} in place of long texts; `said` is its summary by language, as in the HTTP API."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,7 +52,7 @@ class Node(BaseModel):
 
 
 class Found(BaseModel):
-    """A session (`node` None) or one of its nodes in which all the words were found."""
+    """A search result: a session (`node` None) or one of its nodes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -67,18 +67,18 @@ class Found(BaseModel):
 
 
 def clean_name(text: Any, where: str) -> str:
-    """A title or name as it is kept: composed letters (한 and not ㅎㅏㄴ), single spaces, at most 200 characters."""
+    """A title or name as it is stored: composed letters (한, not ㅎㅏㄴ), single spaces, at most 200 characters."""
     if not isinstance(text, str):
         raise GessoError(f"is a text, not {type(text).__name__}", where=where)
     composed = " ".join(unicodedata.normalize("NFC", text).split())
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in composed):
-        raise GessoError("holds characters that cannot be shown", where=where, fix="letters, digits, spaces and signs")
-    if len(composed) > LONGEST_NAME:
-        raise GessoError(f"is {len(composed)} characters long", where=where, fix=f"at most {LONGEST_NAME}")
+        raise GessoError("contains control characters", where=where, fix="letters, digits, spaces and signs")
+    if len(composed) > MAX_NAME:
+        raise GessoError(f"is {len(composed)} characters long", where=where, fix=f"at most {MAX_NAME}")
     return composed
 
 
-def searchable(*texts: str) -> str:
-    """Texts as they are searched: whatever their case, width, or way of composing letters."""
+def search_form(*texts: str) -> str:
+    """Texts in the form that a search compares: without differences of case, width and composition."""
     joined = "\n".join(texts).encode("utf-8", "replace").decode()
     return unicodedata.normalize("NFKC", joined).casefold().replace("\0", "")

@@ -1,4 +1,4 @@
-"""What differs between two states, in numbers for programs and in words for people, English and Korean."""
+"""The differences between two states: as JSON for programs, and as sentences in English and Korean."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 
 from gesso.card import Card, Slot, value_name
 from gesso.conditions.condition import Condition
-from gesso.steering.fold import State, series
+from gesso.steering.fold import State, marks_field
 
 Said = dict[str, str]  # by language
-LONGEST = 60  # characters of a value within a sentence
+MAX_LENGTH = 60  # characters of a value within a sentence
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -22,17 +22,17 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "given_value": "{name}: {value}",
         "given_marks": "{name}: {num} drawn",
         "given_pixels": "{name}: {value} pixels",
-        "gone": "{name}: taken away",
-        "added": "{name}: {num} more",
-        "taken": "{name}: {num} fewer",
+        "removed": "{name}: removed",
+        "more": "{name}: {num} more",
+        "fewer": "{name}: {num} fewer",
         "exchanged": "{name}: {num} more, {other} fewer",
-        "order": "{name}: in another order",
+        "order": "{name}: reordered",
         "value": "{name}: {before} → {after}",
-        "pixels": "{name}: {share} of its pixels are others",
+        "pixels": "{name}: {share} of its pixels changed",
         "size": "{name}: {before} → {after} pixels",
         "changed": "{name}: changed",
         "seed": "seed",
-        "begun": "begun",
+        "begun": "started",
         "same": "nothing changed",
         "none": "none",
     },
@@ -41,9 +41,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "given_value": "{name}: {value}",
         "given_marks": "{name}: {num}개 그림",
         "given_pixels": "{name}: {value} 픽셀",
-        "gone": "{name}: 지움",
-        "added": "{name}: {num}개 추가",
-        "taken": "{name}: {num}개 지움",
+        "removed": "{name}: 지움",
+        "more": "{name}: {num}개 추가",
+        "fewer": "{name}: {num}개 지움",
         "exchanged": "{name}: {num}개 추가, {other}개 지움",
         "order": "{name}: 순서 바뀜",
         "value": "{name}: {before} → {after}",
@@ -59,17 +59,17 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 
 
 def differences(card: Card, before: State, after: State) -> list[dict[str, Any]]:
-    """[{"slot" | "setting": name, or "seed": true; "before", "after": JSON or None; "said": by language}], in the card's order.
+    """[{"slot" | "setting": name, or "seed": true; "before", "after": JSON or None; "said": sentence by language}], in the card's order.
 
-    Pixels stand in it as their shape and sha256, not whole.
+    Arrays appear as {"shape", "sha256"}.
     """
     found: list[dict[str, Any]] = []
     for slot in card.conditions:
         old, new = before.values.get(slot.name), after.values.get(slot.name)
-        if old is new or (old is not None and new is not None and same(old, new)):
+        if old is new or (old is not None and new is not None and values_equal(old, new)):
             continue
         said = {language: _slot_said(language, title(slot, language), old, new) for language in WORDS}
-        found.append({"slot": slot.name, "before": light(old), "after": light(new), "said": said})
+        found.append({"slot": slot.name, "before": brief_json(old), "after": brief_json(new), "said": said})
     for name, one in card.settings.model_fields.items():
         default = None if one.is_required() else one.get_default(call_default_factory=True)
         old, new = before.settings.get(name, default), after.settings.get(name, default)
@@ -83,20 +83,20 @@ def differences(card: Card, before: State, after: State) -> list[dict[str, Any]]
     return found
 
 
-def said_of(found: Sequence[Mapping[str, Any]], *, begun: bool = False) -> Said:
-    """Differences as one line."""
-    nothing = "begun" if begun else "same"
+def summary_of(found: Sequence[Mapping[str, Any]], *, is_root: bool = False) -> Said:
+    """Differences as one line by language."""
+    nothing = "begun" if is_root else "same"
     return {k: " · ".join(one["said"][k] for one in found) or WORDS[k][nothing] for k in WORDS}
 
 
-def same(one: Condition, other: Condition) -> bool:
-    """Whether two values of a slot hold the same."""
+def values_equal(one: Condition, other: Condition) -> bool:
+    """Whether two values of a slot are equal."""
     if type(one) is not type(other):
         return False
     return all(_equal(getattr(one, name), getattr(other, name)) for name in type(one).model_fields)
 
 
-def light(value: Condition | None) -> dict[str, Any] | None:
+def brief_json(value: Condition | None) -> dict[str, Any] | None:
     """A value's JSON with arrays as {"shape", "sha256"}."""
     if value is None:
         return None
@@ -106,7 +106,7 @@ def light(value: Condition | None) -> dict[str, Any] | None:
 
 
 def title(slot: Slot, language: str) -> str:
-    """What people call a slot; its name, where the card has no title for it."""
+    """A slot's title for people, or its name where the card has no title."""
     return slot.title.get(language) or _spaced(slot.name)
 
 
@@ -118,13 +118,13 @@ def _setting_said(language: str, name: str, told: Mapping[str, Any], old: Any, n
 
 def _slot_said(language: str, name: str, old: Condition | None, new: Condition | None) -> str:
     if new is None:
-        return _say(language, "gone", name=name)
+        return _say(language, "removed", name=name)
     if old is None:
         return _given(language, name, new)
-    marks = series(new)
+    marks = marks_field(new)
     if marks is not None and type(old) is type(new):
         more, fewer = _counted(getattr(old, marks), getattr(new, marks))
-        key = "exchanged" if more and fewer else "added" if more else "taken" if fewer else "order"
+        key = "exchanged" if more and fewer else "more" if more else "fewer" if fewer else "order"
         return _say(language, key, name=name, num=more or fewer, other=fewer)
     if (pixels := _pixels(old, new)) is not None:
         if old.page != new.page:
@@ -137,7 +137,7 @@ def _slot_said(language: str, name: str, old: Condition | None, new: Condition |
 
 
 def _given(language: str, name: str, new: Condition) -> str:
-    marks = series(new)
+    marks = marks_field(new)
     if marks is not None:
         return _say(language, "given_marks", name=name, num=len(getattr(new, marks)))
     if new.page is not None:
@@ -149,7 +149,7 @@ def _given(language: str, name: str, new: Condition) -> str:
 
 
 def _counted(old: Sequence[Any], new: Sequence[Any]) -> tuple[int, int]:
-    """How many marks were added and taken; what both begin and end with is passed over first, because most edits only add."""
+    """How many marks were added and removed. The common start and end are skipped first, because most edits only add."""
     start = 0
     while start < min(len(old), len(new)) and old[start] == new[start]:
         start += 1
@@ -162,7 +162,7 @@ def _counted(old: Sequence[Any], new: Sequence[Any]) -> tuple[int, int]:
 
 
 def _pixels(old: Condition, new: Condition) -> float | None:
-    """The share of the page's pixels in which any array differs; None where the values are no pages of arrays."""
+    """The share of the page's pixels, 0 to 1, in which any array differs; None where the values are not pages of arrays."""
     if type(old) is not type(new) or old.page is None or new.page is None:
         return None
     names = [name for name in type(new).model_fields if isinstance(getattr(new, name), np.ndarray)]
@@ -208,7 +208,7 @@ def _short(value: Any, language: str) -> str:
     if value is None:
         return WORDS[language]["none"]
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
 
 
 def _spaced(name: str) -> str:

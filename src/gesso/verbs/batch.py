@@ -24,7 +24,7 @@ from gesso.media.picture import encode_png, read_picture
 from gesso.recipes.recipe import Recipe
 from gesso.record import encoded
 from gesso.request import Request
-from gesso.training.lock import locked
+from gesso.storage.lock import locked
 from gesso.verbs.generate import make
 from gesso.verbs.load import Model, load
 from gesso.verbs.read_request import split

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gesso.errors import GessoError
-from gesso.marking.order import ORA, PNG, PSD, Branch, Format, order_of
+from gesso.marking.signing_request import ORA, PNG, PSD, Branch, Format, signing_request_of
 from gesso.media.density import Dpi
 from gesso.media.file import write_atomic
 from gesso.media.layers import RGB, Layered, layered
@@ -153,7 +153,7 @@ class Result:
             raise GessoError(f"{kind} carries no content credentials", where="--mark", fix="one of " + ", ".join(FORMATS))
         first = next((out.name for out in self.card.outputs if out.medium == "layers"), None) if kind in LAYERED else self.shown
         data = self.file(kind, name)  # GessoError where there is no such output
-        return marker.mark(order_of(self.card, self.request, self.record, name or first or "", FORMATS[kind], branch), data)
+        return marker.mark(signing_request_of(self.card, self.request, self.record, name or first or "", FORMATS[kind], branch), data)
 
     def file(self, kind: str, name: str | None = None) -> bytes:
         """The bytes that `save` writes for this suffix: .png, .json, .ora or .psd."""

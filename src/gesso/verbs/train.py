@@ -34,7 +34,7 @@ from gesso.training.config import architecture_hash, as_json, content_hash
 from gesso.training.device import Device, choose, keep_memory, use_threads
 from gesso.training.interrupt import Interrupt
 from gesso.training.learner import Learner
-from gesso.training.lock import locked
+from gesso.storage.lock import locked
 from gesso.training.loop import Intervals, Loop, TrainingPlan
 from gesso.training.picture import sample_sheet
 from gesso.verbs.assemble import Assembled, assemble

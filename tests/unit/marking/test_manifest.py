@@ -1,34 +1,34 @@
-"""What is said of an output: by the facts alone, and never that a camera or a person made it."""
+"""The manifest follows from the facts, and never claims that a camera or a person made the output."""
 
 import pytest
 from pydantic import ValidationError
 
 from gesso.marking.manifest import GENERATION, MADE_BY_MODEL, WITH_A_HAND, manifest_of, source_type
-from gesso.marking.order import MOST_NODES, Branch, Input, Order
-from unit.marking.ordered import A, B, C, ordered
+from gesso.marking.signing_request import MOST_NODES, Branch, Input, SigningRequest
+from unit.marking.example_request import A, B, C, example_request
 
 
-def actions(order):
-    return manifest_of(order)["assertions"][0]["data"]["actions"]
+def actions(request):
+    return manifest_of(request)["assertions"][0]["data"]["actions"]
 
 
-def test_a_drawn_line_in_it_makes_it_a_composite():
-    assert source_type(ordered()) == WITH_A_HAND
-    assert source_type(ordered(inputs=(Input(condition="photo", kind="picture", sha256=A),))) == MADE_BY_MODEL
-    assert source_type(ordered(inputs=())) == MADE_BY_MODEL
+def test_a_visible_drawing_makes_the_output_a_composite():
+    assert source_type(example_request()) == WITH_A_HAND
+    assert source_type(example_request(inputs=(Input(condition="photo", kind="picture", sha256=A),))) == MADE_BY_MODEL
+    assert source_type(example_request(inputs=())) == MADE_BY_MODEL
 
 
-def test_what_was_given_is_an_ingredient_and_never_created_here():
-    made = manifest_of(ordered())
+def test_inputs_are_ingredients_and_never_created_here():
+    made = manifest_of(example_request())
     assert [(one["title"], one["relationship"]) for one in made["ingredients"]] == [("sketch", "componentOf"), ("reference", "inputTo")]
-    assert [act["action"] for act in actions(ordered())] == ["c2pa.created", "c2pa.placed"]
-    assert actions(ordered())[0]["parameters"] == {"ingredientIds": ["reference"]}
-    assert actions(ordered())[1]["parameters"] == {"ingredientIds": ["sketch"]}
+    assert [act["action"] for act in actions(example_request())] == ["c2pa.created", "c2pa.placed"]
+    assert actions(example_request())[0]["parameters"] == {"ingredientIds": ["reference"]}
+    assert actions(example_request())[1]["parameters"] == {"ingredientIds": ["sketch"]}
     assert "Capture" not in str(made) and "humanEdits" not in str(made)
 
 
-def test_the_recipe_and_the_branch_are_said():
-    said = next(one["data"] for one in manifest_of(ordered(weights={"model": C}))["assertions"] if one["label"] == GENERATION)
+def test_the_manifest_names_recipe_and_branch():
+    said = next(one["data"] for one in manifest_of(example_request(weights={"model": C}))["assertions"] if one["label"] == GENERATION)
     assert said["recipe"] == "colorize" and said["weights"] == {"model": C}
     assert said["request"] == f"sha256:{A}" and said["record"] == f"sha256:{B}"
     assert said["branch"] == {"session": "session", "nodes": ["root", "leaf"], "num_nodes": 2}
@@ -54,6 +54,6 @@ def test_a_long_branch_keeps_its_root_and_its_end():
         {"inputs": [{"condition": "sketch", "kind": "sketch", "sha256": A, "relationship": "parentOf"}]},
     ],
 )
-def test_an_order_has_no_place_for_anything_else(wrong):
+def test_a_signing_request_has_no_other_fields(wrong):
     with pytest.raises(ValidationError):
-        Order.model_validate(ordered().model_dump(mode="json") | wrong)
+        SigningRequest.model_validate(example_request().model_dump(mode="json") | wrong)

@@ -1,4 +1,4 @@
-"""Signing through the other process: valid in c2pa's own reader, the key apart, and never silently left out."""
+"""Signing through the signer process: valid in c2pa's own reader, the key separate, and failures reported."""
 
 import io
 import os
@@ -14,16 +14,16 @@ import pytest
 import gesso
 from gesso.marking import marker as marking
 from gesso.marking.marker import NOT_INSTALLED, OFF, Marker
-from gesso.marking.order import ORA, PSD
 from gesso.marking.reading import UNTRUSTED, certificates, manifest_in
-from gesso.marking.wire import Broken, Line
+from gesso.marking.signer_protocol import ProtocolError, SignerChannel
+from gesso.marking.signing_request import ORA, PSD
 from gesso.media.png import with_text
 from gesso.record import KEYWORD
-from unit.marking.ordered import openraster, ordered, photoshop, picture, without_manifest
+from unit.marking.example_request import example_request, openraster, photoshop, picture, without_manifest
 
 
 def test_a_picture_is_valid_but_for_the_trust_list(marker):
-    marked = marker.mark(ordered(), picture())
+    marked = marker.mark(example_request(), picture())
     assert marked.why is None and marked.beside is None
     with c2pa.Reader("image/png", io.BytesIO(marked.data)) as reader:
         assert reader.get_validation_state() == "Valid"
@@ -31,26 +31,27 @@ def test_a_picture_is_valid_but_for_the_trust_list(marker):
     assert without_manifest(marked.data) == picture()  # the pixels and what else was there are as they were
 
 
-def test_layers_carry_theirs_inside_or_beside(marker):
-    layers = marker.mark(ordered(format=ORA), openraster())
+def test_the_manifest_of_layers_is_inside_or_beside(marker):
+    layers = marker.mark(example_request(format=ORA), openraster())
     assert layers.why is None and manifest_in(layers.data).state == "intact"
     assert zipfile.ZipFile(io.BytesIO(layers.data)).namelist()[0] == "mimetype"
     document = photoshop()
-    apart = marker.mark(ordered(format=PSD), document)
+    apart = marker.mark(example_request(format=PSD), document)
     assert apart.why is None and apart.data == document and apart.beside
     assert manifest_in(document, apart.beside).state == "intact"
     assert manifest_in(document).state == "absent"
     assert manifest_in(document + b"!", apart.beside).state == "broken"
 
 
-def test_what_is_no_picture_of_ours_is_not_signed(marker):
-    signed = marker.mark(ordered(), picture()).data
-    for data, why in ((signed, "already"), (b"", "no image/png"), (b"GIF89a", "no image/png"), (picture()[:40], "cut short")):
-        marked = marker.mark(ordered(), data)
+def test_other_files_are_not_signed(marker):
+    signed = marker.mark(example_request(), picture()).data
+    other = "not a file of the type image/png"
+    for data, why in ((signed, "already"), (b"", other), (b"GIF89a", other), (picture()[:40], "cut short")):
+        marked = marker.mark(example_request(), data)
         assert marked.data == data and marked.why and why in marked.why
-    assert "another record" in marker.mark(ordered(), with_text(picture(), {KEYWORD: "{}"})).why
-    assert marker.mark(ordered(format=ORA), b"PK\x03\x04" + bytes(300)).why
-    assert marker.mark(ordered(), picture()).why is None  # and it goes on signing
+    assert "another record" in marker.mark(example_request(), with_text(picture(), {KEYWORD: "{}"})).why
+    assert marker.mark(example_request(format=ORA), b"PK\x03\x04" + bytes(300)).why
+    assert marker.mark(example_request(), picture()).why is None  # and it goes on signing
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
@@ -65,7 +66,7 @@ def test_the_key_is_its_owners_alone(own):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
-def test_a_key_that_others_could_read_is_closed_to_them(own):
+def test_the_mode_of_a_readable_key_is_corrected(own):
     own.told()
     own.close()
     os.chmod(own._folder / "signer.pem", 0o644)
@@ -81,9 +82,9 @@ opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 from pathlib import Path
 from gesso.marking.marker import Marker
-from unit.marking.ordered import ordered, picture
+from unit.marking.example_request import example_request, picture
 marker = Marker(Path({str(tmp_path)!r}) / "signing")
-assert marker.mark(ordered(), picture()).why is None
+assert marker.mark(example_request(), picture()).why is None
 print(any("signer.pem" in one for one in opened), "gesso.marking.key" in sys.modules, "cryptography" in sys.modules)
 marker.close()
 """
@@ -98,41 +99,41 @@ def test_only_the_signer_knows_how_to_read_the_key():
     assert named == ["marking/signer.py"]
 
 
-def test_a_signer_that_died_is_started_again(own):
-    assert own.mark(ordered(), picture()).why is None
+def test_a_dead_signer_is_restarted(own):
+    assert own.mark(example_request(), picture()).why is None
     first = own._child.pid
     own._child.kill()
     own._child.wait()
-    assert own.mark(ordered(), picture()).why is None
+    assert own.mark(example_request(), picture()).why is None
     assert own._child.pid != first
 
 
-def test_a_signer_that_cannot_start_leaves_the_picture_and_says_so(tmp_path):
+def test_a_signer_that_cannot_start_gives_the_file_and_the_reason(tmp_path):
     (tmp_path / "signing").mkdir()
     (tmp_path / "signing" / "signer.pem").write_text("no key at all")
     marker = Marker(tmp_path / "signing")
-    marked = marker.mark(ordered(), picture())
+    marked = marker.mark(example_request(), picture())
     assert marked.data == picture() and "damaged" in marked.why
-    assert "damaged" in marker.mark(ordered(), picture()).why  # it rests between starts, and still says why
+    assert "damaged" in marker.mark(example_request(), picture()).why  # it rests between starts, and still says why
     assert not marker.told()["signs"] and "damaged" in marker.told()["why"]
     marker.close()
 
 
-def test_without_the_extra_and_when_off_it_says_so(tmp_path, monkeypatch):
+def test_the_reason_where_signing_is_off_or_not_installed(tmp_path, monkeypatch):
     off = Marker(tmp_path / "off", on=False)
-    assert off.mark(ordered(), picture()) == (picture(), None, OFF)
+    assert off.mark(example_request(), picture()) == (picture(), None, OFF)
     monkeypatch.setattr(marking, "NEEDED", ("no_such_package",))
     bare = Marker(tmp_path / "bare")
-    assert bare.mark(ordered(), picture()) == (picture(), None, NOT_INSTALLED)
+    assert bare.mark(example_request(), picture()) == (picture(), None, NOT_INSTALLED)
     assert bare.told() == {"signs": False, "state": "missing", "why": NOT_INSTALLED, "trusted": False} and bare.state == "missing"
     assert not list(tmp_path.iterdir())  # nothing was started, nothing made
 
 
-def test_a_new_key_leaves_the_old_ones_pictures_readable(own):
-    old = own.mark(ordered(), picture()).data
+def test_pictures_of_a_replaced_key_stay_intact(own):
+    old = own.mark(example_request(), picture()).data
     before = own.told()["fingerprint"]
     after = own.renew("the laptop was lost")["fingerprint"]
-    new = own.mark(ordered(), picture()).data
+    new = own.mark(example_request(), picture()).data
     assert after != before and manifest_in(new, folder=own._folder).own == after
     seen = manifest_in(old, folder=own._folder)
     assert seen.state == "intact" and seen.own == before and "the laptop was lost" in seen.retired
@@ -144,11 +145,11 @@ def test_a_running_signer_notices_that_its_key_was_renewed(own):
     other = Marker(own._folder)
     renewed = other.renew("tidying")["fingerprint"]
     other.close()
-    data = own.mark(ordered(), picture()).data
+    data = own.mark(example_request(), picture()).data
     assert manifest_in(data, folder=own._folder).own == renewed
 
 
-def test_two_at_once_end_with_one_key(tmp_path):
+def test_two_processes_create_one_key(tmp_path):
     markers = [Marker(tmp_path / "signing") for _ in range(2)]
     assert len({one.told()["fingerprint"] for one in markers}) == 1
     for one in markers:
@@ -157,30 +158,30 @@ def test_two_at_once_end_with_one_key(tmp_path):
 
 def test_frames_without_the_secret_or_sent_twice_are_refused():
     sent = io.BytesIO()
-    Line(io.BytesIO(), sent, b"s" * 32).send({"a": 1}, b"data")
+    SignerChannel(io.BytesIO(), sent, b"s" * 32).send({"a": 1}, b"data")
     frame = sent.getvalue()
-    assert Line(io.BytesIO(frame), io.BytesIO(), b"s" * 32).receive() == ({"a": 1}, b"data")
-    with pytest.raises(Broken):
-        Line(io.BytesIO(frame), io.BytesIO(), b"t" * 32).receive()
-    twice = Line(io.BytesIO(frame + frame), io.BytesIO(), b"s" * 32)
+    assert SignerChannel(io.BytesIO(frame), io.BytesIO(), b"s" * 32).receive() == ({"a": 1}, b"data")
+    with pytest.raises(ProtocolError):
+        SignerChannel(io.BytesIO(frame), io.BytesIO(), b"t" * 32).receive()
+    twice = SignerChannel(io.BytesIO(frame + frame), io.BytesIO(), b"s" * 32)
     twice.receive()
-    with pytest.raises(Broken):
+    with pytest.raises(ProtocolError):
         twice.receive()
     for wrong in (frame[:-1], frame[:3], b"", frame[:-1] + b"!", b"HTTP/1.1 " + frame):
-        with pytest.raises(Broken):
-            Line(io.BytesIO(wrong), io.BytesIO(), b"s" * 32).receive()
+        with pytest.raises(ProtocolError):
+            SignerChannel(io.BytesIO(wrong), io.BytesIO(), b"s" * 32).receive()
 
 
-def test_what_cannot_be_started_is_said_without_where_it_lies(own, monkeypatch):
+def test_the_reason_names_no_path(own, monkeypatch):
     def refused(*_, **__):
         raise FileNotFoundError(2, "No such file or directory", "/srv/secret/python")
 
     monkeypatch.setattr(subprocess, "Popen", refused)
-    why = own.mark(ordered(), picture()).why
+    why = own.mark(example_request(), picture()).why
     assert why == "No such file or directory" and own.told()["why"] == why
 
 
-def test_a_second_name_of_an_old_key_goes_with_it(tmp_path):
+def test_renewal_deletes_leftover_copies_of_the_old_key(tmp_path):
     pytest.importorskip("cryptography")
     from gesso.marking.key import FILE, load_or_make, renew
 

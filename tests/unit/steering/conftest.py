@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gesso.steering import Store
-from unit.steering.room import cards
+from unit.steering.example_card import cards
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A session goes into one file and comes out the same; a hostile file does nothing."""
+"""A session is exported and imported unchanged; a hostile file changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from gesso.errors import GessoError
 from gesso.steering import Limits, Session, Store, blob, bundle
-from unit.steering.room import cards, hint, keep, sketch
+from unit.steering.example_card import cards, hint, keep, sketch
 
 
 def drawn(store: Store) -> Session:
@@ -42,14 +42,14 @@ def files_of(data: bytes) -> dict[str, bytes]:
 
 
 def rows(store: Store) -> list[Any]:
-    return [store._table.rows(f"SELECT count(*) FROM {name}") for name in ("sessions", "nodes", "blobs", "uses")]
+    return [store._database.read(f"SELECT count(*) FROM {name}") for name in ("sessions", "nodes", "blobs", "uses")]
 
 
-def test_both_ways(store: Store, tmp_path: Path):
+def test_an_exported_session_is_imported_unchanged(store: Store, tmp_path: Path):
     made = drawn(store)
     data = store.export("ann", made.id)
     assert data == store.export("ann", made.id)
-    assert set(files_of(data)) == {"session.json"} | {f"blobs/{r[0]}" for r in store._table.rows("SELECT sha256 FROM blobs")}
+    assert set(files_of(data)) == {"session.json"} | {f"blobs/{r[0]}" for r in store._database.read("SELECT sha256 FROM blobs")}
     assert b"client-key" not in data and b"ann" not in files_of(data)["session.json"]
     other = Store(tmp_path / "other.sqlite", cards=cards)
     back = other.import_("bob", data)
@@ -70,7 +70,7 @@ def test_both_ways(store: Store, tmp_path: Path):
         other.session("ann", back.id)
 
 
-def test_pictures_may_be_cleaned_on_the_way_in(store: Store):
+def test_import_replaces_data_urls_by_clean(store: Store):
     data = store.export("ann", drawn(store).id)
     cleaned: list[str] = []
     other = sketch(1)["value"]["pixels"]
@@ -252,8 +252,8 @@ def test_a_hostile_file_is_refused_and_leaves_nothing(store: Store, how: str):
     assert rows(store) == before and store.list("bob") == ()
 
 
-def test_an_honest_file_repacked_is_taken(store: Store):
-    """So the hostile ones are refused for what is hostile in them."""
+def test_a_valid_file_packed_again_is_imported(store: Store):
+    """So the hostile files above are refused for their contents, not for their packing."""
     data = store.export("ann", drawn(store).id)
     assert store.import_("bob", zipped(files_of(data))).num_nodes == 4
     assert store.import_("bob", whole(title="다른")(data)).title == "다른"
@@ -276,7 +276,7 @@ def test_random_damage_is_refused_or_harmless(store: Store):
                 store.state("bob", taken.id, one.id)
 
 
-def test_a_file_may_not_pass_a_quota(store: Store, tmp_path: Path):
+def test_import_keeps_the_limits(store: Store, tmp_path: Path):
     data = store.export("ann", drawn(store).id)
     for limits in (Limits(max_nodes=3), Limits(max_owner_bytes=3000), Limits(max_edit_bytes=3000), Limits(max_sessions=0)):
         small = Store(tmp_path / "small.sqlite", cards=cards, limits=limits)
@@ -286,7 +286,7 @@ def test_a_file_may_not_pass_a_quota(store: Store, tmp_path: Path):
         small.close()
 
 
-def test_what_is_too_large_is_not_exported(store: Store, monkeypatch: pytest.MonkeyPatch):
+def test_a_session_too_large_for_one_file_is_not_exported(store: Store, monkeypatch: pytest.MonkeyPatch):
     made = drawn(store)
     monkeypatch.setattr(bundle, "MAX_TEXTS", 1000)
     with pytest.raises(GessoError, match="too large"):

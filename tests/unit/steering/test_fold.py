@@ -1,4 +1,4 @@
-"""However a session was drawn, undone and branched: no node is lost, and the fold is the request built directly."""
+"""For any sequence of edits, undos and branches: no node is lost, and the fold equals the request built directly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gesso.request import Request
 from gesso.steering import Limits, State, Store
 from gesso.steering.edit import parse_edit
 from gesso.steering.fold import check, fold, missing, to_request
-from unit.steering.room import CARD, cards, drawing, hint, keep, sketch
+from unit.steering.example_card import CARD, cards, drawing, hint, keep, sketch
 
 COLOURS = ("#ff0000", "#00ff00", "#0000ff")
 single = st.one_of(
@@ -125,7 +125,7 @@ def test_any_walk_loses_nothing_and_folds_to_the_request_built_directly(tmp_path
     store.close()
 
 
-def test_a_later_value_wins_as_its_kind_says():
+def test_a_merge_follows_the_kind():
     state = State()
     for one in (keep(0, 1), keep(5, 2)):
         state = fold(CARD, state, parse_edit(one))
@@ -139,7 +139,7 @@ def test_a_later_value_wins_as_its_kind_says():
 
 
 @pytest.mark.parametrize(("slot", "field", "other"), [("hints", "marks", "cuts"), ("cuts", "strokes", "hints")])
-def test_marks_are_taken_one_by_one(slot: str, field: str, other: str):
+def test_marks_are_removed_one_by_one(slot: str, field: str, other: str):
     state = State()
     for x in (1, 2, 3):
         state = fold(CARD, state, parse_edit(hint(x, 1)))
@@ -178,7 +178,7 @@ def test_a_recipe_that_needs_a_setting():
     assert missing(card, done) == () and to_request(card, done).settings == Strict(size=8, steps=4)
 
 
-def test_each_shipped_card_can_be_begun_with_nothing():
+def test_each_shipped_card_starts_an_empty_session():
     from gesso import recipes
 
     found: list[Card] = [recipes.find(name).card for name in ("colorize", "digits", "style")]

@@ -1,4 +1,4 @@
-"""kill -9 while a child appends: whatever it said it had done is there, and the file is whole."""
+"""SIGKILL while a process appends: every acknowledged node is there, and the file is intact."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from gesso.steering import Store
-from unit.steering.room import cards, hint
+from unit.steering.example_card import cards, hint
 
 CHILD = """
 import sys
 sys.path.insert(0, {tests!r})
-from unit.steering.room import cards, hint, keep, sketch
+from unit.steering.example_card import cards, hint, keep, sketch
 from gesso.steering import Store
 
 store = Store({path!r}, cards=cards)
@@ -34,7 +34,7 @@ TESTS = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("after", [1, 5, 17])
-def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path, after: int):
+def test_acknowledged_nodes_survive_a_kill(tmp_path: Path, after: int):
     path = tmp_path / "s.sqlite"
     code = CHILD.format(tests=str(TESTS), path=str(path))
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -65,19 +65,19 @@ def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path, after: int)
         assert file.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-def test_a_full_disk_halves_nothing(tmp_path: Path):
+def test_a_full_disk_leaves_no_partial_write(tmp_path: Path):
     from gesso.errors import GessoError
 
     store = Store(tmp_path / "s.sqlite", cards=cards)
     made = store.create("ann", "room")
-    pages = store._table.row("PRAGMA page_count")
+    pages = store._database.read_one("PRAGMA page_count")
     assert pages is not None
-    store._table.row(f"PRAGMA max_page_count = {pages[0]}")  # SQLite's own word for a disk that is full
+    store._database.read_one(f"PRAGMA max_page_count = {pages[0]}")  # SQLite's own word for a disk that is full
     long = {"op": "several", "edits": [hint(n % 80, 1) for n in range(900)]}
     with pytest.raises(GessoError, match="full"):
         store.append("ann", made.id, None, long)
     assert store.session("ann", made.id).num_nodes == 1 and store.session("ann", made.id).head == made.root
-    store._table.row("PRAGMA max_page_count = 1000000")
+    store._database.read_one("PRAGMA max_page_count = 1000000")
     store.append("ann", made.id, None, long)
     assert len(store.state("ann", made.id).values["hints"].marks) == 900
 
@@ -88,7 +88,7 @@ def test_two_processes_append_to_one_session(tmp_path: Path):
     code = f"""
 import sys
 sys.path.insert(0, {str(TESTS)!r})
-from unit.steering.room import cards, hint
+from unit.steering.example_card import cards, hint
 from gesso.steering import Store
 store = Store({str(tmp_path / "s.sqlite")!r}, cards=cards)
 for number in range(10):

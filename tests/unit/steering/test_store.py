@@ -1,4 +1,4 @@
-"""A store grows, moves, answers, refuses; nothing crosses between owners, and nothing bad is half-written."""
+"""The store: adding, moving, reading and refusing; owners are separate, and a refused edit writes nothing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from gesso.request import Request
 from gesso.steering import Incomplete, Limits, NotFound, Store
 from gesso.steering.fold import read_value
 from gesso.steering.store import find_card
-from unit.steering.room import CARD, cards, drawing, hint, keep, sketch
+from unit.steering.example_card import CARD, cards, drawing, hint, keep, sketch
 
 
 def num_rows(store: Store) -> tuple[int, ...]:
-    return tuple(store._table.rows(f"SELECT count(*) FROM {name}")[0][0] for name in ("sessions", "nodes", "blobs", "uses"))
+    return tuple(store._database.read(f"SELECT count(*) FROM {name}")[0][0] for name in ("sessions", "nodes", "blobs", "uses"))
 
 
 def test_from_nothing_to_a_request(store: Store):
@@ -95,7 +95,7 @@ def test_undo_redo_and_branches(store: Store):
     assert store.redo("ann", made.id).head == other.id  # the newest
 
 
-def test_redo_goes_back_the_way_that_was_left(store: Store):
+def test_redo_returns_along_the_path_of_undo(store: Store):
     made = store.create("ann", "room", edits=[sketch()])
     old = store.append("ann", made.id, made.root, hint(1, 1))
     deep = store.append("ann", made.id, old.id, hint(2, 2))
@@ -189,7 +189,7 @@ def test_an_edit_nested_too_deep_or_too_long_is_refused(store: Store):
             store.append("ann", made.id, None, {"op": "setting", "name": "mood", "value": value})
 
 
-def test_two_owners_never_meet(store: Store):
+def test_an_owner_cannot_reach_another_owners_sessions(store: Store):
     hers = store.create("ann", "room", "비밀", edits=[sketch()])
     node = store.append("ann", hers.id, None, hint(1, 1), "key")
     his = store.create("bob", "room", edits=[sketch()])
@@ -232,7 +232,7 @@ def test_two_owners_never_meet(store: Store):
     assert store.export("ann", hers.id) == before
 
 
-def test_a_long_text_is_kept_once_for_an_owner_and_goes_with_the_last_session(store: Store):
+def test_a_long_text_is_stored_once_for_an_owner_and_deleted_with_its_last_session(store: Store):
     one = store.create("ann", "room", edits=[sketch()])
     for number in range(5):
         store.append("ann", one.id, None, hint(number, 1))
@@ -247,7 +247,7 @@ def test_a_long_text_is_kept_once_for_an_owner_and_goes_with_the_last_session(st
         store.request("ann", two.id)
 
 
-def test_reopened_it_is_the_same(store: Store, path: Path):
+def test_a_reopened_store_gives_the_same_requests(store: Store, path: Path):
     made = store.create("ann", "room", edits=[sketch(), keep(3)])
     nodes = [store.append("ann", made.id, None, edit) for edit in (hint(1, 1), keep(20, 1), {"op": "take", "slot": "hints", "index": 0})]
     before = [store.request("ann", made.id, node.id).canonical() for node in nodes]
@@ -260,7 +260,7 @@ def test_reopened_it_is_the_same(store: Store, path: Path):
     again.close()
 
 
-def test_an_edit_touches_its_own_slot_only(store: Store, monkeypatch: pytest.MonkeyPatch):
+def test_an_edit_changes_only_its_slot(store: Store, monkeypatch: pytest.MonkeyPatch):
     """The other values are the same objects, and no picture is decoded again, whichever node is asked for."""
     made = store.create("ann", "room", edits=[sketch()])
     first = store.request("ann", made.id).conditions["sketch"]
@@ -286,7 +286,7 @@ def test_an_edit_touches_its_own_slot_only(store: Store, monkeypatch: pytest.Mon
     assert num == 1
 
 
-def test_a_store_that_remembers_almost_nothing_answers_the_same(path: Path, store: Store):
+def test_a_tiny_cache_gives_the_same_requests(path: Path, store: Store):
     poor = Store(path, cards=cards, limits=Limits(cache_bytes=1, cache_states=1))
     made = poor.create("ann", "room", edits=[sketch()])
     nodes = [made.root] + [poor.append("ann", made.id, None, edit).id for edit in (hint(1, 1), keep(2), hint(3, 3), keep(30, 2))]
@@ -295,7 +295,7 @@ def test_a_store_that_remembers_almost_nothing_answers_the_same(path: Path, stor
     poor.close()
 
 
-def test_pixels_of_a_jpeg_are_kept_not_the_jpeg(store: Store):
+def test_a_jpeg_is_stored_as_its_pixels(store: Store):
     file = io.BytesIO()
     Image.fromarray(drawing(channels=3)).save(file, "JPEG")
     url = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
@@ -332,7 +332,7 @@ def test_quotas(path: Path):
         small.append("ann", other.id, None, sketch())
 
 
-def test_a_recipes_name_is_no_path(tmp_path: Path):
+def test_a_path_is_not_a_recipe_name(tmp_path: Path):
     evil = tmp_path / "evil.py"
     evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     for name in (str(evil), "../evil", "os", "", 3):
@@ -341,11 +341,11 @@ def test_a_recipes_name_is_no_path(tmp_path: Path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_files_that_are_no_store(tmp_path: Path):
+def test_other_files_are_refused(tmp_path: Path):
     garbage = tmp_path / "garbage"
     garbage.write_bytes(b"not a database " * 100)
     for bad in (garbage, tmp_path):
-        with pytest.raises(GessoError, match="cannot be kept here"):
+        with pytest.raises(GessoError, match="cannot be saved here"):
             Store(bad)
     assert garbage.read_bytes() == b"not a database " * 100
     import sqlite3
@@ -363,11 +363,11 @@ def test_files_that_are_no_store(tmp_path: Path):
 
 def test_the_file_is_private_and_durable(store: Store, path: Path):
     assert path.stat().st_mode & 0o077 == 0
-    assert store._table.row("PRAGMA journal_mode") == ("wal",)
-    assert store._table.row("PRAGMA synchronous") == (2,)  # FULL
-    assert store._table.row("PRAGMA foreign_keys") == (1,)
+    assert store._database.read_one("PRAGMA journal_mode") == ("wal",)
+    assert store._database.read_one("PRAGMA synchronous") == (2,)  # FULL
+    assert store._database.read_one("PRAGMA foreign_keys") == (1,)
 
 
-def test_it_comes_without_torch():
+def test_steering_imports_no_torch():
     code = "import sys, gesso.steering; assert 'torch' not in sys.modules, 'torch came along'"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""What changed, in words a person reads, in both languages."""
+"""Summaries of edits and differences, in both languages."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from gesso.card import Slot
 from gesso.conditions.hints import Hints
 from gesso.conditions.sketch import Sketch
 from gesso.steering import State, Store
-from gesso.steering.words import WORDS, differences, said_of, title
-from unit.steering.room import CARD, drawing, hint, sketch
+from gesso.steering.words import WORDS, differences, summary_of, title
+from unit.steering.example_card import CARD, drawing, hint, sketch
 
 
 def said(store: Store, *edits: Any, begin: tuple[Any, ...] = ()) -> tuple[str, str]:
@@ -21,7 +21,7 @@ def said(store: Store, *edits: Any, begin: tuple[Any, ...] = ()) -> tuple[str, s
     for one in edits:
         node = store.append("ann", made.id, None, one)
     compared = store.compare("ann", made.id, node.parent or "", node.id)
-    assert said_of(compared) == node.said
+    assert summary_of(compared) == node.said
     return node.said["en"], node.said["ko"]
 
 
@@ -35,8 +35,8 @@ MANY = {"op": "merge", "slot": "hints", "value": {"marks": [{"x": x, "y": 1, "co
         ((hint(9, 9),), MANY, "hints: 3 more", "hints: 3개 추가"),
         ((MANY,), {"op": "take", "slot": "hints", "index": 1}, "hints: 1 fewer", "hints: 1개 지움"),
         ((MANY,), {**hint(9, 9), "op": "set"}, "hints: 1 more, 3 fewer", "hints: 1개 추가, 3개 지움"),
-        ((MANY,), {"op": "drop", "slot": "hints"}, "hints: taken away", "hints: 지움"),
-        ((), sketch(1), "sketch: 99.6 % of its pixels are others", "sketch: 픽셀의 99.6 %가 달라짐"),
+        ((MANY,), {"op": "drop", "slot": "hints"}, "hints: removed", "hints: 지움"),
+        ((), sketch(1), "sketch: 99.6 % of its pixels changed", "sketch: 픽셀의 99.6 %가 달라짐"),
         ((), sketch(1, (20, 30)), "sketch: 80 × 50 → 30 × 20 pixels", "sketch: 80 × 50 → 30 × 20 픽셀"),
         ((), {"op": "set", "slot": "label", "value": {"name": "고양이"}}, "label: 고양이", "label: 고양이"),
         (
@@ -67,9 +67,9 @@ def test_what_an_edit_did(store: Store, begin: tuple[Any, ...], edit: Any, engli
     assert said(store, edit, begin=begin) == (english, korean)
 
 
-def test_a_root_is_said_to_have_begun(store: Store):
+def test_the_summary_of_an_empty_root(store: Store):
     made = store.create("ann", "room")
-    assert store.node("ann", made.id, made.root).said == {"en": "begun", "ko": "시작"}
+    assert store.node("ann", made.id, made.root).said == {"en": "started", "ko": "시작"}
 
 
 def test_comparing_names_what_differs_and_how(store: Store):
@@ -88,7 +88,7 @@ def test_comparing_names_what_differs_and_how(store: Store):
     assert back[0]["said"]["en"] == "hints: 1 fewer"
 
 
-def test_pixels_stand_in_it_as_their_hash(store: Store):
+def test_arrays_appear_as_their_hash(store: Store):
     made = store.create("ann", "room", edits=[sketch()])
     node = store.append("ann", made.id, None, sketch(1))
     found = store.compare("ann", made.id, made.root, node.id)[0]
@@ -101,7 +101,7 @@ def test_equal_values_read_twice_do_not_differ():
     changed = drawing()
     changed[0, 0] ^= 1
     found = differences(CARD, one, State({"sketch": Sketch(pixels=changed)}))
-    assert found[0]["said"]["en"] == "sketch: < 0.1 % of its pixels are others"
+    assert found[0]["said"]["en"] == "sketch: < 0.1 % of its pixels changed"
     colour = np.repeat(drawing()[..., None], 3, -1)
     assert "100.0 %" in differences(CARD, one, State({"sketch": Sketch(pixels=colour)}))[0]["said"]["en"]
 

@@ -210,7 +210,7 @@ def test_the_drawings_folder_is_not_written_into(toy: Path, drawings: Path, tmp_
 
 
 def test_two_batches_do_not_write_into_one_folder(toy: Path, drawings: Path, out: Path):
-    from gesso.training.lock import locked
+    from gesso.storage.lock import locked
 
     out.mkdir()
     with locked(out), pytest.raises(GessoError, match="another batch is writing"):

@@ -131,10 +131,10 @@ def test_signed_layers_are_replayed(result: Any, tmp_path: Path, suffix: str):
     assert found.manifest is not None and found.manifest.state == "intact" and found.record is not None
     assert replay(path, recipe=LAYERED).equal
     other = load(LAYERED).generate(page=np.zeros((20, 30, 3), np.uint8))
-    from gesso.marking.order import ORA, PSD, order_of
+    from gesso.marking.signing_request import ORA, PSD, signing_request_of
 
-    order = order_of(other.card, other.request, other.record, "layers", ORA if suffix == ".ora" else PSD)
-    assert "another record" in str(marker.mark(order, result.file(suffix)).why)
+    asked = signing_request_of(other.card, other.request, other.record, "layers", ORA if suffix == ".ora" else PSD)
+    assert "another record" in str(marker.mark(asked, result.file(suffix)).why)
     marker.close()
 
 

@@ -274,7 +274,7 @@ def test_a_recipe_of_ones_own_trains_from_its_file(tmp_path: Path) -> None:
 
 
 def test_a_training_cannot_start_in_a_folder_that_trains(tmp_path: Path) -> None:
-    from gesso.training.lock import locked
+    from gesso.storage.lock import locked
 
     with locked(tmp_path), pytest.raises(GessoError, match="another training is writing"):
         run(toy.one_player(NUM_STEPS), tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gesso.errors import GessoError
 from gesso.serving.access.links import LOCK, LinkFile
-from gesso.training.lock import take
+from gesso.storage.lock import take
 
 
 class HomeLock:

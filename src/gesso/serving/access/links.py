@@ -20,7 +20,7 @@ from typing import Any
 
 from gesso.errors import GessoError
 from gesso.media.file import parse_json
-from gesso.training.lock import take
+from gesso.storage.lock import take
 
 FILE, LOCK = ".server-link", ".server"
 ROUTE = "api/link"

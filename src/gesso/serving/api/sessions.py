@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
-from gesso.marking.order import Branch
+from gesso.marking.signing_request import Branch
 from gesso.serving.api.generate import download, wait_for_result
 from gesso.serving.api.signing import file_answer, is_cacheable
 from gesso.serving.http.guard import TOKEN, identity_of

@@ -88,7 +88,7 @@ def _run_handler(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, fo
 @contextlib.contextmanager
 def folder_held(folder: Path, lease: JobLease) -> Iterator[None]:
     """Lock the job's folder, after waiting for an earlier worker that lost its lease but has not stopped yet."""
-    from gesso.training.lock import locked
+    from gesso.storage.lock import locked
 
     until = time.monotonic() + PATIENCE
     with contextlib.ExitStack() as stack:

@@ -10,7 +10,7 @@ import numpy as np
 from gesso.card import Card
 from gesso.errors import GessoError
 from gesso.marking.marker import Marker
-from gesso.marking.order import Branch, Format, order_of
+from gesso.marking.signing_request import Branch, Format, signing_request_of
 from gesso.media.picture import encode_png
 from gesso.record import KEYWORD, encoded, plain
 from gesso.serving.storage.file_store import FileStore
@@ -106,7 +106,7 @@ def output_file(
     data, kind = file_of(result, name, format, index, clean=clean, max_side=max_side)
     if clean:
         return OutputFile(data, kind, unsigned=CLEAN)
-    marked = marker.mark(order_of(result.card, result.request, result.record, name, kind, branch), data)
+    marked = marker.mark(signing_request_of(result.card, result.request, result.record, name, kind, branch), data)
     return OutputFile(marked.data, kind, marked.beside, marked.why)
 
 

@@ -17,12 +17,12 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-import gesso.serving.database
+import gesso.storage.sqlite
 from gesso.errors import GessoError
 from gesso.serving.access.home_lock import HomeLock
 from gesso.serving.database import Database
 from gesso.serving.http_errors import ServerBusy
-from gesso.training.lock import take
+from gesso.storage.lock import take
 
 DOTS = Path(__file__).parents[1] / "dots.py"
 SERVER = """
@@ -83,11 +83,11 @@ def test_who_writes_what_others_write_too_waits_for_their_turn(tmp_path: Path, m
     rows = Database(tmp_path / "x.sqlite", "create table if not exists a (x)", shared=True)
     turn = os.open(tmp_path / ".x.sqlite-turn", os.O_RDWR)
     take(turn)
-    monkeypatch.setattr(gesso.serving.database, "PATIENCE", 0.05)
+    monkeypatch.setattr(gesso.storage.sqlite, "PATIENCE", 0.05)
     with pytest.raises(ServerBusy, match="another process is writing"), rows.writing():
         pass
     assert rows.read("select * from a") == [], "reading waits for nobody"
-    monkeypatch.setattr(gesso.serving.database, "PATIENCE", 10)
+    monkeypatch.setattr(gesso.storage.sqlite, "PATIENCE", 10)
     threading.Timer(0.05, os.close, [turn]).start()
     with rows.writing() as file:
         file.execute("insert into a values (1)")

@@ -182,7 +182,7 @@ def test_a_signer_that_fails_is_never_silent(signing, ann, picture, monkeypatch)
 
 
 def broken(*_):
-    raise marking.Broken("the key is gone")
+    raise marking.ProtocolError("the key is gone")
 
 
 def test_without_the_extra_outputs_are_as_before_and_it_is_said(make_app, client_of, picture, monkeypatch):

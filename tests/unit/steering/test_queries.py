@@ -1,4 +1,4 @@
-"""Lists, names, favourites, search: in Korean as in English."""
+"""Lists, names, favourites and search, in Korean and English."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from gesso.errors import GessoError
 from gesso.steering import NotFound, Store
-from unit.steering.room import hint, sketch
+from unit.steering.example_card import hint, sketch
 
 
 def test_names_and_favourites(store: Store):
@@ -42,14 +42,14 @@ def test_bad_names(store: Store, bad: Any):
     assert [one.title for one in store.list("ann")] == ["good"]
 
 
-def test_a_name_typed_elsewhere_is_the_same_name(store: Store):
+def test_names_and_searches_ignore_unicode_composition(store: Store):
     made = store.create("ann", "room", unicodedata.normalize("NFD", "한글 그림"))  # as macOS writes it
     assert made.title == "한글 그림"
     for text in ("한글", unicodedata.normalize("NFD", "글 그"), "ＲＯＯＭ"):
         assert [found.session for found in store.search("ann", text)] == [made.id]
 
 
-def test_search_finds_titles_names_and_what_was_given(store: Store):
+def test_search_finds_titles_names_and_texts_of_edits(store: Store):
     spring = store.create("ann", "room", "봄 Cat", edits=[sketch()])
     winter = store.create("ann", "room", "겨울 cat", edits=[sketch()])
     named = store.append("ann", winter.id, None, hint(1, 1, "#ff8800"))

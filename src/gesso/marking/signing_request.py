@@ -1,4 +1,4 @@
-"""What is to be said of one output: facts alone, from which the signer makes the manifest."""
+"""The signing request: the facts about one output from which the signer builds its manifest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Format = Literal["image/png", "image/openraster", "image/vnd.adobe.photoshop"]
 PNG: Final = "image/png"
 ORA: Final = "image/openraster"
 PSD: Final = "image/vnd.adobe.photoshop"
-MOST_NODES: Final = 1000  # of a branch that are named; a manifest is no place for megabytes
+MOST_NODES: Final = 1000  # node ids of a branch in a manifest, to keep it small
 ID = r"^[A-Za-z0-9_-]{1,100}$"
 Id = Annotated[str, Field(pattern=ID)]
 
@@ -28,7 +28,7 @@ class _Fact(BaseModel):
 
 
 class Input(_Fact):
-    """A picture that a person gave: the condition, its kind, its JSON's hash as records have it, and whether it stays visible."""
+    """A picture that the user gave: condition, kind, hash of its JSON as in records, and whether it stays visible in the output."""
 
     condition: str = Field(pattern=NAME)
     kind: str = Field(pattern=NAME)
@@ -37,7 +37,7 @@ class Input(_Fact):
 
 
 class Branch(_Fact):
-    """Where in a session it was made: the ids of the nodes from the root (of a long branch, the root and the last ones)."""
+    """The output's place in a session: node ids from the root; of a long branch, the root and the last ones."""
 
     session: Id
     nodes: tuple[Id, ...] = Field(max_length=MOST_NODES)
@@ -45,13 +45,13 @@ class Branch(_Fact):
 
     @classmethod
     def of(cls, session: str, nodes: Sequence[str]) -> Self:
-        """`nodes` from the root to the one that was made."""
+        """`nodes` are the ids from the root to the node of the output."""
         named = nodes if len(nodes) <= MOST_NODES else [nodes[0], *nodes[1 - MOST_NODES :]]
         return cls(session=session, nodes=tuple(named), num_nodes=len(nodes))
 
 
-class Order(_Fact):
-    """One file to be signed. It has no field in which a source other than a model, or an author, could be claimed."""
+class SigningRequest(_Fact):
+    """One file to sign. No field can claim an author or a source other than a model."""
 
     format: Format
     output: str = Field(pattern=NAME)
@@ -67,13 +67,15 @@ class Order(_Fact):
     branch: Branch | None = None
 
 
-def order_of(card: Card, request: Request, record: Record, output: str, format: Format, branch: Branch | None = None) -> Order:
-    """The facts of an output that was just made. `request` hashes what was asked, each condition standing in it as its own hash;
-    `record` hashes the text that the file itself carries."""
+def signing_request_of(
+    card: Card, request: Request, record: Record, output: str, format: Format, branch: Branch | None = None
+) -> SigningRequest:
+    """The signing request of a new output. `request` hashes the generation request, with each condition replaced by its own hash;
+    `record` hashes the record's text in the file."""
     hashes = {name: condition_hash(value) for name, value in record.request.conditions.items()}
     hashes |= {name: left.sha256 for name, left in record.left.items()}
     digest = record.output.get(output)
-    return Order(
+    return SigningRequest(
         format=format,
         output=output,
         recipe=card.name,
@@ -94,9 +96,9 @@ def order_of(card: Card, request: Request, record: Record, output: str, format: 
 
 
 def is_picture(value: Condition) -> bool:
-    """Whether it holds pixels (uint8 [h w] or [h w c]): dots, strokes, labels and masks alone are no media."""
+    """Whether a value has pixels (uint8 [h w] or [h w c]); dots, strokes, labels and masks alone do not count."""
     return any(_are_pixels(getattr(value, name)) for name in type(value).model_fields)
 
 
-def _are_pixels(one: Any) -> bool:
-    return isinstance(one, np.ndarray) and one.dtype == np.uint8 and one.ndim in (2, 3)
+def _are_pixels(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim in (2, 3)

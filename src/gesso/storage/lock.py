@@ -1,4 +1,4 @@
-"""A lock on a folder, so that two trainings or batches never write the same files."""
+"""Locks on files and folders between processes. The system releases a lock when its process ends, in whatever way it ends."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 from gesso.errors import GessoError
 
 
 @contextlib.contextmanager
 def locked(folder: Path, other: str = "another training") -> Iterator[None]:
-    """Lock the folder for this process. The system releases the lock when the process ends in any way.
+    """Lock a folder against other processes that write into it; never waits.
 
-    Raises GessoError, saying that `other` is writing there, if another process holds the lock.
+    GessoError where it is locked already; `other` names the holder in the message.
     """
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
@@ -28,12 +30,7 @@ def locked(folder: Path, other: str = "another training") -> Iterator[None]:
 
 
 def take(descriptor: int) -> None:
-    """Lock an open file until it is closed or the process ends. Raises OSError at once if another process holds it."""
-    if os.name == "nt":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        return
-    import fcntl
-
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """Lock an open file until it is closed; never waits. BlockingIOError where another descriptor has the lock, OSError where the
+    file system has no locks."""
+    if not lock_descriptor(descriptor, blocking=False):
+        raise BlockingIOError("the file is locked")

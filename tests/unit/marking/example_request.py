@@ -1,4 +1,4 @@
-"""Orders and files for tests of marking."""
+"""Signing requests and files for tests of marking."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gesso.marking.order import PNG, Branch, Input, Order
+from gesso.marking.signing_request import PNG, Branch, Input, SigningRequest
 from gesso.media.layers import layered
 from gesso.media.picture import encode_png
 from gesso.media.png import chunks
@@ -18,8 +18,8 @@ from gesso.media.psd import encode_psd
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
 
-def ordered(**more: Any) -> Order:
-    """An order of a picture into which a drawing went."""
+def example_request(**more: Any) -> SigningRequest:
+    """A request for a picture that was made from a drawing."""
     facts: dict[str, Any] = {
         "format": PNG,
         "output": "image",
@@ -34,7 +34,7 @@ def ordered(**more: Any) -> Order:
         ),
         "branch": Branch.of("session", ["root", "leaf"]),
     }
-    return Order(**(facts | more))
+    return SigningRequest(**(facts | more))
 
 
 def picture(seed: int = 0, side: int = 24) -> bytes:

@@ -1,4 +1,4 @@
-"""A card with conditions of every make, one of them of the tests' own, and edits for it."""
+"""A card with conditions of every kind, one of them defined here, and edits for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gesso.errors import GessoError
 
 
 class Weather(Condition):
-    """A kind that nobody has heard of: a later one adds to it, and together at most ten."""
+    """A kind of the tests' own: merging adds the rain, to at most ten."""
 
     kind: ClassVar[str] = "weather"
     rain: int = Field(ge=0, le=10)

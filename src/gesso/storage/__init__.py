@@ -1,0 +1,1 @@
+"""Files that several threads and processes use at once: SQLite databases and locks on files and folders."""
