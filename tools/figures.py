@@ -143,9 +143,7 @@ def colorize(reports: Reports, language: str) -> str:
     )
 
 
-def mistakes(
-    sets: list[Mapping[str, Any]], openmoji: Mapping[str, Any], flats: Mapping[str, Any], say: Mapping[str, str]
-) -> list[list[str]]:
+def mistakes(sets: list[Mapping[str, Any]], sureness: list[Mapping[str, Any]], say: Mapping[str, str]) -> list[list[str]]:
     """Rows of the second table of `colorize`; a column a set, then the aim."""
 
     def row(name: str, aim: str, cell: Callable[[Mapping[str, Any]], str]) -> list[str]:
