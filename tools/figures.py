@@ -4,9 +4,9 @@
 
 Each block between `<!-- figures:NAME -->` and `<!-- /figures:NAME -->` is made from the JSON reports that `gesso measure … --out`
 and `tools/sweep_colorize.py … --out` write. --measure first runs these commands in DATA, the folder that holds mnist10k, openmoji,
-flats and cifar10; --only limits it to reports or blocks by name (`colorize` alone takes most of an hour). With --check nothing is
-written, and the exit code is 1 where a page differs from the reports. Blocks whose reports are missing, and blocks without a
-renderer here, are kept by hand; the pages name their commands.
+flats and cifar10; --only limits it to reports or blocks by name (`colorize` alone takes most of an hour). The benches of the block
+`studio` run only if they are named, on a machine that does nothing else; their output is kept as text. With --check nothing is
+written, and the exit code is 1 where a page differs from the reports. A block whose reports are missing is kept as it stands.
 """
 
 from __future__ import annotations
@@ -37,6 +37,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "reliability-openmoji": (*MEASURE, "colorize", "--which", "reliability", "--data", "openmoji"),
     "reliability-flats": (*MEASURE, "colorize", "--which", "reliability", "--data", "flats", "--group=-scene"),
 }
+BENCHES: dict[str, tuple[str, ...]] = {
+    "live-256": ("bench/live.py", "--size", "256"),
+    "live-1024": ("bench/live.py", "--size", "1024"),
+    "page-256": ("bench/page.py", "--size", "256", "--strokes", "120"),
+    "page-1024": ("bench/page.py", "--size", "1024", "--strokes", "40"),
+    "page-256-four": ("bench/page.py", "--size", "256", "--people", "4", "--strokes", "40"),
+}
 COUNTS = ("0", "1", "3", "5", "10", "half")
 # A set of drawings: its report, its pooled aims over `exact` in dB (without hints, with hints), its name.
 SETS = {
@@ -45,6 +52,14 @@ SETS = {
     "scenes": (2.5, 1.0, {"en": "scenes", "ko": "장면"}),
     "styles": (3.0, 1.5, {"en": "two unseen drawing styles", "ko": "배우지 않은 두 화풍"}),
 }
+STUDIO = {
+    "live-256": ("60/150", {"en": "through the socket, 256²", "ko": "소켓으로, 256²"}),
+    "live-1024": ("–/400", {"en": "through the socket, 1024²", "ko": "소켓으로, 1024²"}),
+    "page-256": ("60/150; 200/350", {"en": "in Chromium, 256²", "ko": "크로미움에서, 256²"}),
+    "page-1024": ("–/400", {"en": "in Chromium, 1024²", "ko": "크로미움에서, 1024²"}),
+    "page-256-four": ("–/600", {"en": "four users in four Chromium windows, 256²", "ko": "사용자 네 명이 크로미움 창 네 개에서, 256²"}),
+}
+TIMES = re.compile(r"median (\d+) ms, p95 (\d+) ms")
 WORDS = {
     "en": {
         "hints": "hints",
@@ -63,6 +78,8 @@ WORDS = {
         "commands": "Commands",
         "evaluations": "network evaluations",
         "heun": "Heun (its evaluations)",
+        "stroke": "stroke in the picture",
+        "finished": "finished",
     },
     "ko": {
         "hints": "힌트 수",
@@ -81,6 +98,8 @@ WORDS = {
         "commands": "명령",
         "evaluations": "신경망 호출 수",
         "heun": "Heun (괄호는 호출 수)",
+        "stroke": "획이 그림에",
+        "finished": "완성",
     },
 }
 
@@ -215,22 +234,42 @@ def classifiers(reports: Reports, language: str) -> str:
     return "\n".join(lines) + "\n\n" + commands(reports.values(), language)
 
 
+def studio(reports: Reports, language: str) -> str:
+    """How long a stroke takes: each bench prints first when the stroke is in the picture, then when the picture is finished."""
+    say = WORDS[language]
+    rows = []
+    for name, (aim, names) in STUDIO.items():
+        stroke, finished = ("/".join(times) for times in TIMES.findall(reports[name]["text"])[:2])
+        rows.append([names[language], stroke, finished, aim])
+    return table(["", say["stroke"], say["finished"], say["aim"]], rows) + "\n\n" + commands(reports.values(), language)
+
+
 # A block: what makes it, and the reports it needs.
 BLOCKS: dict[str, tuple[Callable[[Reports, str], str], tuple[str, ...]]] = {
     "colorize": (colorize, (*(f"colorize-{key}" for key in SETS), "reliability-openmoji", "reliability-flats")),
     "digits": (digits, ("digits",)),
     "classifiers": (classifiers, ("digit_classifier", "cifar_classifier")),
+    "studio": (studio, tuple(BENCHES)),
 }
 
 
+def kept(name: str, folder: Path) -> Path:
+    """Where a report is kept."""
+    return folder / (f"{name}.txt" if name in BENCHES else f"{name}.json")
+
+
+def read(name: str, folder: Path) -> Mapping[str, Any]:
+    """A report; of a bench its command and its text."""
+    text = kept(name, folder).read_text("utf-8")
+    return {"command": " ".join(["python", *BENCHES[name]]), "text": text} if name in BENCHES else json.loads(text)
+
+
 def rendered(name: str, language: str, folder: Path = REPORTS) -> str | None:
-    """The text of a block, or None where it is kept by hand or a report of it is missing."""
-    if name not in BLOCKS:
+    """The text of a block, or None where nothing here makes it or a report of it is missing."""
+    make, needed = BLOCKS.get(name, (None, ()))
+    if make is None or not all(kept(one, folder).is_file() for one in needed):
         return None
-    make, needed = BLOCKS[name]
-    if any(not (folder / f"{one}.json").is_file() for one in needed):
-        return None
-    return make({one: json.loads((folder / f"{one}.json").read_text("utf-8")) for one in needed}, language) + "\n"
+    return make({one: read(one, folder) for one in needed}, language) + "\n"
 
 
 def updated(text: str, language: str, folder: Path = REPORTS) -> str:
@@ -244,18 +283,21 @@ def updated(text: str, language: str, folder: Path = REPORTS) -> str:
 
 
 def measure(data: Path, only: Sequence[str]) -> None:
-    """Run the commands of the reports named (all by default), and keep what they print in docs/figures."""
+    """Run the commands of the reports named (by default all but the benches), and keep what they print in docs/figures."""
     chosen = {one for name in only for one in (BLOCKS[name][1] if name in BLOCKS else [name])} or set(COMMANDS)
     REPORTS.mkdir(exist_ok=True)
     for name in (one for one in COMMANDS if one in chosen):
-        subprocess.run([sys.executable, *COMMANDS[name], "--out", str(REPORTS / f"{name}.json")], cwd=data, check=True)
+        subprocess.run([sys.executable, *COMMANDS[name], "--out", str(kept(name, REPORTS))], cwd=data, check=True)
+    for name in (one for one in BENCHES if one in chosen):
+        run = subprocess.run([sys.executable, *BENCHES[name]], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+        kept(name, REPORTS).write_text(run.stdout, "utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--measure", type=Path, metavar="DATA")
-    parser.add_argument("--only", nargs="+", default=[], choices=sorted({*COMMANDS, *BLOCKS}), metavar="NAME")
+    parser.add_argument("--only", nargs="+", default=[], choices=sorted({*COMMANDS, *BENCHES, *BLOCKS}), metavar="NAME")
     given = parser.parse_args()
     if given.measure:
         measure(given.measure, given.only)
@@ -265,7 +307,7 @@ def main() -> int:
         new = updated(old, language)
         for name in [found[1] for found in BLOCK.findall(old)]:
             if rendered(name, language) is None:
-                print(f"{page.name}: {name} is kept by hand", file=sys.stderr)
+                print(f"{page.name}: {name} is kept as it stands: reports are missing", file=sys.stderr)
         if new != old:
             stale.append(page.name)
             if not given.check:

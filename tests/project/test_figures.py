@@ -87,6 +87,24 @@ def test_a_table_of_colouring(figures: ModuleType, reports: Path):
     assert "| 0.033 | 0.033 | – |" in made
 
 
+def test_a_table_of_the_studio(figures: ModuleType, tmp_path: Path):
+    """From what the benches print today."""
+    for name in figures.BENCHES:
+        lines = ["stroke  120: median 79 ms, p95 124 ms, max 200 ms", "finished: median 160 ms, p95 225 ms", "wait: median 1 ms, p95 2 ms"]
+        (tmp_path / f"{name}.txt").write_text("\n".join([name, *lines]))
+    made = figures.rendered("studio", "en", tmp_path)
+    assert "| in Chromium, 256² | 79/124 | 160/225 | 60/150; 200/350 |" in made
+    assert "- `python bench/page.py --size 1024 --strokes 40`" in made
+
+
+def test_benches_print_what_the_table_reads(figures: ModuleType):
+    """Both print medians in this form, and take the options that are given here."""
+    for words in figures.BENCHES.values():
+        text = (ROOT / words[0]).read_text("utf-8")
+        assert "median {" in text and " ms, p95 {" in text
+        assert all(f'"{option.removeprefix("--")}"' in text for option in words[1:] if option.startswith("--"))
+
+
 def test_tables_of_both_languages_have_the_same_shape(figures: ModuleType, reports: Path):
     made = [figures.rendered("colorize", language, reports) for language in ("en", "ko")]
     bars = [[line.count("|") for line in text.splitlines()] for text in made]
