@@ -4,7 +4,7 @@
 
 Each block between `<!-- figures:NAME -->` and `<!-- /figures:NAME -->` is made from the JSON reports that `gesso measure … --out`
 and `tools/sweep_colorize.py … --out` write. --measure first runs these commands in DATA, the folder that holds mnist10k, openmoji,
-flats and cifar10; --only limits it to reports or blocks by name (`colorize` alone takes most of an hour). The benches of the block
+flats and cifar10; --only limits it to reports or blocks by name (`colorize` alone takes about half an hour). The benches of the block
 `studio` run only if they are named, on a machine that does nothing else; their output is kept as text. With --check nothing is
 written, and the exit code is 1 where a page differs from the reports. A block whose reports are missing is kept as it stands.
 """
