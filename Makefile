@@ -61,8 +61,9 @@ format: $(VENV)/.installed-dev  ## mend what can be mended by itself
 	$(BIN)/ruff check --fix src tests examples tools
 	$(BIN)/ruff format src tests examples tools
 
+# Not --quiet: it hides the warnings from --strict, too.
 docs: $(VENV)/.installed-dev  ## the documentation site, into build/site; fails on a broken link or recipe page
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Read it: $(BIN)/python -m http.server -d build/site --bind 127.0.0.1"
 
 bench: $(VENV)/.installed-dev  ## what bench/README.md tells
