@@ -1,4 +1,4 @@
-# Two commands for a stranger: `make demo` and `make test`. Without make (Windows too): see README.md.
+# Start with `make studio` or `make demo`. Without make, and on Windows: see docs/install.md.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -8,7 +8,7 @@ OUT    ?= demo
 SLOW   := Installing into $(VENV): the first time over 1 GB of packages and some minutes.
 
 .DEFAULT_GOAL := help
-.PHONY: help studio demo install test test-slow test-nightly check format bench clean
+.PHONY: help studio demo install test test-slow test-nightly check format docs bench clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|' 2>/dev/null || cat Makefile
@@ -61,10 +61,15 @@ format: $(VENV)/.installed-dev  ## mend what can be mended by itself
 	$(BIN)/ruff check --fix src tests examples tools
 	$(BIN)/ruff format src tests examples tools
 
+# Not --quiet: it hides the warnings from --strict, too.
+docs: $(VENV)/.installed-dev  ## the documentation site, into build/site; fails on a broken link or recipe page
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Read it: $(BIN)/python -m http.server -d build/site --bind 127.0.0.1"
+
 bench: $(VENV)/.installed-dev  ## what bench/README.md tells
 	@ls bench/*.py >/dev/null 2>&1 || { echo "bench/ holds no bench yet: see bench/README.md"; exit 0; }; \
 	for f in bench/*.py; do $(BIN)/python $$f || exit 1; done
 
 clean:  ## .venv, caches and what the demo made
-	rm -rf $(VENV) $(OUT) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(OUT) dist build/site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,17 +1,21 @@
 """Figures of `colorize` under other knobs of its rules, on the part of train that is held out for choosing them.
 
     python tools/sweep_colorize.py runs/colour/openmoji runs/colour/flats runs/colour/scenes --knobs "" sure=0.6 apart=60,follow=0.7
-        [--counts 0,3,half] [--size 72] [--limit 40] [--hands] [--weights FILE]
+        [--counts 0,3,half] [--size 72] [--limit 40] [--hands] [--weights FILE] [--out FILE]
 
 A block a setting, "" being the knobs as they are; beside each figure what `exact` has, which knows the truth of what is hinted. The
 networks are asked once, however many settings. With --hands only sources that no training sees, without it none of them. The numbers in
-docs/LOG.md that speak of dev are of this kind. Never choose on val.
+docs/LOG.md that speak of dev are of this kind. Never choose on val. --out keeps the figures of one folder and one setting as JSON, for
+tools/figures.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,7 +71,10 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=60)
     parser.add_argument("--hands", action="store_true")
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    if given.out and (len(given.data), len(given.knobs)) != (1, 1):
+        parser.error("--out keeps one folder and one setting")
     counts = given.counts.split(",")
     model = gesso.load("colorize", weights=given.weights)
     for folder in given.data:
@@ -87,6 +94,10 @@ def main() -> None:
                 score.add(truth)
             report = score.report()
             print(f"{folder.name} {len(truths)}: {text or 'as they are'}; unchanged {report['unchanged']}")
+            if given.out:
+                words = ["python", "tools/sweep_colorize.py", *sys.argv[1 : sys.argv.index("--out")]]
+                kept = {"command": shlex.join(words), "weights": model.assembled.hashes, "figures": {**report, "exact": exact}}
+                given.out.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
             for count, row in report["hints"].items():
                 beside = exact[count]
                 gains = " ".join(f"{n} {row[n]} ({row[n] - beside[n]:+.2f})" for n in ("pooled", "capped"))

@@ -60,10 +60,16 @@ def test_nothing_comes_in_that_breaks_torch_or_the_licence():
     assert not [name for name in tried if name.startswith("nvidia")]
 
 
-@pytest.mark.parametrize("extra", [e for e in EXTRAS if e not in ("all", "dev", "dist")])  # a cluster's 80 MB are for who has one
+@pytest.mark.parametrize(
+    "extra", [e for e in EXTRAS if e not in ("all", "dev", "dist", "docs")]
+)  # users need neither a cluster nor the site
 def test_all_and_dev_take_every_extra(extra: str):
     assert any(re.match(rf"gesso\[.*\b{extra}\b.*\]", need) for need in EXTRAS["all"])
     assert any(re.match(r"gesso\[.*\ball\b.*\]", need) for need in EXTRAS["dev"])
+
+
+def test_dev_builds_the_site():
+    assert any(re.match(r"gesso\[.*\bdocs\b.*\]", need) for need in EXTRAS["dev"])
 
 
 def test_what_the_package_imports_is_declared():

@@ -1,4 +1,4 @@
-"""The README's commands exist, and its Korean twin says the same ones."""
+"""Commands in the documentation exist, links lead to files, and each Korean page has the structure of its English twin."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", "README.ko.md", "CONTRIBUTING.md", *sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").glob("*.md"))]
+TWINS = [(page.replace(".ko.md", ".md"), page) for page in PAGES if page.endswith(".ko.md")]
+MOST_WORDS = 700
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(gesso [^`]+|make [a-z-]+[^`]*)`")
 
@@ -68,6 +70,10 @@ def test_the_verb_and_its_flags_exist(words: tuple[str, ...]):
     if recipe and not recipe[0].endswith(".py") and recipe[0] not in known():
         return  # a recipe that the reader is about to write
     page = re.sub(r"\s+", " ", help_of(verb, *recipe))
+    if "--[KEYWORD]" in page:  # a measure has options of its own
+        from gesso.metrics import colour, reliability
+
+        page += " ".join(f"--{name}" for name in (*colour.OPTIONS, *reliability.OPTIONS, "num"))
     for flag in (w.split("=")[0] for w in words[2:] if w.startswith("--") and w != "--help"):
         assert flag in page or flag.replace("_", "-") in page, f"{flag} is not in the help of gesso {verb} {' '.join(recipe)}"
 
@@ -99,19 +105,41 @@ def test_python_blocks_use_what_there_is(page: str):
                 assert hasattr(gesso, node.attr), f"gesso.{node.attr}"
 
 
-def test_the_korean_page_has_the_same_commands_and_code():
+def test_the_readme_is_short():
+    """Counted: prose, headings, lists and tables, inline code too. Not counted: fenced code and the targets of links."""
+    text = BLOCK.sub("", (ROOT / "README.md").read_text("utf-8"))
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    words = [word for word in re.split(r"[\s|]+", text) if re.search(r"\w", word)]
+    assert len(words) <= MOST_WORDS
+
+
+def test_the_tour_has_about_twenty_lines():
+    lines = [line for body in blocks("README.md", "sh", "python")[1:] for line in body.splitlines() if line]
+    assert 15 <= len(lines) <= 22
+
+
+def test_there_are_korean_pages():
+    assert {korean for _, korean in TWINS} >= {"README.ko.md", "docs/results.ko.md", "docs/limits.ko.md", "docs/licences.ko.md"}
+
+
+@pytest.mark.parametrize(("english", "korean"), TWINS)
+def test_the_korean_page_has_the_same_commands_and_code(english: str, korean: str):
     def bare(page: str) -> list[str]:
         return [re.sub(r"\s*#( .*)?$", "", line) for body in blocks(page, "sh", "bat", "python") for line in body.splitlines()]
 
-    assert bare("README.md") == bare("README.ko.md")
+    assert bare(english) == bare(korean)
 
 
-def test_the_two_pages_have_the_same_parts():
+@pytest.mark.parametrize(("english", "korean"), TWINS)
+def test_the_two_pages_have_the_same_parts(english: str, korean: str):
+    """Headings, list items, pictures, figures, and tables with as many rows and columns."""
+
     def parts(page: str) -> list[str]:
-        text = (ROOT / page).read_text("utf-8")
-        return re.findall(r"^#+(?= )|<!-- /?figures:\w+ -->|^!\[|^\|[-|]+\|$", text, re.MULTILINE)
+        text = re.sub(r"^\|[-|]+\|$", "", BLOCK.sub("", (ROOT / page).read_text("utf-8")), flags=re.MULTILINE)
+        lines = re.findall(r"^#+(?= )|^<!-- /?figures:\w+ -->|^!\[|^- |^\d\. |^\|.*\|$", text, re.MULTILINE)
+        return [f"{line.count('|')} bars" if line.startswith("|") else line for line in lines]
 
-    assert parts("README.md") == parts("README.ko.md")
+    assert parts(english) == parts(korean)
 
 
 @pytest.mark.slow

@@ -90,7 +90,8 @@ def command(name: str, which: str | None, data: Path | None, weights: Path | str
     for key, value in given.items():
         if value is not None:
             text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-            parts += [f"--{key.replace('_', '-')}", text]
+            flag = f"--{key.replace('_', '-')}"
+            parts += [f"{flag}={text}"] if text.startswith("-") else [flag, text]  # --group=-scene: a bare -scene would be a flag
     return shlex.join(parts)
 
 

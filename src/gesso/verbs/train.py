@@ -28,13 +28,13 @@ from gesso.number import whole
 from gesso.recipes.recipe import Recipe, Stage
 from gesso.record import commit
 from gesso.request import MAX_SEED
+from gesso.storage.lock import locked
 from gesso.training import checkpoint, fault_injection
 from gesso.training.batch import BatchMaker
 from gesso.training.config import architecture_hash, as_json, content_hash
 from gesso.training.device import Device, choose, keep_memory, use_threads
 from gesso.training.interrupt import Interrupt
 from gesso.training.learner import Learner
-from gesso.storage.lock import locked
 from gesso.training.loop import Intervals, Loop, TrainingPlan
 from gesso.training.picture import sample_sheet
 from gesso.verbs.assemble import Assembled, assemble

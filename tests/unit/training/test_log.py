@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gesso.training.guard import Diverged, DivergenceGuard
 from gesso.storage.lock import locked
+from gesso.training.guard import Diverged, DivergenceGuard
 from gesso.training.log import Log, Progress, read_lines
 from gesso.training.picture import sample_sheet, save_curve, save_samples
 

@@ -24,6 +24,7 @@ def test_the_report_says_how_to_get_it_again(toy: Path, tmp_path: Path):
 
 def test_a_command_is_quoted():
     assert command("toy", "m", Path("a b"), None, {"top_k": 2}) == "gesso measure toy --which m --data 'a b' --top-k 2"
+    assert command("toy", None, None, None, {"group": "-scene"}) == "gesso measure toy --group=-scene"
 
 
 @pytest.mark.parametrize(
