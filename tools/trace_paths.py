@@ -129,7 +129,7 @@ def trace_stroke() -> Trace:
     from fastapi.testclient import TestClient
 
     from gesso.serving import Settings, create_app
-    from gesso.serving.frame import pack, unpack
+    from gesso.serving.live.frame import pack, unpack
 
     with tempfile.TemporaryDirectory() as folder:
         token = "t" * 15 + "0123456789"
@@ -148,7 +148,7 @@ def trace_stroke() -> Trace:
                     socket.send_bytes(pack({"type": "edit", "seq": seq, "edit": edit, "commit": True, "traced": seq == 3}))
                     while not is_last(unpack(socket.receive_bytes())[0], seq):
                         pass
-        app.state.room.close()
+        app.state.services.close()
     return trace
 
 

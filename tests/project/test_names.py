@@ -14,14 +14,6 @@ ALLOWED = {
     "Preset": "each recipe has its own; a recipe is one file and imports no other recipe",
     "Settings": "`gesso.card.Settings` is what a recipe offers, `gesso.serving.Settings` how a server is set up; both are public names",
     "Limits": "`gesso.serving.Limits` is a public name; steering's is to be renamed",
-    "Block": "networks: to be renamed",
-    "Broken": "marking and training: to be renamed",
-    "Diary": "verbs: to be renamed",
-    "Draft": "steering and training: to be renamed",
-    "Header": "media: to be renamed",
-    "Seen": "marking and networks: to be renamed",
-    "Slot": "card and training: to be renamed in training",
-    "Stage": "recipes and training: to be renamed in training",
 }
 
 

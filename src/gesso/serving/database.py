@@ -24,7 +24,7 @@ create index if not exists kept_of on kept (owner, kind, made);
 """
 
 
-class Database(sqlite.Database):
+class ServerDatabase(sqlite.Database):
     """A database of the server, in its private folder. A file that several processes write is opened `shared`: they write in turn.
 
     Errors while reading and writing have an HTTP status: DiskFull, or ServerBusy where the disk or another process refuses.

@@ -14,7 +14,7 @@ from gesso.marking.marker import Marker
 from gesso.serving.access.authenticator import Authenticator
 from gesso.serving.access.home_lock import HomeLock
 from gesso.serving.catalogue.recipe_catalogue import Catalogue
-from gesso.serving.database import Database
+from gesso.serving.database import ServerDatabase
 from gesso.serving.decode.decoder import Decoder
 from gesso.serving.decode.input_sanitizer import InputSanitizer
 from gesso.serving.http.metrics import Metrics
@@ -41,7 +41,7 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.home_lock = HomeLock(settings.home, settings.address)
-        self.database = Database(settings.home / "serving.sqlite")
+        self.database = ServerDatabase(settings.home / "serving.sqlite")
         self.access = Authenticator(settings, self.database, self.home_lock.links.token)
         self.metrics = Metrics()
         self.catalogue = Catalogue(settings)

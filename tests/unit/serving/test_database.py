@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed")
 
 from gesso.media.file import DiskFull
-from gesso.serving.database import Database
+from gesso.serving.database import ServerDatabase
 from gesso.serving.http_errors import status_of
 
 LATE = """
@@ -20,7 +20,7 @@ create table b (a text references a (id) deferrable initially deferred);
 
 
 def test_a_commit_that_fails_leaves_no_transaction_behind(tmp_path: Path):
-    database = Database(tmp_path / "x.sqlite", LATE)
+    database = ServerDatabase(tmp_path / "x.sqlite", LATE)
     with pytest.raises(sqlite3.IntegrityError), database.writing() as rows:
         rows.execute("insert into b values ('nobody')")  # refused at the commit
     with database.writing() as rows:
@@ -30,7 +30,7 @@ def test_a_commit_that_fails_leaves_no_transaction_behind(tmp_path: Path):
 
 
 def test_a_full_disk_is_said_and_passes(tmp_path: Path):
-    database = Database(tmp_path / "x.sqlite", LATE)
+    database = ServerDatabase(tmp_path / "x.sqlite", LATE)
     pages = database.read("pragma page_count")[0][0]
     database.read(f"pragma max_page_count = {pages}")
     with pytest.raises(DiskFull, match="full") as refused, database.writing() as rows:

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed")
 
-from gesso.serving.database import Database
+from gesso.serving.database import ServerDatabase
 from gesso.serving.jobs.store import JobStore
 from gesso.serving.settings import Limits
 
@@ -50,12 +50,12 @@ def test_the_servers_rows_of_before_are_there(tmp_path: Path):
     before = rows_of(path)
     assert sorted(before) == ["kept", "logins", "palettes"] and all(len(rows) == 1 for rows in before.values())
     for _ in range(2):
-        Database(path).close()
+        ServerDatabase(path).close()
         assert rows_of(path) == before and version_of(path) == 1
     with closing(sqlite3.connect(path)) as file:  # a server of before palettes
         file.execute("DROP TABLE palettes")
         file.execute("PRAGMA user_version = 0")
         file.commit()
-    database = Database(path)
+    database = ServerDatabase(path)
     assert database.read("SELECT * FROM palettes") == [] and database.read("SELECT owner FROM logins") == [("ann",)]
     database.close()

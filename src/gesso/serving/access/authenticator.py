@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Literal, NamedTuple
 
-from gesso.serving.database import Database
+from gesso.serving.database import ServerDatabase
 from gesso.serving.settings import Settings
 
 COOKIE_DAYS = 30
@@ -28,7 +28,7 @@ class Identity(NamedTuple):
 class Authenticator:
     """Checks tokens, links and logins. Secrets are stored as hashes and compared in constant time; logins survive a restart."""
 
-    def __init__(self, settings: Settings, database: Database, extra_token: str | None = None) -> None:
+    def __init__(self, settings: Settings, database: ServerDatabase, extra_token: str | None = None) -> None:
         """`extra_token` is a further token of the first owner, valid until this server ends."""
         self._tokens = [(_hash(token), owner) for owner, token in settings.tokens.items()]
         self._tokens += [] if extra_token is None else [(_hash(extra_token), next(iter(settings.tokens)))]

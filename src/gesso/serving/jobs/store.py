@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gesso.serving.database import Database
+from gesso.serving.database import ServerDatabase
 from gesso.serving.http_errors import HttpError, TooManyRequests, UnknownId
 from gesso.serving.settings import Limits
 
@@ -91,7 +91,7 @@ class JobStore:
     """Usable from any thread and from several processes. `clock` gives seconds since 1970."""
 
     def __init__(self, path: Path, limits: Limits, clock: Callable[[], float] = time.time) -> None:
-        self._rows, self._limits, self.clock = Database(path, TABLES, shared=True), limits, clock
+        self._rows, self._limits, self.clock = ServerDatabase(path, TABLES, shared=True), limits, clock
         self._summaries: dict[str, dict[str, Any]] = {}
 
     def close(self) -> None:

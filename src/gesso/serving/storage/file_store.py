@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes, write_atomic
-from gesso.serving.database import Database
+from gesso.serving.database import ServerDatabase
 from gesso.serving.http_errors import TooManyRequests, UnknownId
 from gesso.serving.settings import Limits
 
@@ -43,7 +43,7 @@ class StoredFile(NamedTuple):
 class FileStore:
     """All queries name the owner; files of other owners count as missing."""
 
-    def __init__(self, folder: Path, database: Database, limits: Limits) -> None:
+    def __init__(self, folder: Path, database: ServerDatabase, limits: Limits) -> None:
         self._folder, self._database, self._limits = folder, database, limits
 
     def put(

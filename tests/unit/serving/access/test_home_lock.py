@@ -20,7 +20,7 @@ from fastapi.testclient import TestClient
 import gesso.storage.sqlite
 from gesso.errors import GessoError
 from gesso.serving.access.home_lock import HomeLock
-from gesso.serving.database import Database
+from gesso.serving.database import ServerDatabase
 from gesso.serving.http_errors import ServerBusy
 from gesso.storage.lock import take
 
@@ -41,8 +41,8 @@ WRITER = """
 import sys
 from pathlib import Path
 from gesso.serving.access.home_lock import HomeLock
-from gesso.serving.database import Database
-rows = Database(Path(sys.argv[1]), "create table if not exists told (who text, number integer)", shared=True)
+from gesso.serving.database import ServerDatabase
+rows = ServerDatabase(Path(sys.argv[1]), "create table if not exists told (who text, number integer)", shared=True)
 rows.read("pragma wal_autocheckpoint = 1")  # copied back at every commit: as many chances as there can be
 for number in range(int(sys.argv[3])):
     with rows.writing() as file:
@@ -80,7 +80,7 @@ def test_every_database_is_durable_and_has_one_connection(app: FastAPI):
 
 
 def test_who_writes_what_others_write_too_waits_for_their_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    rows = Database(tmp_path / "x.sqlite", "create table if not exists a (x)", shared=True)
+    rows = ServerDatabase(tmp_path / "x.sqlite", "create table if not exists a (x)", shared=True)
     turn = os.open(tmp_path / ".x.sqlite-turn", os.O_RDWR)
     take(turn)
     monkeypatch.setattr(gesso.storage.sqlite, "PATIENCE", 0.05)
@@ -109,7 +109,7 @@ def test_writers_of_one_file_and_a_kill_lose_nothing(tmp_path: Path):
         assert one.wait(300) == 0
     killed.kill()
     killed.wait()
-    rows = Database(path, shared=True)
+    rows = ServerDatabase(path, shared=True)
     assert rows.read("pragma integrity_check") == [("ok",)]
     told = dict(rows.read("select who, count(distinct number) from told group by who"))
     assert {who: told[who] for who in ("w0", "w1", "w2")} == {"w0": num, "w1": num, "w2": num}

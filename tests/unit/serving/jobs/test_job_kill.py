@@ -20,7 +20,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed")
 
-from gesso.serving.database import Database
+from gesso.serving.database import ServerDatabase
 from gesso.serving.settings import Limits
 from gesso.serving.storage.file_store import FileStore
 
@@ -110,7 +110,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 def give(home: Path, picture: Callable[..., bytes], num: int) -> list[dict[str, str]]:
     """Uploads of ann's, put where the server will find them."""
-    database = Database(home / "serving.sqlite")
+    database = ServerDatabase(home / "serving.sqlite")
     keep = FileStore(home / "kept", database, Limits())
     made = [keep.put("ann", "upload", picture(12, 10, seed=n), size=(12, 10)).id for n in range(num)]
     database.close()
