@@ -81,8 +81,8 @@ def everything(app: Any) -> Any:
     services = app.state.services
     rows = {name: services.database.read(f"select * from {name} order by 1") for name in ("kept", "palettes", "logins")}
     rows["jobs"] = services.jobs.store._rows.read("select * from jobs order by 1")
-    rows["sessions"] = services.sessions._table.rows("select * from sessions order by id")
-    rows["nodes"] = services.sessions._table.rows("select * from nodes order by id")
+    rows["sessions"] = services.sessions._database.read("select * from sessions order by id")
+    rows["nodes"] = services.sessions._database.read("select * from nodes order by id")
     return rows
 
 

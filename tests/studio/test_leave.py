@@ -54,7 +54,8 @@ def test_of_two_drawings_opened_at_once_the_later_stays(visit: Any) -> None:
         visit.begin()
         ids.append(opened(visit))
         page.fill("input.title", title)
-        page.keyboard.press("Tab")
+        with page.expect_response(lambda answer: answer.request.method == "PATCH"):
+            page.keyboard.press("Tab")
         page.click("[data-act=home]")
         page.locator("[data-sample]").first.wait_for()
     slow, quick = ids

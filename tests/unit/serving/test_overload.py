@@ -6,7 +6,8 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -24,6 +25,12 @@ HEADERS = {"host": "127.0.0.1:8765", "authorization": "Bearer " + "a" * 15 + "01
 MANY = 640
 GONE = 1000
 Answer = tuple[int, dict[str, str], bytes]
+
+
+def run(task: Coroutine[Any, Any, Any]) -> Any:
+    """`asyncio.run` in a thread of its own: Playwright keeps an event loop in the one that runs the tests."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, task).result()
 
 
 async def ask(app: FastAPI, path: str, body: bytes, *, leaves: bool = False) -> Answer:
@@ -76,14 +83,14 @@ def test_ten_times_too_much_is_refused_with_a_time_to_come_again(loaded: Any):
     async def flood() -> list[Answer]:
         return await asyncio.gather(*(ask(app, "/api/generate", body) for _ in range(MANY)))
 
-    answers = asyncio.run(flood())
+    answers = run(flood())
     metrics = Counter(status for status, _, _ in answers)
     assert set(metrics) <= {200, 429, 503} and metrics[200] >= 8 and metrics[429] + metrics[503] >= MANY * 0.8, metrics
     for status, headers, told in answers:
         if status != 200:
             assert int(headers["retry-after"]) >= 1 and json.loads(told)["error"]["fix"]
     assert app.state.services.renderer.num_waiting() == 0
-    assert asyncio.run(ask(app, "/api/generate", body))[0] == 200, "and then all is as before"
+    assert run(ask(app, "/api/generate", body))[0] == 200, "and then all is as before"
 
 
 def test_one_owner_cannot_take_the_place_of_all(make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Any):
@@ -97,7 +104,7 @@ def test_one_owner_cannot_take_the_place_of_all(make_app: Callable[..., FastAPI]
         other = await asyncio.to_thread(bob.get, "/api/recipes")
         return [await one for one in greedy], other.status_code
 
-    answers, others = asyncio.run(flood())
+    answers, others = run(flood())
     assert others == 200 and Counter(status for status, _, _ in answers) == {200: 4, 429: 96}
 
 
@@ -109,13 +116,13 @@ def test_a_thousand_who_go_away_leave_nothing_behind(loaded: Any):
     async def leave() -> list[Answer]:
         return await asyncio.gather(*(ask(app, "/api/generate", body, leaves=True) for _ in range(GONE)))
 
-    answers = asyncio.run(leave())
+    answers = run(leave())
     assert {status for status, _, _ in answers} <= {400, 429, 503}
     renderer = app.state.services.renderer
     renderer.submit("x", "x", lambda stopped: None).future.result(20)  # the thread is free again
     assert renderer.num_waiting() == 0 and not renderer._owners
     assert app.state.services.metrics._events["clients_gone"] == GONE
-    assert asyncio.run(ask(app, "/api/recipes", b""))[0] == 405, "it still answers"
+    assert run(ask(app, "/api/recipes", b""))[0] == 405, "it still answers"
 
 
 def test_sockets_that_break_leave_nothing_behind(loaded: Any):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def statuses(
             for method in methods:
                 await ask(method, path)
 
-    asyncio.run(ask_all())
+    with ThreadPoolExecutor(1) as thread:  # Playwright keeps an event loop in the one that runs the tests
+        thread.submit(asyncio.run, ask_all()).result()
     assert len(told) >= 4 * len(tuple(methods))
     return told
 
