@@ -11,7 +11,7 @@ started this one, over a private pipe, each authenticated with a secret of this 
 
 What it does not guarantee: a compromised server can have any picture signed as made by Gesso, because only the server knows what it
 rendered. A user who protects a whole picture gets it back signed as a composite with that ingredient, never as captured. The signer runs as
-the server's user, so whoever can read this user's files can read the key. The separation protects memory: the server parses untrusted
+the server's user, so any process of this user can read the key. The separation protects memory: the server parses untrusted
 input, and a leak of its memory does not contain the key.
 """
 

@@ -102,7 +102,7 @@ CARD = Card(
         choice | Proposal | 제안 고르기 | which proposal becomes the image: 0 the surest, 1 to 3 others | 쓸 제안. 0번이 가장 무난합니다
         num_proposals | Proposals made | 제안 개수 | how many proposals are made | 제안을 몇 가지 만들지
         spread | Variety | 제안의 차이 | how far proposals 1 to 3 stray from the surest | 1~3번 제안이 0번과 얼마나 다를지
-        guess | Guessing | 알아서 칠하기 | what nobody hinted: 0 if sure, 0.5 if it helps, 1 all | 힌트 없는 곳. 0은 확실한 곳만, 1은 전부
+        guess | Guessing | 알아서 칠하기 | where no hint is: 0 if sure, 0.5 if it helps, 1 all | 힌트 없는 곳. 0은 확실한 곳만, 1은 전부
         guess.0 | only what is sure | 확실한 곳만
         guess.0.5 | never worse than white | 흰색보다 나은 곳만
         guess.1 | colour everything | 전부 칠하기

@@ -51,8 +51,8 @@ class Coloured:
     """`images` uint8 [h w 3], one a proposal, the first the surest, and their `flats` without lines; `pieces`, `colours` of the first.
 
     `num_closed` pieces there were before a network's proposal cut them. `sure` uint8 [h w] is 255 times the probability that what is
-    expected of a piece is nearer to the truth than white. `follows` uint8 [h w] is 255 where a hint's colour was taken on that nobody put
-    there. `notes` are the names of what should be said: "on_line", where the newest mark lies on a line.
+    expected of a piece is nearer to the truth than white. `follows` uint8 [h w] is 255 in pieces without a hint that took a
+    hint's colour. `notes` are the names of what should be said: "on_line", where the newest mark lies on a line.
     """
 
     images: list[np.ndarray]
@@ -116,7 +116,7 @@ def colour(
 
 
 def _follows(pieces: Pieces, chosen: np.ndarray, hints: np.ndarray, wishes: Wishes, page: np.ndarray) -> np.ndarray:
-    """Which pieces took a hint's colour though nobody hinted them, bool [num]; the page around a drawing too, unless a mark fills it."""
+    """The pieces that took a hint's colour and have no hint, bool [num]; the page counts among them unless a mark fills it."""
     same = (chosen[:, None] == hints[None]).all(-1).any(1) & (chosen.min(1) < WHITE)
     for n, (points, _, radius) in enumerate(wishes.marks):
         same[[piece for piece in meant(pieces, points, radius) if n in wishes.fills or not page[piece]]] = False

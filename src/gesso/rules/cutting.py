@@ -26,8 +26,8 @@ def cut(
     Borders are those of the fields' regions, so that nothing is parted across open ground or along a proposal's own edge. Parts of one
     closed piece whose expected colours are near each other are one, the nearest first. At `places` (row, column, entry of `colours`)
     hints lie: a shape that is open to the page takes the colour of the hint in it. `hinted` {piece: entry of `colours`} are closed
-    pieces with a hint: what is not surely of another colour goes with it. Where the page itself is among them somebody filled it, and
-    nothing is cut from it.
+    pieces with a hint: a part takes the hint's colour unless the network is sure of another. If the page itself is in `hinted`, a mark
+    fills it, and nothing is cut from it.
     """
     labels = regions_at(fields, pieces.shape)
     parts = split(pieces, labels, least=max(3, round(knobs.least * (max(pieces.shape) / 72) ** 2)))
@@ -90,7 +90,7 @@ def _alike(parts: Pieces, owner: np.ndarray, tone: np.ndarray, wide: np.ndarray,
 
 
 def _openness(parts: Pieces, owner: np.ndarray) -> np.ndarray:
-    """Which share of each part's border is imagined or the page's own, float [num]."""
+    """The share of each part's border that is an imagined line or the page's edge, float [num]."""
     pairs, length = borders(parts.labels, parts.free, parts.num)
     inside = owner[pairs[:, 0]] == owner[pairs[:, 1]]
     imagined = sum(np.bincount(pairs[inside, side], length[inside], parts.num) for side in (0, 1))
@@ -99,7 +99,7 @@ def _openness(parts: Pieces, owner: np.ndarray) -> np.ndarray:
 
 
 def hinted_shapes(pieces: Pieces, page: np.ndarray, places: Sequence[tuple[int, int, int]]) -> np.ndarray:
-    """Which pieces of the page (bool [num]) are shapes that were cut from it around a hint and not the background, bool [num]."""
+    """The pieces that were cut from the page (`page` bool [num]) and hold a hint, without the background, bool [num]."""
     shapes = np.zeros(pieces.num, bool)
     shapes[pieces.labels[tuple(np.asarray(places, int).reshape(-1, 3)[:, :2].T)]] = True
     held = np.where(page, np.bincount(_edge(pieces), minlength=pieces.num), -1)

@@ -1,4 +1,4 @@
-"""The promise that hints win, on any drawing: whatever a network says and whoever hinted before, the last hint's pixel has its colour."""
+"""Hints win on any drawing: the last hint's pixel has its colour, for any network output and any earlier hints."""
 
 import numpy as np
 from hypothesis import given, settings
