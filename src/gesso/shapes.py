@@ -7,6 +7,7 @@ from torch import Tensor
 
 Images = Float[Tensor, "b c h w"]  # in [-1, 1] unless said otherwise
 Maps = Float[Tensor, "b _ _ _"]  # b c h w in any range; channels and sizes may differ between arguments
+Samples = Float[Tensor, "b *size"]  # data of any rank: pictures, clips, sounds, tables
 Masks = Float[Tensor, "b 1 h w"]  # 1 where a pixel is known, else 0
 Vectors = Float[Tensor, "b d"]
 TokenValues = Float[Tensor, "b n d"]
@@ -16,4 +17,4 @@ Labels = Int[Tensor, "b"]
 LabelMaps = Int[Tensor, "b h w"]
 Times = Float[Tensor, "b"]  # flow time in [0, 1], 1 = data
 
-__all__ = ["Images", "LabelMaps", "Labels", "Maps", "Masks", "Times", "TokenMask", "TokenPlaces", "TokenValues", "Vectors"]
+__all__ = ["Images", "LabelMaps", "Labels", "Maps", "Masks", "Samples", "Times", "TokenMask", "TokenPlaces", "TokenValues", "Vectors"]

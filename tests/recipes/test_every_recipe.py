@@ -68,7 +68,7 @@ def test_its_parts_fit(name: str):
             assert set(stage.trains) <= set(networks), f"{stage.name} trains a role that is not built"
             assert stage.num_steps > 0 and stage.batch_size > 0
             looked_at = (0, stage.num_steps // 2, stage.num_steps - 1)
-            players = {phase.player for step in looked_at for phase in stage.family.phases(step)}
+            players = {role for step in looked_at for phase in stage.family.phases(step) for role in phase.players}
             assert players == set(stage.trains), "who moves, and who has an optimiser"
     assert {*recipe.uses.values()} <= set(recipes.names())
 

@@ -45,8 +45,8 @@ class Adversarial:
     weight: float = 0.01
 
     def phases(self, step: int) -> Sequence[Phase]:
-        maker = Phase("maker", "generator")
-        return (maker,) if step < self.critic_from else (Phase("critic", "critic"), maker)
+        maker = Phase("maker", ("generator",))
+        return (maker,) if step < self.critic_from else (Phase("critic", ("critic",)), maker)
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
         return CriticStatistics()

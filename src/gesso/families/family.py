@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from gesso.errors import GessoError
 from gesso.ports import Ports
 
 Networks = Mapping[str, nn.Module]  # by role: "generator", "critic", "velocity", …; frozen parents among them
@@ -16,11 +17,17 @@ Networks = Mapping[str, nn.Module]  # by role: "generator", "critic", "velocity"
 
 @dataclass(frozen=True)
 class Phase:
-    """One optimiser step of one player, the role whose parameters are updated; taken when step % every == 0."""
+    """One optimiser step that updates all `players`, the roles whose parameters learn from this loss; taken when step % every == 0."""
 
     name: str
-    player: str
+    players: tuple[str, ...]
     every: int = 1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.players, str) or not self.players:
+            raise GessoError(
+                f"players are a tuple of roles, not {self.players!r}", where=f"phase {self.name!r}", fix='such as ("generator",)'
+            )
 
 
 @dataclass
@@ -33,17 +40,44 @@ class Loss:
 
 @dataclass(frozen=True)
 class Batch:
-    """A training batch: `clean` tensors by name, joined `ports`, `index` [b] into the dataset, and the simulators' `truth` by slot."""
+    """A training batch: `clean` tensors by name, joined `ports`, `index` [b] into the dataset, and the simulators' `truth` by slot.
+
+    It may be a part of the step's whole batch, the items from `start` of `total` (0: this is the whole): one process's share, or one
+    part of an accumulated gradient. `normal` and `uniform` draw random numbers that do not depend on how the batch was divided.
+    """
 
     clean: Mapping[str, Tensor]
     ports: Ports
     index: Tensor
     truth: Mapping[str, Any] = field(default_factory=dict)
+    start: int = 0
+    total: int = 0
+
+    def __len__(self) -> int:
+        return len(self.index)
 
     def to(self, device: torch.device | str) -> Batch:
-        return Batch(
-            {k: v.to(device) for k, v in self.clean.items()}, self.ports.map(lambda t: t.to(device)), self.index.to(device), self.truth
-        )
+        clean = {k: v.to(device) for k, v in self.clean.items()}
+        return replace(self, clean=clean, ports=self.ports.map(lambda t: t.to(device)), index=self.index.to(device))
+
+    def part(self, start: int, stop: int) -> Batch:
+        """The items from `start` to before `stop`, counted in this batch. All tensors have the items as their first dimension."""
+        clean = {k: v[start:stop] for k, v in self.clean.items()}
+        truth = {k: v[start:stop] for k, v in self.truth.items()}
+        ports, index = self.ports.map(lambda t: t[start:stop]), self.index[start:stop]
+        return Batch(clean, ports, index, truth, self.start + start, self.total or len(self))
+
+    def normal(self, rng: torch.Generator, *shape: int) -> Tensor:
+        """Standard normal numbers [b *shape] for the items, drawn on the CPU and moved to the batch's device."""
+        return self._drawn(torch.randn, rng, shape)
+
+    def uniform(self, rng: torch.Generator, *shape: int) -> Tensor:
+        """Uniform numbers in [0, 1) [b *shape] for the items, drawn on the CPU and moved to the batch's device."""
+        return self._drawn(torch.rand, rng, shape)
+
+    def _drawn(self, draw: Callable[..., Tensor], rng: torch.Generator, shape: Sequence[int]) -> Tensor:
+        whole: Tensor = draw((self.total or len(self), *shape), generator=rng)
+        return whole[self.start : self.start + len(self)].to(self.index.device)
 
 
 @dataclass(frozen=True)
@@ -68,8 +102,13 @@ class Inputs:
     items: Sequence[int] = (0,)
 
 
+@runtime_checkable
 class Family(Protocol):
-    """The methods of a family. Schedules are functions of the step, never of the time."""
+    """The methods of a family. Schedules are functions of the step, never of the time.
+
+    Random numbers come from `rng`, which is always a generator of the CPU, so that a seed means the same on every device:
+    draw with it, then move (`Batch.normal`, `item_noise`).
+    """
 
     def phases(self, step: int) -> Sequence[Phase]: ...
 
@@ -84,6 +123,11 @@ class Family(Protocol):
         ...
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]: ...
+
+
+def due_phases(family: Family, step: int) -> list[Phase]:
+    """The phases that are taken at a step."""
+    return [phase for phase in family.phases(step) if step % phase.every == 0]
 
 
 def item_noise(shape: Sequence[int], seed: int, items: Sequence[int]) -> Tensor:

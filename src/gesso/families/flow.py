@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gesso.errors import GessoError
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase, item_noise
 from gesso.ports import Ports
-from gesso.shapes import Images, Times
+from gesso.shapes import Samples, Times
 
 
 @dataclass(frozen=True)
@@ -32,31 +32,31 @@ class Flow:
     uniform: float = 0.3
 
     def phases(self, step: int) -> Sequence[Phase]:
-        return (Phase("flow", self.role),)
+        return (Phase("flow", (self.role,)),)
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
         return nn.Module()
 
-    def times(self, num: int, rng: torch.Generator) -> Times:
-        """Training times in (0, 1)."""
-        normal = torch.sigmoid(self.mean + self.deviation * torch.randn(num, generator=rng))
-        flat = torch.rand(num, generator=rng)
-        return torch.where(torch.rand(num, generator=rng) < self.uniform, flat, normal)
+    def times(self, batch: Batch, rng: torch.Generator) -> Times:
+        """Training times [b] in (0, 1)."""
+        normal = torch.sigmoid(self.mean + self.deviation * batch.normal(rng))
+        flat = batch.uniform(rng)
+        return torch.where(batch.uniform(rng) < self.uniform, flat, normal)
 
     def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
         x_clean = batch.clean[self.clean]
-        noise = torch.randn(x_clean.shape, generator=rng).to(x_clean)
-        t = self.times(len(x_clean), rng).to(x_clean.device)
+        noise = batch.normal(rng, *x_clean.shape[1:])
+        t = self.times(batch, rng)
         x_noisy = interpolate(noise, x_clean, t)
         velocity = networks[self.role](x_noisy, t, batch.ports)
-        value = (velocity.float() - (x_clean - noise)).square().mean((1, 2, 3))
+        value = (velocity.float() - (x_clean - noise)).square().mean(tuple(range(1, x_clean.ndim)))
         return Loss(value, {"velocity_error": value.mean().detach()})
 
     def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> None:
         return None
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
-        """Sample pictures [b c h w] from noise. Yields a preview of the predicted end after every step but the last.
+        """Sample data [b …] of any rank from noise. Yields a preview of the predicted end after every step but the last.
 
         `settings` has `num_steps`, `guidance_scale` and `solver` ("euler": one evaluation per step, "heun": two except in the last).
         """
@@ -68,7 +68,7 @@ class Flow:
         if solver is None:
             raise GessoError(f"there is no solver {settings.solver!r}", where="solver", fix="euler or heun")
 
-        def velocity(x: Images, t: Times) -> Images:
+        def velocity(x: Samples, t: Times) -> Samples:
             return guided(network, x, t, ports, null, settings.guidance_scale)
 
         num = settings.num_steps
@@ -83,12 +83,17 @@ class Flow:
         yield Output({self.clean: x}, step=num, num_steps=num)
 
 
-def interpolate(noise: Images, x_clean: Images, t: Times) -> Images:
+def beside(t: Times, x: Tensor) -> Tensor:
+    """One number per item, shaped to multiply `x` [b …] of any rank."""
+    return t.view(-1, *[1] * (x.ndim - 1))
+
+
+def interpolate(noise: Samples, x_clean: Samples, t: Times) -> Samples:
     """The point at time t on the straight line from noise to data."""
-    return torch.lerp(noise, x_clean, t[:, None, None, None])
+    return torch.lerp(noise, x_clean, beside(t, x_clean))
 
 
-def guided(network: nn.Module, x: Images, t: Times, ports: Ports, null: Ports, scale: float) -> Images:
+def guided(network: nn.Module, x: Samples, t: Times, ports: Ports, null: Ports, scale: float) -> Samples:
     """The velocity with guidance, null + scale (given - null): 0 ignores the conditions, 1 is no guidance, more strengthens them."""
     if scale == 1:
         return network(x, t, ports).float()
@@ -98,12 +103,12 @@ def guided(network: nn.Module, x: Images, t: Times, ports: Ports, null: Ports, s
     return without + scale * (given - without)
 
 
-def euler(velocity: Any, x: Images, v: Images, t: Times, t_next: Times) -> Images:
+def euler(velocity: Any, x: Samples, v: Samples, t: Times, t_next: Times) -> Samples:
     """One first-order step; v is the velocity at (x, t)."""
-    return x + (t_next - t)[:, None, None, None] * v
+    return x + beside(t_next - t, x) * v
 
 
-def heun(velocity: Any, x: Images, v: Images, t: Times, t_next: Times) -> Images:
+def heun(velocity: Any, x: Samples, v: Samples, t: Times, t_next: Times) -> Samples:
     """One second-order step, with the mean of the velocities at both ends (Karras 2022, algorithm 1, on a straight path)."""
-    span = (t_next - t)[:, None, None, None]
+    span = beside(t_next - t, x)
     return x + span * (v + velocity(x + span * v, t_next)) / 2

@@ -23,7 +23,7 @@ class Likelihood:
     role: str = "generator"
 
     def phases(self, step: int) -> Sequence[Phase]:
-        return (Phase("likelihood", self.role),)
+        return (Phase("likelihood", (self.role,)),)
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
         return nn.Module()

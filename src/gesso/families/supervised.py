@@ -27,7 +27,7 @@ class Supervised:
     smoothing: float = 0.0
 
     def phases(self, step: int) -> Sequence[Phase]:
-        return (Phase("classify", self.role),)
+        return (Phase("classify", (self.role,)),)
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
         return nn.Module()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -15,10 +15,16 @@ from gesso.families.family import Family, Output
 from gesso.ports import Frame
 from gesso.request import Request
 
+LATER = {"later": True}  # of a field that was added later: a run's config leaves it out while it has its default, so that old runs resume
+
 
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW's settings for one role: `decay` of weights; the rate warms up over `warmup` steps, then falls as a cosine to `floor` of it."""
+    """The optimiser of one role: `kind` "adamw" or "sgd" (its momentum is the first of `betas`), with `decay` of weights.
+
+    The rate warms up over `warmup` steps. Then it falls to `floor` of itself, as a "cosine" or "linear"ly, or stays ("constant").
+    `clip` bounds the length of the gradient; 0 does not.
+    """
 
     rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)
@@ -26,11 +32,31 @@ class Optimiser:
     warmup: int = 100
     floor: float = 0.02
     clip: float = 1.0
+    kind: Literal["adamw", "sgd"] = field(default="adamw", metadata=LATER)
+    eps: float = field(default=1e-8, metadata=LATER)
+    schedule: Literal["cosine", "linear", "constant"] = field(default="cosine", metadata=LATER)
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """How a step's gradient is made.
+
+    accumulate: the number of parts in which a batch is computed, to save memory; the result is the same.
+    clip_each: the bound of each example's own gradient, and noise: the standard deviation of the normal noise that is added to their
+    sum, in units of `clip_each` (DP-SGD, Abadi 2016, algorithm 1). 0 is neither. Needs losses per item and no batch norm.
+    """
+
+    accumulate: int = 1
+    clip_each: float = 0.0
+    noise: float = 0.0
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One training: `trains` maps the roles that learn to their optimisers; everything else is frozen."""
+    """One training: `trains` maps the roles that learn to their optimisers; everything else is frozen.
+
+    conditions: the names of the card's conditions that are simulated and encoded; None is all that networks read.
+    """
 
     name: str
     family: Family
@@ -41,6 +67,8 @@ class Stage:
     look_every: int = 0  # every so many steps simulated people see the current output; 0 is never
     average: float = 0.999  # decay of the exponential moving average of weights; 0 is none
     frame: Frame = field(default_factory=Frame)
+    gradient: Gradient = Gradient()
+    conditions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

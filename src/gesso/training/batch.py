@@ -19,6 +19,7 @@ from gesso.datasets.dataset import Dataset, order
 from gesso.errors import GessoError
 from gesso.families.family import Batch
 from gesso.ports import Frame, Ports, join
+from gesso.training.ranks import Ranks
 
 # Numbers appended to (seed, step, item) to get independent random streams. None is 0, because numpy treats a trailing 0 as absent.
 BUDGET, SLOT, VIEW = 100, 101, 1_000_000_007
@@ -41,21 +42,26 @@ class SlotInfo(Protocol):
 
 @dataclass(frozen=True)
 class CleanBatch:
-    """A batch's examples before user input is simulated."""
+    """A batch's examples before user input is simulated: the items from `start` of the step's `total`."""
 
     step: int
     index: np.ndarray
     items: Sequence[Mapping[str, Any]]
     clean: Mapping[str, Tensor]
     frame: Frame
+    start: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True)
 class BatchMaker:
     """Makes batches. Of the card's `slots`, only network conditions are simulated. A condition that is dropped has the truth {}.
 
+    With several processes it makes this process's rows of each batch; the examples and simulated inputs of all of them together are
+    those of a single process.
     A dataset may define `for_batch(rng)`, which returns the dataset for one whole batch (such as one size); `batch_size(full)`, a
-    smaller batch size for expensive examples; `frame(items)`; and `weights`, the relative frequency of each example.
+    smaller batch size for expensive examples; `frame(items)`; `weights`, the relative frequency of each example; and
+    `indices(step, batch_size, seed)`, which replaces the order of epochs (such as Poisson sampling).
     """
 
     dataset: Dataset
@@ -64,6 +70,7 @@ class BatchMaker:
     seed: int
     frame: Frame = field(default_factory=Frame)
     channels_last: bool = False
+    ranks: Ranks = Ranks()
     _orders: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +79,9 @@ class BatchMaker:
 
     def indices(self, step: int) -> np.ndarray:
         """The indices of the examples of step `step`: the next `batch_size` in the concatenated orders of all epochs."""
+        own = getattr(self.dataset, "indices", None)
+        if own is not None:
+            return np.asarray(own(step, self.batch_size, self.seed), np.int64)
         num = len(self.dataset)
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         return np.array([self._order(int(p // num))[p % num] for p in places], np.int64)
@@ -82,15 +92,17 @@ class BatchMaker:
         view = self.dataset if chosen is None else chosen(np.random.default_rng([self.seed, step, VIEW]))
         fewer = getattr(view, "batch_size", None)
         index = index if fewer is None else index[: fewer(self.batch_size)]
-        items = [self._item(view, int(n), step, i) for i, n in enumerate(index)]
+        total, (start, stop) = len(index), self.ranks.rows(len(index))
+        items = [self._item(view, int(index[i]), step, i) for i in range(start, stop)]
         framed = getattr(view, "frame", None)
         frame = framed(items) if callable(framed) else self.frame
-        return CleanBatch(step, index, items, {k: self._aligned_copy(v) for k, v in view.stack(items).items()}, frame)
+        clean = {k: self._aligned_copy(v) for k, v in view.stack(items).items()}
+        return CleanBatch(step, index[start:stop], items, clean, frame, start, total)
 
     def with_conditions(self, clean_batch: CleanBatch, given: Any = None) -> Batch:
         """Add simulated conditions. `given` is the current output per item, which users correct (tensors become numpy arrays)."""
         shown = _per_item(given, len(clean_batch.items))
-        rngs = [[self.seed, clean_batch.step, i] for i in range(len(clean_batch.items))]
+        rngs = [[self.seed, clean_batch.step, clean_batch.start + i] for i in range(len(clean_batch.items))]
         budgets = [float(np.random.default_rng([*rng, BUDGET]).random()) for rng in rngs]
         ports: list[Ports] = []
         truth: dict[str, list[Any]] = {}
@@ -105,7 +117,8 @@ class BatchMaker:
                 truths.append(known)
             ports.append(slot.kind.encode(values, clean_batch.frame.with_options(dict(slot.options))))
             truth[slot.name] = truths
-        return Batch(clean_batch.clean, join(ports).map(self._aligned_copy), torch.from_numpy(clean_batch.index.copy()), truth)
+        index = torch.from_numpy(clean_batch.index.copy())
+        return Batch(clean_batch.clean, join(ports).map(self._aligned_copy), index, truth, clean_batch.start, clean_batch.total)
 
     def null(self, clean_batch: CleanBatch) -> Ports:
         """The ports of the same batch with all conditions dropped."""

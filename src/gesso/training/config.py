@@ -6,12 +6,14 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
 from torch import Tensor, nn
+
+from gesso.errors import GessoError
 
 
 def as_json(value: Any) -> Any:
@@ -21,13 +23,31 @@ def as_json(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return {name: as_json(getattr(value, name)) for name in type(value).model_fields}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        kept = (f for f in dataclasses.fields(value) if not (f.metadata.get("later") and getattr(value, f.name) == f.default))
+        return {f.name: as_json(getattr(value, f.name)) for f in kept}
     if isinstance(value, Mapping):
         return {str(k): as_json(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [as_json(v) for v in value]
     name = getattr(value, "__qualname__", None)
     return name if isinstance(name, str) else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def check_same(old: Mapping[str, Any], new: Mapping[str, Any], may_change: Collection[str], *, where: object) -> list[str]:
+    """The differences between a checkpoint's config and this run's, as sentences; GessoError for one that is not in `may_change`."""
+    old, new = dict(old), dict(new)
+    if "content" not in old:  # the run began before data were hashed, so there is nothing to compare
+        new.pop("content", None)
+    changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k)]
+    wrong = [k for k in changed if k not in may_change]
+    if wrong == ["content"]:
+        what = f"the data have changed since this run began: as many examples ({new['num_examples']}), with other contents"
+        raise GessoError(what, where=where, fix="restore the data; --fresh starts over, or choose another --out")
+    changes = {k: f"{k} was {_short(old.get(k))}, is now {_short(new.get(k))}" for k in changed}
+    if wrong:
+        what = "this folder holds another training: " + "; ".join(changes[k] for k in wrong)
+        raise GessoError(what, where=where, fix="--fresh starts over, or choose another --out")
+    return list(changes.values())
 
 
 def content_hash(dataset: Any) -> str:
@@ -70,3 +90,8 @@ def architecture_hash(network: nn.Module) -> str:
     """A short hash of the names, shapes and types of a network's parameters and buffers."""
     rows = [[name, list(value.shape), str(value.dtype)] for name, value in network.state_dict().items()]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

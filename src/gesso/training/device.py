@@ -51,9 +51,9 @@ def choose_cpu() -> Device:
 
 
 def use_threads(num: int | None) -> int:
-    """Set the number of torch's compute threads (None: one per available core) and return it."""
+    """Set the number of torch's compute threads and return it. None: the available cores, shared by the processes of `torchrun`."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    chosen = num or cores
+    chosen = num or max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     if chosen != torch.get_num_threads():
         torch.set_num_threads(chosen)
     return chosen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -48,9 +48,9 @@ class Learner:
         """The networks for samples, measurements and export: averaged if they have an average."""
         return self.networks | (self.average.networks if self.average else {})
 
-    def train_only(self, player: str) -> None:
+    def train_only(self, roles: Collection[str]) -> None:
         for role, one in self.players.items():
-            one.learning(role == player)
+            one.learning(role in roles)
 
     def snapshot(self, config: Mapping[str, Any]) -> Snapshot:
         """A copy of the whole state after `step` steps."""
@@ -93,6 +93,12 @@ class Learner:
             found |= {f"average/{role}/{n}": v for n, v in _state(network, role).items()}
         found |= {f"family/state/{n}": v for n, v in _state(self.family, "the family's state").items()}
         return found
+
+
+def buffers_of(learner: Learner) -> list[Tensor]:
+    """The buffers with numbers that training changes (running statistics), of networks that learn and of the family's state."""
+    modules = [learner.networks[role] for role in learner.players] + [learner.family]
+    return [b for module in modules for b in module.buffers() if b.is_floating_point()]
 
 
 def _state(module: nn.Module, what: str) -> dict[str, Tensor]:

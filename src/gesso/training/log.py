@@ -16,7 +16,26 @@ from gesso.training.fault_injection import fault_point
 SECONDS_BETWEEN_LINES = 10.0
 
 
-class Log:
+class NoLog:
+    """The log of a process that does not lead: it writes nothing."""
+
+    def open(self, step: int) -> None: ...
+
+    def roll_back(self, step: int) -> None: ...
+
+    def write(self, line: Mapping[str, Any]) -> None: ...
+
+    def picture(self, name: str, picture: Any, step: int) -> None: ...
+
+    def sync(self) -> None: ...
+
+    def lines(self) -> list[dict[str, Any]]:
+        return []
+
+    def close(self) -> None: ...
+
+
+class Log(NoLog):
     """log.jsonl in `folder`: flat objects with "step" (steps done) and numbers by name; also TensorBoard events if it is installed."""
 
     def __init__(self, folder: Path) -> None:

@@ -15,17 +15,20 @@ from torch import Tensor, nn
 
 from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
-from gesso.families.family import Batch, Family, Loss, Phase
+from gesso.families.family import Batch, Family, Loss, Phase, due_phases
 from gesso.ports import Frame
 from gesso.training import checkpoint, picture
 from gesso.training.batch import BatchMaker, CleanBatch, Prefetcher, SlotInfo
 from gesso.training.checkpoint import BrokenCheckpoint, Snapshot
+from gesso.training.config import check_same
 from gesso.training.device import Device
+from gesso.training.gradient import GradientSettings, check_private, set_gradients
 from gesso.training.guard import Diverged
 from gesso.training.interrupt import Interrupt
-from gesso.training.learner import Learner
-from gesso.training.log import Log, Progress
+from gesso.training.learner import Learner, buffers_of
+from gesso.training.log import Log, NoLog, Progress
 from gesso.training.optimiser import OptimiserSettings, Player, rate_at
+from gesso.training.ranks import Ranks
 
 MAX_ROLLBACKS = 3
 ROLLBACK_FACTOR = 0.5
@@ -51,6 +54,8 @@ class StageInfo(Protocol):
     def average(self) -> float: ...
     @property
     def frame(self) -> Frame: ...
+    @property
+    def gradient(self) -> GradientSettings: ...
 
 
 MakeSamples = Callable[[Mapping[str, nn.Module], int], np.ndarray | None]  # (networks, step) -> a picture uint8
@@ -92,6 +97,7 @@ class TrainingPlan:
     export: Export | None = None
     show: MakeSamples | None = None
     quiet: bool = False
+    ranks: Ranks = Ranks()
 
 
 class Loop:
@@ -101,11 +107,14 @@ class Loop:
         self.plan, self.stage = plan, plan.stage
         networks = {role: plan.device.place(network) for role, network in plan.networks.items()}
         self.learner = Learner(networks, self.stage.trains, plan.keeps, self.stage.average)
-        maker = BatchMaker(plan.dataset, plan.slots, self.stage.batch_size, plan.seed, self.stage.frame, plan.device.channels_last)
+        if self.stage.gradient.clip_each:
+            check_private(list(networks.values()))
+        images_last = plan.device.channels_last
+        maker = BatchMaker(plan.dataset, plan.slots, self.stage.batch_size, plan.seed, self.stage.frame, images_last, plan.ranks)
         self.batches = Prefetcher(maker, self.stage.num_steps, self.stage.look_every)
         self.checkpoints = plan.folder / "checkpoints"
-        self.log = Log(plan.folder)
-        self.progress = Progress(plan.stage.name, self.stage.num_steps, quiet=plan.quiet)
+        self.log = Log(plan.folder) if plan.ranks.leads else NoLog()
+        self.progress = Progress(plan.stage.name, self.stage.num_steps, quiet=plan.quiet or not plan.ranks.leads)
         self.last_good: Snapshot | None = None
         self._clock = self._logged = time.monotonic()
         self._logged_step = 0
@@ -122,7 +131,8 @@ class Loop:
                     break
                 except Diverged as diverged:
                     self._roll_back(diverged)
-            self._draw_curve()
+            if self.plan.ranks.leads:
+                self._draw_curve()
             return reason
         except OSError as error:
             raise checkpoint.cannot_write(error, self.plan.folder, "the run's folder") from error
@@ -134,44 +144,29 @@ class Loop:
     def _begin(self) -> None:
         plan, learner = self.plan, self.learner
         plan.folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.checkpoints, plan.folder, plan.folder / "samples"):
-            checkpoint.remove_leftovers(folder)
+        if plan.ranks.leads:
+            for folder in (self.checkpoints, plan.folder, plan.folder / "samples"):
+                checkpoint.remove_leftovers(folder)
+        plan.ranks.wait()
         self._seed_torch(_key(plan.seed, 0, PREPARE))
-        prepared = self.stage.family.prepare(learner.networks, plan.dataset, self._generator(0, PREPARE))
+        prepared = self.stage.family.prepare(learner.networks, plan.dataset, _generator(plan.seed, 0, PREPARE))
         learner.family = (prepared if prepared is not None else nn.Module()).to(plan.device.device)
         found = checkpoint.load_latest(self.checkpoints)
         if found is not None:
-            self._check_same_training(found)
+            for change in check_same(found.meta.get("config", {}), plan.config, plan.may_change, where=plan.folder):
+                self.progress.say(f"{change}: from here on the run differs from an unchanged one")
             learner.restore(found, where=self.checkpoints)
             if learner.step:
                 self.progress.say(f"resuming at step {learner.step} of {self.stage.num_steps}")
         self.last_good = found or learner.snapshot(plan.config)
         checkpoint.check_space(plan.folder, _full_size(self.last_good, learner))
         self.log.open(learner.step)
-        if found is None:
+        plan.ranks.wait()
+        if found is None and plan.ranks.leads:
             checkpoint.save(self.checkpoints, self.last_good)
         self._clock = self._logged = time.monotonic()
         self._logged_step = learner.step
         self.progress.start(learner.step)
-
-    def _check_same_training(self, found: Snapshot) -> None:
-        """Raise GessoError if a checkpoint belongs to another training."""
-        old, new = found.meta.get("config", {}), dict(self.plan.config)
-        if "content" not in old:  # the run began before data were hashed, so there is nothing to compare
-            new.pop("content", None)
-        changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k)]
-        wrong = [k for k in changed if k not in self.plan.may_change]
-        if wrong == ["content"]:
-            what = f"the data have changed since this run began: as many examples ({new['num_examples']}), with other contents"
-            raise GessoError(what, where=self.plan.folder, fix="restore the data; --fresh starts over, or choose another --out")
-        if wrong:
-            changes = "; ".join(f"{k} was {_short(old.get(k))}, is now {_short(new.get(k))}" for k in wrong)
-            raise GessoError(
-                f"this folder holds another training: {changes}", where=self.plan.folder, fix="--fresh starts over, or choose another --out"
-            )
-        for k in changed:
-            changes = f"{k} was {_short(old.get(k))}, is now {_short(new.get(k))}"
-            self.progress.say(f"{changes}: from here on the run differs from an unchanged one")
 
     def _until_stop(self, deadline: float | None, interrupt: Interrupt | None) -> str:
         learner, intervals = self.learner, self.plan.intervals
@@ -188,10 +183,11 @@ class Loop:
                 continue
             if intervals.due(intervals.sample_every, learner.step):
                 self._draw_samples()
-            if interrupt is not None and interrupt.requested:
-                return interrupt.requested
-            if deadline is not None and time.monotonic() >= deadline and learner.step < self.stage.num_steps:
-                return "minutes"
+            asked = interrupt.requested if interrupt is not None else None
+            if asked is None and deadline is not None and time.monotonic() >= deadline and learner.step < self.stage.num_steps:
+                asked = "minutes"
+            if self.plan.ranks.any(asked is not None):
+                return asked or "stopped"
         return "done"
 
     def _train_step(self, step: int) -> dict[str, Any]:
@@ -199,37 +195,43 @@ class Loop:
         learner, family = self.learner, self.stage.family
         self._seed_torch(_key(self.plan.seed, step, GLOBAL))
         batch = self._batch(step)
-        rng = self._generator(step, LOSS)
+        rng = _generator(self.plan.seed, step, LOSS)
         logs: dict[str, Any] = {}
-        for phase in family.phases(step):
-            if step % phase.every:
-                continue
-            player = self._player(phase)
+        for phase in due_phases(family, step):
+            players = self._players(phase)
             if len(learner.players) > 1:
-                learner.train_only(phase.player)
-            with self.plan.device.computing():
-                loss = family.loss(phase, learner.networks, batch, learner.family, step, rng)
-            value = loss.value.float().mean()
-            player.adam.zero_grad(set_to_none=True)
-            value.backward()
-            number, norm = torch.stack([value.detach(), player.norm().to(value.device, value.dtype)]).tolist()
-            learner.guard.check(phase.name, number, norm)
-            player.step(learner.rate_factor * rate_at(player.settings, step, self.stage.num_steps), norm)
-            learner.sums[phase.name] = learner.sums.get(phase.name, 0.0) + number
-            learner.num_summed[phase.name] = learner.num_summed.get(phase.name, 0) + 1
-            logs |= {f"norm/{phase.name}": norm} | _named(phase.name, loss)
+                learner.train_only(phase.players)
+            logs |= self._take(phase, players, batch, step, rng)
+        self.plan.ranks.average(buffers_of(learner))
         if learner.average is not None:
             learner.average.update(step)
         return logs
 
-    def _player(self, phase: Phase) -> Player:
-        player = self.learner.players.get(phase.player)
-        if player is None:
-            known = ", ".join(self.learner.players)
-            raise GessoError(
-                f"the phase {phase.name!r} trains {phase.player!r}, which this stage does not train", where="trains", fix=f"one of {known}"
-            )
-        return player
+    def _take(self, phase: Phase, players: Sequence[Player], batch: Batch, step: int, rng: torch.Generator) -> dict[str, Any]:
+        """One phase: its gradients, the check that they are sane, and the step of all its players."""
+        learner, plan = self.learner, self.plan
+
+        def measure(part: Batch) -> Loss:
+            with plan.device.computing():
+                return self.stage.family.loss(phase, learner.networks, part, learner.family, step, rng)
+
+        value, logs = set_gradients(measure, batch, players, self.stage.gradient, plan.ranks, rng)
+        number, *norms = torch.stack([value, *(player.norm().to(value.device, value.dtype) for player in players)]).tolist()
+        norm = norms[0] if len(norms) == 1 else math.hypot(*norms)
+        learner.guard.check(phase.name, number, norm)
+        for player, own in zip(players, norms, strict=True):
+            player.step(learner.rate_factor * rate_at(player.settings, step, self.stage.num_steps), own)
+        learner.sums[phase.name] = learner.sums.get(phase.name, 0.0) + number
+        learner.num_summed[phase.name] = learner.num_summed.get(phase.name, 0) + 1
+        return {f"norm/{phase.name}": norm} | {f"{phase.name}/{name}": one for name, one in logs.items()}
+
+    def _players(self, phase: Phase) -> list[Player]:
+        known = self.learner.players
+        unknown = [role for role in phase.players if role not in known]
+        if unknown:
+            what = f"the phase {phase.name!r} trains {unknown[0]!r}, which this stage does not train"
+            raise GessoError(what, where="trains", fix="one of " + ", ".join(known))
+        return [known[role] for role in phase.players]
 
     def _rates(self, step: int) -> dict[str, float]:
         return {r: self.learner.rate_factor * rate_at(p.settings, step, self.stage.num_steps) for r, p in self.learner.players.items()}
@@ -247,7 +249,7 @@ class Loop:
         try:
             with torch.no_grad(), self.plan.device.computing():
                 return self.stage.family.propose(
-                    learner.networks, batch.to(self.plan.device.device), self._generator(clean_batch.step, PROPOSE)
+                    learner.networks, batch.to(self.plan.device.device), _generator(self.plan.seed, clean_batch.step, PROPOSE)
                 )
         finally:
             for role in learner.players:
@@ -277,12 +279,14 @@ class Loop:
         non_finite = taken.first_non_finite()
         if non_finite:
             raise Diverged(f"{non_finite} holds NaN or infinity")
-        self.log.sync()
-        checkpoint.save(self.checkpoints, taken, also_keep={self._anchor(taken.step)})
+        if self.plan.ranks.leads:
+            self.log.sync()
+            checkpoint.save(self.checkpoints, taken, also_keep={self._anchor(taken.step)})
         if every and taken.step % every == 0:
             self.last_good = taken
-        if self.plan.export is not None:
+        if self.plan.export is not None and self.plan.ranks.leads:
             self.plan.export(learner)
+        self.plan.ranks.wait()
 
     def _anchor(self, step: int) -> int:
         """The step to roll back to after a divergence at `step`. It depends on the plan only, so that interruptions change nothing."""
@@ -307,7 +311,9 @@ class Loop:
         learner.restore(self.last_good, where=self.checkpoints)
         learner.num_rollbacks, learner.rate_factor = num, ROLLBACK_FACTOR**num
         self.batches.discard()
-        checkpoint.remove_after(self.checkpoints, learner.step)
+        if self.plan.ranks.leads:
+            checkpoint.remove_after(self.checkpoints, learner.step)
+        self.plan.ranks.wait()
         self.log.roll_back(learner.step)
         self.log.write({"step": learner.step, "event": "roll-back", "at": at, "reason": str(reason), "slow": learner.rate_factor})
         self.progress.say(f"step {at}: {reason}; back to step {learner.step}, at {learner.rate_factor:g} of the rate")
@@ -315,7 +321,7 @@ class Loop:
 
     def _draw_samples(self) -> None:
         """Save sample pictures. An error here is only reported, because it must not end the training."""
-        if self.plan.show is None:
+        if self.plan.show is None or not self.plan.ranks.leads:
             return
         try:
             shown = self.plan.show(self.learner.export_networks, self.learner.step)
@@ -348,16 +354,14 @@ class Loop:
         if self.plan.device.device.type == "cuda":
             torch.cuda.manual_seed_all(seed)
 
-    def _generator(self, step: int, purpose: int) -> torch.Generator:
-        return torch.Generator(self.plan.device.device).manual_seed(_key(self.plan.seed, step, purpose))
+
+def _generator(seed: int, step: int, purpose: int) -> torch.Generator:
+    """A generator of the CPU, so that a seed gives the same numbers on every device."""
+    return torch.Generator().manual_seed(_key(seed, step, purpose))
 
 
 def _key(seed: int, step: int, purpose: int) -> int:
     return int(np.random.SeedSequence([seed, step, purpose]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _named(phase: str, loss: Loss) -> dict[str, Any]:
-    return {f"{phase}/{name}": value for name, value in loss.logs.items()}
 
 
 def _number(value: Any) -> float | None:
@@ -370,8 +374,3 @@ def _full_size(taken: Snapshot, learner: Learner) -> int:
     fresh = not any(name.startswith("optimiser/") for name in taken.tensors)
     moments = 2 * sum(p.numel() * p.element_size() for one in learner.players.values() for p in one.parameters.values())
     return taken.num_bytes + (moments if fresh else 0)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ from torch import Tensor, nn
 
 import gesso
 from gesso import recipes
+from gesso.card import Slot
 from gesso.datasets.dataset import Dataset, describe_left_out
 from gesso.errors import GessoError
 from gesso.families.family import Inputs
 from gesso.media.file import REASONS, write_atomic
 from gesso.number import whole
-from gesso.recipes.recipe import Recipe, Stage
+from gesso.recipes.recipe import Gradient, Recipe, Stage
 from gesso.record import commit
 from gesso.request import MAX_SEED
 from gesso.storage.lock import locked
@@ -37,6 +39,7 @@ from gesso.training.interrupt import Interrupt
 from gesso.training.learner import Learner
 from gesso.training.loop import Intervals, Loop, TrainingPlan
 from gesso.training.picture import sample_sheet
+from gesso.training.ranks import Ranks, joined
 from gesso.verbs.assemble import Assembled, assemble
 from gesso.weights.store import read_weights, save_weights
 
@@ -84,6 +87,7 @@ def train(
     own need none. `steps` overrides each stage's own number, and schedules stretch over it. `minutes` ends the run at a step, as
     Ctrl-C does, and as `stop` does, which is called after each step; continuing later gives the same bits as not stopping, on
     the same machine with the same number of threads. `stage` is the last one trained.
+    Started by `torchrun`, the processes share each batch, and the first one writes the files.
     GessoError where the folder holds another training, the disk is full, or the training diverges repeatedly; weights and
     checkpoints written before stay.
     """
@@ -92,15 +96,18 @@ def train(
     run = _begin(recipes.find(recipe), data, out, preset, steps, minutes, seed, stage, threads, intervals, quiet)
     learners: list[Learner] = []
     reason, log = "done", run.folder / "log.jsonl"
-    with locked(run.folder), Interrupt(stop=stop) as interrupt:
-        checkpoint.remove_leftovers(run.folder)
-        if fresh:
-            _clear(run.folder, run.stages)
+    with joined() as ranks, _owned(run.folder, ranks), Interrupt(stop=stop) as interrupt:
+        if ranks.leads:
+            checkpoint.remove_leftovers(run.folder)
+            if fresh:
+                _clear(run.folder, run.stages)
+        ranks.wait()
         for one in run.stages:
-            plan = _plan(run, one, learners)
+            plan = _plan(run, one, learners, ranks)
             loop = Loop(plan)
             _report_left_out(plan.dataset, loop)
-            _save_config(plan.folder, plan.config)
+            if ranks.leads:
+                _save_config(plan.folder, plan.config)
             reason = loop.run(deadline=None if minutes is None else began + 60 * minutes, interrupt=interrupt)
             learners.append(loop.learner)
             log = plan.folder / "log.jsonl"
@@ -163,7 +170,12 @@ def _begin(
     return _Run(assembled, stages, source, folder, seed, steps, num_threads, device, intervals, facts, quiet)
 
 
-def _plan(run: _Run, stage: Stage, before: Sequence[Learner]) -> TrainingPlan:
+def _owned(folder: Path, ranks: Ranks) -> AbstractContextManager[Any]:
+    """The lock on the run's folder, which the leading process holds."""
+    return locked(folder) if ranks.leads else nullcontext()
+
+
+def _plan(run: _Run, stage: Stage, before: Sequence[Learner], ranks: Ranks) -> TrainingPlan:
     """Everything that the loop needs to train one stage; `before` are the learners of earlier stages."""
     recipe, preset = run.assembled.recipe, run.assembled.preset
     dataset = stage.data(run.data, "train")
@@ -173,7 +185,7 @@ def _plan(run: _Run, stage: Stage, before: Sequence[Learner]) -> TrainingPlan:
         networks=run.assembled.networks,
         keeps=recipe.keeps,
         dataset=dataset,
-        slots=recipe.card.conditions,
+        slots=slots_of(recipe, stage),
         folder=run.folder if len(recipe.stages(preset)) == 1 else run.folder / stage.name,
         device=run.device,
         config=_config(run.assembled, stage, dataset, run.seed, run.num_threads, run.device),
@@ -183,7 +195,15 @@ def _plan(run: _Run, stage: Stage, before: Sequence[Learner]) -> TrainingPlan:
         export=_exporter(recipe, run.weights, run.facts, before, dataset) if newest else None,
         show=_shower(recipe, stage, run.data, run.seed),
         quiet=run.quiet,
+        ranks=ranks,
     )
+
+
+def slots_of(recipe: Recipe, stage: Stage) -> list[Slot]:
+    """The card's conditions that a stage simulates."""
+    if stage.conditions is None:
+        return list(recipe.card.conditions)
+    return [recipe.card.slot(name) for name in stage.conditions]
 
 
 def _check(data: Path | None, out: Path, minutes: float | None) -> None:
@@ -219,7 +239,7 @@ def _config(assembled: Assembled, stage: Stage, dataset: Dataset, seed: int, thr
     """Everything that decides the run, as plain JSON; `threads` and `numbers` decide only its last bits."""
     recipe, networks = assembled.recipe, assembled.networks
     conditions = [
-        {"name": s.name, "kind": s.kind.kind, "drop": s.drop, "options": as_json(s.options)} for s in recipe.card.conditions if s.network
+        {"name": s.name, "kind": s.kind.kind, "drop": s.drop, "options": as_json(s.options)} for s in slots_of(recipe, stage) if s.network
     ]
     config = {
         "recipe": recipe.name,
@@ -241,6 +261,8 @@ def _config(assembled: Assembled, stage: Stage, dataset: Dataset, seed: int, thr
         "threads": threads,
         "numbers": f"{device.device.type} {device.autocast or torch.float32}".replace("torch.", ""),
     }
+    if stage.gradient != Gradient():
+        config["gradient"] = as_json(stage.gradient)
     if assembled.hashes:
         config["parents"] = dict(assembled.hashes)
     return dict(json.loads(json.dumps(config)))
@@ -328,7 +350,7 @@ def _shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Calla
         device = next((p.device for network in networks.values() for p in network.parameters()), torch.device("cpu"))
         if not made:
             dataset = stage.data(data, "val")
-            slots = [slot.model_copy(update={"drop": 0.0}) for slot in recipe.card.conditions]
+            slots = [slot.model_copy(update={"drop": 0.0}) for slot in slots_of(recipe, stage)]
             maker = BatchMaker(dataset, slots, min(NUM_SHOWN, len(dataset)), seed, stage.frame)
             draft = maker.clean_batch(0)
             made.extend([maker.with_conditions(draft).to(device), maker.null(draft).map(lambda t: t.to(device))])
@@ -344,7 +366,7 @@ def _shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Calla
                 if shape is None:
                     return None
                 inputs = Inputs(batch.ports, null, shape, range(shape[0]))
-                outputs = stage.family.sample(networks, inputs, torch.Generator(device).manual_seed(seed), recipe.card.settings())
+                outputs = stage.family.sample(networks, inputs, torch.Generator().manual_seed(seed), recipe.card.settings())
                 last = [output for output in outputs if output.final]
                 return sample_sheet(last[-1].media) if last else None
         finally:

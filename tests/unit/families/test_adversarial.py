@@ -53,8 +53,8 @@ def perfect(batch: Batch) -> RegionField:
 
 
 def test_the_critic_joins_at_its_step():
-    assert FAMILY.phases(9) == (Phase("maker", "generator"),)
-    assert [p.player for p in FAMILY.phases(10)] == ["critic", "generator"]
+    assert FAMILY.phases(9) == (Phase("maker", ("generator",)),)
+    assert [p.players for p in FAMILY.phases(10)] == [("critic",), ("generator",)]
 
 
 def test_a_perfect_field_has_no_loss_and_looks_like_the_truth(batch):
@@ -79,10 +79,10 @@ def test_a_field_that_ignores_changed_colours_has_a_loss(batch):
 def test_each_players_loss_reaches_its_parameters(networks, batch):
     state = FAMILY.prepare(networks, None, torch.Generator())
     for phase in FAMILY.phases(10):
-        networks[phase.player].zero_grad()
+        networks[phase.players[0]].zero_grad()
         loss = FAMILY.loss(phase, networks, batch, state, 10, torch.Generator())
         loss.value.mean().backward()
-        assert sum(p.grad.abs().sum() for p in networks[phase.player].parameters() if p.grad is not None) > 0
+        assert sum(p.grad.abs().sum() for p in networks[phase.players[0]].parameters() if p.grad is not None) > 0
     assert state.real != state.made
 
 

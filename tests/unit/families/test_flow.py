@@ -53,7 +53,7 @@ def test_the_loss_is_the_squared_error_of_the_velocity():
     batch = Batch({"image": data}, Ports(), torch.arange(8))
 
     def loss(rule):
-        return Flow().loss(Phase("flow", "velocity"), {"velocity": Field(rule)}, batch, nn.Module(), 0, torch.Generator().manual_seed(1))
+        return Flow().loss(Phase("flow", ("velocity",)), {"velocity": Field(rule)}, batch, nn.Module(), 0, torch.Generator().manual_seed(1))
 
     right = loss(lambda x, t, v: (0.7 - x) / (1 - t))
     assert right.value.shape == (8,) and right.value.max() < 1e-6
@@ -63,7 +63,7 @@ def test_the_loss_is_the_squared_error_of_the_velocity():
 
 
 def test_times_cover_the_whole_path():
-    times = Flow().times(4000, torch.Generator().manual_seed(0))
+    times = Flow().times(Batch({}, Ports(), torch.arange(4000)), torch.Generator().manual_seed(0))
     assert 0 <= times.min() < 0.02 and 0.98 < times.max() <= 1
     assert abs(float(times.mean()) - 0.5) < 0.02
     middle = ((times > 0.25) & (times < 0.75)).float().mean()

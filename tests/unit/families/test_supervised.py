@@ -37,7 +37,7 @@ def ports(labels):
 
 def test_loss_and_accuracy():
     batch = Batch({"label": torch.tensor([0, 1, 2, 2])}, ports([0, 1, 2, 0]), torch.arange(4))
-    loss = Supervised().loss(Phase("classify", "classifier"), {"classifier": Reads()}, batch, nn.Module(), 0, torch.Generator())
+    loss = Supervised().loss(Phase("classify", ("classifier",)), {"classifier": Reads()}, batch, nn.Module(), 0, torch.Generator())
     right = math.log(1 + 2 * math.exp(-10))
     assert loss.value.tolist() == pytest.approx([right] * 3 + [10 + right], abs=1e-4)
     assert float(loss.logs["accuracy"]) == 0.75

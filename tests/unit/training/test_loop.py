@@ -17,9 +17,12 @@ import pytest
 import torch
 
 from gesso.errors import GessoError
+from gesso.families.family import Loss, Phase
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.training import checkpoint, loop
+from gesso.training.batch import BatchMaker
 from gesso.training.checkpoint import Snapshot
+from gesso.training.config import as_json
 from gesso.training.device import choose
 from gesso.training.interrupt import Interrupt
 from gesso.training.log import read_lines
@@ -410,3 +413,42 @@ def test_a_plain_run_gives_no_warnings(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         made(RECIPES["two players"](), tmp_path).run()
+
+
+class Cycle(toy.Regress):
+    """Two networks that learn together from one loss."""
+
+    def phases(self, step: int) -> tuple[Phase, ...]:
+        return (Phase("both", ("there", "back")),)
+
+    def loss(self, phase: Any, networks: Any, batch: Any, state: Any, step: int, rng: torch.Generator) -> Loss:
+        x = torch.cat([batch.clean["x"], batch.ports.vector], 1)
+        return Loss((networks["back"](networks["there"](x)) - batch.clean["y"]).square().mean(1))
+
+
+def test_one_phase_moves_all_its_players(tmp_path: Path) -> None:
+    trains = {"there": Optimiser(rate=1e-2, warmup=0), "back": Optimiser(rate=1e-2, warmup=0)}
+    stage = Stage("cycle", Cycle(), trains, lambda folder, split: toy.Numbers(), 1, 4)
+    networks = {"there": torch.nn.Linear(5, 2), "back": torch.nn.Linear(2, 1)}
+    before = {role: network.weight.detach().clone() for role, network in networks.items()}
+    recipe = Recipe(toy.card("cycle"), {"small": None}, lambda preset: networks, lambda preset: Cycle(), lambda preset: (stage,), ())
+    made(recipe, tmp_path).run()
+    assert all(not torch.equal(networks[role].weight, before[role]) for role in networks)
+
+
+class Drawn(toy.Numbers):
+    """A data set that says which examples a step reads."""
+
+    def indices(self, step: int, batch_size: int, seed: int) -> np.ndarray:
+        return np.arange(step, step + 3)
+
+
+def test_a_data_set_may_choose_the_examples_of_a_step() -> None:
+    maker = BatchMaker(Drawn(), toy.card("drawn").conditions, 8, 0)
+    assert maker.clean_batch(5).index.tolist() == [5, 6, 7] and len(maker.batch(5)) == 3
+
+
+def test_a_run_of_before_a_setting_existed_resumes(tmp_path: Path) -> None:
+    """Fields added later are left out of the config while they hold their default."""
+    assert as_json(Optimiser()) == {"rate": 1e-3, "betas": [0.9, 0.99], "decay": 0.0, "warmup": 100, "floor": 0.02, "clip": 1.0}
+    assert as_json(Optimiser(kind="sgd"))["kind"] == "sgd"

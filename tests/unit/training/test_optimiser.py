@@ -48,7 +48,7 @@ def test_the_optimisers_state_is_restored_to_the_bit() -> None:
         return network, Player("net", network, Optimiser())
 
     def step(network: nn.Module, player: Player) -> None:
-        player.adam.zero_grad()
+        player.optimiser.zero_grad()
         network(torch.ones(1, 2, 5, 5)).square().mean().backward()
         player.step(0.01, 0.0)
 

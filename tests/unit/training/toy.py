@@ -68,7 +68,7 @@ class Regress:
         self.num_spoilt = 0
 
     def phases(self, step: int) -> Sequence[Phase]:
-        return (Phase("fit", "net"),)
+        return (Phase("fit", ("net",)),)
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
         return nn.Module()
@@ -90,7 +90,7 @@ class Duel(Regress):
     """Two players, the second every other step, and a state that grows: buffers, a pool and a counter."""
 
     def phases(self, step: int) -> Sequence[Phase]:
-        return (Phase("make", "net"), Phase("judge", "critic", every=2))
+        return (Phase("make", ("net",)), Phase("judge", ("critic",), every=2))
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
         state = nn.Module()
