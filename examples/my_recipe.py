@@ -99,7 +99,7 @@ class Coordinates:
     """Learns a picture as a function of place; makes one at any size."""
 
     def phases(self, step: int) -> Sequence[Phase]:
-        return (Phase("paint", "field"),)
+        return (Phase("paint", ("field",)),)
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
         return nn.Module()

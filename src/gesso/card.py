@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, Self, get_args, get_origin
 
@@ -56,6 +56,8 @@ class Slot(BaseModel):
     stays: bool = False  # True: the input stays visible in the output, such as a drawn line or a protected part
     drop: float = Field(default=0.0, ge=0, le=1)  # share of training examples that omit it
     options: Mapping[str, Any] = {}
+    source: str = ""  # the key of the clean example that simulated users read; "" is the kind's own
+    facts: Mapping[str, str] = {}  # {option: the name of the fact about the data that gives its value}
 
     def with_words(self, wording: Wording | None) -> Slot:
         """Return this slot with title and help from a wordbook, unless it has its own."""
@@ -111,6 +113,7 @@ class Card(BaseModel):
     licence: str = ""
     data: str = ""
     limits: Words = {}
+    one_of: tuple[tuple[str, ...], ...] = ()  # groups of conditions, of each of which exactly one must be given
     numbers: tuple[str, ...] = ()  # measured results, each with its command
     example: str = ""  # a command line that works
 
@@ -122,6 +125,10 @@ class Card(BaseModel):
         idle = {name for name in idle if not name.startswith(NOTE)}
         if idle:
             raise GessoError(f"{self.name} has words for unknown names: {', '.join(sorted(idle))}", where="words")
+        known = {one.name for one in self.conditions}
+        strange = sorted({name for group in self.one_of for name in group if name not in known})
+        if strange:
+            raise GessoError(f"{self.name} names unknown conditions in one_of: {', '.join(strange)}", where="one_of")
         worded = [one.with_words(self.words.get(one.name)) for one in self.conditions]
         object.__setattr__(self, "conditions", tuple(worded))  # the card is frozen from here on
         return self
@@ -147,6 +154,25 @@ class Card(BaseModel):
             if help := words.get("help", {}).get("en"):
                 field["description"] = help
         return schema
+
+    def with_facts(self, facts: Mapping[str, Any]) -> Card:
+        """This card with the options that come from facts about the data. GessoError for a fact that is missing."""
+        missing = sorted({fact for s in self.conditions for fact in s.facts.values() if fact not in facts})
+        if missing:
+            raise GessoError(f"the weights do not say {', '.join(missing)}", where=self.name, fix="train them again, or give others")
+        filled = (
+            s.model_copy(update={"options": {**s.options, **{option: facts[fact] for option, fact in s.facts.items()}}})
+            for s in self.conditions
+        )
+        return self.model_copy(update={"conditions": tuple(filled)})
+
+    def _check_groups(self, values: Collection[str]) -> None:
+        """GessoError where not exactly one condition of a group is given."""
+        for group in self.one_of:
+            given = [name for name in group if name in values]
+            if len(given) != 1:
+                what = f"{' and '.join(given)} exclude each other" if given else f"{self.name} needs one of {', '.join(group)}"
+                raise GessoError(what, where=(given or group)[0], fix=f"give exactly one of {', '.join(group)}")
 
     def slot(self, name: str) -> Slot:
         for slot in self.conditions:
@@ -174,6 +200,7 @@ class Card(BaseModel):
         missing = [s.name for s in self.conditions if s.required and s.name not in values]
         if missing:
             raise GessoError(f"{self.name} needs {' and '.join(missing)}", where=missing[0], fix=self.example or None)
+        self._check_groups(values)
         page = next((v.page for s in self.conditions if (v := values.get(s.name)) is not None and v.page), None)
         for name, value in values.items():
             value.check(page, where=name)

@@ -17,12 +17,17 @@ class Frame:
     `size` is the tensors' (height, width). `box` is the encoded part of the page as (left, top, right, bottom) in page pixels;
     None is the whole page. `page` is the page's (height, width), in which positions (x, y) are given. `options` are the slot's
     options on the card (such as its classes or channels).
+    A medium that is no picture has an `extent` instead, of any rank: (samples,) of a sound, (frames, height, width) of a film,
+    (voices, steps) of music. `rate` is how many there are per second along the first, and `start` the second at which they begin.
     """
 
     size: tuple[int, int] = (1, 1)
     box: tuple[int, int, int, int] | None = None
     page: tuple[int, int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    extent: tuple[int, ...] = ()
+    rate: float = 0.0
+    start: float = 0.0
 
     def with_options(self, options: Mapping[str, Any]) -> Frame:
         return replace(self, options=options)
@@ -43,11 +48,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A set of tokens: `values` [b n d], `mask` [b n] bool (True = present), `places` [b n h w] in [0, 1], the pixels each covers."""
+    """A set of tokens: `values` [b n d], `mask` [b n] bool (True = present), `places` [b n h w] in [0, 1], the pixels each covers.
+
+    Tokens of a vocabulary, such as words and notes, have `ids` [b n] int64, which a network embeds, and `values` of no width, [b n 0].
+    """
 
     values: Tensor
     mask: Tensor
     places: Tensor | None = None
+    ids: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,7 @@ class Ports:
     geometry  mapping of tensors (cameras, warps)
     relation  [b n 4], pairs of positions (x0 y0 x1 y1)
     regions   int64 [b 1 h w], the number of the region that each pixel belongs to, from 0
+    by_slot   the ports of each condition by its name, where several are joined
     """
 
     vector: Tensor | None = None
@@ -68,41 +78,59 @@ class Ports:
     geometry: Mapping[str, Tensor] | None = None
     relation: Tensor | None = None
     regions: Tensor | None = None
+    by_slot: Mapping[str, Ports] = field(default_factory=dict)
 
     def map(self, change: Any) -> Ports:
-        """Apply `change` to every tensor (a device move, a dtype, an index)."""
+        """Apply `change` to every tensor once (a device move, a dtype, an index)."""
+        changed: dict[int, Any] = {}
 
         def each(value: Any) -> Any:
             if value is None:
                 return None
-            if isinstance(value, Tokens):
-                return Tokens(change(value.values), change(value.mask), None if value.places is None else change(value.places))
-            return {k: change(v) for k, v in value.items()} if isinstance(value, Mapping) else change(value)
+            if isinstance(value, Mapping):
+                return {k: each(v) for k, v in value.items()}
+            if isinstance(value, (Tokens, Ports)):
+                return type(value)(**{f.name: each(getattr(value, f.name)) for f in fields(value)})
+            if id(value) not in changed:
+                changed[id(value)] = change(value)
+            return changed[id(value)]
 
-        return Ports(**{f.name: each(getattr(self, f.name)) for f in fields(self)})
+        result: Ports = each(self)
+        return result
 
 
 @dataclass(frozen=True)
 class PortSizes:
-    """The widths of the joined ports, which a network is built for. Zero: the port is absent."""
+    """The widths of the joined ports, which a network is built for. Zero: the port is absent.
+
+    `vocabulary` is the number of different `Tokens.ids`.
+    """
 
     vector: int = 0
     spatial: int = 0
     token: int = 0
+    vocabulary: int = 0
 
     def __add__(self, other: PortSizes) -> PortSizes:
         if self.token and other.token and self.token != other.token:
             raise ValueError(f"two conditions on one card have tokens of different widths, {self.token} and {other.token}")
-        return PortSizes(self.vector + other.vector, self.spatial + other.spatial, max(self.token, other.token))
+        widths = self.vector + other.vector, self.spatial + other.spatial
+        return PortSizes(*widths, max(self.token, other.token), max(self.vocabulary, other.vocabulary))
 
 
-def join(parts: Sequence[Ports]) -> Ports:
-    """Join the ports of several conditions in the card's order: concatenate vectors and maps by channel, and tokens by number."""
+def join(parts: Sequence[Ports], names: Sequence[str] = ()) -> Ports:
+    """Join the ports of several conditions in the card's order: concatenate vectors and maps by channel, and tokens by number.
+
+    With the conditions' `names` the result has each one's own ports too. Tokens with ids are joined among themselves, and only where
+    no condition has embedded tokens: a network that reads both takes each from `by_slot`.
+    """
     import torch
 
     vectors = [p.vector for p in parts if p.vector is not None]
     spatial = [p.spatial for p in parts if p.spatial is not None]
     tokens = [p.tokens for p in parts if p.tokens is not None]
+    embedded = [t for t in tokens if t.ids is None]
+    tokens = embedded or tokens
     geometry: dict[str, Any] = {}
     for p in parts:
         geometry.update(p.geometry or {})
@@ -111,7 +139,8 @@ def join(parts: Sequence[Ports]) -> Ports:
     if len(tokens) > 1:
         placed = [t.places for t in tokens]
         places = torch.cat([p for p in placed if p is not None], 1) if all(p is not None for p in placed) else None
-        joined = Tokens(torch.cat([t.values for t in tokens], 1), torch.cat([t.mask for t in tokens], 1), places)
+        ids = None if embedded else torch.cat([t.ids for t in tokens if t.ids is not None], 1)
+        joined = Tokens(torch.cat([t.values for t in tokens], 1), torch.cat([t.mask for t in tokens], 1), places, ids)
     return Ports(
         vector=torch.cat(vectors, 1) if vectors else None,
         spatial=spatial[0] if len(spatial) == 1 else torch.cat(spatial, 1) if spatial else None,
@@ -119,4 +148,5 @@ def join(parts: Sequence[Ports]) -> Ports:
         geometry=geometry or None,
         relation=torch.cat(relations, 1) if relations else None,
         regions=next((p.regions for p in parts if p.regions is not None), None),
+        by_slot=dict(zip(names, parts, strict=True)) if names else {},
     )

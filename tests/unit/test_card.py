@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from gesso import recipes
 from gesso.card import Card, Settings, Slot, value_name, wordbook
+from gesso.conditions.label import Label
 from gesso.conditions.sketch import Sketch
 from gesso.errors import GessoError
 from gesso.ports import PortSizes
@@ -141,3 +142,27 @@ def test_a_number_may_have_words_for_its_bounds_and_default():
     assert list(card.setting_words("steps")["choices"]) == ["9"] and value_name(1.0) == "1"
     with pytest.raises(ValueError, match=r"share\.0\.5"):
         Card(name="dialled", title={}, summary={}, conditions=(), outputs=(), settings=Dialled, words=wordbook("share.0.5 | half | 반"))
+
+
+def grouped(one_of: tuple[tuple[str, ...], ...]) -> Card:
+    slots = tuple(Slot(name=name, kind=Label, facts={"classes": "class_names"}) for name in ("digit", "word", "tone"))
+    return Card(name="grouped", title={"en": "g"}, summary={"en": "g"}, conditions=slots, outputs=(), one_of=one_of)
+
+
+def test_exactly_one_of_a_group_must_be_given():
+    told = grouped((("digit", "word"),)).with_facts({"class_names": ["a", "b"]})
+    assert list(told.read({"word": "b"})) == ["word"]
+    with pytest.raises(GessoError, match="digit and word exclude each other"):
+        told.read({"digit": "a", "word": "b"})
+    with pytest.raises(GessoError, match="needs one of digit, word"):
+        told.read({"tone": "a"})
+    with pytest.raises(ValidationError, match="unknown conditions in one_of: mood"):
+        grouped((("digit", "mood"),))
+
+
+def test_options_may_come_from_facts_about_the_data():
+    told = grouped(()).with_facts({"class_names": ["x", "y", "z"]})
+    assert told.slot("tone").options == {"classes": ["x", "y", "z"]} and told.port_sizes().vector == 3 * 4
+    assert told.read({"tone": "z"})["tone"].name == "z"
+    with pytest.raises(GessoError, match="the weights do not say class_names"):
+        grouped(()).with_facts({})

@@ -102,3 +102,38 @@ def test_sizes_add_up():
 def test_sizes_with_different_token_widths_are_refused():
     with pytest.raises(ValueError, match="3 and 4"):
         PortSizes(token=3) + PortSizes(token=4)
+
+
+def words(num: int, first: int) -> Tokens:
+    """Tokens of a vocabulary, which a network embeds itself."""
+    return Tokens(torch.zeros(2, num, 0), torch.ones(2, num, dtype=torch.bool), ids=torch.arange(first, first + num).repeat(2, 1))
+
+
+def test_each_condition_keeps_its_own_ports():
+    label, style = Ports(vector=torch.ones(2, 3)), Ports(vector=torch.zeros(2, 2), tokens=tokens(4, 0.5))
+    joined = join([label, style], ["label", "style"])
+    assert joined.vector.shape == (2, 5)
+    assert torch.equal(joined.by_slot["label"].vector, label.vector) and joined.by_slot["style"].tokens.values.shape == (2, 4, 3)
+    halved = joined.map(lambda t: t[:1])
+    assert halved.by_slot["style"].vector.shape == (1, 2) and halved.tokens.mask.shape == (1, 4)
+
+
+def test_a_tensor_in_two_places_is_changed_once():
+    joined = join([Ports(spatial=torch.ones(1, 2, 4, 4))], ["sketch"])
+    seen = []
+    moved = joined.map(lambda t: seen.append(t) or t.clone())
+    assert len(seen) == 1 and moved.spatial is moved.by_slot["sketch"].spatial
+
+
+def test_tokens_of_a_vocabulary_join_among_themselves():
+    both = join([Ports(tokens=words(3, 0)), Ports(tokens=words(2, 7))], ["title", "tags"]).tokens
+    assert both.ids.dtype == torch.int64 and both.ids[0].tolist() == [0, 1, 2, 7, 8] and both.values.shape == (2, 5, 0)
+    mixed = join([Ports(tokens=words(3, 0)), Ports(tokens=tokens(4, 0.5))], ["words", "hints"])
+    assert mixed.tokens.ids is None and mixed.tokens.values.shape == (2, 4, 3), "only embedded tokens can be joined with embedded ones"
+    assert mixed.by_slot["words"].tokens.ids.shape == (2, 3)
+    assert (PortSizes(vocabulary=9) + PortSizes(vector=1, vocabulary=4)).vocabulary == 9
+
+
+def test_a_frame_of_a_medium_that_is_no_picture():
+    frame = Frame(extent=(4, 64), rate=16.0, start=2.0)
+    assert frame.with_options({"voices": 4}).extent == (4, 64)

@@ -39,6 +39,7 @@ class Condition(Exact):
 
     kind: ClassVar[str]
     notation: ClassVar[str] = ""  # the format of a value on the command line, for help texts
+    reads: ClassVar[str] = ""  # the key of a clean example that `simulate` reads, where it is one; a slot's `source` names another
     repeatable: ClassVar[bool] = False  # True: the flag may be repeated, and the values are merged in order
 
     @classmethod

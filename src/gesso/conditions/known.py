@@ -27,6 +27,7 @@ class Known(Condition):
     """
 
     kind: ClassVar[str] = "known"
+    reads: ClassVar[str] = "picture"
     pixels: Pixels
     mask: Pixels
 

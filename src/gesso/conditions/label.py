@@ -16,6 +16,7 @@ class Label(Condition):
     """One of the class names in the slot's option `classes`."""
 
     kind: ClassVar[str] = "label"
+    reads: ClassVar[str] = "label"
     name: str
 
     @classmethod

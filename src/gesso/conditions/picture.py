@@ -26,6 +26,7 @@ class Picture(Condition):
     """
 
     kind: ClassVar[str] = "picture"
+    reads: ClassVar[str] = "picture"
     pixels: Pixels
     dpi: SkipJsonSchema[Dpi | None] = Field(default=None, exclude=True)
 

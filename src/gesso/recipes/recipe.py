@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,6 +75,8 @@ class Stage:
 class Recipe:
     """Card, presets, networks, stages; optionally frozen parents, frames and a finish with rules.
 
+    facts(dataset) -> what only the data know, as JSON: class names, a vocabulary, a latent's scale. Training computes it once and keeps
+    it in checkpoints and in the weights' card; a slot's `facts` take options from it, and build is then called as build(preset, facts).
     build(preset) -> {role: an untrained module, or a function that builds one: of a role not in `keeps` it is called for training only}.
     stages(preset) -> the trainings, none for optimise-the-input.
     uses: {role: recipe's name} of frozen parents.  keeps: the roles whose weights are shipped (a critic's are not).
@@ -89,7 +91,7 @@ class Recipe:
 
     card: Card
     presets: Mapping[str, Any]
-    build: Callable[[Any], Mapping[str, nn.Module | Callable[[], nn.Module]]]
+    build: Callable[..., Mapping[str, nn.Module | Callable[[], nn.Module]]]
     family: Callable[[Any], Family]
     stages: Callable[[Any], Sequence[Stage]] = lambda preset: ()
     keeps: tuple[str, ...] = ()
@@ -103,6 +105,8 @@ class Recipe:
     learns_pictures: bool = False
     native: bool = False
     drafts: bool = False
+    facts: Callable[[Dataset], Mapping[str, Any]] | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)  # the facts, once the data or the weights told them
 
     @property
     def name(self) -> str:
@@ -110,8 +114,13 @@ class Recipe:
 
     def networks(self, preset: Any, roles: Collection[str] | None = None) -> dict[str, nn.Module]:
         """Untrained networks by role; `roles` limits them, so that a critic is built for training only."""
-        parts = {role: part for role, part in self.build(preset).items() if roles is None or role in roles}
+        built = self.build(preset) if self.facts is None else self.build(preset, self.known)
+        parts = {role: part for role, part in built.items() if roles is None or role in roles}
         return {role: part if isinstance(part, nn.Module) else part() for role, part in parts.items()}
+
+    def with_facts(self, facts: Mapping[str, Any]) -> Recipe:
+        """This recipe for data of which `facts` are known; the same where it asks for none."""
+        return self if self.facts is None else replace(self, card=self.card.with_facts(facts), known=dict(facts))
 
     def preset(self, name: str | None) -> Any:
         from gesso.errors import GessoError

@@ -38,6 +38,8 @@ class SlotInfo(Protocol):
     def drop(self) -> float: ...
     @property
     def options(self) -> Mapping[str, Any]: ...
+    @property
+    def source(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class BatchMaker:
         shown = _per_item(given, len(clean_batch.items))
         rngs = [[self.seed, clean_batch.step, clean_batch.start + i] for i in range(len(clean_batch.items))]
         budgets = [float(np.random.default_rng([*rng, BUDGET]).random()) for rng in rngs]
-        ports: list[Ports] = []
+        ports: dict[str, Ports] = {}
         truth: dict[str, list[Any]] = {}
         for k, slot in enumerate(s for s in self.slots if s.network):
             values: list[Condition | None] = []
@@ -112,20 +114,20 @@ class BatchMaker:
             for item, key, budget, output in zip(clean_batch.items, rngs, budgets, shown, strict=True):
                 rng = np.random.default_rng([*key, SLOT + k])
                 left_out = rng.random() < slot.drop
-                value, known = (None, {}) if left_out else slot.kind.simulate({**item, "slot": slot}, rng, budget, given=output)
+                value, known = (None, {}) if left_out else slot.kind.simulate(example_of(slot, item), rng, budget, given=output)
                 values.append(value)
                 truths.append(known)
-            ports.append(slot.kind.encode(values, clean_batch.frame.with_options(dict(slot.options))))
+            ports[slot.name] = slot.kind.encode(values, clean_batch.frame.with_options(dict(slot.options)))
             truth[slot.name] = truths
         index = torch.from_numpy(clean_batch.index.copy())
-        return Batch(clean_batch.clean, join(ports).map(self._aligned_copy), index, truth, clean_batch.start, clean_batch.total)
+        joined = join(list(ports.values()), list(ports)).map(self._aligned_copy)
+        return Batch(clean_batch.clean, joined, index, truth, clean_batch.start, clean_batch.total)
 
     def null(self, clean_batch: CleanBatch) -> Ports:
         """The ports of the same batch with all conditions dropped."""
-        num = len(clean_batch.items)
-        return join([s.kind.encode([None] * num, clean_batch.frame.with_options(dict(s.options))) for s in self.slots if s.network]).map(
-            self._aligned_copy
-        )
+        absent, slots = [None] * len(clean_batch.items), [s for s in self.slots if s.network]
+        ports = [s.kind.encode(absent, clean_batch.frame.with_options(dict(s.options))) for s in slots]
+        return join(ports, [s.name for s in slots]).map(self._aligned_copy)
 
     def batch(self, step: int) -> Batch:
         return self.with_conditions(self.clean_batch(step))
@@ -151,6 +153,12 @@ class BatchMaker:
             return value
         images = self.channels_last and value.ndim == 4 and value.is_floating_point()
         return value.clone(memory_format=torch.channels_last if images else torch.contiguous_format)
+
+
+def example_of(slot: SlotInfo, item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An example as the simulator of `slot` reads it: with the slot itself, and under the kind's own key what `slot.source` names."""
+    renamed = {slot.kind.reads: item[slot.source]} if slot.source else {}
+    return {**item, **renamed, "slot": slot}
 
 
 def _lower_priority() -> None:

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from gesso.card import Slot
+from gesso.conditions.picture import Picture
 from gesso.datasets.dataset import ORDER
 from gesso.errors import GessoError
 from gesso.families.family import Batch
-from gesso.training.batch import BatchMaker, Prefetcher
+from gesso.training.batch import BatchMaker, Prefetcher, example_of
 from unit.training import toy
 
 SLOTS = toy.card("toy").conditions
@@ -154,3 +156,10 @@ def test_all_random_streams_have_different_seeds(monkeypatch: pytest.MonkeyPatch
     keys = {key for key, _ in begun}
     assert len({state for _, state in begun}) == len(keys) > 500
     assert sum(key[-1] == ORDER for key in keys) == 4 and sum(len(key) == 3 for key in keys) == 4 + 20 * 10
+
+
+def test_a_slot_may_name_the_key_that_its_users_read() -> None:
+    item = {"picture": "the target", "photo": "the source", "label": 3}
+    plain, other = Slot(name="photo", kind=Picture), Slot(name="photo", kind=Picture, source="photo")
+    assert example_of(plain, item)["picture"] == "the target" and example_of(other, item)["picture"] == "the source"
+    assert example_of(other, item)["slot"] is other and item == {"picture": "the target", "photo": "the source", "label": 3}
