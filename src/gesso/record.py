@@ -20,20 +20,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gesso import __version__
 from gesso.errors import GessoError, readable
-from gesso.media.budget import budget_of
 from gesso.media.file import parse_json, read_bytes, shown
-from gesso.media.ora import record_in_ora
-from gesso.media.png import SIGNATURE, read_text
-from gesso.media.psd_reader import SIGNATURE as PSD_SIGNATURE
-from gesso.media.psd_reader import record_in_psd
+from gesso.media.medium import budget_of, carrier, media, sidecar_of
+from gesso.media.png import RECORD
 from gesso.number import Exact, Whole
 from gesso.request import MAX_SEED, Request
 
 # IPTC's digital source type "trained algorithmic media": made by a model that learned from samples.
 SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-KEYWORD = "gesso"
+KEYWORD = RECORD
 MAX_EMBEDDED = 32 * 2**20  # bytes of the conditions' JSON
-CARRIERS = {SIGNATURE: "PNG", b"PK\x03\x04": "OpenRaster file", PSD_SIGNATURE: "Photoshop document"}
 LARGE = 4096  # values, beyond which an array in JSON is packed
 Checked = TypeVar("Checked", bound=BaseModel)
 HASH = r"^[0-9a-f]{64}$"
@@ -241,35 +237,39 @@ def condition_hash(value: Any) -> str:
 
 
 def read_record(path: str | os.PathLike[str]) -> Record:
-    """The record inside a PNG, an OpenRaster file, a Photoshop document or a JSON file, without decoding its pixels.
+    """The record inside a file of any medium, beside it (FILE.gesso.json), or in a JSON file, without decoding the content.
 
     GessoError for any other file.
     """
-    return record_in(read_bytes(Path(path), budget_of(path).max_bytes), where=shown(path))
+    beside = sidecar_of(path)
+    place = beside if beside.is_file() else Path(path)
+    return record_in(read_bytes(place, budget_of(place).max_bytes), where=shown(place))
 
 
 def record_in(data: bytes, *, where: str) -> Record:
     """As `read_record`, from a file's bytes."""
-    text: str | bytes | None = carried_text(data, where=where) if carries(data) else data
-    if text is None:
-        fix = "give a picture that Gesso made and no other program saved again, or the .json beside it"
-        raise GessoError(f"this {carries(data)} carries no record", where=where, fix=fix)
-    if text is data and data.lstrip()[:1] != b"{":
-        what = "this is neither a PNG, OpenRaster or Photoshop file nor a JSON record"
-        raise GessoError(what, where=where, fix="give a picture or a .json that Gesso made")
-    return parse_record(parse_json(text, where=where), where=where)
-
-
-def carries(data: bytes) -> str:
-    """The name of the picture format of these bytes, if it can hold a record; else ""."""
-    return next((name for start, name in CARRIERS.items() if data.startswith(start)), "")
+    found = carrier(data)
+    if found is not None:
+        text = found.record_in(data, where=where)
+        if text is None:
+            fix = "give a file that Gesso made and no other program saved again, or the .json beside it"
+            raise GessoError(f"this {found.carries(data)} carries no record", where=where, fix=fix)
+        return parse_record(parse_json(text, where=where), where=where)
+    if data.lstrip()[:1] != b"{":
+        what = f"this is neither {_formats()} nor a JSON record"
+        raise GessoError(what, where=where, fix="give a file that Gesso made, or its .json")
+    return parse_record(parse_json(data, where=where), where=where)
 
 
 def carried_text(data: bytes, *, where: str) -> str | None:
-    """The text of the record in a picture file (one of CARRIERS); None where there is none, GessoError where the file is damaged."""
-    if data.startswith(SIGNATURE):
-        return read_text(data, where=where).get(KEYWORD)
-    return record_in_psd(data, where=where) if data.startswith(PSD_SIGNATURE) else record_in_ora(data, where=where)
+    """The text of the record in a file; None where there is none, GessoError where the file is damaged."""
+    found = carrier(data)
+    return None if found is None else found.record_in(data, where=where)
+
+
+def _formats() -> str:
+    *most, last = [ending for one in media() for ending in one.endings]
+    return f"a {', '.join(most)} or {last} file"
 
 
 def parse_record(value: Any, *, where: object) -> Record:

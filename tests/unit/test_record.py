@@ -139,14 +139,14 @@ def test_a_strangers_record_is_refused_in_one_sentence(
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "neither a PNG, OpenRaster or Photoshop file"),
-        (b"hello", "neither a PNG, OpenRaster or Photoshop file"),
+        (b"", r"neither a \.png.* file nor a JSON record"),
+        (b"hello", r"neither a \.png.* file nor a JSON record"),
         (b"\x89PNG\r\n\x1a\n", "cut short"),
         (b'{"gesso": ', "not JSON"),
         (b'{"gesso": "\xff"}', "UTF-8"),
         (b'{"gesso": NaN}', "number"),
         (b'{"a":' * 200_000, "nested too deep|not JSON"),
-        (b"\xff\xd8\xff\xe0" + bytes(100), "neither a PNG, OpenRaster or Photoshop file"),
+        (b"\xff\xd8\xff\xe0" + bytes(100), r"neither a \.png.* file nor a JSON record"),
     ],
 )
 def test_a_file_that_holds_no_record_says_so(tmp_path: Path, data: bytes, words: str):

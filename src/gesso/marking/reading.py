@@ -10,8 +10,9 @@ from typing import Any, Final, Literal
 
 from gesso.errors import GessoError, MissingExtra
 from gesso.marking.manifest import GENERATION
-from gesso.media.budget import DEFAULT, budget_of
+from gesso.media.budget import DEFAULT
 from gesso.media.file import read_bytes, shown
+from gesso.media.medium import budget_of
 from gesso.media.png import SIGNATURE, chunks
 
 # Never fetch an address from a manifest.

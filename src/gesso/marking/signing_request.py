@@ -18,6 +18,7 @@ Format = Literal["image/png", "image/openraster", "image/vnd.adobe.photoshop"]
 PNG: Final = "image/png"
 ORA: Final = "image/openraster"
 PSD: Final = "image/vnd.adobe.photoshop"
+FORMATS: Final[dict[str, Format]] = {".png": PNG, ".ora": ORA, ".psd": PSD}  # the files that can be signed
 MOST_NODES: Final = 1000  # node ids of a branch in a manifest, to keep it small
 ID = r"^[A-Za-z0-9_-]{1,100}$"
 Id = Annotated[str, Field(pattern=ID)]

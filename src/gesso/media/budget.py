@@ -68,8 +68,3 @@ def in_megabytes(num_bytes: int) -> str:
 
 DEFAULT = Budget()
 LAYERED = Budget(max_bytes=2**30)  # a layered file holds its picture many times
-
-
-def budget_of(path: object) -> Budget:
-    """The limits of a file by the extension of its name, before it is opened."""
-    return LAYERED if str(path).lower().endswith((".ora", ".psd")) else DEFAULT

@@ -8,13 +8,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from gesso.errors import GessoError
-from gesso.media.budget import DEFAULT, Budget
+from gesso.media.budget import DEFAULT, LAYERED, Budget
 from gesso.media.density import Dpi, kept_dpi
+from gesso.media.medium import Carried, Medium
 
 RGB = tuple[int, int, int]
 Blend = Literal["normal", "multiply"]
@@ -217,3 +218,67 @@ def _names(colours: tuple[RGB, ...], names: Mapping[RGB, str]) -> tuple[str, ...
     called = [plain_name(names.get(colour, "")) or hex_of(colour) for colour in colours]
     taken = {"line", "paper"} | {name for name in called if called.count(name) > 1}
     return tuple(f"{name} {hex_of(colour)}" if name in taken else name for name, colour in zip(called, colours, strict=True))
+
+
+class LayersMedium(Medium):
+    """{"line": uint8 [h w], "flats": uint8 [h w 3]}, with "names" {"#rrggbb": a layer's name}, "ink" uint8 [h w 3] (black without it) and
+    the "paper"'s colour (white without it) where there are any."""
+
+    name: ClassVar[str] = "layers"
+    endings: ClassVar[Mapping[str, str]] = {".ora": "image/openraster", ".psd": "image/vnd.adobe.photoshop"}
+    viewer: ClassVar[str] = "picture"
+    on_request: ClassVar[bool] = True
+    digested: ClassVar[bool] = False
+    budget: ClassVar[Budget] = LAYERED
+
+    def stack(self, value: Any, dpi: Dpi | None = None) -> Layered:
+        """The layers of a value."""
+        names = {rgb_of(colour): words for colour, words in value.get("names", {}).items()}
+        paper = tuple(value.get("paper", WHITE))
+        return layered(value["line"], value["flats"], names, ink=value.get("ink"), paper=paper, dpi=dpi)
+
+    def in_json(self, value: Any) -> Any:
+        from gesso.media.picture import data_url
+
+        return {name: data_url(one) if isinstance(one, np.ndarray) else one for name, one in value.items()}
+
+    def encode(self, value: Any, ending: str, carried: Carried) -> bytes:
+        from gesso.media.ora import encode_ora
+        from gesso.media.psd import encode_psd
+
+        texts = {} if carried.parameters is None else {"parameters": carried.parameters}
+        write = {".ora": encode_ora, ".psd": encode_psd}[ending]
+        return write(self.stack(value, carried.dpi), texts, carried.record)
+
+    def carries(self, data: bytes) -> str:
+        from gesso.media.psd_reader import SIGNATURE
+
+        return "OpenRaster file" if data.startswith(b"PK\x03\x04") else "Photoshop document" if data.startswith(SIGNATURE) else ""
+
+    def record_in(self, data: bytes, *, where: str) -> str | None:
+        from gesso.media.ora import record_in_ora
+        from gesso.media.psd_reader import SIGNATURE, record_in_psd
+
+        return record_in_psd(data, where=where) if data.startswith(SIGNATURE) else record_in_ora(data, where=where)
+
+    def decode(self, data: bytes, *, where: str, budget: Budget | None = None) -> np.ndarray:
+        """The merged picture of a file."""
+        from gesso.media.ora import merged_in_ora
+        from gesso.media.psd_reader import SIGNATURE, merged_in_psd
+
+        return merged_in_psd(data, where=where) if data.startswith(SIGNATURE) else merged_in_ora(data, where=where)
+
+    def content(self, value: Any) -> np.ndarray:
+        return self.stack(value).merged()
+
+    def thumb(self, value: Any) -> np.ndarray:
+        return self.stack(value).merged()
+
+
+def rgb_of(colour: str) -> RGB:
+    """The colour of a text "#rrggbb"."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
+
+
+MEDIUM = LayersMedium()

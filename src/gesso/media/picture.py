@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -19,6 +19,8 @@ from gesso.media.budget import DEFAULT, Budget, in_megabytes
 from gesso.media.decode import Sheet, check_size, decode, scaled, sheet_of
 from gesso.media.density import Dpi
 from gesso.media.file import read_bounded, read_bytes, shown
+from gesso.media.medium import Carried, Medium
+from gesso.media.tensor import from_tensor
 
 Source = str | Path | bytes | BinaryIO | Image.Image | np.ndarray
 DATA_URL = re.compile(r"data:image/[a-z0-9.+-]{1,40}(;[a-z0-9=._-]{1,40}){0,3};base64,", re.IGNORECASE)
@@ -175,3 +177,47 @@ def check_picture(picture: np.ndarray) -> np.ndarray:
         what = f"{picture.dtype} {list(picture.shape)}" if isinstance(picture, np.ndarray) else type(picture).__name__
         raise GessoError(f"this is not a picture: {what}", fix="give uint8 [h w], [h w 3] or [h w 4]")
     return picture
+
+
+class PictureMedium(Medium):
+    """A picture: uint8 [h w], [h w 3] or [h w 4]."""
+
+    name: ClassVar[str] = "picture"
+    endings: ClassVar[Mapping[str, str]] = {".png": "image/png"}
+    inputs: ClassVar[frozenset[str]] = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+    viewer: ClassVar[str] = "picture"
+
+    def of(self, value: Any) -> Any:
+        """uint8 pixels of a tensor [c h w] or [1 c h w] in [-1, 1]."""
+        if not hasattr(value, "detach"):
+            return value
+        return from_tensor(value[0] if value.ndim == 4 and len(value) == 1 else value)
+
+    def is_value(self, value: Any) -> bool:
+        return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim in (2, 3)
+
+    def check(self, value: Any, *, where: str, recipe: str) -> None:
+        if not self.is_value(value):
+            raise GessoError(f"{where!r} is no picture", where=recipe, fix="finish gives pictures as uint8 [h w], [h w 3] or [h w 4]")
+
+    def in_json(self, value: Any) -> Any:
+        return data_url(value)
+
+    def encode(self, value: Any, ending: str, carried: Carried) -> bytes:
+        texts = {png.RECORD: carried.record, "parameters": carried.parameters}
+        return encode_png(value, {k: v for k, v in texts.items() if v is not None}, dpi=carried.dpi, srgb=True, **carried.options)
+
+    def carries(self, data: bytes) -> str:
+        return "PNG" if data.startswith(png.SIGNATURE) else ""
+
+    def record_in(self, data: bytes, *, where: str) -> str | None:
+        return png.read_text(data, where=where).get(png.RECORD)
+
+    def decode(self, data: bytes, *, where: str, budget: Budget | None = None) -> np.ndarray:
+        return read_picture(data, where=where, budget=budget or self.budget, least_side=1)
+
+    def thumb(self, value: Any) -> np.ndarray:
+        return np.asarray(value)
+
+
+MEDIUM = PictureMedium()

@@ -19,6 +19,7 @@ from gesso.media.budget import DEFAULT, Budget, in_megabytes
 from gesso.media.density import Dpi, from_metres, to_metres
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+RECORD = "gesso"  # the keyword of the text that holds a record
 END_OF_HEADER = len(SIGNATURE) + 12 + 13
 MAX_CHUNKS = 2**18
 # libpng and Firefox give up on a chunk of more than 4 to 8 MB, so a long text lies in several.

@@ -17,9 +17,11 @@ from gesso.card import Card
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError, Stopped
 from gesso.marking.marker import Marked, Marker
+from gesso.marking.signing_request import FORMATS
 from gesso.media.budget import DEFAULT
 from gesso.media.file import read_bytes, write_atomic
 from gesso.media.grid import contact_sheet
+from gesso.media.medium import medium
 from gesso.media.picture import encode_png, read_picture
 from gesso.recipes.recipe import Recipe
 from gesso.record import encoded
@@ -28,9 +30,8 @@ from gesso.storage.lock import locked
 from gesso.verbs.generate import make
 from gesso.verbs.load import Model, load
 from gesso.verbs.read_request import split
-from gesso.verbs.result import FORMATS, Result, check_out, make_folder, signer
+from gesso.verbs.result import Result, check_out, make_folder, signer
 
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 JOURNAL, SHEET, THUMBS = "batch.jsonl", "contact-sheet", ".thumbs"
 THUMB, COLUMNS, ON_A_SHEET = 160, 8, 400
 OURS = re.compile(rf"{re.escape(JOURNAL)}|{SHEET}(-[0-9]+)?\.[a-z0-9]+")  # names of the batch's own files
@@ -179,7 +180,9 @@ def found(folder: Path, out: Path, kind: str) -> list[Item]:
         raise GessoError("there is no such folder", where=folder, fix="give the folder of the drawings to --folder")
     if out.exists() and out.resolve() == folder.resolve():
         raise GessoError("this is the folder of the drawings", where=out, fix="choose another folder for --out")
-    names = [one.name for one in folder.iterdir() if one.suffix.lower() in PICTURES and one.name[0] != "." and one.is_file()]
+    names = [
+        one.name for one in folder.iterdir() if one.suffix.lower() in medium("picture").inputs and one.name[0] != "." and one.is_file()
+    ]
     if not names:
         raise GessoError(
             "there is no picture in this folder", where=folder, fix="png, jpg, webp, gif, bmp or tif; folders inside are not read"

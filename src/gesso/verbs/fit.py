@@ -19,7 +19,7 @@ from gesso.request import Request
 from gesso.verbs.assemble import assemble
 from gesso.verbs.generate import make, preview_of
 from gesso.verbs.read_request import files_of, split
-from gesso.verbs.result import Result, make_folder
+from gesso.verbs.result import Result, is_file_name, make_folder
 
 MOST_PREVIEWS = 60
 
@@ -56,7 +56,7 @@ def fit(
     record. Ctrl-C keeps the newest preview, and so does `stop`, which is called at each step and ends the fit with Stopped.
     `fresh` removes an earlier fit from the folder. GessoError for a recipe whose family does not say `fits = True`.
     """
-    if Path(out).suffix.lower() in {".png", ".jpg", ".jpeg", ".json"}:
+    if is_file_name(Path(out)):
         raise GessoError("a fit writes a folder, with result.png in it", where=out, fix=f"--out {Path(out).with_suffix('')}")
     assembled = assemble(recipe, preset=preset, weights=weights)
     name = assembled.recipe.name

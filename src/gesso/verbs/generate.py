@@ -22,7 +22,7 @@ from torch import Tensor
 from gesso import recipes
 from gesso.errors import GessoError, Stopped
 from gesso.families.family import Inputs, Output
-from gesso.media.tensor import from_tensor
+from gesso.media.medium import medium
 from gesso.number import whole
 from gesso.ports import Frame, join
 from gesso.recipes.recipe import Recipe
@@ -217,14 +217,7 @@ def named_media(assembled: Assembled, sampled: Sampled) -> dict[str, Any]:
             where="finish",
             fix="name the media as the card does, or give the recipe a finish",
         )
-    return {out.name: picture_of(media[out.name]) if out.medium == "picture" else media[out.name] for out in outs}
-
-
-def picture_of(value: Any) -> np.ndarray:
-    """uint8 pixels of a picture's tensor, [c h w] or [1 c h w] in [-1, 1], or of pixels themselves."""
-    if isinstance(value, Tensor):
-        return from_tensor(value[0] if value.ndim == 4 and len(value) == 1 else value)
-    return np.asarray(value)
+    return {out.name: medium(out.medium).of(media[out.name]) for out in outs}
 
 
 def preview_of(output: Output) -> np.ndarray | None:
@@ -236,7 +229,7 @@ def preview_of(output: Output) -> np.ndarray | None:
             and (value.ndim == 3 or (value.ndim == 4 and len(value) == 1))
             and value.shape[-3] in (1, 3, 4)
         ):
-            return picture_of(value)
+            return np.asarray(medium("picture").of(value))
     return None
 
 
@@ -258,16 +251,13 @@ def check_finite(output: Output, where: str) -> None:
 def _checked(assembled: Assembled, name: str, value: Any) -> Any:
     """An output as the result holds it: read-only arrays. GessoError where a picture is not uint8 or a number is not finite."""
     recipe = assembled.recipe.name
-    medium = next((out.medium for out in assembled.recipe.card.outputs if out.name == name), None)
-    if medium is None:
+    named = next((out.medium for out in assembled.recipe.card.outputs if out.name == name), None)
+    if named is None:
         raise GessoError(
             f"the recipe's finish gave {name!r}, which its card does not name", where=recipe, fix="name every output on the card"
         )
     kept = _kept(value, name, recipe)
-    pictures = kept if medium == "pictures" and isinstance(kept, tuple) else (kept,) if medium.startswith("picture") else ()
-    for one in pictures:
-        if not (isinstance(one, np.ndarray) and one.dtype == np.uint8 and one.ndim in (2, 3)):
-            raise GessoError(f"{name!r} is no picture", where=recipe, fix="finish gives pictures as uint8 [h w], [h w 3] or [h w 4]")
+    medium(named).check(kept, where=name, recipe=recipe)
     return kept
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from gesso import recipes
 from gesso.card import Card
 from gesso.errors import GessoError
-from gesso.media.budget import budget_of
 from gesso.media.file import parse_json, read_bytes, shown
+from gesso.media.medium import budget_of, carrier
 from gesso.recipes.recipe import Recipe
-from gesso.record import RecordedRequest, carries, parse_request, record_in
+from gesso.record import RecordedRequest, parse_request, record_in
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled, assemble, weights_file
 from gesso.verbs.result import is_file
@@ -39,7 +39,7 @@ class RequestFile:
 def read_request(path: str | Path, recipe: str) -> RequestFile:
     """The request in a file; GessoError where there is none, or where it is for another recipe."""
     data = read_bytes(path, budget_of(path).max_bytes)
-    value = None if carries(data) else parse_json(data, where=path)
+    value = None if carrier(data) else parse_json(data, where=path)
     if value is None or (isinstance(value, Mapping) and ("record" in value or "gesso" in value)):
         record = record_in(data, where=shown(path))
         file = RequestFile(path, record.request, tuple(record.left))

@@ -12,19 +12,14 @@ import numpy as np
 
 from gesso import recipes
 from gesso.errors import GessoError
-from gesso.media.budget import budget_of
 from gesso.media.file import read_bytes
-from gesso.media.ora import merged_in_ora
-from gesso.media.picture import read_picture
-from gesso.media.png import SIGNATURE
-from gesso.media.psd_reader import SIGNATURE as PSD_SIGNATURE
-from gesso.media.psd_reader import merged_in_psd
+from gesso.media.medium import Medium, budget_of, carrier, medium
 from gesso.recipes.recipe import Recipe
-from gesso.record import CARRIERS, Environment, LeftOut, Record, carries, condition_hash, digest, read_record
+from gesso.record import Environment, LeftOut, Record, condition_hash, digest, read_record
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled, assemble
 from gesso.verbs.generate import MAX_THREADS, make
-from gesso.verbs.result import LAYERED, Result, check_out
+from gesso.verbs.result import Result, check_out
 
 MOST_FILES = 2000  # looked at in a folder given with --with
 
@@ -103,11 +98,14 @@ def compare(source: Path, record: Record, result: Result) -> Replay:
     """Compare a file and its record with a result made from the record."""
     new = {name: digest(value) for name, value in result.outputs.items()}
     equal = bool(record.output) and all(name in new and new[name].sha256 == old.sha256 for name, old in record.output.items())
-    held, unreadable = _held(source)
-    changed = held is not None and bool(record.output) and all(digest(held).sha256 != old.sha256 for old in record.output.values())
-    if changed and held is not None and source.suffix.lower() in LAYERED:
-        # The record has hashes of the layers, not of the merged picture, so that is compared with the new result's.
-        changed = equal and not np.array_equal(held, result.layered().merged())
+    held, kind, unreadable = _held(source)
+    changed = False
+    if held is not None and kind is not None and record.output:
+        hashes = {old.sha256 for old in record.output.values()}
+        if equal:  # a file's content is not always what the record has a hash of: that of layers is their merged picture
+            changed = not any(np.array_equal(held, content) for content in _contents(kind, result))
+        else:
+            changed = kind.digested and digest(held).sha256 not in hashes
     words = [] if equal else causes(record, result)
     wrong = [name for name, old in record.output.items() if name not in new or new[name].sha256 != old.sha256]
     if not record.output:
@@ -150,24 +148,29 @@ def _brief(hashed: str | None) -> str:
     return "none" if hashed is None else f"sha256 {hashed[:16]}…"
 
 
-def _held(source: Path) -> tuple[np.ndarray | None, str]:
-    """The pixels in the file (of layers, the merged picture), or the reason why they cannot be read; neither for JSON."""
+def _held(source: Path) -> tuple[Any, Medium | None, str]:
+    """The content of the file and its medium, or the reason why it cannot be read; None for JSON."""
     data = read_bytes(source, budget_of(source).max_bytes)
-    kind = carries(data)
-    if not kind:
-        return None, ""
+    kind = carrier(data)
+    if kind is None:
+        return None, None, ""
     try:
-        if kind == CARRIERS[SIGNATURE]:
-            return read_picture(data, where=source.name, least_side=1), ""
-        return (merged_in_psd if data.startswith(PSD_SIGNATURE) else merged_in_ora)(data, where=source.name), ""
+        return kind.decode(data, where=source.name), kind, ""
     except GessoError as error:
-        return None, error.what
+        return None, kind, error.what
 
 
-def _psnr(held: np.ndarray | None, result: Result) -> float | None:
+def _contents(kind: Medium, result: Result) -> Iterator[Any]:
+    """What a file would hold, of each output of a medium."""
+    for out in result.card.outputs:
+        if out.name in result.outputs and medium(out.medium) is kind:
+            yield kind.content(result.outputs[out.name])
+
+
+def _psnr(held: Any, result: Result) -> float | None:
     """PSNR in dB of two uint8 pictures; None where their shapes differ."""
     new = None if result.shown is None else result.outputs[result.shown]
-    if held is None or new is None or held.shape != new.shape:
+    if not isinstance(held, np.ndarray) or new is None or held.shape != new.shape:
         return None
     error = np.mean((held.astype(np.float64) - new) ** 2)
     return math.inf if error == 0 else float(10 * np.log10(255**2 / error))

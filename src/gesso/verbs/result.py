@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gesso.errors import GessoError
-from gesso.marking.signing_request import ORA, PNG, PSD, Branch, Format, signing_request_of
+from gesso.marking.signing_request import FORMATS, Branch, signing_request_of
 from gesso.media.density import Dpi
 from gesso.media.file import write_atomic
-from gesso.media.layers import RGB, Layered, layered
-from gesso.media.ora import encode_ora
-from gesso.media.picture import data_url, encode_png
-from gesso.media.psd import encode_psd
-from gesso.record import KEYWORD, encoded, plain
+from gesso.media.layers import MEDIUM as LAYERS
+from gesso.media.layers import Layered
+from gesso.media.medium import NAMES, Carried, Medium, endings_of, media, medium, medium_of_file
+from gesso.media.picture import data_url
+from gesso.record import encoded, plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from gesso.marking.marker import Marked, Marker
     from gesso.record import Record
     from gesso.request import Request
-
-
-LAYERED = (".ora", ".psd")
-FORMATS: dict[str, Format] = {".png": PNG, ".ora": ORA, ".psd": PSD}
 
 
 class Result:
@@ -58,9 +54,10 @@ class Result:
         outputs = self.__dict__.get("outputs", {})
         if name not in outputs:
             raise AttributeError(f"this result has no {name!r}; it has {', '.join(outputs) or 'nothing'}")
-        if self._medium(name) == "pictures":
+        medium = self.medium(name).name
+        if medium == "pictures":
             return [_image(pixels) for pixels in outputs[name]]
-        return _image(outputs[name]) if self._medium(name) == "picture" else outputs[name]
+        return _image(outputs[name]) if medium == "picture" else outputs[name]
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self.outputs})
@@ -81,45 +78,29 @@ class Result:
 
     def png(self, name: str | None = None) -> bytes:
         """A picture as PNG, in sRGB, with the record inside and the DPI of an input picture of the same size."""
-        chosen = name or self.shown
-        if chosen is None or chosen not in self.outputs or self._medium(chosen) != "picture":
-            pictures = ", ".join(out.name for out in self.card.outputs if out.medium == "picture")
-            what = f"{self.card.name} makes no picture {name!r}" if name else f"{self.card.name} makes no picture"
-            raise GessoError(what, where="--take" if name else "--out", fix=f"one of {pictures}" if pictures else "save it as .json")
-        pixels = self.outputs[chosen]
-        return encode_png(pixels, self._texts(), dpi=self._dpi(pixels.shape[:2]), srgb=True)
+        return self.file(".png", name)
 
     def layered(self, name: str | None = None) -> Layered:
-        """The layers of the output `name`, or of the first whose medium is "layers": the line over its flats.
-
-        Such an output is {"line": uint8 [h w], "flats": uint8 [h w 3]} and may have {"names": {"#rrggbb": a layer's name}}, the line's
-        "ink" (uint8 [h w 3]; black without it) and the "paper"'s colour (white without it).
-        """
-        chosen = next((out.name for out in self.card.outputs if out.medium == "layers" and name in (None, out.name)), None)
-        if chosen is None or chosen not in self.outputs:
-            what = f"{self.card.name} makes no layers {name!r}" if name else f"{self.card.name} makes no layers"
-            raise GessoError(what, where="--take" if name else "--out", fix="save it as .png")
-        parts = self.outputs[chosen]
-        names = {_rgb(colour): words for colour, words in parts.get("names", {}).items()}
-        paper = tuple(parts.get("paper", (255, 255, 255)))
-        return layered(parts["line"], parts["flats"], names, ink=parts.get("ink"), paper=paper, dpi=self._dpi(parts["line"].shape))
+        """The layers of the output `name`, or of the first whose medium is "layers": the line over its flats."""
+        value = self.outputs[self.output_for(".ora", name)]
+        return LAYERS.stack(value, self.dpi(value["line"].shape))
 
     def ora(self, name: str | None = None) -> bytes:
         """Layers as OpenRaster, with the record inside."""
-        return encode_ora(self.layered(name), {"parameters": self.record.parameters()}, self.record.text())
+        return self.file(".ora", name)
 
     def psd(self, name: str | None = None) -> bytes:
         """Layers as a Photoshop document, with the record inside."""
-        return encode_psd(self.layered(name), {"parameters": self.record.parameters()}, self.record.text())
+        return self.file(".psd", name)
 
     def values(self) -> dict[str, Any]:
-        """Outputs that are neither pictures nor layers, as plain JSON values."""
-        return {name: plain(value) for name, value in self.outputs.items() if not self._is_shown(name)}
+        """Outputs that are no pictures, as plain JSON values."""
+        return {name: plain(value) for name, value in self.outputs.items() if self.medium(name).in_json(value) is NotImplemented}
 
     def json(self) -> bytes:
-        """All outputs, pictures and layers as data URLs, and the record."""
-        pictures = {name: _urls(value) for name, value in self.outputs.items() if self._is_shown(name)}
-        held = {"outputs": self.values() | pictures, "notes": self.said, "record": self.record.to_json()}
+        """All outputs, those of a medium as it goes into JSON (pictures as data URLs), and the record."""
+        shown = {name: one for name, value in self.outputs.items() if (one := self.medium(name).in_json(value)) is not NotImplemented}
+        held = {"outputs": self.values() | shown, "notes": self.said, "record": self.record.to_json()}
         return encoded(json.dumps(held, ensure_ascii=False, indent=1) + "\n")
 
     def save(self, path: str | Path, name: str | None = None, *, mark: Marker | None = None) -> Path:
@@ -151,24 +132,38 @@ class Result:
         """The bytes of `file`, signed as content credentials (`gesso.marking`). GessoError for formats that carry none."""
         if kind not in FORMATS:
             raise GessoError(f"{kind} carries no content credentials", where="--mark", fix="one of " + ", ".join(FORMATS))
-        first = next((out.name for out in self.card.outputs if out.medium == "layers"), None) if kind in LAYERED else self.shown
-        data = self.file(kind, name)  # GessoError where there is no such output
-        return marker.mark(signing_request_of(self.card, self.request, self.record, name or first or "", FORMATS[kind], branch), data)
+        chosen = self.output_for(kind, name)
+        return marker.mark(signing_request_of(self.card, self.request, self.record, chosen, FORMATS[kind], branch), self.file(kind, chosen))
 
     def file(self, kind: str, name: str | None = None) -> bytes:
-        """The bytes that `save` writes for this suffix: .png, .json, .ora or .psd."""
-        return self.json() if kind == ".json" else {".png": self.png, ".ora": self.ora, ".psd": self.psd}[kind](name)
+        """The bytes that `save` writes for this ending, such as ".png" or ".json"."""
+        if kind == ".json":
+            return self.json()
+        chosen = self.output_for(kind, name)
+        return self.medium(chosen).encode(self.outputs[chosen], kind, self.carried(self.outputs[chosen]))
 
-    def _medium(self, name: str) -> str:
-        return next((out.medium for out in self.card.outputs if out.name == name), "")
+    def output_for(self, kind: str, name: str | None = None) -> str:
+        """The name of the output that is written to files of this ending: `name`, or the first. GessoError where there is none."""
+        able = [out.name for out in self.card.outputs if kind in medium(out.medium).endings and out.name in self.outputs]
+        if name in able or (name is None and able):
+            return name or able[0]
+        known = medium_of_file(f"x{kind}")
+        kinds = kind if known is None else known.name
+        what = f"{self.card.name} makes no {kinds} {name!r}" if name else f"{self.card.name} makes no {kinds}"
+        other = endings_of(out.medium for out in self.card.outputs) or [".json"]
+        fix = f"one of {', '.join(able)}" if able else f"save it as {other[0]}"
+        raise GessoError(what, where="--take" if name else "--out", fix=fix)
 
-    def _is_shown(self, name: str) -> bool:
-        return self._medium(name) in ("picture", "pictures", "layers")
+    def carried(self, value: Any) -> Carried:
+        """What a file of the value carries beside it."""
+        size = getattr(value["line"] if isinstance(value, Mapping) and "line" in value else value, "shape", ())
+        return Carried(self.record.text(), self.record.parameters(), self.dpi(size[:2]))
 
-    def _texts(self) -> dict[str, str]:
-        return {KEYWORD: self.record.text(), "parameters": self.record.parameters()}
+    def medium(self, name: str) -> Medium:
+        """The medium of an output."""
+        return medium(next((out.medium for out in self.card.outputs if out.name == name), ""))
 
-    def _dpi(self, size: tuple[int, ...]) -> Dpi | None:
+    def dpi(self, size: tuple[int, ...]) -> Dpi | None:
         """The DPI of the first input picture of that (height, width)."""
         given = (value for value in self.request.conditions.values() if value.page == tuple(size))
         return next((dpi for value in given if (dpi := getattr(value, "dpi", None)) is not None), None)
@@ -180,8 +175,8 @@ class Result:
         cells = []
         for name, value in self.outputs.items():
             caption = html.escape(name)
-            if self._medium(name).startswith("picture"):
-                urls = [_urls(one) for one in (value if isinstance(value, tuple) else (value,))]
+            if self.medium(name).viewer == "picture" and not isinstance(value, Mapping):
+                urls = [data_url(one) for one in (value if isinstance(value, tuple) else (value,))]
                 body = "".join(f'<img alt="{caption}" style="max-width:384px" src="{url}">' for url in urls)
             else:
                 body = f"<code>{html.escape(_short(value))}</code>"
@@ -191,12 +186,13 @@ class Result:
 
 def check_out(path: Path, card: Card | None = None) -> None:
     """GessoError for a path that no result (of the card's recipe) can be written to."""
-    kind, has_layers = path.suffix.lower(), card is None or any(out.medium == "layers" for out in card.outputs)
-    if kind not in (".png", ".json", *LAYERED):
-        kinds = ".png, .ora, .psd or .json" if has_layers else ".png or .json"
-        raise GessoError(f"results are written as {kinds}", where=path, fix=f"{path.stem or 'result'}.png")
-    if kind in LAYERED and not has_layers:
-        raise GessoError(f"{card.name if card else 'it'} makes no layers", where=path, fix=f"{path.stem or 'result'}.png")
+    kind = path.suffix.lower()
+    known = endings_of(NAMES if card is None else (out.medium for out in card.outputs))
+    usual = f"{path.stem or 'result'}{(known or ['.json'])[0]}"
+    if kind in LAYERS.endings and kind not in known:
+        raise GessoError(f"{card.name if card else 'it'} makes no layers", where=path, fix=usual)
+    if kind not in (*known, ".json"):
+        raise GessoError(f"results are written as {', '.join(known)}{' or ' if known else ''}.json", where=path, fix=usual)
     if path.is_dir():
         raise GessoError("cannot write: a folder of that name is in the way", where=path, fix="give the name of a file")
 
@@ -204,12 +200,13 @@ def check_out(path: Path, card: Card | None = None) -> None:
 def output_paths(out: Path | None, card: Card, seeds: Sequence[int | None]) -> list[Path | None]:
     """A path for each seed, checked: `out` with {seed} replaced, or with the seed before its suffix where there are several.
 
-    Without `out`, a free name in the current folder; None where the recipe makes no picture.
+    Without `out`, a free name in the current folder; None where the recipe's outputs go into no file but JSON.
     """
     if out is None:
-        if not any(one.medium == "picture" for one in card.outputs):
+        usual = endings_of(one.medium for one in card.outputs)
+        if not usual:
             return [None] * len(seeds)
-        out = next(path for number in itertools.count(1) if not (path := Path(f"{card.name}-{number}.png")).exists())
+        out = next(path for number in itertools.count(1) if not (path := Path(f"{card.name}-{number}{usual[0]}")).exists())
     paths: list[Path | None] = []
     for seed in seeds:
         if "{seed}" in out.name:
@@ -261,6 +258,12 @@ def is_file(value: Any) -> bool:
         return False
 
 
+def is_file_name(path: Path) -> bool:
+    """Whether a name ends as the files of a medium do, so that a person who gives it means a file and not a folder."""
+    ending = path.suffix.lower()
+    return ending == ".json" or any(ending in one.endings or ending in one.inputs for one in media())
+
+
 def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -274,17 +277,6 @@ def _image(pixels: np.ndarray) -> Image:
     from PIL import Image
 
     return Image.fromarray(pixels)
-
-
-def _rgb(colour: str) -> RGB:
-    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
-    return red, green, blue
-
-
-def _urls(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: data_url(one) if isinstance(one, np.ndarray) else plain(one) for name, one in value.items()}
-    return [data_url(one) for one in value] if isinstance(value, tuple) else data_url(value)
 
 
 def _short(value: Any) -> str:

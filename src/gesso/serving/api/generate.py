@@ -17,7 +17,7 @@ from gesso.serving.api.signing import file_answer, header_text
 from gesso.serving.http.guard import OPEN, TOKEN, identity_of
 from gesso.serving.http.routes import PICTURE_BODY, Routes, body_of, read_json
 from gesso.serving.http_errors import BodyTooLarge
-from gesso.serving.render.outputs import TYPES, first_layers, first_picture, output_file, store_outputs
+from gesso.serving.render.outputs import accepted_file, output_file, store_outputs
 from gesso.serving.render.renderer import RenderTicket
 from gesso.serving.services import Services
 
@@ -103,13 +103,10 @@ def register(routes: Routes, services: Services) -> None:
             body = await read_json(http, GenerateRequest)
             request = await services.run_in_cpu_pool(services.sanitizer.request, owner, body.model_dump())
             card = services.catalogue.card(body.recipe)
-            format = next((one for one, kind in TYPES.items() if kind in http.headers.get("accept", "")), None)
-            name = first_picture(card) if format == "png" else first_layers(card)
-            if format is not None and name is None:
-                what = f"{card.name} makes no {'picture' if format == 'png' else 'layers'}"
-                raise GessoError(what, where="Accept", fix="application/json")
+            wanted = accepted_file(card, http.headers.get("accept", ""))
             result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
-            if format is not None and name is not None:
+            if wanted is not None:
+                name, format = wanted
                 file = await services.run_in_cpu_pool(output_file, services.marker, result, name, format)
                 return file_answer(services, owner, file, download(f"gesso.{format}") | notes_header(result))
             outputs = await services.run_in_cpu_pool(store_outputs, services.files, owner, result, services.marker)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes, sync_folder
+from gesso.media.medium import content_type
 from gesso.serving.catalogue.recipe_catalogue import Catalogue
 from gesso.serving.decode.input_sanitizer import InputSanitizer
 from gesso.serving.http_errors import TooManyRequests, UnknownId, redacted
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
 MOST_POINTS = 600
 MOST_LINES = 500
 ORPHAN_SECONDS = 3600.0  # after which a folder without a row is deleted
-TYPES = {
-    "png": "image/png", "json": "application/json", "ora": "image/openraster", "psd": "image/vnd.adobe.photoshop",
-    "safetensors": "application/octet-stream", "c2pa": "application/c2pa",
-}  # fmt: skip
 
 
 class JobFile(NamedTuple):
@@ -48,7 +45,7 @@ class JobFile(NamedTuple):
 
     @property
     def content_type(self) -> str:
-        return TYPES[self.name.rpartition(".")[2]]
+        return content_type(self.path.suffix.lower())
 
 
 class TrainedWeights(NamedTuple):

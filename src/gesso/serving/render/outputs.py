@@ -10,7 +10,8 @@ import numpy as np
 from gesso.card import Card
 from gesso.errors import GessoError
 from gesso.marking.marker import Marker
-from gesso.marking.signing_request import Branch, Format, signing_request_of
+from gesso.marking.signing_request import FORMATS, Branch, signing_request_of
+from gesso.media.medium import Carried, content_type, media, medium
 from gesso.media.picture import encode_png
 from gesso.record import KEYWORD, encoded, plain
 from gesso.serving.storage.file_store import FileStore
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from gesso.verbs.result import Result
 
 MOST_INLINE = 65_536  # bytes of JSON inside a response
-MOST_LABELS = 2**24
-TYPES: dict[str, Format] = {"png": "image/png", "ora": "image/openraster", "psd": "image/vnd.adobe.photoshop"}
 
 
 def medium_of(card: Card, name: str) -> str:
@@ -36,16 +35,24 @@ def first_picture(card: Card) -> str | None:
 
 def pixels_of(result: Result, name: str, index: int = 0) -> np.ndarray:
     """An output as uint8 pixels: a picture, one of several, or integers [h w] as 24-bit colours (red holds the lowest byte)."""
-    medium, value = medium_of(result.card, name), result.outputs.get(name)
+    kind, value = medium(medium_of(result.card, name)), result.outputs.get(name)
     several = value if isinstance(value, tuple) else (value,)
     if not 0 <= index < len(several):
         raise GessoError(f"{name} has {len(several)} pictures", where="index", fix=f"0 to {len(several) - 1}")
     one = several[index]
-    if medium.startswith("picture") and isinstance(one, np.ndarray):
-        return one
-    if isinstance(one, np.ndarray) and one.ndim == 2 and one.dtype.kind in "iub":
-        return as_colours(one)
-    raise GessoError(f"{name} cannot be shown as a picture", where="output", fix=f"it is {medium}: see the outputs of POST /api/generate")
+    looks = medium("picture") if isinstance(value, tuple) and kind.viewer == "picture" else kind
+    shown = looks.thumb(one) if one is not None and looks.is_value(one) else labels_of(one)
+    if shown is not None:
+        return shown
+    raise GessoError(
+        f"{name} cannot be shown as a picture", where="output", fix=f"it is {kind.name}: see the outputs of POST /api/generate"
+    )
+
+
+def labels_of(value: Any) -> np.ndarray | None:
+    """A map of whole numbers as colours, whatever its medium is called; None for anything else."""
+    pieces = medium("pieces")
+    return pieces.thumb(value) if pieces.is_value(value) else None
 
 
 Pictures = dict[tuple[str, int], np.ndarray]  # by output and its index among several
@@ -57,29 +64,21 @@ def pictures_of(result: Result, names: Iterable[str]) -> Pictures:
     return {(name, index): pixels_of(result, name, index) for name in num for index in range(num[name])}
 
 
-def as_colours(labels: np.ndarray) -> np.ndarray:
-    """uint8 [h w 3] of integers below 2^24; negative ones become 2^24 - 1."""
-    if labels.size and int(labels.max()) >= MOST_LABELS:
-        raise GessoError("there are too many pieces to be shown", where="output")
-    numbers = np.where(labels < 0, MOST_LABELS - 1, labels).astype(np.uint32)
-    return np.stack([(numbers >> shift & 255).astype(np.uint8) for shift in (0, 8, 16)], -1)
-
-
 def png_of(result: Result, name: str, index: int = 0, *, clean: bool = False, max_side: int = 0) -> bytes:
     """A PNG with the record inside, unless it is `clean` or scaled down."""
-    pixels = pixels_of(result, name, index)
-    is_picture = medium_of(result.card, name).startswith("picture")
+    pixels, kind = pixels_of(result, name, index), medium(medium_of(result.card, name))
+    is_picture = kind.viewer == "picture"
     if 0 < max_side < max(pixels.shape[:2]):
         return encode_png(smaller(pixels, max_side, exact=not is_picture), compress_level=4)
-    dpi = result._dpi(pixels.shape[:2])
-    return encode_png(pixels, None if clean else texts_of(result), dpi=dpi, srgb=is_picture, compress_level=4)
+    carried = Carried() if clean else result.carried(pixels)
+    return encode_png(pixels, texts_of(carried), dpi=result.dpi(pixels.shape[:2]), srgb=is_picture, compress_level=4)
 
 
 class OutputFile(NamedTuple):
     """A file to send: its bytes and content type, its manifest if the format cannot hold one, and why it is `unsigned`."""
 
     data: bytes
-    kind: Format
+    kind: str
     beside: bytes | None = None
     unsigned: str | None = None
 
@@ -100,37 +99,45 @@ def output_file(
 ) -> OutputFile:
     """An output as a file: all outputs are sent through this function, so it is the only place that signs them.
 
-    `format` is png, or ora or psd for layers. Only a `clean` copy has neither record nor signature. If the signer fails, the file keeps
-    its record, and `unsigned` says why it is not signed.
+    `format` is png, or an ending of the output's medium without its dot. Only a `clean` copy has neither record nor signature. If the
+    signer fails, the file keeps its record, and `unsigned` says why it is not signed.
     """
     data, kind = file_of(result, name, format, index, clean=clean, max_side=max_side)
     if clean:
         return OutputFile(data, kind, unsigned=CLEAN)
-    marked = marker.mark(signing_request_of(result.card, result.request, result.record, name, kind, branch), data)
+    signed = FORMATS.get(f".{format}")
+    if signed is None:
+        return OutputFile(data, kind, unsigned=f"{format} files carry no content credentials")
+    marked = marker.mark(signing_request_of(result.card, result.request, result.record, name, signed, branch), data)
     return OutputFile(marked.data, kind, marked.beside, marked.why)
 
 
-def file_of(result: Result, name: str, format: str, index: int = 0, *, clean: bool = False, max_side: int = 0) -> tuple[bytes, Format]:
+def file_of(result: Result, name: str, format: str, index: int = 0, *, clean: bool = False, max_side: int = 0) -> tuple[bytes, str]:
     """An output as a file without a signature, and its content type; `output_file` adds the signature."""
+    ending = f".{format}"
+    kind = medium(medium_of(result.card, name))
     if format == "png":
-        return png_of(result, name, index, clean=clean, max_side=max_side), TYPES["png"]
-    from gesso.media.ora import encode_ora
-    from gesso.media.psd import encode_psd
-
-    layers = result.layered(name)
-    texts = {} if clean else {"parameters": result.record.parameters()}
-    record = None if clean else result.record.text()
-    if format == "ora":
-        return encode_ora(layers, texts, record), TYPES["ora"]
-    return encode_psd(layers, texts, record), TYPES["psd"]
+        return png_of(result, name, index, clean=clean, max_side=max_side), content_type(ending)
+    value = result.outputs[result.output_for(ending, name)]
+    carried = result.carried(value)
+    return kind.encode(value, ending, Carried(dpi=carried.dpi) if clean else carried), content_type(ending)
 
 
-def texts_of(result: Result) -> dict[str, str]:
-    return {KEYWORD: result.record.text(), "parameters": result.record.parameters()}
+def texts_of(carried: Carried) -> dict[str, str]:
+    texts = {KEYWORD: carried.record, "parameters": carried.parameters}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
-def first_layers(card: Card) -> str | None:
-    return next((out.name for out in card.outputs if out.medium == "layers"), None)
+def accepted_file(card: Card, accept: str) -> tuple[str, str] | None:
+    """The output and the format (an ending without its dot) that an Accept header asks for; None where it asks for JSON.
+
+    GessoError where it asks for a format that is not of this recipe's outputs.
+    """
+    offered = {kind: (out.name, ending[1:]) for out in reversed(card.outputs) for ending, kind in medium(out.medium).endings.items()}
+    found = next((kind for one in media() for kind in one.endings.values() if kind in accept), None)
+    if found is None or found in offered:
+        return None if found is None else offered[found]
+    raise GessoError(f"{card.name} makes no {found}", where="Accept", fix=f"application/json{''.join(f', {kind}' for kind in offered)}")
 
 
 def smaller(pixels: np.ndarray, max_side: int, *, exact: bool = False) -> np.ndarray:
@@ -156,29 +163,28 @@ def store_outputs(files: FileStore, owner: str, result: Result, marker: Marker) 
     for out in result.card.outputs:
         if out.name not in result.outputs:
             continue
-        value = result.outputs[out.name]
-        several = isinstance(value, tuple) and out.medium == "pictures"
-        if several:
+        value, kind = result.outputs[out.name], medium(out.medium)
+        if isinstance(value, tuple) and kind.viewer == "picture":
             items = [_store(files, owner, result, marker, out.name, out.medium, index) for index in range(len(value))]
             stored[out.name] = {"medium": out.medium, "items": items}
-        elif out.medium == "layers":
-            stored[out.name] = {"medium": out.medium, "formats": [TYPES["ora"], TYPES["psd"]]}  # requested with Accept
-        elif _is_picture(value, out.medium):
+        elif kind.on_request:
+            stored[out.name] = {"medium": out.medium, "formats": list(kind.endings.values())}  # requested with Accept
+        elif kind.endings or labels_of(value) is not None:
             stored[out.name] = _store(files, owner, result, marker, out.name, out.medium, 0)
         else:
             stored[out.name] = {"medium": out.medium, "value": _inline(plain(value), out.name)}
     return stored
 
 
-def _store(files: FileStore, owner: str, result: Result, marker: Marker, name: str, medium: str, index: int) -> dict[str, Any]:
-    pixels = pixels_of(result, name, index)
-    file = output_file(marker, result, name, index=index)
-    stored = files.put(owner, "output", file.data, medium=medium, size=(pixels.shape[1], pixels.shape[0])).to_json()
+def _store(files: FileStore, owner: str, result: Result, marker: Marker, name: str, named: str, index: int) -> dict[str, Any]:
+    ending = next(iter(medium(named).endings), ".png")
+    file = output_file(marker, result, name, ending[1:], index)
+    size = None
+    if content_type(ending).startswith("image/"):
+        height, width = pixels_of(result, name, index).shape[:2]
+        size = width, height
+    stored = files.put(owner, "output", file.data, medium=named, suffix=ending[1:], size=size).to_json()
     return stored if file.unsigned is None else stored | {"unsigned": file.unsigned}
-
-
-def _is_picture(value: Any, medium: str) -> bool:
-    return isinstance(value, np.ndarray) and (medium.startswith("picture") or (value.ndim == 2 and value.dtype.kind in "iub"))
 
 
 def _inline(value: Any, name: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes, write_atomic
+from gesso.media.medium import content_type
 from gesso.serving.database import ServerDatabase
 from gesso.serving.http_errors import TooManyRequests, UnknownId
 from gesso.serving.settings import Limits
@@ -33,7 +34,7 @@ class StoredFile(NamedTuple):
 
     @property
     def content_type(self) -> str:
-        return {"png": "image/png", "json": "application/json", "c2pa": "application/c2pa"}[self.suffix]
+        return content_type(f".{self.suffix}")
 
     def to_json(self) -> dict[str, object]:
         sides = {} if self.width is None else {"width": self.width, "height": self.height}

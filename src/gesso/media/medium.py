@@ -1,0 +1,177 @@
+"""Medium: what a kind of output is as a value, as files, as a thumbnail, and which module of the studio shows it.
+
+A medium is a file of this folder that defines `MEDIUM`, under the name that cards use in `Out.medium`. An output whose medium has no
+file here is a plain value: it goes into JSON.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from gesso.errors import GessoError
+from gesso.media.budget import DEFAULT, Budget
+from gesso.media.density import Dpi
+from gesso.media.file import shown, write_atomic
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NAMES = ("picture", "pictures", "layers", "pieces")  # the files of this folder that define a medium
+SIDECAR = ".gesso.json"  # added to the name of a file that cannot hold its own record
+OTHER_TYPES = {".json": "application/json", ".c2pa": "application/c2pa", ".safetensors": "application/octet-stream"}
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a file carries beside its content: the `record`'s JSON and the `parameters` that other programs show; None in a clean copy."""
+
+    record: str | None = None
+    parameters: str | None = None
+    dpi: Dpi | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the medium's writer, such as a film's frame rate
+
+
+class Writer(Protocol):
+    """Writes one file in parts. Nothing of it is complete before `close`; `abandon` removes or closes what there is, after an error."""
+
+    def append(self, chunk: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
+class Medium:
+    """A kind of output. The class itself is the medium of plain values."""
+
+    name: ClassVar[str] = "value"
+    endings: ClassVar[Mapping[str, str]] = {}  # {".png": "image/png"}: the files that it is written to, the usual one first
+    inputs: ClassVar[frozenset[str]] = frozenset()  # the endings of files that `decode` reads
+    viewer: ClassVar[str] = "value"  # the studio's module that shows it
+    sidecar: ClassVar[bool] = False  # True: the record lies in a file beside, because the format has no place for it
+    on_request: ClassVar[bool] = False  # True: a server encodes its files when they are asked for, and stores none
+    digested: ClassVar[bool] = True  # False: records have a hash of other values than `decode` gives
+    budget: ClassVar[Budget] = DEFAULT  # the limits of one file
+
+    def of(self, value: Any) -> Any:
+        """A network's tensor, of one item or [1 …], as this medium's value; anything else unchanged."""
+        return value
+
+    def check(self, value: Any, *, where: str, recipe: str) -> None:
+        """Raise GessoError where a recipe's value is not this medium's."""
+
+    def is_value(self, value: Any) -> bool:
+        """Whether this medium's files and thumbnails can be made of the value."""
+        return True
+
+    def in_json(self, value: Any) -> Any:
+        """The value inside a result's JSON. NotImplemented: as a plain value."""
+        return NotImplemented
+
+    def encode(self, value: Any, ending: str, carried: Carried) -> bytes:
+        """A whole file. Raises GessoError for a value that cannot be written."""
+        raise GessoError(f"{self.name} is not written as {ending}", where="--out", fix="save it as .json")
+
+    def writer(self, path: Path, carried: Carried) -> Writer:
+        """A writer of a file at `path`, whose ending is one of `endings`."""
+        return WholeFile(self, path, carried)
+
+    def carries(self, data: bytes) -> str:
+        """The name of the file format that these first bytes begin, if it is this medium's and can hold a record; else ""."""
+        return ""
+
+    def record_in(self, data: bytes, *, where: str) -> str | None:
+        """The record's text in a file; None where there is none, GessoError where the file is damaged."""
+        return None
+
+    def decode(self, data: bytes, *, where: str, budget: Budget | None = None) -> Any:
+        """The value in a file from an untrusted source, within the budget. Servers call it in a process with limits."""
+        raise GessoError(f"{self.name} cannot be read from a file", where=where)
+
+    def content(self, value: Any) -> Any:
+        """What `decode` gives for a file that holds the value."""
+        return value
+
+    def thumb(self, value: Any) -> np.ndarray | None:
+        """A uint8 picture of the value, of any size; None where there is nothing to look at."""
+        return None
+
+
+class WholeFile:
+    """The writer of a medium whose files are encoded as a whole: it takes one chunk, and `close` writes it atomically."""
+
+    def __init__(self, medium: Medium, path: Path, carried: Carried) -> None:
+        self._medium, self._path, self._carried = medium, path, carried
+        self._chunks: list[Any] = []
+
+    def append(self, chunk: Any) -> None:
+        self._chunks.append(chunk)
+
+    def close(self) -> None:
+        if len(self._chunks) != 1:
+            raise GessoError(f"{self._path.suffix} holds one {self._medium.name}, not {len(self._chunks)}", where=shown(self._path))
+        data = self._medium.encode(self._chunks[0], self._path.suffix.lower(), self._carried)
+        if self._medium.sidecar and self._carried.record is not None:
+            write_atomic(sidecar_of(self._path), self._carried.record.encode())
+        write_atomic(self._path, data)
+
+    def abandon(self) -> None:
+        self._chunks.clear()
+
+
+def sidecar_of(path: str | os.PathLike[str]) -> Path:
+    """The path of the record beside a file."""
+    return Path(os.fspath(path) + SIDECAR)
+
+
+def medium(name: str) -> Medium:
+    """The medium of an output by its name on the card."""
+    return _defined(name) if name in NAMES else VALUE
+
+
+def media() -> Iterator[Medium]:
+    """All media that have files."""
+    return map(_defined, NAMES)
+
+
+def medium_of_file(path: object) -> Medium | None:
+    """The first medium that is written to files of this name's ending."""
+    ending = Path(str(path)).suffix.lower()
+    return next((one for one in media() if ending in one.endings), None)
+
+
+def budget_of(path: object) -> Budget:
+    """The limits of a file by the ending of its name, before it is opened."""
+    found = medium_of_file(path)
+    return DEFAULT if found is None else found.budget
+
+
+def endings_of(names: Iterable[str]) -> list[str]:
+    """The endings of the files that outputs of these media are written to, the first medium's first."""
+    return list(dict.fromkeys(ending for name in names for ending in medium(name).endings))
+
+
+def content_type(ending: str) -> str:
+    """The MIME type of a file by its ending (with the dot)."""
+    found = next((one.endings[ending] for one in media() if ending in one.endings), None)
+    return found or OTHER_TYPES.get(ending, "application/octet-stream")
+
+
+def carrier(data: bytes) -> Medium | None:
+    """The medium of a file that can hold a record, by its first bytes."""
+    return next((one for one in media() if one.carries(data)), None)
+
+
+@cache
+def _defined(name: str) -> Medium:
+    found: Medium = import_module(f"gesso.media.{name}").MEDIUM
+    return found
+
+
+VALUE = Medium()

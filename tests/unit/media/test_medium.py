@@ -1,0 +1,108 @@
+"""Media: each file of the folder that defines one keeps the contract, and what the package decides by endings comes from them."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gesso.media
+from gesso.errors import GessoError
+from gesso.media.medium import NAMES, VALUE, Carried, Medium, carrier, content_type, endings_of, media, medium, medium_of_file
+from gesso.record import read_record
+
+SOURCE = Path(gesso.media.__file__).parent
+EXAMPLES = {
+    "picture": lambda: np.arange(8 * 9 * 3, dtype=np.uint8).reshape(8, 9, 3),
+    "pictures": lambda: (np.zeros((8, 8), np.uint8), np.full((8, 8), 9, np.uint8)),
+    "layers": lambda: {"line": np.full((8, 9), 255, np.uint8), "flats": np.full((8, 9, 3), 7, np.uint8)},
+    "pieces": lambda: np.arange(72, dtype=np.int32).reshape(8, 9),
+}
+
+
+def test_every_file_that_defines_a_medium_is_named() -> None:
+    found = {
+        one.name for one in pkgutil.iter_modules([str(SOURCE)]) if re.search(r"^MEDIUM = ", (SOURCE / f"{one.name}.py").read_text(), re.M)
+    }
+    assert found == set(NAMES), "add the file's name to media/medium.py"
+    assert set(EXAMPLES) >= {"picture", "pictures", "layers", "pieces"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_medium_says_what_it_is(name: str) -> None:
+    one = medium(name)
+    assert one.name == name and all(ending.startswith(".") and "/" in kind for ending, kind in one.endings.items())
+    others = [ending for other in media() if other is not one for ending in other.endings]
+    assert not set(one.endings) & set(others), "an ending belongs to one medium"
+    assert all(medium_of_file(f"x{ending.upper()}") is one for ending in one.endings)
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_a_value_survives_its_files_with_its_record(name: str, tmp_path: Path) -> None:
+    one, value = medium(name), EXAMPLES[name]()
+    assert one.is_value(value)
+    one.check(value, where="image", recipe="toy")
+    for ending in one.endings:
+        path = tmp_path / f"x{ending}"
+        writer = one.writer(path, Carried("{}", "words"))
+        writer.append(value)
+        writer.close()
+        data = path.read_bytes()
+        assert carrier(data) is one and one.record_in(data, where="x") == "{}"
+        assert np.array_equal(one.decode(data, where="x"), one.content(value))
+        assert one.record_in(one.encode(value, ending, Carried()), where="x") is None, "a clean copy has no record"
+    thumb = one.thumb(value)
+    assert thumb is not None and thumb.dtype == np.uint8
+    if (told := one.in_json(value)) is not NotImplemented:
+        json.dumps(told)
+
+
+def test_a_file_that_takes_one_value_refuses_none_and_two(tmp_path: Path) -> None:
+    for num in (0, 2):
+        writer = medium("picture").writer(tmp_path / "x.png", Carried())
+        for _ in range(num):
+            writer.append(EXAMPLES["picture"]())
+        with pytest.raises(GessoError, match=f"holds one picture, not {num}"):
+            writer.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+class Beside(Medium):
+    """A medium whose format has no place for a record."""
+
+    name, endings, sidecar = "rows", {".rows": "text/plain"}, True
+
+    def encode(self, value, ending, carried):
+        return str(value).encode()
+
+
+def test_a_record_may_lie_beside_its_file(tmp_path: Path) -> None:
+    old = Path(__file__).parents[2] / "old/outputs"
+    record = next(path for path in sorted(old.glob("*.json")) if "record" in json.loads(path.read_text()))
+    text = json.dumps(json.loads(record.read_text())["record"])
+    writer = Beside().writer(tmp_path / "x.rows", Carried(text))
+    writer.append([1, 2])
+    writer.close()
+    assert (tmp_path / "x.rows.gesso.json").read_text() == text
+    assert read_record(tmp_path / "x.rows").text() == read_record(record).text()
+
+
+def test_plain_values_have_no_files() -> None:
+    assert medium("number") is VALUE and VALUE.of(3) == 3 and endings_of(["number"]) == []
+    with pytest.raises(GessoError, match="value is not written as .png"):
+        VALUE.encode(3, ".png", Carried())
+    assert content_type(".json") == "application/json" and content_type(".strange") == "application/octet-stream"
+
+
+def test_nothing_above_media_decides_by_the_ending_of_an_output() -> None:
+    """The chains over .png, .ora and .psd that there were; a file may still be named."""
+    root = Path(gesso.media.__file__).parents[1]
+    pattern = r"(==|in) *[(\[{]? *['\"]\.(png|ora|psd|mp4|mid|ply)"
+    for folder in ("verbs", "serving", "marking", "cli"):
+        found = subprocess.run(["grep", "-rnE", "--include=*.py", pattern, str(root / folder)], capture_output=True, text=True).stdout
+        assert not found, found
