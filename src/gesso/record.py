@@ -54,6 +54,7 @@ class Environment(BaseModel):
 
     threads: int = Field(ge=1, le=4096)
     dtype: str = Field(default="float32", max_length=40)
+    device: str = Field(default="cpu", max_length=40)
     cpu: tuple[str, ...] = Field(default=(), max_length=100)
     torch: str = Field(default="", max_length=100)
     python: str = Field(default="", max_length=100)
@@ -122,6 +123,7 @@ def record(
     *,
     threads: int,
     dtype: str = "float32",
+    device: str = "cpu",
     files: Mapping[str, str] | None = None,
     limit: int | None = None,
     time: datetime | None = None,
@@ -142,7 +144,7 @@ def record(
         gesso=__version__,
         request=RecordedRequest(**asked),
         left=left,
-        made=environment_here(threads, dtype, time),
+        made=environment_here(threads, dtype, time, device),
         output={name: digest(value) for name, value in outputs.items()},
     )
 
@@ -159,7 +161,7 @@ def commit() -> str:
         return ""
 
 
-def environment_here(threads: int, dtype: str, time: datetime | None = None) -> Environment:
+def environment_here(threads: int, dtype: str, time: datetime | None = None, device: str = "cpu") -> Environment:
     """The environment of this process, now."""
     from importlib.metadata import PackageNotFoundError, version
 
@@ -171,6 +173,7 @@ def environment_here(threads: int, dtype: str, time: datetime | None = None) -> 
     return Environment(
         threads=threads,
         dtype=dtype,
+        device=device,
         cpu=cpu_features(),
         torch=str(torch_version),
         python=platform.python_version(),

@@ -14,7 +14,7 @@ from gesso import recipes
 from gesso.errors import GessoError
 from gesso.recipes.recipe import Recipe
 from gesso.verbs.assemble import Assembled, assemble
-from gesso.verbs.generate import encode
+from gesso.verbs.generate import encode, method_of
 from gesso.verbs.load import Model
 
 NAMES = recipes.names()
@@ -50,13 +50,11 @@ def raw(assembled: Assembled, given: dict[str, Any], seed: int = 1) -> list[torc
     """The family's last output as tensors, before anything is rounded to pixels."""
     model = Model(assembled)
     request = model.request(seed=seed, **given, **brief(assembled.recipe))
-    family = assembled.recipe.family(assembled.preset)
+    run = method_of(assembled)
     made = []
-    with torch.enable_grad() if getattr(family, "needs_grad", False) else torch.no_grad():
+    with torch.enable_grad() if run.__name__ == "fit" else torch.no_grad():
         for frame in assembled.recipe.frames(request, assembled.preset):
-            *_, last = family.sample(
-                assembled.networks, encode(assembled, request, frame), torch.Generator().manual_seed(seed), request.settings
-            )
+            *_, last = run(assembled.networks, encode(assembled, request, frame), torch.Generator().manual_seed(seed), request.settings)
             made += [v.detach().float().clone() for v in last.media.values() if isinstance(v, torch.Tensor)]
     assert made and all(torch.isfinite(v).all() for v in made)
     return made

@@ -11,6 +11,11 @@ from cyclopts import Parameter
 from gesso.cli import flag, show
 
 SOME_FAILED = 3
+Weights = Annotated[
+    list[str] | None,
+    Parameter(help="A .safetensors file or a run's folder; ROLE=FILE for a network it uses; an overlay. Else those shipped.", negative=()),
+]
+Device = Annotated[str | None, Parameter(help="Where networks run: cpu, cuda, cuda:1 [what is there].")]
 
 
 def generate_one(
@@ -27,8 +32,9 @@ def generate_one(
         Path | None, Parameter(help="Begin from a request's JSON, or from an output made before; its preset and weights too.")
     ] = None,
     preset: Annotated[str | None, Parameter(help="The model's size: the weights' own if left out.")] = None,
-    weights: Annotated[Path | None, Parameter(help="A .safetensors file or a run's folder; the shipped ones if left out.")] = None,
+    weights: Weights = None,
     threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
+    device: Device = None,
     mark: Annotated[bool, Parameter(help="Sign it as content credentials with this machine's key.", negative=())] = False,
 ) -> None:
     """Make one output a seed, and print the path of each."""
@@ -37,7 +43,7 @@ def generate_one(
     with show.watch(recipe.name) as watched:
         for path, result in generate(
             recipe, given, out=out, seeds=flag.seeds(seeds, seed), take=take, base=request, preset=preset, weights=weights,
-            threads=threads, mark=mark, on_output=watched.show,
+            threads=threads, device=device, mark=mark, on_output=watched.show,
         ):  # fmt: skip
             watched.pause()
             show.made(path, result)
@@ -50,8 +56,10 @@ def fit_one(
     out: Annotated[Path, Parameter(alias="-o", help="The folder to write into.")],
     seed: Annotated[int, Parameter(help="Decides all random numbers.")] = 0,
     preset: Annotated[str | None, Parameter(help="The model's size: the weights' own if left out.")] = None,
-    weights: Annotated[Path | None, Parameter(help="Weights of the recipe, or of the network whose features it uses.")] = None,
+    data: Annotated[Path | None, Parameter(help="The folder of examples, for recipes that read one.")] = None,
+    weights: Weights = None,
     threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
+    device: Device = None,
     fresh: Annotated[bool, Parameter(help="Remove an earlier fit from the folder first.", negative=())] = False,
 ) -> None:
     """Optimise one output into a folder, with a progress bar, and print its path."""
@@ -59,10 +67,10 @@ def fit_one(
 
     with show.watch(recipe.name) as watched:
         fitted = fit(
-            recipe, out=out, given=given, seed=seed, preset=preset, weights=weights, threads=threads, fresh=fresh,
-            on_output=watched.show,
+            recipe, out=out, given=given, data=data, seed=seed, preset=preset, weights=weights, threads=threads, device=device,
+            fresh=fresh, on_output=watched.show,
         )  # fmt: skip
-    print(fitted.out / "result.png")
+    show.write(*(str(path) for path in (fitted.file, fitted.weights) if path is not None))
 
 
 def batch_one(

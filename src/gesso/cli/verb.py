@@ -55,13 +55,18 @@ def train(
     seed: int = 0,
     fresh: bool = False,
     stage: str | None = None,
+    begin: str | None = None,
+    weights: Annotated[list[str] | None, Parameter(negative=())] = None,
     threads: int | None = None,
+    device: str | None = None,
     quiet: bool = False,
 ) -> None:
     """Train a recipe. After Ctrl-C or --minutes, the same command continues.
 
     gesso train colorize --data data/openmoji --out runs/colorize --minutes 60
+    gesso train colorize --begin shipped --data drawings --out runs/mine
     gesso train ./mine.py --data data/mine --out runs/mine --preset tiny
+    torchrun --nproc-per-node 2 -m gesso train digits --out runs/digits
 
     Parameters
     ----------
@@ -83,8 +88,14 @@ def train(
         Remove the run in the folder first.
     stage
         The last stage to train; all of them if left out.
+    begin
+        The weights to start from: a file, a run's folder, or "shipped".
+    weights
+        Weights of a network that the recipe uses, as ROLE=FILE.
     threads
         Torch's threads.
+    device
+        cpu, cuda or cuda:1; what is there if left out.
     quiet
         Print nothing while training.
     """
@@ -92,7 +103,7 @@ def train(
 
     run(
         recipe, data=data, out=out, preset=preset, steps=steps, minutes=minutes, seed=seed, fresh=fresh, stage=stage,
-        threads=threads, quiet=quiet,
+        begin=begin, weights=weights, threads=threads, device=device, quiet=quiet,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Family, the protocol of a kind of generative model: five methods for training and sampling."""
+"""Family, the protocol of a kind of generative model: it learns, samples, or fits."""
 
 from __future__ import annotations
 
@@ -82,29 +82,49 @@ class Batch:
 
 @dataclass(frozen=True)
 class Output:
-    """An output of a sampler: `media` by name (tensors until `finish` makes pictures), `taps` of inner values, `final` or a preview."""
+    """An output of a sampler: `media` by name (tensors until `finish` makes pictures), `taps` of inner values, `final` or a preview.
+
+    An output of a fit may carry what was fitted: `values` of conditions by slot (a projected latent, a corrected match), and `weights`
+    {role: state} (a scene, an adapter). Previews may carry them too; the newest is kept when the fit is stopped.
+    """
 
     media: dict[str, Any]
     taps: dict[str, Any] = field(default_factory=dict)
     final: bool = True
     step: int = 0
     num_steps: int = 1
+    values: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs of a sampler: joined `ports`, their `null` version for guidance, the output's `shape` (b, c, h, w), and `items`, the
-    item numbers that seed the noise."""
+    """The inputs of a sampler: joined `ports`, their `null` version for guidance, the output's `shape` (b, …), and `items`, the item
+    numbers that seed the noise.
+
+    `state` is the family's own state as training exported it (the role "family" of the weights), `facts` what is known of the data,
+    and `data` the examples of a fit.
+    """
 
     ports: Ports
     null: Ports
     shape: tuple[int, ...]
     items: Sequence[int] = (0,)
+    state: Mapping[str, Tensor] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    data: Any = None
+
+    def to(self, device: torch.device | str) -> Inputs:
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device)
+
+        state = {name: move(value) for name, value in self.state.items()}
+        return replace(self, ports=self.ports.map(move), null=self.null.map(move), state=state)
 
 
 @runtime_checkable
-class Family(Protocol):
-    """The methods of a family. Schedules are functions of the step, never of the time.
+class Learns(Protocol):
+    """The methods of a family that is trained. Schedules are functions of the step, never of the time.
 
     Random numbers come from `rng`, which is always a generator of the CPU, so that a seed means the same on every device:
     draw with it, then move (`Batch.normal`, `item_noise`).
@@ -113,7 +133,10 @@ class Family(Protocol):
     def phases(self, step: int) -> Sequence[Phase]: ...
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
-        """The family's state before step 0, a module of buffers that is saved in checkpoints (nn.Module() without state)."""
+        """The family's state before step 0, a module of buffers that is saved in checkpoints (nn.Module() without state).
+
+        With "family" among the recipe's `keeps`, its state is exported with the weights and comes back in `Inputs.state`.
+        """
         ...
 
     def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss: ...
@@ -122,10 +145,27 @@ class Family(Protocol):
         """A cheap current output per item, passed to `simulate(given=…)`; None if the family has no cheap output."""
         ...
 
+
+@runtime_checkable
+class Samples(Protocol):
+    """A family that makes outputs, without gradients. Networks and inputs are on one device."""
+
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]: ...
 
 
-def due_phases(family: Family, step: int) -> list[Phase]:
+@runtime_checkable
+class Fits(Protocol):
+    """A family that optimises for one request, with gradients: a picture, a latent, a scene. Its previews say how far it is."""
+
+    def fit(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]: ...
+
+
+@runtime_checkable
+class Family(Learns, Samples, Protocol):
+    """A family that is trained, then samples."""
+
+
+def due_phases(family: Learns, step: int) -> list[Phase]:
     """The phases that are taken at a step."""
     return [phase for phase in family.phases(step) if step % phase.every == 0]
 

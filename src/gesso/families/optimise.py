@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gesso.errors import GessoError
-from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase, item_noise
+from gesso.families.family import Inputs, Networks, Output, item_noise
 from gesso.ports import Ports
 from gesso.shapes import Images, Maps
 
@@ -37,22 +37,8 @@ class StyleTransfer:
     content_layer: str
     style_layers: tuple[str, ...]
     role: str = "features"
-    fits: ClassVar[bool] = True
-    needs_grad: ClassVar[bool] = True
 
-    def phases(self, step: int) -> Sequence[Phase]:
-        return ()
-
-    def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
-        return nn.Module()
-
-    def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
-        raise GessoError("this family is not trained", where=phase.name, fix="gesso generate or gesso fit")
-
-    def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> None:
-        return None
-
-    def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
+    def fit(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         """Yield a preview at the start and after every step, with the objective's terms as the tap `objective`; then the picture.
 
         `settings` has `num_steps`, `style_weight`, `content_weight`, `smoothness` and `start` ("content" or "noise").

@@ -11,7 +11,7 @@ from torch import nn
 
 from gesso.card import Card
 from gesso.datasets.dataset import Dataset
-from gesso.families.family import Family, Output
+from gesso.families.family import Fits, Learns, Output, Samples
 from gesso.ports import Frame
 from gesso.request import Request
 
@@ -59,7 +59,7 @@ class Stage:
     """
 
     name: str
-    family: Family
+    family: Learns
     trains: Mapping[str, Optimiser]
     data: Callable[[Path | None, str], Dataset]  # (folder or None for what the project makes itself, "train" | "val" | "dev")
     num_steps: int
@@ -83,6 +83,7 @@ class Recipe:
     frames(request) -> the views a request is sampled in.  family(preset) -> the family that samples.
     finish(request, [(frame, output)]) -> the named outputs, and under "notes" the names of what to tell people: words are the
     card's (`note.NAME`).  measures: {name: function(make, data, options) -> report}.
+    data(folder, "train" | "val") -> the examples that a fit reads (`gesso fit --data`).
     preview(networks, batch) -> a uint8 picture that training draws now and then; without it the family's samples are drawn.
     learns_pictures: a folder of somebody's own pictures is data that its stages take.
     native: networks compute in bf16 where this machine multiplies it natively, as in training; else in float32.
@@ -92,7 +93,7 @@ class Recipe:
     card: Card
     presets: Mapping[str, Any]
     build: Callable[..., Mapping[str, nn.Module | Callable[[], nn.Module]]]
-    family: Callable[[Any], Family]
+    family: Callable[[Any], Samples | Fits]
     stages: Callable[[Any], Sequence[Stage]] = lambda preset: ()
     keeps: tuple[str, ...] = ()
     uses: Mapping[str, str] = field(default_factory=dict)
@@ -105,6 +106,7 @@ class Recipe:
     learns_pictures: bool = False
     native: bool = False
     drafts: bool = False
+    data: Callable[[Path | None, str], Dataset] | None = None
     facts: Callable[[Dataset], Mapping[str, Any]] | None = None
     known: Mapping[str, Any] = field(default_factory=dict)  # the facts, once the data or the weights told them
 

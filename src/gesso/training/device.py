@@ -6,9 +6,12 @@ import ctypes
 import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
+
+from gesso.errors import GessoError
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # glibc's malloc.h
 
@@ -33,13 +36,40 @@ class Device:
         return network.to(self.device)
 
 
-def choose() -> Device:
-    """CUDA if available, else the CPU; bf16 and channels_last where bf16 products are native (on CPUs: AMX, AVX-512 BF16)."""
-    if torch.cuda.is_available():
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        name = torch.cuda.get_device_name()
-        return Device(torch.device("cuda"), torch.bfloat16 if native else None, True, f"{name}, {'bf16' if native else 'fp32'}")
+def choose(name: str | None = None) -> Device:
+    """The device of that name (None: CUDA if available, else the CPU); bf16 and channels_last where bf16 products are native.
+
+    On CPUs that is AMX or AVX-512 BF16. GessoError for a device that is not here.
+    """
+    device = find(name)
+    if device.type == "cuda":
+        native = multiplies_bfloat16(device)
+        card = torch.cuda.get_device_name(device)
+        return Device(device, torch.bfloat16 if native else None, True, f"{card}, {'bf16' if native else 'fp32'}")
     return choose_cpu()
+
+
+def find(name: str | None = None) -> torch.device:
+    """A device by its name, "cpu", "cuda" or "cuda:1" (None: CUDA if available, else the CPU); GessoError where it is not here."""
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise GessoError(f"there is no device {name!r}", where="--device", fix="cpu, cuda, or cuda:1") from None
+    num = torch.cuda.device_count() if device.type == "cuda" else 1
+    if device.type not in ("cpu", "cuda") or (device.index or 0) >= num:
+        here = ", ".join(["cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))])
+        raise GessoError(f"{name} is not here", where="--device", fix=f"one of {here}")
+    return device
+
+
+@cache
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 natively."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(_bf16_feature())
 
 
 def choose_cpu() -> Device:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
-from gesso.families.family import Batch, Family, Loss, Phase, due_phases
+from gesso.families.family import Batch, Learns, Loss, Phase, due_phases
 from gesso.ports import Frame
 from gesso.training import checkpoint, picture
 from gesso.training.batch import BatchMaker, CleanBatch, Prefetcher, SlotInfo
@@ -41,7 +41,7 @@ class StageInfo(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def family(self) -> Family: ...
+    def family(self) -> Learns: ...
     @property
     def trains(self) -> Mapping[str, OptimiserSettings]: ...
     @property

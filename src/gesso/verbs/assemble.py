@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,20 +13,26 @@ import torch
 from gesso import recipes
 from gesso.errors import GessoError
 from gesso.recipes.recipe import Recipe
+from gesso.training.device import find as find_device
+from gesso.weights.overlay import layered_over
 from gesso.weights.store import load_into, read_weights, shipped
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from gesso.weights.store import Weights
+
+GivenWeights = Path | str | Sequence[Path | str] | Mapping[str, Path | str] | None
+UNTRAINED = "untrained"  # in place of a parent's weights
+FAMILY = "family"  # the role under which weights hold the family's state
 
 
 @dataclass(frozen=True)
 class Assembled:
-    """A recipe with its networks by role, frozen parents among them, all in eval mode.
+    """A recipe with its networks by role, frozen parents among them, all in eval mode, for the data that its weights know.
 
-    `hashes` {recipe's name: sha256 of its weights file} for the recipe itself and for each parent; `facts` {recipe's
-    name: the card inside that file}.
+    `hashes` {recipe's name: sha256 of its weights file} for the recipe itself and for each parent; `cards` {recipe's name: the card
+    inside that file}; `state` is the family's own, by name.
     """
 
     recipe: Recipe
@@ -33,21 +40,36 @@ class Assembled:
     preset: Any
     networks: dict[str, nn.Module]
     hashes: dict[str, str] = field(default_factory=dict)
-    facts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    cards: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    state: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next((p.device for network in self.networks.values() for p in network.parameters()), torch.device("cpu"))
 
 
 def assemble(
-    recipe: Recipe | str | Path, *, preset: str | None = None, weights: Path | str | None = None, untrained: bool = False
+    recipe: Recipe | str | Path,
+    *,
+    preset: str | None = None,
+    weights: GivenWeights = None,
+    untrained: bool = False,
+    facts: Mapping[str, Any] | None = None,
+    device: str | None = "cpu",
 ) -> Assembled:
     """The recipe's networks with their weights.
 
-    `weights` is a .safetensors file or a run's folder (of this recipe, or of a recipe it uses as a frozen parent); None takes
-    the shipped ones. A recipe that keeps no weights needs none. `untrained` builds all of the recipe's own networks with random
-    parameters (seed torch first) and loads its parents only.
+    `weights` is a .safetensors file or a run's folder, of this recipe or of one that it uses as a frozen parent; several are given as
+    a list, or by role: {"codec": "runs/vq"}, or the text "codec=runs/vq". A parent may be "untrained". An overlay goes over the
+    recipe's own weights. None takes the shipped ones. A recipe that keeps no weights needs none.
+    `untrained` builds all of the recipe's own networks with random parameters (seed torch first), for data with these `facts`.
+    `device` is where the networks go (None: what is there).
     GessoError where weights are missing, or belong to another recipe or preset.
     """
     made = recipes.find(recipe)
-    own, parents = _weights_of(made, weights, untrained)
+    given = parse_weights(made, weights)
+    own = None if untrained and given.own is None else given.own or _own_weights(made, given)
     preset_name = preset or (str(own.card.get("preset") or "") if own else "") or made.default_preset
     chosen = made.preset(preset_name)
     if own and own.card.get("preset") not in (None, "", preset_name):
@@ -56,11 +78,18 @@ def assemble(
             where=own.path,
             fix=f"leave --preset out, or --preset {own.card['preset']}",
         )
-    networks, hashes, facts = _parents(made, parents)
-    networks |= _build(made, chosen, own)
+    known = own.card.get("facts", {}) if own and facts is None else facts or {}
+    made = made.with_facts(known) if known or own else made
+    networks, hashes, cards = _parents(made, given.parents)
+    states = {} if own is None else layered_over(own, given.overlays)
+    networks |= _build(made, chosen, own, states)
     if own:
-        hashes[made.name], facts[made.name] = own.sha256, own.card
-    return Assembled(made, preset_name, chosen, networks, hashes, facts)
+        hashes[made.name], cards[made.name] = own.sha256, own.card
+        hashes |= {f"{made.name}:overlay{n}": one.sha256 for n, one in enumerate(given.overlays, 1)}
+    where = find_device(device)
+    if where.type != "cpu":
+        networks = {role: network.to(where) for role, network in networks.items()}
+    return Assembled(made, preset_name, chosen, networks, hashes, cards, states.get(FAMILY, {}))
 
 
 def weights_file(place: Path | str) -> Path:
@@ -78,29 +107,67 @@ def weights_file(place: Path | str) -> Path:
     return path
 
 
-def _weights_of(recipe: Recipe, given: Path | str | None, untrained: bool) -> tuple[Weights | None, dict[str, Weights]]:
-    """The recipe's own weights, if it keeps any, and weights given for one of its parents, by the parent's name."""
-    parents: dict[str, Weights] = {}
+@dataclass
+class WeightsByRole:
+    """Weights as they were given: the recipe's `own`, `overlays` in order, and those of `parents` by role (None: untrained)."""
+
     own: Weights | None = None
-    if given is not None:
-        read = read_weights(weights_file(given))
+    overlays: list[Weights] = field(default_factory=list)
+    parents: dict[str, Weights | None] = field(default_factory=dict)
+
+
+def parse_weights(recipe: Recipe, given: GivenWeights) -> WeightsByRole:
+    """Read the weights that a user gave and find out what each is for; GessoError where one is for nothing here."""
+    parsed = WeightsByRole()
+    for role, place in _by_role(given):
+        if role in recipe.uses and str(place) == UNTRAINED:
+            parsed.parents[role] = None
+            continue
+        read = read_weights(weights_file(place))
         named = read.card.get("recipe")
-        if named in recipe.uses.values():
-            parents[str(named)] = read
-        elif named in (None, recipe.name) and recipe.keeps:
-            own = read
-        else:
-            wanted = (
-                " or ".join([recipe.name] * bool(recipe.keeps) + sorted(set(recipe.uses.values())))
-                or "nothing: this recipe keeps no weights"
-            )
+        roles = [role] if role else [one for one, name in recipe.uses.items() if name == named]
+        if not set(roles) <= set(recipe.uses) | {recipe.name}:
+            known = ", ".join([*recipe.uses, *[recipe.name] * bool(recipe.keeps)]) or "none: it keeps no weights"
+            raise GessoError(f"{recipe.name} has no role {role!r}", where="--weights", fix=f"one of {known}")
+        if roles and roles != [recipe.name]:
+            parsed.parents |= dict.fromkeys(roles, read)
+        elif named not in (None, recipe.name) or not recipe.keeps:
+            wanted = " or ".join([recipe.name] * bool(recipe.keeps) + sorted(set(recipe.uses.values())))
+            wanted = wanted or "nothing: this recipe keeps no weights"
             raise GessoError(f"these are weights of {named!r}, not of {recipe.name!r}", where=read.path, fix=f"give weights of {wanted}")
-    if own is None and recipe.keeps and not untrained:
-        own = _shipped_weights(recipe)
-    return own, parents
+        elif "over" in read.card:
+            parsed.overlays.append(read)
+        elif parsed.own is not None:
+            raise GessoError(f"{parsed.own.path} and {read.path} are both weights of {recipe.name}", where="--weights", fix="give one")
+        else:
+            parsed.own = read
+    return parsed
 
 
-def _shipped_weights(recipe: Recipe) -> Weights:
+def places(given: GivenWeights) -> list[Path | str]:
+    """The files and folders among given weights."""
+    return [place for _, place in _by_role(given)]
+
+
+def _by_role(given: GivenWeights) -> list[tuple[str, Path | str]]:
+    """(role, place) of each; the role is "" where the file itself says what it is for."""
+    if given is None:
+        return []
+    if isinstance(given, Mapping):
+        return [(str(role), place) for role, place in given.items()]
+    several = [given] if isinstance(given, (str, Path)) else list(given)
+    return [one for part in several for one in _named(part)]
+
+
+def _named(place: Path | str) -> list[tuple[str, Path | str]]:
+    match = re.fullmatch(r"([a-z][a-z0-9_.]*)=(.+)", str(place), re.DOTALL)
+    return [("", place)] if match is None or Path(place).exists() else [(match[1], match[2])]
+
+
+def _own_weights(recipe: Recipe, given: WeightsByRole) -> Weights | None:
+    """The shipped weights of a recipe that keeps any."""
+    if not recipe.keeps:
+        return None
     path = shipped(recipe.name)
     if path is None:
         raise GessoError(
@@ -111,33 +178,42 @@ def _shipped_weights(recipe: Recipe) -> Weights:
     return read_weights(path)
 
 
-def _parents(recipe: Recipe, given: Mapping[str, Weights]) -> tuple[dict[str, nn.Module], dict[str, str], dict[str, Mapping[str, Any]]]:
+def _parents(
+    recipe: Recipe, given: Mapping[str, Weights | None]
+) -> tuple[dict[str, nn.Module], dict[str, str], dict[str, Mapping[str, Any]]]:
     """Frozen parents by role, with hashes and cards. The networks of a parent that keeps several are named role.name."""
     networks: dict[str, nn.Module] = {}
     hashes: dict[str, str] = {}
-    facts: dict[str, Mapping[str, Any]] = {}
+    cards: dict[str, Mapping[str, Any]] = {}
     for role, name in recipe.uses.items():
-        parent = assemble(name, weights=given[name].path if name in given else None)
-        kept = parent.recipe.keeps or tuple(parent.networks)
+        held = given.get(role)
+        untrained = role in given and held is None
+        with torch.random.fork_rng(devices=[]):  # an untrained parent is the same one each time
+            torch.manual_seed(0)
+            parent = assemble(name, weights=None if held is None else held.path, untrained=untrained)
+        kept = tuple(inner for inner in parent.recipe.keeps or parent.networks if inner != FAMILY)
         for inner in kept:
             networks[role if len(kept) == 1 else f"{role}.{inner}"] = parent.networks[inner].requires_grad_(False).eval()
-        hashes |= parent.hashes
-        facts |= parent.facts
-    return networks, hashes, facts
+        for other, sha256 in parent.hashes.items():
+            clashes = hashes.get(other, sha256) != sha256  # two roles with different weights of one recipe
+            hashes[f"{role}:{other}" if clashes else other] = sha256
+        cards |= parent.cards
+    return networks, hashes, cards
 
 
-def _build(recipe: Recipe, preset: Any, weights: Weights | None) -> dict[str, nn.Module]:
+def _build(recipe: Recipe, preset: Any, weights: Weights | None, states: Mapping[str, Mapping[str, Tensor]]) -> dict[str, nn.Module]:
     """The recipe's networks: all of them without weights, else those that it keeps, loaded."""
     if weights is None:
         return {role: network.eval() for role, network in recipe.networks(preset).items()}
+    roles = [role for role in recipe.keeps if role != FAMILY]
     with torch.random.fork_rng(devices=[]):  # parameters that are replaced at once must not advance the caller's generator
-        networks = recipe.networks(preset, recipe.keeps)
-    for role in recipe.keeps:
-        if role not in weights.states:
+        networks = recipe.networks(preset, roles)
+    for role in roles:
+        if role not in states:
             raise GessoError(
                 f"the file holds no network {role!r}",
                 where=weights.path,
                 fix=f"give weights of {recipe.name}, which keeps {', '.join(recipe.keeps)}",
             )
-        load_into(networks[role], weights.states[role], where=f"{weights.path}: {role}")
-    return {role: networks[role].eval() for role in recipe.keeps}
+        load_into(networks[role], states[role], where=f"{weights.path}: {role}")
+    return {role: networks[role].eval() for role in roles}

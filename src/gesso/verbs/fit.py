@@ -8,29 +8,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from gesso import recipes
+from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError, MissingExtra
-from gesso.families.family import Output
+from gesso.families.family import Fits, Output
 from gesso.media.file import write_atomic
+from gesso.media.medium import endings_of
 from gesso.media.picture import encode_png
+from gesso.number import whole
 from gesso.recipes.recipe import Recipe
-from gesso.request import Request
-from gesso.verbs.assemble import assemble
+from gesso.record import commit
+from gesso.request import MAX_SEED, Request
+from gesso.verbs.assemble import GivenWeights, assemble
 from gesso.verbs.generate import make, preview_of
 from gesso.verbs.read_request import files_of, split
 from gesso.verbs.result import Result, is_file_name, make_folder
+from gesso.weights.store import save_weights
 
 MOST_PREVIEWS = 60
+OWN_FILES = ("objective.jsonl", "objective.png", "weights.safetensors", "request.json")
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The result, its folder, and the objective's terms by step: [{"step": 1, "all": 0.5, …}, …]."""
+    """The result, its folder and file, the objective's terms by step: [{"step": 1, "all": 0.5, …}, …], and the weights that were fitted."""
 
     result: Result
     out: Path
+    file: Path
     objective: list[dict[str, float]]
+    weights: Path | None = None
 
 
 def fit(
@@ -42,8 +52,10 @@ def fit(
     settings: Mapping[str, Any] | None = None,
     on_output: Callable[[Output], None] | None = None,
     preset: str | None = None,
-    weights: Path | str | None = None,
+    weights: GivenWeights = None,
+    data: Path | str | None = None,
     threads: int | None = None,
+    device: str | None = None,
     fresh: bool = False,
     files: Mapping[str, str] | None = None,
     stop: Callable[[], bool] | None = None,
@@ -51,16 +63,24 @@ def fit(
 ) -> Fitted:
     """Optimise an output for `conditions` and `settings`, and write it into the folder `out`.
 
-    `given` may hold both in one mapping, by the card's names. Written are previews/NNNN.png (NNNN is the step),
-    objective.jsonl and objective.png from the family's tap `objective` (a number, or numbers by name), and result.png with its
-    record. Ctrl-C keeps the newest preview, and so does `stop`, which is called at each step and ends the fit with Stopped.
-    `fresh` removes an earlier fit from the folder. GessoError for a recipe whose family does not say `fits = True`.
+    `given` may hold both in one mapping, by the card's names. `data` is the folder of examples, for recipes that read one. Written are
+    previews/NNNN.png (NNNN is the step), objective.jsonl and objective.png from the family's tap `objective` (a number, or numbers
+    by name), and the result with its record. What was fitted is written too: weights.safetensors, for `--weights`, and request.json
+    with the conditions' values, for `--request`. Ctrl-C keeps the newest preview and weights, and so does `stop`, which is called at
+    each step and ends the fit with Stopped; a fit goes on from weights with `weights`. `fresh` removes an earlier fit from the
+    folder. GessoError for a recipe whose family does not fit.
     """
     if is_file_name(Path(out)):
         raise GessoError("a fit writes a folder, with result.png in it", where=out, fix=f"--out {Path(out).with_suffix('')}")
-    assembled = assemble(recipe, preset=preset, weights=weights)
+    found = recipes.find(recipe)
+    examples = _examples(found, data)
+    known = {} if found.facts is None or examples is None else dict(found.facts(examples))
+    # Weights that only a fit makes start from random numbers, which the seed decides.
+    untrained = bool(found.keeps) and not found.stages(found.preset(preset)) and weights is None
+    torch.manual_seed(whole(seed, where="seed", low=0, high=MAX_SEED))
+    assembled = assemble(found, preset=preset, weights=weights, untrained=untrained, facts=known or None, device=device)
     name = assembled.recipe.name
-    if not getattr(assembled.recipe.family(assembled.preset), "fits", False):
+    if not isinstance(assembled.recipe.family(assembled.preset), Fits):
         raise GessoError(
             f"{name} makes its output at once: there is nothing to fit", where=name, fix=f"gesso generate {name}, or gesso train {name}"
         )
@@ -70,7 +90,9 @@ def fit(
         card, {**(conditions or {}), **more_conditions}, seed=seed, settings={**(settings or {}), **more_settings},
         weights=assembled.hashes, preset=assembled.preset_name,
     )  # fmt: skip
-    folder = FitFolder(Path(out), fresh)
+    facts = {"recipe": name, "preset": assembled.preset_name, "seed": seed, "commit": commit(), "licence": card.licence, "figures": {}}
+    facts |= {"data": "" if examples is None else examples.name, **({"facts": known} if known else {})}
+    folder = FitFolder(Path(out), fresh, facts)
 
     def look(output: Output) -> None:
         folder.note(output)
@@ -78,22 +100,43 @@ def fit(
             on_output(output)
 
     try:
-        result = make(assembled, request, on_output=look, threads=threads, files=files or files_of(card, given or {}), stop=stop)
+        result = make(
+            assembled, request, on_output=look, on_final=folder.fitted, threads=threads, files=files or files_of(card, given or {}),
+            stop=stop, data=examples, fitting=True,
+        )  # fmt: skip
     except BaseException:  # Ctrl-C too: the newest preview is worth keeping
         folder.keep_newest()
+        folder.keep_weights()
         raise
     folder.plot(name)
-    result.save(folder.out / "result.png")
-    return Fitted(result, folder.out, folder.objective)
+    ending = next(iter(endings_of(one.medium for one in card.outputs)), ".json")
+    path = result.save(folder.out / f"result{ending}")
+    folder.keep_weights()
+    folder.keep_values(result.request)
+    return Fitted(result, folder.out, path, folder.objective, folder.weights)
+
+
+def _examples(recipe: Recipe, data: Path | str | None) -> Dataset | None:
+    """The examples that a fit of this recipe reads; GessoError where there are none, or where it reads none."""
+    if recipe.data is None:
+        if data is not None:
+            raise GessoError(f"{recipe.name} reads no examples", where="--data", fix="leave --data out")
+        return None
+    place = None if data is None else Path(data)
+    if place is not None and not place.exists():
+        raise GessoError("there is no such folder", where=place, fix="give --data the folder of examples")
+    return recipe.data(place, "train")
 
 
 class FitFolder:
     """The folder that a fit writes while it runs."""
 
-    def __init__(self, out: Path, fresh: bool) -> None:
-        self.out, self.objective = out, list[dict[str, float]]()
+    def __init__(self, out: Path, fresh: bool, facts: Mapping[str, Any]) -> None:
+        self.out, self.objective, self.facts = out, list[dict[str, float]](), dict(facts)
+        self.weights: Path | None = None
         self._newest: Output | None = None
-        earlier = [out / "result.png", out / "objective.jsonl", out / "objective.png", *sorted((out / "previews").glob("[0-9]*.png"))]
+        self._fitted: Output | None = None
+        earlier = [*sorted(out.glob("result.*")), *(out / name for name in OWN_FILES), *sorted((out / "previews").glob("[0-9]*.png"))]
         earlier = [path for path in earlier if path.is_file()]
         if earlier and not fresh:
             raise GessoError(
@@ -112,6 +155,8 @@ class FitFolder:
             with open(self.out / "objective.jsonl", "a", encoding="utf-8") as file:
                 file.write(json.dumps(row | {"step": output.step}) + "\n")
         self._newest = output
+        if output.weights or output.values:
+            self._fitted = output
         if output.step % max(1, output.num_steps // MOST_PREVIEWS) == 0:
             self.keep_newest()
 
@@ -120,6 +165,24 @@ class FitFolder:
         pixels = None if output is None else preview_of(output)
         if output is not None and pixels is not None:
             write_atomic(self.out / "previews" / f"{output.step:04d}.png", encode_png(pixels))
+
+    def fitted(self, output: Output) -> None:
+        """Take what the last output carries."""
+        if output.weights or output.values:
+            self._fitted = output
+
+    def keep_weights(self) -> None:
+        """Write the newest weights that were fitted."""
+        if self._fitted is not None and self._fitted.weights:
+            self.weights = self.out / "weights.safetensors"
+            save_weights(self.weights, self._fitted.weights, {**self.facts, "steps": self._fitted.step})
+
+    def keep_values(self, request: Request) -> None:
+        """Write the request with the values that were fitted, so that it can be generated from."""
+        if self._fitted is not None and self._fitted.values:
+            told = request.to_json()
+            told["conditions"] |= {name: value.model_dump(mode="json") for name, value in self._fitted.values.items()}
+            write_atomic(self.out / "request.json", json.dumps(told, ensure_ascii=False, indent=1).encode())
 
     def plot(self, title: str) -> None:
         if not self.objective:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,14 +21,15 @@ from torch import Tensor
 
 from gesso import recipes
 from gesso.errors import GessoError, Stopped
-from gesso.families.family import Inputs, Output
+from gesso.families.family import Fits, Inputs, Output, Samples
 from gesso.media.medium import medium
 from gesso.number import whole
 from gesso.ports import Frame, join
 from gesso.recipes.recipe import Recipe
 from gesso.record import record
 from gesso.request import Request
-from gesso.verbs.assemble import Assembled
+from gesso.training.device import multiplies_bfloat16
+from gesso.verbs.assemble import Assembled, GivenWeights, places
 from gesso.verbs.read_request import assemble_for, files_of, read_request, request_of
 from gesso.verbs.result import Result, named_files, output_paths, refuse_overwriting, signer
 from gesso.verbs.thread import default_threads, fixed_threads
@@ -48,8 +49,9 @@ def generate(
     take: str | None = None,
     base: Path | None = None,
     preset: str | None = None,
-    weights: Path | None = None,
+    weights: GivenWeights = None,
     threads: int | None = None,
+    device: str | None = None,
     mark: bool = False,
     on_output: Callable[[Output], None] | None = None,
 ) -> Iterator[tuple[Path | None, Result]]:
@@ -57,15 +59,16 @@ def generate(
 
     `given` holds conditions and settings by the card's names. `out` may contain {seed}; without it a new name is chosen, and
     recipes without pictures write nothing. `base` is a request's JSON or an output made before; `given` overrides what it
-    holds. `take` names the output to write, if not the first picture. `mark` signs it as content credentials.
+    holds. `take` names the output to write, if not the first picture. `device` is where networks run, such as "cpu" or "cuda" (None:
+    what is there). `mark` signs the file as content credentials.
     GessoError before any work is done where a name, a file or a value is wrong.
     """
     found = recipes.find(recipe)
     paths = output_paths(out, found.card, seeds)
-    refuse_overwriting(paths, [*named_files(given), base, weights])
+    refuse_overwriting(paths, [*named_files(given), base, *places(weights)])
     marker = signer(paths) if mark else None
     file = None if base is None else read_request(base, found.name)
-    assembled = assemble_for(found, preset=preset, weights=weights, base=file)
+    assembled = assemble_for(found, preset=preset, weights=weights, base=file, device=device)
     requests = [request_of(assembled, given, seed=seed, base=file) for seed in seeds]
     for path, request in zip(paths, requests, strict=True):
         result = make(assembled, request, on_output=on_output, threads=threads, files=files_of(found.card, given))
@@ -83,18 +86,23 @@ def make(
     dtype: str | None = None,
     files: Mapping[str, str] | None = None,
     stop: Callable[[], bool] | None = None,
+    on_final: Callable[[Output], None] | None = None,
+    data: Any = None,
+    fitting: bool = False,
 ) -> Result:
     """The outputs of one request, one item a forward pass, and what their record says.
 
     `on_output` is called with each preview (an Output that is not final). `threads` (None: one a processor, at most 4) is
     torch's number of threads while this runs, and `dtype` the number type of the networks, "float32" or "bfloat16" (None:
     `native_dtype`): both change last bits, so the record has them. `files` {condition: file's name} goes into the record.
-    `stop` is called between frames and steps; once it returns true, Stopped is raised.
+    `stop` is called between frames and steps; once it returns true, Stopped is raised. `fitting` makes a family that can do both fit,
+    on the examples `data`, instead of sample.
     GessoError where the request is for another recipe, or an output is missing, empty or not finite.
     """
-    callbacks = Callbacks(on_output, stop)
-    with computing(assembled, request, threads, dtype) as numbers:
-        sampled = sample(assembled, request, numbers.dtype, callbacks)
+    callbacks = Callbacks(on_output, stop, on_final)
+    run = method_of(assembled, fitting)
+    with computing(assembled, request, threads, dtype, grad=run.__name__ == "fit") as numbers:
+        sampled = sample(assembled, request, numbers.dtype, callbacks, run=run, data=data)
         callbacks.check_stop()
         outputs, notes = finish(assembled, request, sampled)
     return described(assembled, request, outputs, notes, numbers, files)
@@ -106,26 +114,40 @@ class Numbers:
 
     threads: int
     dtype: str
+    device: str = "cpu"
+
+
+def method_of(assembled: Assembled, fitting: bool = False) -> Callable[..., Iterator[Output]]:
+    """The family's method that makes outputs: `sample`, or `fit` where it is asked for or the family has no other."""
+    family = assembled.recipe.family(assembled.preset)
+    if isinstance(family, Samples) and not (fitting and isinstance(family, Fits)):
+        return family.sample
+    if not isinstance(family, Fits):
+        raise GessoError("its family neither samples nor fits", where=assembled.recipe.name, fix="give it a method `sample`")
+    return family.fit
 
 
 @contextmanager
-def computing(assembled: Assembled, request: Request, threads: int | None = None, dtype: str | None = None) -> Iterator[Numbers]:
-    """Torch set up to make `request`: the number of threads, and gradients only for families that need them."""
+def computing(
+    assembled: Assembled, request: Request, threads: int | None = None, dtype: str | None = None, *, grad: bool | None = None
+) -> Iterator[Numbers]:
+    """Torch set up to make `request`: the number of threads, and gradients only while something is fitted."""
     recipe = assembled.recipe
     if request.recipe != recipe.name:
         raise GessoError(f"this request is for {request.recipe!r}, not {recipe.name!r}", where="request")
     number = default_threads() if threads is None else whole(threads, where="threads", low=1, high=MAX_THREADS)
-    needs_grad = bool(getattr(recipe.family(assembled.preset), "needs_grad", False))
-    with fixed_threads(number), torch.enable_grad() if needs_grad else torch.inference_mode():
-        yield Numbers(number, dtype or native_dtype(assembled))
+    grad = method_of(assembled).__name__ == "fit" if grad is None else grad
+    with fixed_threads(number), torch.enable_grad() if grad else torch.inference_mode():
+        yield Numbers(number, dtype or native_dtype(assembled), str(assembled.device))
 
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Functions to call while networks run: `on_output` with each preview; `stop` returns true to end the work."""
+    """Functions to call while networks run: `on_output` with each preview, `on_final` with each last; `stop` returns true to end it."""
 
     on_output: Callable[[Output], None] | None = None
     stop: Callable[[], bool] | None = None
+    on_final: Callable[[Output], None] | None = None
 
     def check_stop(self) -> None:
         """Raise Stopped where `stop` returns true."""
@@ -134,30 +156,42 @@ class Callbacks:
 
     def see(self, output: Output) -> None:
         self.check_stop()
-        if not output.final and self.on_output is not None:
-            self.on_output(output)
+        seen = self.on_final if output.final else self.on_output
+        if seen is not None:
+            seen(output)
 
 
-def sample(assembled: Assembled, request: Request, dtype: str, callbacks: Callbacks, settings: Any = None) -> Sampled:
+def sample(
+    assembled: Assembled,
+    request: Request,
+    dtype: str,
+    callbacks: Callbacks,
+    settings: Any = None,
+    *,
+    run: Callable[..., Iterator[Output]] | None = None,
+    data: Any = None,
+) -> Sampled:
     """The final outputs of the networks, frame by frame: everything before the recipe's finish.
 
     It reads the frames and shapes that the recipe makes of the request, the conditions that the card gives to networks, and
-    the seed. The family reads `settings` (None: the request's).
+    the seed. The family reads `settings` (None: the request's). Networks run on the device that they are on; the outputs are on the
+    CPU.
     """
-    recipe = assembled.recipe
-    family, settings = recipe.family(assembled.preset), request.settings if settings is None else settings
+    recipe, device = assembled.recipe, assembled.device
+    run, settings = run or method_of(assembled), request.settings if settings is None else settings
     sampled: list[tuple[Frame, Output]] = []
-    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == REDUCED):
+    with torch.autocast(device.type, torch.bfloat16, enabled=dtype == REDUCED):
         for frame in recipe.frames(request, assembled.preset):
             callbacks.check_stop()
-            inputs = encode(assembled, request, frame)
+            inputs = replace(encode(assembled, request, frame), data=data)
+            inputs = inputs if device.type == "cpu" else inputs.to(device)
             # Frames are views of one item, so each starts with the same random numbers.
             rng = torch.Generator().manual_seed(request.seed)
-            for output in family.sample(assembled.networks, inputs, rng, settings):
+            for output in run(assembled.networks, inputs, rng, settings):
                 callbacks.see(output)
                 if output.final:
                     check_finite(output, recipe.name)
-                    sampled.append((frame, output))
+                    sampled.append((frame, output if device.type == "cpu" else on_cpu(output)))
     if not sampled:
         raise GessoError(
             f"{recipe.name} made no output", where=recipe.name, fix="its family's sample must end with an Output that is final"
@@ -187,13 +221,13 @@ def described(
     """The outputs as a result, whose record is written when it is first read."""
     dtype = REDUCED if numbers.dtype == REDUCED else parameter_dtype(assembled)
     time = datetime.now(UTC)
-    describe = partial(record, request, outputs, threads=numbers.threads, dtype=dtype, files=files, time=time)
+    describe = partial(record, request, outputs, threads=numbers.threads, dtype=dtype, device=numbers.device, files=files, time=time)
     return Result(assembled.recipe.card, outputs, request, describe, notes)
 
 
 def encode(assembled: Assembled, request: Request, frame: Frame) -> Inputs:
     """A request's conditions as a family's inputs. The null inputs, for guidance, keep only the conditions that the card requires."""
-    given, absent = [], []
+    given, absent, names = [], [], []
     for slot in assembled.recipe.card.conditions:
         if not slot.network:
             continue
@@ -201,7 +235,15 @@ def encode(assembled: Assembled, request: Request, frame: Frame) -> Inputs:
         ports = slot.kind.encode([request.conditions.get(slot.name)], view)
         given.append(ports)
         absent.append(ports if slot.required else slot.kind.null(view))
-    return Inputs(join(given), join(absent), tuple(assembled.recipe.shape(request, frame, assembled.preset)))
+        names.append(slot.name)
+    shape = tuple(assembled.recipe.shape(request, frame, assembled.preset))
+    return Inputs(join(given, names), join(absent, names), shape, state=assembled.state, facts=assembled.recipe.known)
+
+
+def on_cpu(output: Output) -> Output:
+    """An output whose tensors are on the CPU, where a recipe's finish reads them."""
+    media, taps = ({k: v.cpu() if isinstance(v, Tensor) else v for k, v in part.items()} for part in (output.media, output.taps))
+    return replace(output, media=media, taps=taps)
 
 
 def named_media(assembled: Assembled, sampled: Sampled) -> dict[str, Any]:
@@ -281,9 +323,7 @@ def _kept(value: Any, name: str, recipe: str) -> Any:
 
 def native_dtype(assembled: Assembled) -> str:
     """The number type in which the recipe's networks compute on this machine, by name: "float32" or "bfloat16"."""
-    from gesso.training.device import choose_cpu
-
-    return REDUCED if assembled.recipe.native and choose_cpu().autocast is torch.bfloat16 else "float32"
+    return REDUCED if assembled.recipe.native and multiplies_bfloat16(assembled.device) else "float32"
 
 
 def parameter_dtype(assembled: Assembled) -> str:

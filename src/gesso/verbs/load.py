@@ -15,24 +15,30 @@ from gesso.families.family import Output
 from gesso.number import whole
 from gesso.recipes.recipe import Recipe
 from gesso.request import Request
-from gesso.verbs.assemble import Assembled
+from gesso.verbs.assemble import Assembled, GivenWeights
 from gesso.verbs.generate import make
 from gesso.verbs.read_request import assemble_for, files_of, read_request, request_of
 from gesso.verbs.result import Result
 
 
 def load(
-    name: str | Path | Recipe, *, preset: str | None = None, weights: str | Path | None = None, base: str | Path | None = None
+    name: str | Path | Recipe,
+    *,
+    preset: str | None = None,
+    weights: GivenWeights = None,
+    base: str | Path | None = None,
+    device: str | None = None,
 ) -> Model:
     """The model of a recipe, given by its name or by the path of its file.
 
-    `weights` is a .safetensors file or a run's folder; None takes the shipped ones. `base` is the file of a request, or an
+    `weights` is a .safetensors file or a run's folder, or several, by role: {"codec": "runs/vq"}; None takes the shipped ones. `device`
+    is where networks run, such as "cpu" or "cuda" (None: what is there). `base` is the file of a request, or an
     output with its record inside, which the model is to make: preset and weights are the file's unless given here.
     GessoError where the weights at hand are not those that the file asks for.
     """
     recipe = recipes.find(name)
     file = None if base is None else read_request(base, recipe.name)
-    return Model(assemble_for(recipe, preset=preset, weights=weights, base=file))
+    return Model(assemble_for(recipe, preset=preset, weights=weights, base=file, device=device))
 
 
 class Model:

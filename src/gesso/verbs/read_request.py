@@ -15,9 +15,9 @@ from gesso.media.medium import budget_of, carrier
 from gesso.recipes.recipe import Recipe
 from gesso.record import RecordedRequest, parse_request, record_in
 from gesso.request import Request
-from gesso.verbs.assemble import Assembled, assemble, weights_file
+from gesso.verbs.assemble import Assembled, GivenWeights, assemble, parse_weights
 from gesso.verbs.result import is_file
-from gesso.weights.store import read_weights, shipped
+from gesso.weights.store import shipped
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,24 @@ def read_request(path: str | Path, recipe: str) -> RequestFile:
 
 
 def assemble_for(
-    recipe: Recipe | str | Path, *, preset: str | None = None, weights: str | Path | None = None, base: RequestFile | None = None
+    recipe: Recipe | str | Path,
+    *,
+    preset: str | None = None,
+    weights: GivenWeights = None,
+    base: RequestFile | None = None,
+    device: str | None = None,
 ) -> Assembled:
     """The recipe's networks for the request in `base`: its preset and weights, unless others are given here.
 
     GessoError where the weights at hand are not those that the file asks for.
     """
     if base is None:
-        return assemble(recipe, preset=preset, weights=weights)
+        return assemble(recipe, preset=preset, weights=weights, device=device)
     found = recipes.find(recipe)
-    wanted = base.asked.preset if preset is None and not _name_preset(weights, found.name) else preset
+    wanted = base.asked.preset if preset is None and not _name_preset(found, weights) else preset
     if wanted and wanted not in found.presets:
         raise GessoError(f"{found.name} has no preset {wanted!r}", where=f"{base.path}: preset", fix="one of " + ", ".join(found.presets))
-    assembled = assemble(found, preset=wanted or None, weights=weights)
+    assembled = assemble(found, preset=wanted or None, weights=weights, device=device)
     if weights is None:
         _check_weights(base, assembled)
     return assembled
@@ -105,10 +110,10 @@ def files_of(card: Card, given: Mapping[str, Any]) -> dict[str, str]:
     return {name: Path(value).name for name, value in given.items() if name in slots and is_file(value)}
 
 
-def _name_preset(weights: str | Path | None, recipe: str) -> bool:
-    """Does the card inside these weights name a preset of the recipe."""
-    card = {} if weights is None else read_weights(weights_file(weights)).card
-    return card.get("recipe") == recipe and bool(card.get("preset"))
+def _name_preset(recipe: Recipe, weights: GivenWeights) -> bool:
+    """Do the recipe's own weights among these name a preset."""
+    own = parse_weights(recipe, weights).own
+    return own is not None and bool(own.card.get("preset"))
 
 
 def _check_weights(base: RequestFile, assembled: Assembled) -> None:

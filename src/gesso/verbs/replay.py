@@ -129,7 +129,7 @@ def causes(record: Record, result: Result) -> list[str]:
             words.append(f"weights of {name}: {_brief(old)} then, {_brief(new)} now (give the old ones: --weights FILE)")
     if record.gesso != result.record.gesso:
         words.append(f"gesso: {record.gesso} then, {result.record.gesso} now")
-    for label in ("threads", "dtype", "cpu", "torch", "numpy", "python", "platform"):
+    for label in ("threads", "dtype", "device", "cpu", "torch", "numpy", "python", "platform"):
         before, now = getattr(record.made, label), getattr(result.record.made, label)
         if before != now:
             words.append(f"{label}: {_said(label, record.made, result.record.made)}")

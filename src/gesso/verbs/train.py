@@ -17,14 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import gesso
 from gesso import recipes
-from gesso.card import Slot
 from gesso.datasets.dataset import Dataset, describe_left_out
 from gesso.errors import GessoError
-from gesso.families.family import Inputs
 from gesso.media.file import REASONS, write_atomic
 from gesso.number import whole
 from gesso.recipes.recipe import Gradient, Recipe, Stage
@@ -32,18 +30,16 @@ from gesso.record import commit
 from gesso.request import MAX_SEED
 from gesso.storage.lock import locked
 from gesso.training import checkpoint, fault_injection
-from gesso.training.batch import BatchMaker
 from gesso.training.config import architecture_hash, as_json, content_hash
 from gesso.training.device import Device, choose, keep_memory, use_threads
 from gesso.training.interrupt import Interrupt
 from gesso.training.learner import Learner
 from gesso.training.loop import Intervals, Loop, TrainingPlan
-from gesso.training.picture import sample_sheet
 from gesso.training.ranks import Ranks, joined
-from gesso.verbs.assemble import Assembled, assemble
-from gesso.weights.store import read_weights, save_weights
+from gesso.verbs.assemble import Assembled, GivenWeights, assemble, weights_file
+from gesso.verbs.training_outputs import exporter, later_exported, shower, slots_of
+from gesso.weights.store import load_into, read_weights, shipped
 
-NUM_SHOWN = 8
 OWN_FILES = ("log.jsonl", "config.json", "curve.png", "weights.safetensors")
 OWN_FOLDERS = ("samples", "tensorboard")
 
@@ -75,6 +71,9 @@ def train(
     fresh: bool = False,
     stage: str | None = None,
     threads: int | None = None,
+    device: str | None = None,
+    begin: Path | str | None = None,
+    weights: GivenWeights = None,
     quiet: bool = False,
     log_every: int = 20,
     sample_every: int = 500,
@@ -86,14 +85,16 @@ def train(
     A run that was stopped continues, unless `fresh` removes it first. `data` is the folder of examples; recipes that make their
     own need none. `steps` overrides each stage's own number, and schedules stretch over it. `minutes` ends the run at a step, as
     Ctrl-C does, and as `stop` does, which is called after each step; continuing later gives the same bits as not stopping, on
-    the same machine with the same number of threads. `stage` is the last one trained.
+    the same machine with the same number of threads. `stage` is the last one trained. `begin` is the weights file or run from which
+    the networks start ("shipped": the package's own); `weights` are those of frozen parents, by role. `device` is as for `generate`.
     Started by `torchrun`, the processes share each batch, and the first one writes the files.
     GessoError where the folder holds another training, the disk is full, or the training diverges repeatedly; weights and
     checkpoints written before stay.
     """
     began = time.monotonic()
     intervals = Intervals(log_every, sample_every, checkpoint_every)
-    run = _begin(recipes.find(recipe), data, out, preset, steps, minutes, seed, stage, threads, intervals, quiet)
+    start = Start(begin, weights, device)
+    run = _begin(recipes.find(recipe), data, out, preset, steps, minutes, seed, stage, threads, intervals, quiet, start)
     learners: list[Learner] = []
     reason, log = "done", run.folder / "log.jsonl"
     with joined() as ranks, _owned(run.folder, ranks), Interrupt(stop=stop) as interrupt:
@@ -120,6 +121,15 @@ def train(
 
 
 @dataclass(frozen=True)
+class Start:
+    """Where a training starts: the weights that the networks `begin` from, the `weights` of frozen parents, and the device's name."""
+
+    begin: Path | str | None = None
+    weights: GivenWeights = None
+    device: str | None = None
+
+
+@dataclass(frozen=True)
 class _Run:
     """A training, checked and with its networks built. `facts` are the constant part of the weights' card."""
 
@@ -134,6 +144,8 @@ class _Run:
     intervals: Intervals
     facts: dict[str, Any]
     quiet: bool
+    first: Dataset  # the first stage's examples
+    begun_from: str  # sha256 of the weights that the networks began from, or ""
 
     @property
     def weights(self) -> Path:
@@ -152,6 +164,7 @@ def _begin(
     threads: int | None,
     intervals: Intervals,
     quiet: bool,
+    start: Start,
 ) -> _Run:
     """Check every value, then seed torch, build the networks and make the folder; GessoError before anything is written."""
     folder, source = Path(out), None if data is None else Path(data)
@@ -159,15 +172,38 @@ def _begin(
     steps, threads = (None if n is None else whole(n, where=w, low=1) for n, w in ((steps, "--steps"), (threads, "--threads")))
     seed = whole(seed, where="--seed", low=0, high=MAX_SEED)
     stages = _stages(recipe, preset, steps, last)
+    first = stages[0].data(source, "train")
+    known = {} if recipe.facts is None else dict(as_json(recipe.facts(first)))
     num_threads = use_threads(threads)
     keep_memory()
-    device = choose()
+    device = choose(start.device)
     fault_injection.wrap_os_calls()
     torch.manual_seed(seed)
-    assembled = assemble(recipe, preset=preset, untrained=True)
+    assembled = assemble(recipe, preset=preset, weights=start.weights, untrained=True, facts=known)
+    begun_from = "" if start.begin is None else _begin_from(assembled, start.begin)
     facts = _facts(recipe, assembled.preset_name, source, folder, seed, steps, minutes)
+    facts |= ({"facts": known} if known else {}) | ({"begun_from": begun_from} if begun_from else {})
     _make_folder(folder)
-    return _Run(assembled, stages, source, folder, seed, steps, num_threads, device, intervals, facts, quiet)
+    return _Run(assembled, stages, source, folder, seed, steps, num_threads, device, intervals, facts, quiet, first, begun_from)
+
+
+def _begin_from(assembled: Assembled, place: Path | str) -> str:
+    """Load the weights at `place` ("shipped": the package's) into the networks that a file of theirs holds; returns its sha256.
+
+    GessoError where the file holds none of them, or other shapes.
+    """
+    recipe = assembled.recipe
+    path = shipped(recipe.name) if str(place) == "shipped" else weights_file(place)
+    if path is None:
+        raise GessoError(f"no trained weights of {recipe.name!r} are shipped", where="--begin", fix="give a file or a run's folder")
+    held = read_weights(path)
+    roles = [role for role in held.states if role in recipe.keeps and role in assembled.networks]
+    if not roles:
+        fix = f"give weights of {recipe.name}, or of a recipe with the same networks"
+        raise GessoError(f"the file holds none of {', '.join(recipe.keeps)}", where=path, fix=fix)
+    for role in roles:
+        load_into(assembled.networks[role], held.states[role], where=f"{path}: {role}")
+    return held.sha256
 
 
 def _owned(folder: Path, ranks: Ranks) -> AbstractContextManager[Any]:
@@ -178,8 +214,8 @@ def _owned(folder: Path, ranks: Ranks) -> AbstractContextManager[Any]:
 def _plan(run: _Run, stage: Stage, before: Sequence[Learner], ranks: Ranks) -> TrainingPlan:
     """Everything that the loop needs to train one stage; `before` are the learners of earlier stages."""
     recipe, preset = run.assembled.recipe, run.assembled.preset
-    dataset = stage.data(run.data, "train")
-    newest = not _later_exported(recipe, preset, stage, run.folder)
+    dataset = run.first if stage is run.stages[0] else stage.data(run.data, "train")
+    newest = not later_exported(recipe, preset, stage, run.folder)
     return TrainingPlan(
         stage=stage,
         networks=run.assembled.networks,
@@ -188,22 +224,15 @@ def _plan(run: _Run, stage: Stage, before: Sequence[Learner], ranks: Ranks) -> T
         slots=slots_of(recipe, stage),
         folder=run.folder if len(recipe.stages(preset)) == 1 else run.folder / stage.name,
         device=run.device,
-        config=_config(run.assembled, stage, dataset, run.seed, run.num_threads, run.device),
+        config=_config(run, stage, dataset),
         seed=run.seed,
         intervals=run.intervals,
         may_change=("threads", "numbers", *(("num_steps",) if run.steps is not None else ())),
-        export=_exporter(recipe, run.weights, run.facts, before, dataset) if newest else None,
-        show=_shower(recipe, stage, run.data, run.seed),
+        export=exporter(recipe, run.weights, run.facts, before, dataset) if newest else None,
+        show=shower(recipe, stage, run.data, run.seed),
         quiet=run.quiet,
         ranks=ranks,
     )
-
-
-def slots_of(recipe: Recipe, stage: Stage) -> list[Slot]:
-    """The card's conditions that a stage simulates."""
-    if stage.conditions is None:
-        return list(recipe.card.conditions)
-    return [recipe.card.slot(name) for name in stage.conditions]
 
 
 def _check(data: Path | None, out: Path, minutes: float | None) -> None:
@@ -235,8 +264,9 @@ def _report_left_out(dataset: Dataset, loop: Loop) -> None:
         loop.progress.say(f"left out {num} that cannot be read: {describe_left_out(left_out)}; learning from the {len(dataset)} others")
 
 
-def _config(assembled: Assembled, stage: Stage, dataset: Dataset, seed: int, threads: int, device: Device) -> dict[str, Any]:
+def _config(run: _Run, stage: Stage, dataset: Dataset) -> dict[str, Any]:
     """Everything that decides the run, as plain JSON; `threads` and `numbers` decide only its last bits."""
+    assembled, device = run.assembled, run.device
     recipe, networks = assembled.recipe, assembled.networks
     conditions = [
         {"name": s.name, "kind": s.kind.kind, "drop": s.drop, "options": as_json(s.options)} for s in slots_of(recipe, stage) if s.network
@@ -257,12 +287,16 @@ def _config(assembled: Assembled, stage: Stage, dataset: Dataset, seed: int, thr
         "data": dataset.name,
         "num_examples": len(dataset),
         "content": content_hash(dataset),
-        "seed": seed,
-        "threads": threads,
+        "seed": run.seed,
+        "threads": run.num_threads,
         "numbers": f"{device.device.type} {device.autocast or torch.float32}".replace("torch.", ""),
     }
     if stage.gradient != Gradient():
         config["gradient"] = as_json(stage.gradient)
+    if recipe.known:
+        config["facts"] = dict(recipe.known)
+    if run.begun_from:
+        config["begun_from"] = run.begun_from
     if assembled.hashes:
         config["parents"] = dict(assembled.hashes)
     return dict(json.loads(json.dumps(config)))
@@ -292,88 +326,6 @@ def _facts(
 
 def _place(path: Path) -> str:
     return path.name if path.is_absolute() else path.as_posix()
-
-
-def _exporter(
-    recipe: Recipe, path: Path, facts: Mapping[str, Any], before: Sequence[Learner], dataset: Dataset
-) -> Callable[[Learner], None] | None:
-    """A function that writes the averaged weights of the roles that the recipe keeps, in half precision, atomically.
-
-    A file that holds the same weights stays as it is, since records name its hash. None where the recipe keeps nothing.
-    """
-    if not recipe.keeps:
-        return None
-
-    def export(learner: Learner) -> None:
-        steps, seconds = sum(t.step for t in before) + learner.step, sum(t.seconds for t in before) + learner.seconds
-        card = {**facts, "data": facts["folder"] or dataset.name, "licence": dataset.licence, "steps": steps, "seconds": round(seconds, 3)}
-        del card["folder"]
-        states = {role: learner.export_networks[role].state_dict() for role in recipe.keeps}
-        if not _holds(path, states, card):
-            save_weights(path, states, card)
-
-    return export
-
-
-def _holds(path: Path, states: Mapping[str, Mapping[str, Tensor]], card: Mapping[str, Any]) -> bool:
-    """Does the file hold these weights, of the same training."""
-    if not path.is_file():
-        return False
-    try:
-        held = read_weights(path)
-    except GessoError:
-        return False
-    if any(held.card.get(key) != card[key] for key in ("recipe", "preset", "seed", "steps", "data")):
-        return False
-    return held.states.keys() == states.keys() and all(
-        held.states[role].keys() == state.keys() and all(_same(held.states[role][name], value) for name, value in state.items())
-        for role, state in states.items()
-    )
-
-
-def _same(stored: Tensor, value: Tensor) -> bool:
-    return torch.equal(value.detach().to("cpu").to(stored.dtype), stored)
-
-
-def _later_exported(recipe: Recipe, preset: Any, stage: Stage, folder: Path) -> bool:
-    """Has a later stage in this folder exported weights, so that those of `stage` are no longer the newest."""
-    names = [one.name for one in recipe.stages(preset)]
-    later = names[names.index(stage.name) + 1 :]
-    return (folder / "weights.safetensors").is_file() and any(checkpoint.steps(folder / name / "checkpoints") for name in later)
-
-
-def _shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Callable[[Mapping[str, nn.Module], int], np.ndarray | None]:
-    """A function that draws the same few validation examples each time, with the recipe's preview or else by sampling the family."""
-    made: list[Any] = []
-
-    def show(networks: Mapping[str, nn.Module], step: int) -> np.ndarray | None:
-        device = next((p.device for network in networks.values() for p in network.parameters()), torch.device("cpu"))
-        if not made:
-            dataset = stage.data(data, "val")
-            slots = [slot.model_copy(update={"drop": 0.0}) for slot in slots_of(recipe, stage)]
-            maker = BatchMaker(dataset, slots, min(NUM_SHOWN, len(dataset)), seed, stage.frame)
-            draft = maker.clean_batch(0)
-            made.extend([maker.with_conditions(draft).to(device), maker.null(draft).map(lambda t: t.to(device))])
-        batch, null = made
-        modes = {role: network.training for role, network in networks.items()}
-        try:
-            for network in networks.values():
-                network.eval()
-            with torch.no_grad():
-                if recipe.preview is not None:
-                    return np.asarray(recipe.preview(networks, batch))
-                shape = next((tuple(v.shape) for v in batch.clean.values() if v.ndim == 4), None)
-                if shape is None:
-                    return None
-                inputs = Inputs(batch.ports, null, shape, range(shape[0]))
-                outputs = stage.family.sample(networks, inputs, torch.Generator().manual_seed(seed), recipe.card.settings())
-                last = [output for output in outputs if output.final]
-                return sample_sheet(last[-1].media) if last else None
-        finally:
-            for role, network in networks.items():
-                network.train(modes[role])
-
-    return show
 
 
 def _use_averaged(learner: Learner, networks: Mapping[str, nn.Module]) -> None:

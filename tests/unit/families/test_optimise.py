@@ -57,7 +57,7 @@ def run(network, ports, seed=0, items=(0,), **changes):
     shape = (len(items), 3, *ports.spatial.shape[-2:])
     family = StyleTransfer("conv2_1", ("conv1_1", "conv2_1"))
     return list(
-        family.sample({"features": network}, Inputs(ports, ports, shape, items), torch.Generator().manual_seed(seed), settings(**changes))
+        family.fit({"features": network}, Inputs(ports, ports, shape, items), torch.Generator().manual_seed(seed), settings(**changes))
     )
 
 
@@ -127,7 +127,7 @@ def test_an_unknown_layer_is_named(network):
     family = StyleTransfer("conv4_2", ("conv1_1",))
     ports = two_pictures()
     with pytest.raises(GessoError, match="conv4_2"):
-        next(family.sample({"features": network}, Inputs(ports, ports, (1, 3, 16, 20)), torch.Generator(), settings()))
+        next(family.fit({"features": network}, Inputs(ports, ports, (1, 3, 16, 20)), torch.Generator(), settings()))
 
 
 def test_the_gram_matrix_is_a_mean_over_positions():
@@ -158,7 +158,7 @@ def test_the_pixel_layer_transfers_the_styles_colours(network):
     ports.spatial[:, 4:7] *= ports.spatial[:, 7:]
     family = StyleTransfer("conv2_1", (PIXELS, "conv1_1"))
     chosen = settings(style_weight=1000.0, num_steps=20)
-    *_, last = family.sample({"features": network}, Inputs(ports, ports, (1, 3, 16, 20)), torch.Generator(), chosen)
+    *_, last = family.fit({"features": network}, Inputs(ports, ports, (1, 3, 16, 20)), torch.Generator(), chosen)
     red, green, blue = last.media["image"].mean((0, 2, 3)).tolist()
     assert red > green + 0.5 and red > blue + 0.5
 

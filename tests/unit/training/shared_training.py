@@ -42,7 +42,7 @@ def recipe(num_steps: int, accumulate: int) -> Recipe:
 
 
 if __name__ == "__main__":
-    verb.choose = lambda: Device(torch.device("cpu"), None, False, "float32, so that only the order of sums differs")
+    verb.choose = lambda name: Device(torch.device("cpu"), None, False, "float32, so that only the order of sums differs")
     out, num_steps, accumulate = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     result = verb.train(recipe(num_steps, accumulate), out=out, quiet=True, log_every=5, checkpoint_every=5, sample_every=0)
     print(result.steps, result.reason)

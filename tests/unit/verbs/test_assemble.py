@@ -24,7 +24,7 @@ def test_kept_roles_are_filled_and_named_by_hash(kept: Path, kept_weights: Path)
     made = assemble(kept, weights=kept_weights)
     held = read_weights(kept_weights)
     assert list(made.networks) == ["painter"], "a critic is not needed to make"
-    assert made.hashes == {"kept": held.sha256} and made.facts["kept"]["preset"] == "small"
+    assert made.hashes == {"kept": held.sha256} and made.cards["kept"]["preset"] == "small"
     for name, value in made.networks["painter"].state_dict().items():
         assert torch.equal(value, held.states["painter"][name].float())
     assert not made.networks["painter"].training

@@ -84,16 +84,11 @@ def test_the_number_of_threads_is_stated(monkeypatch: pytest.MonkeyPatch):
         assert 1 <= default_threads() <= 4
 
 
-def test_gradients_are_kept_only_for_families_that_need_them(assembled: Assembled, pixels: np.ndarray):
-    seen: list[Output] = []
-    make(assembled, ask(assembled, photo=pixels), on_output=seen.append)
-    assert all(output.taps["inference"] for output in seen)
-    family = assembled.recipe.family(assembled.preset)
-    family.needs_grad = True
-    needy = replace(assembled, recipe=replace(assembled.recipe, family=lambda preset: family))
-    seen.clear()
-    make(needy, ask(assembled, photo=pixels), on_output=seen.append)
-    assert not any(output.taps["inference"] for output in seen)
+def test_gradients_are_kept_only_while_something_is_fitted(assembled: Assembled, pixels: np.ndarray):
+    for fitting in (False, True):
+        seen: list[Output] = []
+        make(assembled, ask(assembled, photo=pixels), on_output=seen.append, fitting=fitting)
+        assert seen and all(output.taps["inference"] is not fitting for output in seen)
 
 
 @pytest.mark.parametrize(("mood", "words"), [("nan", "no numbers"), ("empty", "empty")])

@@ -142,7 +142,7 @@ def test_a_file_in_the_way_and_an_untrained_kind_are_told(tmp_path: Path) -> Non
 
 
 def test_an_export_that_the_disk_refuses_keeps_the_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import gesso.verbs.train as verb
+    import gesso.verbs.training_outputs as verb
 
     def refuse(*args: Any, **options: Any) -> str:
         raise GessoError("cannot write: the disk is full")

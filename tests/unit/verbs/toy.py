@@ -102,7 +102,8 @@ class ToySettings(Settings):
 
 
 class ToyFamily:
-    fits = True
+    def fit(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: ToySettings) -> Iterator[Output]:
+        return self.sample(networks, inputs, rng, settings)
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: ToySettings) -> Iterator[Output]:
         photo, tags = inputs.ports.spatial, inputs.ports.vector
