@@ -91,6 +91,47 @@ def test_a_child_that_misbehaves_costs_only_its_own_upload(monkeypatch: pytest.M
         decoder.close()
 
 
+@forking
+@pytest.mark.parametrize("kind", ["before it takes the upload", "before it is waited for"])
+def test_an_upload_is_sent_again_when_the_process_is_killed(monkeypatch: pytest.MonkeyPatch, decoder: Decoder, picture: Picture, kind: str):
+    decoder.clean(picture())
+    pool, killed = decoder._pool, decoder._pool._process
+    assert killed is not None
+    if kind == "before it is waited for":
+        monkeypatch.setattr(killed, "poll", lambda: None)
+    os.kill(killed.pid, signal.SIGSTOP)
+    sends = pool._send_socket
+
+    def send_and_kill(*given: Any) -> Any:
+        control = sends(*given)
+        if pool._process is killed:
+            killed.kill()
+        return control
+
+    monkeypatch.setattr(pool, "_send_socket", send_and_kill)
+    assert decoder.clean(picture(seed=1)).width == 12
+    assert pool._process is not killed
+
+
+@forking
+def test_an_upload_is_not_sent_again_after_the_pool_is_closed(monkeypatch: pytest.MonkeyPatch, decoder: Decoder, picture: Picture):
+    decoder.clean(picture())
+    pool = decoder._pool
+    assert pool._process is not None
+    os.kill(pool._process.pid, signal.SIGSTOP)
+    sends = pool._send_socket
+
+    def send_and_close(*given: Any) -> Any:
+        control = sends(*given)
+        decoder.close()
+        return control
+
+    monkeypatch.setattr(pool, "_send_socket", send_and_close)
+    with pytest.raises(GessoError, match="decoder failed"):
+        decoder.clean(picture(seed=1))
+    assert pool._process is None
+
+
 ESCAPES = {
     "reading a file": "open('/etc/hostname').read()",
     "writing a file": "open(tempfile.gettempdir() + '/gesso-escaped', 'w').write('x')",
