@@ -66,8 +66,8 @@ def test_one_draws_with_what_one_trained(visit: Any) -> None:
     page.click("[data-recipe=moon]")
     assert page.locator("[data-recipe=moon] .warn").count() == 1 and page.locator("[data-field=weights]").count() == 0
     ask = {"kind": "train", "recipe": "moon", "steps": 5, "title": "Autumn moon"}
-    job = page.evaluate("(ask) => import('/api.js').then((api) => api.handIn(ask))", ask)["id"]
-    look = "(id) => import('/api.js').then((api) => api.job(id)).then((one) => one.state)"
+    job = page.evaluate("(ask) => import('/server/api.js').then((api) => api.submitJob(ask))", ask)["id"]
+    look = "(id) => import('/server/api.js').then((api) => api.readJob(id)).then((one) => one.state)"
     while (state := page.evaluate(look, job)) in ("queued", "running"):
         page.wait_for_timeout(200)
     assert state == "done"
@@ -77,5 +77,5 @@ def test_one_draws_with_what_one_trained(visit: Any) -> None:
     assert page.locator("[data-field=weights] option").all_inner_texts() == ["Autumn moon"], "none came with the recipe"
     page.click("[data-act=begin]")
     page.locator("#bar .learned", has_text="Autumn moon").wait_for()
-    page.evaluate(f"() => import('/api.js').then((api) => api.dropJob('{job}'))")
+    page.evaluate(f"() => import('/server/api.js').then((api) => api.deleteJob('{job}'))")
     assert visit.complaints == []

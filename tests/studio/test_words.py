@@ -25,7 +25,7 @@ def table(name: str) -> dict[str, tuple[str, str]]:
 
 
 def test_both_languages_are_complete() -> None:
-    for key, (en, ko) in table("word_table.js").items():
+    for key, (en, ko) in table("words/table.js").items():
         assert en.strip() and ko.strip(), key
         assert set(re.findall(r"\{(\w+)\}", en)) == set(re.findall(r"\{(\w+)\}", ko)), key
         if key not in SAME:
@@ -37,7 +37,7 @@ def test_every_word_asked_for_is_there_and_none_is_idle() -> None:
     text = "\n".join(sources().values())
     asked = set(re.findall(r'\bw\(\s*"(\w+)"', text))
     asked |= {key for pair in re.findall(r'\bw\((?!")[^\n;]{0,60}?\? "(\w+)" : "(\w+)"', text) for key in pair}
-    known = set(table("word_table.js"))
+    known = set(table("words/table.js"))
     assert asked <= known, asked - known
     made = tuple(re.findall(r"\bw\(`(\w+?)\$", text))  # w(`guide_${step}`)
     idle = {key for key in known - asked if not key.startswith(made)}
@@ -46,7 +46,7 @@ def test_every_word_asked_for_is_there_and_none_is_idle() -> None:
 
 def test_no_words_are_written_past_the_table() -> None:
     for path, text in sources().items():
-        if path.name not in ("word_table.js", "main.js"):
+        if path.name not in ("table.js", "main.js"):
             assert not HANGUL.search(text), path
 
 

@@ -1,14 +1,15 @@
 /** Pieces that took the last mark's colour though nobody marked them: shown for a moment, and a word with which the colour stays where it was put. */
-import { announce, h } from "../dom.js";
-import { followable, onlyHere } from "../edit.js";
-import { sayAgain, t, w } from "../words.js";
+import { followableMarks, onlyHereEdit } from "../session/edits.js";
+import { h } from "../ui/elements.js";
+import { announce } from "../ui/messages.js";
+import { refreshText, t, w } from "../words/language.js";
 
 const NEAR = 16; // of 255: how far a piece's colour may be from the mark's
 const SPOTS = ["foot", "head", "foot-left", "foot-right", "head-left", "head-right"];
 const STRIPES = 9; // css pixels from one to the next
 
-/** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {HTMLElement} stage */
-export function followers(room, view, stage) {
+/** @param {import("../session/editor.js").Editor} editor @param {import("../canvas/view.js").View} view @param {HTMLElement} stage */
+export function followers(editor, view, stage) {
   /** @type {{node: any, num: number, box: number[], brought: any, inside: HTMLCanvasElement, rim: HTMLCanvasElement} | null} */ let now = null;
   const veil = h("canvas", { class: "followers-veil", "aria-hidden": "true", hidden: true });
   const dot = h("i", { class: "drop-dot" });
@@ -21,7 +22,7 @@ export function followers(room, view, stage) {
 
   /** @param {any} detail */
   async function show(detail) {
-    const brought = followable(room.nodes.get(detail.node)?.edit, room.card);
+    const brought = followableMarks(editor.nodes.get(detail.node)?.edit, editor.card);
     if (!brought || !current(detail.node)) return;
     const colours = brought.value[brought.list].filter((/** @type {any} */ mark) => !mark.alone).map((/** @type {any} */ mark) => mark.color);
     const alike = new Set(detail.pieces.map((/** @type {any} */ one, /** @type {number} */ i) => (colours.some((/** @type {string} */ colour) => near(colour, one.color)) ? i + 1 : 0)).filter(Boolean));
@@ -32,14 +33,14 @@ export function followers(room, view, stage) {
     now = { node: detail.node, num, box: detail.box, brought, ...shapesOf(picture, alike) };
     dot.style.backgroundColor = colours[0];
     veil.hidden = chip.hidden = false;
-    sayAgain(said.firstElementChild);
+    refreshText(said.firstElementChild);
     again();
     paint();
     announce(words(num));
   }
 
   /** Is it what is seen, and nothing newer on its way? @param {any} node */
-  const current = (node) => room.head === node && !room.pending.length;
+  const current = (node) => editor.head === node && !editor.pending.length;
 
   function close() {
     if (!now) return;
@@ -51,7 +52,7 @@ export function followers(room, view, stage) {
 
   function take() {
     const brought = now?.brought;
-    if (now && current(now.node)) room.commit(onlyHere(brought, room.given));
+    if (now && current(now.node)) editor.commit(onlyHereEdit(brought, editor.given));
     close();
   }
 
@@ -87,7 +88,7 @@ export function followers(room, view, stage) {
     const { box, inside, rim } = now;
     const put = (/** @type {HTMLCanvasElement} */ shape) => {
       pen.save();
-      view.turn(pen);
+      view.applyCamera(pen);
       pen.drawImage(shape, box[0], box[1], box[2] - box[0], box[3] - box[1]);
       pen.restore();
     };
@@ -122,19 +123,19 @@ export function followers(room, view, stage) {
   /** Boxes on the screen of the pieces that are chosen. */
   function chosenBoxes() {
     const { left, top } = view.canvas.getBoundingClientRect();
-    const map = room.pieces?.now;
-    return !map ? [] : [...(room.pieces?.chosen ?? [])].map((id) => {
-      const [x0, y0, x1, y1] = (map.about().get(id)?.box ?? [0, 0, 0, 0]).map((/** @type {number} */ v) => v / map.scale);
+    const map = editor.pieces?.current;
+    return !map ? [] : [...(editor.pieces?.selected ?? [])].map((id) => {
+      const [x0, y0, x1, y1] = (map.measure().get(id)?.box ?? [0, 0, 0, 0]).map((/** @type {number} */ v) => v / map.scale);
       const corners = [[x0, y0], [x1, y0], [x0, y1], [x1, y1]].map(([x, y]) => view.toScreen(x, y));
       const [xs, ys] = [0, 1].map((i) => corners.map((place) => place[i]));
       return { left: left + Math.min(...xs), right: left + Math.max(...xs), top: top + Math.min(...ys), bottom: top + Math.max(...ys) };
     });
   }
 
-  room.when("follows", (detail) => show(detail).catch(() => undefined)); // without them the picture is as good
-  room.when("busy opened", close);
-  room.when("tree", () => now && !current(now.node) && close());
-  room.when("camera chosen", later);
+  editor.on("follows", (detail) => show(detail).catch(() => undefined)); // without them the picture is as good
+  editor.on("busy opened", close);
+  editor.on("tree", () => now && !current(now.node) && close());
+  editor.on("camera chosen", later);
   new ResizeObserver(later).observe(stage);
 }
 

@@ -1,7 +1,11 @@
 /** Whose key signs what is saved, said beside Save; and saving a file with whatever belongs to its signature. */
-import * as api from "../api.js";
-import { dialog, download, fill, h, icon, notice } from "../dom.js";
-import { w } from "../words.js";
+import * as api from "../server/api.js";
+import { dialog } from "../ui/dialog.js";
+import { fill, h } from "../ui/elements.js";
+import { download } from "../ui/files.js";
+import { icon } from "../ui/icons.js";
+import { notice } from "../ui/messages.js";
+import { w } from "../words/language.js";
 
 const groups = (/** @type {string} */ hex) => hex.match(/.{4}/g)?.join(" ") ?? hex;
 const KNOWN = { missing: w("sign_install"), off: w("sign_off") };
@@ -11,7 +15,7 @@ const whyNot = (/** @type {any} */ told) => /** @type {any} */ (KNOWN)[told.stat
 export function signerLine(menu) {
   const line = h("div", { class: "signer", role: "note" });
   const ask = async () => {
-    const told = await api.signing().catch((error) => ({ signs: false, state: "failed", why: error.message }));
+    const told = await api.readSigning().catch((error) => ({ signs: false, state: "failed", why: error.message }));
     line.classList.toggle("warn", !told.signs);
     fill(
       line,
@@ -34,10 +38,10 @@ function about(told) {
 
 /** Save what is at an address under a name, and its signature's own file where the format has no place for one. @param {string} path @param {string} name */
 export async function save(path, name) {
-  const { blob, signed, manifest } = await api.fileAt(path);
+  const { blob, signed, manifest } = await api.readSignedFile(path);
   download(blob, name);
   if (manifest) {
-    download(await api.blobAt(manifest), name.replace(/\.\w+$/, "") + ".c2pa");
+    download(await api.readBlob(manifest), name.replace(/\.\w+$/, "") + ".c2pa");
     notice(w("saved_beside"));
   } else if (signed.startsWith("no")) notice(w("saved_unsigned", { why: signed.replace(/^no;? ?/, "") }), "wrong");
 }
