@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ class Visit:
         self.page = page
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
-        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        page.on("console", lambda message: self.complaints.extend([message.text] if message.type == "error" else []))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self._asked(request.url))
         page.on("websocket", lambda socket: self._asked(socket.url))
@@ -91,6 +91,14 @@ class Visit:
     def wait_nodes(self, num: int) -> None:
         self.page.wait_for_selector(f".tree > .node:nth-child({num})", state="attached")
 
+    def wait_until(self, state: Callable[[], Any], what: Any = "", seconds: float = PATIENCE) -> Any:
+        """Wait until `state()` is true, and return it; the test fails if that takes longer than `seconds`."""
+        end = time.monotonic() + seconds
+        while not (found := state()):
+            assert time.monotonic() < end, what() if callable(what) else what
+            self.page.wait_for_timeout(30)  # the events of the browser arrive meanwhile
+        return found
+
     def pixel(self, x: float, y: float) -> tuple[int, ...]:
         """The canvas's colour at a share of its width and height."""
         script = """([x, y]) => {
@@ -99,13 +107,16 @@ class Visit:
         }"""
         return tuple(self.page.evaluate(script, [x, y]))
 
-    def until(self, x: float, y: float, wanted: Any, seconds: float = SLOW / 1000) -> tuple[int, ...]:
+    def until(self, x: float, y: float, wanted: Callable[[tuple[int, ...]], bool]) -> tuple[int, ...]:
         """The pixel, once `wanted(pixel)`; the test fails where it never is."""
-        end = time.monotonic() + seconds
-        while not wanted(seen := self.pixel(x, y)):
-            assert time.monotonic() < end, f"the picture stayed {seen}"
-            self.page.wait_for_timeout(50)
-        return seen
+        seen: list[tuple[int, ...]] = [()]
+
+        def is_wanted() -> bool:
+            seen[0] = self.pixel(x, y)
+            return wanted(seen[0])
+
+        self.wait_until(is_wanted, lambda: f"the picture stayed {seen[0]}")
+        return seen[0]
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         box = self.page.locator("#canvas").bounding_box()

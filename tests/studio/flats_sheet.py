@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import time
 from typing import Any
 
 from PIL import Image, ImageDraw
 
 W, H = 400, 300
 PATIENCE = float(os.environ.get("GESSO_PATIENCE", "60"))  # seconds until a state that never comes is a failure; tests wait for states alone
+JOB_PATIENCE = 8 * PATIENCE  # for jobs, whose processes yield to all others
 RED, BLUE, WHITE = (0xCC, 0x22, 0x22), (0x22, 0x44, 0xCC), (255, 255, 255)
 RIM = "b - r > 60 && r < 110"
 
@@ -88,15 +88,15 @@ class Sheet:
 
     def true(self, script: str) -> None:
         """Wait until a script says so (the page's policy lets no browser's own waiting evaluate text)."""
-        end = time.monotonic() + PATIENCE
-        while not self.page.evaluate(script):
-            assert time.monotonic() < end, script
-            self.page.wait_for_timeout(30)
+        self.visit.wait_until(lambda: self.page.evaluate(script), script)
 
     def given(self, slot: str, wanted: Any = lambda value: value is not None) -> Any:
         """The condition at the session's head, once it is as wanted."""
-        end = time.monotonic() + PATIENCE
-        while not wanted(value := self.store.state("me", self.id, self.store.session("me", self.id).head).values.get(slot)):
-            assert time.monotonic() < end, f"{slot} stayed {value}"
-            self.page.wait_for_timeout(30)
-        return value
+        value: list[Any] = [None]
+
+        def is_wanted() -> bool:
+            value[0] = self.store.state("me", self.id, self.store.session("me", self.id).head).values.get(slot)
+            return bool(wanted(value[0]))
+
+        self.visit.wait_until(is_wanted, lambda: f"{slot} stayed {value[0]}")
+        return value[0]

@@ -58,6 +58,8 @@ def test_strokes_drawn_while_the_server_is_dead_are_kept_and_sent_once(server: S
     visit = Visit(context.new_page())
     visit.page.goto(server.start())
     visit.begin()
+    sockets: list[Any] = []
+    visit.page.on("websocket", lambda socket: sockets.append(socket))
     num, lost = 0, visit.page.locator("[data-connection=lost]")
     for kill in range(3):
         visit.stroke((0.4, 0.4 + 0.05 * kill), (0.45, 0.4 + 0.05 * kill))
@@ -70,7 +72,8 @@ def test_strokes_drawn_while_the_server_is_dead_are_kept_and_sent_once(server: S
         lost.wait_for()
         visit.stroke((0.6, 0.4 + 0.05 * kill), (0.65, 0.4 + 0.05 * kill))
         num += 3
-        visit.page.wait_for_timeout(800)  # it tries again, and says no more than it has said
+        sockets.clear()
+        visit.wait_until(lambda: len(sockets) > 1, "it does not try again")  # and says no more than it has said
         assert lost.count() == 1 and visit.page.locator(".saved").inner_text() != ""
         server.start()
         lost.wait_for(state="detached")

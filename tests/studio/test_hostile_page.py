@@ -108,13 +108,17 @@ def drawing(visit: Any, app: Any) -> dict[str, Any]:
 
 
 def settled(app: Any, visit: Any) -> Any:
-    """What is kept, once nothing more comes: small pictures and the like are not looked at."""
-    before = everything(app)
-    visit.page.wait_for_timeout(500)
-    while (now := everything(app)) != before:
-        before = now
-        visit.page.wait_for_timeout(500)
-    return now
+    """What is kept, once the server has answered all that was asked before: small pictures and the like are not looked at."""
+    visit.page.locator(".saved", has_text="Saved").wait_for()
+    found: list[Any] = [everything(app)]
+
+    def unchanged() -> bool:
+        visit.page.evaluate("fetch('/api/health').then((answer) => answer.status)")  # later than the requests before it
+        found.append(everything(app))
+        return found[-1] == found[-2]
+
+    visit.wait_until(unchanged, "the server's rows change for ever")
+    return found[-1]
 
 
 def still_drawing(visit: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flats_sheet import JOB_PATIENCE
 from PIL import Image
 
 
@@ -42,7 +43,7 @@ def test_a_folder_is_made_shown_and_taken_away(visit: Any, app: Any, files: list
     before = num_uploads(app)
     choose(page, files)
     page.click("[data-act=start-batch]")
-    page.locator("dialog.job .job-state.done").wait_for(timeout=240_000)
+    page.locator("dialog.job .job-state.done").wait_for(timeout=1000 * JOB_PATIENCE)
     names = page.locator("dialog.job .job-picture small").all_inner_texts()
     assert names == ["page 1.png", "page 2.png", "page 3.png", "page 5.png"]
     assert page.locator(".notice.wrong").count() or page.locator(".job-failures").count(), "the broken one was told of"
@@ -68,9 +69,8 @@ def test_one_draws_with_what_one_trained(visit: Any) -> None:
     ask = {"kind": "train", "recipe": "moon", "steps": 5, "title": "Autumn moon"}
     job = page.evaluate("(ask) => import('/server/api.js').then((api) => api.submitJob(ask))", ask)["id"]
     look = "(id) => import('/server/api.js').then((api) => api.readJob(id)).then((one) => one.state)"
-    while (state := page.evaluate(look, job)) in ("queued", "running"):
-        page.wait_for_timeout(200)
-    assert state == "done"
+    visit.wait_until(lambda: page.evaluate(look, job) not in ("queued", "running"), "the training does not end", JOB_PATIENCE)
+    assert page.evaluate(look, job) == "done"
     page.reload()
     page.click("[data-recipe=moon]")
     assert page.locator("[data-recipe=moon] .warn").count() == 0

@@ -33,7 +33,8 @@ def imports(texts: dict[str, str]) -> dict[str, dict[str, list[str]]]:
         found[module] = {}
         for clause, address in IMPORT.findall(text):
             names = re.search(r"\{([^}]*)\}", clause)
-            found[module][target(module, address)] = [one.split(" as ")[0].strip() for one in (names[1].split(",") if names else []) if one.strip()]
+            each = names[1].split(",") if names else []
+            found[module][target(module, address)] = [one.split(" as ")[0].strip() for one in each if one.strip()]
     return found
 
 

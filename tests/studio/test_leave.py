@@ -35,7 +35,7 @@ def test_strokes_that_still_wait_are_kept_when_somebody_goes_home(visit: Any) ->
     told["holds"] = True
     for number in range(3):  # one is on its way, two wait for it
         visit.stroke((0.4, 0.4 + 0.05 * number), (0.5, 0.4 + 0.05 * number))
-    page.wait_for_timeout(200)
+    visit.wait_until(lambda: held, "no stroke was answered")
     page.click("[data-act=home]")
     page.locator("[data-sample]").first.wait_for()
     told["holds"] = False
@@ -62,14 +62,16 @@ def test_of_two_drawings_opened_at_once_the_later_stays(visit: Any) -> None:
     held: list[Any] = []
     page.route(f"**/api/sessions/{slow}", lambda route: held.append(route))
     page.evaluate("id => (location.hash = id)", slow)
-    page.wait_for_timeout(100)
+    visit.wait_until(lambda: held, "the slow drawing was not asked for")
     page.evaluate("id => (location.hash = id)", quick)
     visit.painted()
     assert held
-    for route in held:
-        route.continue_()
+    with page.expect_response(lambda answer: "/api/recipes/" in answer.url) as card:  # the last that the slow one asks for
+        for route in held:
+            route.continue_()
+    card.value.finished()
     page.unroute(f"**/api/sessions/{slow}")
-    page.wait_for_timeout(400)
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert page.input_value("input.title") == "the quick one" and opened(visit) == quick
     before = nodes(visit, slow)
     visit.stroke((0.4, 0.4), (0.5, 0.4))

@@ -29,10 +29,13 @@ def test_pieces_are_not_asked_for_before_the_page_has_its_size(sheet: Sheet) -> 
     page.route_web_socket("**/api/live*", between)
     page.route("**/given/**", lambda route: held.append(route) if holds else route.continue_())
     page.on("request", lambda request: request.url.endswith("/areas") and asked.append(request.url))
+    page.clock.install()
     page.reload()
     page.locator("[data-tool=lasso]").click()
-    page.wait_for_timeout(1000)  # several of the rests after which it would ask
-    assert held and not asked
+    sheet.visit.wait_until(lambda: held, "no picture was sent")
+    page.clock.run_for(5000)  # of the page's own clock: several of the rests after which it would ask
+    page.evaluate("fetch('/api/health').then((answer) => answer.status)")  # what it asked for before would be known by now
+    assert not asked
     holds.clear()
     for one in held:
         one.continue_() if hasattr(one, "continue_") else one[0].send(one[1])
