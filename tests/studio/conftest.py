@@ -1,4 +1,4 @@
-"""A real Chromium before a real server; skipped, with the reason, where either is not at hand."""
+"""A real Chromium with a real server; tests are skipped, with the reason, if either is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SLOW = 1000 * PATIENCE  # milliseconds
 HERE = Path(__file__).parent
 RECIPES = [HERE / "toy_recipe.py", HERE / "flats_recipe.py", HERE / "likes_recipe.py", HERE.parents[1] / "examples" / "my_recipe.py"]
 CHROMIUM = os.environ.get("GESSO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-# An attacker's name that leads to this machine, for test_hostile_page.
+# An attacker's host name that resolves to this machine, for test_hostile_page.
 ARGUMENTS = ["--no-sandbox", "--host-resolver-rules=MAP evil.test 127.0.0.2"]
 
 
@@ -58,7 +58,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 class Visit:
-    """A page of the studio, and all that it complained of and asked for."""
+    """A page of the studio, its errors, and the hosts that it requested."""
 
     def __init__(self, page: Any) -> None:
         self.page = page
@@ -108,7 +108,7 @@ class Visit:
         return tuple(self.page.evaluate(script, [x, y]))
 
     def until(self, x: float, y: float, wanted: Callable[[tuple[int, ...]], bool]) -> tuple[int, ...]:
-        """The pixel, once `wanted(pixel)`; the test fails where it never is."""
+        """Wait until `wanted(pixel)`, and return the pixel."""
         seen: list[tuple[int, ...]] = [()]
 
         def is_wanted() -> bool:

@@ -1,4 +1,4 @@
-"""The server is killed while somebody draws: the page says so, keeps what was drawn, and sends it once when the server is back."""
+"""The server is killed while a user draws: the page shows it, keeps the strokes, and sends each once when the server is back."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.slow
-def test_strokes_drawn_while_the_server_is_dead_are_kept_and_sent_once(server: Server, browser: Any, tmp_path: Path) -> None:
+def test_strokes_drawn_while_disconnected_are_saved_once(server: Server, browser: Any, tmp_path: Path) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB")
     context.add_init_script("localStorage.setItem('gesso.guided', '1')")
     visit = Visit(context.new_page())
@@ -73,7 +73,7 @@ def test_strokes_drawn_while_the_server_is_dead_are_kept_and_sent_once(server: S
         visit.stroke((0.6, 0.4 + 0.05 * kill), (0.65, 0.4 + 0.05 * kill))
         num += 3
         sockets.clear()
-        visit.wait_until(lambda: len(sockets) > 1, "it does not try again")  # and says no more than it has said
+        visit.wait_until(lambda: len(sockets) > 1, "it does not reconnect")
         assert lost.count() == 1 and visit.page.locator(".saved").inner_text() != ""
         server.start()
         lost.wait_for(state="detached")

@@ -1,4 +1,4 @@
-/** The studio: the start, and the editor that opens from it. Which session is open is in the address (#session). */
+/** The studio: the start page, and the editor. The address names the open session (#session or #session/node). */
 import * as api from "./server/api.js";
 import { Ink } from "./canvas/ink.js";
 import { Pieces } from "./canvas/pieces.js";
@@ -52,7 +52,7 @@ followers(editor, view, at("stage"));
 sendViewport(editor, view);
 minimap(editor, view, at("stage"));
 
-// The bar above
+// The bar at the top
 const title = h("input", { class: "title", "aria-label": w("session_title"), maxlength: 120, on: { change: () => rename() } });
 const saved = h("span", { class: "quiet saved", role: "status" });
 const learned = h("span", { class: "quiet learned" });
@@ -66,7 +66,7 @@ const languages = () => h("button", { type: "button", class: "language soft", la
 const help = iconButton("help", w("help"), () => keyTable(editor), { "data-act": "help" });
 fill(at("bar"), h("h1", { class: "unseen" }, "Gesso"), iconButton("home", w("home"), () => (location.hash = ""), { "data-act": "home" }), title, saved, learned, h("span", { class: "gap" }), undo, redo, before, wiper.button, marks, proposals, h("span", { class: "gap" }), help, languages(), menu);
 
-// The foot below
+// The bar at the bottom
 const zoom = h("output", { class: "zoom" });
 const spot = h("span", { class: "spot" });
 const speed = h("span", { class: "quiet speed" });
@@ -74,7 +74,7 @@ fill(at("foot"), iconButton("minus", w("zoom_out"), () => view.zoomAt(0.8)), zoo
 
 progress(editor, at("progress"), speed);
 
-// Two tabs beside the page
+// The tabs of the side panel
 const tabs = [["controls", "dials", w("controls")], ["history", "tree", w("history")]].map(([id, sign, words]) =>
   iconButton(/** @type {string} */ (sign), words, () => showTab(/** @type {string} */ (id)), { id: `${id}-tab`, role: "tab", "aria-controls": id, on: { keydown: turnTab } }, words),
 );
@@ -163,7 +163,7 @@ editor.on("notes", ({ notes }) => notes.forEach((/** @type {any} */ one) => noti
 editor.on("gone", () => (location.hash = ""));
 watchConnection(editor);
 
-// The picture as it was given, under everything
+// The input picture, for before and after
 let original = "";
 editor.on("given", async () => {
   const slot = editor.card.conditions.find(takesPicture);
@@ -175,7 +175,7 @@ editor.on("given", async () => {
   if (address === original && given) view.setBefore(given.picture, given.page);
 });
 
-// Pictures that are dropped or pasted anywhere
+// Pictures that are dropped or pasted anywhere on the page
 addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("drop", (event) => {
   if (event.defaultPrevented) return;
@@ -201,7 +201,7 @@ async function begin(file) {
   home.takeFile(file);
 }
 
-// The address says what is open
+// Navigation by the address
 let shown = Promise.resolve();
 async function visit() {
   const [id, node] = location.hash.slice(1).split("/").map(plain);
@@ -220,13 +220,13 @@ async function visit() {
     at("canvas").focus({ preventScroll: true });
     setTimeout(() => editor.session && guide(editor, asksGuide.splice(0).length > 0), 900);
   } catch (error) {
-    if (plain(location.hash.slice(1).split("/")[0]) !== id) return; // somebody went on
+    if (plain(location.hash.slice(1).split("/")[0]) !== id) return; // the user has gone elsewhere meanwhile
     notice(String(/** @type {Error} */ (error).message), "wrong");
     location.hash = "";
   }
 }
 
-/** A part of the address, which anybody may have typed. @param {string} part */
+/** A part of the address, decoded; unchanged if it is malformed. @param {string} part */
 function plain(part) {
   try {
     return decodeURIComponent(part);
@@ -243,7 +243,7 @@ document.querySelector("#start .hello")?.append(
 );
 shown = visit();
 
-// Whoever comes without the link's key sees what to do, and nothing else
+// Without a login, only the instructions for logging in are shown
 document.addEventListener("locked", () => {
   if (document.querySelector(".locked")) return;
   document.body.append(h("div", { class: "locked", role: "alert" }, h("div", {}, icon("lock"), h("h2", {}, w("locked_title")), h("p", {}, w("locked_help")), h("code", {}, "gesso studio"), languages())));

@@ -1,4 +1,4 @@
-/** Tools that every editor has: lasso, eraser, eyedropper, hand. The card's own come from its widgets. */
+/** Tools that do not depend on the card: lasso, eraser, eyedropper, hand. The card's own tools come from its widgets. */
 import { notice } from "../ui/messages.js";
 import { w } from "../words/language.js";
 
@@ -7,7 +7,7 @@ export function commonTools(editor, view) {
   return [lasso(editor, view), eraser(editor, view), eyedropper(editor, view), { name: "hand", icon: "hand", title: w("hand"), help: w("hand_help"), key: "h" }];
 }
 
-/** A loop chooses the pieces inside it, a point one more or one less; what can be done with them stands below the page. @param {import("../session/editor.js").Editor} editor @param {import("./view.js").View} view */
+/** The lasso selects the pieces inside a loop; a click adds or removes one. The selection bar shows what can be done with them. @param {import("../session/editor.js").Editor} editor @param {import("./view.js").View} view */
 function lasso(editor, view) {
   /** @type {number[][] | null} */ let loop = null;
   let adds = false;
@@ -87,7 +87,7 @@ function eraser(editor, view) {
     }
   };
   const edit = () => {
-    // From the last to the first, so that no index moves under the next.
+    // From the last to the first, so that removing one does not move the next index.
     const edits = [...touched.values()].sort((a, b) => b.index - a.index).map(({ slot, index }) => ({ op: "take", slot, index }));
     return edits.length === 1 ? edits[0] : { op: "several", edits };
   };

@@ -1,8 +1,8 @@
-/** The ink of the drawing that is under the picture: where a line that somebody left out begins and ends. */
+/** The ink of the line drawing: ends of drawn lines snap to it. */
 
-const MOST_PIXELS = 4_000_000; // pixels looked at
-const INK_CONTRAST = 95; // of 255: that far from the paper is what rules call ink
-const MIN_ALPHA = 32; // alpha below which nothing is drawn
+const MOST_PIXELS = 4_000_000; // of the copy that is examined
+const INK_CONTRAST = 95; // of 255: difference from the paper at which a pixel is ink, as in gesso.rules
+const MIN_ALPHA = 32; // alpha below which a pixel is transparent
 
 export class Ink {
   /** @param {import("./view.js").View} view */
@@ -14,7 +14,7 @@ export class Ink {
     this.dark = new Uint8Array();
   }
 
-  /** Read the drawing, once for each. */
+  /** Find the ink of the current drawing, unless that was done already. */
   read() {
     const picture = this.view.before;
     if (picture === this.source) return;
@@ -24,7 +24,7 @@ export class Ink {
     const fewer = Math.min(1, Math.sqrt(MOST_PIXELS / (picture.width * picture.height)));
     this.width = Math.max(1, Math.round(picture.width * fewer));
     this.height = Math.max(1, Math.round(picture.height * fewer));
-    this.scale = this.width / this.view.page[0]; // what is seen of a large page is smaller than it
+    this.scale = this.width / this.view.page[0]; // below 1 for a large page
     const canvas = new OffscreenCanvas(this.width, this.height);
     const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
     pen.drawImage(picture, 0, 0, this.width, this.height);
@@ -32,19 +32,19 @@ export class Ink {
     this.dark = inkOf(data);
   }
 
-  /** How far past the ink an end has to go to surely reach it, where the page is seen smaller than it is. */
+  /** How far an end must go past the ink to reach it for certain, in page pixels; 0 unless the copy is smaller than the page. */
   get beyond() {
     return this.scale < 1 ? 1.5 / this.scale : 0;
   }
 
-  /** Ink, or beyond the page's edge, which closes as ink does. @param {number[]} place */
+  /** Whether a point is ink, or outside the page, whose edge closes pieces as ink does. @param {number[]} place */
   at([x, y]) {
     const [column, row] = [Math.floor(x * this.scale), Math.floor(y * this.scale)];
     if (column < 0 || row < 0 || column >= this.width || row >= this.height) return true;
     return this.dark[row * this.width + column] === 1;
   }
 
-  /** The nearest ink, or place on the page's edge, that `fits`. @param {number[]} place @param {number} reach page pixels @param {(to: number[]) => boolean} [fits] @returns {number[] | null} */
+  /** The nearest point on ink, or on the page's edge, for which `fits` is true. @param {number[]} place @param {number} reach page pixels @param {(to: number[]) => boolean} [fits] @returns {number[] | null} */
   nearest(place, reach, fits = () => true) {
     this.read();
     const { scale, width, height } = this;
@@ -63,7 +63,7 @@ export class Ink {
     return best;
   }
 
-  /** On from a place until there is ink. @param {number[]} place @param {number[]} from where the hand came from @param {number} reach @returns {number[] | null} */
+  /** Extend a line beyond its end until it reaches ink. @param {number[]} place the end @param {number[]} from a point before it @param {number} reach @returns {number[] | null} */
   extend(place, from, reach) {
     this.read();
     const [dx, dy] = [place[0] - from[0], place[1] - from[1]];
@@ -77,7 +77,7 @@ export class Ink {
     return null;
   }
 
-  /** The shortest bridge over the gap that a place lies in: from ink on one side to ink on the other. @param {number[]} place @param {number} reach @returns {number[][] | null} */
+  /** The shortest line over the gap at a point: from ink on one side to ink on the other. @param {number[]} place @param {number} reach @returns {number[][] | null} */
   bridge(place, reach) {
     const one = this.nearest(place, reach);
     if (!one) return null;
@@ -92,13 +92,13 @@ export class Ink {
 }
 
 /**
- * Which pixels are ink: what is far from the paper, the most frequent colour; or, where only pale lines lie on nothing, what is not see-through.
+ * Which pixels are ink: those that differ enough from the paper, which is the most frequent colour; in a transparent drawing of pale lines, the opaque ones.
  * @param {Uint8ClampedArray} data red, green, blue, alpha of each pixel @returns {Uint8Array} 1 where there is ink
  */
 export function inkOf(data) {
   const num = data.length / 4;
   const ink = new Uint8Array(num);
-  const counts = new Uint32Array(4096); // of colours, 16 levels a channel
+  const counts = new Uint32Array(4096); // by colour, with 16 levels a channel
   let [clear, dark] = [0, 0];
   for (let i = 0; i < num; i++) {
     const a = data[4 * i + 3];
@@ -119,7 +119,7 @@ export function inkOf(data) {
     for (let c = 0; c < 3; c++) sum[c] += data[4 * i + c];
   }
   const paper = sum.map((one) => Math.round(one / counts[most]));
-  const shadows = Math.max(...paper) < 128; // darker than a dark ground is no ink
+  const shadows = Math.max(...paper) < 128; // on dark paper only lighter pixels are ink
   for (let i = 0; i < num; i++) {
     for (let c = 0; c < 3; c++) {
       const off = data[4 * i + c] - paper[c];

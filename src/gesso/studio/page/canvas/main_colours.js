@@ -1,6 +1,6 @@
 /** The main colours of a picture. */
 
-/** The picture's main colours, the most used first, none close to another. @param {HTMLCanvasElement | null | undefined} picture @param {number} [most] */
+/** The most frequent colours of a picture, none close to another, white last. @param {HTMLCanvasElement | null | undefined} picture @param {number} [most] */
 export function mainColours(picture, most = 12) {
   if (!picture?.width) return [];
   const side = 160;
@@ -10,7 +10,7 @@ export function mainColours(picture, most = 12) {
   small.height = Math.max(1, Math.round(picture.height * scale));
   const pen = small.getContext("2d", { willReadFrequently: true });
   if (!pen) return [];
-  pen.imageSmoothingEnabled = false; // flats stay the colours that they are
+  pen.imageSmoothingEnabled = false; // so that no mixed colours appear
   pen.drawImage(picture, 0, 0, small.width, small.height);
   const { data } = pen.getImageData(0, 0, small.width, small.height);
   /** @type {Map<number, number>} */
@@ -25,7 +25,7 @@ export function mainColours(picture, most = 12) {
     if (chosen.length >= most || count < 6) break;
     if (chosen.every((other) => distance(key, other) > 28)) chosen.push(key);
   }
-  // Ink needs no swatch, and paper comes last.
+  // Black ink gets no swatch; white paper comes last.
   const shown = chosen.filter((key) => distance(key, 0) > 90);
   shown.sort((a, b) => Number(a === 0xffffff) - Number(b === 0xffffff));
   return shown.map((key) => "#" + key.toString(16).padStart(6, "0"));

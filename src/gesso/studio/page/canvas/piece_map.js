@@ -1,6 +1,6 @@
 /** A map of the closed pieces of a picture. */
 
-/** Which piece each pixel is in, and what follows from it. Places are the page's pixels; `scale` is the map's pixels in one of them. */
+/** The piece of each pixel. Coordinates are in page pixels; `scale` is the number of map pixels in a page pixel. */
 export class PieceMap {
   /** @param {any} node @param {ImageBitmap} picture @param {[number, number]} page */
   constructor(node, picture, page) {
@@ -13,7 +13,7 @@ export class PieceMap {
     const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
     pen.drawImage(picture, 0, 0);
     picture.close();
-    /** A piece's number is its colour, whatever the order of the bytes. */
+    /** A piece's number is its RGBA colour, in the byte order of the machine. */
     this.labels = new Uint32Array(pen.getImageData(0, 0, this.width, this.height).data.buffer);
     /** @type {Map<number, {box: number[], area: number, edge: number}> | null} */
     this.facts = null;
@@ -25,7 +25,7 @@ export class PieceMap {
     return column >= 0 && row >= 0 && column < this.width && row < this.height ? this.labels[row * this.width + column] : null;
   }
 
-  /** Box, area and share of the page's border of each piece; one walk over the map. */
+  /** Each piece's box, area and number of pixels on the page's border, in map pixels; computed once. */
   measure() {
     if (this.facts) return this.facts;
     const { labels, width, height } = this;
@@ -35,7 +35,7 @@ export class PieceMap {
       for (let x = 0; x < width; ) {
         const id = labels[i];
         const from = x;
-        while (x < width && labels[i] === id) x++, i++; // runs: a piece is asked for once in each
+        while (x < width && labels[i] === id) x++, i++; // a run of one piece: the map is looked up once for it
         let one = facts.get(id);
         if (!one) facts.set(id, (one = { box: [from, y, x, y + 1], area: 0, edge: 0 }));
         const { box } = one;
@@ -50,12 +50,12 @@ export class PieceMap {
     return (this.facts = facts);
   }
 
-  /** Is it the ground around the drawing? @param {number} id */
+  /** Whether a piece is the background around the drawing. @param {number} id */
   isBackground(id) {
     return (this.measure().get(id)?.edge ?? 0) >= 0.5 * (2 * (this.width + this.height) - 4);
   }
 
-  /** The pieces of which most lies inside a loop. @param {number[][]} loop @returns {Set<number>} */
+  /** The pieces of which more than half is inside a loop. @param {number[][]} loop @returns {Set<number>} */
   within(loop) {
     const canvas = new OffscreenCanvas(this.width, this.height);
     const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
@@ -80,11 +80,11 @@ export class PieceMap {
     return new Set([...counts].filter(([id, count]) => count > (facts.get(id)?.area ?? Infinity) / 2).map(([id]) => id));
   }
 
-  /** The place of a piece that is farthest from all others, and how far: where a mark surely means it. @param {number} id @returns {{place: [number, number], clearance: number}} */
+  /** The point of a piece that is farthest from all others, and its distance: a mark there is inside the piece. @param {number} id @returns {{place: [number, number], clearance: number}} */
   centreOf(id) {
     const [left, top, right, bottom] = this.measure().get(id)?.box ?? [0, 0, 1, 1];
     const [wide, tall] = [right - left + 2, bottom - top + 2];
-    const far = new Float32Array(wide * tall); // a rim of zeros around the box: nothing lies beyond it
+    const far = new Float32Array(wide * tall); // with a border of zeros around the box
     for (let y = top; y < bottom; y++) {
       for (let x = left; x < right; x++) if (this.labels[y * this.width + x] === id) far[(y - top + 1) * wide + x - left + 1] = 1e9;
     }
@@ -103,7 +103,7 @@ export class PieceMap {
   }
 
   /**
-   * Where pieces of a set touch: for each pair the two places across their border, nearest to `near` if it is given.
+   * Where pieces touch: for each pair, two points on both sides of their border, nearest to `near` if it is given.
    * @param {Set<number>} ids @param {number[] | null} [near] @returns {{pair: [number, number], path: number[][]}[]}
    */
   borders(ids, near = null) {
@@ -130,7 +130,7 @@ export class PieceMap {
     return [...found.values()];
   }
 
-  /** Pieces outlined, for laying over the picture. @param {Set<number>} ids @param {Set<number>} strong those hatched @param {boolean} tints the others as well */
+  /** An overlay with the outlines of pieces. @param {Set<number>} ids @param {Set<number>} strong those to hatch @param {boolean} tints whether to tint the others */
   highlight(ids, strong, tints) {
     const boxes = [...ids].map((id) => this.measure().get(id)?.box).filter(Boolean);
     const box = boxes.length ? [Math.min, Math.min, Math.max, Math.max].map((of, i) => of(...boxes.map((one) => /** @type {number[]} */ (one)[i]))) : [0, 0, 1, 1];
@@ -149,7 +149,7 @@ export class PieceMap {
         if (!ids.has(id)) continue;
         const rim = labels[at - 1] !== id || labels[at + 1] !== id || labels[at - width] !== id || labels[at + width] !== id;
         const chosen = strong.has(id);
-        // A hatch, so that it shows on any colour and hides none.
+        // Hatched, so that it is visible on any colour and the colour stays visible.
         const hatched = chosen && (x + y) % 8 < 2;
         if (rim || hatched || (tints && !chosen)) pixels[y * wide + x] = rim ? 0xe6a53a2a : hatched ? 0x8ca53a2a : 0x1ca53a2a;
       }

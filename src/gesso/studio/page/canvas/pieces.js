@@ -1,11 +1,11 @@
 /**
- * The closed pieces of the picture, as an output of the medium "pieces" tells them: which one lies under a place, in a loop,
- * beside another. They are fetched while the hand rests and only when a tool asks; until they are here everything else goes on.
+ * The closed pieces of the picture, from an output of the medium "pieces", and the selection among them.
+ * They are loaded only when the current tool needs them, while the user is not drawing.
  */
 import * as api from "../server/api.js";
 import { PieceMap } from "./piece_map.js";
 
-const MOST = 4_000_000; // pixels of a map to look things up in; a larger page is told smaller
+const MOST = 4_000_000; // pixels of a map; that of a larger page is scaled down
 const KEPT = 4; // maps of nodes
 const REST = 220; // milliseconds without an edit
 
@@ -15,9 +15,9 @@ export class Pieces {
     this.editor = editor;
     this.view = view;
     /** @type {Map<string, Promise<PieceMap>>} */ this.kept = new Map();
-    /** @type {PieceMap | null} the newest that is here */ this.current = null;
+    /** @type {PieceMap | null} the newest map that has arrived */ this.current = null;
     /** @type {Set<number>} */ this.selected = new Set();
-    /** @type {any} the node whose pieces are chosen */ this.selectedAt = null;
+    /** @type {any} the node of the selection */ this.selectedAt = null;
     /** @type {{ids: Set<number>, tints: boolean, chosen: Set<number>, map: PieceMap, canvas: HTMLCanvasElement, box: number[]} | null} */ this.shown = null;
     this.timer = 0;
     editor.on("opened", () => {
@@ -27,10 +27,10 @@ export class Pieces {
     });
     editor.on("tool", () => this.editor.tool?.picks || this.select(new Set()));
     editor.on("tool frame given", () => this.loadWhenIdle());
-    editor.on("tree", () => this.selectedAt === editor.head || this.select(new Set())); // a piece's number is another's at another node
+    editor.on("tree", () => this.selectedAt === editor.head || this.select(new Set())); // pieces have other numbers at another node
   }
 
-  /** The card's output of pieces, if it has one. */
+  /** The card's output of pieces; null if it has none. */
   get output() {
     return this.editor.card?.outputs.find((/** @type {any} */ one) => one.medium === "pieces") ?? null;
   }
@@ -39,13 +39,13 @@ export class Pieces {
     clearTimeout(this.timer);
     if (!this.output || !this.editor.tool?.pieces) return;
     this.timer = setTimeout(() => {
-      // A map is laid over the page by the page's size: one that came before that was known would lie elsewhere.
+      // A map is scaled to the page's size, so it is not loaded before that is known.
       if (this.editor.draft || this.editor.pending.length || !this.view.sizeKnown) return this.loadWhenIdle();
-      if (this.current?.node !== this.editor.head) this.load(this.editor.head).catch(() => undefined); // without them the tools still draw
+      if (this.current?.node !== this.editor.head) this.load(this.editor.head).catch(() => undefined); // tools work without them
     }, REST);
   }
 
-  /** The pieces of what is shown, as soon as all edits are kept. @param {boolean} [whole] at the page's own size @returns {Promise<PieceMap>} */
+  /** The pieces of the current node, when all edits are saved. @param {boolean} [whole] whether at the page's full size @returns {Promise<PieceMap>} */
   async whenReady(whole = false) {
     while (this.editor.pending.length) await new Promise((done) => this.editor.addEventListener("given", done, { once: true }));
     return this.load(this.editor.head, whole);
@@ -57,7 +57,7 @@ export class Pieces {
     const small = !whole && page[0] * page[1] > MOST;
     const key = `${node} ${small}`;
     const found = this.kept.get(key) ?? this.fetch(node, page, small);
-    this.kept.delete(key); // the one used last goes last
+    this.kept.delete(key); // moved to the end, so the least recently used is dropped first
     this.kept.set(key, found);
     found.then((map) => this.mapArrived(map), () => this.kept.delete(key));
     while (this.kept.size > KEPT) this.kept.delete(/** @type {string} */ (this.kept.keys().next().value));
@@ -72,7 +72,7 @@ export class Pieces {
     return new PieceMap(node, picture, page);
   }
 
-  /** It may have been here before, when one went back to its node. @param {PieceMap} map */
+  /** Show a map if it is that of the current node. @param {PieceMap} map */
   mapArrived(map) {
     if (this.current === map || this.editor.head !== map.node) return;
     this.current = map;
@@ -88,7 +88,7 @@ export class Pieces {
     this.view.repaint();
   }
 
-  /** What lies under the pointer, and what is chosen. @param {CanvasRenderingContext2D} pen */
+  /** Draw the piece under the pointer and the selection. @param {CanvasRenderingContext2D} pen */
   paint(pen) {
     const { current: now, editor, view } = this;
     if (!now || !editor.tool?.pieces) return;
@@ -97,7 +97,7 @@ export class Pieces {
     const ids = new Set(this.selected);
     if (under !== null && (editor.tool.picks || !now.isBackground(under))) ids.add(under);
     if (!ids.size) return void (this.shown = null);
-    const tints = Boolean(editor.tool.picks); // where a colour was just put it is to be seen as it is
+    const tints = Boolean(editor.tool.picks); // other tools do not tint, so that a new colour is seen unchanged
     if (this.shown?.map !== now || this.shown.tints !== tints || this.shown.chosen !== this.selected || this.shown.ids.size !== ids.size || [...ids].some((id) => !this.shown?.ids.has(id))) {
       this.shown = { ids, tints, chosen: this.selected, map: now, ...now.highlight(ids, this.selected, tints) };
     }

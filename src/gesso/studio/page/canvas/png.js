@@ -1,4 +1,4 @@
-/** Exact grey PNGs: a canvas can only write colour with alpha, and what is kept to the bit must be what it is. */
+/** Encodes grey and RGB PNGs exactly. A canvas can only write RGBA, which may change values. */
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   for (let k = 0; k < 8; k++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;
@@ -23,7 +23,7 @@ function chunk(name, data) {
   return out;
 }
 
-/** Pixels as a file. @param {Uint8Array | Uint8ClampedArray} pixels rows of `channels` bytes @param {number} width @param {number} height @param {1 | 3} channels */
+/** Encode pixels as a PNG file. @param {Uint8Array | Uint8ClampedArray} pixels rows of `channels` bytes @param {number} width @param {number} height @param {1 | 3} channels */
 export async function encodePng(pixels, width, height, channels = 1) {
   const rows = new Uint8Array(height * (width * channels + 1));
   for (let y = 0; y < height; y++) rows.set(pixels.subarray(y * width * channels, (y + 1) * width * channels), y * (width * channels + 1) + 1);
@@ -37,7 +37,7 @@ export async function encodePng(pixels, width, height, channels = 1) {
   return new Blob(parts, { type: "image/png" });
 }
 
-/** The same as a data URL. @param {Uint8Array | Uint8ClampedArray} pixels @param {number} width @param {number} height @param {1 | 3} channels @returns {Promise<string>} */
+/** Encode pixels as a PNG data URL. @param {Uint8Array | Uint8ClampedArray} pixels @param {number} width @param {number} height @param {1 | 3} channels @returns {Promise<string>} */
 export async function encodePngUrl(pixels, width, height, channels = 1) {
   const blob = await encodePng(pixels, width, height, channels);
   return new Promise((done, failed) => {

@@ -9,17 +9,17 @@ export class View {
     this.canvas = canvas;
     this.editor = editor;
     this.camera = { x: 0, y: 0, zoom: 1, angle: 0 };
-    /** @type {any} */ this.before = null; // the picture as it was given
+    /** @type {any} */ this.before = null; // the input picture
     /** @type {[number, number]} */ this.beforePage = [1, 1];
     this.showBefore = false;
-    /** @type {number | null} share of the screen in which the picture as it was given is shown */ this.wipe = null;
-    /** @type {any} */ this.frozen = null; // shown instead, while others are tried
-    /** @type {any} */ this.cursor = null; // the keyboard's place on the page
+    /** @type {number | null} share of the canvas's width that shows the input picture */ this.wipe = null;
+    /** @type {any} */ this.frozen = null; // shown instead of the live picture, while alternatives are computed
+    /** @type {any} */ this.cursor = null; // the keyboard's cursor, in page pixels
     /** @type {any} */ this.hover = null;
     /** @type {((pen: CanvasRenderingContext2D) => void) | null} */ this.overlay = null;
     this.fitted = true;
     this.repaintPending = false;
-    this.lastTimed = ""; // of which picture it was said that it is seen
+    this.lastTimed = ""; // the picture that `timePainted` was called for last
     new ResizeObserver(() => this.resized()).observe(canvas);
     editor.on("given tool colour radius marks", () => this.repaint());
     editor.on("frame", (detail) => this.frameArrived(detail));
@@ -46,7 +46,7 @@ export class View {
     this.repaint();
   }
 
-  /** Width and height of the page that marks are counted on. @returns {[number, number]} */
+  /** Width and height of the page in pixels, the coordinates of marks. @returns {[number, number]} */
   get page() {
     const live = this.editor.live;
     if (live?.picture.width) return [live.full[0], live.full[1]];
@@ -55,12 +55,12 @@ export class View {
     return size ? [size[1], size[0]] : [512, 512];
   }
 
-  /** Is the page's size known yet? A mark made before would lie somewhere else. */
+  /** Whether the page's size is known; a mark made before that would be misplaced. */
   get sizeKnown() {
     return Boolean(this.editor.live?.picture.width || this.before || this.editor.card?.conditions.some((/** @type {any} */ s) => s.control?.size));
   }
 
-  /** @param {any} picture an image or canvas @param {[number, number]} [page] the size of what it shows, where it is smaller than that */
+  /** @param {any} picture an image or canvas @param {[number, number]} [page] the size of the original, if the picture is smaller */
   setBefore(picture, page) {
     this.before = picture;
     this.beforePage = page ?? [picture?.width ?? 1, picture?.height ?? 1];
@@ -68,7 +68,7 @@ export class View {
     this.repaint();
   }
 
-  /** Is the page read by scrolling? */
+  /** Whether the page is so tall that it is read by scrolling. */
   get isStrip() {
     return this.page[1] > this.page[0] * 4;
   }
@@ -77,7 +77,7 @@ export class View {
     const [width, height] = this.page;
     const { clientWidth, clientHeight } = this.canvas;
     const zoom = Math.min((clientWidth - 48) / width, (clientHeight - 48) / height);
-    // A strip of a webtoon is read from its top, at a width that can be drawn on.
+    // A webtoon strip is shown from its top, wide enough to draw on.
     const strip = this.isStrip;
     this.camera = { x: width / 2, y: height / 2, zoom: Math.max(zoom, 0.005), angle: 0 };
     if (strip) Object.assign(this.camera, { zoom: Math.min(1, (clientWidth * 0.8) / width) });
@@ -111,7 +111,7 @@ export class View {
     return [canvas.clientWidth / 2 + dx * cos - dy * sin, canvas.clientHeight / 2 + dx * sin + dy * cos];
   }
 
-  /** The box of page pixels that is on the screen: [left, top, right, bottom], or null where the page is not. */
+  /** The visible box in page pixels: [left, top, right, bottom]; null if the page is outside the canvas. */
   visible() {
     const [width, height] = this.page;
     const { clientWidth, clientHeight } = this.canvas;
@@ -121,7 +121,7 @@ export class View {
     return box[0] < box[2] && box[1] < box[3] ? box : null;
   }
 
-  /** Zoom and turn about a place on the screen, which stays where it is. @param {number} factor @param {number} turn @param {number} [sx] @param {number} [sy] */
+  /** Zoom and turn around a point of the screen. @param {number} factor @param {number} turn @param {number} [sx] @param {number} [sy] */
   zoomAt(factor, turn = 0, sx = this.canvas.clientWidth / 2, sy = this.canvas.clientHeight / 2) {
     const [px, py] = this.toPage(sx, sy);
     this.camera.zoom = Math.max(0.005, Math.min(64, this.camera.zoom * factor));
@@ -153,7 +153,7 @@ export class View {
     });
   }
 
-  /** From here on a pen on a canvas of this size counts in the page's pixels. @param {CanvasRenderingContext2D} pen */
+  /** Set a context's transform to page pixels; its canvas has the size of this one. @param {CanvasRenderingContext2D} pen */
   applyCamera(pen) {
     const { canvas, camera } = this;
     const scale = camera.zoom * (canvas.width / Math.max(1, canvas.clientWidth));
@@ -197,7 +197,7 @@ export class View {
     if (shown && shown === live && editor.live) this.timePainted(editor.live);
   }
 
-  /** Told once a picture. @param {any} live */
+  /** Add a timing mark, once a picture. @param {any} live */
   timePainted({ painted, final, serverMs }) {
     if (this.lastTimed === `${painted} ${final}`) return;
     this.lastTimed = `${painted} ${final}`;
@@ -237,7 +237,7 @@ export class View {
     pen.restore();
   }
 
-  /** The picture as it was given, left of the line. @param {CanvasRenderingContext2D} pen */
+  /** Draw the input picture left of the line between before and after. @param {CanvasRenderingContext2D} pen */
   paintBefore(pen) {
     const turned = pen.getTransform();
     pen.save();
@@ -275,7 +275,7 @@ export class View {
     }
   }
 
-  /** The colour under a place of the page, as #rrggbb. @param {number} x @param {number} y */
+  /** The colour at a point of the page, as #rrggbb; null without a picture. @param {number} x @param {number} y */
   colourAt(x, y) {
     const [width, height] = this.page;
     const live = this.editor.live?.picture.width && !this.showBefore ? this.editor.live : null;

@@ -1,10 +1,10 @@
-/** The keyboard: everything that a pointer can do, and what it did is said. */
+/** The keyboard: everything that a pointer can do, announced to screen readers. */
 import { announce } from "../ui/messages.js";
 import { t, w } from "../words/language.js";
 
 /**
  * @param {import("../session/editor.js").Editor} editor @param {import("../canvas/view.js").View} view
- * @param {{space: boolean, turn: boolean}} held @param {Object<string, (event: KeyboardEvent) => void>} acts what panels offer
+ * @param {{space: boolean, turn: boolean}} held @param {Object<string, (event: KeyboardEvent) => void>} acts the actions of panels
  */
 export function listenToKeys(editor, view, held, acts) {
   const typing = (/** @type {Event} */ event) => {
@@ -12,10 +12,10 @@ export function listenToKeys(editor, view, held, acts) {
     return at.matches?.("textarea, select, input:not([type=range]):not([type=checkbox]):not([type=color])") || at.isContentEditable;
   };
 
-  /** A slider's own keys. @param {KeyboardEvent} event */
+  /** Whether a slider uses this key. @param {KeyboardEvent} event */
   const slides = (event) => /** @type {HTMLElement} */ (event.target).matches?.("input[type=range]") && /^(Arrow|Page|Home|End)/.test(event.key);
 
-  /** Where Escape means nothing of its own: in a search it empties it, in a menu it closes it. @param {Event} event */
+  /** Whether Escape in a panel may return to the canvas: a search field, a menu and a select use Escape themselves. @param {Event} event */
   const fromPanel = (event) => {
     const at = /** @type {HTMLElement} */ (event.target);
     return !event.defaultPrevented && !document.querySelector(".guide") && Boolean(at.closest?.("#panel, #rail")) && !at.closest("select, details.more, input[type=search]");
@@ -88,12 +88,12 @@ export function listenToKeys(editor, view, held, acts) {
         if (stroking) editor.tool?.move?.(to);
         keepCursorVisible(to);
         editor.emit("hover", to);
-        clearTimeout(saying); // not each step, only where it comes to rest
+        clearTimeout(saying); // only the last of several steps is announced
         saying = setTimeout(() => announce(w("said_at", placeOf(to))), 350);
       }
       return stop(event, () => view.repaint());
     }
-    // The space bar begins and ends a stroke once there is a cursor; before that it holds the page, as it does for the hand.
+    // With a cursor, the space bar starts and ends a stroke; without one, it is held to move the page.
     const strokes = (event.key === "Enter" && event.shiftKey) || (event.key === " " && view.cursor);
     if ((event.key === "Enter" || strokes) && editor.tool?.down && view.sizeKnown) {
       if (event.repeat) return stop(event, () => undefined);
@@ -122,7 +122,7 @@ export function listenToKeys(editor, view, held, acts) {
     return false;
   }
 
-  /** Keep the cursor on the screen. @param {number[]} place */
+  /** Pan so that the cursor is visible. @param {number[]} place */
   function keepCursorVisible(place) {
     const [x, y] = view.toScreen(place[0], place[1]);
     const { clientWidth, clientHeight } = view.canvas;

@@ -1,21 +1,21 @@
 /**
- * Mouse, pen and touch on the canvas: one pointer draws, two fingers move the page, and the wheel zooms. Where a pen is used,
- * fingers never draw, and while it is down they do nothing at all: a palm rests where it likes.
+ * Mouse, pen and touch on the canvas: one pointer draws, two fingers move the page, the wheel zooms. Once a pen was used,
+ * fingers do not draw, and while the pen is down touches are ignored, because they are the palm.
  */
 
-const ERASER = 5; // the button that a pen's other end is
+const ERASER = 5; // the button of a pen's eraser end
 
-/** @param {import("../canvas/view.js").View} view @param {import("../session/editor.js").Editor} editor @param {{space: boolean, turn: boolean}} held keys held down @param {{common: (name: string) => any}} tools */
+/** @param {import("../canvas/view.js").View} view @param {import("../session/editor.js").Editor} editor @param {{space: boolean, turn: boolean}} held which keys are held down @param {{common: (name: string) => any}} tools */
 export function listenToPointers(view, editor, held, tools) {
   const { canvas } = view;
-  /** @type {Map<number, {x: number, y: number}>} those that are down and count */
+  /** @type {Map<number, {x: number, y: number}>} pointers that are down and not ignored */
   const down = new Map();
   /** @type {"draw" | "pan" | "turn" | "pinch" | null} */
   let doing = null;
   /** @type {number | null} */ let pen = null; // the pen that is down
   let penSeen = false;
   /** @type {any} */ let last = null;
-  /** @type {any} the tool before a pen was turned around */ let turned = null;
+  /** @type {any} the tool that was active before the pen's eraser end was used */ let turned = null;
 
   const at = (/** @type {PointerEvent | WheelEvent} */ event) => {
     const box = canvas.getBoundingClientRect();
@@ -35,7 +35,7 @@ export function listenToPointers(view, editor, held, tools) {
     event.preventDefault();
     if (event.pointerType === "touch" && pen !== null) return; // a palm
     if (event.pointerType === "pen") {
-      // What touched before it was the hand that holds it.
+      // Touches before it were the hand that holds the pen.
       down.clear();
       if (doing === "draw") editor.tool?.cancel?.();
       now(null);
@@ -67,7 +67,7 @@ export function listenToPointers(view, editor, held, tools) {
   });
 
   canvas.addEventListener("pointermove", (event) => {
-    if (event.pointerType === "pen") penSeen = true; // it hovers
+    if (event.pointerType === "pen") penSeen = true; // a pen that hovers
     const counts = down.has(event.pointerId);
     if (!counts && event.pointerType === "touch") return;
     view.hover = event.pointerType === "touch" ? null : pageOf(event);
@@ -98,7 +98,7 @@ export function listenToPointers(view, editor, held, tools) {
     }
     if (turned) editor.setTool(turned);
     turned = null;
-    if (doing === "draw" || !down.size) now(null); // after two fingers the one that stays draws nothing
+    if (doing === "draw" || !down.size) now(null); // when one of two fingers is lifted, the other does not draw
     view.repaint();
   };
   canvas.addEventListener("pointerup", up);
@@ -123,7 +123,7 @@ export function listenToPointers(view, editor, held, tools) {
     { passive: false },
   );
 
-  /** Two fingers move, zoom and turn; a third changes nothing. @param {number} id @param {{x: number, y: number}} place */
+  /** Move, zoom and turn with two fingers; a third is ignored. @param {number} id @param {{x: number, y: number}} place */
   function pinch(id, place) {
     const [one, two] = [...down.keys()];
     const other = id === one ? down.get(two) : id === two ? down.get(one) : null;

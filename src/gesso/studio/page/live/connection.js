@@ -1,4 +1,4 @@
-/** Says, as long as it is so, that the server cannot be reached; and keeps a person from closing a page that holds strokes nobody has yet. */
+/** Shows a notice while the server is disconnected, and asks before the page is closed with unsaved strokes. */
 import { h } from "../ui/elements.js";
 import { notice } from "../ui/messages.js";
 import { w } from "../words/language.js";
@@ -12,10 +12,10 @@ export function watchConnection(editor) {
   };
   editor.on("state", ({ connected }) => {
     if (connected) {
-      if (standing) notice(w("line_back"));
+      if (standing) notice(w("connection_back"));
       calm();
     } else if (!standing) {
-      standing = h("div", { class: "notice wrong", role: "alert", "data-connection": "lost" }, w("line_lost"));
+      standing = h("div", { class: "notice wrong", role: "alert", "data-connection": "lost" }, w("connection_lost"));
       document.getElementById("notices")?.append(standing);
     }
   });

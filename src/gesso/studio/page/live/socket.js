@@ -1,6 +1,6 @@
 /**
- * The live socket: edits out, pictures in. One commit is on its way at a time, so that each has the parent it was made on;
- * of previews only the newest is sent; a frame older than what is shown is never painted.
+ * The live WebSocket: edits out, pictures in. Commits are sent one at a time, so that each has the node before it as its parent;
+ * of previews only the newest is sent; a frame older than the shown one is dropped.
  */
 import { markTime } from "./timing.js";
 import { INITIAL_VIEWPORT } from "./viewport.js";
@@ -18,23 +18,23 @@ export class LiveSocket extends EventTarget {
     this.output = output;
     this.seq = 0;
     this.painted = -1;
-    this.final = true; // whether what was painted last is finished
+    this.final = true; // whether the frame painted last is final
     /** @type {Commit[]} */
     this.waiting = [];
     /** @type {any} */
     this.nextPreview = null;
-    /** @type {any} */ this.serverMs = null; // the server's account of what was painted last
-    this.outstanding = 0; // seq of a preview whose frame has not come
+    /** @type {any} */ this.serverMs = null; // the server's timings of the frame painted last
+    this.outstanding = 0; // seq of the preview whose frame has not arrived
     this.sentAt = 0;
     this.previewedAt = 0;
-    /** The picture as it stands; boxes of what changed are laid into it. */
+    /** The current picture; changed boxes are drawn into it. */
     this.picture = document.createElement("canvas");
     this.picture.width = this.picture.height = 0;
     this.full = [0, 0];
-    /** @type {{canvas: HTMLCanvasElement, view: number[], seq: number} | null} a part of it, finer than the picture */ this.part = null;
-    /** @type {{max_side: number, view: number[] | null}} what is looked at */ this.viewport = INITIAL_VIEWPORT;
+    /** @type {{canvas: HTMLCanvasElement, view: number[], seq: number} | null} a part of the picture in higher resolution */ this.part = null;
+    /** @type {{max_side: number, view: number[] | null}} the part of the picture that the server sends */ this.viewport = INITIAL_VIEWPORT;
     this.closed = false;
-    /** @type {(() => void) | null} called once all is kept, after somebody left */ this.whenSaved = null;
+    /** @type {(() => void) | null} called when all edits are saved, after the session was left */ this.whenSaved = null;
     this.pause = 250;
     /** @type {Map<number, (picture: HTMLCanvasElement) => void>} */
     this.probes = new Map();
@@ -58,7 +58,7 @@ export class LiveSocket extends EventTarget {
     this.socket.onclose = (event) => {
       if (this.closed) return;
       if (event.code === 4404) {
-        this.waiting = []; // there is nothing they could be kept in
+        this.waiting = []; // the session was deleted, so they cannot be saved
         this.emit("gone", {});
         return this.resolveSaved();
       }
@@ -73,7 +73,7 @@ export class LiveSocket extends EventTarget {
     this.socket?.close();
   }
 
-  /** Close once all edits are on the disk. @returns {Promise<void>} */
+  /** Close when all edits are saved. @returns {Promise<void>} */
   leave() {
     this.nextPreview = null;
     return new Promise((done) => {
@@ -82,7 +82,7 @@ export class LiveSocket extends EventTarget {
     }).then(() => this.close());
   }
 
-  /** Is there nothing more to keep? */
+  /** If all edits are saved, resolve `leave`. */
   resolveSaved() {
     if (!this.waiting.length) this.whenSaved?.();
   }
@@ -91,7 +91,7 @@ export class LiveSocket extends EventTarget {
     return this.socket?.readyState === WebSocket.OPEN;
   }
 
-  /** An edit to keep. Resent after a break of the line under the same key, so it is kept once. @param {any} edit */
+  /** Send an edit to save as a node. After a disconnection it is sent again with the same client id, so it is saved once. @param {any} edit */
   commit(edit) {
     this.nextPreview = null;
     const seq = ++this.seq;
@@ -102,35 +102,35 @@ export class LiveSocket extends EventTarget {
     return seq;
   }
 
-  /** An edit to look at while the pen is down; a newer one replaces it. @param {any} edit */
+  /** Send an edit to preview while the pen is down; a newer one replaces it. @param {any} edit */
   preview(edit) {
     this.nextPreview = edit;
     this.previewedAt = performance.now();
     this.sendNext();
   }
 
-  /** Look at another node; what is made next grows from it. @param {any} node */
+  /** Show another node; the next edit becomes its child. @param {any} node */
   show(node) {
     this.head = node;
     this.nextPreview = null;
     this.emit("busy", { seq: this.send({ type: "show", node, seq: ++this.seq }) });
   }
 
-  /** What of the picture is sent, and how fine. @param {{max_side: number, view: number[] | null}} wanted */
+  /** Set which part of the picture the server sends, and its size. @param {{max_side: number, view: number[] | null}} wanted */
   setViewport(wanted) {
     if (JSON.stringify(wanted) === JSON.stringify(this.viewport)) return;
     this.viewport = wanted;
     this.send({ type: "want", ...wanted });
   }
 
-  /** Give up what is being made. */
+  /** Cancel the running request. */
   stop() {
     this.nextPreview = null;
     this.outstanding = 0;
     this.send({ type: "stop" });
   }
 
-  /** The picture an edit would give, not kept. @param {any} edit @returns {Promise<HTMLCanvasElement>} */
+  /** The picture that an edit would give; nothing is saved. @param {any} edit @returns {Promise<HTMLCanvasElement>} */
   probe(edit) {
     const seq = ++this.seq;
     return new Promise((done) => {
@@ -176,13 +176,13 @@ export class LiveSocket extends EventTarget {
     if (header.type === "frame") this.painting = this.painting.then(() => this.paint(header, data.slice(4 + num))).catch(() => undefined);
     else if (header.type === "node") this.nodeCreated(header);
     else if (header.type === "error") this.editFailed(header);
-    else if (header.type === "follows") this.painting = this.painting.then(() => this.emit("follows", { ...header, bytes: data.slice(4 + num) })); // after its picture
+    else if (header.type === "follows") this.painting = this.painting.then(() => this.emit("follows", { ...header, bytes: data.slice(4 + num) })); // after the frame that it belongs to
     else this.emit(header.type, header);
   }
 
   /** @param {any} header */
   nodeCreated(header) {
-    if (this.waiting[0]?.seq !== header.seq) return; // the answer to a `show`: nothing new
+    if (this.waiting[0]?.seq !== header.seq) return; // the answer to `show`: no new node
     this.waiting.shift();
     this.head = header.node.id;
     this.emit("node", header);
@@ -198,7 +198,7 @@ export class LiveSocket extends EventTarget {
     this.probes.get(header.seq)?.(this.picture);
     this.probes.delete(header.seq);
     this.emit("wrong", { ...header, commit });
-    if (commit && !this.waiting.length) this.show(this.head); // while the pen was down it was seen, and it is not kept
+    if (commit && !this.waiting.length) this.show(this.head); // removes the preview of the rejected edit
     this.resolveSaved();
     this.sendNext();
   }
@@ -224,7 +224,7 @@ export class LiveSocket extends EventTarget {
     this.serverMs = header.ms;
     this.full = header.full ?? header.size;
     if (this.outstanding && header.seq >= this.outstanding) this.outstanding = 0;
-    if (this.part && !header.view && header.seq > this.part.seq) this.part = null; // it is of an older picture
+    if (this.part && !header.view && header.seq > this.part.seq) this.part = null; // it belongs to an older picture
     const probe = header.final !== false && !header.view && this.probes.get(header.seq);
     if (probe) {
       this.probes.delete(header.seq);
@@ -242,7 +242,7 @@ export class LiveSocket extends EventTarget {
     return part.canvas;
   }
 
-  /** Lay the picture over a page. @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height */
+  /** Draw the picture at the size of a page. @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height */
   drawOn(pen, width, height) {
     pen.drawImage(this.picture, 0, 0, width, height);
     if (!this.part?.canvas.width) return;

@@ -1,7 +1,7 @@
-/** Marks on the browser's own timeline for whoever measures (bench/page.py): an edit sent, a picture seen. Only the newest of each is held. */
+/** Performance marks for bench/page.py: an edit was sent, a picture was painted. Only the newest of each name is stored. */
 
 /** @param {string} name @param {any} detail @param {number} [startTime] */
 export function markTime(name, detail, startTime) {
-  performance.clearMarks(name); // observers have been given it; a long afternoon's marks would only lie about
+  performance.clearMarks(name); // observers have it already, and marks would accumulate
   performance.mark(name, { detail, startTime });
 }

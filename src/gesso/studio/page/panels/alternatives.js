@@ -1,4 +1,4 @@
-/** Several pictures to choose one from: other proposals, other dice. Each is tried on the live line and kept only when chosen. */
+/** A dialog with alternatives to choose from: other proposals, or other seeds. Each is a preview; only the chosen one becomes a node. */
 import { randomSeed } from "../session/editor.js";
 import { copyCanvas } from "../ui/copy_canvas.js";
 import { dialog } from "../ui/dialog.js";
@@ -7,7 +7,7 @@ import { icon } from "../ui/icons.js";
 import { w } from "../words/language.js";
 
 /**
- * The setting that chooses among an output of several pictures: its schema says `chooses`, or it is called `choice`.
+ * The setting that selects one of the pictures of an output: its schema has `chooses`, or its name is `choice`.
  * @param {any} card @returns {{name: string, values: number[]} | null}
  */
 export function chooserOf(card) {

@@ -1,4 +1,4 @@
-/** Before and after, side by side on the page itself: a line with a grip that is dragged, or moved by keys. */
+/** Before and after on the canvas, divided by a line that is dragged or moved by keys. */
 import { h } from "../ui/elements.js";
 import { icon, iconButton } from "../ui/icons.js";
 import { w } from "../words/language.js";

@@ -1,4 +1,4 @@
-/** A picture that was pasted or dropped while a session is open: into which of its slots, or something new? */
+/** Asks what a picture is for that was pasted or dropped into an open session: one of its slots, or a new session. */
 import { dialog } from "../ui/dialog.js";
 import { h } from "../ui/elements.js";
 import { putPicture } from "../widgets/picture.js";

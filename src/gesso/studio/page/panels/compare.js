@@ -1,4 +1,4 @@
-/** Two states side by side: what was given differently, in words, and the pictures under a slider. */
+/** Compares two nodes: their pictures under a slider, and the differences of their inputs as sentences. */
 import * as api from "../server/api.js";
 import { describeEdit, settingTitle } from "../session/edits.js";
 import { dialog } from "../ui/dialog.js";

@@ -1,4 +1,4 @@
-/** What is given: colour and brush, each condition's control, the settings and the dice, all from the card. */
+/** The panel of inputs, built from the card: colour and brush, each condition's control, settings, seed. */
 import { palettePanel } from "./palette.js";
 import { randomSeed } from "../session/editor.js";
 import { fill, h } from "../ui/elements.js";
@@ -39,7 +39,7 @@ export function controls(editor, view, place, choose) {
     return h(folds ? "details" : "section", { class: "part", open: folds && open }, heading, kids);
   }
 
-  /** @param {any[]} tools @param {any[]} more what widgets add to it */
+  /** @param {any[]} tools @param {any[]} more elements that widgets add */
   function brushPanel(tools, more) {
     const colour = h("input", { type: "color", class: "colour-well", label: w("colour"), on: { input: () => editor.setColour(colour.value) } });
     const code = h("input", { class: "code", maxlength: 7, spellcheck: "false", "aria-label": w("colour_code"), on: { change: () => setCode(code) } });
@@ -65,7 +65,7 @@ export function controls(editor, view, place, choose) {
     code.value = editor.colour;
   }
 
-  /** Dials stand in the open; the other settings fold away where there is a colour to draw with. */
+  /** Dials are always visible; the other settings are folded if the card has a colour to draw with. */
   function settingsPanels() {
     const schema = editor.card.settings ?? {};
     const fields = Object.entries(schema.properties ?? {}).map(([name, one]) => {

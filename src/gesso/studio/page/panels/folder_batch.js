@@ -1,4 +1,4 @@
-/** A folder of pictures: dropped or chosen, sent one by one, and made into a job that does the same with each. */
+/** Batch jobs: a folder of pictures is dropped or chosen, uploaded, and submitted as one job. */
 import * as api from "../server/api.js";
 import { dialog } from "../ui/dialog.js";
 import { fill, h } from "../ui/elements.js";
@@ -28,7 +28,7 @@ export function folderBatch(place, jobs) {
       h("button", { type: "button", class: "soft", "data-act": "choose-files", on: { click: () => pick(false) } }, w("folder_files"))),
   );
 
-  // A single picture is somebody else's to take; a folder, or several pictures, are a batch.
+  // A single picture is handled by the page; a folder, or several pictures, are a batch.
   addEventListener("drop", (event) => {
     const items = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
     const folders = items.filter((one) => one?.isDirectory);
@@ -48,12 +48,12 @@ export function folderBatch(place, jobs) {
   return { take };
 }
 
-/** A file of the folder itself: of what was chosen at once, those inside other folders are not meant, as where it is dropped. */
+/** Whether a file is directly in the chosen folder: files in subfolders are left out, as they are when a folder is dropped. */
 const ownFile = (/** @type {File} */ file) => file.webkitRelativePath.split("/").length <= 2;
 
 const isPicture = (/** @type {File} */ file) => !file.name.startsWith(".") && (file.type.startsWith("image/") || PICTURE.test(file.name));
 
-/** The files of a folder, not of folders inside it. @param {any} entry @returns {Promise<File[]>} */
+/** The files of a folder, without those of its subfolders. @param {any} entry @returns {Promise<File[]>} */
 async function filesIn(entry) {
   const reader = entry.createReader();
   const found = [];
@@ -154,7 +154,7 @@ async function ask(files, jobs) {
   }
 }
 
-/** Each file as {upload, name}, or null where it is no picture. @param {File[]} files @param {() => boolean} stopped @param {(file: File, error?: Error) => void} told */
+/** Upload the files; each becomes {upload, name}, or null if it cannot be read as a picture. @param {File[]} files @param {() => boolean} stopped @param {(file: File, error?: Error) => void} told */
 async function sendAll(files, stopped, told) {
   /** @type {any[]} */ const sent = files.map(() => null);
   let next = 0;
@@ -173,12 +173,12 @@ async function sendAll(files, stopped, told) {
   return sent;
 }
 
-/** Uploads that are wanted no more: a job has its own hold on them, and there is only so much editor for the next. @param {{upload: string}[]} sent */
+/** Delete uploads that are no longer needed: a job keeps its own reference, and storage is limited. @param {{upload: string}[]} sent */
 async function forget(sent) {
   for (const { upload } of sent) await api.deleteUpload(upload).catch(() => undefined);
 }
 
-/** Again after a while, where the server says that it has too much to do. @param {() => Promise<any>} run */
+/** Retry while the server answers that it is busy (503). @param {() => Promise<any>} run */
 async function patiently(run) {
   for (let turn = 0; ; turn++) {
     try {

@@ -1,4 +1,4 @@
-/** The two-minute start: small cards, each beside what it speaks of, each with something to try; and the table of keys. */
+/** The tour for new users: small cards, each beside the part that it explains, each with something to try. And the table of keys. */
 import { dialog } from "../ui/dialog.js";
 import { fill, h } from "../ui/elements.js";
 import { icon } from "../ui/icons.js";
@@ -6,7 +6,7 @@ import { w } from "../words/language.js";
 
 const KEPT = "gesso.guided";
 
-/** Where each card stands, what it says, and what tells that its advice was tried. */
+/** Each card: the element that it points at, the key of its texts, and the event that shows that its suggestion was tried. */
 const STEPS = [
   { where: "#stage", key: "1", tried: (/** @type {any} */ editor, /** @type {() => void} */ done) => listen(editor, "camera", (/** @type {any} */ event) => event.detail.fitted || done()) },
   { where: "#rail", key: "2", tried: (/** @type {any} */ editor, /** @type {() => void} */ done) => listen(editor, "given", done) },
@@ -38,7 +38,7 @@ export function guide(editor, asked = false) {
     box.remove();
     if (held) document.getElementById("canvas")?.focus({ preventScroll: true });
   };
-  // From wherever one is: the card stands at the end of the page, many Tabs away.
+  // Escape works from anywhere: the card is the last element of the page, many Tabs away.
   const leave = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]") && end();
   addEventListener("hashchange", end);
   document.addEventListener("keydown", leave);

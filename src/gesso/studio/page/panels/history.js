@@ -1,4 +1,4 @@
-/** The history as a tree: the newest above, branches side by side, each state with its picture, name and star. */
+/** The history as a tree: newest at the top, branches side by side, each node with its thumbnail, name and star. */
 import * as api from "../server/api.js";
 import { layout, graphCell } from "./history_graph.js";
 import { firstColourOf, describeEdit } from "../session/edits.js";
@@ -137,7 +137,7 @@ export function history(editor, place, compare) {
   return { show };
 }
 
-/** A canvas can be in one place only. @param {HTMLCanvasElement} small */
+/** A copy, because an element can be in one place only. @param {HTMLCanvasElement} small */
 function copyFor(small) {
   const copy = document.createElement("canvas");
   copy.width = small.width;

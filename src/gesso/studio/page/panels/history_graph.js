@@ -1,8 +1,8 @@
-/** The lines of a tree whose newest node is above: which column each node stands in, and what is drawn in its row. */
+/** The graph of the history, newest node at the top: each node's column, and the lines in its row. */
 
 const WIDE = 14;
 const TALL = 52;
-const MOST = 7; // columns that are told apart
+const MOST = 7; // columns that are drawn; others share the last
 const HUES = ["var(--soft-ink)", "#2a7f8f", "#a8553d", "#6f59a8", "#8a7000", "#3a6ea5", "#7a3f6a"];
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -15,7 +15,7 @@ export function layout(nodes) {
     if (beside) beside.push(node.id);
     else children.set(node.parent, [node.id]);
   }
-  // A first child goes on in its parent's column, each other opens one of its own.
+  // The first child continues in its parent's column; each other child opens a new one.
   let next = 0;
   for (const node of nodes.values()) {
     const first = children.get(node.parent)?.[0] === node.id && lane.has(node.parent);
@@ -39,7 +39,7 @@ export function layout(nodes) {
 const column = (/** @type {number} */ lane) => Math.min(lane, MOST - 1);
 const at = (/** @type {number} */ col) => col * WIDE + WIDE / 2 + 1;
 
-/** One row's part of the tree. @param {ReturnType<typeof layout>} tree @param {any} id @param {boolean} current @param {boolean} alone without lines, where rows between are left out */
+/** The graph's part in one row. @param {ReturnType<typeof layout>} tree @param {any} id @param {boolean} current @param {boolean} alone whether to leave out the lines, because rows between are filtered out */
 export function graphCell(tree, id, current, alone) {
   const svg = document.createElementNS(SVG, "svg");
   const lane = column(tree.lane.get(id) ?? 0);

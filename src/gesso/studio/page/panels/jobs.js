@@ -1,4 +1,4 @@
-/** Long work: a list with how far each job is, and a sheet for one with its curve, pictures, failures and log. */
+/** Background jobs: a list with their progress, and a dialog for one job with its curve, pictures, failures and log. */
 import * as api from "../server/api.js";
 import { trainingCurve } from "./training_curve.js";
 import { dialog } from "../ui/dialog.js";
@@ -11,7 +11,7 @@ const LOOK = 1200;
 const MOST_SHOWN = 400;
 const active = (/** @type {any} */ job) => job.state === "queued" || job.state === "running";
 
-/** @param {HTMLElement} place where the list stands, as long as it is on the screen */
+/** @param {HTMLElement} place the list's container; the list is updated while it is visible */
 export function jobList(place) {
   const list = h("div", { class: "jobs" });
   const section = h("section", { class: "jobs-part", hidden: true }, h("h2", {}, w("jobs")), list);
@@ -26,7 +26,7 @@ export function jobList(place) {
       fill(list, all.map(line));
       if (all.some(active) && place.offsetParent) timer = setTimeout(show, LOOK);
     } catch {
-      timer = setTimeout(show, 5 * LOOK); // the server may be starting again
+      timer = setTimeout(show, 5 * LOOK); // the server may be restarting
     }
   }
 
@@ -42,7 +42,7 @@ export function jobList(place) {
   return { show, open: (/** @type {string} */ id) => openJob(id, show) };
 }
 
-/** As it was named, or by what it is where nobody did. @param {any} job */
+/** A job's title, or a description if it has none. @param {any} job */
 const nameOf = (job) => job.title || (job.kind === "batch" ? w("folder_title", { num: String(job.total) }) : w(`job_kind_${job.kind}`));
 
 /** @param {any} job */
@@ -139,7 +139,7 @@ function openJob(id, changed) {
       const image = h("img", { src: api.jobSampleUrl(id, one.id), alt: one.name, loading: "lazy" });
       const cell = h(batch ? "a" : "span", { class: batch ? "job-picture" : "job-picture large", title: one.name, "data-place": one.id, ...(batch ? { href: api.jobOutputUrl(id, one.id), download: "" } : {}) }, image, h("small", {}, batch ? one.name : w("job_step", { num: one.name })));
       shown.set(one.id, cell);
-      // What failed before and was made later goes where it belongs.
+      // A picture that failed and was made later goes to its place in the order.
       const next = batch ? [...pictures.children].find((/** @type {any} */ other) => Number(other.dataset.place) > Number(one.id)) : pictures.firstChild;
       pictures.insertBefore(cell, next ?? null);
     }

@@ -1,4 +1,4 @@
-/** Beside a page that is read by scrolling: the whole of it small, and what of it is on the screen; dragged, clicked, or moved by keys. */
+/** The minimap of a long page: all of it, small, with a frame around the visible part. Click, drag or use keys to move. */
 import { h } from "../ui/elements.js";
 import { w } from "../words/language.js";
 
@@ -37,7 +37,7 @@ export function minimap(editor, view, stage) {
     map.setAttribute("aria-valuenow", String(Math.round((100 * (box[1] + box[3])) / 2 / height)));
   }
 
-  /** @param {number} share of the page's height that comes to the middle */
+  /** @param {number} share of the page's height to move to the centre */
   function go(share) {
     const [width, height] = view.page;
     view.camera.x = width / 2;

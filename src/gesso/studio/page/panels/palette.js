@@ -1,4 +1,4 @@
-/** Swatches: the picture's colours, and own palettes with names, for each character one perhaps. */
+/** Swatches: the main colours of the picture, and the user's own palettes. */
 import * as api from "../server/api.js";
 import { mainColours } from "../canvas/main_colours.js";
 import { defaultPalette, loadPalettes, toSwatches } from "../server/palettes.js";
@@ -33,7 +33,7 @@ export function palettePanel(editor) {
     return pick;
   }
 
-  /** One after the other, so that the newest is kept last. @param {() => Promise<any>} run */
+  /** Save in order, so that the newest version is saved last. @param {() => Promise<any>} run */
   const inTurn = (run) => (saving = saving.then(run).catch((error) => void notice(error.message, "wrong")));
 
   /** @param {Partial<import("../server/palettes.js").Palette>} what */

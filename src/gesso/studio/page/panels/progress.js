@@ -1,12 +1,12 @@
-/** That something is being made: a line above the page, and what takes longer says its steps and can be stopped. */
+/** Progress of the request that is running: a bar above the page; after a while, the step and a button to stop. */
 import { fill, h } from "../ui/elements.js";
 import { iconButton } from "../ui/icons.js";
 import { w } from "../words/language.js";
 
-const PATIENCE = 400; // milliseconds before the line appears
+const PATIENCE = 400; // milliseconds before the bar appears
 const LONG = 1500; // milliseconds before stopping is offered
 
-/** @param {import("../session/editor.js").Editor} editor @param {HTMLElement} bar @param {HTMLElement} speed where it is said how long it took */
+/** @param {import("../session/editor.js").Editor} editor @param {HTMLElement} bar @param {HTMLElement} speed shows the time of the last request */
 export function progress(editor, bar, speed) {
   const line = /** @type {HTMLElement} */ (bar.firstElementChild);
   const words = h("span", { class: "quiet" });

@@ -1,4 +1,4 @@
-/** What was begun before: found again, opened, renamed, taken along as one file, thrown away and, for a while, fetched back. */
+/** The list of sessions: search, open, rename, export, delete, and undo a deletion for some seconds. */
 import * as api from "../server/api.js";
 import { fill, h } from "../ui/elements.js";
 import { download } from "../ui/files.js";
@@ -6,13 +6,13 @@ import { icon } from "../ui/icons.js";
 import { notice } from "../ui/messages.js";
 import { relativeTime, lang, t, titleOf, w } from "../words/language.js";
 
-const FIRST = 40; // sessions listed before one asks for more
-const REGRET = 8000; // milliseconds in which a deleted session can be fetched back
+const FIRST = 40; // sessions listed until the user asks for all
+const REGRET = 8000; // milliseconds in which a deletion can be undone
 
 /** @param {() => any[]} cards @param {(id: string, node?: string) => void} open */
 export function recentSessions(cards, open) {
   const list = h("div", { class: "recent" });
-  /** @type {Map<string, number>} timers of sessions that are going */ const going = new Map();
+  /** @type {Map<string, number>} timers of sessions about to be deleted */ const going = new Map();
   let text = "";
   let all = false;
 
@@ -94,7 +94,7 @@ export function recentSessions(cards, open) {
     await api.exportSession(one.id).then((file) => download(file, `${name}.gesso.zip`)).catch((error) => notice(error.message, "wrong"));
   }
 
-  /** Gone from the list at once, from the disk once nobody has regretted it. @param {any} one */
+  /** Remove a session from the list at once, and from the server when the time to undo is over. @param {any} one */
   function remove(one) {
     const end = () => {
       if (!going.has(one.id)) return;

@@ -1,4 +1,4 @@
-/** Taking work away: a picture with its record, a clean copy, the clipboard, the whole session. */
+/** The Save menu: a picture with its record, a clean copy, layers, the clipboard, the whole session. */
 import * as api from "../server/api.js";
 import { save, signerLine } from "./signer.js";
 import { h } from "../ui/elements.js";
@@ -9,7 +9,7 @@ import { w } from "../words/language.js";
 
 /** @param {import("../session/editor.js").Editor} editor */
 export function saveMenu(editor) {
-  /** The drawing's title, and the state's name where it has one. */
+  /** A file name: the session's title, and the node's name if it has one. */
   const name = () => {
     const parts = [editor.session.title, editor.nodes.get(editor.head)?.name].map((one) => (one ?? "").replace(/\.(png|jpe?g|webp|bmp|gif|tiff?)$/i, ""));
     return parts.map((one) => one.replace(/[^\p{L}\p{N} _-]+/gu, " ").replace(/ +/g, " ").trim()).filter(Boolean).join(" - ").slice(0, 80).trim() || "gesso";

@@ -1,4 +1,4 @@
-/** Below the page, or above it where it would hide what is chosen: what can be done with the pieces that are chosen, as the card's controls offer it. */
+/** The bar of actions for selected pieces, as the card's controls offer them. It is below the page, or above it if it would hide a selected piece. */
 import { fill, h } from "../ui/elements.js";
 import { icon, iconButton } from "../ui/icons.js";
 import { notice } from "../ui/messages.js";
@@ -39,7 +39,7 @@ export function selectionBar(editor, view, stage) {
   editor.on("chosen tool colour", show);
   editor.on("chosen", () => bar.classList.toggle("above", hides()));
 
-  /** Would the bar, at the foot, lie over what is chosen? */
+  /** Whether the bar at the bottom would hide a selected piece. */
   function hides() {
     const map = editor.pieces?.current;
     if (!map || bar.hidden) return false;

@@ -1,4 +1,4 @@
-/** The start: what to do, with what to begin, and what was begun before. */
+/** The start page: choose a recipe, a picture to start with, or an earlier session. */
 import * as api from "../server/api.js";
 import { recentSessions } from "./recent_sessions.js";
 import { fill, h } from "../ui/elements.js";
@@ -17,7 +17,7 @@ export function startPage(place, open) {
   /** @type {Object<string, {id: string, at: string, title: any}>} */ let given = {};
   /** @type {Object<string, any>} */ let titles = {};
   let busy = false;
-  let learned = ""; // the hash of what a training of one's own made of the chosen recipe
+  let learned = ""; // SHA-256 of the user's own trained weights that were chosen; empty for the shipped weights
 
   const choices = h("div", { class: "recipes", role: "radiogroup", "aria-label": w("recipes") }, [0, 1, 2].map(() => h("div", { class: "recipe waiting", "aria-hidden": "true" })));
   const ground = h("div", { class: "ground" });
@@ -38,7 +38,7 @@ export function startPage(place, open) {
         titles = Object.fromEntries(lines.map((/** @type {any} */ one) => [one.name, one.title]));
         [samples, cards] = await Promise.all([api.listSamples().catch(() => []), Promise.all(lines.map((/** @type {any} */ one) => api.readRecipe(one.name)))]);
         cards = cards.filter((one) => one.outputs.some((/** @type {any} */ out) => out.medium.startsWith("picture")));
-        // First what a drawing can be begun with at once.
+        // Recipes that start from a drawing come first.
         cards.sort((a, b) => rank(a) - rank(b));
         choose(cards[0]);
       } else await lookAtTrainings();
@@ -48,7 +48,7 @@ export function startPage(place, open) {
     }
   }
 
-  /** What was trained since the page was last seen can be drawn with. */
+  /** Update the lists of trained weights: a training may have ended since the page was last shown. */
   async function lookAtTrainings() {
     const told = await Promise.all(cards.map((one) => (one.learns_pictures || one.trained?.length ? api.readRecipe(one.name) : one)));
     const news = told.some((one, n) => JSON.stringify(one.trained) !== JSON.stringify(cards[n].trained));
@@ -77,7 +77,7 @@ export function startPage(place, open) {
     return card ? [weightsOf(card), ...groundFor()] : [];
   }
 
-  /** With which weights: asked only where there are some of one's own. @param {any} one */
+  /** A choice of weights; null if the user has trained none. @param {any} one */
   function weightsOf(one) {
     if (!one.trained?.length) return null;
     const options = [...(one.missing?.length ? [] : [["", w("folder_shipped")]]), ...one.trained.map((/** @type {any} */ mine) => [mine.sha256, mine.title || (() => `${t(w("job_kind_train"))} · ${relativeTime(mine.ended)}`)])];
@@ -163,7 +163,7 @@ export function startPage(place, open) {
     }
   }
 
-  /** A picture that was pasted or dropped anywhere: it begins what is chosen. @param {File} file */
+  /** Start the chosen recipe with a picture that was pasted or dropped anywhere on the page. @param {File} file */
   function takeFile(file) {
     if (file.name.endsWith(".zip")) return importSession(file);
     const slots = card ? needed(card).filter(takesPicture) : [];
@@ -171,7 +171,7 @@ export function startPage(place, open) {
     return slot ? take(slot, file, file.name) : undefined;
   }
 
-  /** Begin with the first thing that asks for nothing of one's own. */
+  /** Start the first recipe with a sample, for the tour. */
   async function tryOut() {
     if (!card) return;
     choose(cards[0]);

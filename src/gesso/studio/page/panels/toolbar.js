@@ -1,4 +1,4 @@
-/** The tools in hand's reach: the card's, then those of every editor. */
+/** The toolbar: the tools of the card, then the common ones. */
 import { commonTools } from "../canvas/common_tools.js";
 import { markListOf } from "../session/edits.js";
 import { fill, h } from "../ui/elements.js";
@@ -47,7 +47,7 @@ export function toolbar(editor, view, place) {
       if (tool) editor.setTool(tool);
       if (tool) announce(tool.title);
     },
-    /** A tool that every editor has, if this one does. @param {string} name */
+    /** A common tool by its name; null if this card has no use for it. @param {string} name */
     common: (name) => tools.find((one) => one.name === name && !one.slot) ?? null,
     label: w("page_tools"),
   };

@@ -1,4 +1,4 @@
-/** Numbers over steps, as a small drawing: one line a name, on a logarithmic height where all are above zero. */
+/** Charts of metrics over training steps, one a metric; the vertical axis is logarithmic if all values are positive. */
 import { h } from "../ui/elements.js";
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -1,4 +1,4 @@
-/** The server's HTTP routes, and nothing else knows their addresses. */
+/** The server's HTTP routes. No other module contains their addresses. */
 
 export class ApiError extends Error {
   /** @param {{what: string, where?: string, fix?: string}} error @param {number} status */
@@ -16,7 +16,7 @@ async function request(path, options = {}) {
   try {
     error = (await answer.json()).error ?? error;
   } catch {
-    // not JSON: the status is all there is to say
+    // not JSON: only the status is known
   }
   if (answer.status === 401) document.dispatchEvent(new Event("locked"));
   throw new ApiError(error, answer.status);
@@ -38,7 +38,7 @@ export const listSamples = async () => listOf(await get("/api/samples"), "sample
 export const sampleUrl = (/** @type {string} */ id) => `/samples/${enc(id)}.png`;
 
 export const listSessions = async () => listOf(await get("/api/sessions"), "sessions");
-/** A session with its tree. @param {any} answer */
+/** The session of an answer, with its nodes. @param {any} answer */
 const withTree = (answer) => ({ ...answer.session, nodes: answer.nodes });
 export const readSession = async (/** @type {string} */ id) => withTree(await get(`/api/sessions/${enc(id)}`));
 export const createSession = async (/** @type {any} */ body) => withTree(await send("POST", "/api/sessions", body));
@@ -47,12 +47,12 @@ export const search = async (/** @type {string} */ text) => listOf(await get(`/a
 
 export const updateNode = (/** @type {string} */ id, /** @type {any} */ node, /** @type {any} */ change) => send("PATCH", `/api/sessions/${enc(id)}/nodes/${enc(node)}`, change);
 export const compareNodes = async (/** @type {string} */ id, /** @type {any} */ a, /** @type {any} */ b) => listOf(await get(`/api/sessions/${enc(id)}/compare?a=${enc(a)}&b=${enc(b)}`), "differences");
-/** What a node makes, as PNG; `how` is max_side=…, clean=true, index=…. */
+/** The URL of a node's output, a PNG; `how` is a query: max_side=…, clean=true, index=…. */
 export const outputUrl = (/** @type {string} */ id, /** @type {any} */ node, /** @type {string} */ output, /** @type {string} */ how = "") =>
   `/api/sessions/${enc(id)}/nodes/${enc(node)}/${enc(output)}${how && `?${how}`}`;
 
 export const readBlob = async (/** @type {string} */ path) => (await request(path)).blob();
-/** A file, how it is signed ("inside", "beside", "clean", or "no; why"), and where its manifest is if that lies beside it. @param {string} path */
+/** Read a file: its bytes, how it is signed ("inside", "beside", "clean", or "no; why"), and the URL of its manifest if that is a separate file. @param {string} path */
 export async function readSignedFile(path) {
   const answer = await request(path);
   const manifest = (answer.headers.get("link") ?? "").match(/<(\/api\/outputs\/[\w-]+)>; rel="c2pa-manifest"/)?.[1] ?? null;
@@ -63,15 +63,15 @@ export const exportSession = (/** @type {string} */ id) => readBlob(`/api/sessio
 export const importSession = async (/** @type {Blob} */ file) =>
   withTree(await (await request("/api/sessions/import", { method: "POST", headers: { "content-type": "application/zip" }, body: file })).json());
 
-/** A picture given to the server; what a condition holds of it is `{"upload": id}`. @param {Blob} file @returns {Promise<{id: string, width: number, height: number}>} */
+/** Upload a picture; a condition refers to it as `{"upload": id}`. @param {Blob} file @returns {Promise<{id: string, width: number, height: number}>} */
 export const upload = async (file) =>
   (await request("/api/uploads", { method: "POST", headers: { "content-type": file.type || "application/octet-stream" }, body: file })).json();
 
 export const deleteUpload = (/** @type {string} */ id) => request(`/api/uploads/${enc(id)}`, { method: "DELETE" });
 
 /**
- * Where the pixels of a given value can be seen: a data URL, an upload, or what the session keeps of it.
- * @param {any} value a condition's value @param {{session: string, node: any, slot: string, part?: string}} where it was given @returns {string | null}
+ * The URL of the pixels in a condition's value: a data URL, an upload, or a picture that the session stores.
+ * @param {any} value a condition's value @param {{session: string, node: any, slot: string, part?: string}} where the value was set @returns {string | null}
  */
 export function pictureUrl(value, { session: id, node, slot, part = "pixels" }) {
   const pixels = value?.upload ? value : value?.[part];
@@ -80,10 +80,10 @@ export function pictureUrl(value, { session: id, node, slot, part = "pixels" }) 
   return typeof pixels === "string" && pixels.startsWith("data:image/") ? pixels : null;
 }
 
-/** The address of a given picture, no larger than a panel shows it. @param {string} address */
+/** The URL of an input picture at the size of a panel. @param {string} address */
 export const previewUrl = (address) => (address.startsWith("/api/sessions/") ? `${address}&max_side=256` : address);
 
-/** A given picture to look at, no larger than screens are, and the size of the whole. @param {string} address @returns {Promise<{picture: ImageBitmap, page: [number, number]}>} */
+/** Read an input picture, at most 2048 pixels a side, and the size of the original. @param {string} address @returns {Promise<{picture: ImageBitmap, page: [number, number]}>} */
 export async function readGivenPicture(address) {
   const answer = await request(address.startsWith("/api/sessions/") ? `${address}&max_side=2048` : address);
   const picture = await createImageBitmap(await answer.blob());
@@ -91,10 +91,10 @@ export async function readGivenPicture(address) {
   return { picture, page: width && height ? [width, height] : [picture.width, picture.height] };
 }
 
-/** Where the small picture of a node is, if there is one already. */
+/** The URL of a node's thumbnail, if one exists already. */
 export const thumbnailUrl = (/** @type {string} */ id, /** @type {any} */ node) => `/api/sessions/${enc(id)}/thumbs/${enc(node)}?make=false`;
 
-/** A small picture of a node; nothing where there is none. @param {string} id @param {any} node @param {RequestInit} [options] @param {boolean} [make] */
+/** Read a node's thumbnail; null if there is none. @param {string} id @param {any} node @param {RequestInit} [options] @param {boolean} [make] */
 export async function readThumbnail(id, node, options, make = true) {
   const answer = await request(`/api/sessions/${enc(id)}/thumbs/${enc(node)}?make=${make}`, options);
   return answer.status === 200 ? answer.blob() : null;
@@ -123,7 +123,7 @@ export const jobOutputUrl = (/** @type {string} */ id, /** @type {string} */ out
 export const jobZipUrl = (/** @type {string} */ id) => `/api/jobs/${enc(id)}/zip`;
 
 export const listPalettes = async () => listOf(await get("/api/palettes"), "palettes");
-/** A new palette, or the whole of one that is kept. @param {any} palette @returns {Promise<any>} */
+/** Create a palette, or replace the one of this id. @param {any} palette @returns {Promise<any>} */
 export const savePalette = ({ id, name, colours }) => (id ? send("PUT", `/api/palettes/${enc(id)}`, { name, colours }) : send("POST", "/api/palettes", { name, colours }));
 export const deletePalette = (/** @type {string} */ id) => request(`/api/palettes/${enc(id)}`, { method: "DELETE" });
 export const paletteUrl = (/** @type {string} */ id, /** @type {string} */ format) => `/api/palettes/${enc(id)}/file?format=${enc(format)}`;

@@ -1,7 +1,7 @@
-/** Colours: those in the picture, and a person's own palettes, kept by the server with their owner. */
+/** The user's palettes, which the server stores. */
 import * as api from "./api.js";
 
-const OLD_STORAGE_KEY = "gesso.palettes"; // where a browser kept them before
+const OLD_STORAGE_KEY = "gesso.palettes"; // earlier versions stored palettes in the browser
 const DEFAULT_COLOURS = ["#2f2a26", "#e4572e", "#f2a65a", "#f7d488", "#ffe3c8", "#7fb069", "#3f8f6b", "#6fb7d6", "#35608f", "#8a6bb1", "#e39ab4", "#ffffff"];
 
 /** @typedef {{color: string, name: string}} Swatch */
@@ -17,7 +17,7 @@ export async function loadPalettes() {
   return old.length ? api.listPalettes() : [defaultPalette()];
 }
 
-/** The one that everybody begins with; it is kept once it is changed. @returns {Palette} */
+/** The palette of a new user; it is saved when it is changed. @returns {Palette} */
 export const defaultPalette = () => ({ id: null, name: "", colours: DEFAULT_COLOURS.map((color) => ({ color, name: "" })) });
 
 /** @returns {Palette[]} */
@@ -26,7 +26,7 @@ function palettesInBrowser() {
     const kept = JSON.parse(localStorage.getItem(OLD_STORAGE_KEY) ?? "[]");
     return kept.map((/** @type {any} */ one) => ({ id: null, name: String(one.name ?? "").slice(0, 80), colours: toSwatches(one.colours.filter((/** @type {any} */ c) => /^#[0-9a-f]{6}$/.test(c)).slice(0, 256)) }));
   } catch {
-    return []; // damaged: begin anew
+    return []; // the stored JSON is damaged
   }
 }
 

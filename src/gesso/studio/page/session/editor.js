@@ -1,10 +1,10 @@
-/** The editor: one open session, what is given in it, which tool is in hand. Panels listen to it; it knows none of them. */
+/** The editor's state: the open session, its inputs, the current tool. Panels subscribe to its events; it imports none of them. */
 import * as api from "../server/api.js";
 import { LiveSocket } from "../live/socket.js";
 import { foldEdits, markListOf } from "./edits.js";
 import { copyCanvas } from "../ui/copy_canvas.js";
 
-const LEAVE_TIMEOUT_MS = 3000; // milliseconds for the last edits of a session that is opened again
+const LEAVE_TIMEOUT_MS = 3000; // how long to wait for the last edits of a session before it is opened again
 
 /** @typedef {{id: any, parent: any, edit: any, name?: string, favourite?: boolean, time?: number}} TreeNode */
 
@@ -13,28 +13,28 @@ export class Editor extends EventTarget {
     super();
     /** @type {AbortController | null} */ this.signalSource = null;
     /** @type {AbortController | null} */ this.cardScope = null;
-    /** @type {(() => void)[]} moves asked for while an edit is on its way */ this.deferred = [];
-    /** @type {Map<string, Promise<void>>} sessions that were left, until their last edits are kept */ this.leaving = new Map();
-    this.numOpened = 0; // so that of two sessions opened at once the later stays, however long the other takes to come
+    /** @type {(() => void)[]} undo and redo that wait until pending edits are saved */ this.deferred = [];
+    /** @type {Map<string, Promise<void>>} sessions that were left and whose last edits are not saved yet */ this.leaving = new Map();
+    this.numOpened = 0; // counts openings: an earlier one that loads slowly must not replace a later one
     /** @type {any} */ this.card = null;
     /** @type {any} */ this.session = null;
     /** @type {Map<any, TreeNode>} */ this.nodes = new Map();
     /** @type {any} */ this.head = null;
     /** @type {LiveSocket | null} */ this.live = null;
-    /** @type {any[]} edits sent and not yet acknowledged */ this.pending = [];
-    /** @type {any} what the next stroke would add */ this.draft = null;
+    /** @type {any[]} edits that the server has not acknowledged */ this.pending = [];
+    /** @type {any} the mark that is being drawn */ this.draft = null;
     /** @type {any} */ this.tool = null;
     this.colour = "#e4572e";
     this.radius = 8;
-    this.alone = false; // is a mark between the hand and its piece, so that guesses elsewhere stay
-    this.fills = false; // does a mark on the ground around a drawing colour all of it
+    this.alone = false; // whether a mark colours only its own piece, and proposals elsewhere stay
+    this.fills = false; // whether a mark on the background colours all of it
     /** @type {import("../canvas/pieces.js").Pieces | null} */ this.pieces = null;
     /** @type {any} */ this.ink = null;
-    /** @type {any[]} what widgets can do with pieces that are chosen */ this.pieceActions = [];
+    /** @type {any[]} the actions of widgets on selected pieces */ this.pieceActions = [];
     this.marksShown = true;
     this.seedLocked = true;
-    /** @type {Map<any, HTMLCanvasElement>} small pictures of nodes seen */ this.thumbnails = new Map();
-    /** @type {any} the node that redo goes to, by parent */ this.lastChild = new Map();
+    /** @type {Map<any, HTMLCanvasElement>} thumbnails by node */ this.thumbnails = new Map();
+    /** @type {any} the node that redo shows, by parent */ this.lastChild = new Map();
   }
 
   /** @param {string} name @param {any} [detail] */
@@ -47,7 +47,7 @@ export class Editor extends EventTarget {
     for (const name of names.split(" ")) this.addEventListener(name, (event) => run(/** @type {CustomEvent} */ (event).detail), { signal: this.signalSource?.signal });
   }
 
-  /** What `make` begins to listen to is forgotten when the next card's widgets are made. @template T @param {() => T} make @returns {T} */
+  /** Run `make`; its subscriptions end when the widgets of the next card are made. @template T @param {() => T} make @returns {T} */
   withCardScope(make) {
     this.cardScope?.abort();
     this.signalSource = this.cardScope = new AbortController();
@@ -58,12 +58,12 @@ export class Editor extends EventTarget {
     }
   }
 
-  /** The output that the canvas shows: the first picture the card names. */
+  /** The output that the canvas shows: the card's first picture. */
   get output() {
     return this.card.outputs.find((/** @type {any} */ o) => o.medium === "picture") ?? this.card.outputs[0];
   }
 
-  /** @param {string} id @returns {Promise<boolean>} whether it is open: no, where something else was asked for meanwhile */
+  /** @param {string} id @returns {Promise<boolean>} false if another session was opened meanwhile */
   async open(id) {
     if (this.session?.id === id) this.leave();
     const visit = ++this.numOpened;
@@ -103,7 +103,7 @@ export class Editor extends EventTarget {
     this.leaving.set(session.id, kept);
   }
 
-  /** Is there an edit that the server has not said to have kept? */
+  /** Whether an edit is not saved yet. */
   get unsaved() {
     return this.leaving.size > 0 || Boolean(this.live && this.pending.length);
   }
@@ -117,12 +117,12 @@ export class Editor extends EventTarget {
     this.emit(name, detail);
   }
 
-  /** Everything given at the head, with what is on its way. */
+  /** All inputs at the head, with pending edits applied. */
   get given() {
     return foldEdits([...this.pathTo(this.head), ...this.pending.map(({ edit }) => ({ edit }))]);
   }
 
-  /** Where the picture given to a slot can be seen. @param {string} slot @param {string} [part] */
+  /** The URL of the picture in a slot; null if there is none. @param {string} slot @param {string} [part] */
   pictureOf(slot, part) {
     const given = this.given;
     return api.pictureUrl(given.conditions[slot], { session: this.session.id, node: given.nodes[slot], slot, part });
@@ -140,7 +140,7 @@ export class Editor extends EventTarget {
     return this.card.conditions.find((/** @type {any} */ s) => s.name === name);
   }
 
-  /** @param {any} edit @param {LiveSocket | null} [live] the session it is meant for, where it took a while to be ready */
+  /** @param {any} edit @param {LiveSocket | null} [live] the session of the edit, if preparing it took time */
   commit(edit, live = this.live) {
     if (!this.live || live !== this.live) return;
     if (!this.seedLocked && !touchesSeed(edit)) edit = { op: "several", edits: [...(edit.op === "several" ? edit.edits : [edit]), { op: "seed", value: randomSeed() }] };
@@ -236,7 +236,7 @@ export class Editor extends EventTarget {
     this.emit("radius");
   }
 
-  /** Marks of all slots in page pixels: [{slot, index, points, radius, colour}]. */
+  /** The marks of all slots, in page pixels: [{slot, index, points, radius, colour}]. */
   get marks() {
     const marks = [];
     const given = this.given;

@@ -1,17 +1,17 @@
-/** Edits, as pure data: what a chain of them comes to, and how each is said. No kind is known here, only shapes of values. */
+/** Edits as pure data: applying a chain of edits, and describing one. Knows no condition kind, only the shapes of values. */
 import { humanize, t, titleOf, w } from "../words/language.js";
 
-/** `nodes` are those in which each condition was given last, null where that is still on its way. */
+/** `nodes`: for each condition the node that set it last, null if that edit is pending. */
 /** @typedef {{conditions: Object<string, any>, settings: Object<string, any>, seed: number, nodes: Object<string, any>}} Given */
 
-/** The name of a value's one list of marks, if it has one. @param {any} value */
+/** The name of the list of marks in a value; null unless there is exactly one list. @param {any} value */
 export function markListOf(value) {
   if (!value || typeof value !== "object") return null;
   const lists = Object.keys(value).filter((key) => Array.isArray(value[key]));
   return lists.length === 1 ? lists[0] : null;
 }
 
-/** What the edits come to, as far as the page has to know it to draw it. @param {{id?: any, edit: any}[]} nodes @returns {Given} */
+/** Apply the edits in order, as far as the page needs to draw the result. @param {{id?: any, edit: any}[]} nodes @returns {Given} */
 export function foldEdits(nodes) {
   /** @type {Given} */
   const given = { conditions: {}, settings: {}, seed: 0, nodes: {} };
@@ -43,11 +43,11 @@ function apply(given, edit, id) {
   }
 }
 
-/** Are all its marks between the hand and their pieces? @param {any} value */
+/** Whether all marks of a value are limited to their own pieces. @param {any} value */
 const isAlone = (value) => Boolean(markListOf(value) && value[/** @type {string} */ (markListOf(value))].every((/** @type {any} */ mark) => mark.alone));
 
 /**
- * The marks that an edit brought and that other pieces may follow, where the card's control says that marks can be alone.
+ * The marks of an edit that other pieces may follow; null if the control has no marks limited to their piece (`alone`).
  * @param {any} edit @param {any} card @returns {{slot: string, list: string, value: any} | null}
  */
 export function followableMarks(edit, card) {
@@ -60,7 +60,7 @@ export function followableMarks(edit, card) {
   return null;
 }
 
-/** The edit that keeps the marks brought last to themselves: one step. @param {{slot: string, list: string, value: any}} brought @param {Given} given */
+/** One edit that limits the last marks to their own pieces. @param {{slot: string, list: string, value: any}} brought @param {Given} given */
 export function onlyHereEdit({ slot, list, value }, given) {
   const marks = value[list];
   const last = given.conditions[slot][list].length - 1;
@@ -68,7 +68,7 @@ export function onlyHereEdit({ slot, list, value }, given) {
   return { op: "several", edits: [...marks.map((/** @type {any} */ _, /** @type {number} */ i) => ({ op: "take", slot, index: last - i })), { op: "merge", slot, value: alone }] };
 }
 
-/** The list's name in a value of this schema, and the properties of one mark. @param {any} schema @returns {[string, any]} */
+/** The name of the list of marks in a schema, and the properties of a mark. @param {any} schema @returns {[string, any]} */
 export function markSchemaOf(schema) {
   const [name, array] = Object.entries(schema?.properties ?? {}).find(([, one]) => /** @type {any} */ (one).type === "array") ?? ["marks", null];
   const item = /** @type {any} */ (array)?.items;
@@ -76,14 +76,14 @@ export function markSchemaOf(schema) {
   return [name, found?.properties];
 }
 
-/** The first colour that an edit brings. @param {any} edit @returns {string | null} */
+/** The first colour in an edit; null if it has none. @param {any} edit @returns {string | null} */
 export function firstColourOf(edit) {
   if (edit?.op === "several") return edit.edits.map(firstColourOf).find(Boolean) ?? null;
   const list = markListOf(edit?.value);
   return (list && edit.value[list][0]?.color) || null;
 }
 
-/** An edit in a few words. @param {any} edit @param {any} card @returns {any} */
+/** A short description of an edit. @param {any} edit @param {any} card @returns {any} */
 export function describeEdit(edit, card) {
   if (!edit) return w("began");
   const slot = card.conditions.find((/** @type {any} */ s) => s.name === edit.slot);
@@ -95,7 +95,7 @@ export function describeEdit(edit, card) {
   if (edit.op === "seed") return w("edit_seed", { value: String(edit.value) });
   if (edit.op === "setting") return w("edit_setting", { name: () => t(settingTitle(card, edit.name)), value: () => settingValue(card, edit.name, edit.value) });
   if (edit.op === "several") {
-    // New dice that come along with an edit need no saying, nor do marks that give way to new ones.
+    // A new seed beside other edits is not mentioned, nor are marks that new ones replace.
     const adds = edit.edits.some((/** @type {any} */ one) => one.op === "merge");
     const others = edit.edits.filter((/** @type {any} */ one) => one.op !== "seed" && !(adds && one.op === "take"));
     const told = others.length ? others : edit.edits;
@@ -105,7 +105,7 @@ export function describeEdit(edit, card) {
   return edit.op;
 }
 
-/** A setting's value as people read it. @param {any} card @param {string} name @param {any} value */
+/** A setting's value as text for the user. @param {any} card @param {string} name @param {any} value */
 export function settingValue(card, name, value) {
   if (value === null || value === undefined) return t(w("auto"));
   const words = card.settings?.properties?.[name]?.words?.choices?.[value];

@@ -1,7 +1,7 @@
-/** Small pictures of a session's nodes, fetched one after the other while nobody draws, those on the screen first. */
+/** Loads thumbnails of a session's nodes one by one while the user is not drawing, visible ones first. */
 import * as api from "../server/api.js";
 
-const IDLE_MS = 1200; // milliseconds without an edit before anything is made anew
+const IDLE_MS = 1200; // milliseconds without an edit before the next thumbnail is requested
 
 /** @param {import("./editor.js").Editor} editor */
 export function loadThumbnails(editor) {
@@ -53,7 +53,7 @@ export function loadThumbnails(editor) {
   }
 
   editor.on("busy", () => {
-    asking?.abort(); // a hand that draws comes first
+    asking?.abort(); // drawing has priority
     later(IDLE_MS);
   });
   editor.on("opened", () => {

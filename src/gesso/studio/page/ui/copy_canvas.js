@@ -1,6 +1,6 @@
 /** Copies of canvases. */
 
-/** @param {HTMLCanvasElement} canvas @param {number} [side] longest side at most */
+/** @param {HTMLCanvasElement} canvas @param {number} [side] the longest side of the copy, in pixels */
 export function copyCanvas(canvas, side = Infinity) {
   const scale = Math.min(1, side / Math.max(canvas.width, canvas.height, 1));
   const copy = document.createElement("canvas");

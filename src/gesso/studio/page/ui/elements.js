@@ -1,11 +1,11 @@
-/** Making elements. No inline styles or handlers in markup: the page's policy forbids them. */
+/** Creates elements. Markup has no inline styles or handlers, because the page's content security policy forbids them. */
 import { bindText, t } from "../words/language.js";
 
 const isWords = (/** @type {any} */ v) => v && typeof v === "object" && !(v instanceof Node) && !Array.isArray(v);
 
 /**
- * An element. `on` holds its listeners, `label` is its name for readers and its tooltip, `style` goes through the CSSOM,
- * `props` are set as properties; everything else is an attribute. Words (tokens, {en, ko}) follow the language.
+ * Create an element. `on` holds its listeners, `label` is its accessible name and tooltip, `style` is set through the CSSOM,
+ * `props` are set as properties; everything else is an attribute. Texts (tokens, {en, ko}) change with the language.
  * @param {string} tag @param {Object<string, any>} [attrs] @param {...any} kids @returns {any}
  */
 export function h(tag, attrs = {}, ...kids) {

@@ -3,7 +3,7 @@ import { h } from "./elements.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-// Icons on a grid of 24, drawn with a line of 1.7.
+// SVG paths on a grid of 24 × 24, drawn with a line width of 1.7.
 const ICONS = {
   home: "M4 11.5 12 5l8 6.5M6.5 10v9h11v-9M10 19v-5h4v5",
   brush: "M20 4c-5 2-10 6.5-12 10l2 2c3.5-2 8-7 10-12ZM8 14c-2.5 0-3.5 2-3.5 3.5S3.8 20 3 20c3.5 1 7 0 7-4",

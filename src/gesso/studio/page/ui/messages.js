@@ -3,7 +3,7 @@ import { h } from "./elements.js";
 import { t } from "../words/language.js";
 
 /**
- * A message that goes by itself, read aloud too; `more` is what can be done about it meanwhile.
+ * Show a message that disappears by itself and is read aloud; `more` adds a button for an action.
  * @param {any} words @param {"calm" | "said" | "wrong"} [mood] @param {{words: any, run: () => void, stays: number}} [more]
  */
 export function notice(words, mood = "calm", more) {
@@ -14,7 +14,7 @@ export function notice(words, mood = "calm", more) {
   setTimeout(() => line.remove(), more?.stays ?? (mood === "calm" ? 3500 : 9000));
 }
 
-/** Something that only those who listen need to be told. @param {any} words */
+/** Announce a text to screen readers only. @param {any} words */
 export function announce(words) {
   const place = document.getElementById("said");
   if (place) place.textContent = t(words);

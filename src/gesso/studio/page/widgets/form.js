@@ -1,9 +1,9 @@
-/** Forms from JSON schemas: the settings of a card, and any control that no widget was drawn for. */
+/** Forms made from JSON schemas: the settings of a card, and controls without a widget of their own. */
 import { h } from "../ui/elements.js";
 import { bindText, humanize, refreshText, t, titleOf, w } from "../words/language.js";
 
 /**
- * One field. `look` is called while it is being moved, `keep` when it is let go.
+ * One field. `look` is called while the user moves it, `keep` when the user releases it.
  * @param {string} name @param {any} schema @param {{look: (v: any) => void, keep: (v: any) => void}} hear @param {any} [defs]
  * @returns {{element: HTMLElement, show: (value: any) => void}}
  */
@@ -17,7 +17,7 @@ export function fieldOf(name, schema, hear, defs = {}) {
   return { element, show };
 }
 
-/** A schema without references; of several kinds the one that is not null, which is noted. @param {any} schema @param {any} defs */
+/** A schema with its references resolved; `optional` if null is allowed too. @param {any} schema @param {any} defs */
 function resolve(schema, defs) {
   let plain = schema;
   if (plain.$ref) plain = { ...defs[plain.$ref.split("/").at(-1)], ...plain };
@@ -61,10 +61,10 @@ function choiceOf(values, id, hear, words = {}) {
   return { input: box, show: (/** @type {any} */ v) => (box.selectedIndex = Math.max(0, values.indexOf(v))) };
 }
 
-/** Is it a number whose ends have words? @param {any} schema */
+/** Whether a schema is a dial: a number whose minimum and maximum have names. @param {any} schema */
 export const isDial = (schema) => Boolean(schema.words?.choices?.[schema.minimum] && schema.words.choices[schema.maximum]);
 
-/** A slider between two ends in words, with a tick at where it begins. @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
+/** A slider between two named ends, with a tick at the default. @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
 function dialOf(schema, id, hear) {
   const { minimum: low, maximum: high, words } = schema;
   const step = schema.type === "integer" ? 1 : (high - low) / 20;
@@ -72,7 +72,7 @@ function dialOf(schema, id, hear) {
   const slider = h("input", { type: "range", id, min: low, max: high, step, list: `${id}-tick` });
   bindText(slider, () => slider.setAttribute("aria-valuetext", said()));
   const tick = h("datalist", { id: `${id}-tick` }, schema.default === undefined ? null : h("option", { value: schema.default }));
-  let moved = false; // what is undone meanwhile leaves the hand alone
+  let moved = false; // while the user moves it, undo does not change it
   slider.addEventListener("input", () => {
     moved = true;
     refreshText(slider);
@@ -91,7 +91,7 @@ function dialOf(schema, id, hear) {
   return { input: h("div", { class: "dial" }, slider, tick, ends), show };
 }
 
-/** A slider where both ends are known and near enough, and a box for the number. @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
+/** A number box, with a slider if the range is limited and not too long. @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
 function numberOf(schema, id, hear) {
   const low = schema.minimum ?? schema.exclusiveMinimum;
   const high = schema.maximum ?? schema.exclusiveMaximum;
@@ -102,7 +102,7 @@ function numberOf(schema, id, hear) {
   const slider = slides ? h("input", { type: "range", min: low, max: high, step, id }) : null;
   if (slider) box.setAttribute("aria-labelledby", id);
   const valueOf = (/** @type {HTMLInputElement} */ one) => (one.value === "" && schema.optional ? null : Number(one.value));
-  let moved = false; // by a hand that has not let go
+  let moved = false; // and not released yet
   for (const one of [slider, box]) {
     one?.addEventListener("input", () => {
       moved = true;
@@ -124,7 +124,7 @@ function numberOf(schema, id, hear) {
   return { input: h("div", { class: "number-row" }, slider, box), show };
 }
 
-/** A condition whose tool has no widget. @param {import("../session/editor.js").Editor} editor @param {any} _view @param {any} slot */
+/** The form of a condition whose tool has no widget. @param {import("../session/editor.js").Editor} editor @param {any} _view @param {any} slot */
 export function formWidget(editor, _view, slot) {
   const schema = slot.control?.schema ?? {};
   const defs = schema.$defs ?? {};

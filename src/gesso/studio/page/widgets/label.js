@@ -1,4 +1,4 @@
-/** One of some names: a row of choices, and none. */
+/** One of a list of names, or none: a row of buttons. */
 import { h } from "../ui/elements.js";
 import { titleOf, w } from "../words/language.js";
 

@@ -1,4 +1,4 @@
-/** A part of the picture that stays: whole pieces, or what is painted over, or drawn in light and dark; the rest is made anew. */
+/** A part of the picture to keep: whole pieces, painted areas, or drawn in light and dark. The rest is generated again. */
 import * as api from "../server/api.js";
 import { encodePng, encodePngUrl } from "../canvas/png.js";
 import { h } from "../ui/elements.js";
@@ -6,7 +6,7 @@ import { announce, notice } from "../ui/messages.js";
 import { titleOf, w } from "../words/language.js";
 
 const SMALL = 65_536;
-const LARGE = 500_000; // pixels from which a mask is uploaded, not told over the line
+const LARGE = 500_000; // pixels from which a mask is uploaded instead of sent over the socket
 
 /** @param {import("../session/editor.js").Editor} editor @param {import("../canvas/view.js").View} view @param {any} slot */
 export function maskWidget(editor, view, slot) {
@@ -15,19 +15,19 @@ export function maskWidget(editor, view, slot) {
   const channels = control.channels === 3 ? 3 : 1;
   const size = () => (control.size ? [control.size[1], control.size[0]] : view.page);
   const pieces = control.gestures?.includes("piece") && editor.pieces?.output ? editor.pieces : null;
-  // Nothing is held before something is kept: a page may be of 16 million pixels.
+  // Nothing is allocated before it is needed: a page may have 16 million pixels.
   let [width, height] = [0, 0];
   let known = new Uint8Array();
   let pixels = new Uint8Array();
   const veil = document.createElement("canvas");
   let read = "unread";
   let drawing = false;
-  /** @type {Uint8ClampedArray | null} the picture as a stroke found it */ let before = null;
-  /** @type {number[]} what this stroke keeps */ let touched = [];
+  /** @type {Uint8ClampedArray | null} the picture at the start of a stroke */ let before = null;
+  /** @type {number[]} the pixels that this stroke keeps */ let touched = [];
   /** @type {any} */ let last = null;
-  /** @type {[number, number] | null} where the hand came down, while it may yet mean a whole piece */ let began = null;
+  /** @type {[number, number] | null} where the pointer went down, while this may still be a click on a piece */ let began = null;
 
-  // Where the page is a drawing, what stays is chosen; where there is none, it can be drawn as well.
+  // If the page is a drawing, the user selects what to keep; without one, the user can also draw it.
   const modes = (control.size ? ["keep", "light", "dark", "free"] : ["keep", "free"]).map((mode) => ({ mode, title: w(`mask_${mode}`) }));
   let mode = modes[0].mode;
   const tool = {
@@ -77,7 +77,7 @@ export function maskWidget(editor, view, slot) {
 
   const brush = () => Math.max(0.6, Math.min(editor.radius, width / 6) * (width < 100 ? 0.18 : 1));
 
-  /** A stroke is kept as it was seen, or where a large page is seen smaller, as it is. */
+  /** Commit a stroke, with pixels of the full-size picture if the shown one is smaller. */
   async function finished() {
     const live = editor.live?.picture;
     const source = mode === "keep" && !control.size && live?.width !== width ? await exactPixels().catch(() => null) : null;
@@ -86,7 +86,7 @@ export function maskWidget(editor, view, slot) {
     await keep(true);
   }
 
-  /** Room for a mask of the page's size. */
+  /** Allocate a mask of the page's size. */
   function ready() {
     const [w_, h_] = size();
     if (w_ === width && h_ === height && known.length) return;
@@ -95,7 +95,7 @@ export function maskWidget(editor, view, slot) {
     pixels = new Uint8Array(width * height * channels);
   }
 
-  /** Keep pieces as they are, or free them; `keeps` null does what most of them are not. @param {Set<number>} ids @param {import("../canvas/piece_map.js").PieceMap} map @param {boolean | null} keeps */
+  /** Keep pieces, or free them; with `keeps` null, do the opposite of what most of their pixels are now. @param {Set<number>} ids @param {import("../canvas/piece_map.js").PieceMap} map @param {boolean | null} keeps */
   async function whole(ids, map, keeps) {
     await loading;
     ready();
@@ -111,7 +111,7 @@ export function maskWidget(editor, view, slot) {
     const source = protects ? await exactPixels() : null;
     if (protects && !source) return;
     each((at) => {
-      if (protects && known[at]) return; // what was kept before stays as it was then
+      if (protects && known[at]) return; // pixels that were kept before do not change
       known[at] = protects ? 255 : 0;
       for (let c = 0; c < channels; c++) pixels[at * channels + c] = source ? source[at * 4 + c] : 0;
     });
@@ -120,7 +120,7 @@ export function maskWidget(editor, view, slot) {
     await keep(true);
   }
 
-  /** The picture's own pixels: the canvas may hold a smaller one. */
+  /** The pixels of the full-size picture; the canvas may show a smaller one. */
   async function exactPixels() {
     const live = editor.live?.picture;
     return live?.width === width && live.height === height ? shownPixels() : bytesOf(api.outputUrl(editor.session.id, editor.head, editor.output.name, "clean=true"), width, height);
@@ -134,7 +134,7 @@ export function maskWidget(editor, view, slot) {
     last = to;
     const radius = brush() * scale * (event?.pointerType === "pen" && event.pressure ? 0.4 + 1.2 * event.pressure : 1);
     const steps = Math.max(1, Math.ceil(Math.hypot(to[0] - from[0], to[1] - from[1]) / Math.max(0.5, radius / 2)));
-    const source = mode === "keep" ? (before ??= shownPixels()) : null; // read once a stroke: it may be large
+    const source = mode === "keep" ? (before ??= shownPixels()) : null; // read once a stroke, because it may be large
     for (let s = 0; s <= steps; s++) {
       const [cx, cy] = [from[0] + ((to[0] - from[0]) * s) / steps, from[1] + ((to[1] - from[1]) * s) / steps];
       for (let y = Math.max(0, Math.floor(cy - radius)); y <= Math.min(height - 1, cy + radius); y++) {
@@ -149,7 +149,7 @@ export function maskWidget(editor, view, slot) {
       }
     }
     paintVeil();
-    if (known.length < SMALL) keep(false); // writing a large mask takes longer than a look at it is worth
+    if (known.length < SMALL) keep(false); // encoding a large mask is too slow for a preview
   }
 
   function shownPixels() {
@@ -196,7 +196,7 @@ export function maskWidget(editor, view, slot) {
     view.repaint();
   }
 
-  let changes = 0; // by this hand, since the mask was read
+  let changes = 0; // strokes since the mask was read
   let loading = Promise.resolve();
 
   function load() {
@@ -210,7 +210,7 @@ export function maskWidget(editor, view, slot) {
     const before = changes;
     const [wide, tall] = size();
     const parts = value ? await Promise.all(["pixels", "mask"].map((part) => bytesOf(editor.pictureOf(slot.name, part), wide, tall))) : [];
-    if (read !== key || changes !== before) return; // something newer was read, or drawn meanwhile
+    if (read !== key || changes !== before) return; // a newer mask was read, or drawn, meanwhile
     known = new Uint8Array();
     if (value) ready();
     const [shown, mask] = parts;

@@ -1,17 +1,17 @@
-/** A picture that is given: its small view, and ways to put another in its place. */
+/** An input picture: its preview, and ways to replace it. */
 import * as api from "../server/api.js";
 import { fill, h } from "../ui/elements.js";
 import { chooseFile } from "../ui/files.js";
 import { notice } from "../ui/messages.js";
 import { titleOf, w } from "../words/language.js";
 
-/** A picture of a value as it may be sent: an upload takes the place of pixels. @param {any} slot @param {string} id */
+/** The value of a slot whose pixels are an upload. @param {any} slot @param {string} id */
 export function uploadValue(slot, id) {
   const field = Object.keys(slot.control.schema?.properties ?? { pixels: 0 })[0];
   return { [field]: { upload: id } };
 }
 
-/** Put a picture in a slot of the open session. @param {import("../session/editor.js").Editor} editor @param {any} slot @param {Blob} file */
+/** Upload a picture and set it as the value of a slot. @param {import("../session/editor.js").Editor} editor @param {any} slot @param {Blob} file */
 export async function putPicture(editor, slot, file) {
   const here = editor.live;
   try {

@@ -1,11 +1,11 @@
-/** Lines that part pieces: a bit of outline that was left out, a cut through a piece. Their ends find the ink by themselves. */
+/** Lines that divide pieces: a missing part of an outline (bridge), or a cut through a piece (split). Their ends snap to the ink. */
 import { notice } from "../ui/messages.js";
 import { w } from "../words/language.js";
 
-const NEAR = 26; // css pixels within which an end goes to ink
+const NEAR = 26; // CSS pixels within which an end snaps to ink
 
 /**
- * A drawn path as the gesture means it; null where it would close nothing.
+ * The path with its ends extended to the ink; null, with a notice, if a click finds no gap to close.
  * @param {"bridge" | "split"} gesture @param {number[][]} points @param {import("../canvas/ink.js").Ink} ink @param {import("../canvas/view.js").View} view
  */
 export function snapToInk(gesture, points, ink, view) {
@@ -20,17 +20,17 @@ export function snapToInk(gesture, points, ink, view) {
     const inner = path[Math.min(path.length - 1, 4)];
     const further = ink.extend(path[0], inner, gesture === "split" ? Math.hypot(width, height) : near);
     const beside = ink.nearest(path[0], near);
-    // A cut goes on as the hand went, unless ink is right beside it.
+    // A cut continues in the direction of the stroke, unless ink is very close to its end.
     const end = gesture === "bridge" || (beside && away(beside, path[0]) < near / 4) ? (beside ?? further) : (further ?? beside);
     return end && past(end, path[0], ink);
   });
   const [first, last] = [points[0], /** @type {number[]} */ (points.at(-1))];
-  if (points.length > 4 && away(first, last) < near && !ends.every(Boolean)) return [...points, first]; // a ring closes upon itself
+  if (points.length > 4 && away(first, last) < near && !ends.every(Boolean)) return [...points, first]; // a closed loop
   if (gesture === "bridge" && !ends.some(Boolean)) notice(w("no_ink"));
   return [...(ends[0] ? [ends[0]] : []), ...points, ...(ends[1] ? [ends[1]] : [])];
 }
 
-/** An end, as far beyond the ink as it takes to reach it. @param {number[]} end @param {number[]} from @param {import("../canvas/ink.js").Ink} ink */
+/** An end, moved slightly past the ink. @param {number[]} end @param {number[]} from @param {import("../canvas/ink.js").Ink} ink */
 function past(end, from, ink) {
   const long = away(end, from);
   const more = long && ink.beyond ? ink.beyond / long : 0;

@@ -1,4 +1,4 @@
-/** Points and strokes on the page, with a colour where the control says so, by the gestures that it names. */
+/** Points and strokes on the page, with a colour if the control has one, by the gestures that the control names. */
 import { markSchemaOf } from "../session/edits.js";
 import { h } from "../ui/elements.js";
 import { notice } from "../ui/messages.js";
@@ -10,7 +10,7 @@ const MOST_POINTS = 4000;
 /** @param {import("../session/editor.js").Editor} editor @param {import("../canvas/view.js").View} view @param {any} slot */
 export function strokeWidget(editor, view, slot) {
   const { control } = slot;
-  const here = editor.live; // the session these marks are for
+  const here = editor.live; // the session of these marks
   const coloured = Boolean(control.colour);
   const gestures = control.gestures ?? ["stroke"];
   const clears = control.clears ?? [];
@@ -38,7 +38,7 @@ export function strokeWidget(editor, view, slot) {
   const merge = (/** @type {any[]} */ marks) => ({ op: "merge", slot: slot.name, value: { [list]: marks.map(valueOf) } });
   const markOf = (/** @type {number[][]} */ points) => ({ slot: slot.name, points, radius: editor.radius, colour: coloured ? editor.colour : null, fill: editor.fills, alone: editor.alone });
 
-  /** A tool that draws a path; `done` is given it when the hand lifts. @param {any} about @param {(draft: any) => void} done @param {boolean} previews */
+  /** A tool that draws a path; `done` receives it when the pointer is lifted. @param {any} about @param {(draft: any) => void} done @param {boolean} previews */
   function drawn(about, done, previews) {
     /** @type {any} */ let draft = null;
     const show = () => {
@@ -67,7 +67,7 @@ export function strokeWidget(editor, view, slot) {
       },
       up() {
         if (!draft) return;
-        // A hand that trembles means a point.
+        // A very short stroke is a point.
         const [x, y] = draft.points[0];
         if (draft.points.every(([a, b]) => Math.hypot(a - x, b - y) < 3 / view.camera.zoom)) draft.points.length = 1;
         const made = draft;
@@ -83,7 +83,7 @@ export function strokeWidget(editor, view, slot) {
     };
   }
 
-  /** A pen that is pressed harder marks more. @param {PointerEvent | undefined} event */
+  /** The radius, larger if a pen is pressed harder. @param {PointerEvent | undefined} event */
   function pressed(event) {
     if (event?.pointerType !== "pen" || !event.pressure) return editor.radius;
     return Math.round(editor.radius * (0.4 + 1.2 * event.pressure) * 10) / 10;
@@ -94,7 +94,7 @@ export function strokeWidget(editor, view, slot) {
     return drawn(about, (draft) => (pieces && clears.length ? settle(draft) : (tellOpen(draft), editor.commit(merge([draft]), here))), true);
   }
 
-  /** Marks of other slots that said something else of the same pieces give way. @param {any} draft */
+  /** Commit a mark, and remove marks of other slots on the same pieces that contradict it. @param {any} draft */
   async function settle(draft) {
     const node = editor.head;
     const map = pieces?.current?.node === node ? pieces.current : await pieces?.whenReady().catch(() => null);
@@ -105,7 +105,7 @@ export function strokeWidget(editor, view, slot) {
   let told = false;
   /** @param {any} draft */
   function tellOpen(draft) {
-    const map = pieces?.current?.node === editor.head ? pieces?.current : null; // those of another step would tell of gaps since closed
+    const map = pieces?.current?.node === editor.head ? pieces?.current : null; // those of another node may differ
     const id = map && draft.points.length === 1 ? map.at(centre(draft.points[0])) : null;
     if (told || !fills || draft.fill || !map || id === null || !map.isBackground(id)) return;
     told = true;
@@ -129,7 +129,7 @@ export function strokeWidget(editor, view, slot) {
     }, false);
   }
 
-  /** The first of two pieces, or the second. @param {number[]} place */
+  /** Select the first of two pieces, or merge the second with it. @param {number[]} place */
   async function pick(place) {
     const map = await pieces?.whenReady();
     const id = map?.at(place);
@@ -162,17 +162,17 @@ export function strokeWidget(editor, view, slot) {
     return marks.length > 0 && new Set([...ids].map(find)).size === 1;
   }
 
-  /** A mark in each of some pieces, one step. @param {Set<number>} ids @param {import("../canvas/piece_map.js").PieceMap} map */
+  /** Put a mark into each of these pieces, as one edit. @param {Set<number>} ids @param {import("../canvas/piece_map.js").PieceMap} map */
   function mark(ids, map) {
     const marks = [...ids].map((id) => {
       const { place, clearance } = map.centreOf(id);
-      // No wider than the piece: what spills over would mean its neighbour.
+      // Not wider than the piece, so that it does not mark its neighbour.
       return { ...markOf([round(place)]), radius: Math.max(0.5, Math.min(editor.radius, 4, Math.floor(clearance) - 0.5)), fill: map.isBackground(id) };
     });
     editor.commit(together([...taken(map, ids, [slot.name, ...clears]), merge(marks)]), here);
   }
 
-  /** Edits that take away marks that lie wholly in some pieces. @param {import("../canvas/piece_map.js").PieceMap} map @param {Set<number | null>} ids @param {string[]} slots */
+  /** Edits that remove the marks that are entirely in these pieces. @param {import("../canvas/piece_map.js").PieceMap} map @param {Set<number | null>} ids @param {string[]} slots */
   function taken(map, ids, slots) {
     const within = editor.marks.filter((/** @type {any} */ one) => slots.includes(one.slot) && one.points.every((/** @type {number[]} */ p) => ids.has(map.at(centre(p)))));
     return within.sort((/** @type {any} */ a, /** @type {any} */ b) => b.index - a.index).map((/** @type {any} */ one) => ({ op: "take", slot: one.slot, index: one.index }));
@@ -182,13 +182,13 @@ export function strokeWidget(editor, view, slot) {
   return { tools, onPieces, brush: [fills && pieces && fillSwitch(editor, slot), alones && aloneSwitch(editor, slot)] };
 }
 
-/** Whether a mark on the ground around the drawing colours itself or all of it. @param {import("../session/editor.js").Editor} editor @param {any} slot */
+/** Switch: a mark on the background colours only its own spot, or all of the background. @param {import("../session/editor.js").Editor} editor @param {any} slot */
 const fillSwitch = (editor, slot) => either(editor, slot, "fill", "fills", w("fill_where"), [w("fill_off"), w("fill_on")], (on) => editor.setFills(on));
 
-/** Whether guesses elsewhere follow a mark, or stay. @param {import("../session/editor.js").Editor} editor @param {any} slot */
+/** Switch: proposals elsewhere follow a mark's colour, or stay. @param {import("../session/editor.js").Editor} editor @param {any} slot */
 const aloneSwitch = (editor, slot) => either(editor, slot, "alone", "alones", w("alone_where"), [w("alone_off"), w("alone_on")], (on) => editor.setAlone(on));
 
-/** Two chips of which one holds, for tools that say `has`. @param {any} editor @param {any} slot @param {string} what @param {string} has @param {any} where @param {any[]} words @param {(on: boolean) => void} set */
+/** Two chips of which one is selected; shown for tools that have the property `has`. @param {any} editor @param {any} slot @param {string} what @param {string} has @param {any} where @param {any[]} words @param {(on: boolean) => void} set */
 function either(editor, slot, what, has, where, words, set) {
   const chips = [false, true].map((on) => h("button", { type: "button", class: "chip", role: "radio", [`data-${what}`]: String(on), on: { click: () => set(on) } }, words[Number(on)]));
   const show = () => {
@@ -205,7 +205,7 @@ function either(editor, slot, what, has, where, words, set) {
 /** @param {any[]} edits */
 const together = (edits) => (edits.length === 1 ? edits[0] : { op: "several", edits });
 
-// Marks count from a pixel's middle, places on the page from its corner.
+// Coordinates of marks are relative to a pixel's centre, points of the page to its corner.
 const round = (/** @type {number[]} */ [x, y]) => [Math.round((x - 0.5) * 10) / 10, Math.round((y - 0.5) * 10) / 10];
 const centre = (/** @type {number[]} */ [x, y]) => [x + 0.5, y + 0.5];
 

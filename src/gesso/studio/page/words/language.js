@@ -1,7 +1,7 @@
 /**
- * Every word of the page, in English and Korean, and the means to switch between them in place.
- * Cards bring their own words ({en, ko}); this table has the rest. `w(key)` is a token: whoever shows it says it
- * in the language of the moment, and says it again when the language is switched.
+ * The language of the page, English or Korean, and switching between them in place.
+ * Cards have their own texts ({en, ko}); the table has the rest. `w(key)` is a token: an element that shows it
+ * is updated when the language changes.
  */
 import { TABLE } from "./table.js";
 
@@ -23,7 +23,7 @@ export const lang = () => language;
 /** @param {string} key @param {Object<string, any>} [vars] @returns {Token} */
 export const w = (key, vars) => ({ key, vars });
 
-/** Words as text in the language of the moment. @param {Words | null | undefined} words @returns {string} */
+/** A text in the current language. @param {Words | null | undefined} words @returns {string} */
 export function t(words) {
   if (words === null || words === undefined) return "";
   if (typeof words === "string") return words;
@@ -36,18 +36,18 @@ export function t(words) {
   return words[language] ?? words.en ?? Object.values(words)[0] ?? "";
 }
 
-/** Words as a sentence begins; cards' help begins small, as a command line's does. @param {string} plain */
+/** With a capital first letter; the help texts of cards start in lower case, as the command line prints them. @param {string} plain */
 export const capitalize = (plain) => plain.charAt(0).toUpperCase() + plain.slice(1);
 
-/** A name that a card gave without words for it ("num_steps"), as it is. @param {string} name */
+/** A readable form of a name that has no title ("num_steps"). @param {string} name */
 export const humanize = (name) => capitalize(name.replace(/_/g, " "));
 
-/** What a slot, output or setting is called. @param {{name: string, title?: any}} thing */
+/** The title of a slot, output or setting. @param {{name: string, title?: any}} thing */
 export function titleOf(thing) {
   return thing.title && typeof thing.title === "object" && Object.keys(thing.title).length ? thing.title : humanize(thing.name);
 }
 
-/** Keep `put` in step with the language, as long as the element is on the page. @param {Element} element @param {() => void} put */
+/** Call `put` now, and again at each change of the language while the element is in the page. @param {Element} element @param {() => void} put */
 export function bindText(element, put) {
   put();
   const puts = updates.get(element) ?? [];
@@ -56,7 +56,7 @@ export function bindText(element, put) {
   element.setAttribute("data-words", "");
 }
 
-/** Say an element's words again, because what they depend on changed. @param {Element} element */
+/** Update an element's texts, because the values in them changed. @param {Element} element */
 export const refreshText = (element) => updates.get(element)?.forEach((/** @type {() => void} */ put) => put());
 
 /** @param {"en" | "ko"} wanted */
@@ -68,7 +68,7 @@ export function setLanguage(wanted) {
   document.dispatchEvent(new CustomEvent("language"));
 }
 
-/** A time, said as people do. @param {number | string} stamp seconds since 1970, or ISO 8601 */
+/** A time relative to now, such as "5 minutes ago". @param {number | string} stamp seconds since 1970, or ISO 8601 */
 export function relativeTime(stamp) {
   const when = typeof stamp === "number" ? stamp : Date.parse(stamp) / 1000;
   if (!Number.isFinite(when)) return "";

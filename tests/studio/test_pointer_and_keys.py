@@ -13,7 +13,7 @@ from PIL import Image
 from gesso.media.palette_file import read_palette
 
 
-def test_a_pen_presses_and_a_palm_is_nothing(sheet: Sheet) -> None:
+def test_pen_pressure_sets_the_radius_and_a_palm_is_ignored(sheet: Sheet) -> None:
     sheet.take("dots", "#cc2222")
     line = sheet.page.context.new_cdp_session(sheet.page)
 
@@ -34,12 +34,12 @@ def test_a_pen_presses_and_a_palm_is_nothing(sheet: Sheet) -> None:
     palm("touchEnd")
     pen("mouseReleased", 120, 100, 0.4)
     (mark,) = sheet.given("dots").marks
-    assert len(mark.points) >= 3 and mark.radius == pytest.approx(8 * 1.6), "the hardest press says how thick"
+    assert len(mark.points) >= 3 and mark.radius == pytest.approx(8 * 1.6), "the strongest pressure sets the radius"
     assert sheet.page.locator(".zoom").inner_text() and not sheet.given("guard", lambda value: True)
     palm("touchStart", (200, 250))
     palm("touchMove", (240, 250))
     palm("touchEnd")
-    assert len(sheet.given("dots").marks) == 1, "where there is a pen, a finger draws nothing"
+    assert len(sheet.given("dots").marks) == 1, "once a pen was used, a finger does not draw"
 
 
 def test_one_finger_draws_and_two_zoom_and_turn(sheet: Sheet) -> None:
@@ -63,10 +63,10 @@ def test_one_finger_draws_and_two_zoom_and_turn(sheet: Sheet) -> None:
     touch("touchEnd")
     after = sheet.page.locator(".zoom").inner_text()
     assert after != before and "°" in after
-    assert len(sheet.given("dots").marks) == 1, "what the first of two fingers began is gone"
+    assert len(sheet.given("dots").marks) == 1, "the stroke of the first of two fingers is cancelled"
 
 
-def test_keys_alone_draw_and_are_told(sheet: Sheet) -> None:
+def test_drawing_by_keyboard_is_announced(sheet: Sheet) -> None:
     page, said = sheet.page, sheet.page.locator("#said")
     page.locator("#canvas").focus()
     page.keyboard.press("1")
@@ -93,7 +93,7 @@ def test_keys_alone_draw_and_are_told(sheet: Sheet) -> None:
     page.keyboard.press("Escape")
 
 
-def test_palettes_stay_with_their_owner_and_go_in_and_out(sheet: Sheet, tmp_path: Any) -> None:
+def test_palettes_are_stored_exported_and_imported(sheet: Sheet, tmp_path: Any) -> None:
     page = sheet.page
     page.click(".palette .more > summary")
     page.click("[data-act=palette-new]")
@@ -108,7 +108,7 @@ def test_palettes_stay_with_their_owner_and_go_in_and_out(sheet: Sheet, tmp_path
         assert coming.value.suggested_filename == f"Mina.{format}"
         data = coming.value.path().read_bytes()
         assert (0x12, 0x34, 0x56) in [swatch.rgb for swatch in read_palette(data).swatches]
-    (tmp_path / "Sora.ase").write_bytes(data)  # named by its file, told by what it holds
+    (tmp_path / "Sora.ase").write_bytes(data)  # the name is from the file, the format from its contents
     with page.expect_file_chooser() as asked:
         page.click("[data-act=palette-open]")
     asked.value.set_files(tmp_path / "Sora.ase")
@@ -127,7 +127,7 @@ def test_layers_and_pictures_are_saved_under_the_drawings_name(sheet: Sheet) -> 
         assert coming.value.suggested_filename == name and coming.value.path().read_bytes().startswith(magic)
 
 
-def test_a_pasted_picture_asks_where_to(sheet: Sheet) -> None:
+def test_a_pasted_picture_asks_for_its_slot(sheet: Sheet) -> None:
     page = sheet.page
     paste = """(bytes) => {
       const data = new DataTransfer();

@@ -1,4 +1,4 @@
-"""A stroke that the server cannot keep (its disk is full): the page says so and what to do, shows what is kept, and goes on."""
+"""A stroke that the server cannot save, because its disk is full: the page reports it, restores the picture, and drawing continues."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from gesso.media.file import DiskFull
 
 
-def test_a_stroke_that_is_not_kept_is_not_shown_either(visit: Any, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stroke_that_could_not_be_saved_is_removed_from_the_picture(visit: Any, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     page = visit.page
     visit.begin()
     page.click("[data-act=marks]")
