@@ -48,9 +48,7 @@ class DecodePool:
         if not FORKS:
             return self._decode_in_new_process(kind, data)
         answer, control = self._decode_in_worker(kind, data)
-        if not answer and self._has_died(control):
-            answer, _ = self._decode_in_worker(kind, data)
-        return answer
+        return self._decode_in_worker(kind, data)[0] if self._has_died(control) else answer
 
     def _decode_in_worker(self, kind: str, data: bytes) -> tuple[bytes, socket.socket]:
         """A worker's answer, and the control socket of the process that forked it."""
