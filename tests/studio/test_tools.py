@@ -28,9 +28,11 @@ def test_pieces_are_not_requested_before_the_page_size_is_known(sheet: Sheet) ->
 
     page.route_web_socket("**/api/live*", between)
     page.route("**/given/**", lambda route: held.append(route) if holds else route.continue_())
+    address = page.url
+    page.goto(page.evaluate("location.origin") + "/icon.svg")  # requests of the page as it was do not count
     page.on("request", lambda request: request.url.endswith("/areas") and asked.append(request.url))
     page.clock.install()
-    page.reload()
+    page.goto(address)
     page.locator("[data-tool=lasso]").click()
     sheet.visit.wait_until(lambda: held, "no frame was sent")
     page.clock.run_for(5000)  # on the page's clock: several of the pauses after which it would load pieces
