@@ -6,7 +6,7 @@
 Each person has a browser context and a drawing of their own and draws stroke after stroke, a new colour each time, with rests.
 Timed are the pen's lift (pointerup's own time stamp) and, while it is down, the newest movement that a preview was asked with; both
 until the animation frame in which a picture with it was drawn on the visible canvas, and in which the finished one was. The page sets
-these marks itself (studio/page/trace.js), always. Nothing else should run meanwhile.
+these marks itself (studio/page/live/timing.js), always. Nothing else should run meanwhile.
 
 With --cold N no strokes are drawn: a server is started N times and a browser opens its link. Two times are measured: until the start
 page shows its cards (in a new home, and in a home that a server has used before), and from the click on a sample to its first finished

@@ -55,7 +55,7 @@ async function attack(address, ids) {
     ["picture of an upload", "img", { src: `${address}/api/uploads/${ids.upload}` }], ["picture of a node", "img", { src: `${address}${session}/nodes/${ids.node}/image` }],
     ["thumb", "img", { src: `${address}${session}/thumbs/${ids.node}` }], ["icon", "img", { src: `${address}/icon.svg` }],
     ["script of the api", "script", { src: `${address}/api/sessions` }], ["script of the page", "script", { src: `${address}/words.js`, type: "module" }],
-    ["plain script of the page", "script", { src: `${address}/trace.js` }], ["style", "link", { rel: "stylesheet", href: `${address}/look.css` }],
+    ["plain script of the page", "script", { src: `${address}/live/timing.js` }], ["style", "link", { rel: "stylesheet", href: `${address}/styles/theme.css` }],
     ["video", "video", { src: `${address}/api/uploads/${ids.upload}` }], ["object", "object", { data: `${address}/api/uploads/${ids.upload}` }],
     ["embed", "embed", { src: `${address}/api/uploads/${ids.upload}` }],
   ]) {

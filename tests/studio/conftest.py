@@ -1,4 +1,4 @@
-"""A real Chromium before a real server; skipped, with the reason, where either is not at hand."""
+"""A real Chromium with a real server; tests are skipped, with the reason, if either is missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ SLOW = 1000 * PATIENCE  # milliseconds
 HERE = Path(__file__).parent
 RECIPES = [HERE / "toy_recipe.py", HERE / "flats_recipe.py", HERE / "likes_recipe.py", HERE.parents[1] / "examples" / "my_recipe.py"]
 CHROMIUM = os.environ.get("GESSO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-# An attacker's name that leads to this machine, for test_hostile_page.
+# An attacker's host name that resolves to this machine, for test_hostile_page.
 ARGUMENTS = ["--no-sandbox", "--host-resolver-rules=MAP evil.test 127.0.0.2"]
 
 
@@ -58,13 +58,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 class Visit:
-    """A page of the studio, and all that it complained of and asked for."""
+    """A page of the studio, its errors, and the hosts that it requested."""
 
     def __init__(self, page: Any) -> None:
         self.page = page
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
-        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        page.on("console", lambda message: self.complaints.extend([message.text] if message.type == "error" else []))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self._asked(request.url))
         page.on("websocket", lambda socket: self._asked(socket.url))
@@ -91,6 +91,14 @@ class Visit:
     def wait_nodes(self, num: int) -> None:
         self.page.wait_for_selector(f".tree > .node:nth-child({num})", state="attached")
 
+    def wait_until(self, state: Callable[[], Any], what: Any = "", seconds: float = PATIENCE) -> Any:
+        """Wait until `state()` is true, and return it; the test fails if that takes longer than `seconds`."""
+        end = time.monotonic() + seconds
+        while not (found := state()):
+            assert time.monotonic() < end, what() if callable(what) else what
+            self.page.wait_for_timeout(30)  # the events of the browser arrive meanwhile
+        return found
+
     def pixel(self, x: float, y: float) -> tuple[int, ...]:
         """The canvas's colour at a share of its width and height."""
         script = """([x, y]) => {
@@ -99,13 +107,16 @@ class Visit:
         }"""
         return tuple(self.page.evaluate(script, [x, y]))
 
-    def until(self, x: float, y: float, wanted: Any, seconds: float = SLOW / 1000) -> tuple[int, ...]:
-        """The pixel, once `wanted(pixel)`; the test fails where it never is."""
-        end = time.monotonic() + seconds
-        while not wanted(seen := self.pixel(x, y)):
-            assert time.monotonic() < end, f"the picture stayed {seen}"
-            self.page.wait_for_timeout(50)
-        return seen
+    def until(self, x: float, y: float, wanted: Callable[[tuple[int, ...]], bool]) -> tuple[int, ...]:
+        """Wait until `wanted(pixel)`, and return the pixel."""
+        seen: list[tuple[int, ...]] = [()]
+
+        def is_wanted() -> bool:
+            seen[0] = self.pixel(x, y)
+            return wanted(seen[0])
+
+        self.wait_until(is_wanted, lambda: f"the picture stayed {seen[0]}")
+        return seen[0]
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         box = self.page.locator("#canvas").bounding_box()

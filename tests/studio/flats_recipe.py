@@ -1,4 +1,4 @@
-"""A recipe with pieces and without a network: dots and strokes flood the piece they lie in. Quick enough for each tool's test."""
+"""A recipe with pieces and without a network: dots and strokes fill the piece that contains them. Fast enough for tests of every tool."""
 
 from __future__ import annotations
 

@@ -1,22 +1,22 @@
-"""An open drawing of the recipe in flats_recipe.py: where things lie on it, and what a hand does to it."""
+"""An open session of the recipe in flats_recipe.py: the points of its drawing, and strokes on it."""
 
 from __future__ import annotations
 
 import io
 import os
-import time
 from typing import Any
 
 from PIL import Image, ImageDraw
 
 W, H = 400, 300
-PATIENCE = float(os.environ.get("GESSO_PATIENCE", "60"))  # seconds until a state that never comes is a failure; tests wait for states alone
+PATIENCE = float(os.environ.get("GESSO_PATIENCE", "60"))  # seconds until a test that waits for a state fails
+JOB_PATIENCE = 8 * PATIENCE  # for jobs, whose processes run at the lowest priority
 RED, BLUE, WHITE = (0xCC, 0x22, 0x22), (0x22, 0x44, 0xCC), (255, 255, 255)
 RIM = "b - r > 60 && r < 110"
 
 
 def tinted(rgb: tuple[int, ...]) -> tuple[int, ...]:
-    """A colour under the veil of what lies beneath the pointer."""
+    """A colour, tinted as the piece under the pointer is."""
     return tuple(round(one + (veil - one) * 28 / 255) for one, veil in zip(rgb, (42, 58, 165), strict=True))
 
 
@@ -35,7 +35,7 @@ def drawing() -> bytes:
 
 
 class Sheet:
-    """An open session of flats, or of another recipe whose drawing is its `sheet`, in the page's own pixels."""
+    """An open session of flats, or of another recipe with a slot `sheet`; coordinates are in page pixels."""
 
     def __init__(self, visit: Any, app: Any, pixels: bytes | None = None, recipe: str = "flats") -> None:
         self.visit, self.page = visit, visit.page
@@ -54,7 +54,7 @@ class Sheet:
         return box["x"] + box["width"] / 2 + (x - W / 2) * zoom, box["y"] + box["height"] / 2 + (y - H / 2) * zoom
 
     def some(self, x: float, y: float, condition: str) -> None:
-        """Wait until some pixel of 20 × 20 from a place of the page on, as [r, g, b], is such."""
+        """Wait until `condition` is true for a pixel [r, g, b] of the 20 × 20 screen pixels at a point of the page."""
         box = self.page.locator("#canvas").bounding_box()
         left, top = self.at(x, y)
         self.true(f"""(() => {{
@@ -80,23 +80,23 @@ class Sheet:
             self.page.press(".code", "Enter")
 
     def seen(self, x: float, y: float, rgb: tuple[int, ...]) -> None:
-        """Wait until the canvas shows this colour at a place of the page."""
+        """Wait until the canvas shows this colour at a point of the page."""
         box = self.page.locator("#canvas").bounding_box()
         left, top = self.at(x, y)
         share = (left - box["x"]) / box["width"], (top - box["y"]) / box["height"]
         self.visit.until(*share, lambda pixel: max(abs(a - b) for a, b in zip(pixel[:3], rgb, strict=True)) <= 6)
 
     def true(self, script: str) -> None:
-        """Wait until a script says so (the page's policy lets no browser's own waiting evaluate text)."""
-        end = time.monotonic() + PATIENCE
-        while not self.page.evaluate(script):
-            assert time.monotonic() < end, script
-            self.page.wait_for_timeout(30)
+        """Wait until a script returns true (Playwright's own wait_for_function cannot: the page's content security policy blocks it)."""
+        self.visit.wait_until(lambda: self.page.evaluate(script), script)
 
     def given(self, slot: str, wanted: Any = lambda value: value is not None) -> Any:
-        """The condition at the session's head, once it is as wanted."""
-        end = time.monotonic() + PATIENCE
-        while not wanted(value := self.store.state("me", self.id, self.store.session("me", self.id).head).values.get(slot)):
-            assert time.monotonic() < end, f"{slot} stayed {value}"
-            self.page.wait_for_timeout(30)
-        return value
+        """Wait until `wanted(value)` for a condition at the session's head, and return it."""
+        value: list[Any] = [None]
+
+        def is_wanted() -> bool:
+            value[0] = self.store.state("me", self.id, self.store.session("me", self.id).head).values.get(slot)
+            return bool(wanted(value[0]))
+
+        self.visit.wait_until(is_wanted, lambda: f"{slot} stayed {value[0]}")
+        return value[0]

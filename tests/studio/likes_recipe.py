@@ -1,4 +1,4 @@
-"""A recipe without a network in which pieces as large as a marked one take its colour, more of them the higher a dial stands."""
+"""A recipe without a network in which pieces of similar size to a marked one take its colour; a dial sets how similar."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def finish(request: Any, made: Sequence[Any]) -> dict[str, Any]:
     line = request.conditions["sheet"].line()
     pieces = find_pieces(line, gap=0)
     areas, ground = pieces.areas, int(pieces.labels[0, 0])
-    near = 0.1 if request.settings.bold > 0 else 0.0  # how much larger or smaller a like piece may be
+    near = 0.1 if request.settings.bold > 0 else 0.0  # the largest difference in size of a similar piece
     colours, marked = np.full((pieces.num, 3), 255, np.uint8), np.zeros(pieces.num, bool)
     if request.settings.bold == 1:
         colours[np.arange(pieces.num) != ground] = 200

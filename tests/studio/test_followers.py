@@ -1,4 +1,4 @@
-"""Pieces that took a mark's colour though nobody marked them: shown, counted, kept or taken back in one step; and a dial in words."""
+"""Followers, pieces that took a mark's colour without a mark: shown, counted, accepted or undone in one edit. And dials with named ends."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def mark(likes: Sheet, place: tuple[int, int], colour: str) -> None:
 
 
 def shown(likes: Sheet, x: float, y: float) -> bool:
-    """Do stripes or a rim lie on the piece around a place of the page?"""
+    """Whether the piece at a point of the page has stripes or an outline."""
     box = likes.page.locator("#canvas").bounding_box()
     left, top = likes.at(x, y)
     script = """([x, y]) => {
@@ -51,15 +51,15 @@ def shown(likes: Sheet, x: float, y: float) -> bool:
     return bool(likes.page.evaluate(script, [round(left - box["x"]), round(top - box["y"])]))
 
 
-def test_pieces_that_follow_are_shown_counted_and_told(likes: Sheet) -> None:
+def test_followers_are_shown_counted_and_announced(likes: Sheet) -> None:
     page = likes.page
     mark(likes, LIKE[0], "#cc2222")
-    page.locator(CHIP, has_text="3 like pieces took this colour").wait_for()
+    page.locator(CHIP, has_text="3 similar pieces took this colour").wait_for()
     assert [shown(likes, *place) for place in (*LIKE, OTHER)] == [False, True, True, True, False]
-    assert page.locator("#said").inner_text() == "3 like pieces took this colour"
+    assert page.locator("#said").inner_text() == "3 similar pieces took this colour"
     assert page.locator("#said").get_attribute("aria-live") == "polite"
     box, (_, foot) = page.locator(CHIP).bounding_box(), likes.at(*LIKE[3])
-    assert box["y"] > foot or box["y"] + box["height"] < foot, "it does not lie on what it tells of"
+    assert box["y"] > foot or box["y"] + box["height"] < foot, "the chip hides none of the followers"
     page.locator(KEEP).click()
     page.locator(CHIP).wait_for(state="hidden")
     assert page.evaluate("document.activeElement.id") == "canvas"
@@ -67,7 +67,7 @@ def test_pieces_that_follow_are_shown_counted_and_told(likes: Sheet) -> None:
     assert len(likes.given("dots").marks) == 1 and not likes.given("dots").marks[0].alone
 
 
-def test_only_here_is_one_step_that_can_be_undone(likes: Sheet) -> None:
+def test_only_here_is_one_edit_that_can_be_undone(likes: Sheet) -> None:
     page = likes.page
     mark(likes, LIKE[0], "#cc2222")
     page.locator(ONLY).click()
@@ -81,12 +81,12 @@ def test_only_here_is_one_step_that_can_be_undone(likes: Sheet) -> None:
     page.keyboard.press("Control+z")
     likes.given("dots", lambda value: not value.marks[0].alone)
     likes.seen(*LIKE[1], RED)
-    assert page.locator(CHIP).is_hidden(), "to go back is no stroke"
+    assert page.locator(CHIP).is_hidden(), "undo shows no followers"
     page.keyboard.press("Control+Shift+z")
     likes.given("dots", lambda value: value.marks[0].alone)
 
 
-def test_only_here_is_one_step_with_new_dice_too(likes: Sheet) -> None:
+def test_only_here_is_one_edit_with_a_new_seed_too(likes: Sheet) -> None:
     page = likes.page
     page.locator(".lock").click()
     mark(likes, LIKE[0], "#cc2222")
@@ -97,12 +97,12 @@ def test_only_here_is_one_step_with_new_dice_too(likes: Sheet) -> None:
     page.locator(".lock").click()
 
 
-def test_another_colour_tells_of_those_that_go_over_to_it(likes: Sheet) -> None:
+def test_a_second_colour_shows_the_followers_that_change(likes: Sheet) -> None:
     page = likes.page
     mark(likes, LIKE[0], "#cc2222")
-    page.locator(CHIP, has_text="3 like").wait_for()
+    page.locator(CHIP, has_text="3 similar").wait_for()
     mark(likes, LIKE[1], "#2244cc")
-    page.locator(CHIP, has_text="2 like pieces").wait_for()
+    page.locator(CHIP, has_text="2 similar pieces").wait_for()
     likes.seen(*LIKE[3], BLUE)
     assert [shown(likes, *place) for place in LIKE] == [False, False, True, True]
     page.locator(ONLY).click()
@@ -111,10 +111,10 @@ def test_another_colour_tells_of_those_that_go_over_to_it(likes: Sheet) -> None:
     mark(likes, OTHER, "#22aa22")
     likes.given("dots", lambda value: len(value.marks) == 3)
     likes.seen(*OTHER, (0x22, 0xAA, 0x22))
-    assert page.locator(CHIP).is_hidden(), "where nothing new follows nothing is said"
+    assert page.locator(CHIP).is_hidden(), "without new followers there is no chip"
 
 
-def test_it_is_reached_by_keys_and_said_in_korean(likes: Sheet) -> None:
+def test_followers_work_by_keyboard_and_in_korean(likes: Sheet) -> None:
     page = likes.page
     page.locator(".language").last.click()
     likes.take("dots", "#cc2222")
@@ -132,7 +132,7 @@ def test_it_is_reached_by_keys_and_said_in_korean(likes: Sheet) -> None:
     page.locator(".language").last.click()
 
 
-def test_a_new_stroke_keeps_and_stillness_is_respected(likes: Sheet) -> None:
+def test_a_new_stroke_accepts_followers_and_reduced_motion_is_respected(likes: Sheet) -> None:
     page = likes.page
     page.emulate_media(reduced_motion="reduce")
     mark(likes, LIKE[0], "#cc2222")
@@ -143,10 +143,10 @@ def test_a_new_stroke_keeps_and_stillness_is_respected(likes: Sheet) -> None:
     assert [one.alone for one in likes.given("dots", lambda value: len(value.marks) == 2).marks] == [False, False]
 
 
-def test_a_dial_stands_between_two_words(likes: Sheet) -> None:
+def test_a_dial_has_named_ends(likes: Sheet) -> None:
     page = likes.page
     dial = page.get_by_label("Boldness")
-    assert dial.is_visible() and not page.locator("[data-field=grey]").is_visible(), "it stands in the open, the rest is folded"
+    assert dial.is_visible() and not page.locator("[data-field=grey]").is_visible(), "dials are visible, other settings are folded"
     for word in ("only what is sure", "colour everything"):
         assert page.locator(".dial-ends", has_text=word).is_visible()
     assert dial.get_attribute("aria-valuetext") == "never worse than white"
@@ -164,7 +164,7 @@ def test_a_dial_stands_between_two_words(likes: Sheet) -> None:
     page.locator(".language").last.click()
 
 
-def test_a_dial_redraws_while_it_is_moved_and_is_one_step(likes: Sheet) -> None:
+def test_a_dial_previews_while_moved_and_is_one_edit(likes: Sheet) -> None:
     page = likes.page
     box = page.get_by_label("Boldness").bounding_box()
     y = box["y"] + box["height"] / 2
@@ -172,7 +172,7 @@ def test_a_dial_redraws_while_it_is_moved_and_is_one_step(likes: Sheet) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 2, y, steps=6)
     likes.seen(*OTHER, (200, 200, 200))
-    assert likes.visit.num_nodes() == 1, "nothing is kept while it is held"
+    assert likes.visit.num_nodes() == 1, "a preview is not saved"
     page.mouse.up()
     likes.visit.wait_nodes(2)
     page.locator("#history-tab").click()

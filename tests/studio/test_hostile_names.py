@@ -1,4 +1,4 @@
-"""Names that are programs: titles, names of steps, palettes, jobs and files are shown as the text they are, and nothing of them runs."""
+"""Names that contain code (of sessions, nodes, palettes, jobs, files) are shown as text, and nothing in them runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NEEDLE = "needle <img src=x onerror=pwned(99)>"
 
 
 class Calls:
-    """The server's routes, with its token; and what is to be taken away again."""
+    """The server's routes, with its token, and what to delete at the end."""
 
     def __init__(self, app: Any) -> None:
         settings = app.state.services.settings
@@ -48,7 +48,7 @@ class Calls:
         return json.loads(read) if read else None
 
     def job(self, title: str, names: list[str]) -> str:
-        """One that has ended badly: all that a job can say is said in polyglots."""
+        """A failed job, each of whose texts is a polyglot."""
         desk, id = self.app.state.services.jobs, new_id()
         ask = {"recipe": "toy", "preset": "", "each": "sheet", "format": "png", "names": names}
         out = desk.config.folder(id) / "out"
@@ -68,7 +68,7 @@ class Calls:
 
 @pytest.fixture
 def session(app: Any) -> Iterator[str]:
-    """A drawing with a step for each polyglot, beside many others so called, palettes, and a job; all gone afterwards."""
+    """A session with a node for each polyglot, more sessions, palettes and a job with such names; all are deleted at the end."""
     call = Calls(app)
     upload = call("POST", "/api/uploads", encode_png(np.full((40, 40, 3), 255, np.uint8)))["id"]
     page = {"op": "set", "slot": "sheet", "value": {"upload": upload}}
@@ -91,7 +91,7 @@ def session(app: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_names_are_shown_and_nothing_of_them_runs(visit: Any, session: str, language: str) -> None:
+def test_hostile_names_are_shown_as_text_and_run_nothing(visit: Any, session: str, language: str) -> None:
     page, dialogs = visit.page, []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page.add_init_script(LISTEN)
@@ -107,7 +107,7 @@ def test_names_are_shown_and_nothing_of_them_runs(visit: Any, session: str, lang
         shown += 1
 
     titles = page.locator(".session b").all_inner_texts()
-    assert set(POLYGLOTS) <= set(titles), "as they were written"
+    assert set(POLYGLOTS) <= set(titles), "shown unchanged"
     unharmed("the start page")
     page.fill(".before input[type=search]", "needle")
     page.locator(".session small", has_text=NEEDLE).first.wait_for()
@@ -153,8 +153,8 @@ def test_names_are_shown_and_nothing_of_them_runs(visit: Any, session: str, lang
     assert dialogs == [] and visit.complaints == [] and visit.hosts == {"127.0.0.1"} and shown == 8
 
 
-def test_this_page_would_see_what_runs(visit: Any) -> None:
-    """The listeners above, against a page that believed."""
+def test_the_detector_sees_scripts_that_run(visit: Any) -> None:
+    """The listeners above, with a page that inserts names as HTML."""
     page = visit.page
     page.add_init_script(LISTEN)
     page.reload()
@@ -162,4 +162,4 @@ def test_this_page_would_see_what_runs(visit: Any) -> None:
     page.evaluate("(text) => document.getElementById('said').innerHTML = text", "".join(POLYGLOTS[1:3]))
     page.wait_for_function("() => ran.length > 0")
     assert page.evaluate(STRANGE) != []
-    assert not [one for one in page.evaluate("ran") if one.startswith("ran")], "even then the page's policy lets nothing run"
+    assert not [one for one in page.evaluate("ran") if one.startswith("ran")], "even then the content security policy blocks scripts"

@@ -1,4 +1,4 @@
-"""A hostile page in the browser of somebody who is drawing: it reads nothing, changes nothing, frames nothing, and the drawing goes on."""
+"""A hostile page in the browser of a user who is drawing: it can read, change and frame nothing, and drawing continues."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from urllib.parse import urlsplit
 import pytest
 
 HERE = Path(__file__).parent
-REBOUND = "evil.test"  # the browser is told by conftest that this is 127.0.0.2, which is this machine too
+REBOUND = "evil.test"  # conftest makes the browser resolve it to 127.0.0.2, which is this machine too
 ATTACK = (HERE / "attack.js").read_text(encoding="utf-8")
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 DOCUMENT = "<!doctype html><title>win a prize</title><body><script src=/attack.js></script>"
 
 
 class Site(socketserver.BaseRequestHandler):
-    """An attacker's web site. Where it knows the studio, everything but its own page is passed on to it byte by byte: so it looks from both
-    sides when a name that led to the attacker leads to this machine a moment later (a test's browser asks no DNS twice).
+    """An attacker's web site. With `studio` set, other requests than those for its page are forwarded there byte by byte, which simulates
+    DNS rebinding: a name that led to the attacker leads to this machine afterwards (the browser of a test asks DNS only once).
     """
 
     studio: tuple[str, int] | None = None
@@ -77,7 +77,7 @@ def serving(host: str, port: int, studio: tuple[str, int] | None = None) -> Iter
 
 
 def everything(app: Any) -> Any:
-    """All that the server keeps, row by row."""
+    """All rows of the server's databases."""
     services = app.state.services
     rows = {name: services.database.read(f"select * from {name} order by 1") for name in ("kept", "palettes", "logins")}
     rows["jobs"] = services.jobs.store._rows.read("select * from jobs order by 1")
@@ -94,7 +94,7 @@ def refusals(app: Any) -> int:
 
 @pytest.fixture
 def drawing(visit: Any, app: Any) -> dict[str, Any]:
-    """Ids that an attacker cannot know, told to the attacker all the same."""
+    """Ids that an attacker cannot know, given to the attacker nevertheless."""
     visit.begin()
     visit.stroke((0.5, 0.5), (0.52, 0.52))
     visit.wait_nodes(2)
@@ -108,13 +108,17 @@ def drawing(visit: Any, app: Any) -> dict[str, Any]:
 
 
 def settled(app: Any, visit: Any) -> Any:
-    """What is kept, once nothing more comes: small pictures and the like are not looked at."""
-    before = everything(app)
-    visit.page.wait_for_timeout(500)
-    while (now := everything(app)) != before:
-        before = now
-        visit.page.wait_for_timeout(500)
-    return now
+    """The server's rows, when it has answered all earlier requests; thumbnails are not among them."""
+    visit.page.locator(".saved", has_text="Saved").wait_for()
+    found: list[Any] = [everything(app)]
+
+    def unchanged() -> bool:
+        visit.page.evaluate("fetch('/api/health').then((answer) => answer.status)")  # answered after earlier requests
+        found.append(everything(app))
+        return found[-1] == found[-2]
+
+    visit.wait_until(unchanged, "the server's rows keep changing")
+    return found[-1]
 
 
 def still_drawing(visit: Any) -> None:
@@ -125,8 +129,8 @@ def still_drawing(visit: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", REBOUND])
-def test_another_sites_page_gets_nowhere(visit: Any, app: Any, drawing: dict[str, Any], name: str) -> None:
-    """From another port of this machine (to which the cookie is sent: ports are one site), from another name of it, and from another's."""
+def test_a_page_of_another_origin_is_refused(visit: Any, app: Any, drawing: dict[str, Any], name: str) -> None:
+    """From another port of this machine (the cookie is sent there: ports are one site), another name of it, and another machine."""
     address = app.state.services.settings.address.rstrip("/")
     before, refused = settled(app, visit), refusals(app)
     page = visit.page.context.new_page()
@@ -138,7 +142,7 @@ def test_another_sites_page_gets_nowhere(visit: Any, app: Any, drawing: dict[str
     assert all(one.url.startswith(("chrome-error:", "about:", f"http://{name}:{site}/")) for one in page.frames), [
         f.url for f in page.frames
     ]
-    assert refusals(app) - refused > 60, "it was the server that refused, not the browser alone"
+    assert refusals(app) - refused > 60, "the server refused them, not only the browser"
     assert settled(app, visit) == before
     opened = [one for one in page.context.pages if one not in (visit.page, page)]
     assert all(one.evaluate("window.opener === null") for one in opened if one.url.startswith(address))
@@ -147,8 +151,8 @@ def test_another_sites_page_gets_nowhere(visit: Any, app: Any, drawing: dict[str
     still_drawing(visit)
 
 
-def test_a_name_that_was_bound_anew_is_not_answered(visit: Any, app: Any, drawing: dict[str, Any]) -> None:
-    """DNS rebinding: the attacker's page has the studio's own port, and to the browser all is one origin; only the name is wrong."""
+def test_dns_rebinding_is_refused(visit: Any, app: Any, drawing: dict[str, Any]) -> None:
+    """The attacker's page has the studio's port, so to the browser both are one origin; only the host name is wrong."""
     port = urlsplit(app.state.services.settings.address).port
     before, refused = settled(app, visit), refusals(app)
     origin = f"http://{REBOUND}:{port}"
@@ -157,10 +161,10 @@ def test_a_name_that_was_bound_anew_is_not_answered(visit: Any, app: Any, drawin
         page.goto(f"{origin}/prize")
         script = "async (paths) => Promise.all(paths.map(async (path) => [(await fetch(path)).status, await (await fetch(path)).text()]))"
         for status, text in page.evaluate(script, ["/", "/api/sessions", "/api/health", "/main.js"]):
-            assert status == 421 and "does not go by that name" in text, "read by the attacker, and nothing is said but this"
+            assert status == 421 and "does not go by that name" in text, "the attacker can read only this"
         told = page.evaluate("([address, ids]) => attack(address, ids)", [origin, drawing])
     reached = {attempt: outcome for attempt, outcome in told.items() if not outcome.startswith("no")}
-    own = {attempt for attempt, outcome in reached.items() if "does not go by that name" in outcome}  # its own origin's: the refusal
+    own = {attempt for attempt, outcome in reached.items() if "does not go by that name" in outcome}  # the refusal, from its own origin
     assert own <= {"frame", "window"} and set(reached) == own, json.dumps(reached, indent=1)
     assert refusals(app) - refused > 60 and settled(app, visit) == before
     for one in [one for one in page.context.pages if one is not visit.page]:
@@ -168,10 +172,10 @@ def test_a_name_that_was_bound_anew_is_not_answered(visit: Any, app: Any, drawin
     still_drawing(visit)
 
 
-def test_the_cookie_is_nobodys_but_the_browsers(visit: Any) -> None:
+def test_the_cookie_is_http_only_and_the_key_is_not_stored(visit: Any) -> None:
     cookies = visit.page.context.cookies()
     assert cookies and all(one["httpOnly"] and one["sameSite"] == "Strict" for one in cookies), cookies
     assert visit.page.evaluate("document.cookie") == ""
-    assert "key=" not in visit.page.evaluate("location.href"), "nor is the link's key left in the address"
+    assert "key=" not in visit.page.evaluate("location.href"), "the key of the link is not left in the address"
     kept = visit.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
     assert not [one for one in cookies if one["value"] in kept]

@@ -1,4 +1,4 @@
-"""A folder in the page: pictures chosen, one of them broken, the rest made by a worker, shown, and taken away."""
+"""Batch jobs in the page: files are chosen, one is damaged, a worker processes the others, they are shown and downloaded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flats_sheet import JOB_PATIENCE
 from PIL import Image
 
 
@@ -37,16 +38,16 @@ def num_uploads(app: Any) -> int:
     return int(app.state.services.database.read("select count(*) from kept where kind = 'upload'")[0][0])
 
 
-def test_a_folder_is_made_shown_and_taken_away(visit: Any, app: Any, files: list[Path]) -> None:
+def test_a_folder_becomes_a_batch_job_and_a_zip(visit: Any, app: Any, files: list[Path]) -> None:
     page = visit.page
     before = num_uploads(app)
     choose(page, files)
     page.click("[data-act=start-batch]")
-    page.locator("dialog.job .job-state.done").wait_for(timeout=240_000)
+    page.locator("dialog.job .job-state.done").wait_for(timeout=1000 * JOB_PATIENCE)
     names = page.locator("dialog.job .job-picture small").all_inner_texts()
     assert names == ["page 1.png", "page 2.png", "page 3.png", "page 5.png"]
-    assert page.locator(".notice.wrong").count() or page.locator(".job-failures").count(), "the broken one was told of"
-    assert num_uploads(app) == before, "the job has its own hold on them"
+    assert page.locator(".notice.wrong").count() or page.locator(".job-failures").count(), "the damaged file is reported"
+    assert num_uploads(app) == before, "the uploads are deleted; the job has its own reference"
     with page.expect_download() as download:
         page.click("[data-act=job-zip]")
     with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as held:
@@ -61,21 +62,20 @@ def test_a_folder_is_made_shown_and_taken_away(visit: Any, app: Any, files: list
     assert [one for one in visit.complaints if "400" not in one] == [] and visit.hosts == {"127.0.0.1"}
 
 
-def test_one_draws_with_what_one_trained(visit: Any) -> None:
+def test_trained_weights_can_be_chosen_for_a_session(visit: Any) -> None:
     page = visit.page
     page.click("[data-recipe=moon]")
     assert page.locator("[data-recipe=moon] .warn").count() == 1 and page.locator("[data-field=weights]").count() == 0
     ask = {"kind": "train", "recipe": "moon", "steps": 5, "title": "Autumn moon"}
-    job = page.evaluate("(ask) => import('/api.js').then((api) => api.handIn(ask))", ask)["id"]
-    look = "(id) => import('/api.js').then((api) => api.job(id)).then((one) => one.state)"
-    while (state := page.evaluate(look, job)) in ("queued", "running"):
-        page.wait_for_timeout(200)
-    assert state == "done"
+    job = page.evaluate("(ask) => import('/server/api.js').then((api) => api.submitJob(ask))", ask)["id"]
+    look = "(id) => import('/server/api.js').then((api) => api.readJob(id)).then((one) => one.state)"
+    visit.wait_until(lambda: page.evaluate(look, job) not in ("queued", "running"), "the training did not end", JOB_PATIENCE)
+    assert page.evaluate(look, job) == "done"
     page.reload()
     page.click("[data-recipe=moon]")
     assert page.locator("[data-recipe=moon] .warn").count() == 0
-    assert page.locator("[data-field=weights] option").all_inner_texts() == ["Autumn moon"], "none came with the recipe"
+    assert page.locator("[data-field=weights] option").all_inner_texts() == ["Autumn moon"], "the recipe has no weights of its own"
     page.click("[data-act=begin]")
     page.locator("#bar .learned", has_text="Autumn moon").wait_for()
-    page.evaluate(f"() => import('/api.js').then((api) => api.dropJob('{job}'))")
+    page.evaluate(f"() => import('/server/api.js').then((api) => api.deleteJob('{job}'))")
     assert visit.complaints == []

@@ -1,4 +1,4 @@
-"""A drawing with white lines on black: the page says how it was read, and its tools know its ink."""
+"""A drawing with white lines on black: the page shows how it was read, and tools find its ink."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def negative(visit: Any, app: Any) -> Any:
     made.store.delete("me", made.id)
 
 
-def test_how_it_was_read_is_said_and_can_be_chosen(negative: Sheet) -> None:
+def test_the_detected_kind_of_drawing_is_shown_and_can_be_changed(negative: Sheet) -> None:
     negative.page.locator(".notice", has_text="Light lines.").wait_for()
     negative.seen(20, 20, BLACK)
     negative.some(45, 95, "r > 240 && g > 240 && b > 240")
@@ -36,7 +36,7 @@ def test_how_it_was_read_is_said_and_can_be_chosen(negative: Sheet) -> None:
     negative.page.locator(".language").last.click()
 
 
-def test_tools_know_where_its_lines_are(negative: Sheet) -> None:
+def test_tools_snap_to_light_lines_on_dark_paper(negative: Sheet) -> None:
     negative.take("walls-bridge")
     negative.click(359, 100)
     (_, y1), (_, y2) = negative.given("walls").strokes[0].path

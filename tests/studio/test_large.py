@@ -1,4 +1,4 @@
-"""Pages larger than a screen: a strip is scrolled and drawn on in full pixels, while no canvas and no message holds all of it."""
+"""Pages larger than the screen: a strip scrolls and takes strokes in page pixels; no canvas and no message contains all of its pixels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sides(visit: Any) -> list[list[int]]:
     return [list(one) for one in visit.page.evaluate(script)]
 
 
-def test_a_strip_is_scrolled_and_drawn_on(visit: Any, strip: Path) -> None:
+def test_a_strip_scrolls_and_takes_strokes_in_page_pixels(visit: Any, strip: Path) -> None:
     page = visit.page
     give(page, strip)
     visit.painted()
@@ -49,12 +49,12 @@ def test_a_strip_is_scrolled_and_drawn_on(visit: Any, strip: Path) -> None:
         "async () => { const s = location.hash.slice(1); const all = await (await fetch(`/api/sessions/${s}`)).json();"
         " return all.nodes.at(-1).edit.value.marks[0]; }"
     )
-    assert 2000 < mark["y"] < 4000, "where the hand was, in the page's own pixels"
+    assert 2000 < mark["y"] < 4000, "in page pixels"
     assert all(max(one) <= 4096 for one in sides(visit))
     assert visit.complaints == []
 
 
-def test_the_map_beside_a_strip_moves_by_keys(visit: Any, strip: Path) -> None:
+def test_the_minimap_moves_by_keys(visit: Any, strip: Path) -> None:
     page = visit.page
     give(page, strip)
     visit.painted()
@@ -68,6 +68,6 @@ def test_the_map_beside_a_strip_moves_by_keys(visit: Any, strip: Path) -> None:
     page.wait_for_function("() => Number(document.getElementById('strip').getAttribute('aria-valuenow')) < 20")
 
 
-def test_a_page_that_fits_has_no_map(visit: Any) -> None:
+def test_a_page_that_fits_has_no_minimap(visit: Any) -> None:
     visit.begin()
     assert visit.page.locator("#strip").is_hidden()

@@ -1,4 +1,4 @@
-"""Somebody leaves a drawing before all of it is kept, or opens two at once: nothing is lost, and nothing lands in another drawing."""
+"""A user leaves a session before all edits are saved, or opens two at once: nothing is lost, and no edit goes to another session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def opened(visit: Any) -> str:
     return str(visit.page.evaluate("location.hash")).removeprefix("#")
 
 
-def test_strokes_that_still_wait_are_kept_when_somebody_goes_home(visit: Any) -> None:
+def test_pending_strokes_are_saved_after_leaving_the_session(visit: Any) -> None:
     page, held, told = visit.page, list[tuple[Any, bytes]](), {"holds": False}
 
     def between(browser: Any) -> None:
@@ -33,9 +33,9 @@ def test_strokes_that_still_wait_are_kept_when_somebody_goes_home(visit: Any) ->
     visit.begin()
     id = opened(visit)
     told["holds"] = True
-    for number in range(3):  # one is on its way, two wait for it
+    for number in range(3):  # one is sent, two wait for its answer
         visit.stroke((0.4, 0.4 + 0.05 * number), (0.5, 0.4 + 0.05 * number))
-    page.wait_for_timeout(200)
+    visit.wait_until(lambda: held, "no stroke was answered")
     page.click("[data-act=home]")
     page.locator("[data-sample]").first.wait_for()
     told["holds"] = False
@@ -48,7 +48,7 @@ def test_strokes_that_still_wait_are_kept_when_somebody_goes_home(visit: Any) ->
     assert visit.num_nodes() == 4 and not visit.complaints
 
 
-def test_of_two_drawings_opened_at_once_the_later_stays(visit: Any) -> None:
+def test_of_two_sessions_opened_at_once_the_later_stays(visit: Any) -> None:
     page, ids = visit.page, []
     for title in ("the slow one", "the quick one"):
         visit.begin()
@@ -62,14 +62,16 @@ def test_of_two_drawings_opened_at_once_the_later_stays(visit: Any) -> None:
     held: list[Any] = []
     page.route(f"**/api/sessions/{slow}", lambda route: held.append(route))
     page.evaluate("id => (location.hash = id)", slow)
-    page.wait_for_timeout(100)
+    visit.wait_until(lambda: held, "the slow session was not requested")
     page.evaluate("id => (location.hash = id)", quick)
     visit.painted()
     assert held
-    for route in held:
-        route.continue_()
+    with page.expect_response(lambda answer: "/api/recipes/" in answer.url) as card:  # the last request for the slow one
+        for route in held:
+            route.continue_()
+    card.value.finished()
     page.unroute(f"**/api/sessions/{slow}")
-    page.wait_for_timeout(400)
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert page.input_value("input.title") == "the quick one" and opened(visit) == quick
     before = nodes(visit, slow)
     visit.stroke((0.4, 0.4), (0.5, 0.4))
@@ -77,7 +79,7 @@ def test_of_two_drawings_opened_at_once_the_later_stays(visit: Any) -> None:
     assert nodes(visit, slow) == before and nodes(visit, quick) == 2
 
 
-def test_an_address_that_somebody_mistyped_leads_home(visit: Any) -> None:
+def test_a_malformed_address_leads_to_the_start_page(visit: Any) -> None:
     visit.page.evaluate("location.hash = '%E0%A4%A'")
     visit.page.locator("[data-sample]").first.wait_for()
     assert not [one for one in visit.complaints if "404" not in one]

@@ -1,4 +1,4 @@
-"""The page in a real browser: it loads from here alone, draws, undoes, speaks two languages, and works by keys."""
+"""The page in a real browser: it loads from this server only, draws, undoes, has two languages, and works by keyboard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def hide_marks(page: Any) -> None:
     page.click("[data-act=marks]")
 
 
-def test_nothing_comes_from_elsewhere_and_nothing_is_complained_of(visit: Any) -> None:
+def test_all_requests_go_to_the_server_and_there_are_no_errors(visit: Any) -> None:
     visit.begin()
     visit.stroke((0.5, 0.5), (0.52, 0.52))
     visit.wait_nodes(2)
@@ -28,7 +28,7 @@ def test_nothing_comes_from_elsewhere_and_nothing_is_complained_of(visit: Any) -
     assert visit.complaints == []
 
 
-def test_a_stroke_changes_the_picture_and_undo_brings_it_back(visit: Any) -> None:
+def test_undo_restores_the_picture_before_a_stroke(visit: Any) -> None:
     visit.begin()
     hide_marks(visit.page)
     before = visit.pixel(0.5, 0.52)
@@ -42,7 +42,7 @@ def test_a_stroke_changes_the_picture_and_undo_brings_it_back(visit: Any) -> Non
     visit.until(0.5, 0.52, close_to((0x22, 0x66, 0xCC)))
 
 
-def test_the_picture_follows_while_the_pen_is_down(visit: Any) -> None:
+def test_a_preview_is_shown_while_the_pen_is_down(visit: Any) -> None:
     visit.begin()
     hide_marks(visit.page)
     use(visit.page, "#117733")
@@ -50,14 +50,14 @@ def test_the_picture_follows_while_the_pen_is_down(visit: Any) -> None:
     mouse.move(*visit.place(0.5, 0.5))
     mouse.down()
     mouse.move(*visit.place(0.55, 0.5), steps=8)
-    # Beside the pen, where its own line is not
+    # Beside the pen, not on its own line
     visit.until(0.525, 0.52, close_to((0x11, 0x77, 0x33)))
-    assert visit.num_nodes() == 1, "what is not finished is not kept"
+    assert visit.num_nodes() == 1, "a preview is not saved"
     mouse.up()
     visit.wait_nodes(2)
 
 
-def test_a_branch_grows_and_all_of_it_stays(visit: Any) -> None:
+def test_a_stroke_after_undo_starts_a_branch(visit: Any) -> None:
     page = visit.page
     visit.begin()
     hide_marks(page)
@@ -82,7 +82,7 @@ def test_a_branch_grows_and_all_of_it_stays(visit: Any) -> None:
     assert visit.complaints == []
 
 
-def test_the_eraser_takes_a_mark_away(visit: Any) -> None:
+def test_the_eraser_removes_a_mark(visit: Any) -> None:
     visit.begin()
     use(visit.page, "#cc8800")
     before = visit.pixel(0.5, 0.46)
@@ -95,7 +95,7 @@ def test_the_eraser_takes_a_mark_away(visit: Any) -> None:
     visit.until(0.5, 0.46, lambda pixel: pixel == before)
 
 
-def test_a_control_that_no_widget_knows_is_drawn_from_its_schema(visit: Any) -> None:
+def test_a_control_without_a_widget_gets_a_form(visit: Any) -> None:
     page = visit.page
     visit.begin()
     form = page.locator("[data-slot=weather]")
@@ -111,7 +111,7 @@ def test_a_control_that_no_widget_knows_is_drawn_from_its_schema(visit: Any) -> 
     visit.until(0.37, 0.06, lambda pixel: pixel[0] < 200)
 
 
-def test_proposals_are_tried_and_one_is_kept(visit: Any) -> None:
+def test_a_proposal_can_be_chosen(visit: Any) -> None:
     page = visit.page
     visit.begin()
     page.keyboard.press("p")
@@ -131,12 +131,12 @@ def test_languages_are_switched_in_place(visit: Any, size: tuple[int, int]) -> N
     assert page.locator("#history-tab").inner_text().strip() == "기록"
     assert page.locator("[data-act=undo]").get_attribute("aria-label").startswith("되돌리기")
     assert page.locator("html").get_attribute("lang") == "ko"
-    assert page.input_value(".code") == "#123456", "what was set is kept"
+    assert page.input_value(".code") == "#123456", "values stay"
     overflow = page.evaluate("() => document.documentElement.scrollWidth > innerWidth + 1")
     assert not overflow
 
 
-def test_keys_alone_are_enough(visit: Any) -> None:
+def test_everything_works_by_keyboard(visit: Any) -> None:
     page = visit.page
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -161,7 +161,7 @@ def test_keys_alone_are_enough(visit: Any) -> None:
     assert visit.complaints == []
 
 
-def test_every_control_has_a_name(visit: Any) -> None:
+def test_every_control_has_an_accessible_name(visit: Any) -> None:
     visit.begin()
     script = """() => [...document.querySelectorAll("button, input, select, textarea, canvas, [role]")]
       .filter((e) => e.checkVisibility() && e.type !== "file")
@@ -171,7 +171,7 @@ def test_every_control_has_a_name(visit: Any) -> None:
     assert visit.page.evaluate(script) == []
 
 
-def test_the_guide_walks_through_and_does_not_come_again(visit: Any) -> None:
+def test_the_tour_is_shown_once(visit: Any) -> None:
     page = visit.page
     visit.begin()
     page.click("[data-act=help]")
@@ -182,7 +182,7 @@ def test_the_guide_walks_through_and_does_not_come_again(visit: Any) -> None:
     assert page.locator(".guide").count() == 0
 
 
-def test_who_comes_without_the_key_is_told_what_to_do(app: Any, browser: Any) -> None:
+def test_without_a_login_the_instructions_are_shown(app: Any, browser: Any) -> None:
     context = browser.new_context(locale="ko-KR")
     page = context.new_page()
     front = app.state.services.access.link("me").split("?")[0]

@@ -1,4 +1,4 @@
-"""What stands around the canvas: history, comparison, sessions, before and after, stopping, and Korean throughout."""
+"""The panels around the canvas: history, comparison, sessions, before and after, stopping; and all of them in Korean."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def two_branches(visit: Any) -> None:
     visit.wait_nodes(4)
 
 
-def test_a_history_opened_again_is_seen(visit: Any) -> None:
+def test_the_history_of_a_reopened_session_is_shown(visit: Any) -> None:
     page = visit.page
     two_branches(visit)
     page.reload()
@@ -45,7 +45,7 @@ def test_a_history_opened_again_is_seen(visit: Any) -> None:
     assert len(set(page.eval_on_selector_all("svg.lanes circle", "all => all.map((one) => one.getAttribute('cx'))"))) == 2, "two columns"
 
 
-def test_steps_are_named_found_and_marked(visit: Any) -> None:
+def test_nodes_can_be_named_found_and_starred(visit: Any) -> None:
     page = visit.page
     two_branches(visit)
     page.click("#history-tab")
@@ -60,10 +60,10 @@ def test_steps_are_named_found_and_marked(visit: Any) -> None:
     page.locator(".node").nth(2).focus()
     page.keyboard.press("f")
     page.click(".tree-bar button")
-    assert page.locator(".node").count() == 2, "the named and the favourite"
+    assert page.locator(".node").count() == 2, "the named node and the favourite"
 
 
-def test_two_states_are_compared_in_words_and_pictures(visit: Any) -> None:
+def test_two_nodes_are_compared_by_text_and_picture(visit: Any) -> None:
     page = visit.page
     two_branches(visit)
     page.click("#history-tab")
@@ -81,7 +81,7 @@ def test_two_states_are_compared_in_words_and_pictures(visit: Any) -> None:
     page.locator(".changes li", has_text="Nothing").wait_for()
 
 
-def test_before_and_after_lie_side_by_side(visit: Any) -> None:
+def test_before_and_after_are_shown_side_by_side(visit: Any) -> None:
     page = visit.page
     visit.begin()
     page.click("[data-act=marks]")
@@ -100,7 +100,7 @@ def test_before_and_after_lie_side_by_side(visit: Any) -> None:
     assert page.locator("#wipe").is_hidden()
 
 
-def test_a_session_is_renamed_deleted_and_fetched_back(visit: Any) -> None:
+def test_a_session_is_renamed_deleted_and_restored(visit: Any) -> None:
     page = visit.page
     visit.begin()
     page.click("[data-act=home]")
@@ -119,7 +119,7 @@ def test_a_session_is_renamed_deleted_and_fetched_back(visit: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1024, 768)])
-def test_korean_throughout(visit: Any, size: tuple[int, int]) -> None:
+def test_all_texts_are_in_korean(visit: Any, size: tuple[int, int]) -> None:
     page = visit.page
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.click("#start .language")
@@ -151,11 +151,11 @@ def test_korean_throughout(visit: Any, size: tuple[int, int]) -> None:
     assert leftover(page) == []
 
 
-def test_the_guide_begins_from_the_start_and_sees_what_is_tried(visit: Any) -> None:
+def test_the_tour_starts_on_the_start_page_and_detects_what_was_tried(visit: Any) -> None:
     page = visit.page
     page.click("#start [data-act=guide]")
     page.locator(".guide").wait_for()
     page.locator("#foot button").first.click()
     page.locator(".guide-try.tried").wait_for()
-    page.keyboard.press("Escape")  # wherever the focus is
+    page.keyboard.press("Escape")  # works anywhere
     assert page.locator(".guide").count() == 0

@@ -1,4 +1,4 @@
-"""Beside Save it is said whose key signs; what is saved is signed, a clean copy is not."""
+"""The Save menu shows the signing key; saved files are signed, clean copies are not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def saved(page: Any, act: str) -> bytes:
     return Path(download.value.path()).read_bytes()
 
 
-def test_whose_key_it_is_is_said_beside_save(visit: Any, app: Any) -> None:
+def test_the_save_menu_shows_the_signing_key(visit: Any, app: Any) -> None:
     visit.begin()
     page, told = visit.page, app.state.services.marker.told()
     page.locator(".save-menu > summary").click()
@@ -29,11 +29,11 @@ def test_whose_key_it_is_is_said_beside_save(visit: Any, app: Any) -> None:
     page.locator("[data-act=signer]").click()
     about = page.locator("dialog .signer-about")
     assert about.locator(".fingerprint").inner_text().replace(" ", "").replace("\n", "") == told["fingerprint"]
-    assert "not therefore real" in about.inner_text()
+    assert "not necessarily real" in about.inner_text()
     assert not visit.complaints
 
 
-def test_what_is_saved_is_signed_and_a_clean_copy_is_not(visit: Any, app: Any) -> None:
+def test_saved_pictures_are_signed_and_clean_copies_are_not(visit: Any, app: Any) -> None:
     visit.begin()
     folder = app.state.services.settings.home / "signing"
     signed = manifest_in(saved(visit.page, "png"), folder=folder)
@@ -42,7 +42,7 @@ def test_what_is_saved_is_signed_and_a_clean_copy_is_not(visit: Any, app: Any) -
     assert not visit.complaints
 
 
-def test_a_picture_saved_without_a_signature_is_told(visit: Any, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saving_without_a_signature_shows_a_warning(visit: Any, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     visit.begin()
     monkeypatch.setattr(app.state.services.marker, "_why", "signing is turned off")
     assert manifest_in(saved(visit.page, "png")).state == "absent"

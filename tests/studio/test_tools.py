@@ -1,4 +1,4 @@
-"""Each tool by real events of mouse, pen, touch and keys: what it leaves in the session, and what it does to the picture."""
+"""Each tool by real events of mouse, pen, touch and keyboard: its edits, and its effect on the picture."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 from flats_sheet import BLUE, RED, RIM, WHITE, H, Sheet, W, tinted
 
 
-def test_a_lasso_colours_all_it_holds_in_one_step(sheet: Sheet) -> None:
+def test_a_lasso_colours_all_selected_pieces_in_one_edit(sheet: Sheet) -> None:
     sheet.take("lasso", "#cc2222")
     sheet.stroke((40, 40), (260, 40), (260, 160), (40, 160), (40, 60))
     sheet.page.click("[data-chosen=dots]")
     marks = sheet.given("dots").marks
-    sheet.visit.wait_nodes(2)  # the disk knows of it before the page does
+    sheet.visit.wait_nodes(2)  # the store has it before the page
     assert [mark.color for mark in marks] == ["#cc2222"] * 2 and sheet.visit.num_nodes() == 2
     sheet.seen(60, 140, RED)
     sheet.seen(240, 140, RED)
     sheet.seen(270, 100, WHITE)
 
 
-def test_pieces_are_not_asked_for_before_the_page_has_its_size(sheet: Sheet) -> None:
+def test_pieces_are_not_requested_before_the_page_size_is_known(sheet: Sheet) -> None:
     page, held, asked, holds = sheet.page, list[Any](), list[str](), [True]
 
     def between(browser: Any) -> None:
@@ -28,11 +28,16 @@ def test_pieces_are_not_asked_for_before_the_page_has_its_size(sheet: Sheet) -> 
 
     page.route_web_socket("**/api/live*", between)
     page.route("**/given/**", lambda route: held.append(route) if holds else route.continue_())
+    address = page.url
+    page.goto(page.evaluate("location.origin") + "/icon.svg")  # requests of the page as it was do not count
     page.on("request", lambda request: request.url.endswith("/areas") and asked.append(request.url))
-    page.reload()
+    page.clock.install()
+    page.goto(address)
     page.locator("[data-tool=lasso]").click()
-    page.wait_for_timeout(1000)  # several of the rests after which it would ask
-    assert held and not asked
+    sheet.visit.wait_until(lambda: held, "no frame was sent")
+    page.clock.run_for(5000)  # on the page's clock: several of the pauses after which it would load pieces
+    page.evaluate("fetch('/api/health').then((answer) => answer.status)")  # earlier requests are known by now
+    assert not asked
     holds.clear()
     for one in held:
         one.continue_() if hasattr(one, "continue_") else one[0].send(one[1])
@@ -41,7 +46,7 @@ def test_pieces_are_not_asked_for_before_the_page_has_its_size(sheet: Sheet) -> 
     page.get_by_text("Pieces: 1").wait_for()
 
 
-def test_a_lasso_adds_by_click_and_makes_paper_of_what_was_coloured(sheet: Sheet) -> None:
+def test_a_lasso_adds_pieces_by_click_and_can_blank_coloured_ones(sheet: Sheet) -> None:
     sheet.take("dots", "#cc2222")
     sheet.click(100, 100)
     sheet.seen(60, 140, RED)
@@ -51,7 +56,7 @@ def test_a_lasso_adds_by_click_and_makes_paper_of_what_was_coloured(sheet: Sheet
     sheet.page.get_by_text("Pieces: 2").wait_for()
     sheet.page.click("[data-chosen=blank]")
     assert len(sheet.given("blank").strokes) == 2
-    assert sheet.given("dots", lambda value: value is None) is None, "the colour gave way, in the same step"
+    assert sheet.given("dots", lambda value: value is None) is None, "the colour is removed in the same edit"
     sheet.seen(60, 140, WHITE)
     sheet.page.keyboard.press("Control+z")
     sheet.seen(60, 140, RED)
@@ -68,7 +73,7 @@ def test_a_gap_is_closed_by_a_click(sheet: Sheet) -> None:
     sheet.seen(380, 100, WHITE)
 
 
-def test_a_gap_is_closed_by_a_bit_of_line_whose_ends_go_to_the_ink(sheet: Sheet) -> None:
+def test_a_gap_is_closed_by_a_line_whose_ends_snap_to_the_ink(sheet: Sheet) -> None:
     sheet.take("walls-bridge")
     sheet.stroke((358, 95), (359, 105))
     path = sheet.given("walls").strokes[0].path
@@ -79,11 +84,11 @@ def test_a_gap_is_closed_by_a_bit_of_line_whose_ends_go_to_the_ink(sheet: Sheet)
     sheet.seen(380, 100, WHITE)
 
 
-def test_a_line_through_a_piece_parts_it(sheet: Sheet) -> None:
+def test_a_line_through_a_piece_splits_it(sheet: Sheet) -> None:
     sheet.take("walls-split")
     sheet.stroke((100, 75), (100, 125))
     path = sheet.given("walls").strokes[0].path
-    assert path[0][1] <= 53 and path[-1][1] >= 147, "it went on to the ink"
+    assert path[0][1] <= 53 and path[-1][1] >= 147, "it was extended to the ink"
     sheet.take("dots", "#2244cc")
     sheet.click(70, 100)
     sheet.seen(70, 60, BLUE)
@@ -130,7 +135,7 @@ def test_a_piece_is_protected_by_a_click_and_freed_by_another(sheet: Sheet) -> N
     sheet.seen(60, 140, BLUE)
 
 
-def test_paper_wins_over_the_colour_that_was_there(sheet: Sheet) -> None:
+def test_blank_removes_the_colour_of_a_piece(sheet: Sheet) -> None:
     sheet.take("dots", "#cc2222")
     sheet.click(100, 100)
     sheet.click(200, 100)
@@ -143,7 +148,7 @@ def test_paper_wins_over_the_colour_that_was_there(sheet: Sheet) -> None:
     sheet.seen(240, 140, WHITE)
 
 
-def test_a_mark_fills_the_background_when_it_is_told_to(sheet: Sheet) -> None:
+def test_a_mark_fills_the_background_if_the_switch_is_on(sheet: Sheet) -> None:
     sheet.take("dots", "#2244cc")
     sheet.click(30, 200)
     assert not sheet.given("dots").marks[0].fill
@@ -153,7 +158,7 @@ def test_a_mark_fills_the_background_when_it_is_told_to(sheet: Sheet) -> None:
     sheet.seen(380, 280, BLUE)
 
 
-def test_a_mark_is_alone_when_guesses_are_to_stay(sheet: Sheet) -> None:
+def test_a_mark_is_alone_if_proposals_are_to_stay(sheet: Sheet) -> None:
     sheet.take("dots", "#2244cc")
     sheet.page.click("[data-alone=true]")
     sheet.click(30, 200)
@@ -163,7 +168,7 @@ def test_a_mark_is_alone_when_guesses_are_to_stay(sheet: Sheet) -> None:
     assert not sheet.given("dots", lambda value: len(value.marks) == 2).marks[1].alone
 
 
-def test_a_lasso_means_a_speck_and_not_what_is_around_it(sheet: Sheet) -> None:
+def test_a_lasso_selects_a_speck_and_not_its_surroundings(sheet: Sheet) -> None:
     sheet.take("lasso", "#cc2222")
     sheet.stroke((92, 212), (112, 212), (112, 232), (92, 232), (92, 214))
     sheet.page.click("[data-chosen=dots]")
@@ -174,7 +179,7 @@ def test_a_lasso_means_a_speck_and_not_what_is_around_it(sheet: Sheet) -> None:
     sheet.seen(112, 222, WHITE)
 
 
-def test_what_is_chosen_is_hatched_under_the_pointer_and_let_go_with_its_step(sheet: Sheet) -> None:
+def test_the_selection_is_hatched_and_cleared_by_undo(sheet: Sheet) -> None:
     sheet.take("dots", "#cc2222")
     sheet.page.mouse.move(*sheet.at(220, 80))
     sheet.some(145, 95, RIM)
@@ -186,12 +191,12 @@ def test_what_is_chosen_is_hatched_under_the_pointer_and_let_go_with_its_step(sh
     sheet.some(200, 110, "b - r > 60 && r > 60")
     sheet.page.keyboard.press("Control+z")
     sheet.page.locator("#chosen").wait_for(state="hidden")
-    # The pieces of this step were known before: they are shown again, not those of the step that was left.
+    # The map of this node is used again, not that of the node before undo.
     sheet.page.mouse.move(*sheet.at(80, 80))
     sheet.seen(120, 120, tinted(WHITE))
 
 
-def test_a_colour_is_seen_as_it_is_while_the_hand_rests_on_it(sheet: Sheet) -> None:
+def test_a_piece_under_the_pointer_is_outlined_but_not_tinted(sheet: Sheet) -> None:
     sheet.take("dots", "#cc2222")
     sheet.click(100, 100)
     sheet.visit.wait_nodes(2)
@@ -199,10 +204,10 @@ def test_a_colour_is_seen_as_it_is_while_the_hand_rests_on_it(sheet: Sheet) -> N
     sheet.seen(120, 120, RED)
 
 
-def test_a_gap_that_was_closed_is_not_told_of(sheet: Sheet) -> None:
+def test_a_closed_gap_gives_no_notice_about_the_background(sheet: Sheet) -> None:
     sheet.take("dots", "#cc2222")
     sheet.page.mouse.move(*sheet.at(100, 80))
-    sheet.some(45, 80, RIM)  # the pieces before the gap was closed are here
+    sheet.some(45, 80, RIM)  # the map from before the gap is closed has arrived
     sheet.take("walls-bridge")
     sheet.stroke((360, 86), (360, 114))
     sheet.visit.wait_nodes(2)
@@ -212,7 +217,7 @@ def test_a_gap_that_was_closed_is_not_told_of(sheet: Sheet) -> None:
     assert sheet.page.locator("#notices").inner_text() == ""
 
 
-def test_what_gives_way_to_a_new_colour_needs_no_saying(sheet: Sheet) -> None:
+def test_replaced_marks_are_not_mentioned_in_the_history(sheet: Sheet) -> None:
     sheet.take("dots", "#cc2222")
     sheet.click(100, 100)
     sheet.visit.wait_nodes(2)
@@ -224,13 +229,13 @@ def test_what_gives_way_to_a_new_colour_needs_no_saying(sheet: Sheet) -> None:
     assert sheet.page.locator(".node[aria-current=true] .said > span").text_content() == "Dots"
 
 
-def test_the_bar_of_what_is_chosen_hides_none_of_it(sheet: Sheet) -> None:
+def test_the_selection_bar_does_not_hide_the_selection(sheet: Sheet) -> None:
     sheet.take("lasso")
     sheet.click(100, 100)
     sheet.page.get_by_text("Pieces: 1").wait_for()
     middle = sheet.at(W / 2, H / 2)[1]
     bar = sheet.page.locator("#chosen")
     assert (bar.bounding_box() or {})["y"] > middle
-    sheet.click(200, 270)  # the open ground, down to the foot
+    sheet.click(200, 270)  # the background, down to the bottom
     sheet.page.get_by_text("Pieces: 2").wait_for()
     assert (bar.bounding_box() or {})["y"] < middle

@@ -1,4 +1,4 @@
-"""Every word that the page says is there in both languages, and the page names no recipe and no condition kind."""
+"""Every text of the page exists in both languages, and the page names no recipe and no condition kind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gesso.studio import PAGE, sample_folder, samples
 
 ROW = re.compile(r'^  (\w+): \[\s*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)",?\s*\],$', re.M | re.S)
 HANGUL = re.compile(r"[가-힣]")
-SAME = {"said_at", "edit_added", "edit_named", "edit_setting", "language"}  # nothing but what is put in, or turned about on purpose
+SAME = {"said_at", "edit_added", "edit_named", "edit_setting", "language"}  # only placeholders, or deliberately in the other language
 
 
 def sources() -> dict[Path, str]:
@@ -25,7 +25,7 @@ def table(name: str) -> dict[str, tuple[str, str]]:
 
 
 def test_both_languages_are_complete() -> None:
-    for key, (en, ko) in table("word_table.js").items():
+    for key, (en, ko) in table("words/table.js").items():
         assert en.strip() and ko.strip(), key
         assert set(re.findall(r"\{(\w+)\}", en)) == set(re.findall(r"\{(\w+)\}", ko)), key
         if key not in SAME:
@@ -33,20 +33,20 @@ def test_both_languages_are_complete() -> None:
             assert not HANGUL.search(en), f"{key} is not English: {en}"
 
 
-def test_every_word_asked_for_is_there_and_none_is_idle() -> None:
+def test_every_text_used_exists_and_every_text_is_used() -> None:
     text = "\n".join(sources().values())
     asked = set(re.findall(r'\bw\(\s*"(\w+)"', text))
     asked |= {key for pair in re.findall(r'\bw\((?!")[^\n;]{0,60}?\? "(\w+)" : "(\w+)"', text) for key in pair}
-    known = set(table("word_table.js"))
+    known = set(table("words/table.js"))
     assert asked <= known, asked - known
     made = tuple(re.findall(r"\bw\(`(\w+?)\$", text))  # w(`guide_${step}`)
     idle = {key for key in known - asked if not key.startswith(made)}
-    assert not idle, f"nobody says {idle}"
+    assert not idle, f"unused: {idle}"
 
 
-def test_no_words_are_written_past_the_table() -> None:
+def test_all_korean_texts_are_in_the_table() -> None:
     for path, text in sources().items():
-        if path.name not in ("word_table.js", "main.js"):
+        if path.name not in ("table.js", "main.js"):
             assert not HANGUL.search(text), path
 
 

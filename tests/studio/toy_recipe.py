@@ -1,4 +1,4 @@
-"""A recipe without networks, quick enough to be drawn on in a test, with a condition kind that the package does not have."""
+"""A recipe without networks, fast enough for tests, with a condition kind that is not in the package."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SKY: dict[str, Any] = {
 
 
 class Weather(Condition):
-    """How warm the light is, and which sky: a tool that the page has no widget for."""
+    """The warmth of the light, and the sky: a control whose tool has no widget."""
 
     kind: ClassVar[str] = "weather"
     warmth: float = Field(default=0.0, ge=0, le=1, json_schema_extra={"words": {"title": {"en": "Warmth", "ko": "따뜻함"}}})

@@ -41,33 +41,59 @@ class DecodePool:
                 self._ensure_started()
 
     def decode(self, kind: str, data: bytes) -> bytes:
-        """A worker's answer to `data` (`kind`: P for a picture, C for a palette); empty if it died, TimeoutError if it hangs."""
+        """A worker's answer to `data` (`kind`: P for a picture, C for a palette); empty if it died, TimeoutError if it hangs.
+
+        If the process that forks workers is killed meanwhile, another is started and `data` is sent once more.
+        """
         if not FORKS:
             return self._decode_in_new_process(kind, data)
+        answer, control = self._decode_in_worker(kind, data)
+        return self._decode_in_worker(kind, data)[0] if self._has_died(control) else answer
+
+    def _decode_in_worker(self, kind: str, data: bytes) -> tuple[bytes, socket.socket]:
+        """A worker's answer, and the control socket of the process that forked it."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                self._send_socket(kind, theirs)
+                control = self._send_socket(kind, theirs)
             end = time.monotonic() + self._config[kind]["wall"]
             try:
                 ours.settimeout(self._config[kind]["wall"])
                 ours.sendall(data)
                 ours.shutdown(socket.SHUT_WR)
-                return self._receive(ours, end)
+                return self._receive(ours, end), control
             except TimeoutError:
                 raise
             except OSError:
-                return b""
+                return b"", control
+
+    def _has_died(self, control: socket.socket) -> bool:
+        """Whether the process at this control socket has ended; False after `close`, so that nothing is started again.
+
+        A dying process closes its sockets before it can be waited for, so the control socket is examined as well.
+        """
+        with self._lock:
+            if self._control is None:
+                return False
+            if self._control is not control or self._process is None or self._process.poll() is not None:
+                return True
+            try:
+                if control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                    return False  # the process never sends
+            except BlockingIOError:
+                return False
+            except OSError:
+                pass
+            self._end_process()  # it is dying: the next upload must not reach it
+            return True
 
     def close(self) -> None:
         """End the process and its workers."""
         with self._lock:
             if self._control is not None:
                 self._control.close()
-            if self._process is not None:
-                self._process.kill()
-                self._process.wait()
-            self._control = self._process = None
+            self._end_process()
+            self._control = None
 
     def _receive(self, ours: socket.socket, end: float) -> bytes:
         received = bytearray()
@@ -79,18 +105,24 @@ class DecodePool:
             received += piece
         return b""  # longer than any valid answer
 
-    def _send_socket(self, kind: str, theirs: socket.socket) -> None:
+    def _send_socket(self, kind: str, theirs: socket.socket) -> socket.socket:
         with self._lock:
             for last in (False, True):
+                control = self._ensure_started()
                 try:
-                    socket.send_fds(self._ensure_started(), [kind.encode()], [theirs.fileno()])
-                    return
+                    socket.send_fds(control, [kind.encode()], [theirs.fileno()])
+                    return control
                 except OSError:  # it died after the check
                     if last:
                         raise
-                    assert self._process is not None
-                    self._process.kill()
-                    self._process.wait()
+                    self._end_process()
+        raise AssertionError("unreachable")
+
+    def _end_process(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
 
     def _ensure_started(self) -> socket.socket:
         if self._control is None or self._process is None or self._process.poll() is not None:

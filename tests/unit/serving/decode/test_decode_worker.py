@@ -1,4 +1,4 @@
-"""The children that decode: locked in, each alone, and the server none the worse for what happens to them."""
+"""Decode workers: sandboxed, isolated from one another, and harmless to the server whatever they do."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def decoder() -> Iterator[Decoder]:
 
 
 def possessed(monkeypatch: pytest.MonkeyPatch, does: str, **limits: Any) -> Decoder:
-    """A decoder whose children do `does` with the bytes `data` where these begin with b"evil", and read pictures else."""
+    """A decoder whose workers run `does` if the upload `data` begins with b"evil", and read pictures otherwise."""
     body = "\n".join("        " + line for line in does.splitlines())
     program = f"""
 import ctypes, json, os, signal, socket, subprocess, sys, tempfile, time
@@ -73,7 +73,7 @@ CRASHES = {
 
 @forking
 @pytest.mark.parametrize("name", CRASHES)
-def test_a_child_that_misbehaves_costs_only_its_own_upload(monkeypatch: pytest.MonkeyPatch, picture: Picture, name: str):
+def test_a_worker_that_misbehaves_fails_only_its_own_upload(monkeypatch: pytest.MonkeyPatch, picture: Picture, name: str):
     monkeypatch.setattr(decode_pool, "START_SECONDS", 1.5)
     decoder = possessed(monkeypatch, CRASHES[name], decode_seconds=1, decode_bytes=2**29)
     try:
@@ -86,9 +86,71 @@ def test_a_child_that_misbehaves_costs_only_its_own_upload(monkeypatch: pytest.M
         beside.join()
         process = decoder._pool._process
         assert told == [[12] * 5]
-        assert decoder.clean(picture()).width == 12 and decoder._pool._process is process, "nothing had to be started anew"
+        assert decoder.clean(picture()).width == 12 and decoder._pool._process is process, "nothing was restarted"
     finally:
         decoder.close()
+
+
+@forking
+@pytest.mark.parametrize("kind", ["before it takes the upload", "before it is waited for"])
+def test_an_upload_is_sent_again_when_the_process_is_killed(monkeypatch: pytest.MonkeyPatch, decoder: Decoder, picture: Picture, kind: str):
+    decoder.clean(picture())
+    pool, killed = decoder._pool, decoder._pool._process
+    assert killed is not None
+    if kind == "before it is waited for":
+        monkeypatch.setattr(killed, "poll", lambda: None)
+    os.kill(killed.pid, signal.SIGSTOP)
+    sends = pool._send_socket
+
+    def send_and_kill(*given: Any) -> Any:
+        control = sends(*given)
+        if pool._process is killed:
+            killed.kill()
+        return control
+
+    monkeypatch.setattr(pool, "_send_socket", send_and_kill)
+    assert decoder.clean(picture(seed=1)).width == 12
+    assert pool._process is not killed
+
+
+@forking
+def test_an_upload_is_sent_again_when_the_process_is_killed_while_a_worker_answers(
+    monkeypatch: pytest.MonkeyPatch, decoder: Decoder, picture: Picture
+):
+    decoder.clean(picture())
+    pool, killed = decoder._pool, decoder._pool._process
+    assert killed is not None
+    receives = pool._receive
+
+    def receive_a_part(*given: Any) -> bytes:
+        answer = receives(*given)
+        if killed.poll() is None:
+            killed.kill()
+            killed.wait()
+            return answer[:40]
+        return answer
+
+    monkeypatch.setattr(pool, "_receive", receive_a_part)
+    assert decoder.clean(picture(seed=1)).width == 12
+
+
+@forking
+def test_an_upload_is_not_sent_again_after_the_pool_is_closed(monkeypatch: pytest.MonkeyPatch, decoder: Decoder, picture: Picture):
+    decoder.clean(picture())
+    pool = decoder._pool
+    assert pool._process is not None
+    os.kill(pool._process.pid, signal.SIGSTOP)
+    sends = pool._send_socket
+
+    def send_and_close(*given: Any) -> Any:
+        control = sends(*given)
+        decoder.close()
+        return control
+
+    monkeypatch.setattr(pool, "_send_socket", send_and_close)
+    with pytest.raises(GessoError, match="decoder failed"):
+        decoder.clean(picture(seed=1))
+    assert pool._process is None
 
 
 ESCAPES = {
@@ -109,7 +171,7 @@ ESCAPES = {
 @forking
 @locked
 @pytest.mark.parametrize("name", ESCAPES)
-def test_a_child_is_locked_in(monkeypatch: pytest.MonkeyPatch, name: str):
+def test_a_worker_cannot_leave_the_sandbox(monkeypatch: pytest.MonkeyPatch, name: str):
     tried = f"try:\n    {ESCAPES[name]}\nexcept Exception as error:\n    raise GessoError('kept in: ' + type(error).__name__)"
     decoder = possessed(monkeypatch, tried + "\nraise GessoError('escaped')")
     try:
@@ -120,7 +182,7 @@ def test_a_child_is_locked_in(monkeypatch: pytest.MonkeyPatch, name: str):
 
 
 @forking
-def test_one_upload_never_meets_what_another_left(monkeypatch: pytest.MonkeyPatch):
+def test_workers_share_no_state(monkeypatch: pytest.MonkeyPatch):
     decoder = possessed(
         monkeypatch, "decode_worker.left = getattr(decode_worker, 'left', 0) + 1\nraise GessoError(f'the {decode_worker.left}. time')"
     )
@@ -133,7 +195,7 @@ def test_one_upload_never_meets_what_another_left(monkeypatch: pytest.MonkeyPatc
 
 
 @forking
-def test_the_process_that_forks_is_started_anew_where_it_died(decoder: Decoder, picture: Picture):
+def test_the_forking_process_is_restarted_after_it_died(decoder: Decoder, picture: Picture):
     assert decoder.clean(picture()).width == 12
     first = decoder._pool._process
     assert first is not None
@@ -143,7 +205,7 @@ def test_the_process_that_forks_is_started_anew_where_it_died(decoder: Decoder, 
 
 
 @forking
-def test_where_the_server_is_gone_its_children_go_too(monkeypatch: pytest.MonkeyPatch):
+def test_workers_end_with_the_server(monkeypatch: pytest.MonkeyPatch):
     decoder = possessed(monkeypatch, "time.sleep(600)")
 
     def hang() -> None:
@@ -156,7 +218,7 @@ def test_where_the_server_is_gone_its_children_go_too(monkeypatch: pytest.Monkey
     while process is None or not (children := _children(process.pid)):
         process = decoder._pool._process
         time.sleep(0.01)
-    decoder.close()  # closes the line, as the kernel does for a server that was killed
+    decoder.close()  # closes the control socket, as the kernel does for a killed server
     hanging.join()
     for child in children:
         while os.path.exists(f"/proc/{child}/status") and "zombie" not in open(f"/proc/{child}/status").read():
@@ -182,8 +244,8 @@ HONEST = [
 
 
 @pytest.mark.parametrize(("format", "mode", "more"), HONEST, ids=str)
-def test_a_locked_child_reads_all_that_is_read_here(format: str, mode: str, more: dict[str, Any], decoder: Decoder):
-    """Code that is imported late could not be any more."""
+def test_a_sandboxed_worker_reads_every_format(format: str, mode: str, more: dict[str, Any], decoder: Decoder):
+    """In the sandbox nothing can be imported any more."""
     from PIL import ImageCms
 
     exif = Image.Exif()
@@ -198,7 +260,7 @@ def test_a_locked_child_reads_all_that_is_read_here(format: str, mode: str, more
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(made))), read_picture(held.getvalue(), least_side=1))
 
 
-def test_systems_that_do_not_fork_have_a_process_for_each(monkeypatch: pytest.MonkeyPatch, picture: Picture):
+def test_without_fork_each_upload_has_a_process(monkeypatch: pytest.MonkeyPatch, picture: Picture):
     monkeypatch.setattr(decode_pool, "FORKS", False)
     decoder = Decoder(Limits())
     decoder.start()
@@ -207,7 +269,7 @@ def test_systems_that_do_not_fork_have_a_process_for_each(monkeypatch: pytest.Mo
         decoder.clean(b"\0" * 50)
 
 
-def test_the_childs_memory_is_bounded():
+def test_the_memory_of_a_worker_is_bounded():
     decoder = Decoder(Limits(decode_bytes=2**28))
     try:
         with pytest.raises(GessoError, match="memory|decoder failed"):
@@ -216,23 +278,23 @@ def test_the_childs_memory_is_bounded():
         decoder.close()
 
 
-def test_the_largest_page_fits_into_the_childs_memory(decoder: Decoder):
+def test_the_largest_page_fits_into_the_memory_of_a_worker(decoder: Decoder):
     clean = decoder.clean(png(4096, 4096, colour=6, data=(b"\0" + b"\x07" * 16384) * 4096))
     assert (clean.width, clean.height) == (4096, 4096)
 
 
-def test_the_child_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch):
+def test_workers_get_no_secrets_in_their_environment(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GESSO_TOKEN", "secret")
     assert "secret" not in decode_pool.environment().values()
 
 
 @pytest.mark.parametrize("answer", [b"", b"\1", b"\xff\xff\xff\xff{}", b"\2\0\0\0[]", b"\5\0\0\0{} ", b"\2\0\0\0{", b"\0\0\0\0"])
-def test_what_is_no_answer_is_none(answer: bytes):
+def test_malformed_answers_are_rejected(answer: bytes):
     assert split_answer(answer) is None
 
 
 @pytest.mark.parametrize("shape", [None, [], [2], [0, 2], [-1, -2], [1, 2, 5], [True, 2], [2.0, 1], ["2", 1], [10**30, 10**30]])
-def test_what_is_no_shape_is_none(shape: Any):
+def test_malformed_shapes_are_rejected(shape: Any):
     assert _pixels({"shape": shape}, memoryview(b"12"), Limits().picture) is None
 
 

@@ -1,4 +1,4 @@
-"""Thousands of malformed uploads over HTTP: each a 4xx with its reason or a sound PNG of our own, and the server as it was."""
+"""Thousands of malformed uploads over HTTP: each becomes a 4xx with a reason or a new valid PNG, and the server is unaffected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gesso.serving.decode import decode_pool
 from hostile_file import BOMBS, PARTS, SESSION_BOMBS, SORTS, mutant
 
 NIGHTLY = int(os.environ.get("GESSO_BAD_UPLOADS", "10000"))
-# Lets the process that forks say what each child took: megabytes of memory and seconds of a processor.
+# Makes the forking process report what each worker used: megabytes of memory and seconds of CPU time.
 ACCOUNT = """
 import json, os, socket, sys
 from gesso.serving.decode import decode_worker
@@ -39,12 +39,12 @@ decode_worker.serve(socket.socket(fileno=wish["control"]), wish)
 """
 
 
-def test_every_format_that_is_taken_has_its_mutants():
+def test_every_accepted_format_has_mutants():
     assert set(SORTS) == set(PARTS) == set(FORMATS)
 
 
 def told(client: TestClient, data: bytes) -> str:
-    """What became of an upload, after all was checked."""
+    """The outcome of an upload, which is checked."""
     answer = client.post("/api/uploads", content=data)
     if answer.status_code == 201:
         made = answer.json()
@@ -57,7 +57,7 @@ def told(client: TestClient, data: bytes) -> str:
     assert answer.status_code == 400, answer.text
     error = answer.json()["error"]
     assert len(error["what"]) > 8 and error["fix"] and "Traceback" not in answer.text
-    return "its child died" if "decoder failed" in error["what"] else "took too long" if "too long" in error["what"] else "refused"
+    return "its worker died" if "decoder failed" in error["what"] else "took too long" if "too long" in error["what"] else "refused"
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -73,7 +73,7 @@ def test_fifty_mutants_of_each_format(ann: TestClient, format: str):
 def test_ten_thousand_mutants_and_all_bombs(
     make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Prints what became of them, and the most that a child took."""
+    """Prints the outcomes, and the most memory and time that a worker used."""
     account = tmp_path / "account"
     monkeypatch.setattr(decode_pool, "PROGRAM", ("-B", "-c", ACCOUNT.format(path=str(account))))
     app = make_app()
@@ -89,13 +89,13 @@ def test_ten_thousand_mutants_and_all_bombs(
         answer = ann.post("/api/sessions/import", content=make(), headers={"Content-Type": "application/zip"})
         assert answer.status_code in (400, 413) and len(answer.json()["error"]["what"]) > 8, (name, answer.text)
     assert ann.get("/api/health").status_code == 200
-    assert app.state.services.decoder._pool._process is process and process.poll() is None, "nothing had to be started anew"
+    assert app.state.services.decoder._pool._process is process and process.poll() is None, "nothing was restarted"
     ann.post("/api/uploads", content=b"the last one reaps the others")
     lines = [json.loads(line) for line in account.read_text().splitlines()]
     assert len(lines) > NIGHTLY
     memory, seconds = max(line[0] for line in lines), max(line[1] for line in lines)
     summary: dict[str, Any] = dict(sorted(metrics.items()))
     print(
-        f"\n{summary}\nbombs: {len(BOMBS)} pictures, {len(SESSION_BOMBS)} sessions; the most a child took: {memory:.0f} MB, {seconds:.1f} s"
+        f"\n{summary}\nbombs: {len(BOMBS)} pictures, {len(SESSION_BOMBS)} sessions; a worker used at most {memory:.0f} MB, {seconds:.1f} s"
     )
     assert memory <= 1024 and seconds <= 11

@@ -1,4 +1,4 @@
-"""Uploads: whatever comes in is decoded elsewhere, and ends as our own PNG or as a 4xx with its reason."""
+"""Uploads are decoded in the sandbox and become a new PNG, or a 4xx with a reason."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Picture = Callable[..., bytes]
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_bombs_and_other_things_are_refused_with_a_reason(ann: TestClient, name: str):
+def test_bombs_and_invalid_files_are_refused_with_a_reason(ann: TestClient, name: str):
     answer = ann.post("/api/uploads", content=BOMBS[name]())
     assert answer.status_code == 400, answer.text
     error = answer.json()["error"]
@@ -40,7 +40,7 @@ def test_bombs_and_other_things_are_refused_with_a_reason(ann: TestClient, name:
 @pytest.mark.parametrize(
     ("mode", "format"), [("RGB", "PNG"), ("RGBA", "PNG"), ("L", "PNG"), ("RGB", "JPEG"), ("RGBA", "WEBP"), ("RGB", "BMP")]
 )
-def test_an_upload_comes_back_as_our_own_png(ann: TestClient, picture: Picture, mode: str, format: str):
+def test_an_upload_is_encoded_anew_as_png(ann: TestClient, picture: Picture, mode: str, format: str):
     data = picture(12, 10, mode=mode, format=format)
     answer = ann.post("/api/uploads", content=data)
     told = answer.json()
@@ -51,7 +51,7 @@ def test_an_upload_comes_back_as_our_own_png(ann: TestClient, picture: Picture, 
     assert kept.format == "PNG" and np.array_equal(np.asarray(kept), np.asarray(Image.open(io.BytesIO(data))))
 
 
-def test_what_lies_beside_the_pixels_is_left_behind_but_for_the_dpi(ann: TestClient):
+def test_metadata_is_removed_except_the_dpi(ann: TestClient):
     held = io.BytesIO()
     Image.new("RGB", (9, 9)).save(
         held, "JPEG", exif=b"Exif\0\0" + b"<script>secret-place</script>" * 9, comment=b"secret-place", dpi=(350, 350)
@@ -60,7 +60,7 @@ def test_what_lies_beside_the_pixels_is_left_behind_but_for_the_dpi(ann: TestCli
     assert b"secret-place" not in back and round(Image.open(io.BytesIO(back)).info["dpi"][0]) == 350
 
 
-def test_a_form_is_read_too(ann: TestClient, picture: Picture):
+def test_multipart_forms_are_accepted(ann: TestClient, picture: Picture):
     assert ann.post("/api/uploads", files={"file": ("../../etc/passwd.png", picture())}).status_code == 201
     two = [("file", ("a.png", picture())), ("file", ("b.png", picture()))]
     assert ann.post("/api/uploads", files=two).status_code == 400
@@ -69,11 +69,11 @@ def test_a_form_is_read_too(ann: TestClient, picture: Picture):
     assert ann.post("/api/uploads", content=b"--b\r\nx", headers={"Content-Type": "multipart/form-data; boundary=b"}).status_code == 400
 
 
-def test_another_owner_finds_nothing(ann: TestClient, bob: TestClient, picture: Picture):
+def test_uploads_are_invisible_to_other_owners(ann: TestClient, bob: TestClient, picture: Picture):
     id = ann.post("/api/uploads", content=picture()).json()["id"]
     assert bob.get(f"/api/uploads/{id}").status_code == bob.delete(f"/api/uploads/{id}").status_code == 404
-    assert bob.get(f"/api/uploads/{id}").json() == bob.get(f"/api/uploads/{'A' * 22}").json(), "nor that there is something"
-    assert ann.get(f"/api/outputs/{id}").status_code == 404, "an upload is no output"
+    assert bob.get(f"/api/uploads/{id}").json() == bob.get(f"/api/uploads/{'A' * 22}").json(), "not even that it exists"
+    assert ann.get(f"/api/outputs/{id}").status_code == 404, "an upload is not an output"
     assert ann.delete(f"/api/uploads/{id}").status_code == 204 and ann.get(f"/api/uploads/{id}").status_code == 404
 
 
@@ -85,29 +85,29 @@ def test_ids_are_never_paths(ann: TestClient, id: str):
         assert ann.get(f"/api/{kind}/{id}").status_code in (404, 405)
 
 
-def test_an_owner_has_so_much_room(make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Picture):
+def test_the_uploads_of_an_owner_are_limited(make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Picture):
     app = make_app(limits={"kept_items": 2})
     ann, bob = client_of(app, "ann"), client_of(app, "bob")
     ids = [ann.post("/api/uploads", content=picture(seed=seed)).json()["id"] for seed in range(2)]
     full = ann.post("/api/uploads", content=picture())
     assert full.status_code == 429 and "Retry-After" in full.headers and "DELETE /api/uploads" in full.json()["error"]["fix"]
-    assert bob.post("/api/uploads", content=picture()).status_code == 201, "others have their own"
+    assert bob.post("/api/uploads", content=picture()).status_code == 201, "other owners have their own limit"
     ann.delete(f"/api/uploads/{ids[0]}")
     assert ann.post("/api/uploads", content=picture()).status_code == 201
     with app.state.services.database.writing() as rows:
         rows.execute("update kept set made = made - 100000")
-    assert ann.post("/api/uploads", content=picture()).status_code == 201, "after a day the oldest make room"
+    assert ann.post("/api/uploads", content=picture()).status_code == 201, "after a day the oldest are deleted"
     assert ann.get(f"/api/uploads/{ids[1]}").status_code == 404
 
 
-def test_too_many_at_once_are_refused_quickly():
+def test_too_many_concurrent_uploads_are_refused():
     decoder = Decoder(Limits(decoding=0, decodes_waiting=0))
     with pytest.raises(ServerBusy) as refused:
         decoder.clean(b"x")
     assert refused.value.retry_after
 
 
-def test_pictures_inside_json_go_the_same_way(ann: TestClient, picture: Picture, monkeypatch: pytest.MonkeyPatch):
+def test_pictures_inside_json_are_sandboxed_too(ann: TestClient, picture: Picture, monkeypatch: pytest.MonkeyPatch):
     url = "data:image/png;base64," + base64.b64encode(picture()).decode()
     wish = {"recipe": "dots", "conditions": {"page": {"pixels": url}}}
     children: list[bytes] = []
@@ -157,10 +157,10 @@ SHORT = {"escaped": "d\\u0061ta:image\\/", "small letters and large": "DaTa:ImAg
 
 @pytest.mark.parametrize("head", SHORT.values(), ids=SHORT)
 @pytest.mark.parametrize("size", [(12, 10), (200, 150)], ids=["beside the edit", "apart from it"])
-def test_no_picture_of_a_session_file_is_decoded_here(
+def test_pictures_of_a_session_file_are_decoded_in_the_sandbox(
     ann: TestClient, picture: Picture, monkeypatch: pytest.MonkeyPatch, head: str, size: Any
 ):
-    """Whatever way it is written: first a child reads it, and what the server then reads is the child's."""
+    """However it is written: a worker decodes it first, and the server reads only the result of the worker."""
     page = ann.post("/api/uploads", content=picture(*size)).json()["id"]
     edits = [{"op": "set", "slot": "page", "value": {"upload": page}}]
     session = ann.post("/api/sessions", json={"recipe": "dots", "edits": edits}).json()["session"]
@@ -188,7 +188,7 @@ def test_no_picture_of_a_session_file_is_decoded_here(
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(seen))), np.asarray(Image.open(io.BytesIO(stranger))))
 
 
-def test_a_session_file_of_pictures_without_end_is_refused(ann: TestClient, picture: Picture, monkeypatch: pytest.MonkeyPatch):
+def test_a_session_file_with_too_many_pictures_is_refused(ann: TestClient, picture: Picture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("gesso.serving.api.sessions.MOST_PICTURES", 2)
     session = ann.post("/api/sessions", json={"recipe": "dots"}).json()["session"]["id"]
     for seed in range(3):
@@ -199,7 +199,7 @@ def test_a_session_file_of_pictures_without_end_is_refused(ann: TestClient, pict
     assert answer.status_code == 400 and "pictures" in answer.text
 
 
-def test_files_that_a_kill_left_are_taken_away(app: FastAPI, picture: Picture):
+def test_files_left_by_a_kill_are_deleted(app: FastAPI, picture: Picture):
     keep = app.state.services.files
     kept = keep.put("ann", "upload", picture(), size=(12, 10))
     path = keep.path("ann", "upload", kept.id)

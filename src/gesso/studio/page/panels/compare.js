@@ -1,20 +1,21 @@
-/** Two states side by side: what was given differently, in words, and the pictures under a slider. */
-import * as api from "../api.js";
-import { dialog, fill, h } from "../dom.js";
-import { saidOf, settingTitle } from "../edit.js";
-import { t, titleOf, w } from "../words.js";
+/** Compares two nodes: their pictures under a slider, and the differences of their inputs as sentences. */
+import * as api from "../server/api.js";
+import { describeEdit, settingTitle } from "../session/edits.js";
+import { dialog } from "../ui/dialog.js";
+import { fill, h } from "../ui/elements.js";
+import { t, titleOf, w } from "../words/language.js";
 
-/** @param {import("../room.js").Room} room @param {any} a @param {any} b */
-export async function openCompare(room, a, b) {
-  const order = [...room.nodes.keys()];
+/** @param {import("../session/editor.js").Editor} editor @param {any} a @param {any} b */
+export async function openCompare(editor, a, b) {
+  const order = [...editor.nodes.keys()];
   const stage = h("div", { class: "wipe" });
   const slider = h("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": w("compare_wipe"), on: { input: () => put() } });
   const diff = h("input", { type: "checkbox", id: "compare-difference", on: { change: () => put() } });
   const changes = h("ul", { class: "changes" });
   const canvas = h("canvas", { role: "img", "aria-label": w("compare") });
   const nameOf = (/** @type {any} */ id) => {
-    const node = room.nodes.get(id);
-    return () => node?.name || t(saidOf(node?.parent === null ? null : node?.edit, room.card));
+    const node = editor.nodes.get(id);
+    return () => node?.name || t(describeEdit(node?.parent === null ? null : node?.edit, editor.card));
   };
   const pick = (/** @type {any} */ chosen, /** @type {any} */ words, /** @type {(id: any) => void} */ put_) => {
     const list = h("select", { "aria-label": words, on: { change: () => (put_(order[list.selectedIndex]), load()) } }, order.map((id, i) => h("option", { selected: id === chosen }, () => `${i + 1}. ${nameOf(id)()}`)));
@@ -53,10 +54,10 @@ export async function openCompare(room, a, b) {
   let turn = 0;
   async function load() {
     const mine = ++turn;
-    const { id } = room.session;
-    const seen = (/** @type {any} */ node) => api.blobAt(api.outputOf(id, node, room.output.name, "max_side=1600")).then(createImageBitmap);
+    const { id } = editor.session;
+    const seen = (/** @type {any} */ node) => api.readBlob(api.outputUrl(id, node, editor.output.name, "max_side=1600")).then(createImageBitmap);
     try {
-      const list = await api.compare(id, a, b);
+      const list = await api.compareNodes(id, a, b);
       if (mine !== turn) return;
       const rows = list.map((/** @type {any} */ one) => h("li", {}, one.said && typeof one.said === "object" ? one.said : plainly(one)));
       fill(changes, rows.length ? rows : h("li", {}, w("compare_same")));
@@ -65,15 +66,15 @@ export async function openCompare(room, a, b) {
       pictures = made;
       put();
     } catch (error) {
-      room.say("wrong", { what: /** @type {Error} */ (error).message });
+      editor.emit("wrong", { what: /** @type {Error} */ (error).message });
     }
   }
   await load();
 
   /** @param {any} one */
   function plainly(one) {
-    const slot = one.slot && room.slot(one.slot);
-    const name = slot ? titleOf(slot) : one.setting ? settingTitle(room.card, one.setting) : w("seed");
+    const slot = one.slot && editor.slot(one.slot);
+    const name = slot ? titleOf(slot) : one.setting ? settingTitle(editor.card, one.setting) : w("seed");
     return () => `${t(name)}: ${shortly(one.before)} → ${shortly(one.after)}`;
   }
 }

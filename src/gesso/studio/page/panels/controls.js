@@ -1,21 +1,22 @@
-/** What is given: colour and brush, each condition's control, the settings and the dice, all from the card. */
-import { fill, h, iconButton } from "../dom.js";
-import { anySeed } from "../room.js";
+/** The panel of inputs, built from the card: colour and brush, each condition's control, settings, seed. */
+import { palettePanel } from "./palette.js";
+import { randomSeed } from "../session/editor.js";
+import { fill, h } from "../ui/elements.js";
+import { iconButton } from "../ui/icons.js";
 import { fieldOf, isDial } from "../widgets/form.js";
 import { widgetOf } from "../widgets/registry.js";
-import { sayAgain, t, titleOf, w } from "../words.js";
-import { palettePanel } from "./palette.js";
+import { refreshText, t, titleOf, w } from "../words/language.js";
 
-/** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {HTMLElement} place @param {(kind: string) => void} choose */
-export function controls(room, view, place, choose) {
+/** @param {import("../session/editor.js").Editor} editor @param {import("../canvas/view.js").View} view @param {HTMLElement} place @param {(kind: string) => void} choose */
+export function controls(editor, view, place, choose) {
   /** @returns {any[]} the tools for the rail */
-  const build = () => room.forThisCard(fresh);
+  const build = () => editor.withCardScope(fresh);
 
   function fresh() {
     view.overlay = null;
-    const made = room.card.conditions.map((/** @type {any} */ slot) => ({ slot, ...widgetOf(slot)(room, view, slot) }));
+    const made = editor.card.conditions.map((/** @type {any} */ slot) => ({ slot, ...widgetOf(slot)(editor, view, slot) }));
     const tools = made.flatMap((one) => one.tools ?? []);
-    room.pieceActs = made.filter((one) => one.onPieces).map((one) => ({ slot: one.slot.name, ...one.onPieces }));
+    editor.pieceActions = made.filter((one) => one.onPieces).map((one) => ({ slot: one.slot.name, ...one.onPieces }));
     const coloured = tools.some((one) => one.coloured);
     const [dials, settings] = settingsPanels();
     fill(
@@ -23,11 +24,11 @@ export function controls(room, view, place, choose) {
       h("h2", { class: "unseen" }, w("controls")),
       tools.some((one) => one.radius) && brushPanel(tools, made.map((one) => one.brush)),
       dials,
-      coloured && palettePanel(room),
+      coloured && palettePanel(editor),
       made.filter((one) => one.element).map((one) => section(titleOf(one.slot), [one.element], { help: one.slot.help })),
       settings,
       seedPanel(),
-      room.card.limits && Object.keys(room.card.limits).length ? h("p", { class: "quiet limits" }, room.card.limits) : null,
+      editor.card.limits && Object.keys(editor.card.limits).length ? h("p", { class: "quiet limits" }, editor.card.limits) : null,
     );
     return tools;
   }
@@ -38,20 +39,20 @@ export function controls(room, view, place, choose) {
     return h(folds ? "details" : "section", { class: "part", open: folds && open }, heading, kids);
   }
 
-  /** @param {any[]} tools @param {any[]} more what widgets add to it */
+  /** @param {any[]} tools @param {any[]} more elements that widgets add */
   function brushPanel(tools, more) {
-    const colour = h("input", { type: "color", class: "colour-well", label: w("colour"), on: { input: () => room.setColour(colour.value) } });
+    const colour = h("input", { type: "color", class: "colour-well", label: w("colour"), on: { input: () => editor.setColour(colour.value) } });
     const code = h("input", { class: "code", maxlength: 7, spellcheck: "false", "aria-label": w("colour_code"), on: { change: () => setCode(code) } });
-    const slider = h("input", { type: "range", min: 0, max: 100, step: 1, "aria-label": w("radius"), on: { input: () => room.setRadius(1.5 * 80 ** (slider.value / 100)) } });
+    const slider = h("input", { type: "range", min: 0, max: 100, step: 1, "aria-label": w("radius"), on: { input: () => editor.setRadius(1.5 * 80 ** (slider.value / 100)) } });
     const size = h("output", { class: "quiet" });
     const colourRow = h("div", { class: "row" }, colour, code);
     const show = () => {
-      colour.value = code.value = room.colour;
-      slider.value = String((100 * Math.log(room.radius / 1.5)) / Math.log(80));
-      size.textContent = `${room.radius} px`;
+      colour.value = code.value = editor.colour;
+      slider.value = String((100 * Math.log(editor.radius / 1.5)) / Math.log(80));
+      size.textContent = `${editor.radius} px`;
       colourRow.hidden = !tools.some((one) => one.coloured);
     };
-    room.when("colour radius", () => colour.isConnected && show());
+    editor.on("colour radius", () => colour.isConnected && show());
     show();
     return section(w("radius"), [colourRow, h("div", { class: "row" }, slider, size), more]);
   }
@@ -59,39 +60,39 @@ export function controls(room, view, place, choose) {
   /** @param {HTMLInputElement} code */
   function setCode(code) {
     const given = code.value.trim().replace(/^#?/, "#").toLowerCase();
-    if (/^#[0-9a-f]{6}$/.test(given)) room.setColour(given);
-    else if (/^#[0-9a-f]{3}$/.test(given)) room.setColour("#" + [...given.slice(1)].map((c) => c + c).join(""));
-    code.value = room.colour;
+    if (/^#[0-9a-f]{6}$/.test(given)) editor.setColour(given);
+    else if (/^#[0-9a-f]{3}$/.test(given)) editor.setColour("#" + [...given.slice(1)].map((c) => c + c).join(""));
+    code.value = editor.colour;
   }
 
-  /** Dials stand in the open; the other settings fold away where there is a colour to draw with. */
+  /** Dials are always visible; the other settings are folded if the card has a colour to draw with. */
   function settingsPanels() {
-    const schema = room.card.settings ?? {};
+    const schema = editor.card.settings ?? {};
     const fields = Object.entries(schema.properties ?? {}).map(([name, one]) => {
       const edit = (/** @type {any} */ value) => ({ op: "setting", name, value });
-      const field = fieldOf(name, /** @type {any} */ (one), { look: (v) => room.preview(edit(v)), keep: (v) => room.commit(edit(v)) }, schema.$defs);
+      const field = fieldOf(name, /** @type {any} */ (one), { look: (v) => editor.preview(edit(v)), keep: (v) => editor.commit(edit(v)) }, schema.$defs);
       return { name, start: /** @type {any} */ (one).default, dial: isDial(one), ...field };
     });
-    const show = () => fields.forEach((one) => one.show(room.given.settings[one.name] ?? one.start ?? null));
+    const show = () => fields.forEach((one) => one.show(editor.given.settings[one.name] ?? one.start ?? null));
     const [dials, others] = [true, false].map((dial) => fields.filter((one) => one.dial === dial).map((one) => one.element));
-    const open = !room.card.conditions.some((/** @type {any} */ s) => s.control?.colour);
-    room.when("given", () => fields[0]?.element.isConnected && show());
+    const open = !editor.card.conditions.some((/** @type {any} */ s) => s.control?.colour);
+    editor.on("given", () => fields[0]?.element.isConnected && show());
     show();
     return [dials.length ? h("section", { class: "part dials" }, dials) : null, others.length ? section(w("settings"), others, { folds: true, open }) : null];
   }
 
   function seedPanel() {
-    const number = h("input", { type: "number", min: 0, max: 2 ** 53 - 1, step: 1, class: "number wide", "aria-label": w("seed"), on: { change: () => number.validity.valid && room.commit({ op: "seed", value: Number(number.value) }) } });
-    const lock = iconButton("lock", () => t(w(room.seedLocked ? "seed_locked" : "seed_open")), () => {
-      room.seedLocked = !room.seedLocked;
-      lock.setAttribute("aria-pressed", String(room.seedLocked));
-      sayAgain(lock);
-    }, { "aria-pressed": String(room.seedLocked), class: "plain lock" });
-    const vary = iconButton("dice", w("seed_vary"), () => room.commit({ op: "seed", value: anySeed() }), { class: "soft", "data-act": "vary" }, w("seed_vary"));
+    const number = h("input", { type: "number", min: 0, max: 2 ** 53 - 1, step: 1, class: "number wide", "aria-label": w("seed"), on: { change: () => number.validity.valid && editor.commit({ op: "seed", value: Number(number.value) }) } });
+    const lock = iconButton("lock", () => t(w(editor.seedLocked ? "seed_locked" : "seed_open")), () => {
+      editor.seedLocked = !editor.seedLocked;
+      lock.setAttribute("aria-pressed", String(editor.seedLocked));
+      refreshText(lock);
+    }, { "aria-pressed": String(editor.seedLocked), class: "plain lock" });
+    const vary = iconButton("dice", w("seed_vary"), () => editor.commit({ op: "seed", value: randomSeed() }), { class: "soft", "data-act": "vary" }, w("seed_vary"));
     const grid = iconButton("grid", w("seed_grid"), () => choose("seeds"), { class: "soft", "data-act": "grid" }, w("seed_grid"));
-    const show = () => (number.value = String(room.given.seed));
+    const show = () => (number.value = String(editor.given.seed));
     const element = section(w("seed"), [h("div", { class: "row" }, number, lock), h("div", { class: "row" }, vary, grid)]);
-    room.when("given", () => element.isConnected && show());
+    editor.on("given", () => element.isConnected && show());
     show();
     return element;
   }

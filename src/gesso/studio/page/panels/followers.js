@@ -1,14 +1,15 @@
-/** Pieces that took the last mark's colour though nobody marked them: shown for a moment, and a word with which the colour stays where it was put. */
-import { announce, h } from "../dom.js";
-import { followable, onlyHere } from "../edit.js";
-import { sayAgain, t, w } from "../words.js";
+/** Followers: pieces without a mark that took the colour of the last mark. They are shown briefly; "Only here" limits the colour to the marked piece. */
+import { followableMarks, onlyHereEdit } from "../session/edits.js";
+import { h } from "../ui/elements.js";
+import { announce } from "../ui/messages.js";
+import { refreshText, t, w } from "../words/language.js";
 
-const NEAR = 16; // of 255: how far a piece's colour may be from the mark's
+const NEAR = 16; // of 255: the largest difference in a channel between a piece's colour and the mark's
 const SPOTS = ["foot", "head", "foot-left", "foot-right", "head-left", "head-right"];
-const STRIPES = 9; // css pixels from one to the next
+const STRIPES = 9; // CSS pixels between stripes
 
-/** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {HTMLElement} stage */
-export function followers(room, view, stage) {
+/** @param {import("../session/editor.js").Editor} editor @param {import("../canvas/view.js").View} view @param {HTMLElement} stage */
+export function followers(editor, view, stage) {
   /** @type {{node: any, num: number, box: number[], brought: any, inside: HTMLCanvasElement, rim: HTMLCanvasElement} | null} */ let now = null;
   const veil = h("canvas", { class: "followers-veil", "aria-hidden": "true", hidden: true });
   const dot = h("i", { class: "drop-dot" });
@@ -21,7 +22,7 @@ export function followers(room, view, stage) {
 
   /** @param {any} detail */
   async function show(detail) {
-    const brought = followable(room.nodes.get(detail.node)?.edit, room.card);
+    const brought = followableMarks(editor.nodes.get(detail.node)?.edit, editor.card);
     if (!brought || !current(detail.node)) return;
     const colours = brought.value[brought.list].filter((/** @type {any} */ mark) => !mark.alone).map((/** @type {any} */ mark) => mark.color);
     const alike = new Set(detail.pieces.map((/** @type {any} */ one, /** @type {number} */ i) => (colours.some((/** @type {string} */ colour) => near(colour, one.color)) ? i + 1 : 0)).filter(Boolean));
@@ -32,14 +33,14 @@ export function followers(room, view, stage) {
     now = { node: detail.node, num, box: detail.box, brought, ...shapesOf(picture, alike) };
     dot.style.backgroundColor = colours[0];
     veil.hidden = chip.hidden = false;
-    sayAgain(said.firstElementChild);
+    refreshText(said.firstElementChild);
     again();
     paint();
     announce(words(num));
   }
 
-  /** Is it what is seen, and nothing newer on its way? @param {any} node */
-  const current = (node) => room.head === node && !room.pending.length;
+  /** Whether the node is the one shown, and no newer edit is pending. @param {any} node */
+  const current = (node) => editor.head === node && !editor.pending.length;
 
   function close() {
     if (!now) return;
@@ -51,15 +52,15 @@ export function followers(room, view, stage) {
 
   function take() {
     const brought = now?.brought;
-    if (now && current(now.node)) room.commit(onlyHere(brought, room.given));
+    if (now && current(now.node)) editor.commit(onlyHereEdit(brought, editor.given));
     close();
   }
 
-  /** Begin to show them, from the start. */
+  /** Restart the animation. */
   function again() {
     veil.classList.remove("still", "over");
     veil.style.animationName = "none";
-    veil.offsetWidth; // so that the animation begins anew
+    veil.offsetWidth; // forces a layout, which restarts the animation
     veil.style.animationName = "";
   }
   for (const [event, still] of /** @type {[string, boolean][]} */ ([["pointerenter", true], ["focusin", true], ["pointerleave", false], ["focusout", false]])) {
@@ -87,7 +88,7 @@ export function followers(room, view, stage) {
     const { box, inside, rim } = now;
     const put = (/** @type {HTMLCanvasElement} */ shape) => {
       pen.save();
-      view.turn(pen);
+      view.applyCamera(pen);
       pen.drawImage(shape, box[0], box[1], box[2] - box[0], box[3] - box[1]);
       pen.restore();
     };
@@ -100,7 +101,7 @@ export function followers(room, view, stage) {
     settle(pen, ratio);
   }
 
-  /** Where the chip hides least of them and of what is chosen. @param {CanvasRenderingContext2D} pen @param {number} ratio */
+  /** Move the chip to the spot where it hides the least of the followers and of the selection. @param {CanvasRenderingContext2D} pen @param {number} ratio */
   function settle(pen, ratio) {
     const bar = document.getElementById("chosen");
     const others = [bar && !bar.hidden ? bar.getBoundingClientRect() : null, ...chosenBoxes()].filter(Boolean);
@@ -119,22 +120,22 @@ export function followers(room, view, stage) {
     chip.dataset.at = best;
   }
 
-  /** Boxes on the screen of the pieces that are chosen. */
+  /** The boxes of the selected pieces, on the screen. */
   function chosenBoxes() {
     const { left, top } = view.canvas.getBoundingClientRect();
-    const map = room.pieces?.now;
-    return !map ? [] : [...(room.pieces?.chosen ?? [])].map((id) => {
-      const [x0, y0, x1, y1] = (map.about().get(id)?.box ?? [0, 0, 0, 0]).map((/** @type {number} */ v) => v / map.scale);
+    const map = editor.pieces?.current;
+    return !map ? [] : [...(editor.pieces?.selected ?? [])].map((id) => {
+      const [x0, y0, x1, y1] = (map.measure().get(id)?.box ?? [0, 0, 0, 0]).map((/** @type {number} */ v) => v / map.scale);
       const corners = [[x0, y0], [x1, y0], [x0, y1], [x1, y1]].map(([x, y]) => view.toScreen(x, y));
       const [xs, ys] = [0, 1].map((i) => corners.map((place) => place[i]));
       return { left: left + Math.min(...xs), right: left + Math.max(...xs), top: top + Math.min(...ys), bottom: top + Math.max(...ys) };
     });
   }
 
-  room.when("follows", (detail) => show(detail).catch(() => undefined)); // without them the picture is as good
-  room.when("busy opened", close);
-  room.when("tree", () => now && !current(now.node) && close());
-  room.when("camera chosen", later);
+  editor.on("follows", (detail) => show(detail).catch(() => undefined)); // they are optional: errors are ignored
+  editor.on("busy opened", close);
+  editor.on("tree", () => now && !current(now.node) && close());
+  editor.on("camera chosen", later);
   new ResizeObserver(later).observe(stage);
 }
 
@@ -144,7 +145,7 @@ const near = (one, other) => [1, 3, 5].every((i) => Math.abs(parseInt(one.slice(
 /** @param {DOMRect} a @param {{left: number, right: number, top: number, bottom: number}} b */
 const overlap = (a, b) => Math.max(0, Math.min(a.right, b.right) - Math.max(a.left, b.left)) * Math.max(0, Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
 
-/** Stripes, light beside dark, that show on any colour and hide none. @param {CanvasRenderingContext2D} pen @param {number} ratio */
+/** A pattern of light and dark stripes, visible on any colour, with gaps that show the colour. @param {CanvasRenderingContext2D} pen @param {number} ratio */
 function hatch(pen, ratio) {
   const side = Math.round(STRIPES * ratio);
   const tile = new OffscreenCanvas(side, side);
@@ -162,7 +163,7 @@ function hatch(pen, ratio) {
   return /** @type {CanvasPattern} */ (pen.createPattern(tile, "repeat"));
 }
 
-/** The pieces of these numbers as a shape, and their rim. @param {ImageBitmap} picture @param {Set<number>} numbers */
+/** The shape of these pieces, filled, and its outline. @param {ImageBitmap} picture @param {Set<number>} numbers */
 function shapesOf(picture, numbers) {
   const { width, height } = picture;
   const canvases = [0, 1].map(() => Object.assign(document.createElement("canvas"), { width, height }));
@@ -173,7 +174,7 @@ function shapesOf(picture, numbers) {
   const at = new Uint32Array(image.data.buffer);
   const edge = rim.createImageData(width, height);
   const line = new Uint32Array(edge.data.buffer);
-  const ids = Uint8Array.from(at, (_, i) => (numbers.has(image.data[4 * i]) ? image.data[4 * i] : 0)); // grey: a piece's number
+  const ids = Uint8Array.from(at, (_, i) => (numbers.has(image.data[4 * i]) ? image.data[4 * i] : 0)); // the grey value is the piece's number
   const of = (/** @type {number} */ x, /** @type {number} */ y) => (x < 0 || y < 0 || x >= width || y >= height ? 0 : ids[y * width + x]);
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i++) {

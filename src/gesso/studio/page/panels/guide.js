@@ -1,14 +1,16 @@
-/** The two-minute start: small cards, each beside what it speaks of, each with something to try; and the table of keys. */
-import { dialog, fill, h, icon } from "../dom.js";
-import { w } from "../words.js";
+/** The tour for new users: small cards, each beside the part that it explains, each with something to try. And the table of keys. */
+import { dialog } from "../ui/dialog.js";
+import { fill, h } from "../ui/elements.js";
+import { icon } from "../ui/icons.js";
+import { w } from "../words/language.js";
 
 const KEPT = "gesso.guided";
 
-/** Where each card stands, what it says, and what tells that its advice was tried. */
+/** Each card: the element that it points at, the key of its texts, and the event that shows that its suggestion was tried. */
 const STEPS = [
-  { where: "#stage", key: "1", tried: (/** @type {any} */ room, /** @type {() => void} */ done) => listen(room, "camera", (/** @type {any} */ event) => event.detail.fitted || done()) },
-  { where: "#rail", key: "2", tried: (/** @type {any} */ room, /** @type {() => void} */ done) => listen(room, "given", done) },
-  { where: "#canvas", key: "3", tried: (/** @type {any} */ room, /** @type {() => void} */ done) => listen(room, "frame", done) },
+  { where: "#stage", key: "1", tried: (/** @type {any} */ editor, /** @type {() => void} */ done) => listen(editor, "camera", (/** @type {any} */ event) => event.detail.fitted || done()) },
+  { where: "#rail", key: "2", tried: (/** @type {any} */ editor, /** @type {() => void} */ done) => listen(editor, "given", done) },
+  { where: "#canvas", key: "3", tried: (/** @type {any} */ editor, /** @type {() => void} */ done) => listen(editor, "frame", done) },
   { where: "#history-tab", key: "4", tried: (/** @type {any} */ _, /** @type {() => void} */ done) => listen(document.getElementById("history-tab"), "click", done) },
   { where: ".save-menu", key: "5", tried: (/** @type {any} */ _, /** @type {() => void} */ done) => listen(document.querySelector(".save-menu"), "toggle", done) },
 ];
@@ -19,8 +21,8 @@ function listen(target, event, run) {
   return () => target?.removeEventListener(event, run);
 }
 
-/** @param {import("../room.js").Room} room @param {boolean} [asked] shown again although it was seen */
-export function guide(room, asked = false) {
+/** @param {import("../session/editor.js").Editor} editor @param {boolean} [asked] shown again although it was seen */
+export function guide(editor, asked = false) {
   if (!asked && localStorage.getItem(KEPT)) return;
   document.querySelector(".guide")?.remove();
   let at = 0;
@@ -36,7 +38,7 @@ export function guide(room, asked = false) {
     box.remove();
     if (held) document.getElementById("canvas")?.focus({ preventScroll: true });
   };
-  // From wherever one is: the card stands at the end of the page, many Tabs away.
+  // Escape works from anywhere: the card is the last element of the page, many Tabs away.
   const leave = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]") && end();
   addEventListener("hashchange", end);
   document.addEventListener("keydown", leave);
@@ -58,7 +60,7 @@ export function guide(room, asked = false) {
       tip,
       h("div", { class: "row end" }, last ? null : h("button", { type: "button", class: "soft", on: { click: end } }, w("guide_skip")), h("span", { class: "gap" }), back, next),
     );
-    deaf = tried(room, () => {
+    deaf = tried(editor, () => {
       if (tip.classList.contains("tried")) return;
       tip.classList.add("tried");
       fill(tip, icon("check"), h("span", {}, w("guide_tried")));
@@ -81,8 +83,8 @@ export function guide(room, asked = false) {
   show();
 }
 
-/** @param {import("../room.js").Room} room */
-export function keyTable(room) {
+/** @param {import("../session/editor.js").Editor} editor */
+export function keyTable(editor) {
   const rows = [
     ["1 … 9", w("keys_tools")],
     ["E  I  H", w("keys_seek")],
@@ -110,6 +112,6 @@ export function keyTable(room) {
   ];
   const box = dialog(w("keys"), [
     h("dl", { class: "keys" }, rows.map(([key, says]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, says)])),
-    h("div", { class: "row end" }, h("button", { type: "button", class: "primary", on: { click: () => (box.close(), guide(room, true)) } }, w("guide"))),
+    h("div", { class: "row end" }, h("button", { type: "button", class: "primary", on: { click: () => (box.close(), guide(editor, true)) } }, w("guide"))),
   ], "keys-sheet");
 }

@@ -1,13 +1,14 @@
-/** The history as a tree: the newest above, branches side by side, each state with its picture, name and star. */
-import * as api from "../api.js";
-import { fill, h, iconButton } from "../dom.js";
-import { colourOf, saidOf } from "../edit.js";
-import { ago, lang, t, w } from "../words.js";
-import { layout, rail } from "./graph.js";
-import { smallPictures } from "./small.js";
+/** The history as a tree: newest at the top, branches side by side, each node with its thumbnail, name and star. */
+import * as api from "../server/api.js";
+import { layout, graphCell } from "./history_graph.js";
+import { firstColourOf, describeEdit } from "../session/edits.js";
+import { loadThumbnails } from "../session/thumbnails.js";
+import { fill, h } from "../ui/elements.js";
+import { iconButton } from "../ui/icons.js";
+import { relativeTime, lang, t, w } from "../words/language.js";
 
-/** @param {import("../room.js").Room} room @param {HTMLElement} place @param {(a: any, b: any) => void} compare */
-export function history(room, place, compare) {
+/** @param {import("../session/editor.js").Editor} editor @param {HTMLElement} place @param {(a: any, b: any) => void} compare */
+export function history(editor, place, compare) {
   let onlyNamed = false;
   let text = "";
   const list = h("div", { class: "tree", role: "tree", "aria-label": w("history"), on: { keydown: walk } });
@@ -20,33 +21,33 @@ export function history(room, place, compare) {
   const count = h("p", { class: "quiet" });
   const keys = h("p", { class: "quiet tree-keys" }, h("kbd", {}, "F2"), " ", w("key_name"), " · ", h("kbd", {}, "F"), " ", w("favourite"), " · ", h("kbd", {}, "C"), " ", w("key_compare"));
   fill(place, h("div", { class: "row tree-bar" }, filter, named), list, h("div", { class: "tree-foot" }, count, keys));
-  const watcher = smallPictures(room);
+  const watcher = loadThumbnails(editor);
 
   function show() {
-    if (!room.card || !room.session) return;
-    const tree = layout(room.nodes);
-    const path = new Set(room.pathTo(room.head).map((node) => node.id));
+    if (!editor.card || !editor.session) return;
+    const tree = layout(editor.nodes);
+    const path = new Set(editor.pathTo(editor.head).map((node) => node.id));
     const fits = (/** @type {any} */ node) => {
       if (onlyNamed && !node.name && !node.favourite) return false;
-      return !text || `${node.name ?? ""} ${t(saidOf(node.edit, room.card))} ${node.said?.[lang()] ?? ""}`.toLowerCase().includes(text);
+      return !text || `${node.name ?? ""} ${t(describeEdit(node.edit, editor.card))} ${node.said?.[lang()] ?? ""}`.toLowerCase().includes(text);
     };
-    const shown = tree.order.map((id) => room.nodes.get(id)).filter(fits);
+    const shown = tree.order.map((id) => editor.nodes.get(id)).filter(fits);
     const rows = shown.map((node) => row(node, tree, path.has(node?.id), shown.length < tree.order.length));
     watcher.disconnect();
     fill(list, rows.length ? rows : h("p", { class: "quiet" }, w("nothing_found")));
-    for (const one of rows) if (!room.seen.has(one.dataset.node)) watcher.observe(one);
+    for (const one of rows) if (!editor.thumbnails.has(one.dataset.node)) watcher.observe(one);
     if (rows.length && !rows.some((one) => one.tabIndex === 0)) rows[0].tabIndex = 0;
-    fill(count, w("num_steps", { num: String(room.nodes.size) }));
+    fill(count, w("num_steps", { num: String(editor.nodes.size) }));
   }
 
   /** @param {any} node @param {ReturnType<typeof layout>} tree @param {boolean} onPath @param {boolean} alone */
   function row(node, tree, onPath, alone) {
-    const current = node.id === room.head;
-    const colour = colourOf(node.edit);
-    const small = room.seen.get(node.id);
+    const current = node.id === editor.head;
+    const colour = firstColourOf(node.edit);
+    const small = editor.thumbnails.get(node.id);
     const picture = h("span", { class: small ? "thumb" : "thumb empty" });
     if (small) picture.append(copyFor(small));
-    const plain = () => t(saidOf(node.parent === null ? null : node.edit, room.card));
+    const plain = () => t(describeEdit(node.parent === null ? null : node.edit, editor.card));
     const said = node.name ? h("b", {}, node.name) : h("span", { title: node.said }, plain);
     const act = (/** @type {string} */ sign, /** @type {any} */ words, /** @type {() => void} */ run, /** @type {any} */ more = {}) =>
       iconButton(sign, words, (event) => (event.stopPropagation(), run()), { tabindex: -1, ...more });
@@ -61,15 +62,15 @@ export function history(room, place, compare) {
         "aria-current": current ? "true" : null,
         tabindex: current ? 0 : -1,
         "data-node": String(node.id),
-        on: { click: () => room.show(node.id), dblclick: () => rename(node, said) },
+        on: { click: () => editor.show(node.id), dblclick: () => rename(node, said) },
       },
-      rail(tree, node.id, current, alone),
+      graphCell(tree, node.id, current, alone),
       picture,
       colour && h("i", { class: "drop", style: { backgroundColor: colour } }),
-      h("span", { class: "said" }, said, node.name ? h("small", {}, plain) : current && at ? h("small", {}, () => ago(at)) : null),
+      h("span", { class: "said" }, said, node.name ? h("small", {}, plain) : current && at ? h("small", {}, () => relativeTime(at)) : null),
       h("span", { class: "acts" },
         act("tag", w("name_node"), () => rename(node, /** @type {HTMLElement} */ (list.querySelector(`[data-node="${CSS.escape(String(node.id))}"] .said > *`)))),
-        !current && act("compare", w("compare_with"), () => compare(node.id, room.head), { "data-act": "compare" }),
+        !current && act("compare", w("compare_with"), () => compare(node.id, editor.head), { "data-act": "compare" }),
         act("star", w("favourite"), () => change(node, { favourite: !node.favourite }), { class: "plain star", "aria-pressed": String(Boolean(node.favourite)) })),
     );
   }
@@ -78,7 +79,7 @@ export function history(room, place, compare) {
   async function change(node, change_) {
     Object.assign(node, change_);
     show();
-    await api.nameNode(room.session.id, node.id, change_).catch((error) => room.say("wrong", { what: error.message }));
+    await api.updateNode(editor.session.id, node.id, change_).catch((error) => editor.emit("wrong", { what: error.message }));
   }
 
   /** @param {any} node @param {HTMLElement} said */
@@ -105,13 +106,13 @@ export function history(room, place, compare) {
   function walk(event) {
     const at = /** @type {HTMLElement} */ (event.target);
     if (at.getAttribute("role") !== "treeitem") return;
-    const node = [...room.nodes.values()].find((one) => String(one.id) === at.dataset.node);
+    const node = [...editor.nodes.values()].find((one) => String(one.id) === at.dataset.node);
     const next = { ArrowDown: at.nextElementSibling, ArrowUp: at.previousElementSibling, Home: list.firstElementChild, End: list.lastElementChild }[event.key];
     const acts = /** @type {Object<string, () => void>} */ ({
-      Enter: () => room.show(node?.id),
+      Enter: () => editor.show(node?.id),
       F2: () => rename(node, /** @type {HTMLElement} */ (at.querySelector(".said > *"))),
       f: () => change(node, { favourite: !node?.favourite }),
-      c: () => node && node.id !== room.head && compare(node.id, room.head),
+      c: () => node && node.id !== editor.head && compare(node.id, editor.head),
     });
     if (next) /** @type {HTMLElement} */ (next).focus();
     else if (acts[event.key]) acts[event.key]();
@@ -120,14 +121,14 @@ export function history(room, place, compare) {
     event.stopPropagation();
   }
 
-  room.when("tree", () => {
+  editor.on("tree", () => {
     const focused = list.contains(document.activeElement);
     show();
     if (focused) /** @type {HTMLElement | null} */ (list.querySelector("[tabindex='0']"))?.focus();
   });
-  room.when("seen", (id) => {
+  editor.on("seen", (id) => {
     const at = list.querySelector(`[data-node="${CSS.escape(String(id))}"] .thumb`);
-    const small = room.seen.get(id);
+    const small = editor.thumbnails.get(id);
     if (!at || !small) return;
     at.classList.remove("empty");
     at.replaceChildren(copyFor(small));
@@ -136,7 +137,7 @@ export function history(room, place, compare) {
   return { show };
 }
 
-/** A canvas can be in one place only. @param {HTMLCanvasElement} small */
+/** A copy, because an element can be in one place only. @param {HTMLCanvasElement} small */
 function copyFor(small) {
   const copy = document.createElement("canvas");
   copy.width = small.width;

@@ -1,15 +1,18 @@
-/** Long work: a list with how far each job is, and a sheet for one with its curve, pictures, failures and log. */
-import * as api from "../api.js";
-import { dialog, fill, h, icon, iconButton, notice } from "../dom.js";
-import { ago, t, w } from "../words.js";
-import { curve } from "./curve.js";
+/** Background jobs: a list with their progress, and a dialog for one job with its curve, pictures, failures and log. */
+import * as api from "../server/api.js";
+import { trainingCurve } from "./training_curve.js";
+import { dialog } from "../ui/dialog.js";
+import { fill, h } from "../ui/elements.js";
+import { icon, iconButton } from "../ui/icons.js";
+import { notice } from "../ui/messages.js";
+import { relativeTime, t, w } from "../words/language.js";
 
 const LOOK = 1200;
 const MOST_SHOWN = 400;
 const active = (/** @type {any} */ job) => job.state === "queued" || job.state === "running";
 
-/** @param {HTMLElement} place where the list stands, as long as it is on the screen */
-export function jobs(place) {
+/** @param {HTMLElement} place the list's container; the list is updated while it is visible */
+export function jobList(place) {
   const list = h("div", { class: "jobs" });
   const section = h("section", { class: "jobs-part", hidden: true }, h("h2", {}, w("jobs")), list);
   place.append(section);
@@ -18,12 +21,12 @@ export function jobs(place) {
   async function show() {
     clearTimeout(timer);
     try {
-      const all = await api.jobs();
+      const all = await api.listJobs();
       section.hidden = !all.length;
       fill(list, all.map(line));
       if (all.some(active) && place.offsetParent) timer = setTimeout(show, LOOK);
     } catch {
-      timer = setTimeout(show, 5 * LOOK); // the server may be starting again
+      timer = setTimeout(show, 5 * LOOK); // the server may be restarting
     }
   }
 
@@ -32,14 +35,14 @@ export function jobs(place) {
     h("button", { type: "button", class: "job-line", "data-job": job.id, on: { click: () => openJob(job.id, show) } },
       h("span", { class: "job-top" }, h("b", job.title ? { "data-own": "" } : {}, nameOf(job)), h("small", { class: `job-state ${job.state}` }, stateOf(job))),
       active(job) ? bar(job) : null,
-      h("small", { class: "quiet" }, w(`job_kind_${job.kind}`), " · ", active(job) ? farOf(job) : () => ago(job.ended ?? job.made)));
+      h("small", { class: "quiet" }, w(`job_kind_${job.kind}`), " · ", active(job) ? farOf(job) : () => relativeTime(job.ended ?? job.made)));
 
   new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && show()).observe(place);
   show();
   return { show, open: (/** @type {string} */ id) => openJob(id, show) };
 }
 
-/** As it was named, or by what it is where nobody did. @param {any} job */
+/** A job's title, or a description if it has none. @param {any} job */
 const nameOf = (job) => job.title || (job.kind === "batch" ? w("folder_title", { num: String(job.total) }) : w(`job_kind_${job.kind}`));
 
 /** @param {any} job */
@@ -96,7 +99,7 @@ function openJob(id, changed) {
     clearTimeout(timer);
     if (!box.isConnected) return;
     try {
-      const job = await api.job(id);
+      const job = await api.readJob(id);
       fill(title, nameOf(job));
       box.setAttribute("aria-label", t(nameOf(job)));
       fill(head, h("span", { class: `job-state ${job.state}` }, stateOf(job)), h("span", { class: "quiet" }, w(`job_kind_${job.kind}`)), active(job) ? [bar(job), h("span", { class: "quiet" }, farOf(job))] : null,
@@ -119,29 +122,29 @@ function openJob(id, changed) {
     return [
       !over && h("button", { type: "button", class: "soft", "data-act": "cancel-job", disabled: job.stopping, on: { click: act(api.cancelJob) } }, icon("close"), w("job_cancel")),
       over && (job.state !== "done" || job.num_failed > 0 || job.words === "minutes") && h("button", { type: "button", class: "primary", "data-act": "resume-job", on: { click: act(api.resumeJob) } }, icon("turn"), again),
-      job.kind === "batch" && job.done > 0 && h("a", { class: "button soft", href: api.jobZip(id), download: "", "data-act": "job-zip" }, icon("save"), w("job_download")),
-      job.kind !== "batch" && job.state === "done" && h("a", { class: "button soft", href: api.jobZip(id), download: "" }, icon("save"), w("job_download")),
-      job.kind === "batch" && job.state === "done" && h("a", { class: "button soft", href: api.jobOutput(id, "sheet"), download: "", "data-act": "job-sheet" }, icon("grid"), w("job_sheet")),
+      job.kind === "batch" && job.done > 0 && h("a", { class: "button soft", href: api.jobZipUrl(id), download: "", "data-act": "job-zip" }, icon("save"), w("job_download")),
+      job.kind !== "batch" && job.state === "done" && h("a", { class: "button soft", href: api.jobZipUrl(id), download: "" }, icon("save"), w("job_download")),
+      job.kind === "batch" && job.state === "done" && h("a", { class: "button soft", href: api.jobOutputUrl(id, "sheet"), download: "", "data-act": "job-sheet" }, icon("grid"), w("job_sheet")),
       h("span", { class: "gap" }),
-      over && iconButton("trash", w("job_delete"), async () => confirm(t(w("job_delete_sure"))) && (await act(api.dropJob)(), box.close())),
+      over && iconButton("trash", w("job_delete"), async () => confirm(t(w("job_delete_sure"))) && (await act(api.deleteJob)(), box.close())),
     ];
   }
 
   /** @param {any} job */
   async function showPictures(job) {
-    const samples = (await api.jobSamples(id)).slice(-MOST_SHOWN);
+    const samples = (await api.listJobSamples(id)).slice(-MOST_SHOWN);
     const batch = job.kind === "batch";
     for (const one of samples) {
       if (shown.has(one.id)) continue;
-      const image = h("img", { src: api.jobSample(id, one.id), alt: one.name, loading: "lazy" });
-      const cell = h(batch ? "a" : "span", { class: batch ? "job-picture" : "job-picture large", title: one.name, "data-place": one.id, ...(batch ? { href: api.jobOutput(id, one.id), download: "" } : {}) }, image, h("small", {}, batch ? one.name : w("job_step", { num: one.name })));
+      const image = h("img", { src: api.jobSampleUrl(id, one.id), alt: one.name, loading: "lazy" });
+      const cell = h(batch ? "a" : "span", { class: batch ? "job-picture" : "job-picture large", title: one.name, "data-place": one.id, ...(batch ? { href: api.jobOutputUrl(id, one.id), download: "" } : {}) }, image, h("small", {}, batch ? one.name : w("job_step", { num: one.name })));
       shown.set(one.id, cell);
-      // What failed before and was made later goes where it belongs.
+      // A picture that failed and was made later goes to its place in the order.
       const next = batch ? [...pictures.children].find((/** @type {any} */ other) => Number(other.dataset.place) > Number(one.id)) : pictures.firstChild;
       pictures.insertBefore(cell, next ?? null);
     }
     if (!batch) return;
-    const outputs = await api.jobOutputs(id);
+    const outputs = await api.listJobOutputs(id);
     const bad = outputs.filter((/** @type {any} */ one) => one.state === "failed");
     const bare = outputs.filter((/** @type {any} */ one) => one.unsigned);
     unsigned.hidden = !bare.length;
@@ -153,13 +156,13 @@ function openJob(id, changed) {
   /** @param {any} job */
   async function showCurve(job) {
     if (job.kind !== "train" && job.kind !== "fit") return;
-    const points = await api.jobCurve(id);
+    const points = await api.readJobCurve(id);
     drawn.hidden = points.length < 2;
-    if (points.length > 1) fill(drawn, curve(points));
+    if (points.length > 1) fill(drawn, trainingCurve(points));
   }
 
   async function showLog() {
-    const told = await api.jobLog(id, after);
+    const told = await api.readJobLog(id, after);
     after = told.next;
     if (!told.lines.length) return;
     const below = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 30;

@@ -1,16 +1,19 @@
-/** Swatches: the picture's colours, and own palettes with names, for each character one perhaps. */
-import * as api from "../api.js";
-import { download, fill, h, iconButton, notice } from "../dom.js";
-import { coloursIn, firstPalette, palettes, swatches } from "../palette.js";
-import { askForFile } from "../widgets/picture.js";
-import { t, w } from "../words.js";
+/** Swatches: the main colours of the picture, and the user's own palettes. */
+import * as api from "../server/api.js";
+import { mainColours } from "../canvas/main_colours.js";
+import { defaultPalette, loadPalettes, toSwatches } from "../server/palettes.js";
+import { fill, h } from "../ui/elements.js";
+import { chooseFile, download } from "../ui/files.js";
+import { iconButton } from "../ui/icons.js";
+import { notice } from "../ui/messages.js";
+import { t, w } from "../words/language.js";
 
 const FILES = ["gpl", "ase", "aco"];
 const CHOSEN = "gesso.palette";
 
-/** @param {import("../room.js").Room} room */
-export function palettePanel(room) {
-  /** @type {import("../palette.js").Palette[]} */ let own = [firstPalette()];
+/** @param {import("../session/editor.js").Editor} editor */
+export function palettePanel(editor) {
+  /** @type {import("../server/palettes.js").Palette[]} */ let own = [defaultPalette()];
   let now = 0;
   let saving = Promise.resolve();
   const here = h("div", { class: "swatches", role: "group", "aria-label": w("colours_here") });
@@ -19,10 +22,10 @@ export function palettePanel(room) {
   const title = h("input", { class: "palette-name", placeholder: w("palette_name"), "aria-label": w("palette_name"), maxlength: 80, on: { change: () => change({ name: title.value.trim() }) } });
   const label = h("input", { class: "palette-name", placeholder: w("swatch_name"), "aria-label": w("swatch_name"), maxlength: 80, on: { change: () => nameColour(label.value.trim()) } });
 
-  /** @param {import("../palette.js").Swatch} one @param {(() => void) | null} remove */
+  /** @param {import("../server/palettes.js").Swatch} one @param {(() => void) | null} remove */
   function swatch({ color, name }, remove) {
     const says = () => (name ? `${name} · ${color}` : t(w("set_colour", { colour: color })));
-    const pick = h("button", { type: "button", class: "swatch", style: { backgroundColor: color }, label: says, "data-colour": color, on: { click: () => room.setColour(color) } });
+    const pick = h("button", { type: "button", class: "swatch", style: { backgroundColor: color }, label: says, "data-colour": color, on: { click: () => editor.setColour(color) } });
     if (remove) {
       pick.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.key === "Delete" && remove());
       pick.addEventListener("contextmenu", (/** @type {Event} */ event) => (event.preventDefault(), remove()));
@@ -30,26 +33,26 @@ export function palettePanel(room) {
     return pick;
   }
 
-  /** One after the other, so that the newest is kept last. @param {() => Promise<any>} run */
+  /** Save in order, so that the newest version is saved last. @param {() => Promise<any>} run */
   const inTurn = (run) => (saving = saving.then(run).catch((error) => void notice(error.message, "wrong")));
 
-  /** @param {Partial<import("../palette.js").Palette>} what */
+  /** @param {Partial<import("../server/palettes.js").Palette>} what */
   function change(what) {
     const palette = Object.assign(own[now], what);
     show(now);
-    inTurn(async () => (palette.id = (await api.keepPalette(palette)).id));
+    inTurn(async () => (palette.id = (await api.savePalette(palette)).id));
   }
 
   /** @param {string} name */
-  const nameColour = (name) => change({ colours: own[now].colours.map((one) => (one.color === room.colour ? { ...one, name } : one)) });
+  const nameColour = (name) => change({ colours: own[now].colours.map((one) => (one.color === editor.colour ? { ...one, name } : one)) });
 
-  function put(/** @type {import("../palette.js").Palette} */ palette) {
+  function put(/** @type {import("../server/palettes.js").Palette} */ palette) {
     own.push(palette);
     show((now = own.length - 1));
   }
 
   function add() {
-    put({ id: null, name: t(w("new_palette")), colours: swatches(coloursIn(room.live?.picture)) });
+    put({ id: null, name: t(w("new_palette")), colours: toSwatches(mainColours(editor.live?.picture)) });
     change({});
     more.open = true;
     title.select();
@@ -57,9 +60,9 @@ export function palettePanel(room) {
 
   function remove() {
     const [gone] = own.splice(now, 1);
-    if (!own.length) own.push(firstPalette());
+    if (!own.length) own.push(defaultPalette());
     show((now = 0));
-    inTurn(async () => gone.id && api.dropPalette(gone.id));
+    inTurn(async () => gone.id && api.deletePalette(gone.id));
   }
 
   /** @param {string} format */
@@ -67,9 +70,9 @@ export function palettePanel(room) {
     await saving;
     try {
       const palette = own[now];
-      palette.id ??= (await api.keepPalette(palette)).id;
+      palette.id ??= (await api.savePalette(palette)).id;
       const plain = palette.name.replace(/[^\p{L}\p{N} _-]+/gu, "").trim() || "gesso";
-      download(await api.blobAt(api.paletteFile(/** @type {string} */ (palette.id), format)), `${plain}.${format}`);
+      download(await api.readBlob(api.paletteUrl(/** @type {string} */ (palette.id), format)), `${plain}.${format}`);
     } catch (error) {
       notice(String(/** @type {Error} */ (error).message), "wrong");
     }
@@ -78,7 +81,7 @@ export function palettePanel(room) {
   /** @param {File} file */
   async function open(file) {
     try {
-      put(await api.bringPalette(file, file.name.replace(/\.\w{2,4}$/, "")));
+      put(await api.importPalette(file, file.name.replace(/\.\w{2,4}$/, "")));
     } catch (error) {
       notice(String(/** @type {Error} */ (error).message), "wrong");
     }
@@ -89,15 +92,15 @@ export function palettePanel(room) {
     localStorage.setItem(CHOSEN, palette.id ?? "");
     fill(names, own.map((one, i) => h("option", { value: i, selected: i === at }, one.name || w("own_palette"))));
     title.value = palette.name;
-    const has = () => palette.colours.some((one) => one.color === room.colour);
-    const keep = iconButton("plus", w("add_colour"), () => has() || change({ colours: [...palette.colours, { color: room.colour, name: "" }] }), { class: "swatch add" });
+    const has = () => palette.colours.some((one) => one.color === editor.colour);
+    const keep = iconButton("plus", w("add_colour"), () => has() || change({ colours: [...palette.colours, { color: editor.colour, name: "" }] }), { class: "swatch add" });
     fill(mine, palette.colours.map((one) => swatch(one, () => change({ colours: palette.colours.filter((other) => other !== one) }))), keep);
     mark();
   }
 
   function mark() {
-    for (const one of element.querySelectorAll("[data-colour]")) one.setAttribute("aria-pressed", String(one.getAttribute("data-colour") === room.colour));
-    const chosen = own[now]?.colours.find((one) => one.color === room.colour);
+    for (const one of element.querySelectorAll("[data-colour]")) one.setAttribute("aria-pressed", String(one.getAttribute("data-colour") === editor.colour));
+    const chosen = own[now]?.colours.find((one) => one.color === editor.colour);
     label.disabled = !chosen;
     label.value = chosen?.name ?? "";
   }
@@ -107,7 +110,7 @@ export function palettePanel(room) {
     clearTimeout(timer);
     timer = setTimeout(() => {
       if (!element.isConnected) return;
-      fill(here, swatches(coloursIn(room.live?.picture)).map((one) => swatch(one, null)));
+      fill(here, toSwatches(mainColours(editor.live?.picture)).map((one) => swatch(one, null)));
       mark();
     }, 250);
   }
@@ -119,7 +122,7 @@ export function palettePanel(room) {
     h("summary", { "aria-label": w("palette") }, "⋯"),
     h("div", { class: "menu" }, title, label,
       button(w("palette_new"), add, { "data-act": "palette-new" }),
-      button(w("palette_open"), () => askForFile(open, FILES.map((one) => `.${one}`).join()), { "data-act": "palette-open" }),
+      button(w("palette_open"), () => chooseFile(open, FILES.map((one) => `.${one}`).join()), { "data-act": "palette-open" }),
       h("div", { class: "menu-row" }, h("span", { class: "quiet" }, w("palette_save")), FILES.map((one) => button(`.${one}`, () => save(one), { class: "chip", "data-palette": one }))),
       button(w("palette_remove"), remove, { "data-act": "palette-remove" })),
   );
@@ -132,12 +135,12 @@ export function palettePanel(room) {
     event.stopPropagation();
     open(file);
   });
-  room.when("colour", () => element.isConnected && mark());
-  room.when("frame", (detail) => detail.final !== false && element.isConnected && look());
+  editor.on("colour", () => element.isConnected && mark());
+  editor.on("frame", (detail) => detail.final !== false && element.isConnected && look());
   const chosen = localStorage.getItem(CHOSEN);
   show(0);
   look();
-  palettes().then(
+  loadPalettes().then(
     (found) => {
       own = found;
       const at = own.findIndex((one) => one.id === chosen);

@@ -1,17 +1,21 @@
-/** Whose key signs what is saved, said beside Save; and saving a file with whatever belongs to its signature. */
-import * as api from "../api.js";
-import { dialog, download, fill, h, icon, notice } from "../dom.js";
-import { w } from "../words.js";
+/** The signature: whose key signs saved files, shown in the Save menu; and saving a file together with its signature. */
+import * as api from "../server/api.js";
+import { dialog } from "../ui/dialog.js";
+import { fill, h } from "../ui/elements.js";
+import { download } from "../ui/files.js";
+import { icon } from "../ui/icons.js";
+import { notice } from "../ui/messages.js";
+import { w } from "../words/language.js";
 
 const groups = (/** @type {string} */ hex) => hex.match(/.{4}/g)?.join(" ") ?? hex;
 const KNOWN = { missing: w("sign_install"), off: w("sign_off") };
 const whyNot = (/** @type {any} */ told) => /** @type {any} */ (KNOWN)[told.state] ?? told.why ?? w("sign_failed");
 
-/** What stands under the ways to save. @param {HTMLElement} menu the <details> in which it lies: the server is asked when that opens */
+/** The line about the signature. @param {HTMLElement} menu the <details> that contains it: the server is asked when it opens */
 export function signerLine(menu) {
   const line = h("div", { class: "signer", role: "note" });
   const ask = async () => {
-    const told = await api.signing().catch((error) => ({ signs: false, state: "failed", why: error.message }));
+    const told = await api.readSigning().catch((error) => ({ signs: false, state: "failed", why: error.message }));
     line.classList.toggle("warn", !told.signs);
     fill(
       line,
@@ -24,7 +28,7 @@ export function signerLine(menu) {
   return line;
 }
 
-/** @param {any} told what the server says of its signer */
+/** @param {any} told the server's answer about its signer */
 function about(told) {
   const key = told.signs
     ? [h("h3", {}, w("sign_key")), h("code", { class: "fingerprint" }, groups(told.fingerprint)), h("p", { class: "quiet" }, w("sign_since", { day: told.since }))]
@@ -32,12 +36,12 @@ function about(told) {
   dialog(w("sign_about"), [h("div", { class: "signer-about" }, h("p", {}, w("sign_what")), h("p", {}, w("sign_whose")), h("p", {}, w("sign_none")), ...key)]);
 }
 
-/** Save what is at an address under a name, and its signature's own file where the format has no place for one. @param {string} path @param {string} name */
+/** Save a file from an address under a name, and its manifest as a second file if the format cannot contain one. @param {string} path @param {string} name */
 export async function save(path, name) {
-  const { blob, signed, manifest } = await api.fileAt(path);
+  const { blob, signed, manifest } = await api.readSignedFile(path);
   download(blob, name);
   if (manifest) {
-    download(await api.blobAt(manifest), name.replace(/\.\w+$/, "") + ".c2pa");
+    download(await api.readBlob(manifest), name.replace(/\.\w+$/, "") + ".c2pa");
     notice(w("saved_beside"));
   } else if (signed.startsWith("no")) notice(w("saved_unsigned", { why: signed.replace(/^no;? ?/, "") }), "wrong");
 }

@@ -1,23 +1,23 @@
-/** Forms from JSON schemas: the settings of a card, and any control that no widget was drawn for. */
-import { h } from "../dom.js";
-import { keepSaying, named, sayAgain, t, titleOf, w } from "../words.js";
+/** Forms made from JSON schemas: the settings of a card, and controls without a widget of their own. */
+import { h } from "../ui/elements.js";
+import { bindText, humanize, refreshText, t, titleOf, w } from "../words/language.js";
 
 /**
- * One field. `look` is called while it is being moved, `keep` when it is let go.
+ * One field. `look` is called while the user moves it, `keep` when the user releases it.
  * @param {string} name @param {any} schema @param {{look: (v: any) => void, keep: (v: any) => void}} hear @param {any} [defs]
  * @returns {{element: HTMLElement, show: (value: any) => void}}
  */
 export function fieldOf(name, schema, hear, defs = {}) {
   const plain = resolve(schema, defs);
   const id = `field-${name}-${Math.random().toString(36).slice(2, 7)}`;
-  const title = schema.words?.title ?? named(name);
+  const title = schema.words?.title ?? humanize(name);
   const help = schema.words?.help ?? schema.description ?? null;
   const { input, show } = inputOf({ ...plain, words: schema.words ?? plain.words }, id, hear);
   const element = h("div", { class: "field", "data-field": name }, h("label", { for: id, title: help }, title), input);
   return { element, show };
 }
 
-/** A schema without references; of several kinds the one that is not null, which is noted. @param {any} schema @param {any} defs */
+/** A schema with its references resolved; `optional` if null is allowed too. @param {any} schema @param {any} defs */
 function resolve(schema, defs) {
   let plain = schema;
   if (plain.$ref) plain = { ...defs[plain.$ref.split("/").at(-1)], ...plain };
@@ -57,25 +57,25 @@ function read(box, keep) {
 
 /** @param {any[]} values @param {string} id @param {{keep: (v: any) => void}} hear @param {Object<string, any>} [words] by value */
 function choiceOf(values, id, hear, words = {}) {
-  const box = h("select", { id, on: { change: () => hear.keep(values[box.selectedIndex]) } }, values.map((one) => h("option", { value: String(one) }, words[one] ?? named(String(one)))));
+  const box = h("select", { id, on: { change: () => hear.keep(values[box.selectedIndex]) } }, values.map((one) => h("option", { value: String(one) }, words[one] ?? humanize(String(one)))));
   return { input: box, show: (/** @type {any} */ v) => (box.selectedIndex = Math.max(0, values.indexOf(v))) };
 }
 
-/** Is it a number whose ends have words? @param {any} schema */
+/** Whether a schema is a dial: a number whose minimum and maximum have names. @param {any} schema */
 export const isDial = (schema) => Boolean(schema.words?.choices?.[schema.minimum] && schema.words.choices[schema.maximum]);
 
-/** A slider between two ends in words, with a tick at where it begins. @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
+/** A slider between two named ends, with a tick at the default. @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
 function dialOf(schema, id, hear) {
   const { minimum: low, maximum: high, words } = schema;
   const step = schema.type === "integer" ? 1 : (high - low) / 20;
   const said = () => t(words.choices[String(Number(slider.value))]) || `${Math.round((100 * (Number(slider.value) - low)) / (high - low))} %`;
   const slider = h("input", { type: "range", id, min: low, max: high, step, list: `${id}-tick` });
-  keepSaying(slider, () => slider.setAttribute("aria-valuetext", said()));
+  bindText(slider, () => slider.setAttribute("aria-valuetext", said()));
   const tick = h("datalist", { id: `${id}-tick` }, schema.default === undefined ? null : h("option", { value: schema.default }));
-  let moved = false; // what is undone meanwhile leaves the hand alone
+  let moved = false; // while the user moves it, undo does not change it
   slider.addEventListener("input", () => {
     moved = true;
-    sayAgain(slider);
+    refreshText(slider);
     hear.look(Number(slider.value));
   });
   slider.addEventListener("change", () => {
@@ -85,13 +85,13 @@ function dialOf(schema, id, hear) {
   const show = (/** @type {any} */ value) => {
     if (moved) return;
     slider.value = value ?? schema.default ?? low;
-    sayAgain(slider);
+    refreshText(slider);
   };
   const ends = h("div", { class: "dial-ends quiet", "aria-hidden": "true" }, h("span", {}, words.choices[low]), h("span", {}, words.choices[high]));
   return { input: h("div", { class: "dial" }, slider, tick, ends), show };
 }
 
-/** A slider where both ends are known and near enough, and a box for the number. @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
+/** A number box, with a slider if the range is limited and not too long. @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
 function numberOf(schema, id, hear) {
   const low = schema.minimum ?? schema.exclusiveMinimum;
   const high = schema.maximum ?? schema.exclusiveMaximum;
@@ -102,7 +102,7 @@ function numberOf(schema, id, hear) {
   const slider = slides ? h("input", { type: "range", min: low, max: high, step, id }) : null;
   if (slider) box.setAttribute("aria-labelledby", id);
   const valueOf = (/** @type {HTMLInputElement} */ one) => (one.value === "" && schema.optional ? null : Number(one.value));
-  let moved = false; // by a hand that has not let go
+  let moved = false; // and not released yet
   for (const one of [slider, box]) {
     one?.addEventListener("input", () => {
       moved = true;
@@ -124,21 +124,21 @@ function numberOf(schema, id, hear) {
   return { input: h("div", { class: "number-row" }, slider, box), show };
 }
 
-/** A condition whose tool has no widget. @param {import("../room.js").Room} room @param {any} _view @param {any} slot */
-export function formWidget(room, _view, slot) {
+/** The form of a condition whose tool has no widget. @param {import("../session/editor.js").Editor} editor @param {any} _view @param {any} slot */
+export function formWidget(editor, _view, slot) {
   const schema = slot.control?.schema ?? {};
   const defs = schema.$defs ?? {};
   const base = Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, one]) => [name, startOf(resolve(/** @type {any} */ (one), defs))]));
-  const now = () => room.given.conditions[slot.name] ?? base;
+  const now = () => editor.given.conditions[slot.name] ?? base;
   const edit = (/** @type {string} */ name, /** @type {any} */ value) => ({ op: "set", slot: slot.name, value: { ...now(), [name]: value } });
   const fields = Object.entries(schema.properties ?? {}).map(([name, one]) => ({
     name,
-    ...fieldOf(name, one, { look: (v) => room.preview(edit(name, v)), keep: (v) => room.commit(edit(name, v)) }, defs),
+    ...fieldOf(name, one, { look: (v) => editor.preview(edit(name, v)), keep: (v) => editor.commit(edit(name, v)) }, defs),
   }));
-  const clear = slot.required ? null : h("button", { type: "button", class: "soft", on: { click: () => room.given.conditions[slot.name] && room.commit({ op: "drop", slot: slot.name }) } }, w("clear"));
+  const clear = slot.required ? null : h("button", { type: "button", class: "soft", on: { click: () => editor.given.conditions[slot.name] && editor.commit({ op: "drop", slot: slot.name }) } }, w("clear"));
   const element = h("div", { class: "form", role: "group", "aria-label": titleOf(slot), "data-slot": slot.name }, fields.map((one) => one.element), clear);
   const show = () => fields.forEach((one) => one.show(now()[one.name]));
-  room.when("given", () => element.isConnected && show());
+  editor.on("given", () => element.isConnected && show());
   show();
   return { element };
 }

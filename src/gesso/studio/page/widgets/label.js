@@ -1,23 +1,23 @@
-/** One of some names: a row of choices, and none. */
-import { h } from "../dom.js";
-import { titleOf, w } from "../words.js";
+/** One of a list of names, or none: a row of buttons. */
+import { h } from "../ui/elements.js";
+import { titleOf, w } from "../words/language.js";
 
-/** @param {import("../room.js").Room} room @param {any} _view @param {any} slot */
-export function labelWidget(room, _view, slot) {
+/** @param {import("../session/editor.js").Editor} editor @param {any} _view @param {any} slot */
+export function labelWidget(editor, _view, slot) {
   const field = Object.keys(slot.control.schema?.properties ?? { name: 0 })[0];
   const choose = (/** @type {string | null} */ name) =>
-    room.commit(name === null ? { op: "drop", slot: slot.name } : { op: "set", slot: slot.name, value: { [field]: name } });
+    editor.commit(name === null ? { op: "drop", slot: slot.name } : { op: "set", slot: slot.name, value: { [field]: name } });
   const choices = [null, ...slot.control.classes].filter((name) => name !== null || !slot.required);
   const buttons = choices.map((name) => h("button", { type: "button", role: "radio", class: "chip", "data-value": name ?? "", on: { click: () => choose(name) } }, name ?? w("any")));
   const group = h("div", { class: "chips", role: "radiogroup", "aria-label": titleOf(slot), on: { keydown: walk } }, buttons);
   const show = () => {
-    const now = room.given.conditions[slot.name]?.[field] ?? null;
+    const now = editor.given.conditions[slot.name]?.[field] ?? null;
     choices.forEach((name, i) => {
       buttons[i].setAttribute("aria-checked", String(name === now));
       buttons[i].tabIndex = name === now || (now === null && i === 0) ? 0 : -1;
     });
   };
-  room.when("given", () => group.isConnected && show());
+  editor.on("given", () => group.isConnected && show());
   show();
 
   /** @param {KeyboardEvent} event */

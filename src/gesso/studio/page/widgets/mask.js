@@ -1,32 +1,33 @@
-/** A part of the picture that stays: whole pieces, or what is painted over, or drawn in light and dark; the rest is made anew. */
-import * as api from "../api.js";
-import { announce, h, notice } from "../dom.js";
-import { pngBlob, pngOf } from "../png.js";
-import { titleOf, w } from "../words.js";
+/** A part of the picture to keep: whole pieces, painted areas, or drawn in light and dark. The rest is generated again. */
+import * as api from "../server/api.js";
+import { encodePng, encodePngUrl } from "../canvas/png.js";
+import { h } from "../ui/elements.js";
+import { announce, notice } from "../ui/messages.js";
+import { titleOf, w } from "../words/language.js";
 
 const SMALL = 65_536;
-const LARGE = 500_000; // pixels from which a mask is uploaded, not told over the line
+const LARGE = 500_000; // pixels from which a mask is uploaded instead of sent over the socket
 
-/** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {any} slot */
-export function maskWidget(room, view, slot) {
+/** @param {import("../session/editor.js").Editor} editor @param {import("../canvas/view.js").View} view @param {any} slot */
+export function maskWidget(editor, view, slot) {
   const { control } = slot;
-  const here = room.live; // the session these marks are for
+  const here = editor.live; // the session these marks are for
   const channels = control.channels === 3 ? 3 : 1;
   const size = () => (control.size ? [control.size[1], control.size[0]] : view.page);
-  const pieces = control.gestures?.includes("piece") && room.pieces?.output ? room.pieces : null;
-  // Nothing is held before something is kept: a page may be of 16 million pixels.
+  const pieces = control.gestures?.includes("piece") && editor.pieces?.output ? editor.pieces : null;
+  // Nothing is allocated before it is needed: a page may have 16 million pixels.
   let [width, height] = [0, 0];
   let known = new Uint8Array();
   let pixels = new Uint8Array();
   const veil = document.createElement("canvas");
   let read = "unread";
   let drawing = false;
-  /** @type {Uint8ClampedArray | null} the picture as a stroke found it */ let before = null;
-  /** @type {number[]} what this stroke keeps */ let touched = [];
+  /** @type {Uint8ClampedArray | null} the picture at the start of a stroke */ let before = null;
+  /** @type {number[]} the pixels that this stroke keeps */ let touched = [];
   /** @type {any} */ let last = null;
-  /** @type {[number, number] | null} where the hand came down, while it may yet mean a whole piece */ let began = null;
+  /** @type {[number, number] | null} where the pointer went down, while this may still be a click on a piece */ let began = null;
 
-  // Where the page is a drawing, what stays is chosen; where there is none, it can be drawn as well.
+  // If the page is a drawing, the user selects what to keep; without one, the user can also draw it.
   const modes = (control.size ? ["keep", "light", "dark", "free"] : ["keep", "free"]).map((mode) => ({ mode, title: w(`mask_${mode}`) }));
   let mode = modes[0].mode;
   const tool = {
@@ -61,7 +62,7 @@ export function maskWidget(room, view, slot) {
       if (!began) return void finished();
       const place = began;
       began = null;
-      pieces?.need(true).then((map) => {
+      pieces?.whenReady(true).then((map) => {
         const id = map.at(place);
         if (id !== null) whole(new Set([id]), map, mode === "free" ? false : null);
       }, (error) => notice(error.message, "wrong"));
@@ -74,18 +75,18 @@ export function maskWidget(room, view, slot) {
     },
   };
 
-  const brush = () => Math.max(0.6, Math.min(room.radius, width / 6) * (width < 100 ? 0.18 : 1));
+  const brush = () => Math.max(0.6, Math.min(editor.radius, width / 6) * (width < 100 ? 0.18 : 1));
 
-  /** A stroke is kept as it was seen, or where a large page is seen smaller, as it is. */
+  /** Commit a stroke, with pixels of the full-size picture if the shown one is smaller. */
   async function finished() {
-    const live = room.live?.picture;
+    const live = editor.live?.picture;
     const source = mode === "keep" && !control.size && live?.width !== width ? await exactPixels().catch(() => null) : null;
     for (const at of source ? touched : []) for (let c = 0; c < channels; c++) pixels[at * channels + c] = source[at * 4 + c];
     touched = [];
     await keep(true);
   }
 
-  /** Room for a mask of the page's size. */
+  /** Allocate a mask of the page's size. */
   function ready() {
     const [w_, h_] = size();
     if (w_ === width && h_ === height && known.length) return;
@@ -94,13 +95,13 @@ export function maskWidget(room, view, slot) {
     pixels = new Uint8Array(width * height * channels);
   }
 
-  /** Keep pieces as they are, or free them; `keeps` null does what most of them are not. @param {Set<number>} ids @param {import("../pieces.js").PieceMap} map @param {boolean | null} keeps */
+  /** Keep pieces, or free them; with `keeps` null, do the opposite of what most of their pixels are now. @param {Set<number>} ids @param {import("../canvas/piece_map.js").PieceMap} map @param {boolean | null} keeps */
   async function whole(ids, map, keeps) {
     await loading;
     ready();
     changes++;
     if (map.width !== width || map.height !== height) return;
-    const box = [...ids].map((id) => map.about().get(id)?.box ?? [0, 0, 0, 0]).reduce(([a, b, c, d], [l, t, r, o]) => [Math.min(a, l), Math.min(b, t), Math.max(c, r), Math.max(d, o)]);
+    const box = [...ids].map((id) => map.measure().get(id)?.box ?? [0, 0, 0, 0]).reduce(([a, b, c, d], [l, t, r, o]) => [Math.min(a, l), Math.min(b, t), Math.max(c, r), Math.max(d, o)]);
     const each = (/** @type {(at: number) => void} */ run) => {
       for (let y = box[1]; y < box[3]; y++) for (let x = box[0]; x < box[2]; x++) if (ids.has(map.labels[y * width + x])) run(y * width + x);
     };
@@ -110,7 +111,7 @@ export function maskWidget(room, view, slot) {
     const source = protects ? await exactPixels() : null;
     if (protects && !source) return;
     each((at) => {
-      if (protects && known[at]) return; // what was kept before stays as it was then
+      if (protects && known[at]) return; // pixels that were kept before do not change
       known[at] = protects ? 255 : 0;
       for (let c = 0; c < channels; c++) pixels[at * channels + c] = source ? source[at * 4 + c] : 0;
     });
@@ -119,10 +120,10 @@ export function maskWidget(room, view, slot) {
     await keep(true);
   }
 
-  /** The picture's own pixels: the canvas may hold a smaller one. */
+  /** The pixels of the full-size picture; the canvas may show a smaller one. */
   async function exactPixels() {
-    const live = room.live?.picture;
-    return live?.width === width && live.height === height ? shownPixels() : bytesOf(api.outputOf(room.session.id, room.head, room.output.name, "clean=true"), width, height);
+    const live = editor.live?.picture;
+    return live?.width === width && live.height === height ? shownPixels() : bytesOf(api.outputUrl(editor.session.id, editor.head, editor.output.name, "clean=true"), width, height);
   }
 
   /** @param {[number, number]} place @param {PointerEvent} [event] */
@@ -133,7 +134,7 @@ export function maskWidget(room, view, slot) {
     last = to;
     const radius = brush() * scale * (event?.pointerType === "pen" && event.pressure ? 0.4 + 1.2 * event.pressure : 1);
     const steps = Math.max(1, Math.ceil(Math.hypot(to[0] - from[0], to[1] - from[1]) / Math.max(0.5, radius / 2)));
-    const source = mode === "keep" ? (before ??= shownPixels()) : null; // read once a stroke: it may be large
+    const source = mode === "keep" ? (before ??= shownPixels()) : null; // read once a stroke, because it may be large
     for (let s = 0; s <= steps; s++) {
       const [cx, cy] = [from[0] + ((to[0] - from[0]) * s) / steps, from[1] + ((to[1] - from[1]) * s) / steps];
       for (let y = Math.max(0, Math.floor(cy - radius)); y <= Math.min(height - 1, cy + radius); y++) {
@@ -148,14 +149,14 @@ export function maskWidget(room, view, slot) {
       }
     }
     paintVeil();
-    if (known.length < SMALL) keep(false); // writing a large mask takes longer than a look at it is worth
+    if (known.length < SMALL) keep(false); // encoding a large mask is too slow for a preview
   }
 
   function shownPixels() {
     const copy = document.createElement("canvas");
     Object.assign(copy, { width, height });
     const pen = copy.getContext("2d");
-    if (pen && room.live?.picture.width) room.live.drawOn(pen, width, height);
+    if (pen && editor.live?.picture.width) editor.live.drawOn(pen, width, height);
     return pen?.getImageData(0, 0, width, height).data ?? null;
   }
 
@@ -164,27 +165,27 @@ export function maskWidget(room, view, slot) {
   async function keep(commit) {
     const ticket = ++latest;
     if (!known.includes(255)) {
-      if (commit && room.given.conditions[slot.name]) room.commit({ op: "drop", slot: slot.name }, here);
+      if (commit && editor.given.conditions[slot.name]) editor.commit({ op: "drop", slot: slot.name }, here);
       return;
     }
     const value = await written().catch((error) => void notice(error.message, "wrong"));
     if (!value) return (read = "unread"), load();
     if (!commit && ticket !== latest) return;
     const edit = { op: "set", slot: slot.name, value };
-    if (commit) room.commit(edit, here);
-    else room.preview(edit);
+    if (commit) editor.commit(edit, here);
+    else editor.preview(edit);
   }
 
   async function written() {
-    if (known.length < LARGE) return { pixels: await pngOf(pixels, width, height, channels), mask: await pngOf(known, width, height) };
-    const [shown, mask] = await Promise.all([pngBlob(pixels, width, height, channels), pngBlob(known, width, height)].map(async (file) => ({ upload: (await api.upload(await file)).id })));
+    if (known.length < LARGE) return { pixels: await encodePngUrl(pixels, width, height, channels), mask: await encodePngUrl(known, width, height) };
+    const [shown, mask] = await Promise.all([encodePng(pixels, width, height, channels), encodePng(known, width, height)].map(async (file) => ({ upload: (await api.upload(await file)).id })));
     return { pixels: shown, mask };
   }
 
   function paintVeil() {
     Object.assign(veil, known.length ? { width, height } : { width: 0, height: 0 });
     const pen = veil.getContext("2d");
-    if (!pen || !known.length) return void view.ask();
+    if (!pen || !known.length) return void view.repaint();
     const image = pen.createImageData(width, height);
     for (let i = 0; i < known.length; i++) {
       const value = pixels[i * channels];
@@ -192,15 +193,15 @@ export function maskWidget(room, view, slot) {
       if (known[i]) image.data.set([shown[0] * 0.72, shown[1] * 0.86 + 36, shown[2] * 0.78 + 30, 255], i * 4);
     }
     pen.putImageData(image, 0, 0);
-    view.ask();
+    view.repaint();
   }
 
-  let changes = 0; // by this hand, since the mask was read
+  let changes = 0; // strokes since the mask was read
   let loading = Promise.resolve();
 
   function load() {
-    const value = room.given.conditions[slot.name];
-    const key = value ? `${room.given.nodes[slot.name]} ${JSON.stringify(value)}` : "none";
+    const value = editor.given.conditions[slot.name];
+    const key = value ? `${editor.given.nodes[slot.name]} ${JSON.stringify(value)}` : "none";
     if (key !== read && !drawing) loading = take(value, (read = key)).catch((error) => notice(error.message, "wrong"));
   }
 
@@ -208,8 +209,8 @@ export function maskWidget(room, view, slot) {
   async function take(value, key) {
     const before = changes;
     const [wide, tall] = size();
-    const parts = value ? await Promise.all(["pixels", "mask"].map((part) => bytesOf(room.pictureOf(slot.name, part), wide, tall))) : [];
-    if (read !== key || changes !== before) return; // something newer was read, or drawn meanwhile
+    const parts = value ? await Promise.all(["pixels", "mask"].map((part) => bytesOf(editor.pictureOf(slot.name, part), wide, tall))) : [];
+    if (read !== key || changes !== before) return; // a newer mask was read, or drawn, meanwhile
     known = new Uint8Array();
     if (value) ready();
     const [shown, mask] = parts;
@@ -221,8 +222,8 @@ export function maskWidget(room, view, slot) {
   }
 
   view.overlay = (pen) => {
-    const held = room.tool?.slot === slot.name;
-    if (!room.marksShown || !held) return;
+    const held = editor.tool?.slot === slot.name;
+    if (!editor.marksShown || !held) return;
     pen.save();
     pen.imageSmoothingEnabled = false;
     pen.globalAlpha = 0.9;
@@ -230,14 +231,14 @@ export function maskWidget(room, view, slot) {
     pen.restore();
   };
 
-  const clear = h("button", { type: "button", class: "soft", on: { click: () => room.given.conditions[slot.name] && room.commit({ op: "drop", slot: slot.name }) } }, w("clear"));
-  const chips = modes.map((one) => h("button", { type: "button", class: "chip", "data-mode": one.mode, on: { click: () => ((mode = one.mode), room.take(tool), show()) } }, one.title));
+  const clear = h("button", { type: "button", class: "soft", on: { click: () => editor.given.conditions[slot.name] && editor.commit({ op: "drop", slot: slot.name }) } }, w("clear"));
+  const chips = modes.map((one) => h("button", { type: "button", class: "chip", "data-mode": one.mode, on: { click: () => ((mode = one.mode), editor.setTool(tool), show()) } }, one.title));
   const element = h("div", { class: "chips", role: "group", "aria-label": titleOf(slot) }, chips, clear);
-  const show = () => chips.forEach((chip, i) => chip.setAttribute("aria-pressed", String(room.tool === tool && modes[i].mode === mode)));
-  room.when("given", () => element.isConnected && load());
-  room.when("tool", show);
+  const show = () => chips.forEach((chip, i) => chip.setAttribute("aria-pressed", String(editor.tool === tool && modes[i].mode === mode)));
+  editor.on("given", () => element.isConnected && load());
+  editor.on("tool", show);
   load();
-  return { element, tools: [tool], onPieces: pieces ? { title: titleOf(slot), icon: "lock", run: async (/** @type {Set<number>} */ ids) => whole(ids, await pieces.need(true), true) } : null };
+  return { element, tools: [tool], onPieces: pieces ? { title: titleOf(slot), icon: "lock", run: async (/** @type {Set<number>} */ ids) => whole(ids, await pieces.whenReady(true), true) } : null };
 }
 
 /** @param {string | null} address @param {number} width @param {number} height */

@@ -1,22 +1,23 @@
-/** Points and strokes on the page, with a colour where the control says so, by the gestures that it names. */
-import { h, notice } from "../dom.js";
-import { shapeOf } from "../edit.js";
-import { titleOf, w } from "../words.js";
-import { closing } from "./outline.js";
+/** Points and strokes on the page, with a colour if the control has one, by the gestures that the control names. */
+import { markSchemaOf } from "../session/edits.js";
+import { h } from "../ui/elements.js";
+import { notice } from "../ui/messages.js";
+import { snapToInk } from "./snap_to_ink.js";
+import { titleOf, w } from "../words/language.js";
 
 const MOST_POINTS = 4000;
 
-/** @param {import("../room.js").Room} room @param {import("../view.js").View} view @param {any} slot */
-export function strokeWidget(room, view, slot) {
+/** @param {import("../session/editor.js").Editor} editor @param {import("../canvas/view.js").View} view @param {any} slot */
+export function strokeWidget(editor, view, slot) {
   const { control } = slot;
-  const here = room.live; // the session these marks are for
+  const here = editor.live; // the session of these marks
   const coloured = Boolean(control.colour);
   const gestures = control.gestures ?? ["stroke"];
   const clears = control.clears ?? [];
-  const [list, item] = shapeOf(control.schema);
+  const [list, item] = markSchemaOf(control.schema);
   const fills = Boolean(item && "fill" in item);
   const alones = Boolean(item && "alone" in item);
-  const pieces = room.pieces?.output ? room.pieces : null;
+  const pieces = editor.pieces?.output ? editor.pieces : null;
   const tools = [];
   if (gestures.includes("stroke") || gestures.includes("piece")) tools.push(plain());
   for (const gesture of ["bridge", "split"]) if (gestures.includes(gesture)) tools.push(outline(/** @type {any} */ (gesture)));
@@ -35,20 +36,20 @@ export function strokeWidget(room, view, slot) {
     return one;
   }
   const merge = (/** @type {any[]} */ marks) => ({ op: "merge", slot: slot.name, value: { [list]: marks.map(valueOf) } });
-  const markOf = (/** @type {number[][]} */ points) => ({ slot: slot.name, points, radius: room.radius, colour: coloured ? room.colour : null, fill: room.fills, alone: room.alone });
+  const markOf = (/** @type {number[][]} */ points) => ({ slot: slot.name, points, radius: editor.radius, colour: coloured ? editor.colour : null, fill: editor.fills, alone: editor.alone });
 
-  /** A tool that draws a path; `done` is given it when the hand lifts. @param {any} about @param {(draft: any) => void} done @param {boolean} previews */
+  /** A tool that draws a path; `done` receives it when the pointer is lifted. @param {any} about @param {(draft: any) => void} done @param {boolean} previews */
   function drawn(about, done, previews) {
     /** @type {any} */ let draft = null;
     const show = () => {
-      room.draft = draft;
-      if (previews) room.preview(merge([draft]));
-      view.ask();
+      editor.draft = draft;
+      if (previews) editor.preview(merge([draft]));
+      view.repaint();
     };
     return {
       slot: slot.name,
       radius: true,
-      ring: () => room.radius,
+      ring: () => editor.radius,
       ...about,
       down(/** @type {[number, number]} */ place, /** @type {PointerEvent | undefined} */ event) {
         if (!inside(place, view.page)) return;
@@ -66,47 +67,47 @@ export function strokeWidget(room, view, slot) {
       },
       up() {
         if (!draft) return;
-        // A hand that trembles means a point.
+        // A very short stroke is a point.
         const [x, y] = draft.points[0];
         if (draft.points.every(([a, b]) => Math.hypot(a - x, b - y) < 3 / view.camera.zoom)) draft.points.length = 1;
         const made = draft;
-        draft = room.draft = null;
+        draft = editor.draft = null;
         done(made);
-        view.ask();
+        view.repaint();
       },
       cancel() {
-        draft = room.draft = null;
-        if (previews && room.live) room.live.show(room.head);
-        view.ask();
+        draft = editor.draft = null;
+        if (previews && editor.live) editor.live.show(editor.head);
+        view.repaint();
       },
     };
   }
 
-  /** A pen that is pressed harder marks more. @param {PointerEvent | undefined} event */
+  /** The radius, larger if a pen is pressed harder. @param {PointerEvent | undefined} event */
   function pressed(event) {
-    if (event?.pointerType !== "pen" || !event.pressure) return room.radius;
-    return Math.round(room.radius * (0.4 + 1.2 * event.pressure) * 10) / 10;
+    if (event?.pointerType !== "pen" || !event.pressure) return editor.radius;
+    return Math.round(editor.radius * (0.4 + 1.2 * event.pressure) * 10) / 10;
   }
 
   function plain() {
     const about = { name: slot.name, icon: coloured ? "brush" : "pen", title: titleOf(slot), help: slot.help, coloured, fills, alones, pressure: true, pieces: Boolean(pieces) && gestures.includes("piece") };
-    return drawn(about, (draft) => (pieces && clears.length ? settle(draft) : (tellOpen(draft), room.commit(merge([draft]), here))), true);
+    return drawn(about, (draft) => (pieces && clears.length ? settle(draft) : (tellOpen(draft), editor.commit(merge([draft]), here))), true);
   }
 
-  /** Marks of other slots that said something else of the same pieces give way. @param {any} draft */
+  /** Commit a mark, and remove marks of other slots on the same pieces that contradict it. @param {any} draft */
   async function settle(draft) {
-    const node = room.head;
-    const map = pieces?.now?.node === node ? pieces.now : await pieces?.need().catch(() => null);
+    const node = editor.head;
+    const map = pieces?.current?.node === node ? pieces.current : await pieces?.whenReady().catch(() => null);
     const ids = new Set(map ? draft.points.map((/** @type {number[]} */ p) => map.at(centre(p))) : []);
-    room.commit(together([...(map ? taken(map, ids, clears) : []), merge([draft])]), here);
+    editor.commit(together([...(map ? taken(map, ids, clears) : []), merge([draft])]), here);
   }
 
   let told = false;
   /** @param {any} draft */
   function tellOpen(draft) {
-    const map = pieces?.now?.node === room.head ? pieces?.now : null; // those of another step would tell of gaps since closed
+    const map = pieces?.current?.node === editor.head ? pieces?.current : null; // those of another node may differ
     const id = map && draft.points.length === 1 ? map.at(centre(draft.points[0])) : null;
-    if (told || !fills || draft.fill || !map || id === null || !map.open(id)) return;
+    if (told || !fills || draft.fill || !map || id === null || !map.isBackground(id)) return;
     told = true;
     notice(w("open_ground"));
   }
@@ -115,34 +116,34 @@ export function strokeWidget(room, view, slot) {
   function outline(gesture) {
     const about = { name: `${slot.name}-${gesture}`, icon: gesture, title: w(`gesture_${gesture}`), help: w(`gesture_${gesture}_help`), radius: false, ring: () => 2.5 / view.camera.zoom };
     return drawn(about, (draft) => {
-      const path = closing(gesture, draft.points.map(centre), room.ink, view);
-      if (path) room.commit(merge([{ ...draft, radius: 1, points: path.map(round) }]), here);
+      const path = snapToInk(gesture, draft.points.map(centre), editor.ink, view);
+      if (path) editor.commit(merge([{ ...draft, radius: 1, points: path.map(round) }]), here);
     }, false);
   }
 
   function join() {
     const about = { name: slot.name, icon: "join", title: w("gesture_join"), help: w("gesture_join_help"), radius: false, ring: () => 2.5 / view.camera.zoom, pieces: Boolean(pieces), picks: true };
     return drawn(about, (draft) => {
-      if (draft.points.length > 1 || !pieces) room.commit(merge([{ ...draft, radius: 1 }]), here);
+      if (draft.points.length > 1 || !pieces) editor.commit(merge([{ ...draft, radius: 1 }]), here);
       else pick(centre(draft.points[0]));
     }, false);
   }
 
-  /** The first of two pieces, or the second. @param {number[]} place */
+  /** Select the first of two pieces, or merge the second with it. @param {number[]} place */
   async function pick(place) {
-    const map = await pieces?.need();
+    const map = await pieces?.whenReady();
     const id = map?.at(place);
     if (!map || id === null || id === undefined) return;
-    if (!pieces?.chosen.size || pieces.chosen.has(id)) {
-      const again = pieces?.chosen.has(id);
-      pieces?.choose(new Set(again ? [] : [id]));
+    if (!pieces?.selected.size || pieces.selected.has(id)) {
+      const again = pieces?.selected.has(id);
+      pieces?.select(new Set(again ? [] : [id]));
       return again ? undefined : notice(w("join_other"));
     }
-    if (!unite(new Set([...pieces.chosen, id]), map, place)) notice(w("not_touching"));
-    pieces.choose(new Set());
+    if (!unite(new Set([...pieces.selected, id]), map, place)) notice(w("not_touching"));
+    pieces.select(new Set());
   }
 
-  /** @param {Set<number>} ids @param {import("../pieces.js").PieceMap} map @param {number[] | null} near */
+  /** @param {Set<number>} ids @param {import("../canvas/piece_map.js").PieceMap} map @param {number[] | null} near */
   function unite(ids, map, near = null) {
     /** @type {Map<number, number>} */
     const root = new Map([...ids].map((id) => [id, id]));
@@ -157,45 +158,45 @@ export function strokeWidget(room, view, slot) {
       root.set(one, other);
       marks.push({ ...markOf(path.map(round)), radius: 1 });
     }
-    if (marks.length) room.commit(merge(marks), here);
+    if (marks.length) editor.commit(merge(marks), here);
     return marks.length > 0 && new Set([...ids].map(find)).size === 1;
   }
 
-  /** A mark in each of some pieces, one step. @param {Set<number>} ids @param {import("../pieces.js").PieceMap} map */
+  /** Put a mark into each of these pieces, as one edit. @param {Set<number>} ids @param {import("../canvas/piece_map.js").PieceMap} map */
   function mark(ids, map) {
     const marks = [...ids].map((id) => {
-      const { place, room: wide } = map.middle(id);
-      // No wider than the piece: what spills over would mean its neighbour.
-      return { ...markOf([round(place)]), radius: Math.max(0.5, Math.min(room.radius, 4, Math.floor(wide) - 0.5)), fill: map.open(id) };
+      const { place, clearance } = map.centreOf(id);
+      // Not wider than the piece, so that it does not mark its neighbour.
+      return { ...markOf([round(place)]), radius: Math.max(0.5, Math.min(editor.radius, 4, Math.floor(clearance) - 0.5)), fill: map.isBackground(id) };
     });
-    room.commit(together([...taken(map, ids, [slot.name, ...clears]), merge(marks)]), here);
+    editor.commit(together([...taken(map, ids, [slot.name, ...clears]), merge(marks)]), here);
   }
 
-  /** Edits that take away marks that lie wholly in some pieces. @param {import("../pieces.js").PieceMap} map @param {Set<number | null>} ids @param {string[]} slots */
+  /** Edits that remove the marks that are entirely in these pieces. @param {import("../canvas/piece_map.js").PieceMap} map @param {Set<number | null>} ids @param {string[]} slots */
   function taken(map, ids, slots) {
-    const within = room.marks.filter((/** @type {any} */ one) => slots.includes(one.slot) && one.points.every((/** @type {number[]} */ p) => ids.has(map.at(centre(p)))));
+    const within = editor.marks.filter((/** @type {any} */ one) => slots.includes(one.slot) && one.points.every((/** @type {number[]} */ p) => ids.has(map.at(centre(p)))));
     return within.sort((/** @type {any} */ a, /** @type {any} */ b) => b.index - a.index).map((/** @type {any} */ one) => ({ op: "take", slot: one.slot, index: one.index }));
   }
 
   const onPieces = !pieces ? null : gestures.includes("piece") ? { title: titleOf(slot), icon: tools[0].icon, coloured, run: mark } : gestures.includes("join") ? { title: w("gesture_join"), icon: "join", several: true, run: (/** @type {any} */ ids, /** @type {any} */ map) => unite(ids, map) || notice(w("not_touching")) } : null;
-  return { tools, onPieces, brush: [fills && pieces && fillSwitch(room, slot), alones && aloneSwitch(room, slot)] };
+  return { tools, onPieces, brush: [fills && pieces && fillSwitch(editor, slot), alones && aloneSwitch(editor, slot)] };
 }
 
-/** Whether a mark on the ground around the drawing colours itself or all of it. @param {import("../room.js").Room} room @param {any} slot */
-const fillSwitch = (room, slot) => either(room, slot, "fill", "fills", w("fill_where"), [w("fill_off"), w("fill_on")], (on) => room.setFills(on));
+/** Switch: a mark on the background colours only its own spot, or all of the background. @param {import("../session/editor.js").Editor} editor @param {any} slot */
+const fillSwitch = (editor, slot) => either(editor, slot, "fill", "fills", w("fill_where"), [w("fill_off"), w("fill_on")], (on) => editor.setFills(on));
 
-/** Whether guesses elsewhere follow a mark, or stay. @param {import("../room.js").Room} room @param {any} slot */
-const aloneSwitch = (room, slot) => either(room, slot, "alone", "alones", w("alone_where"), [w("alone_off"), w("alone_on")], (on) => room.setAlone(on));
+/** Switch: proposals elsewhere follow a mark's colour, or stay. @param {import("../session/editor.js").Editor} editor @param {any} slot */
+const aloneSwitch = (editor, slot) => either(editor, slot, "alone", "alones", w("alone_where"), [w("alone_off"), w("alone_on")], (on) => editor.setAlone(on));
 
-/** Two chips of which one holds, for tools that say `has`. @param {any} room @param {any} slot @param {string} what @param {string} has @param {any} where @param {any[]} words @param {(on: boolean) => void} set */
-function either(room, slot, what, has, where, words, set) {
+/** Two chips of which one is selected; shown for tools that have the property `has`. @param {any} editor @param {any} slot @param {string} what @param {string} has @param {any} where @param {any[]} words @param {(on: boolean) => void} set */
+function either(editor, slot, what, has, where, words, set) {
   const chips = [false, true].map((on) => h("button", { type: "button", class: "chip", role: "radio", [`data-${what}`]: String(on), on: { click: () => set(on) } }, words[Number(on)]));
   const show = () => {
-    const now = what === "fill" ? room.fills : room.alone;
+    const now = what === "fill" ? editor.fills : editor.alone;
     chips.forEach((chip, i) => chip.setAttribute("aria-checked", String(now === Boolean(i))));
-    field.hidden = !room.tool?.[has];
+    field.hidden = !editor.tool?.[has];
   };
-  room.when("fills alone tool", show);
+  editor.on("fills alone tool", show);
   const field = h("div", { class: "field" }, h("label", {}, where), h("div", { class: "chips", role: "radiogroup", "aria-label": where, "data-slot": slot.name }, chips));
   show();
   return field;
@@ -204,7 +205,7 @@ function either(room, slot, what, has, where, words, set) {
 /** @param {any[]} edits */
 const together = (edits) => (edits.length === 1 ? edits[0] : { op: "several", edits });
 
-// Marks count from a pixel's middle, places on the page from its corner.
+// Coordinates of marks are relative to a pixel's centre, points of the page to its corner.
 const round = (/** @type {number[]} */ [x, y]) => [Math.round((x - 0.5) * 10) / 10, Math.round((y - 0.5) * 10) / 10];
 const centre = (/** @type {number[]} */ [x, y]) => [x + 0.5, y + 0.5];
 
