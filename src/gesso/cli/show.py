@@ -124,7 +124,7 @@ def made(path: Path | None, result: Result) -> None:
         print_json(result.values())
     else:
         print(path)
-    tell(words(note["words"]) for note in result.said)
+    tell(words(note["words"]) for note in result.note_texts)
 
 
 class Watched:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from gesso.errors import GessoError, MissingExtra
 from gesso.marking.manifest import GENERATION
 from gesso.media.budget import DEFAULT
-from gesso.media.file import read_bytes, shown
+from gesso.media.file import read_bytes, printable
 from gesso.media.medium import budget_of
 from gesso.media.png import SIGNATURE, chunks
 
@@ -25,7 +25,7 @@ INGREDIENT = ("title", "relationship", "instance_id")
 
 
 @dataclass(frozen=True)
-class Seen:
+class ManifestReading:
     """A file's manifest. `state`: "absent" (which does not mean "not generated"), "intact", or "broken" (changed after signing).
 
     `failures` are C2PA's failure codes. `signer` is the name in the certificate, which anybody may choose; `own` is the fingerprint of this
@@ -43,7 +43,7 @@ class Seen:
     says: dict[str, Any] = field(default_factory=dict)
 
 
-def read_manifest(path: Path | str, *, folder: Path | None = None, beside: Path | str | None = None) -> Seen:
+def read_manifest(path: Path | str, *, folder: Path | None = None, beside: Path | str | None = None) -> ManifestReading:
     """The manifest of a file. `beside` is the manifest's own file; by default the .c2pa file of the same name, for formats that cannot hold
     a manifest. `folder` is the folder of this machine's signer, with its certificates."""
     source = Path(path)
@@ -51,14 +51,14 @@ def read_manifest(path: Path | str, *, folder: Path | None = None, beside: Path 
     if beside is None and data.startswith(NO_PLACE) and source.with_suffix(".c2pa").is_file():
         beside = source.with_suffix(".c2pa")
     apart = None if beside is None else read_bytes(Path(beside), DEFAULT.max_bytes)
-    return manifest_in(data, apart, folder=folder, where=shown(source))
+    return manifest_in(data, apart, folder=folder, where=printable(source))
 
 
-def manifest_in(data: bytes, beside: bytes | None = None, *, folder: Path | None = None, where: object = None) -> Seen:
+def manifest_in(data: bytes, beside: bytes | None = None, *, folder: Path | None = None, where: object = None) -> ManifestReading:
     """As `read_manifest`, for bytes. GessoError where the format is not supported, MissingExtra without c2pa."""
     read = _read(data, beside, OFFLINE, where)
     if read is None:
-        return Seen("absent")
+        return ManifestReading("absent")
     told, failures = read
     active = told.get("manifests", {}).get(told.get("active_manifest"), {})
     signature = active.get("signature_info") or {}
@@ -67,7 +67,7 @@ def manifest_in(data: bytes, beside: bytes | None = None, *, folder: Path | None
         own, retired = _own(data, beside, folder)
     assertions = [one for one in active.get("assertions", ()) if isinstance(one, dict)]
     acts = [act for one in assertions if str(one.get("label", "")).startswith("c2pa.actions") for act in _actions(one)]
-    return Seen(
+    return ManifestReading(
         state="broken" if set(failures) - {UNTRUSTED} else "intact",
         failures=tuple(code for code in failures if code != UNTRUSTED),
         signer=", ".join(str(signature[name]) for name in ("common_name", "issuer") if signature.get(name)),

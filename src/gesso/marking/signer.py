@@ -28,7 +28,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gesso.errors import GessoError, readable
+from gesso.errors import GessoError, as_gesso_error
 from gesso.marking.key import FILE, Key, load_or_make, renew
 from gesso.marking.manifest import manifest_of
 from gesso.marking.signer_protocol import SECRET_BYTES, ProtocolError, SignerChannel
@@ -73,7 +73,7 @@ def answered(key: Key, told: dict[str, Any], data: bytes) -> tuple[dict[str, Any
     try:
         request = SigningRequest.model_validate(told)
     except ValidationError as error:
-        raise GessoError(f"invalid signing request: {readable(error)}") from None
+        raise GessoError(f"invalid signing request: {as_gesso_error(error)}") from None
     check_file(request, data)
     beside = request.format == PSD
     made = signed(key, request, data, beside=beside)

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from gesso import recipes
-from gesso.errors import GessoError, readable
+from gesso.errors import GessoError, as_gesso_error
 from gesso.request import Request
 from gesso.rules.palette import parse_colour
 from gesso.steering.edit import parse_edit
@@ -146,5 +146,5 @@ def test_what_a_validator_raises_is_said_as_it_stands(given: dict[str, Any], lin
 
     with pytest.raises(ValidationError) as error:
         Own(**given)
-    told = str(readable(error.value))
+    told = str(as_gesso_error(error.value))
     assert told == line if line else "not [1, 1" in told or "no colour" in told

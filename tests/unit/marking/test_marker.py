@@ -56,7 +56,7 @@ def test_other_files_are_not_signed(marker):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 def test_the_key_is_its_owners_alone(own):
-    own.told()
+    own.status()
     folder = own._folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "signer.pem").stat().st_mode) == 0o600
@@ -67,10 +67,10 @@ def test_the_key_is_its_owners_alone(own):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 def test_the_mode_of_a_readable_key_is_corrected(own):
-    own.told()
+    own.status()
     own.close()
     os.chmod(own._folder / "signer.pem", 0o644)
-    assert own.told()["signs"]
+    assert own.status()["signs"]
     assert stat.S_IMODE((own._folder / "signer.pem").stat().st_mode) == 0o600
 
 
@@ -115,7 +115,7 @@ def test_a_signer_that_cannot_start_gives_the_file_and_the_reason(tmp_path):
     marked = marker.mark(example_request(), picture())
     assert marked.data == picture() and "damaged" in marked.why
     assert "damaged" in marker.mark(example_request(), picture()).why  # it rests between starts, and still says why
-    assert not marker.told()["signs"] and "damaged" in marker.told()["why"]
+    assert not marker.status()["signs"] and "damaged" in marker.status()["why"]
     marker.close()
 
 
@@ -125,13 +125,13 @@ def test_the_reason_where_signing_is_off_or_not_installed(tmp_path, monkeypatch)
     monkeypatch.setattr(marking, "NEEDED", ("no_such_package",))
     bare = Marker(tmp_path / "bare")
     assert bare.mark(example_request(), picture()) == (picture(), None, NOT_INSTALLED)
-    assert bare.told() == {"signs": False, "state": "missing", "why": NOT_INSTALLED, "trusted": False} and bare.state == "missing"
+    assert bare.status() == {"signs": False, "state": "missing", "why": NOT_INSTALLED, "trusted": False} and bare.state == "missing"
     assert not list(tmp_path.iterdir())  # nothing was started, nothing made
 
 
 def test_pictures_of_a_replaced_key_stay_intact(own):
     old = own.mark(example_request(), picture()).data
-    before = own.told()["fingerprint"]
+    before = own.status()["fingerprint"]
     after = own.renew("the laptop was lost")["fingerprint"]
     new = own.mark(example_request(), picture()).data
     assert after != before and manifest_in(new, folder=own._folder).own == after
@@ -141,7 +141,7 @@ def test_pictures_of_a_replaced_key_stay_intact(own):
 
 
 def test_a_running_signer_notices_that_its_key_was_renewed(own):
-    own.told()
+    own.status()
     other = Marker(own._folder)
     renewed = other.renew("tidying")["fingerprint"]
     other.close()
@@ -151,7 +151,7 @@ def test_a_running_signer_notices_that_its_key_was_renewed(own):
 
 def test_two_processes_create_one_key(tmp_path):
     markers = [Marker(tmp_path / "signing") for _ in range(2)]
-    assert len({one.told()["fingerprint"] for one in markers}) == 1
+    assert len({one.status()["fingerprint"] for one in markers}) == 1
     for one in markers:
         one.close()
 
@@ -178,7 +178,7 @@ def test_the_reason_names_no_path(own, monkeypatch):
 
     monkeypatch.setattr(subprocess, "Popen", refused)
     why = own.mark(example_request(), picture()).why
-    assert why == "No such file or directory" and own.told()["why"] == why
+    assert why == "No such file or directory" and own.status()["why"] == why
 
 
 def test_renewal_deletes_leftover_copies_of_the_old_key(tmp_path):

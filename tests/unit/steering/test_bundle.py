@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gesso.errors import GessoError
-from gesso.steering import Limits, Session, Store, blob, bundle
+from gesso.steering import Session, Store, StoreLimits, blob, bundle
 from unit.steering.example_card import cards, hint, keep, sketch
 
 
@@ -278,7 +278,12 @@ def test_random_damage_is_refused_or_harmless(store: Store):
 
 def test_import_keeps_the_limits(store: Store, tmp_path: Path):
     data = store.export("ann", drawn(store).id)
-    for limits in (Limits(max_nodes=3), Limits(max_owner_bytes=3000), Limits(max_edit_bytes=3000), Limits(max_sessions=0)):
+    for limits in (
+        StoreLimits(max_nodes=3),
+        StoreLimits(max_owner_bytes=3000),
+        StoreLimits(max_edit_bytes=3000),
+        StoreLimits(max_sessions=0),
+    ):
         small = Store(tmp_path / "small.sqlite", cards=cards, limits=limits)
         with pytest.raises(GessoError):
             small.import_("bob", data)

@@ -11,7 +11,7 @@ from gesso.cli import main
 from gesso.errors import GessoError
 from gesso.marking.home import SIGNING
 from gesso.marking.marker import Marker
-from gesso.marking.reading import Seen
+from gesso.marking.reading import ManifestReading
 from gesso.media.picture import encode_png, read_picture
 from gesso.verbs.inspect import Inspection, inspect
 from gesso.verbs.load import load
@@ -111,7 +111,7 @@ def test_the_commands(home, tmp_path, monkeypatch, capsys):
 
 def test_what_a_stranger_wrote_into_it_moves_no_cursor():
     evil = "\x1b]0;owned\x07\x9b2J"
-    seen = Seen(
+    seen = ManifestReading(
         "intact", signer=evil, source_types=(evil,), ingredients=({"title": evil, "relationship": evil},), generation=["no", "object"]
     )
     for what, found in Inspection(None, seen, "").rows():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gesso.recipes.recipe import Recipe
     from gesso.serving.jobs.config import WorkerConfig
     from gesso.serving.jobs.lease import JobLease
-    from gesso.verbs.batch import Item
+    from gesso.verbs.batch import BatchItem
 
 TAIL = 8192
 
@@ -44,12 +44,12 @@ def batch(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: P
     return {"num_failed": len(made.failed)}
 
 
-def items_of(spec: dict[str, Any], folder: Path) -> list[Item]:
+def items_of(spec: dict[str, Any], folder: Path) -> list[BatchItem]:
     """The items of a batch under the names that users gave; the files are numbered."""
-    from gesso.verbs.batch import Item
+    from gesso.verbs.batch import BatchItem
 
     kind = spec["format"]
-    return [Item(name, folder / "in" / f"{n:05}.png", f"{n:05}.{kind}") for n, name in enumerate(spec["names"])]
+    return [BatchItem(name, folder / "in" / f"{n:05}.png", f"{n:05}.{kind}") for n, name in enumerate(spec["names"])]
 
 
 def train(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
