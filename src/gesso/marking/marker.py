@@ -88,7 +88,7 @@ class Marker:
         """on, off or missing, for health checks; does not ask the signer whether it answers."""
         return {None: "on", OFF: "off", NOT_INSTALLED: "missing"}.get(self._why, "off")
 
-    def renew(self, reason: str) -> dict[str, Any]:
+    def renew_key(self, reason: str) -> dict[str, Any]:
         """Replace the key; its certificate is kept with the reason. Returns the `status` with the new key."""
         with self._lock:
             self._stop()

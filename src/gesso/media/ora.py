@@ -46,7 +46,7 @@ class OpenRaster:
     _budget: Budget
     _where: str
 
-    def each(self) -> Iterator[Layer]:
+    def iter_layers(self) -> Iterator[Layer]:
         """Iterate over the layers and decode them lazily; GessoError if a layer is missing or damaged."""
         with _opened(self._data, self._where) as archive:
             for entry in self.stack:

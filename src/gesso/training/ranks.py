@@ -24,7 +24,7 @@ class Ranks:
     def leads(self) -> bool:
         return self.rank == 0
 
-    def rows(self, num: int) -> tuple[int, int]:
+    def row_range(self, num: int) -> tuple[int, int]:
         """The first and the last-but-one row of this process, of `num`. GessoError where there are fewer rows than processes."""
         if num < self.total:
             raise GessoError(

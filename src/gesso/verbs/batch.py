@@ -146,7 +146,7 @@ def run_items(
                 if journal.has(item, hashed):
                     done.kept.append(item.name)
                     continue
-                if retry and journal.state(item) != FAILED:
+                if retry and journal.item_state(item) != FAILED:
                     continue
                 journal.check_place(item)
                 asked = Request.build(
@@ -271,7 +271,7 @@ class Journal:
         self._lines = read_journal(out)
         write_atomic(out / JOURNAL, b"".join(_line(one) for one in self._lines.values()))
 
-    def state(self, item: BatchItem) -> str:
+    def item_state(self, item: BatchItem) -> str:
         return str(self._lines.get(item.target, {}).get("state", ""))
 
     def has(self, item: BatchItem, hashed: str) -> bool:
@@ -319,15 +319,15 @@ class Journal:
 
     def sheets(self, items: Sequence[BatchItem]) -> list[Path]:
         """Write contact sheets of all outputs, with an empty cell for each that failed; none where no output is a picture."""
-        finished = [item for item in items if self.state(item) in (DONE, FAILED)]
-        shown = [(item, _read_thumb(self.out, item) if self.state(item) == DONE else None) for item in finished]
+        finished = [item for item in items if self.item_state(item) in (DONE, FAILED)]
+        shown = [(item, _read_thumb(self.out, item) if self.item_state(item) == DONE else None) for item in finished]
         if not any(picture is not None for _, picture in shown):
             return []
         written = []
         for number, start in enumerate(range(0, len(shown), ON_A_SHEET), 1):
             part = shown[start : start + ON_A_SHEET]
             pictures = [picture if picture is not None else missing() for _, picture in part]
-            names = [item.name if self.state(item) == DONE else f"× {item.name}" for item, _ in part]
+            names = [item.name if self.item_state(item) == DONE else f"× {item.name}" for item, _ in part]
             path = self.out / (f"{SHEET}.png" if number == 1 else f"{SHEET}-{number}.png")
             write_atomic(path, encode_png(contact_sheet(pictures, COLUMNS, names)))
             written.append(path)

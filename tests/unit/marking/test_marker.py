@@ -7,12 +7,14 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import c2pa
 import pytest
 
 import gesso
 from gesso.marking import marker as marking
+from gesso.marking.key import FILE, load_or_make
 from gesso.marking.marker import NOT_INSTALLED, OFF, Marker
 from gesso.marking.reading import UNTRUSTED, certificates, manifest_in
 from gesso.marking.signer_protocol import ProtocolError, SignerChannel
@@ -132,7 +134,7 @@ def test_the_reason_where_signing_is_off_or_not_installed(tmp_path, monkeypatch)
 def test_pictures_of_a_replaced_key_stay_intact(own):
     old = own.mark(example_request(), picture()).data
     before = own.status()["fingerprint"]
-    after = own.renew("the laptop was lost")["fingerprint"]
+    after = own.renew_key("the laptop was lost")["fingerprint"]
     new = own.mark(example_request(), picture()).data
     assert after != before and manifest_in(new, folder=own._folder).own == after
     seen = manifest_in(old, folder=own._folder)
@@ -143,17 +145,48 @@ def test_pictures_of_a_replaced_key_stay_intact(own):
 def test_a_running_signer_notices_that_its_key_was_renewed(own):
     own.status()
     other = Marker(own._folder)
-    renewed = other.renew("tidying")["fingerprint"]
+    renewed = other.renew_key("tidying")["fingerprint"]
     other.close()
     data = own.mark(example_request(), picture()).data
     assert manifest_in(data, folder=own._folder).own == renewed
 
 
-def test_two_processes_create_one_key(tmp_path):
-    markers = [Marker(tmp_path / "signing") for _ in range(2)]
-    assert len({one.status()["fingerprint"] for one in markers}) == 1
-    for one in markers:
-        one.close()
+# Makes a key in each folder that it reads from its input; pauses when it has seen that there is no key file, before it writes one.
+CREATE_KEYS = """
+import sys
+from pathlib import Path
+from gesso.marking import key
+
+create = key._fresh
+
+def paused():
+    made = create()
+    print("paused", flush=True)
+    sys.stdin.readline()
+    return made
+
+key._fresh = paused
+while folder := sys.stdin.readline().strip():
+    print(key.load_or_make(Path(folder)).fingerprint, flush=True)
+"""
+
+
+def test_two_processes_that_create_a_key_at_once_get_the_same_one(tmp_path: Path):
+    command = [sys.executable, "-c", CREATE_KEYS]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen(command, **pipes) as one, subprocess.Popen(command, **pipes) as two:
+        for number in range(8):
+            folder = tmp_path / str(number)
+            for line in (f"{folder}\n", "\n"):  # start both; when both are paused, let both go on
+                for process in (one, two):
+                    process.stdin.write(line)
+                answers = [process.stdout.readline().strip() for process in (one, two)]
+                if line == f"{folder}\n":
+                    assert answers == ["paused", "paused"], "both processes saw that there is no key"
+            assert answers[0] == answers[1] == load_or_make(folder).fingerprint
+            assert [path.name for path in folder.glob("*.pem*")] == [FILE]
+        for process in (one, two):
+            process.stdin.close()
 
 
 def test_frames_without_the_secret_or_sent_twice_are_refused():

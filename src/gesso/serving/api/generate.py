@@ -101,7 +101,7 @@ def register(routes: Routes, services: Services) -> None:
         owner = identity_of(http).owner
         with services.renderer.reserve(owner) as queue:
             body = await read_json(http, GenerateRequest)
-            request = await services.run_in_cpu_pool(services.sanitizer.request, owner, body.model_dump())
+            request = await services.run_in_cpu_pool(services.sanitizer.sanitize_request, owner, body.model_dump())
             card = services.catalogue.card(body.recipe)
             wanted = accepted_file(card, http.headers.get("accept", ""))
             result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))

@@ -127,7 +127,7 @@ async def generate_images(
     fields = {"recipe": card.name, "conditions": conditions, "settings": settings_with_size(card, asked)}
     data = []
     for number in range(asked.n):
-        request = await services.run_in_cpu_pool(services.sanitizer.request, owner, {**fields, "seed": asked.seed + number})
+        request = await services.run_in_cpu_pool(services.sanitizer.sanitize_request, owner, {**fields, "seed": asked.seed + number})
         result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
         file = await services.run_in_cpu_pool(output_file, services.marker, result, result.shown)
         unsigned = {} if file.unsigned is None else {"unsigned": file.unsigned}

@@ -35,7 +35,7 @@ def batch(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: P
     with closing(config.marker()) as mark:
         made = run_items(
             model, items_of(spec, folder), folder / "out", each=spec["each"], kind=spec["format"], request=request,
-            threads=config.threads, on_item=lease.report, stop=lease.stop, mark=mark, must_sign=False,
+            threads=config.threads, on_item=lease.report_progress, stop=lease.stop, mark=mark, must_sign=False,
         )  # fmt: skip
     for name, why in made.failed.items():
         lease.log(f"{name}: {why}")
@@ -109,7 +109,7 @@ def fit(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Pat
     made = run(
         recipe, out=folder / "out", conditions=request.conditions, settings=request.settings.model_dump(), seed=request.seed,
         preset=spec["preset"] or None, weights=config.weights_of(spec), threads=config.threads, fresh=True,
-        on_output=lambda output: lease.report(output.step, output.num_steps), stop=lease.stop,
+        on_output=lambda output: lease.report_progress(output.step, output.num_steps), stop=lease.stop,
     )  # fmt: skip
     with closing(config.marker()) as mark:
         file = made.result.marked(".png", mark)

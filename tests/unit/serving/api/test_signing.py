@@ -198,7 +198,7 @@ def test_without_the_extra_outputs_are_as_before_and_it_is_said(make_app, client
 
 def test_jobs_can_mark_what_they_write(signing, ann, picture):
     services = signing.state.services
-    request = services.sanitizer.request("ann", given(ann, picture))
+    request = services.sanitizer.sanitize_request("ann", given(ann, picture))
     result = services.renderer.submit("ann", ("job", "ann"), services.render_work("ann", request, ("job", "ann"))).future.result()
     file = output_file(services.marker, result, "image")
     assert file.unsigned is None and seen(signing, file.data).own
