@@ -285,7 +285,7 @@ def parse_request(value: Any, *, where: object) -> RecordedRequest:
     """A request from JSON, checked as far as possible without its recipe's card."""
     if not isinstance(value, Mapping):
         raise GessoError("a request is a JSON object", where=where, fix='{"recipe": "…", "conditions": {…}, "seed": 0, "settings": {…}}')
-    return _validated(RecordedRequest, value, "this is no request", where)
+    return _validated(RecordedRequest, value, "this is not a request", where)
 
 
 def _validated(kind: type[Checked], value: Any, what: str, where: object) -> Checked:

@@ -196,7 +196,7 @@ def float_of(text: str) -> float | None:
 def _whole(said: Any, key: str, where: str) -> int:
     text = str(said.get(key, ""))
     if not text.removeprefix("-").isdecimal() or len(text) > 7:
-        _refuse(f"{key} is {printable(text)!r}, no whole number of pixels", where)
+        _refuse(f"{key} is {printable(text)!r}, not a whole number of pixels", where)
     return int(text)
 
 

@@ -25,14 +25,14 @@ def parse_colour(text: str) -> RGB:
         if plain.isalpha() and plain in ImageColor.colormap:
             red, green, blue = ImageColor.getrgb(plain)[:3]
             return red, green, blue
-    raise GessoError(f"{short_repr(text)} is no colour", where="colour", fix="write '#rrggbb' or a name such as 'orange'")
+    raise GessoError(f"{short_repr(text)} is not a colour", where="colour", fix="write '#rrggbb' or a name such as 'orange'")
 
 
 def format_colour(rgb: Sequence[int] | np.ndarray) -> str:
     """Format three integers from 0 to 255 as '#rrggbb'; GessoError for other values."""
     values = [int(v) for v in rgb]
     if len(values) != 3 or not all(0 <= v <= 255 for v in values):
-        raise GessoError(f"{values} is no colour", where="colour", fix="give three numbers, 0 to 255")
+        raise GessoError(f"{values} is not a colour", where="colour", fix="give three numbers, 0 to 255")
     return "#{:02x}{:02x}{:02x}".format(*values)
 
 
