@@ -70,7 +70,7 @@ CARD = Card(
         label | Digit | 숫자 | the digit to write: 0 to 9 | 만들 숫자: 0부터 9까지
         known | Kept part | 남길 부분 | 28×28 pixels that stay, transparent elsewhere | 그대로 남길 28×28 픽셀. 나머지는 투명하게
         num_steps | Steps | 단계 수 | sampling steps; more are finer and slower | 샘플링 단계. 많을수록 곱고 느립니다
-        guidance_scale | Guidance | 조건 강도 | how strictly conditions are followed: 0 not at all, 1 is normal | 조건을 따르는 정도. 1이 보통
+        guidance_scale | Guidance | 조건 강도 | how strictly conditions are followed: 0 not at all, 1 normally | 조건을 따르는 정도
         solver | Solver | 계산 방식 | heun runs the network twice per step, euler once | heun은 단계마다 두 번, euler는 한 번 계산
         solver.heun | Heun, more accurate | Heun (더 정확)
         solver.euler | Euler, faster | Euler (더 빠름)

@@ -66,7 +66,7 @@ CARD = Card(
         style_weight | Weight of the style | 화풍 비중 | weight of the style in the objective | 목적 함수에서 화풍의 비중
         content_weight | Weight of the content | 내용 비중 | weight of the content in the objective | 목적 함수에서 내용의 비중
         smoothness | Smoothness | 매끄러움 | how strongly pixel noise is reduced | 이웃 픽셀 사이의 잡티를 줄이는 정도
-        start | Start from | 시작점 | start from the content, or from noise that the seed decides | 내용 그림 또는 시드로 정한 노이즈에서 시작
+        start | Start from | 시작점 | start from the content, or from noise that the seed decides | 내용 그림 또는 노이즈에서 시작
         start.content | The content | 내용 그림
         start.noise | Noise | 노이즈
     """),
