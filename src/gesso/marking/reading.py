@@ -59,8 +59,8 @@ def manifest_in(data: bytes, beside: bytes | None = None, *, folder: Path | None
     read = _read(data, beside, OFFLINE, where)
     if read is None:
         return ManifestReading("absent")
-    told, failures = read
-    active = told.get("manifests", {}).get(told.get("active_manifest"), {})
+    store, failures = read
+    active = store.get("manifests", {}).get(store.get("active_manifest"), {})
     signature = active.get("signature_info") or {}
     own, retired = "", ""
     if not set(failures) - {UNTRUSTED}:
@@ -76,7 +76,7 @@ def manifest_in(data: bytes, beside: bytes | None = None, *, folder: Path | None
         source_types=tuple(dict.fromkeys(str(act["digitalSourceType"]) for act in acts if act.get("digitalSourceType"))),
         ingredients=tuple({name: one.get(name) for name in INGREDIENT} for one in active.get("ingredients", ())),
         generation=next((one.get("data") for one in assertions if one.get("label") == GENERATION), None),
-        says=told,
+        says=store,
     )
 
 
@@ -85,11 +85,11 @@ def certificates(folder: Path) -> Iterator[dict[str, Any]]:
     place = folder / CERTIFICATES
     for path in sorted(place.glob("*.json")) if place.is_dir() else ():
         try:
-            told = json.loads(read_bytes(path, 65_536))
+            store = json.loads(read_bytes(path, 65_536))
         except (GessoError, ValueError):
             continue
-        if isinstance(told, dict) and isinstance(told.get("chain"), str) and told.get("fingerprint") == path.stem:
-            yield told
+        if isinstance(store, dict) and isinstance(store.get("chain"), str) and store.get("fingerprint") == path.stem:
+            yield store
 
 
 def _own(data: bytes, beside: bytes | None, folder: Path | None) -> tuple[str, str]:
@@ -117,7 +117,7 @@ def _read(data: bytes, beside: bytes | None, settings: dict[str, Any], where: ob
     try:
         failures = [] if _checksums_hold(data) else ["png.checksum"]
         with c2pa.Context.from_dict(settings) as context, c2pa.Reader(kind, io.BytesIO(data), beside, context) as reader:
-            told = json.loads(reader.json())
+            store = json.loads(reader.json())
             results = reader.get_validation_results() or {}
     except c2pa.C2paError.ManifestNotFound:
         return None
@@ -128,9 +128,9 @@ def _read(data: bytes, beside: bytes | None, settings: dict[str, Any], where: ob
     failures += [str(one.get("code")) for one in (results.get("activeManifest") or {}).get("failure", ())]
     for delta in results.get("ingredientDeltas") or ():
         failures += [str(one.get("code")) for one in (delta.get("validationDeltas") or {}).get("failure", ())]
-    if told.get("validation_state") == "Invalid" and not set(failures) - {UNTRUSTED}:
+    if store.get("validation_state") == "Invalid" and not set(failures) - {UNTRUSTED}:
         failures.append("invalid")
-    return told, list(dict.fromkeys(failures))
+    return store, list(dict.fromkeys(failures))
 
 
 def _checksums_hold(data: bytes) -> bool:

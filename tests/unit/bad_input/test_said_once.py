@@ -34,7 +34,7 @@ def check_plain(line: str, given: str) -> None:
 
 
 HINTS = {
-    "a colour that is none": ("3,3,blau", "'blau'"),
+    "an invalid colour": ("3,3,blau", "'blau'"),
     "a colour in a hint": ({"x": 3, "y": 3, "color": "blau"}, "'blau'"),
     "a word for a place": ("3,here,#f80", "'here'"),
     "a radius of nothing": ({"x": 3, "y": 3, "color": "red", "radius": 0}, "not 0"),

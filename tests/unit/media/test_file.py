@@ -152,7 +152,7 @@ except GessoError as error:
 
 @POSIX
 def test_a_write_that_stops_half_way(tmp_path):
-    """A real one: the system takes the first 100,000 bytes and no more, as a full disk does."""
+    """A limit of the system: files end after 100,000 bytes, as on a full disk."""
     path = tmp_path / "cat.png"
     path.write_bytes(b"old")
     run = subprocess.run([sys.executable, "-c", WRITE_BEYOND_THE_LIMIT, str(path)], capture_output=True, text=True, timeout=60)

@@ -59,7 +59,7 @@ def test_a_hint_over_another_replaces_it():
     assert not (out == RED).all(-1).any() and tuple(out[20, 50]) == BLUE
 
 
-def test_touches_of_nearly_one_colour_are_one_wish():
+def test_marks_of_nearly_one_colour_count_as_one():
     out = painted([([(24, 36)], (0, 0, 250), 2.0), ([(48, 36)], BLUE, 2.0)])
     assert (out[20:50, 20:50] == BLUE).all()
 

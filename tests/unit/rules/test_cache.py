@@ -1,4 +1,4 @@
-"""What is asked again is not made again, and no more is kept than was said."""
+"""Caches compute a result once and keep no more than their limit."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What is remembered while somebody draws changes nothing: each picture is as it would be from nothing."""
+"""Caches do not change outputs: each picture is equal to one computed with empty caches."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def drawing(dice: np.random.Generator) -> np.ndarray:
     return line
 
 
-def said(dice: np.random.Generator) -> list[Prediction]:
+def random_predictions(dice: np.random.Generator) -> list[Prediction]:
     coarse = dice.random((len(COLOURS), 6, 6)).astype(np.float32) ** 4
     shares = coarse.repeat(12, 1).repeat(12, 2)
     return [Prediction.of_pixels(shares / shares.sum(0), (0, 0, SIDE, SIDE))]
@@ -35,7 +35,7 @@ def mark(dice: np.random.Generator):
     return path, tuple(int(v) for v in COLOURS[dice.integers(1, 4)]), float(dice.uniform(1, 4))
 
 
-def forget(patch: pytest.MonkeyPatch) -> None:
+def empty_caches(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(colouring, "_PIECES", ArrayCache(10**9))
     patch.setattr(colouring, "_MEANS", ResultCache())
     patch.setattr(hint_pieces, "_SWEPT", ArrayCache(10**9))
@@ -44,28 +44,28 @@ def forget(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_an_afternoon_is_as_if_each_picture_were_the_first(seed: int):
+def test_a_long_session_gives_the_same_pictures_as_empty_caches(seed: int):
     dice = np.random.default_rng(seed)
-    line, predictions, marks = drawing(dice), said(dice), []
+    line, predictions, marks = drawing(dice), random_predictions(dice), []
     for step in range(16):
         if step % 5 == 4:
-            predictions = said(dice)
+            predictions = random_predictions(dice)
         if step % 7 == 6:
             line = drawing(dice)
         marks = [*marks, mark(dice)] if step % 4 != 3 else marks[1:]
         asked = line, predictions, COLOURS, UserEdits(marks), DecisionParameters()
         warm, mean = colour_drawing(*asked), mean_picture(predictions, COLOURS, line.shape)
         with pytest.MonkeyPatch.context() as patch:
-            forget(patch)
+            empty_caches(patch)
             cold = colour_drawing(*asked)
             assert np.array_equal(mean, mean_picture(predictions, COLOURS, line.shape))
         assert np.array_equal(warm.images[0], cold.images[0]) and np.array_equal(warm.flats[0], cold.flats[0])
         assert np.array_equal(warm.pieces.labels, cold.pieces.labels) and np.array_equal(warm.colours, cold.colours)
 
 
-def test_what_is_given_may_be_written_into():
+def test_modifying_a_result_does_not_change_the_cache():
     dice = np.random.default_rng(9)
-    line, predictions = drawing(dice), said(dice)
+    line, predictions = drawing(dice), random_predictions(dice)
     first = mean_picture(predictions, COLOURS, line.shape)
     kept = first.copy()
     first[:] = 0
@@ -77,7 +77,7 @@ def test_what_is_given_may_be_written_into():
     assert np.array_equal(colour_drawing(line, predictions, COLOURS, edits, DecisionParameters()).images[0], image)
 
 
-def test_what_follows_a_hint_is_said_and_what_is_hinted_is_not():
+def test_followers_are_reported_without_the_hinted_pieces():
     line = np.full((60, 90), 255, np.uint8)
     line[10:50, [10, 30, 50, 70]] = line[10, 10:71] = line[49, 10:71] = 0
     likes = np.zeros((3, 60, 90), np.float32)

@@ -161,7 +161,7 @@ def test_two_windows_speak_where_they_lie_deepest():
     assert len(np.unique(spoken[36, :34])) == 1 == len(np.unique(spoken[36, 39:])) and spoken[36, 0] != spoken[36, 71]
 
 
-def test_colours_that_look_the_same_are_one_wish_and_the_hints_own_is_kept():
+def test_similar_colours_are_merged_and_the_hints_colour_is_kept():
     shares = np.zeros((4, 2, 2), np.float32)
     shares[1], shares[3], shares[2] = 0.3, 0.3, 0.4
     predictions, colours = merge_similar_colours(
@@ -271,7 +271,7 @@ def test_a_hint_in_a_sky_that_leaves_the_page_fills_it():
     assert (out[:29] == BLUE).all() and (out[32:] == 255).all()
 
 
-def test_nothing_is_cut_from_ground_that_somebody_filled():
+def test_nothing_is_cut_from_a_filled_background():
     line = np.full((72, 72), 255, np.uint8)
     line[20:50, 20:22] = line[20:50, 48:50] = line[20:22, 20:50] = line[48:50, 20:50] = 0
     classes = np.zeros((72, 72), int)

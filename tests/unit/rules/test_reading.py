@@ -94,7 +94,7 @@ def test_lines_keep_their_colour_in_the_picture_and_in_layers(name: str, colour:
     assert np.quantile(away(image[rim], expected), 0.95) < 5, "no rim of another colour"
 
 
-def test_where_nobody_puts_colour_the_drawing_is_as_it_was_given() -> None:
+def test_uncoloured_areas_stay_as_in_the_input() -> None:
     for name in ("white on black", "blueprint", "neon", "yellow", "pink", "brown", "black on white"):
         given = KINDS[name][0]()
         read = read_lines(given)
