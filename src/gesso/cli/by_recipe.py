@@ -80,7 +80,7 @@ def batch_one(
     threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
     mark: Annotated[bool, Parameter(help="Sign each as content credentials with this machine's key.", negative=())] = False,
 ) -> int:
-    """Make the same request of every picture in a folder; ends with 3 where some failed."""
+    """Apply one request to every picture in a folder; exit code 3 if some failed."""
     from gesso.media.file import printable
     from gesso.verbs.batch import batch
 

@@ -67,7 +67,7 @@ class Ranks:
 def joined() -> Iterator[Ranks]:
     """The processes that `torchrun` started (environment variables RANK and WORLD_SIZE), or this one alone.
 
-    They talk through gloo on CPUs and nccl on GPUs.
+    They communicate by gloo on CPUs and by nccl on GPUs.
     """
     total = int(os.environ.get("WORLD_SIZE", "1"))
     if total == 1:
