@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gesso import __version__
 from gesso.errors import GessoError, as_gesso_error
-from gesso.media.file import parse_json, read_bytes, printable
+from gesso.media.file import parse_json, printable, read_bytes
 from gesso.media.medium import budget_of, carrier, media, sidecar_of
 from gesso.media.png import RECORD
 from gesso.number import StrictNumbers, Whole

@@ -19,7 +19,7 @@ ALLOWED_CLASSES = {
 
 # Verbs with one ordinary meaning, which classes of different kinds may share.
 VERBS = {
-    "add", "check", "close", "delete", "find", "from_json", "get", "list", "of", "open", "put", "read", "run", "send", "show",
+    "add", "append", "check", "close", "decode", "delete", "encode", "find", "from_json", "get", "list", "of", "open", "put", "read", "run", "send", "show",
     "start", "stop", "submit", "to_json", "write",
 }  # fmt: skip
 
@@ -33,6 +33,7 @@ ALLOWED_METHODS = {
     "request": "a model and a session store both return a Request",
     "restore": "each restores its part of a training's state from a checkpoint",
     "sample": "`Mirrored` wraps a family and samples as it does",
+    "stack": "a dataset puts examples into a batch, the medium of layers puts a picture's layers on each other",
     "step": "one optimisation step, as in torch",
     "wake": "the job service wakes its scheduler",
     "with_facts": "a recipe passes the facts on to its card",

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from gesso.errors import GessoError, MissingExtra
 from gesso.marking.manifest import GENERATION
 from gesso.media.budget import DEFAULT
-from gesso.media.file import read_bytes, printable
+from gesso.media.file import printable, read_bytes
 from gesso.media.medium import budget_of
 from gesso.media.png import SIGNATURE, chunks
 

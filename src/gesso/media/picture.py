@@ -18,7 +18,7 @@ from gesso.media import png
 from gesso.media.budget import DEFAULT, Budget, in_megabytes
 from gesso.media.decode import Sheet, check_size, decode, scaled, sheet_of
 from gesso.media.density import Dpi
-from gesso.media.file import read_bounded, read_bytes, printable
+from gesso.media.file import printable, read_bounded, read_bytes
 from gesso.media.medium import Carried, Medium
 from gesso.media.tensor import from_tensor
 

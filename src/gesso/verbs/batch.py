@@ -16,7 +16,7 @@ import numpy as np
 from gesso.card import Card
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError, Stopped
-from gesso.marking.marker import SignedFile, Marker
+from gesso.marking.marker import Marker, SignedFile
 from gesso.marking.signing_request import FORMATS
 from gesso.media.budget import DEFAULT
 from gesso.media.file import read_bytes, write_atomic

@@ -10,7 +10,7 @@ from typing import Any
 from gesso import recipes
 from gesso.card import Card
 from gesso.errors import GessoError
-from gesso.media.file import parse_json, read_bytes, printable
+from gesso.media.file import parse_json, printable, read_bytes
 from gesso.media.medium import budget_of, carrier
 from gesso.recipes.recipe import Recipe
 from gesso.record import RecordedRequest, parse_request, record_in
