@@ -19,8 +19,8 @@ ALLOWED_CLASSES = {
 
 # Verbs with one ordinary meaning, which classes of different kinds may share.
 VERBS = {
-    "add", "append", "check", "close", "decode", "delete", "encode", "find", "from_json", "get", "list", "of", "open", "put", "read", "run", "send", "show",
-    "start", "stop", "submit", "to_json", "write",
+    "add", "append", "check", "close", "decode", "delete", "encode", "find", "from_json", "get", "list", "of", "open", "put",
+    "read", "run", "send", "show", "start", "stop", "submit", "to_json", "write",
 }  # fmt: skip
 
 ALLOWED_METHODS = {
