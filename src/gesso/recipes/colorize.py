@@ -85,18 +85,11 @@ CARD = Card(
     ),
     outputs=(
         Out(name="image", medium="picture", help={"en": "flats under the line, the sketch's size", "ko": "선 아래 밑색, 선화와 같은 크기"}),
-        Out(
-            name="proposal",
-            medium="picture",
-            help={"en": "the network's prediction before any rule", "ko": "규칙을 적용하기 전 신경망의 예측"},
-        ),
+        Out(name="proposal", medium="picture", help={"en": "the network's prediction before rules", "ko": "규칙 적용 전 신경망의 예측"}),
         Out(name="pieces", medium="pieces", help={"en": "which piece each pixel is in, int32 [h w]", "ko": "픽셀마다 속한 영역 번호"}),
         Out(name="sure", medium="picture", help={"en": "confidence per piece; 255 is certain", "ko": "영역별 신뢰도. 255가 가장 확실"}),
         Out(
-            name="follows",
-            medium="picture",
-            role="follows",
-            help={"en": "white: pieces coloured by a hint elsewhere", "ko": "다른 곳의 힌트를 따른 영역은 흰색"},
+            name="follows", medium="picture", role="follows", help={"en": "white: coloured by hints elsewhere", "ko": "다른 힌트를 따른 곳"}
         ),
         Out(name="proposals", medium="pictures", help={"en": "alternative colourings", "ko": "서로 다른 채색안"}),
         Out(name="layers", medium="layers", help={"en": "the line over its flats", "ko": "밑색 위의 선화"}),
