@@ -80,7 +80,7 @@ def gif_claim(width: int, height: int) -> bytes:
 BOMBS: dict[str, Callable[[], bytes]] = {
     "nothing": lambda: b"",
     "one byte": lambda: b"\x89",
-    "text": lambda: b"this is no picture",
+    "text": lambda: b"this is not a picture",
     "html": lambda: b"<!doctype html><script>alert(1)</script>",
     "svg": lambda: b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
     "svg in xml": lambda: b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><svg/>',
@@ -183,7 +183,7 @@ SORTS: dict[str, tuple[tuple[str, ...], tuple[dict[str, object], ...]]] = {
 
 
 def mutant(format: str, dice: random.Random) -> bytes:
-    """A file of this format that is no longer what it was: wrong in its parts, mended where a checker would look first."""
+    """A damaged file of this format whose checksums are corrected, so that only deeper checks can find the damage."""
     parts = PARTS[format](dice.choice(seeds(format)))
     for _ in range(dice.choice((1, 1, 2, 3, 8))):
         _change(parts, dice)

@@ -1,4 +1,4 @@
-"""Texts that would run, or spoil a page, where somebody shows them as anything but text. Each calls `pwned`, which only a test knows."""
+"""Texts that run or break a page unless they are shown as plain text. Each calls `pwned`, which only a test defines."""
 
 from __future__ import annotations
 

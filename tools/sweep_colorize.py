@@ -30,7 +30,7 @@ from gesso.metrics.colour import COUNTS, Score, on_white, plain_rule
 from gesso.metrics.drawing_pieces import SIDE, Dot, truth_of, truths_of
 from gesso.recipes import colorize
 from gesso.rules import decision
-from gesso.rules.decision import Knobs
+from gesso.rules.decision import DecisionParameters
 from gesso.verbs.generate import Callbacks, native_dtype, sample
 
 
@@ -48,7 +48,7 @@ class Asked:
 
     def __init__(self, model: Any) -> None:
         self.model, self.said = model, {}
-        self.knobs = Knobs()
+        self.knobs = DecisionParameters()
 
     def __call__(self, line: np.ndarray, dots: Sequence[Dot]) -> np.ndarray:
         hints = [gesso.Hint(d.x, d.y, "#{:02x}{:02x}{:02x}".format(*d.rgb), radius=d.radius) for d in dots]
@@ -58,7 +58,7 @@ class Asked:
             assembled = self.model.assembled
             with torch.inference_mode():
                 self.said[key] = sample(assembled, request, native_dtype(assembled), Callbacks())
-        decision.Knobs = lambda: self.knobs  # type: ignore[assignment,misc]
+        decision.DecisionParameters = lambda: self.knobs  # type: ignore[assignment,misc]
         return on_white(np.asarray(colorize.finish(request, self.said[key])["image"]))
 
 
@@ -88,7 +88,7 @@ def main() -> None:
         exact = base.report()["hints"]
         for text in given.knobs:
             pairs = (pair.split("=") for pair in text.split(",") if pair)
-            asked.knobs = dataclasses.replace(Knobs(), **{name: float(value) for name, value in pairs})
+            asked.knobs = dataclasses.replace(DecisionParameters(), **{name: float(value) for name, value in pairs})
             score = Score(asked, counts)
             for truth in truths:
                 score.add(truth)

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.fields import FieldInfo
 
 from gesso.conditions.condition import Condition
-from gesso.errors import GessoError, readable
-from gesso.number import Exact
+from gesso.errors import GessoError, as_gesso_error
+from gesso.number import StrictNumbers
 from gesso.ports import PortSizes
 
 Words = Mapping[str, str]  # by language: "en", "ko"
@@ -91,7 +91,7 @@ class Out(BaseModel):
     role: Literal["", "follows"] = ""
 
 
-class Settings(Exact):
+class Settings(StrictNumbers):
     """Settings of a generation. Recipes add fields, which become flags, API fields and sliders."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -230,7 +230,7 @@ def named_errors(name: str, kind: type[Condition]) -> Iterator[None]:
     except GessoError:
         raise
     except ValidationError as error:
-        wrong = readable(error)
+        wrong = as_gesso_error(error)
         raise GessoError(wrong.what, where=f"{name}.{wrong.where}", fix=wrong.fix) from None
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise GessoError(f"is not a valid {kind.kind} ({type(error).__name__}: {error})", where=name) from error

@@ -38,7 +38,7 @@ class Stopped(Exception):
     """Work was cancelled on request. It is not an error, and there is no result."""
 
 
-def readable(error: ValidationError) -> GessoError:
+def as_gesso_error(error: ValidationError) -> GessoError:
     """The first error of a pydantic ValidationError as a GessoError; see `field_error`."""
     return field_error(error.errors(include_url=False)[0])
 

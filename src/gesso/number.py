@@ -7,6 +7,7 @@ JSON does not distinguish 2 from 2.0, and JavaScript writes both the same way, s
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from numbers import Integral
@@ -18,7 +19,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from gesso.errors import GessoError, short_repr
 
 
-class Exact(BaseModel):
+class StrictNumbers(BaseModel):
     """A pydantic model that refuses booleans, NaN and infinity in number fields.
 
     It is the parent of recipes' settings, conditions, requests and all bodies that the server reads. pydantic itself refuses
@@ -32,11 +33,11 @@ class Exact(BaseModel):
     def _numbers_are_numbers(cls, data: Any) -> Any:
         # One validator of the model, because fields of a discriminated union cannot have their own.
         if isinstance(data, Mapping):
-            found = ((name, _truth_in(data[name])) for name in _number_fields(cls) if name in data)
-            wrong = [(name, truth) for name, truth in found if truth is not None]
+            found = ((name, _find_boolean(data[name])) for name in _number_fields(cls) if name in data)
+            wrong = [(name, boolean) for name, boolean in found if boolean is not None]
             if wrong:
                 error = PydanticCustomError("no_number", "should be a number")
-                details = [InitErrorDetails(type=error, loc=(name,), input=truth) for name, truth in wrong]
+                details = [InitErrorDetails(type=error, loc=(name,), input=boolean) for name, boolean in wrong]
                 raise ValidationError.from_exception_data(cls.__name__, details)
         return data
 
@@ -69,7 +70,7 @@ def parse_whole(text: str) -> int:
 
 def _as_int(value: Any) -> int | None:
     """The value as an int; None if it is not exactly a whole number."""
-    if _is_truth(value):
+    if _is_boolean(value):
         return None
     if isinstance(value, Integral):
         return int(value)
@@ -82,14 +83,14 @@ def _as_int(value: Any) -> int | None:
     return None
 
 
-def _whole_or_refused(value: Any) -> int:
+def _require_whole(value: Any) -> int:
     number = _as_int(value)
     if number is None:
         raise ValueError(f"should be a whole number, not {short_repr(value)}")
     return number
 
 
-Whole = Annotated[int, BeforeValidator(_whole_or_refused)]  # for fields that also refuse numbers written as text
+Whole = Annotated[int, BeforeValidator(_require_whole)]  # for fields that also refuse numbers written as text
 
 
 @lru_cache(maxsize=1024)
@@ -104,16 +105,20 @@ def _leaves(kind: Any) -> list[Any]:
     return [leaf for one in inner for leaf in _leaves(one)] if inner else [kind]
 
 
-def _truth_in(value: Any) -> bool | None:
+def _find_boolean(value: Any) -> bool | None:
     """The first boolean among nested values; None if there is no boolean."""
-    if _is_truth(value):
+    if _is_boolean(value):
         return bool(value)
     if isinstance(value, (list, tuple)):
-        return next((found for one in value if (found := _truth_in(one)) is not None), None)
+        return next((found for one in value if (found := _find_boolean(one)) is not None), None)
     if isinstance(value, Mapping):
-        return _truth_in(list(value.values()))
+        return _find_boolean(list(value.values()))
     return None
 
 
-def _is_truth(value: Any) -> bool:
-    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")  # numpy's bool is not a subclass of bool
+def _is_boolean(value: Any) -> bool:
+    """Whether a value is Python's or numpy's bool, which is not a subclass of Python's; looked up so that numpy is not imported here."""
+    if isinstance(value, bool):
+        return True
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.bool_)

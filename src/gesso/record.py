@@ -19,11 +19,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gesso import __version__
-from gesso.errors import GessoError, readable
-from gesso.media.file import parse_json, read_bytes, shown
+from gesso.errors import GessoError, as_gesso_error
+from gesso.media.file import parse_json, printable, read_bytes
 from gesso.media.medium import budget_of, carrier, media, sidecar_of
 from gesso.media.png import RECORD
-from gesso.number import Exact, Whole
+from gesso.number import StrictNumbers, Whole
 from gesso.request import MAX_SEED, Request
 
 # IPTC's digital source type "trained algorithmic media": made by a model that learned from samples.
@@ -72,7 +72,7 @@ class Digest(BaseModel):
     shape: tuple[int, ...] | None = Field(default=None, max_length=8)
 
 
-class RecordedRequest(Exact):
+class RecordedRequest(StrictNumbers):
     """A request as a record holds it: JSON with names and numbers checked, and conditions not parsed yet."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -246,7 +246,7 @@ def read_record(path: str | os.PathLike[str]) -> Record:
     """
     beside = sidecar_of(path)
     place = beside if beside.is_file() else Path(path)
-    return record_in(read_bytes(place, budget_of(place).max_bytes), where=shown(place))
+    return record_in(read_bytes(place, budget_of(place).max_bytes), where=printable(place))
 
 
 def record_in(data: bytes, *, where: str) -> Record:
@@ -288,12 +288,12 @@ def parse_request(value: Any, *, where: object) -> RecordedRequest:
     """A request from JSON, checked as far as possible without its recipe's card."""
     if not isinstance(value, Mapping):
         raise GessoError("a request is a JSON object", where=where, fix='{"recipe": "…", "conditions": {…}, "seed": 0, "settings": {…}}')
-    return _validated(RecordedRequest, value, "this is no request", where)
+    return _validated(RecordedRequest, value, "this is not a request", where)
 
 
 def _validated(kind: type[Checked], value: Any, what: str, where: object) -> Checked:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        wrong = readable(error)
+        wrong = as_gesso_error(error)
         raise GessoError(f"{what}: {wrong.where}: {wrong.what}", where=where, fix="give the file as Gesso wrote it") from None

@@ -10,13 +10,13 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from gesso.card import Card, Settings
 from gesso.conditions.condition import Condition
-from gesso.errors import GessoError, readable
-from gesso.number import Exact, Whole
+from gesso.errors import GessoError, as_gesso_error
+from gesso.number import StrictNumbers, Whole
 
 MAX_SEED = 2**53 - 1  # exact in JSON and JavaScript too
 
 
-class Request(Exact):
+class Request(StrictNumbers):
     """Recipe, weights {recipe: sha256}, conditions, seed, settings, preset. Converts to JSON and back without loss."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -45,7 +45,7 @@ class Request(Exact):
             made = settings if isinstance(settings, card.settings) else card.settings.model_validate(dict(settings or {}))
             return cls(recipe=card.name, weights=dict(weights or {}), conditions=values, seed=seed, settings=made, preset=preset)
         except ValidationError as error:
-            raise readable(error) from None
+            raise as_gesso_error(error) from None
 
     def to_json(self) -> dict[str, Any]:
         return {

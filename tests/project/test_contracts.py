@@ -64,7 +64,7 @@ def test_a_forbidden_import_fails(copy: Path, module: str, line: str, broken: st
 
 @pytest.mark.parametrize("module", ["loose.py", "verbs/loose.py", "steering/loose.py", "serving/loose.py", "serving/jobs/loose.py"])
 def test_a_module_without_a_place_fails(copy: Path, module: str):
-    add(copy / "gesso" / module, '"""Nobody listed me."""\n')
+    add(copy / "gesso" / module, '"""An unlisted module."""\n')
     kept, report = lint(copy)
     assert not kept, f"{module} went unseen"
     assert "loose" in report, report

@@ -18,7 +18,7 @@ BIN = Path(sys.executable).parent
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """A copy of the checkout in which somebody has done what the page says, and the files it made them write."""
+    """A copy of the checkout after following the page's steps, and the files written for them."""
     copy = tmp_path_factory.mktemp("contributing")
     for name in ("src", "tests", "examples"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "project", "*.svg"))

@@ -18,7 +18,7 @@ from gesso.shapes import Images
 
 
 def test_the_package_is_checked():
-    """`picture_of` says it returns Images [b c h w]; a port of three axes is none."""
+    """`picture_of` is annotated as Images [b c h w]; a port of three axes does not match."""
     with pytest.raises(jaxtyping.TypeCheckError):
         supervised.picture_of(Ports(spatial=torch.zeros(2, 3, 4)))
     assert supervised.picture_of(Ports(spatial=torch.zeros(2, 3, 4, 5))).shape == (2, 2, 4, 5)
@@ -29,7 +29,7 @@ def test_a_wrong_shape_fails():
     supervised.picture_of(Ports(spatial=torch.zeros(2, 3, 4)))
 
 
-def test_without_the_hook_nobody_would_notice():
+def test_without_the_hook_wrong_shapes_pass():
     """So the two tests above do test the hook, and users pay nothing for it."""
     code = (
         "import torch\nfrom gesso.families import supervised\nfrom gesso.ports import Ports\n"

@@ -31,7 +31,7 @@ def smallest(recipe: Recipe) -> str:
 
 @cache
 def loaded(name: str) -> Any:
-    """The dataset of the recipe's first stage as it is without any files, or why there is none."""
+    """The dataset of the recipe's first stage without any files, or the reason why there is no dataset."""
     recipe = recipes.find(name)
     stages = recipe.stages(recipe.preset(smallest(recipe)))
     if not stages:

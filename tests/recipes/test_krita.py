@@ -23,7 +23,7 @@ HINTS = ["120,150,#ff8800", "60,60,skyblue"]
 
 @pytest.fixture(scope="module")
 def krita(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """krita(file): its pixels as Krita exports them, uint8 [h w 3]; Krita wants a screen, so it is given one that nobody sees."""
+    """krita(file): the pixels that Krita exports, uint8 [h w 3]; Krita needs a screen, so it runs on a virtual one."""
     for program, package in (("krita", "krita"), ("xvfb-run", "xvfb")):
         if shutil.which(program) is None:
             pytest.skip(f"there is no {program} here (apt-get install {package}): layers are not opened by Krita")

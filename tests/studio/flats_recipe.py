@@ -19,7 +19,7 @@ from gesso.recipes.recipe import Recipe
 from gesso.rules.colouring import _painted
 from gesso.rules.fill import flats, over_line
 from gesso.rules.pieces import find_pieces
-from gesso.rules.reading import Lines, dressed
+from gesso.rules.reading import Lines, restore_paper_and_ink
 
 
 class Nothing:
@@ -83,7 +83,7 @@ def finish(request: Any, made: Sequence[Any]) -> dict[str, Any]:
         flood(mark.points, mark.rgb, mark.fill)
     flat = flats(pieces, colours)
     marks = [(mark.points, mark.rgb, mark.radius) for mark in given["dots"].marks] if "dots" in given else []
-    (image,), (flat,) = dressed([over_line(flat, line)], [flat], pieces, read, marks)
+    (image,), (flat,) = restore_paper_and_ink([over_line(flat, line)], [flat], pieces, read, marks)
     if "guard" in given:
         image = given["guard"].paste(image)
     return {"image": image, "areas": pieces.labels, "stack": read.layers(flat), "notes": read.notes(pieces.num)}

@@ -21,7 +21,7 @@ def saved(page: Any, act: str) -> bytes:
 
 def test_the_save_menu_shows_the_signing_key(visit: Any, app: Any) -> None:
     visit.begin()
-    page, told = visit.page, app.state.services.marker.told()
+    page, told = visit.page, app.state.services.marker.status()
     page.locator(".save-menu > summary").click()
     page.locator(".signer code").wait_for()
     said = page.locator(".signer").inner_text()

@@ -161,7 +161,7 @@ def test_json_and_another_output(gesso: Run, toy: Path, photo: Path, tmp_path: P
     assert gesso("generate", toy, "--photo", photo, "--take", "image", "--out", tmp_path / "a.png").code == 0
 
 
-def test_a_batch_that_is_to_be_signed_and_cannot_is_not_begun(gesso: Run, toy: Path, photo: Path, tmp_path: Path):
+def test_a_batch_that_cannot_be_signed_is_not_started(gesso: Run, toy: Path, photo: Path, tmp_path: Path):
     out = tmp_path / "out"
     code, _, err = gesso("batch", toy, "--folder", photo.parent, "--out", out, "--kind", "json", "--mark")
     assert code == 2 and "only pictures" in err and not out.exists()

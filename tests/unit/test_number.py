@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from pydantic import Field, ValidationError
 
-from gesso.errors import GessoError, readable
-from gesso.number import Exact, Whole, parse_whole, whole
+from gesso.errors import GessoError, as_gesso_error
+from gesso.number import StrictNumbers, Whole, parse_whole, whole
 
 
-class Held(Exact):
+class Held(StrictNumbers):
     whole: Whole = Field(default=0, ge=0, le=9)
     maybe: int | None = None
     share: float = 0
@@ -68,7 +68,7 @@ def test_texts_that_are_not_whole_numbers_are_refused(text: str):
 def test_booleans_nan_and_infinity_are_refused_as_numbers(given: dict[str, Any]):
     with pytest.raises(ValidationError) as error:
         Held(**given)
-    assert str(readable(error.value)).startswith(f"{next(iter(given))}")
+    assert str(as_gesso_error(error.value)).startswith(f"{next(iter(given))}")
 
 
 def test_booleans_are_accepted_in_boolean_fields():

@@ -1,4 +1,4 @@
-"""The record: everything in it, lossless, and read back from files that anybody may have made."""
+"""Records contain everything, without loss, and are read from untrusted files."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a text": lambda r: "gesso",
     "empty": lambda r: {},
     "another program's": lambda r: {"workflow": {}},
-    "no request": lambda r: r | {"request": None},
+    "a missing request": lambda r: r | {"request": None},
     "no seed that is a number": lambda r: r | {"request": r["request"] | {"seed": "1"}},
     "a seed too large": lambda r: r | {"request": r["request"] | {"seed": 2**60}},
     "a recipe that is a path": lambda r: r | {"request": r["request"] | {"recipe": "../../evil"}},
@@ -116,7 +116,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "no threads": lambda r: r | {"made": r["made"] | {"threads": 0}},
     "a million threads": lambda r: r | {"made": r["made"] | {"threads": 10**6}},
     "an endless version": lambda r: r | {"made": r["made"] | {"torch": "x" * 10**5}},
-    "a hash that is none": lambda r: r | {"output": {"image": {"sha256": "../x", "shape": [1]}}},
+    "an invalid hash": lambda r: r | {"output": {"image": {"sha256": "../x", "shape": [1]}}},
     "something of its own": lambda r: r | {"run": "rm -rf /"},
     "another source type": lambda r: r | {"type": "photograph"},
     "an input of negative size": lambda r: r | {"left": {"photo": {"sha256": "a" * 64, "name": "x", "size": -1}}},

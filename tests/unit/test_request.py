@@ -77,7 +77,7 @@ BAD = {
     "a picture that is a path": {"conditions": {"photo": {"pixels": "/etc/passwd"}}},
     "a picture that is a number": {"conditions": {"photo": {"pixels": 3}}},
     "a field too many": {"conditions": {"photo": {"pixels": "data:image/png;base64,AAAA", "more": 1}}},
-    "a condition nobody knows": {"conditions": {"nobody": {}}},
+    "an unknown condition": {"conditions": {"unknown": {}}},
     "settings a list": {"settings": [1]},
     "settings a text": {"settings": "x"},
     "weights a list": {"weights": ["x"]},

@@ -106,7 +106,7 @@ def signer(*, renew: str | None = None, json: bool = False) -> None:
     from gesso.marking.marker import Marker
 
     marker = Marker(default_home() / SIGNING)
-    about = marker.told() if renew is None else marker.renew(renew)
+    about = marker.status() if renew is None else marker.renew_key(renew)
     marker.close()
     if json:
         show.print_json(about)

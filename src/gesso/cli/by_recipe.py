@@ -88,8 +88,8 @@ def batch_one(
     threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
     mark: Annotated[bool, Parameter(help="Sign each as content credentials with this machine's key.", negative=())] = False,
 ) -> int:
-    """Make the same request of every picture in a folder; ends with 3 where some failed."""
-    from gesso.media.file import shown
+    """Apply one request to every picture in a folder; exit code 3 if some failed."""
+    from gesso.media.file import printable
     from gesso.verbs.batch import batch
 
     try:
@@ -100,8 +100,8 @@ def batch_one(
             )  # fmt: skip
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; the same command continues") from None
-    show.tell(shown(f"{name}: {show.words(note['words'])}") for name, notes in made.notes.items() for note in notes)
-    show.write(*(shown(f"{name}: {why}") for name, why in made.failed.items()))
+    show.tell(printable(f"{name}: {show.words(note['words'])}") for name, notes in made.notes.items() for note in notes)
+    show.write(*(printable(f"{name}: {why}") for name, why in made.failed.items()))
     show.write(f"made {len(made.made)}, kept {len(made.kept)}, failed {len(made.failed)}: {out}")
     show.write(*(str(path) for path in made.sheets))
     return SOME_FAILED if made.failed else 0

@@ -34,7 +34,7 @@ def _read_flag(kind: Any, tokens: Sequence[Token]) -> Any:
         return parse_whole(tokens[-1].value)
     except ValueError:
         text = tokens[-1].value
-        raise GessoError(f"{text[:60]!r} is no whole number", where=tokens[-1].keyword or "the command line", fix="2, say") from None
+        raise GessoError(f"{text[:60]!r} is not a whole number", where=tokens[-1].keyword or "the command line", fix="2, say") from None
 
 
 LIKE_ALL: dict[str, Any] = {

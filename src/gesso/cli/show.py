@@ -90,7 +90,7 @@ def tell(texts: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on stderr with the time left, or a line now and then where stderr is no terminal. Call it with (done, all, words)."""
+    """A progress bar on stderr with the time left, or occasional lines if stderr is not a terminal. Call it with (done, total, text)."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -124,7 +124,7 @@ def made(path: Path | None, result: Result) -> None:
         print_json(result.values())
     else:
         print(path)
-    tell(words(note["words"]) for note in result.said)
+    tell(words(note["words"]) for note in result.note_texts)
 
 
 class Watched:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from gesso.number import Exact
+from gesso.number import StrictNumbers
 from gesso.ports import Frame, Ports, PortSizes
 
 PLAIN = (str, int, float, bool, type(None))
@@ -24,7 +24,7 @@ Clean = Mapping[str, Any]  # one example of a dataset, before any simulated inpu
 Truth = dict[str, Any]  # what the simulator knows and the network must not see
 
 
-class Condition(Exact):
+class Condition(StrictNumbers):
     """A frozen input of a user. Values of one class are equal if their contents are; arrays compare by their values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

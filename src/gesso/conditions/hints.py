@@ -14,9 +14,9 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.conditions.hint_simulator import simulate_hints
 from gesso.conditions.strokes import Coordinate, Path2D, gestures_of
-from gesso.errors import GessoError, readable
+from gesso.errors import GessoError, as_gesso_error
 from gesso.media.file import parse_json, read_json
-from gesso.number import Exact
+from gesso.number import StrictNumbers
 from gesso.ports import Frame, Ports, PortSizes, Tokens
 from gesso.rules.palette import format_colour, parse_colour
 
@@ -28,7 +28,7 @@ JSON_BYTES = 8 << 20
 FIELD_ORDER = ("x", "y", "color", "radius")
 
 
-class Hint(Exact):
+class Hint(StrictNumbers):
     """A dot at (x, y) or a stroke along `path`, in page pixels (0, 0 is the top left corner), in one colour.
 
     `color` is "#rrggbb", "#rgb" or a CSS name; `radius` is half the pen's width in pixels. A hint on the background around a
@@ -95,7 +95,7 @@ class Hints(Condition):
                 several = [given] if given and isinstance(given[0], (int, float)) else given
                 return cls(marks=tuple(_mark(one) for one in several))
         except ValidationError as error:
-            wrong = readable(error)
+            wrong = as_gesso_error(error)
             raise GessoError(wrong.what, where=f"{where}.{wrong.where}", fix=wrong.fix or "x,y,#rrggbb or x,y,#rrggbb,radius") from None
         raise GessoError(f"is a {type(given).__name__}, not hints", where=where, fix="a gesso.Hint, a list of them, or x,y,#rrggbb")
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError, field_serializer, field_validator, model_v
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.conditions.picture import Pixels
 from gesso.conditions.strokes import gestures_of
-from gesso.errors import GessoError, readable
+from gesso.errors import GessoError, as_gesso_error
 from gesso.media.picture import data_url, from_data_url, read_picture
 from gesso.ports import Frame, Ports, PortSizes
 
@@ -84,7 +84,7 @@ class Known(Condition):
         try:
             made = cls(pixels=_with_channels(pixels, options.get("channels", 1)), mask=opaque)
         except ValidationError as error:
-            raise GessoError(readable(error).what, where=where, fix="a picture and a mask of one size") from None
+            raise GessoError(as_gesso_error(error).what, where=where, fix="a picture and a mask of one size") from None
         made._check_size(options.get("size"), where)
         return made
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from gesso.conditions.condition import Condition
-from gesso.errors import GessoError, readable
+from gesso.errors import GessoError, as_gesso_error
 from gesso.media.file import parse_json, read_json
-from gesso.number import Exact
+from gesso.number import StrictNumbers
 
 MAX_COORDINATE = 65_536.0  # pixels: twice the longest side of a page
 GESTURES = ("stroke", "piece", "bridge", "split", "join")
@@ -40,7 +40,7 @@ Coordinate = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE, allow
 Path2D = Annotated[tuple[tuple[Coordinate, Coordinate], ...], AfterValidator(_walkable)]
 
 
-class Stroke(Exact):
+class Stroke(StrictNumbers):
     """A pen's path in page pixels; one point is a dot."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,7 +75,7 @@ class Strokes(Condition):
                     )
                 )
         except ValidationError as error:
-            wrong = readable(error)
+            wrong = as_gesso_error(error)
             raise GessoError(wrong.what, where=f"{where}.{wrong.where}", fix=wrong.fix or '"x,y x,y x,y", in pixels') from None
         raise GessoError(f"is a {type(given).__name__}, not strokes", where=where, fix='"x,y x,y x,y", in pixels')
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gesso.media.file import shown
+from gesso.media.file import printable
 
 MAX_NAMED = 20  # files in one message
 ORDER = 1_000_000_009  # appended to (seed, epoch); larger than any index in a batch, so it differs from the keys of items
@@ -41,5 +41,5 @@ def order(num: int, epoch: int, seed: int, weights: np.ndarray | None = None) ->
 
 def describe_left_out(left_out: Mapping[str, str]) -> str:
     """The files that were left out, each with its reason, as a text; at most 20 are named."""
-    files = [f"{shown(name)} ({why})" for name, why in left_out.items()]
+    files = [f"{printable(name)} ({why})" for name, why in left_out.items()]
     return "; ".join(files[:MAX_NAMED]) + (f"; and {len(files) - MAX_NAMED} more" if len(files) > MAX_NAMED else "")

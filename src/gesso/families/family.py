@@ -60,7 +60,7 @@ class Batch:
         clean = {k: v.to(device) for k, v in self.clean.items()}
         return replace(self, clean=clean, ports=self.ports.map(lambda t: t.to(device)), index=self.index.to(device))
 
-    def part(self, start: int, stop: int) -> Batch:
+    def sliced(self, start: int, stop: int) -> Batch:
         """The items from `start` to before `stop`, counted in this batch. All tensors have the items as their first dimension."""
         clean = {k: v[start:stop] for k, v in self.clean.items()}
         truth = {k: v[start:stop] for k, v in self.truth.items()}

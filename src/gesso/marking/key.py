@@ -109,8 +109,8 @@ def _keep_certificates(folder: Path, key: Key, about: dict[str, str]) -> None:
     place.mkdir(exist_ok=True, mode=0o700)
     path = place / f"{key.fingerprint}.json"
     if about or not path.exists():
-        told = {"fingerprint": key.fingerprint, "since": key.since, "chain": key.chain.decode()} | about
-        write_atomic(path, json.dumps(told, indent=1).encode())
+        facts = {"fingerprint": key.fingerprint, "since": key.since, "chain": key.chain.decode()} | about
+        write_atomic(path, json.dumps(facts, indent=1).encode())
 
 
 def _fresh() -> bytes:

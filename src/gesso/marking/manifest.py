@@ -59,9 +59,9 @@ def manifest_of(request: SigningRequest) -> dict[str, Any]:
 
 def generation_of(request: SigningRequest) -> dict[str, Any]:
     """The contents of `gesso.generation`: hashes and ids by which the record, request, weights and session can be matched."""
-    told = request.model_dump(mode="json", exclude={"format", "time", "inputs", "branch"}, exclude_none=True)
-    told |= {name: f"sha256:{told[name]}" for name in ("request", "record", "pixels") if name in told}
-    told["inputs"] = [{"condition": one.condition, "kind": one.kind, "sha256": one.sha256} for one in request.inputs]
+    facts = request.model_dump(mode="json", exclude={"format", "time", "inputs", "branch"}, exclude_none=True)
+    facts |= {name: f"sha256:{facts[name]}" for name in ("request", "record", "pixels") if name in facts}
+    facts["inputs"] = [{"condition": one.condition, "kind": one.kind, "sha256": one.sha256} for one in request.inputs]
     if request.branch is not None:
-        told["branch"] = request.branch.model_dump(mode="json")
-    return told
+        facts["branch"] = request.branch.model_dump(mode="json")
+    return facts

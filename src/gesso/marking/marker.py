@@ -22,7 +22,7 @@ OFF = "signing is turned off"
 NEEDED = ("c2pa", "cryptography")
 
 
-class Marked(NamedTuple):
+class SignedFile(NamedTuple):
     """A file ready to save. `beside` is the manifest where the format cannot hold one; `why` is the reason where there is no manifest."""
 
     data: bytes
@@ -43,7 +43,7 @@ class Marker:
         if on and any(importlib.util.find_spec(name) is None for name in NEEDED):
             self._why = NOT_INSTALLED
 
-    def mark(self, request: SigningRequest, data: bytes) -> Marked:
+    def mark(self, request: SigningRequest, data: bytes) -> SignedFile:
         """The file with its manifest. Never raises: a file that cannot be signed is returned unchanged, with the reason."""
         with self._lock:
             why = self._why
@@ -60,12 +60,12 @@ class Marker:
                     why = str(error)
                     break
                 if "error" not in answer:
-                    return Marked(data, beside=made) if answer.get("beside") else Marked(made)
+                    return SignedFile(data, beside=made) if answer.get("beside") else SignedFile(made)
                 why = str(answer["error"])
                 break
-            return Marked(data, why=why or "the signer does not answer")
+            return SignedFile(data, why=why or "the signer does not answer")
 
-    def told(self) -> dict[str, Any]:
+    def status(self) -> dict[str, Any]:
         """The signer's status: `signs`, `state` (on, off, missing, failed), `why` it does not sign, and the key's `fingerprint`, `since`
         and `chain` (certificates as PEM).
 
@@ -88,14 +88,14 @@ class Marker:
         """on, off or missing, for health checks; does not ask the signer whether it answers."""
         return {None: "on", OFF: "off", NOT_INSTALLED: "missing"}.get(self._why, "off")
 
-    def renew(self, reason: str) -> dict[str, Any]:
-        """Replace the key; its certificate is kept with the reason. Returns `told` of the new key."""
+    def renew_key(self, reason: str) -> dict[str, Any]:
+        """Replace the key; its certificate is kept with the reason. Returns the `status` with the new key."""
         with self._lock:
             self._stop()
             if self._why is None:
                 self._failed = -REST
                 self._start(reason or "renewed")
-            return self.told()
+            return self.status()
 
     def close(self) -> None:
         with self._lock:

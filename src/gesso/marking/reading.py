@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from gesso.errors import GessoError, MissingExtra
 from gesso.marking.manifest import GENERATION
 from gesso.media.budget import DEFAULT
-from gesso.media.file import read_bytes, shown
+from gesso.media.file import printable, read_bytes
 from gesso.media.medium import budget_of
 from gesso.media.png import SIGNATURE, chunks
 
@@ -25,7 +25,7 @@ INGREDIENT = ("title", "relationship", "instance_id")
 
 
 @dataclass(frozen=True)
-class Seen:
+class ManifestReading:
     """A file's manifest. `state`: "absent" (which does not mean "not generated"), "intact", or "broken" (changed after signing).
 
     `failures` are C2PA's failure codes. `signer` is the name in the certificate, which anybody may choose; `own` is the fingerprint of this
@@ -43,7 +43,7 @@ class Seen:
     says: dict[str, Any] = field(default_factory=dict)
 
 
-def read_manifest(path: Path | str, *, folder: Path | None = None, beside: Path | str | None = None) -> Seen:
+def read_manifest(path: Path | str, *, folder: Path | None = None, beside: Path | str | None = None) -> ManifestReading:
     """The manifest of a file. `beside` is the manifest's own file; by default the .c2pa file of the same name, for formats that cannot hold
     a manifest. `folder` is the folder of this machine's signer, with its certificates."""
     source = Path(path)
@@ -51,23 +51,23 @@ def read_manifest(path: Path | str, *, folder: Path | None = None, beside: Path 
     if beside is None and data.startswith(NO_PLACE) and source.with_suffix(".c2pa").is_file():
         beside = source.with_suffix(".c2pa")
     apart = None if beside is None else read_bytes(Path(beside), DEFAULT.max_bytes)
-    return manifest_in(data, apart, folder=folder, where=shown(source))
+    return manifest_in(data, apart, folder=folder, where=printable(source))
 
 
-def manifest_in(data: bytes, beside: bytes | None = None, *, folder: Path | None = None, where: object = None) -> Seen:
+def manifest_in(data: bytes, beside: bytes | None = None, *, folder: Path | None = None, where: object = None) -> ManifestReading:
     """As `read_manifest`, for bytes. GessoError where the format is not supported, MissingExtra without c2pa."""
     read = _read(data, beside, OFFLINE, where)
     if read is None:
-        return Seen("absent")
-    told, failures = read
-    active = told.get("manifests", {}).get(told.get("active_manifest"), {})
+        return ManifestReading("absent")
+    store, failures = read
+    active = store.get("manifests", {}).get(store.get("active_manifest"), {})
     signature = active.get("signature_info") or {}
     own, retired = "", ""
     if not set(failures) - {UNTRUSTED}:
         own, retired = _own(data, beside, folder)
     assertions = [one for one in active.get("assertions", ()) if isinstance(one, dict)]
     acts = [act for one in assertions if str(one.get("label", "")).startswith("c2pa.actions") for act in _actions(one)]
-    return Seen(
+    return ManifestReading(
         state="broken" if set(failures) - {UNTRUSTED} else "intact",
         failures=tuple(code for code in failures if code != UNTRUSTED),
         signer=", ".join(str(signature[name]) for name in ("common_name", "issuer") if signature.get(name)),
@@ -76,7 +76,7 @@ def manifest_in(data: bytes, beside: bytes | None = None, *, folder: Path | None
         source_types=tuple(dict.fromkeys(str(act["digitalSourceType"]) for act in acts if act.get("digitalSourceType"))),
         ingredients=tuple({name: one.get(name) for name in INGREDIENT} for one in active.get("ingredients", ())),
         generation=next((one.get("data") for one in assertions if one.get("label") == GENERATION), None),
-        says=told,
+        says=store,
     )
 
 
@@ -85,11 +85,11 @@ def certificates(folder: Path) -> Iterator[dict[str, Any]]:
     place = folder / CERTIFICATES
     for path in sorted(place.glob("*.json")) if place.is_dir() else ():
         try:
-            told = json.loads(read_bytes(path, 65_536))
+            store = json.loads(read_bytes(path, 65_536))
         except (GessoError, ValueError):
             continue
-        if isinstance(told, dict) and isinstance(told.get("chain"), str) and told.get("fingerprint") == path.stem:
-            yield told
+        if isinstance(store, dict) and isinstance(store.get("chain"), str) and store.get("fingerprint") == path.stem:
+            yield store
 
 
 def _own(data: bytes, beside: bytes | None, folder: Path | None) -> tuple[str, str]:
@@ -117,7 +117,7 @@ def _read(data: bytes, beside: bytes | None, settings: dict[str, Any], where: ob
     try:
         failures = [] if _checksums_hold(data) else ["png.checksum"]
         with c2pa.Context.from_dict(settings) as context, c2pa.Reader(kind, io.BytesIO(data), beside, context) as reader:
-            told = json.loads(reader.json())
+            store = json.loads(reader.json())
             results = reader.get_validation_results() or {}
     except c2pa.C2paError.ManifestNotFound:
         return None
@@ -128,9 +128,9 @@ def _read(data: bytes, beside: bytes | None, settings: dict[str, Any], where: ob
     failures += [str(one.get("code")) for one in (results.get("activeManifest") or {}).get("failure", ())]
     for delta in results.get("ingredientDeltas") or ():
         failures += [str(one.get("code")) for one in (delta.get("validationDeltas") or {}).get("failure", ())]
-    if told.get("validation_state") == "Invalid" and not set(failures) - {UNTRUSTED}:
+    if store.get("validation_state") == "Invalid" and not set(failures) - {UNTRUSTED}:
         failures.append("invalid")
-    return told, list(dict.fromkeys(failures))
+    return store, list(dict.fromkeys(failures))
 
 
 def _checksums_hold(data: bytes) -> bool:

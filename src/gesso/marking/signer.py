@@ -28,7 +28,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gesso.errors import GessoError, readable
+from gesso.errors import GessoError, as_gesso_error
 from gesso.marking.key import FILE, Key, load_or_make, renew
 from gesso.marking.manifest import manifest_of
 from gesso.marking.signer_protocol import SECRET_BYTES, ProtocolError, SignerChannel
@@ -58,22 +58,22 @@ def main(folder: Path, command: str = "") -> None:
     channel.send({"fingerprint": key.fingerprint, "since": key.since, "chain": key.chain.decode()})
     with contextlib.suppress(ProtocolError):
         while True:
-            told, data = channel.receive()
+            message, data = channel.receive()
             if identity(folder) != key.identity:
                 return  # the next start reads the new key
             try:
-                answer, made = answered(key, told, data)
+                answer, made = answered(key, message, data)
             except (GessoError, MemoryError) as error:
                 answer, made = {"error": str(error) or "there is not enough memory"}, b""
             channel.send(answer, made)
 
 
-def answered(key: Key, told: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+def answered(key: Key, message: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     """The answer and the signed file, or its manifest where the format cannot hold one; GessoError for an invalid request or file."""
     try:
-        request = SigningRequest.model_validate(told)
+        request = SigningRequest.model_validate(message)
     except ValidationError as error:
-        raise GessoError(f"invalid signing request: {readable(error)}") from None
+        raise GessoError(f"invalid signing request: {as_gesso_error(error)}") from None
     check_file(request, data)
     beside = request.format == PSD
     made = signed(key, request, data, beside=beside)

@@ -31,8 +31,8 @@ class SignerChannel:
         self._reading, self._writing, self._secret = reading, writing, secret
         self._sent = self._read = 0
 
-    def send(self, told: dict[str, Any], data: bytes = b"") -> None:
-        text = json.dumps(told, ensure_ascii=False).encode()
+    def send(self, message: dict[str, Any], data: bytes = b"") -> None:
+        text = json.dumps(message, ensure_ascii=False).encode()
         if len(text) > MOST_JSON or len(data) > MOST_DATA:
             raise ValueError("too large to be signed")
         head = HEAD.pack(MAGIC, len(text), len(data))
@@ -52,12 +52,12 @@ class SignerChannel:
             raise ProtocolError("the frame is not authentic")
         self._read += 1
         try:
-            told = json.loads(text)
+            message = json.loads(text)
         except ValueError as error:
             raise ProtocolError("the frame holds no JSON") from error
-        if not isinstance(told, dict):
+        if not isinstance(message, dict):
             raise ProtocolError("the frame holds no JSON object")
-        return told, data
+        return message, data
 
     def _digest(self, number: int, head: bytes, text: bytes, data: bytes) -> bytes:
         made = hmac.new(self._secret, number.to_bytes(8, "big") + head + text, hashlib.sha256)

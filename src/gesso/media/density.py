@@ -11,7 +11,7 @@ MIN_DPI, MAX_DPI = 2.0, 30000.0  # TIFFs without a resolution say 1
 
 
 def kept_dpi(value: Any) -> Dpi | None:
-    """A pair of numbers from 2 to 30,000 as floats; None for anything else, because files contain zeros, division by zero and texts."""
+    """A pair of numbers from 2 to 30,000 as floats; None for other values, because files may contain zeros, invalid fractions or texts."""
     try:
         across, down = (float(one) for one in value)
     except (TypeError, ValueError, ArithmeticError, OverflowError):
@@ -20,7 +20,7 @@ def kept_dpi(value: Any) -> Dpi | None:
 
 
 def to_metres(dpi: Dpi) -> tuple[int, int]:
-    """Convert to whole pixels per metre, as in PNG."""
+    """Convert DPI to whole pixels per metre, as PNG stores it."""
     return round(dpi[0] / METRES_AN_INCH), round(dpi[1] / METRES_AN_INCH)
 
 

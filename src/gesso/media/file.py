@@ -45,7 +45,7 @@ def is_full(error: BaseException) -> bool:
     return getattr(error, "errno", None) in FULL or getattr(error, "sqlite_errorcode", None) == SQLITE_FULL
 
 
-def shown(name: object) -> str:
+def printable(name: object) -> str:
     """A name that is safe to display: control characters are escaped, and the middle of a very long name is left out."""
     text = os.fsdecode(name) if isinstance(name, (bytes, os.PathLike)) else str(name)
     if len(text) > LONGEST_NAME:
@@ -58,7 +58,7 @@ def read_bytes(path: str | Path, max_bytes: int = DEFAULT.max_bytes, where: obje
 
     Raises GessoError if the file is missing, a folder, a pipe or device, unreadable, or larger.
     """
-    name = shown(path if where is None else where)
+    name = printable(path if where is None else where)
     if str(path) == "":
         raise GessoError("no file was named", where=name or None, fix="give the path of a file")
     try:
@@ -101,7 +101,7 @@ def read_json(path: str | Path, max_bytes: int = DEFAULT.max_text_bytes, where: 
 
 def parse_json(data: bytes | str, *, where: object = None) -> Any:
     """Parse a JSON text; GessoError with line and column if it is not JSON. NaN and Infinity are not JSON."""
-    name = None if where is None else shown(where)
+    name = None if where is None else printable(where)
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
         return json.loads(text, parse_constant=_refuse_constant)
@@ -114,7 +114,9 @@ def parse_json(data: bytes | str, *, where: object = None) -> Any:
     except RecursionError as error:
         raise GessoError("the JSON is nested too deep", where=name, fix="nest fewer brackets") from error
     except ValueError as error:
-        raise GessoError(f"the JSON holds a number that cannot be read: {shown(error)}", where=name, fix="correct that number") from error
+        raise GessoError(
+            f"the JSON holds a number that cannot be read: {printable(error)}", where=name, fix="correct that number"
+        ) from error
 
 
 def write_atomic(path: str | Path, data: bytes | bytearray | memoryview) -> None:
@@ -123,7 +125,7 @@ def write_atomic(path: str | Path, data: bytes | bytearray | memoryview) -> None
     A link is followed, so that the file it names is replaced. Raises GessoError saying why where that cannot be
     (full disk, read-only, no such folder, a folder or device in the way); the old file is then as it was.
     """
-    name = shown(path)
+    name = printable(path)
     if not os.path.basename(path):
         raise GessoError("cannot write: this names a folder", where=name or None, fix="give the name of a file")
     try:
@@ -141,7 +143,7 @@ def write_atomic(path: str | Path, data: bytes | bytearray | memoryview) -> None
     except OSError as error:
         folder = os.path.dirname(path)
         if error.errno == errno.ENOENT and folder and not os.path.isdir(folder):
-            raise GessoError("the folder does not exist", where=name, fix=f"make the folder {shown(folder)} first") from error
+            raise GessoError("the folder does not exist", where=name, fix=f"make the folder {printable(folder)} first") from error
         _refuse(error, name, doing="cannot write: ")
     except ValueError as error:
         if isinstance(error, GessoError):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from gesso.errors import GessoError
 from gesso.media.budget import DEFAULT, Budget
 from gesso.media.density import Dpi
-from gesso.media.file import shown, write_atomic
+from gesso.media.file import printable, write_atomic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,7 +115,7 @@ class WholeFile:
 
     def close(self) -> None:
         if len(self._chunks) != 1:
-            raise GessoError(f"{self._path.suffix} holds one {self._medium.name}, not {len(self._chunks)}", where=shown(self._path))
+            raise GessoError(f"{self._path.suffix} holds one {self._medium.name}, not {len(self._chunks)}", where=printable(self._path))
         data = self._medium.encode(self._chunks[0], self._path.suffix.lower(), self._carried)
         if self._medium.sidecar and self._carried.record is not None:
             write_atomic(sidecar_of(self._path), self._carried.record.encode())

@@ -19,7 +19,7 @@ from gesso.errors import GessoError
 from gesso.media.budget import DEFAULT, Budget
 from gesso.media.decode import decode
 from gesso.media.density import Dpi, kept_dpi
-from gesso.media.file import shown
+from gesso.media.file import printable
 from gesso.media.layers import Blend, Layer, Layered
 from gesso.media.picture import encode_png
 
@@ -46,11 +46,11 @@ class OpenRaster:
     _budget: Budget
     _where: str
 
-    def each(self) -> Iterator[Layer]:
+    def iter_layers(self) -> Iterator[Layer]:
         """Iterate over the layers and decode them lazily; GessoError if a layer is missing or damaged."""
         with _opened(self._data, self._where) as archive:
             for entry in self.stack:
-                where = f"{self._where}: {shown(entry['src'])}"
+                where = f"{self._where}: {printable(entry['src'])}"
                 pixels = decode(_read(archive, entry["src"], self._budget.max_bytes, where), self._budget, 1, where=where).pixels
                 if pixels.ndim == 2:
                     pixels = np.repeat(pixels[..., None], 3, -1)
@@ -156,11 +156,11 @@ def _read(archive: zipfile.ZipFile, name: str, limit: int, where: str) -> bytes:
         with archive.open(name) as file:
             data = file.read(limit + 1)
     except KeyError:
-        raise GessoError(f"{shown(name)} is missing from it", where=where, fix="save the .ora again") from None
+        raise GessoError(f"{printable(name)} is missing from it", where=where, fix="save the .ora again") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
-        raise GessoError(f"{shown(name)} in it is damaged", where=where, fix="save the .ora again") from error
+        raise GessoError(f"{printable(name)} in it is damaged", where=where, fix="save the .ora again") from error
     if len(data) > limit:
-        raise GessoError(f"{shown(name)} in it is too large", where=where, fix="give a smaller .ora")
+        raise GessoError(f"{printable(name)} in it is too large", where=where, fix="give a smaller .ora")
     return data
 
 
@@ -178,10 +178,10 @@ def _parsed(xml: bytes, where: str) -> Any:
 
 def _entry(element: Any, where: str) -> dict[str, str]:
     if element.tag != "layer":
-        _refuse(f"it has a {shown(element.tag)} among its layers", where)
+        _refuse(f"it has a {printable(element.tag)} among its layers", where)
     said = {"name": "", "x": "0", "y": "0", "composite-op": "svg:src-over", "src": "", **element.attrib}
     if said["composite-op"] not in OPERATIONS.values() or float_of(said.get("opacity", "1")) != 1 or said.get("visibility") == "hidden":
-        _refuse(f"the layer {shown(said['name'])!r} is blended, faint or hidden in a way that is not read", where)
+        _refuse(f"the layer {printable(said['name'])!r} is blended, faint or hidden in a way that is not read", where)
     said["x"], said["y"] = (str(_whole(said, key, where)) for key in "xy")
     return said
 
@@ -196,7 +196,7 @@ def float_of(text: str) -> float | None:
 def _whole(said: Any, key: str, where: str) -> int:
     text = str(said.get(key, ""))
     if not text.removeprefix("-").isdecimal() or len(text) > 7:
-        _refuse(f"{key} is {shown(text)!r}, no whole number of pixels", where)
+        _refuse(f"{key} is {printable(text)!r}, not a whole number of pixels", where)
     return int(text)
 
 

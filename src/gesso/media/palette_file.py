@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from gesso.errors import GessoError
-from gesso.media.file import read_bytes, shown, write_atomic
+from gesso.media.file import printable, read_bytes, write_atomic
 from gesso.media.palette import MAX_SWATCHES, Palette, Swatch
 from gesso.media.swatch import ASE, encode_aco, encode_ase, parse_aco, parse_ase
 
@@ -28,7 +28,7 @@ def read_palette(source: str | Path | bytes, *, where: object = None) -> Palette
     colours, or cut short.
     """
     data = source if isinstance(source, bytes) else read_bytes(source, MAX_BYTES, where)
-    name = shown(where if where is not None else "bytes" if isinstance(source, bytes) else source)
+    name = printable(where if where is not None else "bytes" if isinstance(source, bytes) else source)
     if len(data) > MAX_BYTES:
         _refuse(f"the palette is larger than {MAX_BYTES // 2**20} MB", name, "give a smaller one")
     if data.startswith(ASE):
@@ -45,7 +45,7 @@ def read_palette(source: str | Path | bytes, *, where: object = None) -> Palette
 def encode_palette(palette: Palette, kind: str) -> bytes:
     """Encode the palette as ".gpl", ".ase" or ".aco" (which does not store the palette's name)."""
     if kind.lower() not in WRITERS:
-        _refuse(f"palettes are not written as {shown(kind)!r}", None, "one of " + ", ".join(WRITERS))
+        _refuse(f"palettes are not written as {printable(kind)!r}", None, "one of " + ", ".join(WRITERS))
     return WRITERS[kind.lower()](palette)
 
 
@@ -87,7 +87,7 @@ def parse_gpl(data: bytes, *, where: object = None) -> Palette:
             with_alpha = with_alpha or (key == "channels" and value.upper() == "RGBA")
         else:
             _refuse(
-                f"this is not a colour: {shown(line.strip())!r}", f"{where}, line {number}", "write three numbers, 0 to 255, and a name"
+                f"this is not a colour: {printable(line.strip())!r}", f"{where}, line {number}", "write three numbers, 0 to 255, and a name"
             )
     return Palette(tuple(swatches), title)
 

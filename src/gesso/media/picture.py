@@ -18,7 +18,7 @@ from gesso.media import png
 from gesso.media.budget import DEFAULT, Budget, in_megabytes
 from gesso.media.decode import Sheet, check_size, decode, scaled, sheet_of
 from gesso.media.density import Dpi
-from gesso.media.file import read_bounded, read_bytes, shown
+from gesso.media.file import printable, read_bounded, read_bytes
 from gesso.media.medium import Carried, Medium
 from gesso.media.tensor import from_tensor
 
@@ -44,7 +44,7 @@ def read_picture(source: Source, *, where: str | None = None, budget: Budget = D
 
 def read_sheet(source: Source, *, where: str | None = None, budget: Budget = DEFAULT, least_side: int = 8) -> Sheet:
     """Like `read_picture`, with the file's DPI and the name of the profile that the pixels were converted from."""
-    name = shown(where) if where is not None else None
+    name = printable(where) if where is not None else None
     if isinstance(source, np.ndarray):
         return Sheet(_from_array(source, budget, least_side, name or "array"))
     if isinstance(source, Image.Image):
@@ -81,7 +81,7 @@ def encode_png(
 
 def read_png_text(source: str | Path | bytes | BinaryIO, *, where: str | None = None, budget: Budget = DEFAULT) -> dict[str, str]:
     """Read the texts of a PNG by keyword, without decoding pixels; GessoError beyond `budget.max_text_bytes`, compressed or not."""
-    data, name = _bytes_of(source, budget.max_bytes, None if where is None else shown(where))
+    data, name = _bytes_of(source, budget.max_bytes, None if where is None else printable(where))
     return png.read_text(data, budget=budget, where=name)
 
 
@@ -97,7 +97,7 @@ def from_data_url(url: str, budget: Budget = DEFAULT, *, where: str | None = Non
 
 def sheet_from_data_url(url: str, budget: Budget = DEFAULT, *, where: str | None = None, least_side: int = 8) -> Sheet:
     """Like `read_sheet`, but accepts only data URLs: no text is ever opened as a path."""
-    name = "data URL" if where is None else shown(where)
+    name = "data URL" if where is None else printable(where)
     head = DATA_URL.match(url)
     if head is None:
         raise GessoError("this is not a data URL of a picture", where=name, fix="it begins data:image/png;base64,")
@@ -114,14 +114,14 @@ def _bytes_of(source: str | Path | bytes | BinaryIO, max_bytes: int, name: str |
     if isinstance(source, (str, Path)):
         if isinstance(source, str) and re.match(r"https?://", source, re.IGNORECASE):
             raise GessoError(
-                "addresses on the web are not opened", where=name or shown(source), fix="download the picture and give the file"
+                "addresses on the web are not opened", where=name or printable(source), fix="download the picture and give the file"
             )
-        name = name or shown(source)
+        name = name or printable(source)
         return read_bytes(source, max_bytes, name), name
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, name = bytes(source), name or "bytes"
     elif hasattr(source, "read"):
-        name = name or shown(getattr(source, "name", "open file"))
+        name = name or printable(getattr(source, "name", "open file"))
         try:
             data = read_bounded(source, max_bytes)
         except TypeError as error:

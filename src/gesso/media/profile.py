@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gesso.media.file import shown
+from gesso.media.file import printable
 
 MAX_BYTES = 2**22  # profiles of scanners with large tables have two million bytes
 SAME = 2  # levels of 255 by which different profiles of sRGB differ
@@ -88,7 +88,7 @@ def _transform(profile: bytes, mode: str) -> tuple[Any, str]:
 
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     try:
-        name = shown(ImageCms.getProfileDescription(source).strip())[:LONGEST_NAME]
+        name = printable(ImageCms.getProfileDescription(source).strip())[:LONGEST_NAME]
     except Exception:  # a profile without a name can still be used
         name = ""
     target = ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile()))

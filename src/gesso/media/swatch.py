@@ -15,7 +15,7 @@ from typing import NoReturn
 import numpy as np
 
 from gesso.errors import GessoError
-from gesso.media.file import shown
+from gesso.media.file import printable
 from gesso.media.layers import RGB
 from gesso.media.palette import MAX_SWATCHES, Palette, Swatch
 
@@ -147,7 +147,7 @@ def _ase_swatch(part: _Reader, number: int, where: object) -> Swatch:
     num = {b"RGB ": 3, b"CMYK": 4, b"LAB ": 3, b"Gray": 1, b"GRAY": 1}.get(model)
     if num is None:
         raise GessoError(
-            f"part {number} is in a colour model that is not known ({shown(model)})", where=where, fix="save its colours as RGB"
+            f"part {number} is in a colour model that is not known ({printable(model)})", where=where, fix="save its colours as RGB"
         )
     values = struct.unpack(f">{num}f", part.take(4 * num, what))
     if not all(map(math.isfinite, values)):

@@ -197,7 +197,7 @@ def _check_columns(kinds: Mapping[str, str], columns: Sequence[str], file: Path)
 def truths_of(table: Any, size: int = SIDE) -> Iterator[Truth]:
     """The Truth of each row of `table_of`: from its pictures at 72, else from its SVGs rendered at `size`."""
     if isinstance(table, OwnPictures):
-        yield from (truth_of(*one) for one in table.each(size))
+        yield from (truth_of(*one) for one in table.iter_pictures(size))
         return
     for number, row in enumerate(table.itertuples()):
         where = f"row {number}"

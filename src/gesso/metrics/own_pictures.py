@@ -28,7 +28,7 @@ class OwnPictures:
     def __len__(self) -> int:
         return len(self.files)
 
-    def each(self, side: int) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
+    def iter_pictures(self, side: int) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
         """Line values uint8 [side side], true colours under that line uint8 [side side 3], and the picture's name."""
         for file in self.files:
             line, colours = line_and_colours(to_white(read_picture(file, where=file.name)), side)

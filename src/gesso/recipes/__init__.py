@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from gesso.errors import GessoError, readable
+from gesso.errors import GessoError, as_gesso_error
 
 if TYPE_CHECKING:
     from gesso.recipes.recipe import Recipe
@@ -63,7 +63,7 @@ def _module_from(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except ValidationError as error:  # of its card, most likely
         del sys.modules[label]
-        wrong = readable(error)
+        wrong = as_gesso_error(error)
         what = f"could not be read as a recipe: {error.title}.{wrong.where}: {wrong.what}"
         raise GessoError(what, where=path, fix=wrong.fix) from error
     except Exception as error:

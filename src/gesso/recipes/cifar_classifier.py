@@ -1,11 +1,11 @@
-"""What is in this small picture? A VGG of CIFAR-10 whose inside `style` reads.
+"""Classify a small picture into the ten classes of CIFAR-10; `style` uses this network's features.
 
-Simonyan and Zisserman 2015 (VGG), at an eighth of the width and four stages; deviations: standardised filters (Qiao 2019) in
-place of batch statistics, which fold into plain weights, average pooling as Gatys 2016 (section 2) advises for Gram matrices,
-one linear layer. The user gives a picture; out come its class and a probability for each of the ten.
+Source: Simonyan and Zisserman 2015 (VGG), at an eighth of the width and with four stages. Deviations: standardised filters
+(Qiao 2019) instead of batch statistics, which fold into plain weights; average pooling, as Gatys 2016 (section 2) advises for Gram
+matrices; one linear layer. The user gives a picture; outputs are its class and the probability of each class.
 
-The preset `vgg19` is the paper's network for `style`, without a classifier and without weights here: whoever has them converts
-them with tools/convert_vgg.py. It is not trained here.
+The preset `vgg19` is the paper's network for `style`, without a classifier. Its weights are not included and not trained here;
+tools/convert_vgg.py converts them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Preset:
     plan: tuple[tuple[int, int], ...]  # (channels, convolutions) of each stage; empty is VGG-19
     num_steps: int
     batch_size: int
-    made_up: bool = False  # without --data, learn made-up patterns
+    made_up: bool = False  # without --data, train on synthetic patterns
 
 
 PRESETS = {
@@ -42,8 +42,8 @@ CARD = Card(
     name="cifar_classifier",
     title={"en": "Picture classifier", "ko": "사진 분류기"},
     summary={
-        "en": "Says which of CIFAR-10's ten things a small picture shows; its inside measures style.",
-        "ko": "작은 사진이 CIFAR-10의 열 가지 중 무엇인지 알려 줍니다. 내부 특징은 화풍을 재는 데 쓰입니다.",
+        "en": "Classifies a small picture into CIFAR-10's ten classes. Style transfer uses its features.",
+        "ko": "작은 사진을 CIFAR-10의 열 가지로 분류합니다. 화풍 옮기기가 이 신경망의 특징을 씁니다.",
     },
     conditions=(
         Slot(
@@ -51,20 +51,20 @@ CARD = Card(
             kind=Picture,
             required=True,
             title={"en": "Picture", "ko": "그림"},
-            help={"en": "a picture; shown to the network at 32×32", "ko": "사진 한 장; 신경망은 32×32로 봅니다"},
+            help={"en": "a picture; the network sees it at 32×32", "ko": "사진 한 장; 신경망은 32×32로 봅니다"},
         ),
     ),
     outputs=(
         Out(name="label", medium="label", help={"en": "the class", "ko": "종류"}),
-        Out(name="probability", medium="table", help={"en": "how likely each class is", "ko": "각 종류일 확률"}),
+        Out(name="probability", medium="table", help={"en": "the probability of each class", "ko": "종류별 확률"}),
     ),
     paper="Simonyan and Zisserman 2015, arXiv:1409.1556; Qiao 2019, arXiv:1903.10520",
     licence="Apache-2.0",
     data="CIFAR-10 (research): 48,000 of its 50,000 training pictures as JPEG, mirrored and shifted",
     numbers=("84.7 % of 5,000 validation pictures right: gesso measure cifar_classifier --data cifar10",),
     limits={
-        "en": "Ten classes, 32×32; every picture is called one of the ten.",
-        "ko": "열 가지 종류, 32×32 크기만 압니다. 어떤 사진이든 그중 하나라고 답합니다.",
+        "en": "It knows ten classes at 32×32 and assigns every picture to one of them.",
+        "ko": "32×32 크기의 열 가지 종류만 구별하며, 어떤 사진이든 그중 하나로 분류합니다.",
     },
     example="gesso generate cifar_classifier --picture ship.png",
 )

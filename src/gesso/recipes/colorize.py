@@ -1,10 +1,10 @@
 """Colour line art: the network proposes, rules keep colour inside the drawing, and the user's hints always win.
 
-Lineage: user-guided colourisation (Zhang 2017: simulated users' hints; an annealed mean); pointer networks (Vinyals 2015). Deviations: a
-U-Net looks at the drawing alone and a transformer over its regions hears of the hints; a region takes an entry of a closed palette or
-points to a hint, whose colour is copied exactly; users often want other colours than the example's; no critic.
+Sources: user-guided colourisation (Zhang 2017: simulated hints, annealed mean); pointer networks (Vinyals 2015). Deviations: a U-Net
+encodes the drawing alone, and a transformer over its regions receives the hints; a region takes a colour of a fixed palette, or points to
+a hint, whose colour is copied exactly; simulated users often want other colours than the example's; there is no critic.
 
-The user gives `sketch`, and if they like `hints`, `paper`, `cuts`, `joins`, `keep`; out come `image`, `proposal`, `pieces`, `layers`, ….
+The user gives `sketch`, and optionally `hints`, `paper`, `cuts`, `joins` and `keep`. Outputs: `image`, `proposal`, `pieces`, `layers`, ….
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ from gesso.metrics.reliability import reliability
 from gesso.networks.region_painter import RegionPainter
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
-from gesso.rules import decision, field
-from gesso.rules.colouring import Wishes, colour, fingerprint, mean_picture
-from gesso.rules.reading import Lines, dressed
+from gesso.rules import decision
+from gesso.rules.colouring import UserEdits, colour_drawing, hash_predictions, mean_picture
+from gesso.rules.prediction import Prediction
+from gesso.rules.reading import Lines, restore_paper_and_ink
 from gesso.rules.window import detail_of, windows
 
 
@@ -43,11 +44,11 @@ from gesso.rules.window import detail_of, windows
 class Preset:
     widths: tuple[int, int, int]  # channels at 1/2, 1/4, 1/8 of the size
     depth: tuple[int, int, int]  # blocks there
-    wide: int  # of the transformer over regions
+    wide: int  # width of the transformer over regions
     layers: int
     num_steps: int
-    batch_size: int  # of 72 x 72; fewer where larger
-    shares: dict[int, float]  # which share of the batches is of which size; 192 are scenes
+    batch_size: int  # at 72 x 72; fewer at larger sizes
+    shares: dict[int, float]  # {size: its share of the batches}; 192 are scenes
 
 
 PRESETS = {
@@ -84,49 +85,51 @@ CARD = Card(
     ),
     outputs=(
         Out(name="image", medium="picture", help={"en": "flats under the line, the sketch's size", "ko": "선 아래 밑색, 선화와 같은 크기"}),
-        Out(name="proposal", medium="picture", help={"en": "what the network alone would do", "ko": "신경망만의 제안"}),
+        Out(name="proposal", medium="picture", help={"en": "the network's prediction before rules", "ko": "규칙 적용 전 신경망의 예측"}),
         Out(name="pieces", medium="pieces", help={"en": "which piece each pixel is in, int32 [h w]", "ko": "픽셀마다 속한 영역 번호"}),
-        Out(name="sure", medium="picture", help={"en": "how sure of each piece, 255: certain", "ko": "영역마다 확신하는 정도. 255가 확실"}),
-        Out(name="follows", medium="picture", role="follows", help={"en": "white: followed a hint", "ko": "다른 힌트를 따른 곳은 흰색"}),
-        Out(name="proposals", medium="pictures", help={"en": "four colourings of different colours", "ko": "서로 다른 색의 네 가지 채색"}),
+        Out(name="sure", medium="picture", help={"en": "confidence per piece; 255 is certain", "ko": "영역별 신뢰도. 255가 가장 확실"}),
+        Out(
+            name="follows", medium="picture", role="follows", help={"en": "white: coloured by hints elsewhere", "ko": "다른 힌트를 따른 곳"}
+        ),
+        Out(name="proposals", medium="pictures", help={"en": "alternative colourings", "ko": "서로 다른 채색안"}),
         Out(name="layers", medium="layers", help={"en": "the line over its flats", "ko": "밑색 위의 선화"}),
     ),
     settings=ColorizeSettings,
     words=wordbook("""
         sketch | Line art | 선화 | the line drawing | 색을 칠할 선화
-        hints | Colour | 색칠 | points and strokes of colour, which always win | 찍거나 그은 색은 반드시 지킵니다
-        paper | Paper | 여백 | strokes over what stays paper | 칠하지 않고 비워 둘 곳을 긋습니다
-        cuts | Split | 나누기 | strokes that part a piece in two | 그은 선을 따라 영역을 둘로 나눕니다
-        joins | Merge | 합치기 | strokes over pieces that are one | 그은 영역들을 하나로 합칩니다
-        keep | Protect | 보호 | what stays as it is | 지금 그대로 지킬 부분
-        choice | Proposal | 제안 고르기 | which proposal becomes the image: 0 the surest, 1 to 3 others | 쓸 제안. 0번이 가장 무난합니다
-        num_proposals | Proposals made | 제안 개수 | how many proposals are made | 제안을 몇 가지 만들지
-        spread | Variety | 제안의 차이 | how far proposals 1 to 3 stray from the surest | 1~3번 제안이 0번과 얼마나 다를지
-        guess | Guessing | 알아서 칠하기 | where no hint is: 0 if sure, 0.5 if it helps, 1 all | 힌트 없는 곳. 0은 확실한 곳만, 1은 전부
+        hints | Colour | 색칠 | points and strokes of colour; they always win | 찍거나 그은 색이 항상 우선합니다
+        paper | Paper | 여백 | strokes over areas that stay uncoloured | 칠하지 않고 비워 둘 곳을 긋습니다
+        cuts | Split | 나누기 | strokes that split a piece in two | 그은 선을 따라 영역을 둘로 나눕니다
+        joins | Merge | 합치기 | strokes over pieces that belong together | 그은 영역들을 하나로 합칩니다
+        keep | Protect | 보호 | the part that stays unchanged | 바뀌지 않게 보호할 부분
+        choice | Proposal | 제안 고르기 | the proposal used as image: 0 the likeliest, 1 to 3 others | 결과로 쓸 제안. 0번이 가장 무난합니다
+        num_proposals | Number of proposals | 제안 개수 | how many proposals are made | 만들 제안의 수
+        spread | Variety | 제안의 차이 | how much proposals 1 to 3 differ from proposal 0 | 1~3번 제안이 0번과 다른 정도
+        guess | Guessing | 알아서 칠하기 | how much is coloured without hints: 0 little, 1 all | 힌트 없이 칠하는 정도. 1은 전부
         guess.0 | only what is sure | 확실한 곳만
         guess.0.5 | never worse than white | 흰색보다 나은 곳만
         guess.1 | colour everything | 전부 칠하기
-        gap | Gap closing | 선 틈 막기 | widest gap bridged, in pixels; by default 1.2 % of the long side | 막을 틈의 폭(픽셀)
-        lines | Kind of lines | 선의 종류 | how the drawing is read | 선화를 어떻게 읽을지
-        lines.auto | Found by itself | 자동
+        gap | Gap closing | 선 틈 막기 | the widest gap closed, in pixels; by default 1.2 % of the long side | 막을 틈의 최대 폭(픽셀)
+        lines | Kind of lines | 선의 종류 | which pixels of the drawing are lines | 그림에서 선으로 볼 부분
+        lines.auto | Detect | 자동 감지
         lines.dark | Dark lines on light paper | 밝은 바탕의 어두운 선
-        lines.light | Light lines on dark ground | 어두운 바탕의 밝은 선
-        lines.alpha | What is not transparent | 투명 바탕의 선
-        lines.colour | Lines in colours, all of them | 색이 있는 모든 선
+        lines.light | Light lines on a dark ground | 어두운 바탕의 밝은 선
+        lines.alpha | Opaque pixels | 투명 바탕의 선
+        lines.colour | All coloured lines | 색이 있는 모든 선
         note.light | Read as light lines on a dark ground. | 어두운 바탕의 밝은 선으로 읽었습니다.
-        note.alpha | Read as lines on a transparent ground, in their own colour. | 투명한 바탕의 선으로 읽고 선의 색을 그대로 두었습니다.
-        note.colour | Read as lines in colours, which they keep. | 색이 있는 선으로 읽고 선의 색을 그대로 두었습니다.
-        note.no_line | There is no line on this page: nothing to colour in. | 이 그림에는 선이 없어서 칠할 곳이 없습니다.
-        note.all_ink | Nearly all of it reads as ink: try other lines. | 거의 전체가 선으로 읽혔습니다. 선의 종류를 바꿔 보세요.
-        note.scarce_paper | Hardly any bare paper: is this line art? | 빈 바탕이 거의 없습니다. 선화가 맞나요?
-        note.no_piece | No line closes around anything: close its gaps. | 선으로 닫힌 영역이 없습니다. 틈을 막아 주세요.
-        note.on_line | This colour lies on a line: the piece beside it took it. | 선 위에 찍은 색이라 가장 가까운 영역에 칠했습니다.
-        detail | Detail | 세밀도 | a window's side for the network, in pixels; by default, by the pen | 신경망이 보는 창(픽셀)
+        note.alpha | Read as lines on a transparent ground; they keep their colour. | 투명한 바탕의 선으로 읽고 선의 색을 그대로 두었습니다.
+        note.colour | Read as coloured lines; they keep their colours. | 색이 있는 선으로 읽고 선의 색을 그대로 두었습니다.
+        note.no_line | This page has no lines, so there is nothing to colour. | 이 그림에는 선이 없어서 칠할 곳이 없습니다.
+        note.all_ink | Nearly all was read as ink. Try another kind of lines. | 거의 전체가 선으로 읽혔습니다. 선의 종류를 바꿔 보세요.
+        note.scarce_paper | The page has hardly any bare paper. Is this line art? | 빈 바탕이 거의 없습니다. 선화가 맞나요?
+        note.no_piece | No line encloses an area. Close the gaps. | 선으로 닫힌 영역이 없습니다. 틈을 막아 주세요.
+        note.on_line | This hint is on a line, so it coloured the nearest piece. | 힌트가 선 위에 있어서 가장 가까운 영역을 칠했습니다.
+        detail | Detail | 세밀도 | the network's window in pixels; by default by the pen's width | 신경망이 보는 창의 크기(픽셀)
     """),
     paper="Zhang 2017, arXiv:1705.02999; Vinyals 2015, arXiv:1506.03134",
     licence="weights CC BY-SA 4.0 (made from OpenMoji and others), code Apache-2.0",
-    data="OpenMoji 17, flat drawings of 24 other hands, scenes composed of them; train splits",
-    limits={"en": "It learned from flat drawings: it knows no shading.", "ko": "밑색만 칠한 그림으로 배워서 명암은 모릅니다."},
+    data="OpenMoji 17, flat drawings by 24 other artists, scenes composed of them; train splits",
+    limits={"en": "It was trained on flat colours and makes no shading.", "ko": "밑색만 칠한 그림으로 학습해서 명암은 넣지 못합니다."},
     example="gesso generate colorize --sketch cat.png --hints 300,400,#ff8800 --out coloured.png",
 )
 
@@ -147,7 +150,7 @@ def stages(preset: Preset) -> list[Stage]:
 
 
 def frames(request: Any, preset: Preset) -> list[Frame]:
-    """The page in windows no larger than the network was taught on, near square, overlapping where the page is long."""
+    """Windows of the page no larger than in training, nearly square, overlapping on a long page."""
     sketch, lines = request.conditions["sketch"], request.settings.lines
     detail = request.settings.detail or detail_of(sketch.line(lines))
     return [Frame(size, box, sketch.page, {"lines": lines}) for size, box in windows(sketch.page, detail)]
@@ -159,18 +162,21 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     hints, fills = [(h.points, h.rgb, h.radius) for h in marks], {n for n, h in enumerate(marks) if h.fill}
     strokes = {k: [(s.path, s.radius) for s in given[k].strokes] if k in given else [] for k in ("paper", "cuts", "joins")}
     alone = {n for n, h in enumerate(marks) if h.alone}
-    wishes = Wishes(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap, fills, alone, chosen.guess)
+    edits = UserEdits(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap, fills, alone, chosen.guess)
     boxes = [frame.box or (0, 0, *line.shape[::-1]) for frame, _ in made]
-    fields = [field.Field(o.media["shares"][0].numpy(), o.media["regions"][0].numpy(), b) for b, (_, o) in zip(boxes, made, strict=True)]
+    media = [output.media for _, output in made]
+    predictions = [Prediction(m["shares"][0].numpy(), m["regions"][0].numpy(), box) for m, box in zip(media, boxes, strict=True)]
     colours, num = made[0][1].media["colours"][0].numpy(), max(chosen.num_proposals, chosen.choice + 1)
-    told = fingerprint(fields, colours)
-    out = colour(line, fields, colours, wishes, decision.Knobs(), num=num, spread=chosen.spread, seed=request.seed, told=told)
-    coloured, flats = dressed(out.images, out.flats, out.pieces, read, hints)
+    digest = hash_predictions(predictions, colours)
+    draws: dict[str, Any] = {"num": num, "spread": chosen.spread, "seed": request.seed}
+    out = colour_drawing(line, predictions, colours, edits, decision.DecisionParameters(), prediction_hash=digest, **draws)
+    coloured, flats = restore_paper_and_ink(out.images, out.flats, out.pieces, read, hints)
     kept = given["keep"].paste if "keep" in given else lambda picture: picture
     images, flat = tuple(map(kept, coloured)), kept(flats[chosen.choice])
-    shown = {"image": images[chosen.choice], "proposal": mean_picture(fields, colours, line.shape, told=told), "proposals": images}
+    mean = mean_picture(predictions, colours, line.shape, prediction_hash=digest)
+    pictures = {"image": images[chosen.choice], "proposal": mean, "proposals": images}
     parts = {"pieces": out.pieces.labels, "sure": out.sure, "follows": out.follows, "layers": read.layers(flat)}
-    return {**shown, **parts, "notes": read.notes(out.num_closed) + out.notes}
+    return {**pictures, **parts, "notes": read.notes(out.num_closed) + out.notes}
 
 
 recipe = Recipe(

@@ -1,9 +1,8 @@
-"""Which digit is this? The yardstick of `digits`: it says whether a class was obeyed, and its features carry fd_gesso(digits).
+"""Classify a handwritten digit. `digits` is evaluated with it: by class agreement, and by fd_gesso(digits) on its features.
 
-Shape after Simonyan and Zisserman 2015 (VGG), at a thirtieth of the width; deviations: standardised filters (Qiao 2019) in
-place of batch statistics, average pooling, one linear layer. The user gives a picture of a digit, white on black; out come
-its name and a probability for each of the ten. It learns from a part of the pictures that `digits` never sees
-(`gesso.datasets.digits` says which).
+Source: Simonyan and Zisserman 2015 (VGG), at a thirtieth of the width. Deviations: standardised filters (Qiao 2019) instead of batch
+statistics, average pooling, one linear layer. The user gives a picture of a digit, white on black; outputs are its name and the
+probability of each digit. It is trained on pictures that `digits` never sees (see `gesso.datasets.digits`).
 """
 
 from __future__ import annotations
@@ -37,7 +36,10 @@ PRESETS = {
 CARD = Card(
     name="digit_classifier",
     title={"en": "Digit classifier", "ko": "숫자 분류기"},
-    summary={"en": "Says which digit a picture shows, and how sure it is.", "ko": "그림이 어떤 숫자인지, 얼마나 확실한지 알려 줍니다."},
+    summary={
+        "en": "Recognises a handwritten digit and gives the probability of each digit.",
+        "ko": "손글씨 숫자를 알아보고 숫자별 확률을 알려 줍니다.",
+    },
     conditions=(
         Slot(
             name="picture",
@@ -45,22 +47,22 @@ CARD = Card(
             required=True,
             title={"en": "Digit", "ko": "숫자"},
             help={
-                "en": "a digit, white on black; shown to the network at 28×28",
+                "en": "a digit, white on black; the network sees it at 28×28",
                 "ko": "검은 바탕에 흰 숫자 그림; 신경망은 28×28로 봅니다",
             },
         ),
     ),
     outputs=(
         Out(name="label", medium="label", help={"en": "the digit", "ko": "숫자"}),
-        Out(name="probability", medium="table", help={"en": "how likely each digit is", "ko": "각 숫자일 확률"}),
+        Out(name="probability", medium="table", help={"en": "the probability of each digit", "ko": "숫자별 확률"}),
     ),
     paper="Simonyan and Zisserman 2015, arXiv:1409.1556; Qiao 2019, arXiv:1903.10520",
     licence="Apache-2.0",
     data="MNIST's 10,000 test pictures (as MNIST, research), index modulo 10 in 0-3; validated on 4",
     numbers=("99.3 % of 1,000 validation pictures right: gesso measure digit_classifier --data mnist10k",),
     limits={
-        "en": "Knows handwritten digits only; anything else is called a digit too.",
-        "ko": "손글씨 숫자만 압니다. 다른 그림도 숫자라고 답합니다.",
+        "en": "It knows handwritten digits only and assigns every other picture to a digit, too.",
+        "ko": "손글씨 숫자만 구별하며, 다른 그림도 숫자로 분류합니다.",
     },
     example="gesso generate digit_classifier --picture seven.png",
 )

@@ -1,12 +1,11 @@
-"""Handwritten digits by flow matching: a class, a part that is known, and noise become a 28×28 digit.
+"""Generate handwritten 28×28 digits by flow matching, from a class, known pixels and noise.
 
-Lipman 2022, "Flow Matching for Generative Modeling", with the straight path of Liu 2022; logit-normal times after Esser 2024;
-guidance by leaving conditions out (Ho and Salimans 2022). Deviations: a U-Net of 1.2 M parameters on patches of 2×2 with
-pixel-wise layer normalisation; a part of the times is uniform. The user gives `label` (which digit) and `known` (pixels that
-stay: the network sees them at every step, and they are put back to the bit at the end); out comes `image`. Previews are what the
-flow is heading for.
+Sources: Lipman 2022, "Flow Matching for Generative Modeling", with the straight path of Liu 2022; logit-normal times after Esser 2024;
+classifier-free guidance (Ho and Salimans 2022). Deviations: a U-Net of 1.2 M parameters on patches of 2×2 with pixel-wise layer
+normalisation; some times are drawn uniformly. The user gives `label` (the digit) and `known` (pixels that stay: the network sees them at
+every step, and they are copied exactly into the output). The output is `image`. Previews are the flow's current estimate of it.
 
-It learns from a part of the digits that neither its yardstick `digit_classifier` nor its reference set sees (`gesso.datasets.digits`).
+It is trained on digits that are in neither `digit_classifier`'s training set nor the reference set (see `gesso.datasets.digits`).
 """
 
 from __future__ import annotations
@@ -56,8 +55,8 @@ CARD = Card(
     name="digits",
     title={"en": "Digits", "ko": "손글씨 숫자"},
     summary={
-        "en": "Writes a digit by hand: any, the one you name, or the one that your fragment could be.",
-        "ko": "손글씨 숫자를 씁니다. 아무 숫자나, 고른 숫자, 또는 주어진 조각에 맞는 숫자를 만듭니다.",
+        "en": "Generates a handwritten digit: any digit, the digit you choose, or one that completes a fragment.",
+        "ko": "손글씨 숫자를 만듭니다. 아무 숫자나, 고른 숫자, 또는 주어진 조각을 완성하는 숫자를 만들 수 있습니다.",
     },
     conditions=(
         Slot(name="label", kind=Label, options={"classes": CLASSES}, drop=0.1),
@@ -68,18 +67,21 @@ CARD = Card(
     ),
     settings=DigitSettings,
     words=wordbook("""
-        label | Digit | 숫자 | which digit: 0 to 9 | 어떤 숫자를 쓸지: 0부터 9까지
-        known | Kept part | 남길 부분 | 28×28 pixels that stay, transparent elsewhere | 그대로 둘 28×28 픽셀, 나머지는 투명하게
-        num_steps | Steps | 단계 수 | steps from noise to digit | 노이즈에서 숫자까지 거치는 단계
-        guidance_scale | Guidance | 조건 강도 | how strictly conditions are followed: 0 not at all, 1 plainly | 조건을 따르는 정도: 1이 보통
-        solver | Solver | 계산 방식 | heun looks twice a step but for the last, euler once | heun은 단계마다 두 번, euler는 한 번 계산
-        solver.heun | Heun, finer | Heun (더 곱게)
-        solver.euler | Euler, quicker | Euler (더 빠르게)
+        label | Digit | 숫자 | the digit to write: 0 to 9 | 만들 숫자: 0부터 9까지
+        known | Kept part | 남길 부분 | 28×28 pixels that stay, transparent elsewhere | 그대로 남길 28×28 픽셀. 나머지는 투명하게
+        num_steps | Steps | 단계 수 | sampling steps; more are finer and slower | 샘플링 단계. 많을수록 곱고 느립니다
+        guidance_scale | Guidance | 조건 강도 | how strictly conditions are followed: 0 not at all, 1 normally | 조건을 따르는 정도
+        solver | Solver | 계산 방식 | heun runs the network twice per step, euler once | heun은 단계마다 두 번, euler는 한 번 계산
+        solver.heun | Heun, more accurate | Heun (더 정확)
+        solver.euler | Euler, faster | Euler (더 빠름)
     """),
     paper="Lipman 2022, arXiv:2210.02747",
     licence="Apache-2.0",
     data="MNIST's 10,000 test pictures (as MNIST, research), index modulo 10 in 5-8; compared with 9",
-    limits={"en": "28×28 grey digits only, after four thousand examples.", "ko": "예시 4천 장으로 배운 28×28 흑백 숫자만 만듭니다."},
+    limits={
+        "en": "It makes 28×28 grey digits only; it was trained on 4,000 examples.",
+        "ko": "28×28 흑백 숫자만 만듭니다. 예시 4천 장으로 학습했습니다.",
+    },
     example="gesso generate digits --label 7 --seed 3 --out seven.png",
 )
 
@@ -113,7 +115,7 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """By digit_classifier (the option `judge` names other weights than the shipped), on the digits that nobody learned from."""
+    """Evaluate with digit_classifier on digits outside both training sets; the option `judge` gives other weights for the classifier."""
     judge = make.other("digit_classifier", weights=options.get("judge"))
     return measure_steered(make.model, judge, digits(data, "val", "flow"), options)
 

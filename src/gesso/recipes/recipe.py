@@ -61,11 +61,11 @@ class Stage:
     name: str
     family: Learns
     trains: Mapping[str, Optimiser]
-    data: Callable[[Path | None, str], Dataset]  # (folder or None for what the project makes itself, "train" | "val" | "dev")
+    data: Callable[[Path | None, str], Dataset]  # (folder, or None for synthetic data; "train" | "val" | "dev")
     num_steps: int
     batch_size: int
-    look_every: int = 0  # every so many steps simulated people see the current output; 0 is never
-    average: float = 0.999  # decay of the exponential moving average of weights; 0 is none
+    look_every: int = 0  # every so many steps simulated users see the current output; 0: never
+    average: float = 0.999  # decay of the exponential moving average of weights; 0: no average
     frame: Frame = field(default_factory=Frame)
     gradient: Gradient = Gradient()
     conditions: tuple[str, ...] | None = None
@@ -81,13 +81,13 @@ class Recipe:
     stages(preset) -> the trainings, none for optimise-the-input.
     uses: {role: recipe's name} of frozen parents.  keeps: the roles whose weights are shipped (a critic's are not).
     frames(request) -> the views a request is sampled in.  family(preset) -> the family that samples.
-    finish(request, [(frame, output)]) -> the named outputs, and under "notes" the names of what to tell people: words are the
-    card's (`note.NAME`).  measures: {name: function(make, data, options) -> report}.
+    finish(request, [(frame, output)]) -> the named outputs, and under "notes" the names of notes for the user, whose texts are on the
+    card (`note.NAME`).  measures: {name: function(make, data, options) -> report}.
     data(folder, "train" | "val") -> the examples that a fit reads (`gesso fit --data`).
-    preview(networks, batch) -> a uint8 picture that training draws now and then; without it the family's samples are drawn.
-    learns_pictures: a folder of somebody's own pictures is data that its stages take.
-    native: networks compute in bf16 where this machine multiplies it natively, as in training; else in float32.
-    drafts: finish gives a fair picture with what the networks gave before other conditions than the required ones changed.
+    preview(networks, batch) -> a uint8 picture that training saves at intervals; by default it saves the family's samples.
+    learns_pictures: the stages accept a folder of the user's own pictures as data.
+    native: networks compute in bfloat16 if the processor multiplies it natively, as in training, else in float32.
+    drafts: finish gives a usable draft from earlier network outputs if only optional conditions have changed since.
     """
 
     card: Card

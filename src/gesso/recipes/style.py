@@ -1,12 +1,12 @@
-"""Neural style transfer: one picture's content in another's style, made by optimising pixels through a frozen classifier.
+"""Neural style transfer: render one picture's content in another's style by optimising pixels through a frozen classifier.
 
-Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks". Deviations: the features come from this
-project's own small VGG of CIFAR-10 (`cifar_classifier`), which knows far less of pictures than VGG-19 does, so strokes and
-colours carry over better than large forms do; the picture's own colours count as one more style layer; each layer's error is
-relative to its target; L-BFGS starts from the content as a rule. Whoever has VGG-19's weights converts them (tools/convert_vgg.py)
-and gives --preset vgg19 --weights vgg19.safetensors: the paper's layers.
+Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks". Deviations: the features come from this
+project's own small VGG of CIFAR-10 (`cifar_classifier`), which represents large forms less well than VGG-19, so that mainly strokes and
+colours are transferred; the pixels' colours are an additional style layer; each layer's error is relative to its target; L-BFGS starts
+from the content by default. With VGG-19's weights, converted by tools/convert_vgg.py, `--preset vgg19 --weights vgg19.safetensors` uses
+the paper's layers.
 
-The user gives `content` and `style`; out comes `image`, the content's shape at the longest side `size`. Nothing is trained.
+The user gives `content` and `style`. The output `image` has the content's proportions and the longest side `size`. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -59,27 +59,27 @@ CARD = Card(
     outputs=(Out(name="image", medium="picture", help={"en": "the repainted picture", "ko": "다시 그린 그림"}),),
     settings=StyleSettings,
     words=wordbook("""
-        content | Content | 내용 그림 | what is to be seen | 무엇을 그릴지 보여 주는 그림
-        style | Style | 화풍 그림 | how it is to be painted: a picture of any shape | 어떤 화풍으로 그릴지 보여 주는 그림 (모양은 자유)
-        num_steps | Steps | 단계 수 | iterations of L-BFGS | L-BFGS를 되풀이하는 횟수
-        size | Size | 크기 | the result's longest side in pixels, within memory | 결과의 긴 변(픽셀), 메모리가 되는 만큼
-        style_weight | Weight of the style | 화풍 비중 | how much the style counts | 화풍을 얼마나 살릴지
-        content_weight | Weight of the content | 내용 비중 | how much the content counts | 내용을 얼마나 지킬지
-        smoothness | Smoothness | 매끄러움 | how much noise between neighbouring pixels is held down | 이웃 픽셀 사이의 잡티를 누르는 정도
-        start | Begin from | 시작점 | begin from the content, or from noise (decided by the seed) | 내용 그림에서 시작하거나 노이즈에서 시작
+        content | Content | 내용 그림 | the picture whose content is kept | 내용을 가져올 그림
+        style | Style | 화풍 그림 | the picture whose style is used, of any size | 화풍을 가져올 그림. 크기는 자유
+        num_steps | Steps | 단계 수 | iterations of L-BFGS | L-BFGS 반복 횟수
+        size | Size | 크기 | the result's longest side in pixels; memory limits it | 결과의 긴 변(픽셀). 메모리에 따라 제한됩니다
+        style_weight | Weight of the style | 화풍 비중 | weight of the style in the objective | 목적 함수에서 화풍의 비중
+        content_weight | Weight of the content | 내용 비중 | weight of the content in the objective | 목적 함수에서 내용의 비중
+        smoothness | Smoothness | 매끄러움 | how strongly pixel noise is reduced | 이웃 픽셀 사이의 잡티를 줄이는 정도
+        start | Start from | 시작점 | start from the content, or from noise that the seed decides | 내용 그림 또는 노이즈에서 시작
         start.content | The content | 내용 그림
         start.noise | Noise | 노이즈
     """),
     paper="Gatys, Ecker and Bethge 2016, CVPR",
-    licence="Apache-2.0; what the two pictures allow",
-    data="none of its own; the features are cifar_classifier's",
+    licence="Apache-2.0; outputs are subject to the rights in both pictures",
+    data="none; the features are cifar_classifier's",
     numbers=(
         "the objective falls to 8.3 % of its start in 100 iterations, mean of 6 pairs (0.3 to 13 %), at no iteration rising: "
         "gesso measure style --data style --pairs 6 --size 256 --num-steps 100",
     ),
     limits={
-        "en": "With the shipped features, colours and textures carry over, large brushwork less so. Minutes at 1000 pixels on a CPU.",
-        "ko": "기본 특징으로는 색과 질감이 잘 옮겨지고 큰 붓질은 덜합니다. CPU에서 1000픽셀이면 몇 분 걸립니다.",
+        "en": "The shipped features transfer colours and textures well, large brushwork less so. 1000 pixels take minutes on a CPU.",
+        "ko": "기본 신경망은 색과 질감을 잘 옮기고 큰 붓질은 덜 옮깁니다. CPU에서 1000픽셀이면 몇 분 걸립니다.",
     },
     example="gesso fit style --content photo.jpg --style painting.jpg --out runs/painted",
 )

@@ -1,1 +1,1 @@
-"""What must hold, without a network: the pieces of a page, fills, what a dot means, palettes."""
+"""Rules without a network: reading line art, segmenting it into pieces, choosing their colours, and applying hints."""

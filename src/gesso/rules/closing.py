@@ -1,4 +1,4 @@
-"""Imagined lines from one stroke's end to another's: where an outline is open, however wide, its inside may still be meant as one area."""
+"""Closing lines between stroke ends: an outline with a wide opening may still be meant to enclose one region."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import numpy as np
 from scipy import ndimage
 from skimage.draw import line as raster
 
-REACH = 0.6  # how far apart two ends may be, of the long side
-NEAREST = 6  # ends that each is tried with
-EACH = 2  # imagined lines that begin at one end
-MOST_ENDS = 120  # a page with more is textured or hatched: its ends are no outline's
-APART = 3.0  # pixels: nearer ends are one stroke's corners
+REACH = 0.6  # the largest distance between two ends, as a share of the long side
+NEAREST = 6  # each end is tried with so many of its nearest ends
+EACH = 2  # closing lines per end
+MAX_ENDS = 120  # a page with more is textured or hatched, and its ends belong to no outline
+APART = 3.0  # pixels; nearer ends are corners of one stroke
 
 
-def closings(free: np.ndarray) -> np.ndarray:
-    """The free pixels of imagined lines between strokes' ends, bool [h w] as `free`; each crosses no ink and no other such line."""
+def closing_lines(free: np.ndarray) -> np.ndarray:
+    """The free pixels of closing lines between stroke ends, bool [h w], for `free` bool [h w]. No line crosses ink or another line."""
     barrier = np.zeros(free.shape, bool)
     ends = _ends(~free)
-    if not 2 <= len(ends) <= MOST_ENDS:
+    if not 2 <= len(ends) <= MAX_ENDS:
         return barrier
     used = np.zeros(len(ends), int)
     for one, two in _pairs(ends, REACH * max(free.shape)):
@@ -27,7 +27,7 @@ def closings(free: np.ndarray) -> np.ndarray:
 
 
 def _ends(ink: np.ndarray) -> np.ndarray:
-    """(row, column) of strokes' ends, int [n 2]: pixels of the ink's skeleton with one neighbour."""
+    """(row, column) of the stroke ends, int [n 2]: pixels of the ink's skeleton with one neighbour."""
     from skimage.morphology import skeletonize  # slow to import
 
     skeleton = skeletonize(np.pad(ink, 1))[1:-1, 1:-1]
@@ -36,7 +36,7 @@ def _ends(ink: np.ndarray) -> np.ndarray:
 
 
 def _pairs(ends: np.ndarray, reach: float) -> list[tuple[int, int]]:
-    """Pairs of ends within reach, each with its nearest few, the nearest first."""
+    """Pairs of ends at most `reach` pixels apart, each end with its `NEAREST` ones, sorted by distance."""
     away = np.hypot(*(ends[:, None] - ends[None]).transpose(2, 0, 1))
     away[away <= APART] = np.inf
     near = np.argsort(away, axis=1, kind="stable")[:, :NEAREST]
@@ -45,10 +45,10 @@ def _pairs(ends: np.ndarray, reach: float) -> list[tuple[int, int]]:
 
 
 def _drawn(free: np.ndarray, barrier: np.ndarray, one: np.ndarray, two: np.ndarray) -> bool:
-    """Write the line into `barrier`, closed against diagonal steps, if between its ends' ink it lies free and crosses no other."""
+    """Draw the 4-connected line into `barrier`, unless it crosses ink between its ends or another line. Returns whether it was drawn."""
     ys, xs = raster(*one, *two)
     bare = np.flatnonzero(free[ys, xs])
-    ink = 4 + 0.05 * max(free.shape)  # what an end's own stroke may take of the line
+    ink = 4 + 0.05 * max(free.shape)  # pixels of the line that may lie on the strokes it starts from
     if len(bare) < 2 or bare[-1] - bare[0] + 1 != len(bare) or len(ys) - len(bare) > ink or barrier[ys, xs][3:-3].any():
         return False
     barrier[ys, xs] = True

@@ -1,4 +1,4 @@
-"""Where a closed piece or the page itself is cut: at the regions' borders, never across open ground."""
+"""Cut closed pieces and the background at the borders of the predictions' regions, but never across open areas."""
 
 from __future__ import annotations
 
@@ -6,62 +6,66 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gesso.rules.decision import Knobs, certainty, expected, weighed
-from gesso.rules.field import Field, regions_at, votes
-from gesso.rules.pieces import Pieces, borders, split
+from gesso.rules.decision import DecisionParameters, apply_paper_prior, certainty, expected_colours
+from gesso.rules.pieces import Pieces, shared_borders, split_pieces
+from gesso.rules.prediction import Prediction, regions_at, votes
 
-PAGE = 0.5  # a piece that holds this share of the page's border is the page
+BACKGROUND = 0.5  # a piece that holds this share of the page's border is background
 
 
-def cut(
+def cut_pieces(
     pieces: Pieces,
-    fields: Sequence[Field],
+    predictions: Sequence[Prediction],
     colours: np.ndarray,
-    knobs: Knobs,
+    params: DecisionParameters,
     hinted: Mapping[int, int] | None = None,
     places: Sequence[tuple[int, int, int]] = (),
 ) -> Pieces:
-    """Open shapes parted where they are narrow, if the network expects unlike colours on the two sides.
+    """Cut pieces where they are narrow, if the predictions expect different colours on the two sides.
 
-    Borders are those of the fields' regions, so that nothing is parted across open ground or along a proposal's own edge. Parts of one
-    closed piece whose expected colours are near each other are one, the nearest first. At `places` (row, column, entry of `colours`)
-    hints lie: a shape that is open to the page takes the colour of the hint in it. `hinted` {piece: entry of `colours`} are closed
-    pieces with a hint: a part takes the hint's colour unless the network is sure of another. If the page itself is in `hinted`, a mark
-    fills it, and nothing is cut from it.
+    Cuts follow the borders of the predictions' regions. Parts of one closed piece are merged again if their expected colours are near
+    each other, the nearest first. `places` (row, column, index into `colours`) are hints: a shape in the background that contains one
+    takes its colour. `hinted` {piece: index into `colours`} are closed pieces with a hint: a part takes the hint's colour unless the
+    predictions are certain of another. A background piece in `hinted` is filled by a mark, and nothing is cut from it.
     """
-    labels = regions_at(fields, pieces.shape)
-    parts = split(pieces, labels, least=max(3, round(knobs.least * (max(pieces.shape) / 72) ** 2)))
+    labels = regions_at(predictions, pieces.shape)
+    parts = split_pieces(pieces, labels, least=max(3, round(params.least * (max(pieces.shape) / 72) ** 2)))
     owner = np.zeros(parts.num, np.int64)
     owner[parts.labels[parts.free]] = pieces.labels[parts.free]
     if parts.num == pieces.num:
         return parts
-    share, page, wide = votes(parts, fields), page_pieces(pieces), np.full(pieces.num, knobs.apart)
+    share, page, wide = votes(parts, predictions), background_pieces(pieces), np.full(pieces.num, params.apart)
     ground = page[owner]
-    share = weighed(share, colours, ground, knobs)
-    tone = expected(share, colours, knobs)
-    tone[ground & (certainty(share, colours) < knobs.ground)] = 255  # of the ground only what is certain to be none is parted
+    share = apply_paper_prior(share, colours, ground, params)
+    tone = expected_colours(share, colours, params)
+    tone[ground & (certainty(share, colours) < params.ground)] = 255  # from the background only parts that are certainly coloured are cut
     for piece in hinted or {}:
-        wide[piece] = np.inf if page[piece] else knobs.stay
+        wide[piece] = np.inf if page[piece] else params.stay
     entries = np.array(sorted({*(hinted or {}).values()}), int)
-    if len(entries):  # a part that may well be of a hint's colour goes with it
+    if len(entries):  # a part that is likely to have a hint's colour goes with it
         most = share[:, entries].argmax(1)
-        joins = np.isin(owner, list(hinted or {})) & (share[np.arange(parts.num), entries[most]] >= knobs.join)
+        joins = np.isin(owner, list(hinted or {})) & (share[np.arange(parts.num), entries[most]] >= params.join)
         tone[joins] = colours[entries[most[joins]]]
-    leak = np.where(ground, knobs.bare, knobs.open)
-    leak[np.isin(owner, list(hinted or {}))] = knobs.leak
+    leak = np.where(ground, params.bare, params.open)
+    leak[np.isin(owner, list(hinted or {}))] = params.leak
     rows, columns, wanted = np.asarray(places, int).reshape(-1, 3).T
     touched, background = parts.labels[rows, columns], ground & parts.touches_border
-    shapes = ground[touched] & ~(page_pieces(parts) | (_openness(parts, owner) > knobs.held))[touched]
-    leak[touched[shapes]], tone[touched[shapes]], background[touched[shapes]] = knobs.wanted, colours[wanted[shapes]], False
-    table = _alike(parts, owner, tone, wide, leak, background)
-    return split(pieces, table[parts.labels], least=1)
+    shapes = ground[touched] & ~(background_pieces(parts) | (_openness(parts, owner) > params.held))[touched]
+    leak[touched[shapes]], tone[touched[shapes]], background[touched[shapes]] = params.wanted, colours[wanted[shapes]], False
+    table = _merge_alike(parts, owner, tone, wide, leak, background)
+    return split_pieces(pieces, table[parts.labels], least=1)
 
 
-def _alike(parts: Pieces, owner: np.ndarray, tone: np.ndarray, wide: np.ndarray, leak: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """For each part the one that stands for it. Neighbours in one piece are one where their imagined border is a larger share of either's
-    than `leak` [num] of both, or their tones are nearer than `wide` of the piece, the most open and the nearest first; and all of the
-    `background` bool [num] is one."""
-    pairs, length = borders(parts.labels, parts.free, parts.num)
+def _merge_alike(
+    parts: Pieces, owner: np.ndarray, tone: np.ndarray, wide: np.ndarray, leak: np.ndarray, background: np.ndarray
+) -> np.ndarray:
+    """For each part the representative of the parts it is merged with, int [num].
+
+    Neighbours in one piece are merged where their shared border is more than the share `leak` [num] of the shorter border, or where
+    their colours `tone` are nearer than the piece's `wide`: the widest openings first, then the nearest colours. All parts in
+    `background` bool [num] are merged.
+    """
+    pairs, length = shared_borders(parts.labels, parts.free, parts.num)
     inside = owner[pairs[:, 0]] == owner[pairs[:, 1]]
     pairs, length = pairs[inside], length[inside].astype(float)
     stands, area, rims, tone = np.arange(parts.num), parts.areas.astype(float), parts.rims.astype(float), tone.astype(float).copy()
@@ -90,36 +94,36 @@ def _alike(parts: Pieces, owner: np.ndarray, tone: np.ndarray, wide: np.ndarray,
 
 
 def _openness(parts: Pieces, owner: np.ndarray) -> np.ndarray:
-    """The share of each part's border that is an imagined line or the page's edge, float [num]."""
-    pairs, length = borders(parts.labels, parts.free, parts.num)
+    """The share of each part's border that is not ink: a border with another part or the page's edge, float [num]."""
+    pairs, length = shared_borders(parts.labels, parts.free, parts.num)
     inside = owner[pairs[:, 0]] == owner[pairs[:, 1]]
     imagined = sum(np.bincount(pairs[inside, side], length[inside], parts.num) for side in (0, 1))
-    openness: np.ndarray = (imagined + np.bincount(_edge(parts), minlength=parts.num)) / np.maximum(parts.rims, 1)
+    openness: np.ndarray = (imagined + np.bincount(_border_labels(parts), minlength=parts.num)) / np.maximum(parts.rims, 1)
     return openness
 
 
-def hinted_shapes(pieces: Pieces, page: np.ndarray, places: Sequence[tuple[int, int, int]]) -> np.ndarray:
-    """The pieces that were cut from the page (`page` bool [num]) and hold a hint, without the background, bool [num]."""
+def hinted_open_shapes(pieces: Pieces, page: np.ndarray, places: Sequence[tuple[int, int, int]]) -> np.ndarray:
+    """The shapes with a hint that were cut from the background (`page` bool [num]), without the background itself, bool [num]."""
     shapes = np.zeros(pieces.num, bool)
     shapes[pieces.labels[tuple(np.asarray(places, int).reshape(-1, 3)[:, :2].T)]] = True
-    held = np.where(page, np.bincount(_edge(pieces), minlength=pieces.num), -1)
+    held = np.where(page, np.bincount(_border_labels(pieces), minlength=pieces.num), -1)
     largest = np.lexsort((pieces.areas, held))[-1]
     shapes[largest] = False
-    found: np.ndarray = shapes & page & ~page_pieces(pieces)
+    found: np.ndarray = shapes & page & ~background_pieces(pieces)
     return found
 
 
-def page_pieces(pieces: Pieces) -> np.ndarray:
-    """Which pieces are the page itself, bool [num]: those that hold at least `PAGE` of the border, under a scan's dark rim too."""
-    edge = _edge(pieces)
-    return np.bincount(edge, minlength=pieces.num) >= PAGE * len(edge)
+def background_pieces(pieces: Pieces) -> np.ndarray:
+    """The pieces that hold at least `BACKGROUND` of the page's border, bool [num]; labels reach under a scan's dark rim."""
+    edge = _border_labels(pieces)
+    return np.bincount(edge, minlength=pieces.num) >= BACKGROUND * len(edge)
 
 
-def _edge(pieces: Pieces) -> np.ndarray:
-    """The pieces of the pixels on the page's border."""
+def _border_labels(pieces: Pieces) -> np.ndarray:
+    """The labels of the pixels on the page's border, int32 [n]."""
     return np.concatenate([pieces.labels[0], pieces.labels[-1], pieces.labels[1:-1, 0], pieces.labels[1:-1, -1]])
 
 
-def of_the_page(closed: Pieces, parts: Pieces, owner: np.ndarray) -> np.ndarray:
-    """Of parts cut from closed pieces (`owner` int [num]), which come from the page itself: open ground, where colour must be sure."""
-    return page_pieces(closed)[owner] | page_pieces(parts)
+def is_background(closed: Pieces, parts: Pieces, owner: np.ndarray) -> np.ndarray:
+    """Which parts, cut from the closed pieces `owner` int [num], are background, bool [num]. Colours need more certainty there."""
+    return background_pieces(closed)[owner] | background_pieces(parts)

@@ -1,4 +1,4 @@
-"""Choose each piece's colour by expected loss: its mean colour where that is certain enough, a likely hint's colour, or paper."""
+"""Choose each piece's colour by expected squared error: its mean colour, a likely hint's colour, or paper."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gesso.rules.field import WHITE
+from gesso.rules.prediction import WHITE
 
 
 @dataclass(frozen=True)
-class Knobs:
-    """How far the proposal is trusted.
+class DecisionParameters:
+    """Thresholds and weights of the decision. A background piece holds most of the page's border, or is cut from such a piece.
 
-    sure         a piece is coloured where at least this share of the squared error that white is expected to make goes with it; for each
-                 hint `each` more, up to `most`: who hints leaves white what they leave out
-    ground       the same on the page itself and what is cut from it; both move with the dial `guess` (see `limits`)
-    follow       a piece takes a hint's colour as its own where the hint's share is at least this
-    odds         by which paper's share on the page itself is multiplied: networks learned with paper weighed that much less
-    heed         what a hint's share counts in the mean of a piece that does not follow it
-    temperature  of the shares before their mean is taken; 1 is the expected colour, less is more saturated
-    apart        two parts of a closed piece stay apart where their colours are farther from each other than this, of 441
-    stay         the same in a closed piece that has a hint, whose colour is the whole piece's unless the network is surer than that
-    open         parts whose imagined border is more than this share of either's whole border are one: nothing is parted across open ground
-    bare         the same on the page itself
-    wanted       the same there where a hint lies in a part
-    held         there a part is a shape of its own where no more than this share of its border is imagined or the page's
-    leak         the same in a closed piece that has a hint, which is whole but for what it leaked into through a gap
-    join         there a part whose share of a hint's colour is at least this goes with the hint
+    sure         the least `certainty` at which a piece is coloured. Each hint adds `each`, up to `most`, because users who give many
+                 hints leave white what they do not hint
+    ground       the same for background pieces; the setting `guess` moves both (see `certainty_thresholds`)
+    follow       the least share of a hint's colour at which a piece takes that colour
+    odds         factor for paper's share in background pieces: training weighted paper that much less
+    heed         weight of a hint's share in the mean colour of a piece that does not follow it
+    temperature  of the shares before averaging; 1 gives the expected colour, less a more saturated one
+    apart        two parts of a closed piece are merged unless their RGB colours are farther apart than this (at most 441)
+    stay         the same in closed pieces with a hint: a part keeps the hint's colour unless the predictions differ from it by more
+    open         two parts are merged where their shared border without ink is more than this share of either's border
+    bare         the same in background pieces
+    wanted       the same in background pieces for a part that holds a hint
+    held         the largest share of border without ink or on the page's edge at which a part of the background with a hint is a shape
+    leak         as `open`, in closed pieces with a hint, so that only what the hint leaked into through a gap is cut off
+    join         the least share of a hint's colour at which a part of a hinted piece goes with the hint
     least        parts smaller than this, in pixels of a 72-pixel drawing, are not cut off
     """
 
@@ -51,25 +51,27 @@ class Knobs:
     least: float = 10.0
 
 
-def weighed(share: np.ndarray, colours: np.ndarray, page: np.ndarray, knobs: Knobs) -> np.ndarray:
-    """Votes [num k] in which paper on the page (bool [num]) is as likely as it is, not as it was weighed when networks learned."""
-    share = np.where(page[:, None] & (colours.min(1) >= WHITE)[None], share * knobs.odds, share)
-    weighed: np.ndarray = share / np.maximum(share.sum(1, keepdims=True), 1e-9)
-    return weighed
+def apply_paper_prior(share: np.ndarray, colours: np.ndarray, page: np.ndarray, params: DecisionParameters) -> np.ndarray:
+    """Votes [num k] whose share of paper in background pieces (`page` bool [num]) is corrected for paper's weight in training."""
+    share = np.where(page[:, None] & (colours.min(1) >= WHITE)[None], share * params.odds, share)
+    corrected: np.ndarray = share / np.maximum(share.sum(1, keepdims=True), 1e-9)
+    return corrected
 
 
-def expected(share: np.ndarray, colours: np.ndarray, knobs: Knobs) -> np.ndarray:
-    """The colour that each piece is expected to have, float [num 3], from its votes [num k]: the mean of all, paper among them, which makes
-    the smallest squared error (annealed by `temperature`: Zhang 2016, eq. 5)."""
-    weight = np.maximum(share, 1e-9) ** (1 / knobs.temperature)
+def expected_colours(share: np.ndarray, colours: np.ndarray, params: DecisionParameters) -> np.ndarray:
+    """The expected colour of each piece, float [num 3], from its votes [num k], paper included.
+
+    The mean minimises the squared error; `temperature` anneals it (Zhang 2016, eq. 5).
+    """
+    weight = np.maximum(share, 1e-9) ** (1 / params.temperature)
     mean: np.ndarray = weight @ colours.astype(float) / weight.sum(1, keepdims=True)
     return mean
 
 
 def certainty(share: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """How much of the squared error that white would make is expected to go when a piece takes its expected colour, [num] in 0 to 1.
+    """The share of white's expected squared error that the expected colour removes, float [num] in [0, 1].
 
-    1 is sure of its colour, 0 sure of paper; many unlike colours, or paper as likely as not, lie low.
+    1 means that one colour is certain, 0 that paper is; many different likely colours, or likely paper, give low values.
     """
     share = share / np.maximum(share.sum(1, keepdims=True), 1e-9)
     away = colours.astype(float) - 255
@@ -78,28 +80,30 @@ def certainty(share: np.ndarray, colours: np.ndarray) -> np.ndarray:
     return certain
 
 
-def sureness(share: np.ndarray, colours: np.ndarray, knobs: Knobs) -> np.ndarray:
-    """The probability that each piece's expected colour is nearer to the truth than white is, [num], from its votes [num k]."""
-    mean, seen = expected(share, colours, knobs), colours.astype(float)
+def confidence(share: np.ndarray, colours: np.ndarray, params: DecisionParameters) -> np.ndarray:
+    """The probability that each piece's expected colour is nearer to the truth than white, float [num], from its votes [num k]."""
+    mean, seen = expected_colours(share, colours, params), colours.astype(float)
     nearer = ((seen[None] - mean[:, None]) ** 2).sum(-1) < ((seen - 255) ** 2).sum(-1)
     sure: np.ndarray = (share * nearer).sum(1) / np.maximum(share.sum(1), 1e-9)
     return sure
 
 
-def limits(knobs: Knobs, guess: float, num_hints: int = 0) -> tuple[float, float]:
-    """The least certainty at which a piece, and the page, are coloured. `guess` in 0 to 1: 0 only what is sure, 0.5 as the knobs say, 1 all
-    but what is surely paper."""
-    dial, sure = 2 * guess - 1, min(max(knobs.most, knobs.sure), knobs.sure + knobs.each * num_hints)
+def certainty_thresholds(params: DecisionParameters, guess: float, num_hints: int = 0) -> tuple[float, float]:
+    """The least certainty at which a piece, and a background piece, are coloured.
+
+    `guess` in [0, 1]: 0 colours only what is certain, 0.5 uses `params` as they are, 1 colours all but certain paper.
+    """
+    dial, sure = 2 * guess - 1, min(max(params.most, params.sure), params.sure + params.each * num_hints)
     if dial >= 0:
-        return sure * (1 - dial) + 0.02 * dial, knobs.ground * (1 - 0.5 * dial)
-    return sure + (0.9 - sure) * -dial, knobs.ground + (0.95 - knobs.ground) * -dial
+        return sure * (1 - dial) + 0.02 * dial, params.ground * (1 - 0.5 * dial)
+    return sure + (0.9 - sure) * -dial, params.ground + (0.95 - params.ground) * -dial
 
 
-def choose(
+def choose_colours(
     share: np.ndarray,
     colours: np.ndarray,
     page: np.ndarray,
-    knobs: Knobs,
+    params: DecisionParameters,
     noise: np.ndarray | None = None,
     *,
     hints: Sequence[int] = (),
@@ -108,11 +112,11 @@ def choose(
 ) -> np.ndarray:
     """A colour for each piece, uint8 [num 3], from its votes [num k].
 
-    What is not certain enough stays paper (`certainty`, `limits`). A piece follows a hint, an entry of `colours` among `hints`, where that
-    is likely enough; else it has its expected colour. With `noise` [k], added to log shares, the likeliest is taken: one draw for the whole
-    drawing, so that like pieces stay alike.
+    Pieces below the certainty threshold stay paper (`certainty`, `certainty_thresholds`). A piece takes a hint's colour, one of the
+    indices `hints` into `colours`, if that is likely enough, else its expected colour. With `noise` [k] it takes the colour with the
+    largest sum of log share and noise; one draw serves the whole drawing, so that similar pieces stay alike.
     """
-    inside, ground = limits(knobs, guess, num_hints)
+    inside, ground = certainty_thresholds(params, guess, num_hints)
     certain = certainty(share, colours)
     if noise is not None:
         white = colours.min(1) >= WHITE
@@ -121,10 +125,10 @@ def choose(
             colours[np.where(white[None], -np.inf, log).argmax(1)].astype(float) if not white.all() else np.full((len(share), 3), 255.0)
         )
     else:
-        unheard = share.copy()
-        unheard[:, list(hints)] *= knobs.heed  # what follows no hint should not look as if it half did
-        chosen = expected(unheard, colours, knobs)
+        without_hints = share.copy()
+        without_hints[:, list(hints)] *= params.heed  # a piece that follows no hint should not be tinted by it
+        chosen = expected_colours(without_hints, colours, params)
         for entry in hints:
-            chosen[share[:, entry] >= knobs.follow] = colours[entry]
+            chosen[share[:, entry] >= params.follow] = colours[entry]
     chosen[certain < np.where(page, ground, inside)] = 255
     return np.rint(chosen).clip(0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Colour on pieces: who speaks for a piece, flats, the line on top, and the plain rules that stand beside the network."""
+"""Fill pieces with colours: voting pixels, flats, the line over them, and the bucket fill used as a baseline."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 from scipy import ndimage
 
 from gesso.errors import GessoError
-from gesso.rules.hinting import piece_at
+from gesso.rules.hint_pieces import piece_at
 from gesso.rules.pieces import Pieces, find_pieces
 
 RIM_SHARE = 1 / 72
-"""Pixels nearer to a line or to another piece than this share of the long side don't vote, where a piece has others."""
+"""Pixels nearer to a line or to another piece than this share of the long side do not vote if their piece has other pixels."""
 
 
-def voters(pieces: Pieces) -> np.ndarray:
-    """The pixels that speak for their piece, bool [h w]: free and away from line and border, or all of a piece that is only rim."""
+def voting_pixels(pieces: Pieces) -> np.ndarray:
+    """The pixels whose predictions count for their piece, bool [h w]: those away from its border, or all pixels of a narrow piece."""
     chosen = pieces.free.copy()
     settled = np.zeros(pieces.num, bool)
     result = np.zeros(pieces.shape, bool)
@@ -32,16 +32,16 @@ def voters(pieces: Pieces) -> np.ndarray:
 
 
 def flats(pieces: Pieces, colours: np.ndarray) -> np.ndarray:
-    """Each piece in its colour, under the line too: uint8 [h w 3] from uint8 [num 3]."""
+    """Each piece in its colour, also under the line: uint8 [h w 3] from `colours` uint8 [num 3]."""
     _check_rgb(colours, (pieces.num, 3), "colours")
-    return np.take(colours, pieces.labels, axis=0)  # five times as quick as indexing
+    return np.take(colours, pieces.labels, axis=0)  # five times as fast as indexing
 
 
 def over_line(flat: np.ndarray, line: np.ndarray, ink: np.ndarray | None = None) -> np.ndarray:
-    """Colour uint8 [h w 3] under the line uint8 [h w], rounded to the nearest: uint8 [h w 3]. `ink` uint8 [h w 3] colours the line."""
+    """The line, uint8 [h w], composited over `flat`, uint8 [h w 3]; `ink` uint8 [h w 3] is the line's colour, black by default."""
     _check_rgb(flat, (*line.shape, 3), "flats")
     out = np.ascontiguousarray(flat).copy()
-    drawn = np.flatnonzero(line.ravel() < 255)  # most of a page is bare
+    drawn = np.flatnonzero(line.ravel() < 255)  # most pixels have no ink
     pixels, light = out.reshape(-1, 3), line.ravel()[drawn, None].astype(np.uint16)
     mixed = pixels[drawn] * light
     if ink is not None:
@@ -58,10 +58,10 @@ def bucket_fill(
     spare_paper: bool,
     gap: float = 0.0,
 ) -> np.ndarray:
-    """What rules do alone: each hint (x, y, rgb, radius) floods its piece, the rest stays white; uint8 [h w 3] with the line.
+    """Bucket fill without a network: each hint (x, y, rgb, radius) fills its piece, the rest stays white; uint8 [h w 3] with the line.
 
-    With `spare_paper`, pieces that reach the picture's border stay white. A hint on a free pixel means that pixel's piece,
-    another the one it covers most.
+    With `spare_paper`, pieces that touch the picture's border stay white. A hint on a free pixel fills that pixel's piece; a hint on
+    ink fills the piece it covers most.
     """
     pieces = find_pieces(line, gap=gap)
     colours = np.full((pieces.num, 3), 255, np.uint8)

@@ -1,8 +1,8 @@
-"""Gaps in outlines: where a stroke's end comes near other ink, and which of the bridges there close a piece.
+"""Gaps in outlines: find bridges between a stroke's end and other ink, and keep those that close a piece.
 
 Trapped-ball filling (Zhang, Chen, Zhang, Kitamura and Hu 2009, "Vectorizing cartoon animations") closes every place too
 narrow for a ball, and so also cuts corridors and the necks of closed shapes. Here a bridge needs a *stroke's end* on at
-least one side, pointing across; the ball decides only afterwards whether what a bridge cuts off is big enough to be meant.
+least one side, pointing across; the ball then decides whether the area that a bridge cuts off is large enough to be a piece.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import numpy as np
 from scipy import ndimage
 from skimage.draw import line as raster
 
-ACROSS = np.cos(np.deg2rad(65.0))  # how far a stroke may turn away from the bridge that goes on from its end
-BALL = 1.3  # what a bridge cuts off must hold a ball this many times as wide as the bridge
-BREADTH = 75.0  # degrees: ink that leaves the disc around it more broadly is no stroke but a solid
-OPEN_SHARE = 0.4  # a piece whose border is bridges by more than this is no piece: hatching, a bundle of strokes
+ACROSS = np.cos(np.deg2rad(65.0))  # the largest angle between a stroke and the bridge that continues it
+BALL = 1.3  # the area cut off must hold a ball this many times as wide as the bridge
+BREADTH = 75.0  # degrees; ink that leaves the disc more broadly is a filled area, not a stroke
+OPEN_SHARE = 0.4  # if bridges are more than this share of an area's border, it is hatching, not a piece
 _TURNS, _RINGS, _CHUNK = 48, 12, 8192
 
 
 @dataclass(frozen=True)
 class Bridges:
-    """Imagined lines from ink to ink: `start` and `end` int [n 2] as (y, x) of ink pixels, `width` [n] free pixels between."""
+    """Lines that close gaps: `start` and `end` int [n 2] are (y, x) of ink pixels, `width` [n] the number of free pixels between."""
 
     start: np.ndarray
     end: np.ndarray
@@ -33,7 +33,7 @@ class Bridges:
 
 
 def find_bridges(free: np.ndarray, near: np.ndarray, depth: np.ndarray, gap: float) -> Bridges:
-    """All bridges of at most `gap` free pixels that go on from a stroke's end.
+    """All bridges of at most `gap` free pixels that continue a stroke's end.
 
     `free` is bool [h w]; `near` int [2 h w] the nearest ink (y, x) of each pixel; `depth` [h w] the distance of each ink pixel
     to the nearest free one.
@@ -47,9 +47,9 @@ def find_bridges(free: np.ndarray, near: np.ndarray, depth: np.ndarray, gap: flo
 
 
 def _necks(free: np.ndarray, near: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of ink pixels facing each other across at most `gap` free pixels, one for each two places that face.
+    """Pairs of ink pixels that face each other across at most `gap` free pixels, one pair per passage, as start, end and width.
 
-    Neighbouring pixels whose nearest ink lies on opposite sides straddle the middle of a passage.
+    The middle of a passage lies between neighbouring pixels whose nearest ink is on opposite sides.
     """
     height, width = free.shape
     away = (near[0] - np.arange(height, dtype=np.int32)[:, None]) ** 2 + (near[1] - np.arange(width, dtype=np.int32)) ** 2
@@ -64,7 +64,7 @@ def _necks(free: np.ndarray, near: np.ndarray, gap: float) -> tuple[np.ndarray, 
             p = p[column < width - 1] if dx > 0 else p[column > 0]
         q = p + (dy * width + dx)
         ok = ink[p] != ink[q]
-        if (dy, dx) < (0, 1):  # of two free pixels one order is enough; an ink neighbour is its own nearest ink
+        if (dy, dx) < (0, 1):  # each pair of free pixels is visited once; an ink neighbour is its own nearest ink
             ok &= ~free_at[q]
         p, q = p[ok], q[ok]
         (py, px), (qy, qx), (ay, ax), (by, bx) = (np.divmod(v, width) for v in (p, q, ink[p], ink[q]))
@@ -78,7 +78,7 @@ def _necks(free: np.ndarray, near: np.ndarray, gap: float) -> tuple[np.ndarray, 
     apart = np.hypot(*(start - end).T)
     order = np.argsort(apart, kind="stable")
     start, end, apart = start[order], end[order], apart[order]
-    # one bridge between two cells, the shortest; cells are counted from the first ink, so that paper around changes nothing
+    # only the shortest bridge between two grid cells; cells start at the first ink, so that margins change nothing
     cell = max(2, int(gap / 2))
     corner = np.array([np.argmax(~free.all(1)), np.argmax(~free.all(0))])
     rows, columns = height // cell + 1, width // cell + 1
@@ -88,10 +88,10 @@ def _necks(free: np.ndarray, near: np.ndarray, gap: float) -> tuple[np.ndarray, 
 
 
 def _are_ends(free: np.ndarray, depth: np.ndarray, here: np.ndarray, there: np.ndarray, gap: float) -> np.ndarray:
-    """Does a stroke end at each ink pixel `here` [n 2], coming from the side away from `there` [n 2]? bool [n].
+    """Whether a stroke that comes from the side opposite `there` [n 2] ends at each ink pixel `here` [n 2], bool [n].
 
-    Within a disc somewhat wider than the stroke, the ink that leads outward from `here` leaves by one narrow arm, and that
-    arm points back. The disc is read as rings of directions, each reached from the one within.
+    In a disc somewhat wider than the stroke, the ink connected with `here` then leaves by one narrow arm, which points away from
+    `there`. The disc is sampled as rings of directions, each reached from the ring inside it.
     """
     apart = np.hypot(*(here - there).T)
     back = (here - there) / apart[:, None]
@@ -106,7 +106,7 @@ def _are_ends(free: np.ndarray, depth: np.ndarray, here: np.ndarray, there: np.n
         one, breadth, towards, deepest = _arm(depth, here[unsure], back[unsure], apart[unsure] / 2, radius)
         leads = one & (towards >= ACROSS)
         result[unsure] = leads & (breadth <= BREADTH)
-        # from the corner of a broad stroke's end the stroke looked thin: look again with a wider disc
+        # seen from the corner of a broad stroke's end the stroke looks thin: repeat with a wider disc
         again = leads & (breadth > BREADTH) & (deepest > deep[unsure]) & (radius < most)
         deep[unsure] = deepest
         unsure = unsure[again]
@@ -114,10 +114,10 @@ def _are_ends(free: np.ndarray, depth: np.ndarray, here: np.ndarray, there: np.n
 
 
 def _arm(depth: np.ndarray, here: np.ndarray, back: np.ndarray, half: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Of the ink that leads from `here` [n 2] out of a disc of `radius` [n]: is it one arm, its breadth in degrees,
-    the cosine of its turn from `back` [n 2], and the greatest depth met, each [n].
+    """The ink connected with `here` [n 2] in a disc of `radius` [n]: whether it leaves as one arm, the arm's breadth in degrees, the
+    cosine of its angle to `back` [n 2], and the greatest depth on it, each [n].
 
-    Ink farther in front than the middle of the bridge, `half` [n], belongs to the other side.
+    Ink beyond the middle of the bridge, at distance `half` [n], belongs to the other side.
     """
     turn = np.arange(_TURNS) * (2 * np.pi / _TURNS)
     ray = np.stack([np.sin(turn), np.cos(turn)], 1)
@@ -146,15 +146,15 @@ def _read(values: np.ndarray, spots: np.ndarray) -> np.ndarray:
 
 
 def _wider(rings: np.ndarray, steps: int) -> np.ndarray:
-    """Each run of true directions in [n turns] longer by `steps` at both ends."""
+    """Runs of true directions in bool [n turns], extended by `steps` at both ends."""
     return ndimage.maximum_filter1d(rings.view(np.uint8), 2 * steps + 1, axis=1, mode="wrap").view(bool)
 
 
-def close(free: np.ndarray, near: np.ndarray, bridges: Bridges, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Components int32 [h w] (0 on ink alone) after bridging, and the pixels of bridges that part two of them, bool [h w].
+def close_gaps(free: np.ndarray, near: np.ndarray, bridges: Bridges, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Components int32 [h w] (0 on ink) after closing gaps, and the pixels of bridges between two components, bool [h w].
 
-    Bridges that touch stand and fall together. What they cut off too little of goes to the biggest part they touch. What
-    was closed before stays closed: no component reaches over a line, and none is lost under a bridge or a cut.
+    Touching bridges are kept or removed together. An area too small to be a piece joins the largest component at its bridges.
+    Components that were separate stay separate, and none is lost under a bridge or a cut.
     """
     from skimage.measure import label as connected  # slow to import
 
@@ -171,8 +171,8 @@ def close(free: np.ndarray, near: np.ndarray, bridges: Bridges, cuts: np.ndarray
         width = np.zeros(int(owner.max()) + 1)
         owned = np.flatnonzero(owner)
         np.maximum.at(width, owner.ravel()[owned], drawn.ravel()[owned])
-        parts = _joined(near, parts, num, _Met.of(parts, owner), width)[parts]
-        still = _Met.of(parts, owner)
+        parts = _joined(near, parts, num, _Contacts.of(parts, owner), width)[parts]
+        still = _Contacts.of(parts, owner)
         parting = (np.bincount(still.bridge, minlength=len(width)) > 1)[owner] & (owner > 0)
     else:
         parting = np.zeros(free.shape, bool)
@@ -180,7 +180,7 @@ def close(free: np.ndarray, near: np.ndarray, bridges: Bridges, cuts: np.ndarray
 
 
 def _grown(parts: np.ndarray, blocked: np.ndarray) -> np.ndarray:
-    """Labels for the blocked pixels too, from the nearest part by way of blocked pixels: never over a line."""
+    """Extend labels over the blocked pixels, each from the nearest component that blocked pixels connect it with."""
     parts = np.pad(parts.astype(np.int32, copy=False), 1)
     ys, xs = (v + 1 for v in np.nonzero(blocked))
     while len(ys):
@@ -195,15 +195,15 @@ def _grown(parts: np.ndarray, blocked: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Met:
-    """Each pair of a bridge and a component that touch, and the length along which they do, all int [n]."""
+class _Contacts:
+    """Pairs of a bridge and a component that touch, with the length of their contact, all int [n]."""
 
     bridge: np.ndarray
     part: np.ndarray
     length: np.ndarray
 
     @classmethod
-    def of(cls, parts: np.ndarray, owner: np.ndarray) -> _Met:
+    def of(cls, parts: np.ndarray, owner: np.ndarray) -> _Contacts:
         height, width = parts.shape
         ys, xs = np.nonzero(owner)
         found = []
@@ -224,8 +224,8 @@ def _rims(parts: np.ndarray, num: int) -> np.ndarray:
     return length
 
 
-def _joined(near: np.ndarray, parts: np.ndarray, num: int, met: _Met, width: np.ndarray) -> np.ndarray:
-    """For each component (and 0) the component it belongs to when bridges that part too little are taken back."""
+def _joined(near: np.ndarray, parts: np.ndarray, num: int, met: _Contacts, width: np.ndarray) -> np.ndarray:
+    """For each component (and 0) the component it belongs to after bridges that cut off too little are removed."""
     parent = list(range(num + 1))
     ball = np.zeros(num + 1)
     rows, columns = np.arange(parts.shape[0], dtype=np.int32)[:, None], np.arange(parts.shape[1], dtype=np.int32)[None]

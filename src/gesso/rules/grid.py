@@ -1,7 +1,7 @@
-"""A large page's pieces on a grid as coarse as a network's pixels: what is cut and who speaks is decided there, and drawn at full size.
+"""The pieces of a large page on a grid as coarse as the network's pixels, on which cuts and votes are computed.
 
-A cut needs a part of some size and is as blurred as the proposal, so that deciding it pixel by pixel of a large page costs time
-and adds nothing. Only the border between two parts of one piece is drawn pixel by pixel, smoothly.
+Predictions have no detail below a network pixel, so computing cuts at the page's full size takes time and adds nothing. Only the
+borders between two parts of one piece are drawn at full size, smoothed.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from gesso.rules.field import Axis, Field, axis, deepest
 from gesso.rules.pieces import Pieces
+from gesso.rules.prediction import Axis, Prediction, axis, shares_at_pixels
 
 SOFT = 1.0  # cells over which borders between parts are smoothed
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """`page`, the closed pieces at full size, and `cells`, the same pieces (and numbers) as the middles of cells see them.
+    """`page`, the closed pieces at full size, and `cells`, the same pieces with the same numbers, sampled at the cells' centres.
 
-    A piece in which no cell has its middle has no cell; `absent` int [n 3] are such pieces with the (row, column) of a cell near
-    their own middle.
+    `absent` int [n 3] are the pieces that contain no cell's centre, each with the (row, column) of a cell near its middle.
     """
 
     page: Pieces
@@ -32,25 +31,25 @@ class Grid:
 
     @property
     def same(self) -> bool:
-        """Is the grid the page?"""
+        """Whether the page is so small that it is its own grid."""
         return self.cells is self.page
 
-    def fields(self, fields: Sequence[Field]) -> list[Field]:
-        """The same fields, their boxes in cells."""
+    def to_cells(self, predictions: Sequence[Prediction]) -> list[Prediction]:
+        """The same predictions with their boxes in cells."""
         if self.same:
-            return list(fields)
+            return list(predictions)
         high, wide = (small / large for small, large in zip(self.cells.shape, self.page.shape, strict=True))
         out = []
-        for field in fields:
-            left, top, right, bottom = field.box
-            out.append(replace(field, box=(round(left * wide), round(top * high), round(right * wide), round(bottom * high))))
+        for prediction in predictions:
+            left, top, right, bottom = prediction.box
+            out.append(replace(prediction, box=(round(left * wide), round(top * high), round(right * wide), round(bottom * high))))
         return out
 
-    def drawn(self, parts: Pieces, share: np.ndarray, fields: Sequence[Field]) -> tuple[Pieces, np.ndarray, np.ndarray]:
-        """Pieces at full size, their votes [num k], and which of `page`'s pieces each belongs to, int [num].
+    def to_page(self, parts: Pieces, share: np.ndarray, predictions: Sequence[Prediction]) -> tuple[Pieces, np.ndarray, np.ndarray]:
+        """The parts at full size, their votes [num k], and the piece of `page` that each belongs to, int [num].
 
-        `parts` are cut from `cells`, with votes `share`; `fields` have their boxes in cells. Numbers are the parts' own, then those
-        of pieces without a cell, which are asked at their middle.
+        `parts` are cut from `cells` and have the votes `share`; `predictions` have their boxes in cells. Pieces without a cell are
+        numbered after the parts, and their votes are sampled at their middle.
         """
         owner = np.zeros(parts.num, np.int64)
         owner[parts.labels[parts.free]] = self.cells.labels[parts.free]
@@ -66,17 +65,21 @@ class Grid:
         if (num > 1).any():
             _Borders(self, parts, owner).draw(labels, np.flatnonzero(num > 1))
         pieces = Pieces(labels, self.page.free, self.page.bridges, parts.num + len(lone), self.page.nearest)
-        return pieces, np.concatenate([share, deepest(fields, self.absent[:, 1], self.absent[:, 2])]), np.concatenate([owner, lone])
+        return (
+            pieces,
+            np.concatenate([share, shares_at_pixels(predictions, self.absent[:, 1], self.absent[:, 2])]),
+            np.concatenate([owner, lone]),
+        )
 
 
-def grid_of(page: Pieces, fields: Sequence[Field]) -> Grid:
-    """The grid on which `fields`, whose boxes are in the page's pixels, have about a cell a pixel; the page where it is no larger."""
-    scale = max(max(f.regions.shape[0] / (f.box[3] - f.box[1]), f.regions.shape[1] / (f.box[2] - f.box[0])) for f in fields)
-    return page.kept.get("grid", scale, lambda: grid_at(page, scale), 2)
+def grid_of(page: Pieces, predictions: Sequence[Prediction]) -> Grid:
+    """The grid with about one cell per network pixel of `predictions`, whose boxes are in page pixels; cached."""
+    scale = max(max(f.regions.shape[0] / (f.box[3] - f.box[1]), f.regions.shape[1] / (f.box[2] - f.box[0])) for f in predictions)
+    return page.cache.get("grid", scale, lambda: grid_at(page, scale), 2)
 
 
 def grid_at(page: Pieces, scale: float) -> Grid:
-    """A grid of `scale` cells a pixel."""
+    """The grid with `scale` cells per page pixel along each axis."""
     shape = tuple(max(1, round(side * scale)) for side in page.shape)
     if scale >= 1 or not page.free.any():
         return Grid(page, page, np.zeros((0, 3), int))
@@ -93,12 +96,12 @@ def grid_at(page: Pieces, scale: float) -> Grid:
 
 
 def _middles(small: int, large: int) -> np.ndarray:
-    """The pixel under the middle of each cell."""
+    """The pixel at the centre of each cell."""
     return np.minimum(((np.arange(small) + 0.5) * large / small).astype(int), large - 1)
 
 
 def _cell(page: Pieces, piece: int, shape: tuple[int, ...]) -> tuple[int, int]:
-    """The cell under the pixel of a piece that is nearest to its middle."""
+    """The cell of the piece's pixel that is nearest to its centroid."""
     box = page.boxes[piece]
     where = np.argwhere((page.labels[box] == piece) & page.free[box])
     y, x = where[((where - where.mean(0)) ** 2).sum(1).argmin()] + (box[0].start, box[1].start)
@@ -106,14 +109,14 @@ def _cell(page: Pieces, piece: int, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 class _Borders:
-    """Pieces that were cut, drawn at full size: each pixel takes the part that has most of the cells around it, softly."""
+    """Draws cut pieces at full size: each pixel takes the part with the largest smoothed share of the cells around it."""
 
     def __init__(self, grid: Grid, parts: Pieces, owner: np.ndarray) -> None:
         self.page, self.cells, self.mine = grid.page, parts.labels, owner[parts.labels]
         self.rows, self.columns = (axis(large, small) for large, small in zip(self.page.shape, self.cells.shape, strict=True))
 
     def draw(self, labels: np.ndarray, pieces: np.ndarray) -> None:
-        """Write the parts of `pieces`, page's numbers, into `labels` int32 [h w]."""
+        """Write the parts of `pieces`, numbered as in the page, into `labels` int32 [h w]."""
         boxes = ndimage.find_objects(self.mine + 1, self.page.num)
         for piece in pieces.tolist():
             self._piece(labels, piece, boxes[piece])
@@ -124,7 +127,7 @@ class _Borders:
         box = self.page.boxes[piece]
         ys, xs = np.nonzero((self.page.labels[box] == piece) & self.page.free[box])
         ys, xs = ys + box[0].start, xs + box[1].start
-        # cells beside the piece stand for the nearest of its own, so that its parts reach its lines as they are
+        # cells outside the piece take the nearest part in it, so that the parts extend to the piece's lines
         crop = tuple(slice(max(0, side.start - 2), side.stop + 2) for side in around)
         near = ndimage.distance_transform_edt(self.mine[crop] != piece, return_distances=False, return_indices=True)
         cells = self.cells[crop][near[0], near[1]]
@@ -143,7 +146,7 @@ class _Borders:
 
 
 def _bilinear_at(values: np.ndarray, y: np.ndarray, x: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
-    """values [k h w] between the four cells around each pixel, [k n]."""
+    """`values` [k h w] interpolated between the four cells around each pixel, [k n]."""
     down, right = rows.part[y], columns.part[x]
     above = values[:, rows.low[y], columns.low[x]] * (1 - right) + values[:, rows.low[y], columns.high[x]] * right
     below = values[:, rows.high[y], columns.low[x]] * (1 - right) + values[:, rows.high[y], columns.high[x]] * right

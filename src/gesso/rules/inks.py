@@ -1,19 +1,19 @@
-"""The colour and the amount of ink in each pixel of a drawing, where lines have colours of their own."""
+"""Unmix coloured lines: the amount and the colour of the ink in each pixel of a drawing."""
 
 from __future__ import annotations
 
 import numpy as np
 
 STEPS = [(y, x) for far in (1, 2) for y in (-far, 0, far) for x in (-far, 0, far) if y or x]
-CLOSE, SHARE = 6.0, 0.15  # levels, and a share of a pixel's own distance from the paper: that far from a mixture is still one
-FRINGE = 0.2  # ink weaker than this share of its neighbour's is the neighbour's rim, whatever its colour
+CLOSE, SHARE = 6.0, 0.15  # tolerance of a mixture: levels, plus a share of the pixel's distance from the paper's colour
+FRINGE = 0.2  # ink weaker than this share of its neighbour's belongs to the neighbour's line, whatever its colour
 
 
-def unmixed(picture: np.ndarray, paper: tuple[int, int, int], drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How much ink there is in the `drawn` pixels (bool [h w]), float32 [n] from 0 to 1, and the ink's colour, uint8 [n 3].
+def unmix_inks(picture: np.ndarray, paper: tuple[int, int, int], drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The amount of ink in the `drawn` pixels (bool [h w]), float32 [n] in [0, 1], and the ink's colour, uint8 [n 3].
 
-    `picture` is uint8 [h w 3]. A pixel is taken for a mixture of the paper and of the strongest ink within four pixels of which it
-    can be one: the middle of its line, but not of another colour's line that crosses there. Over the paper the two give the picture.
+    `picture` is uint8 [h w 3]. Each pixel is explained as a mixture of the paper and the strongest matching ink within four pixels,
+    which is the middle of its own line, not of a crossing line in another colour. Compositing both over the paper gives the picture.
     """
     height, width = drawn.shape
     flat = picture.reshape(-1, 3)
@@ -23,13 +23,13 @@ def unmixed(picture: np.ndarray, paper: tuple[int, int, int], drawn: np.ndarray)
     length = np.sqrt((own**2).sum(1))
     number = np.full(height * width, -1, np.int32)
     number[places] = np.arange(len(places))
-    best = np.arange(len(places))  # for each drawn pixel the one whose colour is its ink's
+    best = np.arange(len(places))  # for each drawn pixel the pixel that has its ink's pure colour
     strongest = np.zeros(height * width, np.float32)
     strongest[places] = length
-    strongest = most_near(strongest.reshape(height, width), 2).ravel()
-    open_ = np.flatnonzero(length < strongest[places])  # the rest are the middles of their lines
+    strongest = local_maximum(strongest.reshape(height, width), 2).ravel()
+    open_ = np.flatnonzero(length < strongest[places])  # the others are the middles of their lines
     rows, columns = places[open_] // width, places[open_] % width
-    for _ in range(2):  # the second time from those that were found
+    for _ in range(2):  # the second round starts from the pixels found in the first
         before = best.copy()
         for y, x in STEPS:
             there = (rows + y).clip(0, height - 1) * width + (columns + x).clip(0, width - 1)
@@ -44,8 +44,8 @@ def unmixed(picture: np.ndarray, paper: tuple[int, int, int], drawn: np.ndarray)
     return amount.clip(0, 1), flat[places[best]]
 
 
-def most_near(values: np.ndarray, reach: int) -> np.ndarray:
-    """The largest of the values [h w] within `reach` pixels of each, diagonally too: as a maximum filter gives, in a tenth of its time."""
+def local_maximum(values: np.ndarray, reach: int) -> np.ndarray:
+    """The maximum of `values` [h w] in a square of `reach` pixels around each pixel; ten times as fast as scipy's maximum_filter."""
     out = values
     for axis in (0, 1):
         before, out = out, out.copy()
@@ -57,7 +57,7 @@ def most_near(values: np.ndarray, reach: int) -> np.ndarray:
 
 
 def _is_mixture(one: np.ndarray, length: np.ndarray, ink: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Is what lies `one` from the paper a mixture of it with what lies `ink` from it; bool [n] of float32 [n 3] and their lengths."""
+    """Whether the offsets `one` from the paper's colour are mixtures of it with `ink`, bool [n]; both float32 [n 3], with lengths [n]."""
     along = (one * ink).sum(1) / np.maximum(whole**2, 1.0)
     off = np.sqrt(((one - along[:, None] * ink) ** 2).sum(1))
     return (off <= CLOSE + SHARE * length) | (length < FRINGE * whole)

@@ -1,4 +1,4 @@
-"""Colours as people write and see them."""
+"""Parsing and formatting of colours, and perceptual differences between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RGB = tuple[int, int, int]
 
 
 def parse_colour(text: str) -> RGB:
-    """Read '#rgb', '#rrggbb' (the '#' may be left out) or a CSS colour name; anything else is a `GessoError`."""
+    """Parse '#rgb', '#rrggbb' (the '#' is optional) or a CSS colour name; GessoError for anything else."""
     if isinstance(text, str):
         plain = text.strip().lower()
         digits = re.fullmatch(r"#?([0-9a-f]{3}|[0-9a-f]{6})", plain)
@@ -25,19 +25,19 @@ def parse_colour(text: str) -> RGB:
         if plain.isalpha() and plain in ImageColor.colormap:
             red, green, blue = ImageColor.getrgb(plain)[:3]
             return red, green, blue
-    raise GessoError(f"{short_repr(text)} is no colour", where="colour", fix="write '#rrggbb' or a name such as 'orange'")
+    raise GessoError(f"{short_repr(text)} is not a colour", where="colour", fix="write '#rrggbb' or a name such as 'orange'")
 
 
 def format_colour(rgb: Sequence[int] | np.ndarray) -> str:
-    """'#rrggbb' of three numbers 0 to 255."""
+    """Format three integers from 0 to 255 as '#rrggbb'; GessoError for other values."""
     values = [int(v) for v in rgb]
     if len(values) != 3 or not all(0 <= v <= 255 for v in values):
-        raise GessoError(f"{values} is no colour", where="colour", fix="give three numbers, 0 to 255")
+        raise GessoError(f"{values} is not a colour", where="colour", fix="give three numbers, 0 to 255")
     return "#{:02x}{:02x}{:02x}".format(*values)
 
 
 def lab_of(rgb: np.ndarray) -> np.ndarray:
-    """CIE Lab (D65, 2 degrees), float64 [... 3], of sRGB 0 to 255 [... 3]."""
+    """Convert sRGB [... 3] in 0 to 255 to CIE Lab (D65, 2 degrees), float64 [... 3]."""
     from skimage.color import rgb2lab
 
     scaled = np.clip(np.asarray(rgb, np.float64), 0, 255) / 255
@@ -45,5 +45,5 @@ def lab_of(rgb: np.ndarray) -> np.ndarray:
 
 
 def delta_e(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """How unlike sRGB colours [... 3] look: the CIE 1976 difference, [...]; 2 is just visible, 10 plainly another colour."""
+    """The CIE 1976 colour difference, [...], of sRGB colours [... 3]: 2 is just visible, 10 is clearly another colour."""
     return np.linalg.norm(lab_of(one) - lab_of(two), axis=-1)

@@ -1,4 +1,4 @@
-"""The pieces of a drawing: closed regions at its full size, with small gaps in outlines bridged."""
+"""The pieces of a drawing: closed regions at full size, with small gaps in outlines closed."""
 
 from __future__ import annotations
 
@@ -10,31 +10,30 @@ import numpy as np
 from scipy import ndimage
 
 from gesso.errors import GessoError
-from gesso.rules.gap import Bridges, close, find_bridges
+from gesso.rules.cache import ArrayCache, ResultCache
+from gesso.rules.gap import Bridges, close_gaps, find_bridges
 from gesso.rules.line import INK, check_line
-from gesso.rules.remember import Kept, Remembered
 
 GAP_SHARE = 0.012
-"""The default gap is this share of the drawing's long side; of a strip's, as long as it is seen at once: half as long again as wide."""
+"""The default gap as a share of the drawing's long side, which counts at most 1.5 times the short side."""
 
-
-MOST_KEPT = 17_000_000  # pixels of the drawings whose bridges are remembered, sixteen bytes each; but four drawings at most
-_BRIDGES: Remembered[tuple[np.ndarray, np.ndarray, Bridges]] = Remembered(MOST_KEPT)
+MAX_CACHED = 17_000_000  # pixels of the drawings whose bridges are cached, sixteen bytes each; at most four drawings
+_BRIDGES: ArrayCache[tuple[np.ndarray, np.ndarray, Bridges]] = ArrayCache(MAX_CACHED)
 
 
 def default_gap(shape: tuple[int, ...]) -> float:
-    """The widest opening, in pixels, that is bridged unless told otherwise: 1.2 % of the long side (0.9 px at 72, 6 at 512, 24 at 2000)."""
+    """The widest gap in pixels that is closed by default: 1.2 % of the long side (0.9 px at 72, 6 at 512, 24 at 2000)."""
     return GAP_SHARE * min(max(shape[:2]), 1.5 * min(shape[:2]))
 
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """A drawing cut into pieces numbered 0 to `num` - 1.
+    """A segmentation of a drawing into pieces numbered 0 to `num` - 1.
 
-    `labels` int32 [h w] gives every pixel its piece: it reaches under the line to the nearest piece. `free` bool [h w] are
-    the pixels that aren't ink, `bridges` bool [h w] the free ones on which an imagined line closes a gap. `nearest` int32
-    [h w] is the flat index of the free pixel from which a pixel has its label. A drawing that is all ink is one piece. Closed
-    pieces are numbered in reading order of their first free pixel; what is cut from them may have any number, and a number may be nobody's.
+    `labels` int32 [h w] is the piece of every pixel; ink belongs to the nearest piece. `free` bool [h w] are the pixels that are not
+    ink, `bridges` bool [h w] the free pixels on lines that close gaps. `nearest` int32 [h w] is the flat index of the free pixel from
+    which a pixel has its label. A drawing that is all ink is one piece. Closed pieces are numbered in reading order of their first free
+    pixel; parts cut from them may have any number, and some numbers may be unused.
     """
 
     labels: np.ndarray
@@ -49,12 +48,12 @@ class Pieces:
 
     @cached_property
     def areas(self) -> np.ndarray:
-        """Free pixels of each piece, int64 [num]."""
+        """The number of free pixels of each piece, int64 [num]."""
         return np.bincount(self.labels[self.free], minlength=self.num)
 
     @cached_property
     def rims(self) -> np.ndarray:
-        """How long each piece's border is, in pixels' sides, int64 [num]; twice the area over it is about a piece's width."""
+        """The length of each piece's border in pixel sides, int64 [num]. Twice the area divided by it is about the piece's width."""
         framed = np.pad(self.labels, 1, constant_values=-1)
         total = np.zeros(self.num, np.int64)
         for a, b in ((framed[:, :-1], framed[:, 1:]), (framed[:-1], framed[1:])):
@@ -65,7 +64,7 @@ class Pieces:
 
     @cached_property
     def touches_border(self) -> np.ndarray:
-        """Has the piece a free pixel on the picture's border? bool [num]."""
+        """Whether a piece has a free pixel on the picture's border, bool [num]."""
         found = np.zeros(self.num, bool)
         for side in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
             found[self.labels[side][self.free[side]]] = True
@@ -73,7 +72,7 @@ class Pieces:
 
     @cached_property
     def boxes(self) -> list[tuple[slice, slice]]:
-        """The box (rows, columns) around each piece, the part under the line included."""
+        """The bounding box (rows, columns) of each piece, including its pixels under the line."""
         return [box or np.s_[0:0, 0:0] for box in ndimage.find_objects(self.labels + 1, self.num)]
 
     @cached_property
@@ -82,12 +81,12 @@ class Pieces:
         return np.flatnonzero(~self.free)
 
     @cached_property
-    def kept(self) -> Kept:
-        """What others worked out of these pieces and may be asked again."""
-        return Kept()
+    def cache(self) -> ResultCache:
+        """Results computed from these pieces, cached for later requests."""
+        return ResultCache()
 
     def mask(self, piece: int) -> np.ndarray:
-        """The pixels of one piece, those under the line included, bool [h w]."""
+        """The pixels of one piece, including those under the line, bool [h w]."""
         return self.labels == piece
 
 
@@ -98,12 +97,11 @@ def find_pieces(
     cuts: np.ndarray | None = None,
     joins: Sequence[Sequence[tuple[float, float]]] | None = None,
 ) -> Pieces:
-    """Find the closed regions of a drawing, openings of at most `gap` free pixels between a stroke's end and other ink bridged.
+    """Find the closed regions of a drawing, closing gaps of at most `gap` free pixels between a stroke's end and other ink.
 
-    `line` is uint8 [h w]. `gap` None takes `default_gap`; below 1 nothing is bridged and pieces are the 4-connected
-    components of line > `INK`. `cuts` bool [h w] are pixels that part pieces wherever they lie; each of `joins` is a path
-    of (x, y) points whose pieces become one. Bridging never parts a drawing's piece into bits too small for a ball as
-    wide as the bridge.
+    `line` is uint8 [h w]. `gap` is in pixels; None means `default_gap`, and below 1 no gap is closed and pieces are the 4-connected
+    components of line > `INK`. `cuts` bool [h w] are pixels that separate pieces. Each of `joins` is a path of (x, y) points whose
+    pieces become one. Closing gaps never cuts off areas too small for a ball as wide as the gap. GessoError for invalid arguments.
     """
     free = check_line(line) > INK
     gap = default_gap(free.shape) if gap is None else float(gap)
@@ -114,23 +112,23 @@ def find_pieces(
     nearest, parts, bridges = _components(free, gap, cuts)
     labels, num = _in_order(parts.ravel()[nearest], free)
     pieces = Pieces(labels, free, bridges, num, nearest)
-    return pieces if not joins else join(pieces, joins)
+    return pieces if not joins else join_pieces(pieces, joins)
 
 
 def _components(free: np.ndarray, gap: float, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each pixel's nearest free one, the components, and the pixels of bridges that part them."""
+    """The nearest free pixel of each pixel, the components, and the pixels of the bridges between them."""
     if gap >= 1 and free.any() and not free.all():
-        nearest, near, bridges = _BRIDGES.get(free, gap, lambda: _bridges(free, gap), max(free.size, MOST_KEPT // 4))
-        return nearest, *close(free, near, bridges, cuts)
+        nearest, near, bridges = _BRIDGES.get(free, gap, lambda: _bridges(free, gap), max(free.size, MAX_CACHED // 4))
+        return nearest, *close_gaps(free, near, bridges, cuts)
     nearest = _nearest_free(free)
     if cuts is not None:
         none = Bridges(np.zeros((0, 2), int), np.zeros((0, 2), int), np.zeros(0))
-        return nearest, *close(free, np.zeros((2, 0, 0)), none, cuts)
+        return nearest, *close_gaps(free, np.zeros((2, 0, 0)), none, cuts)
     return nearest, ndimage.label(free)[0], np.zeros(free.shape, bool)
 
 
 def _bridges(free: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray, Bridges]:
-    """Each pixel's nearest free one, its nearest ink (y, x) int32 [2 h w], and all bridges: what cuts and joins do not change."""
+    """The nearest free pixel and the nearest ink (y, x) int32 [2 h w] of each pixel, and all bridges. Cuts and joins do not change them."""
     nearest = _nearest_free(free)
     near = np.asarray(ndimage.distance_transform_edt(free, return_distances=False, return_indices=True))
     rows, columns = np.arange(free.shape[0], dtype=np.int32)[:, None], np.arange(free.shape[1], dtype=np.int32)
@@ -139,7 +137,7 @@ def _bridges(free: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray, Brid
 
 
 def _nearest_free(free: np.ndarray) -> np.ndarray:
-    """The flat index of the free pixel nearest to each pixel, int32 [h w]; its own where no pixel is free."""
+    """The flat index of the free pixel nearest to each pixel, int32 [h w]; the pixel's own index if no pixel is free."""
     if not free.any():
         return np.arange(free.size, dtype=np.int32).reshape(free.shape)
     near = np.asarray(ndimage.distance_transform_edt(~free, return_distances=False, return_indices=True))
@@ -147,7 +145,7 @@ def _nearest_free(free: np.ndarray) -> np.ndarray:
 
 
 def _in_order(labels: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, int]:
-    """Labels numbered 0, 1, … in reading order of each one's first free pixel, int32 [h w], and how many there are."""
+    """Labels renumbered 0, 1, … in reading order of their first free pixels, int32 [h w], and their number."""
     where = np.flatnonzero(free)
     if not len(where):
         return np.zeros(labels.shape, np.int32), 1
@@ -160,8 +158,8 @@ def _in_order(labels: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, int]:
     return table[labels], len(used)
 
 
-def join(pieces: Pieces, paths: Sequence[Sequence[tuple[float, float]]]) -> Pieces:
-    """Make one piece of those on which each path's (x, y) points lie."""
+def join_pieces(pieces: Pieces, paths: Sequence[Sequence[tuple[float, float]]]) -> Pieces:
+    """Merge the pieces under each path's (x, y) points into one. GessoError for points outside the picture."""
     height, width = pieces.shape
     table = np.arange(pieces.num)
     for path in paths:
@@ -181,8 +179,8 @@ def _beside_another(labels: np.ndarray) -> np.ndarray:
     return ndimage.minimum_filter(labels, 3, mode="nearest") != ndimage.maximum_filter(labels, 3, mode="nearest")
 
 
-def numbered(keys: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """`np.unique(keys, return_inverse=True)` of whole numbers from 0 to below `most`, by a table instead of sorting."""
+def dense_labels(keys: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """`np.unique(keys, return_inverse=True)` for integers in [0, `most`), by a lookup table instead of sorting."""
     if most > max(4 * keys.size, 2**16):
         found, inverse = np.unique(keys, return_inverse=True)
         return found, inverse.reshape(keys.shape)
@@ -193,8 +191,8 @@ def numbered(keys: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     return found, table[keys]
 
 
-def borders(labels: np.ndarray, counted: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of labels that meet between counted pixels, int64 [n 2], and how long each border is."""
+def shared_borders(labels: np.ndarray, counted: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of labels that meet between `counted` pixels, int64 [n 2], and the length of each border, int64 [n]."""
     keys = []
     for a, b in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         differ = (labels[a] != labels[b]) & counted[a] & counted[b]
@@ -204,32 +202,32 @@ def borders(labels: np.ndarray, counted: np.ndarray, num: int) -> tuple[np.ndarr
     return np.stack([pairs // num, pairs % num], 1), lengths
 
 
-def split(pieces: Pieces, parts: np.ndarray, *, least: int) -> Pieces:
-    """Cut pieces where another label map, int [h w], changes.
+def split_pieces(pieces: Pieces, parts: np.ndarray, *, least: int) -> Pieces:
+    """Split pieces where the label map `parts`, int [h w], changes.
 
-    New pieces are the 4-connected components of equal (piece, part) over free pixels. One of fewer than `least` pixels goes
-    to the neighbour inside the same old piece with which it shares the longest border. Two old pieces are never joined; a
-    piece that `joins` made of several closed regions is cut by part alone, so that it isn't undone.
+    New pieces are the 4-connected components of equal (piece, part) over free pixels. A component of fewer than `least` pixels is merged
+    with the neighbour in the same old piece that shares the longest border with it. Old pieces are never merged. A piece that was joined
+    from several closed regions is split by part alone, so that the join stays. GessoError if `parts` does not fit.
     """
     if not isinstance(parts, np.ndarray) or parts.shape != pieces.shape or parts.dtype.kind not in "iub":
-        raise GessoError("parts don't fit the pieces", where="parts", fix=f"give a whole-number array {list(pieces.shape)}")
+        raise GessoError("parts do not fit the pieces", where="parts", fix=f"give a whole-number array {list(pieces.shape)}")
     if not pieces.free.any():
         return pieces
-    from skimage.measure import label as connected  # slow to import, and only this function needs it
+    from skimage.measure import label as connected  # slow to import
 
     lowest = int(parts.min())
-    _, dense = numbered(parts.astype(np.int64) - lowest, int(parts.max()) - lowest + 1)
+    _, dense = dense_labels(parts.astype(np.int64) - lowest, int(parts.max()) - lowest + 1)
     key = pieces.labels * (int(dense.max()) + 1) + dense + 1
     key[~pieces.free] = 0
     new = connected(key, connectivity=1, background=0).astype(np.int32) - 1
     num = int(new.max()) + 1
     free = pieces.free
     first = np.zeros(num, np.int64)
-    first[new[free]] = np.flatnonzero(free)  # one pixel of each new piece: what holds for it holds for all
+    first[new[free]] = np.flatnonzero(free)  # one pixel represents its new piece
     old, key, area = pieces.labels.ravel()[first].astype(np.int64), key.ravel()[first], np.bincount(new[free], minlength=num)
     closed = connected(np.where(free, pieces.labels + 1, 0), connectivity=1, background=0).ravel()[first]
     table = _held_together(old, key, closed, area)
-    pairs, lengths = borders(table[new], free, num)
+    pairs, lengths = shared_borders(table[new], free, num)
     table = _absorbed(pairs, lengths, np.bincount(table, area, num), old, least)[table]
     new[free] = table[new[free]]
     new[~free] = new.ravel()[pieces.nearest[~free]]
@@ -239,7 +237,7 @@ def split(pieces: Pieces, parts: np.ndarray, *, least: int) -> Pieces:
 
 
 def _held_together(old: np.ndarray, key: np.ndarray, closed: np.ndarray, area: np.ndarray) -> np.ndarray:
-    """For each new piece the one that stands for it: the largest of a key in each closed region of one old piece are one."""
+    """For each new piece its representative: in joined pieces, the largest pieces of equal key in all closed regions are one piece."""
     table = np.arange(len(old))
     several = np.bincount(np.unique(np.stack([old, closed], 1), axis=0)[:, 0], minlength=int(old.max()) + 1) > 1
     which = np.flatnonzero(several[old])
@@ -252,10 +250,10 @@ def _held_together(old: np.ndarray, key: np.ndarray, closed: np.ndarray, area: n
 
 
 def _absorbed(pairs: np.ndarray, lengths: np.ndarray, area: np.ndarray, old: np.ndarray, least: int) -> np.ndarray:
-    """For each new piece the one it ends in, once each of fewer than `least` pixels has gone to its longest neighbour.
+    """For each new piece the one it is merged with, after pieces of fewer than `least` pixels were merged with their neighbours.
 
-    As in Borůvka's spanning trees: every small piece picks one border under one strict order, so that picks can't form a
-    ring and no two large pieces are ever joined through a small one.
+    As in Borůvka's spanning trees, every small piece chooses one border by one strict order, so that choices form no cycle
+    and two large pieces are never merged through a small one.
     """
     table = np.arange(len(area))
     area = area.copy()
@@ -284,7 +282,7 @@ def _absorbed(pairs: np.ndarray, lengths: np.ndarray, area: np.ndarray, old: np.
 
 
 def _stray(table: np.ndarray, area: np.ndarray, old: np.ndarray, least: int) -> np.ndarray:
-    """Small pieces with no neighbour in their old piece go to its largest new one."""
+    """Merge small pieces without a neighbour in their old piece with its largest new piece."""
     order = np.argsort(area, kind="stable")
     largest = np.zeros(int(old.max()) + 1, np.int64)
     largest[old[order]] = order  # the last write wins: the largest

@@ -1,23 +1,23 @@
-"""What a network is shown of a drawing's areas: closed pieces, parted where they are narrow, and outlines closed by imagined lines."""
+"""The regions that a network receives: closed pieces, split where they are narrow, and open outlines closed by closing lines."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
 
-from gesso.rules.closing import closings
+from gesso.rules.closing import closing_lines
 from gesso.rules.line import INK
 from gesso.rules.pieces import Pieces
 
-NECK = 0.7  # a piece is parted where it is narrower than this share of what lies on either side
-CLOSER = 2  # times the network's size, at which necks are looked for
-MOST_KEPT = 8  # views of a drawing whose regions are remembered
-MOST = 250  # regions of a view; where there would be more, the smallest go with what is beside them
+NECK = 0.7  # a piece is split where it is narrower than this share of its width on both sides
+CLOSER = 2  # necks are searched at so many times the network's size
+MAX_CACHED = 8  # views of a drawing whose regions are cached
+MAX_REGIONS = 250  # regions of a view; the smallest beyond are merged with their neighbours
 
 
 def regions_of(pieces: Pieces, size: tuple[int, int], box: tuple[int, int, int, int] | None = None, neck: float = NECK) -> np.ndarray:
-    """Regions int64 [h w] of `size`, numbered from 0 in reading order, of a page's `box` (left, top, right, bottom). Remembered."""
-    return pieces.kept.get("regions", (size, box, neck), lambda: _regions_of(pieces, size, box, neck), MOST_KEPT)
+    """The regions of a page's `box` (left, top, right, bottom), int64 [h w] of `size`, numbered from 0 in reading order; cached."""
+    return pieces.cache.get("regions", (size, box, neck), lambda: _regions_of(pieces, size, box, neck), MAX_CACHED)
 
 
 def _regions_of(pieces: Pieces, size: tuple[int, int], box: tuple[int, int, int, int] | None, neck: float) -> np.ndarray:
@@ -28,35 +28,37 @@ def _regions_of(pieces: Pieces, size: tuple[int, int], box: tuple[int, int, int,
     twice = size[0] * CLOSER, size[1] * CLOSER
     if labels.shape[0] > twice[0] or labels.shape[1] > twice[1]:
         labels, free = _shrunk(labels, free, twice)
-    regions = parted(labels, free, neck)
+    regions = partition(labels, free, neck)
     return regions if regions.shape == size else _in_order(_sampled(regions, size))
 
 
 def drawn_regions(line: np.ndarray) -> np.ndarray:
-    """The regions of line values uint8 [h w] as they are, int64 [h w]: no gap is bridged but by the necks it makes."""
+    """The regions of line values uint8 [h w], int64 [h w]; gaps are not closed, but narrow ones are necks."""
     free = line > INK
     if not free.any():
         return np.zeros(line.shape, np.int64)
     near = ndimage.distance_transform_edt(~free, return_distances=False, return_indices=True)
-    return parted(ndimage.label(free)[0][tuple(near)], free)
+    return partition(ndimage.label(free)[0][tuple(near)], free)
 
 
-def parted(labels: np.ndarray, free: np.ndarray, neck: float = NECK) -> np.ndarray:
-    """Closed pieces, `labels` int [h w] over `free` pixels, parted where an outline is open (`closings`) and at necks; ink goes with the
-    nearest region. int64 [h w]."""
+def partition(labels: np.ndarray, free: np.ndarray, neck: float = NECK) -> np.ndarray:
+    """Split closed pieces, `labels` int [h w] over `free` pixels, at closing lines (`closing_lines`) and at necks; int64 [h w].
+
+    Ink belongs to the nearest region.
+    """
     if not free.any():
         return np.zeros(labels.shape, np.int64)
-    inside = free & ~_borders(labels) & ~closings(free)
+    inside = free & ~_borders(labels) & ~closing_lines(free)
     depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1].astype(np.float32)
     basins = _basins(depth, inside, neck)
     near = ndimage.distance_transform_edt(basins == 0, return_distances=False, return_indices=True)
-    keys = _own(labels, basins, near)
+    keys = _region_keys(labels, basins, near)
     _, regions = np.unique(keys, return_inverse=True)
     return _in_order(_without_specks(regions.reshape(labels.shape)))
 
 
 def _shrunk(labels: np.ndarray, free: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and free pixels of a smaller size: what holds any ink is ink, so that no line is lost; each piece is in a cell at least."""
+    """Labels and free pixels at a smaller size: a cell with any ink is ink, so that no line is lost; each piece keeps at least one cell."""
     rows, columns = ((np.arange(n) * m / n).astype(int) for n, m in zip(size, labels.shape, strict=True))
     clear = np.logical_and.reduceat(np.logical_and.reduceat(free, rows, axis=0), columns, axis=1)
     small = labels[np.ix_(*(_middles(n, m) for n, m in zip(size, labels.shape, strict=True)))].copy()
@@ -70,7 +72,7 @@ def _shrunk(labels: np.ndarray, free: np.ndarray, size: tuple[int, int]) -> tupl
 
 
 def _sampled(regions: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The region under the middle of each cell of a smaller size, and every region in one cell at least."""
+    """The region at the centre of each cell of a smaller size; each region keeps at least one cell."""
     small = regions[np.ix_(*(_middles(n, m) for n, m in zip(size, regions.shape, strict=True)))].copy()
     missing = np.setdiff1d(np.arange(int(regions.max()) + 1), small)
     for (y, x), region in zip(_places(regions, missing), missing.tolist(), strict=True):
@@ -83,7 +85,7 @@ def _middles(small: int, large: int) -> np.ndarray:
 
 
 def _places(labels: np.ndarray, wanted: np.ndarray) -> list[tuple[int, int]]:
-    """A pixel in the middle of each of the wanted labels."""
+    """The pixel nearest to the centroid of each of the wanted labels, as (row, column)."""
     boxes = ndimage.find_objects(labels + 1) if len(wanted) else []
     out = []
     for label in wanted.tolist():
@@ -95,7 +97,7 @@ def _places(labels: np.ndarray, wanted: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _borders(labels: np.ndarray) -> np.ndarray:
-    """Pixels whose right or lower neighbour is of another piece: where a line is too thin to be seen at this size."""
+    """Pixels whose right or lower neighbour is in another piece: lines too thin to be visible at this size."""
     edge = np.zeros(labels.shape, bool)
     edge[:, :-1] |= labels[:, 1:] != labels[:, :-1]
     edge[:-1] |= labels[1:] != labels[:-1]
@@ -103,7 +105,7 @@ def _borders(labels: np.ndarray) -> np.ndarray:
 
 
 def _basins(depth: np.ndarray, inside: np.ndarray, neck: float) -> np.ndarray:
-    """Parts of the inside around its widest places, from 1; two are one where the way between is not much narrower than either."""
+    """Basins of the distance transform `depth`, numbered from 1, merged where the pass between two is not a neck."""
     from skimage.segmentation import watershed  # slow to import
 
     peaks, num = ndimage.label((ndimage.maximum_filter(depth, 3) == depth) & inside, np.ones((3, 3)))
@@ -116,7 +118,7 @@ def _basins(depth: np.ndarray, inside: np.ndarray, neck: float) -> np.ndarray:
 
 
 def _merged(basins: np.ndarray, depth: np.ndarray, top: np.ndarray, neck: float) -> np.ndarray:
-    """Basins joined over their widest passes first, as long as a pass is wider than `neck` of the smaller of both sides."""
+    """Merge basins over passes wider than `neck` times the depth of the shallower side, the widest passes first."""
     ones, twos, passes = [], [], []
     for a, b in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         meet = (basins[a] != basins[b]) & (basins[a] > 0) & (basins[b] > 0)
@@ -148,8 +150,8 @@ def _merged(basins: np.ndarray, depth: np.ndarray, top: np.ndarray, neck: float)
     return merged
 
 
-def _own(labels: np.ndarray, basins: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """A number for each pixel that tells its region: its basin's, but a piece that no basin is in keeps its own."""
+def _region_keys(labels: np.ndarray, basins: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """A region key for each pixel: its basin's, or its piece's if the piece contains no basin."""
     num = int(basins.max()) + 1
     keys = labels.astype(np.int64) * num + basins
     ground = keys[tuple(near)]
@@ -161,12 +163,12 @@ def _own(labels: np.ndarray, basins: np.ndarray, near: np.ndarray) -> np.ndarray
 
 
 def _without_specks(regions: np.ndarray) -> np.ndarray:
-    """At most MOST regions: the smallest beyond that become their nearest neighbour's."""
+    """Merge the smallest regions with their nearest neighbours until at most MAX_REGIONS are left."""
     area = np.bincount(regions.ravel())
-    if len(area) <= MOST:
+    if len(area) <= MAX_REGIONS:
         return regions
     small = np.zeros(len(area), bool)
-    small[np.argsort(-area, kind="stable")[MOST:]] = True
+    small[np.argsort(-area, kind="stable")[MAX_REGIONS:]] = True
     near = ndimage.distance_transform_edt(small[regions], return_distances=False, return_indices=True)
     kept: np.ndarray = regions[tuple(near)]
     return kept

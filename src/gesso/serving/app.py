@@ -47,7 +47,7 @@ def create_app(
         # Enough threads that slow uploads of one user do not block the edits of others.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         services.decoder.start()
-        asyncio.get_running_loop().run_in_executor(None, services.marker.told)  # starts the signer before the first output needs it
+        asyncio.get_running_loop().run_in_executor(None, services.marker.status)  # starts the signer before the first output needs it
         asyncio.get_running_loop().run_in_executor(None, services.files.delete_orphans)
         await asyncio.to_thread(services.jobs.open)
         if settings.warm:

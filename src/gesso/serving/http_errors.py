@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from gesso.errors import GessoError
-from gesso.media.file import DiskFull, is_full, shown
+from gesso.media.file import DiskFull, is_full, printable
 
 log = logging.getLogger("gesso.serving")
 LONGEST = 600
@@ -91,7 +91,7 @@ def redacted(text: str | None) -> str | None:
     """The text on one line, at most LONGEST characters, each absolute path reduced to its last part."""
     if text is None:
         return None
-    text = " ".join(PATH.sub("", shown(text[: 4 * LONGEST])).split())
+    text = " ".join(PATH.sub("", printable(text[: 4 * LONGEST])).split())
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 

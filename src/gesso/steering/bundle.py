@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from gesso.errors import GessoError, readable
+from gesso.errors import GessoError, as_gesso_error
 from gesso.media.budget import in_megabytes
 from gesso.media.file import parse_json
 from gesso.steering import blob
-from gesso.steering.insert import Limits
+from gesso.steering.insert import StoreLimits
 from gesso.steering.session import Node, Session, clean_name
 
 FORMAT = 1
@@ -118,7 +118,7 @@ def pack(bundle: Bundle, texts: Mapping[str, str]) -> bytes:
     return file.getvalue()
 
 
-def unpack(data: bytes, limits: Limits) -> tuple[Bundle, dict[str, str]]:
+def unpack(data: bytes, limits: StoreLimits) -> tuple[Bundle, dict[str, str]]:
     """session.json, checked against its schema, and the long texts, checked against their hashes; GessoError for any other data."""
     _check_directory(data)
     try:
@@ -184,5 +184,5 @@ def _bundle(index: bytes) -> Bundle:
     try:
         return Bundle.model_validate(given)
     except ValidationError as error:
-        wrong = readable(error)
+        wrong = as_gesso_error(error)
         raise GessoError(f"{wrong.where}: {wrong.what}", where=WHERE, fix=FIX) from None

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from gesso.conditions.condition import Condition
-from gesso.errors import GessoError, readable
-from gesso.number import Exact, Whole
+from gesso.errors import GessoError, as_gesso_error
+from gesso.number import StrictNumbers, Whole
 from gesso.request import MAX_SEED
 from gesso.steering.blob import texts_of
 
@@ -18,7 +18,7 @@ PNG = "data:image/png;base64,iVBORw0KGgo"
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class _Step(Exact):
+class _Step(StrictNumbers):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -95,7 +95,7 @@ def parse_edit(given: Any) -> Any:
     try:
         return EDIT.validate_python(dict(given))
     except ValidationError as error:
-        wrong = readable(error)
+        wrong = as_gesso_error(error)
         where = "edit" if wrong.where == "value" else f"edit.{wrong.where}"
         raise GessoError(wrong.what, where=where, fix=wrong.fix) from None
 

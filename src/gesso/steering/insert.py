@@ -19,7 +19,7 @@ MAX_SEARCHED = 10_000  # characters of an edit's texts that a search reads
 
 
 @dataclass(frozen=True)
-class Limits:
+class StoreLimits:
     """What one owner may store, and how much a store keeps in memory."""
 
     max_sessions: int = 10_000
@@ -47,7 +47,7 @@ class NewNode:
 
 def insert_session(
     db: sqlite3.Connection,
-    limits: Limits,
+    limits: StoreLimits,
     owner: str,
     id: str,
     *,
@@ -78,7 +78,7 @@ def insert_session(
     _insert(db, "sessions", columns)
 
 
-def insert_node(db: sqlite3.Connection, limits: Limits, owner: str, session: str, node: NewNode) -> None:
+def insert_node(db: sqlite3.Connection, limits: StoreLimits, owner: str, session: str, node: NewNode) -> None:
     """Insert a node and its long texts; NotFound where another thread has deleted the session."""
     mine = (owner, session)
     if not db.execute("SELECT 1 FROM sessions WHERE owner = ? AND id = ?", mine).fetchone():
@@ -110,7 +110,7 @@ def insert_node(db: sqlite3.Connection, limits: Limits, owner: str, session: str
     db.executemany("INSERT INTO uses (owner, sha256, session, node) VALUES (?, ?, ?, ?)", uses)
 
 
-def check_quota(db: sqlite3.Connection, limits: Limits, owner: str) -> None:
+def check_quota(db: sqlite3.Connection, limits: StoreLimits, owner: str) -> None:
     """GessoError, which rolls the transaction back, where the owner's rows take more bytes than allowed."""
     sums = [db.execute(f"SELECT coalesce(sum(size), 0) FROM {table} WHERE owner = ?", (owner,)) for table in ("blobs", "nodes")]
     used = sum(one.fetchone()[0] for one in sums)

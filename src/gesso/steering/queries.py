@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from gesso.errors import GessoError
-from gesso.steering.session import Found, Node, NotFound, Session, clean_name, search_form
+from gesso.steering.session import Node, NotFound, SearchResult, Session, clean_name, search_form
 from gesso.storage.sqlite import Database
 
 SESSION = (
@@ -35,7 +35,7 @@ def sessions(database: Database, owner: str) -> tuple[Session, ...]:
     return tuple(map(session_of, database.read(f"{SESSION} WHERE owner = ? ORDER BY changed DESC, id", (owner,))))
 
 
-def search(database: Database, owner: str, text: str, limit: int) -> tuple[Found, ...]:
+def search(database: Database, owner: str, text: str, limit: int) -> tuple[SearchResult, ...]:
     """Sessions by title and recipe first, then nodes by name, then nodes by their edits' texts; the latest first.
 
     Every word of `text` must occur, also as a part of a word; case and Unicode composition do not matter.
@@ -64,7 +64,7 @@ def search(database: Database, owner: str, text: str, limit: int) -> tuple[Found
     )
     names = ("session", "title", "recipe", "node", "name", "said", "favourite", "created")
     made = (dict(zip(names, row, strict=True)) for row in (of_sessions + of_nodes)[:limit])
-    return tuple(Found(**{**one, "said": json.loads(one["said"]), "favourite": bool(one["favourite"])}) for one in made)
+    return tuple(SearchResult(**{**one, "said": json.loads(one["said"]), "favourite": bool(one["favourite"])}) for one in made)
 
 
 def retitle(database: Database, owner: str, session: str, title: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from gesso.errors import GessoError
-from gesso.media.file import DiskFull, is_full, shown
+from gesso.media.file import DiskFull, is_full, printable
 from gesso.storage.sqlite import Database, Schema
 
 # Every row has its owner, and nodes and uses belong to a session of the same owner.
@@ -55,7 +55,7 @@ SCHEMA = Schema(CREATE, upgrades=(TO_VERSION_2,))
 
 def open_database(path: str | Path) -> Database:
     """The store's file, created or migrated where needed; GessoError where it cannot be used."""
-    name = shown(path)
+    name = printable(path)
 
     def explain(error: Exception) -> GessoError:
         if is_full(error):

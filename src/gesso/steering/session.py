@@ -51,7 +51,7 @@ class Node(BaseModel):
     created: str
 
 
-class Found(BaseModel):
+class SearchResult(BaseModel):
     """A search result: a session (`node` None) or one of its nodes."""
 
     model_config = ConfigDict(frozen=True)

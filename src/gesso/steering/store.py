@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from gesso.card import Card, Slot
 from gesso.conditions.condition import Condition
-from gesso.errors import GessoError, readable
+from gesso.errors import GessoError, as_gesso_error
 from gesso.media.budget import in_megabytes
 from gesso.request import Request
 from gesso.steering import blob, queries
@@ -21,10 +21,10 @@ from gesso.steering.bundle import Bundle, pack, unpack
 from gesso.steering.cache import Cache, estimate_bytes
 from gesso.steering.edit import combined, parse_edit, to_json, value_steps, with_exact_pixels
 from gesso.steering.fold import State, check, fold, missing, read_value, to_request
-from gesso.steering.insert import Limits, NewNode, check_quota, insert_node, insert_session, new_id, now
+from gesso.steering.insert import NewNode, StoreLimits, check_quota, insert_node, insert_session, new_id, now
 from gesso.steering.queries import NODE, SESSION, node_of, session_of
 from gesso.steering.schema import open_database
-from gesso.steering.session import Found, Node, NotFound, Session, clean_name
+from gesso.steering.session import Node, NotFound, SearchResult, Session, clean_name
 from gesso.steering.words import differences, summary_of
 
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -55,8 +55,8 @@ class Store:
     `cards` gives a recipe's card by name. Every error is a GessoError, and after it nothing is half-written.
     """
 
-    def __init__(self, path: str | Path, *, cards: Callable[[str], Card] = find_card, limits: Limits | None = None) -> None:
-        self.cards, self.limits = cards, limits or Limits()
+    def __init__(self, path: str | Path, *, cards: Callable[[str], Card] = find_card, limits: StoreLimits | None = None) -> None:
+        self.cards, self.limits = cards, limits or StoreLimits()
         self._database = open_database(path)
         self._states: Cache[State] = Cache(self.limits.cache_bytes // 2, self.limits.cache_states)
         self._values: Cache[Condition] = Cache(self.limits.cache_bytes // 2, 64)
@@ -84,7 +84,7 @@ class Store:
         try:
             about = Request(recipe=card.name, preset=preset, weights=dict(weights or {}))
         except ValidationError as error:
-            raise readable(error) from None
+            raise as_gesso_error(error) from None
         root, state = self._new_node(card, EMPTY, combined(edits), parent=None)
         id = new_id()
         with self._database.writing() as db:
@@ -215,7 +215,7 @@ class Store:
         card = self.cards(self.session(owner, session).recipe)
         return differences(card, self._state(owner, session, a, card), self._state(owner, session, b, card))
 
-    def search(self, owner: str, text: str, limit: int = 200) -> tuple[Found, ...]:
+    def search(self, owner: str, text: str, limit: int = 200) -> tuple[SearchResult, ...]:
         """Sessions and nodes whose title, name or edits contain all words of `text`; see `queries.search`."""
         return queries.search(self._database, owner, text, limit)
 

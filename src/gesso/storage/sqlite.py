@@ -22,7 +22,7 @@ from typing import Any
 from filelock import FileLock
 
 from gesso.errors import GessoError
-from gesso.media.file import shown
+from gesso.media.file import printable
 
 PATIENCE = 15.0  # seconds to wait for another process that writes
 POLL = 0.002  # seconds between two attempts
@@ -70,7 +70,7 @@ class Database:
         durable: bool = True,
         turns: bool = True,
     ) -> None:
-        self.name = shown(path)
+        self.name = printable(path)
         self._explain, self._lock = explain, threading.RLock()
         place = Path(os.path.abspath(path))
         self._turn = FileLock(place.with_name(f".{place.name}-turn"), mode=0o600, poll_interval=POLL) if turns else None

@@ -94,7 +94,7 @@ class BatchMaker:
         view = self.dataset if chosen is None else chosen(np.random.default_rng([self.seed, step, VIEW]))
         fewer = getattr(view, "batch_size", None)
         index = index if fewer is None else index[: fewer(self.batch_size)]
-        total, (start, stop) = len(index), self.ranks.rows(len(index))
+        total, (start, stop) = len(index), self.ranks.row_range(len(index))
         items = [self._item(view, int(index[i]), step, i) for i in range(start, stop)]
         framed = getattr(view, "frame", None)
         frame = framed(items) if callable(framed) else self.frame

@@ -22,7 +22,7 @@ from typing import Any
 from torch import Tensor
 
 from gesso.errors import GessoError
-from gesso.media.file import REASONS, read_bytes, shown, sync_folder
+from gesso.media.file import REASONS, printable, read_bytes, sync_folder
 from gesso.training.fault_injection import fault_point
 from gesso.weights.safe import read_tensors, write_tensors
 
@@ -165,7 +165,7 @@ def check_space(folder: Path, num_bytes: int) -> None:
     if free < 3 * num_bytes:
         raise GessoError(
             f"the disk has {free / 1e6:.0f} MB free; three checkpoints need {3 * num_bytes / 1e6:.0f} MB",
-            where=shown(folder),
+            where=printable(folder),
             fix="free some space or choose another --out",
         )
 
@@ -175,7 +175,7 @@ def cannot_write(error: OSError, place: object, what: str) -> GessoError:
     reason, fix = REASONS.get(error.errno or 0, ((error.strerror or "the system refused").lower(), "fix the cause"))
     return GessoError(
         f"{what} could not be written: {reason}",
-        where=shown(place),
+        where=printable(place),
         fix=f"{fix}, then run the same command again: it resumes from the last good checkpoint",
     )
 

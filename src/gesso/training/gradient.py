@@ -40,7 +40,7 @@ def set_gradients(
     add = _clipped_sum if settings.clip_each else _backward
     for start, stop in _parts(len(batch), settings.accumulate):
         rng.set_state(state)
-        part = batch if stop - start == len(batch) else batch.part(start, stop)
+        part = batch if stop - start == len(batch) else batch.sliced(start, stop)
         loss = measure(part)
         logs = loss.logs
         share = len(part) / (batch.total or len(batch))

@@ -59,7 +59,7 @@ class Player:
         return [p.grad for p in self.parameters.values() if p.grad is not None]
 
     def norm(self) -> Tensor:
-        """The length of the gradient; zero if no parameter has a gradient."""
+        """The Euclidean norm of the gradient; zero if no parameter has a gradient."""
         gradients = self.gradients()
         return torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
 

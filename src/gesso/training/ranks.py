@@ -24,7 +24,7 @@ class Ranks:
     def leads(self) -> bool:
         return self.rank == 0
 
-    def rows(self, num: int) -> tuple[int, int]:
+    def row_range(self, num: int) -> tuple[int, int]:
         """The first and the last-but-one row of this process, of `num`. GessoError where there are fewer rows than processes."""
         if num < self.total:
             raise GessoError(
@@ -67,7 +67,7 @@ class Ranks:
 def joined() -> Iterator[Ranks]:
     """The processes that `torchrun` started (environment variables RANK and WORLD_SIZE), or this one alone.
 
-    They talk through gloo on CPUs and nccl on GPUs.
+    They communicate by gloo on CPUs and by nccl on GPUs.
     """
     total = int(os.environ.get("WORLD_SIZE", "1"))
     if total == 1:

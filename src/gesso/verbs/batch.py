@@ -16,7 +16,7 @@ import numpy as np
 from gesso.card import Card
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError, Stopped
-from gesso.marking.marker import Marked, Marker
+from gesso.marking.marker import Marker, SignedFile
 from gesso.marking.signing_request import FORMATS
 from gesso.media.budget import DEFAULT
 from gesso.media.file import read_bytes, write_atomic
@@ -41,7 +41,7 @@ OnItem = Callable[[int, int, str], None]  # (number done, number of all, name of
 
 
 @dataclass(frozen=True)
-class Item:
+class BatchItem:
     """A drawing of a batch: its name for the user, its path, and the name of its output file."""
 
     name: str
@@ -53,7 +53,7 @@ class Item:
 class Batched:
     """The result of a batch: names that were `made` now, `kept` from an earlier run, or `failed` {name: why}; `stopped` before its end.
 
-    `notes` {name: as `Result.said`} are the notes on those that were made.
+    `notes` {name: as `Result.note_texts`} are the notes on those that were made.
     """
 
     out: Path
@@ -114,7 +114,7 @@ def batch(
 
 def run_items(
     model: Model,
-    items: Sequence[Item],
+    items: Sequence[BatchItem],
     out: Path,
     *,
     each: str,
@@ -146,7 +146,7 @@ def run_items(
                 if journal.has(item, hashed):
                     done.kept.append(item.name)
                     continue
-                if retry and journal.state(item) != FAILED:
+                if retry and journal.item_state(item) != FAILED:
                     continue
                 journal.check_place(item)
                 asked = Request.build(
@@ -166,7 +166,7 @@ def run_items(
                 continue
             journal.keep(item, hashed, file, thumb_of(made), made.notes)
             done.made.append(item.name)
-            done.notes |= {item.name: made.said} if made.notes else {}
+            done.notes |= {item.name: made.note_texts} if made.notes else {}
         if not done.stopped:
             if on_item is not None:
                 on_item(len(items), len(items), "")
@@ -174,7 +174,7 @@ def run_items(
     return done
 
 
-def found(folder: Path, out: Path, kind: str) -> list[Item]:
+def found(folder: Path, out: Path, kind: str) -> list[BatchItem]:
     """The pictures of a folder in the order of their names (2 before 10), each with an output name of its own."""
     if not folder.is_dir():
         raise GessoError("there is no such folder", where=folder, fix="give the folder of the drawings to --folder")
@@ -190,15 +190,15 @@ def found(folder: Path, out: Path, kind: str) -> list[Item]:
     return named([(name, folder / name) for name in sorted(names, key=natural)], kind)
 
 
-def named(files: Iterable[tuple[str, Path]], kind: str) -> list[Item]:
+def named(files: Iterable[tuple[str, Path]], kind: str) -> list[BatchItem]:
     """Items with different output names, also where the disk ignores case."""
-    items: list[Item] = []
+    items: list[BatchItem] = []
     taken: set[str] = set()
     for name, path in files:
         tries = [f"{Path(name).stem}.{kind}", f"{name}.{kind}", *(f"{name}-{number}.{kind}" for number in range(2, 10_000))]
         target = next(one for one in tries if one.casefold() not in taken and not OURS.fullmatch(one.casefold()))
         taken.add(target.casefold())
-        items.append(Item(name, path, target))
+        items.append(BatchItem(name, path, target))
     return items
 
 
@@ -212,9 +212,9 @@ def asked_of(request: Request, each: str, kind: str, mark: Marker | None) -> str
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def signed(made: Result, kind: str, mark: Marker | None) -> Marked:
+def signed(made: Result, kind: str, mark: Marker | None) -> SignedFile:
     """An output as a file, signed where there is a signer and the format carries credentials."""
-    return made.marked(kind, mark) if mark is not None and kind in FORMATS else Marked(made.file(kind))
+    return made.marked(kind, mark) if mark is not None and kind in FORMATS else SignedFile(made.file(kind))
 
 
 def each_of(card: Card, each: str | None, given: Mapping[str, Any]) -> str:
@@ -271,16 +271,16 @@ class Journal:
         self._lines = read_journal(out)
         write_atomic(out / JOURNAL, b"".join(_line(one) for one in self._lines.values()))
 
-    def state(self, item: Item) -> str:
+    def item_state(self, item: BatchItem) -> str:
         return str(self._lines.get(item.target, {}).get("state", ""))
 
-    def has(self, item: Item, hashed: str) -> bool:
+    def has(self, item: BatchItem, hashed: str) -> bool:
         """Was this request made of this file, and is the output still there, edited or not."""
         line = self._lines.get(item.target, {})
         same = line.get("state") == DONE and line.get("asked") == self.asked and line.get("input") == hashed
         return same and (self.out / item.target).is_file()
 
-    def check_place(self, item: Item) -> None:
+    def check_place(self, item: BatchItem) -> None:
         """GessoError where the output's path holds a file that no batch wrote, or that was edited since."""
         place, line = self.out / item.target, self._lines.get(item.target, {})
         own = {line.get("output"), line.get("before")}  # a kill while writing leaves one of the two
@@ -289,7 +289,7 @@ class Journal:
             what = "it was changed since it was made" if known else "a file of that name is there already, and no batch made it"
             raise GessoError(what, where=item.target, fix="move it away, or choose another --out")
 
-    def keep(self, item: Item, hashed: str, file: Marked, thumb: np.ndarray | None, notes: Sequence[str] = ()) -> None:
+    def keep(self, item: BatchItem, hashed: str, file: SignedFile, thumb: np.ndarray | None, notes: Sequence[str] = ()) -> None:
         """Write an output. Its hash is logged first, so that after a kill the file is known to be the batch's own."""
         facts: dict[str, Any] = {"input": hashed, "asked": self.asked, "output": hashlib.sha256(file.data).hexdigest()}
         facts |= {} if file.why is None else {"unsigned": file.why}
@@ -303,7 +303,7 @@ class Journal:
             write_atomic(thumb_path(self.out, item), encode_png(thumb))
         self.write(item, DONE, **facts)
 
-    def write(self, item: Item, state: str, **facts: Any) -> None:
+    def write(self, item: BatchItem, state: str, **facts: Any) -> None:
         line = {"file": item.name, "target": item.target, "state": state, **facts}
         before = self._lines.get(item.target, {})
         if state == FAILED and "output" in before:  # the output of an earlier request is still the batch's own
@@ -317,17 +317,17 @@ class Journal:
         except OSError as error:
             raise GessoError(f"cannot write: {(error.strerror or 'refused').lower()}", where=JOURNAL, fix="free some space") from error
 
-    def sheets(self, items: Sequence[Item]) -> list[Path]:
+    def sheets(self, items: Sequence[BatchItem]) -> list[Path]:
         """Write contact sheets of all outputs, with an empty cell for each that failed; none where no output is a picture."""
-        finished = [item for item in items if self.state(item) in (DONE, FAILED)]
-        shown = [(item, _read_thumb(self.out, item) if self.state(item) == DONE else None) for item in finished]
+        finished = [item for item in items if self.item_state(item) in (DONE, FAILED)]
+        shown = [(item, _read_thumb(self.out, item) if self.item_state(item) == DONE else None) for item in finished]
         if not any(picture is not None for _, picture in shown):
             return []
         written = []
         for number, start in enumerate(range(0, len(shown), ON_A_SHEET), 1):
             part = shown[start : start + ON_A_SHEET]
             pictures = [picture if picture is not None else missing() for _, picture in part]
-            names = [item.name if self.state(item) == DONE else f"× {item.name}" for item, _ in part]
+            names = [item.name if self.item_state(item) == DONE else f"× {item.name}" for item, _ in part]
             path = self.out / (f"{SHEET}.png" if number == 1 else f"{SHEET}-{number}.png")
             write_atomic(path, encode_png(contact_sheet(pictures, COLUMNS, names)))
             written.append(path)
@@ -365,7 +365,7 @@ def why(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (this is a bug in Gesso)"
 
 
-def thumb_path(out: Path, item: Item) -> Path:
+def thumb_path(out: Path, item: BatchItem) -> Path:
     return out / THUMBS / f"{item.target}.png"
 
 
@@ -380,7 +380,7 @@ def thumb_of(result: Result) -> np.ndarray | None:
     return np.asarray(picture)
 
 
-def _read_thumb(out: Path, item: Item) -> np.ndarray | None:
+def _read_thumb(out: Path, item: BatchItem) -> np.ndarray | None:
     try:
         return read_picture(thumb_path(out, item), least_side=1)
     except GessoError:

@@ -95,7 +95,7 @@ def fit(
     folder = FitFolder(Path(out), fresh, facts)
 
     def look(output: Output) -> None:
-        folder.note(output)
+        folder.log_step(output)
         if on_output is not None:
             on_output(output)
 
@@ -146,7 +146,7 @@ class FitFolder:
         for path in earlier:
             path.unlink()
 
-    def note(self, output: Output) -> None:
+    def log_step(self, output: Output) -> None:
         """Log the objective, and write a preview; of a long run, every so many steps."""
         terms = output.taps.get("objective")
         if terms is not None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from gesso.errors import GessoError
 from gesso.marking.home import SIGNING, default_home
-from gesso.marking.reading import Seen, read_manifest
-from gesso.media.file import read_bytes, shown
+from gesso.marking.reading import ManifestReading, read_manifest
+from gesso.media.file import printable, read_bytes
 from gesso.record import Record, read_record
 
 
@@ -18,7 +18,7 @@ class Inspection:
     """The `record` that `gesso replay` reads, if any, and the `manifest` of content credentials; `unread` says why there is none."""
 
     record: Record | None
-    manifest: Seen | None
+    manifest: ManifestReading | None
     unread: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -27,7 +27,7 @@ class Inspection:
 
     def rows(self) -> list[list[str]]:
         """[what, found] for display, the verdict first; control characters in a file's text are replaced."""
-        return [[what, shown(found)] for what, found in self._rows()]
+        return [[what, printable(found)] for what, found in self._rows()]
 
     def _rows(self) -> list[list[str]]:
         rows = [["credentials", self.verdict()]]
@@ -55,7 +55,7 @@ class Inspection:
         }[self.manifest.state]
 
 
-def whose(seen: Seen) -> str:
+def whose(seen: ManifestReading) -> str:
     """The signer's name, and that it is on no trust list."""
     if seen.state == "broken":
         return f"says {seen.signer or 'nothing'}; not to be believed"

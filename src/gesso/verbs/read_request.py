@@ -10,7 +10,7 @@ from typing import Any
 from gesso import recipes
 from gesso.card import Card
 from gesso.errors import GessoError
-from gesso.media.file import parse_json, read_bytes, shown
+from gesso.media.file import parse_json, printable, read_bytes
 from gesso.media.medium import budget_of, carrier
 from gesso.recipes.recipe import Recipe
 from gesso.record import RecordedRequest, parse_request, record_in
@@ -41,7 +41,7 @@ def read_request(path: str | Path, recipe: str) -> RequestFile:
     data = read_bytes(path, budget_of(path).max_bytes)
     value = None if carrier(data) else parse_json(data, where=path)
     if value is None or (isinstance(value, Mapping) and ("record" in value or "gesso" in value)):
-        record = record_in(data, where=shown(path))
+        record = record_in(data, where=printable(path))
         file = RequestFile(path, record.request, tuple(record.left))
     else:
         file = RequestFile(path, parse_request(value, where=path))
@@ -124,7 +124,7 @@ def _check_weights(base: RequestFile, assembled: Assembled) -> None:
             has = assembled.hashes.get(name, "none")[:16]
             use = "" if here is None else f", or --weights {here} for those shipped here"
             raise GessoError(
-                f"it asks for weights of {shown(name)} with sha256 {shown(wanted[:16])}…, and those here have {has}…",
+                f"it asks for weights of {printable(name)} with sha256 {printable(wanted[:16])}…, and those here have {has}…",
                 where=f"{base.path}: weights",
                 fix=f"--weights FILE with the ones it asks for{use}",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from gesso.card import Card
-    from gesso.marking.marker import Marked, Marker
+    from gesso.marking.marker import Marker, SignedFile
     from gesso.record import Record
     from gesso.request import Request
 
@@ -35,7 +36,7 @@ class Result:
     """Outputs by the card's names, as attributes: pictures as PIL images, everything else as the recipe gave it.
 
     `outputs` holds pictures as uint8 [h w], [h w 3] or [h w 4], read-only because the record has their hash.
-    `notes` are the names of notes for the user (how an input was read, why an output may be useless); `said` has their words.
+    `notes` are the names of notes for the user (how an input was read, why an output may be useless); `note_texts` has their texts.
     A notebook shows its pictures.
     """
 
@@ -67,9 +68,15 @@ class Result:
         return f"Result({self.card.name}, seed={self.request.seed}, {', '.join(parts)})"
 
     @property
-    def said(self) -> list[dict[str, Any]]:
-        """The notes with their words: [{"note": name, "words": {"en", "ko"}}]."""
+    def note_texts(self) -> list[dict[str, Any]]:
+        """The notes with their texts by language: [{"note": name, "words": {"en", "ko"}}]."""
         return [{"note": name, "words": dict(self.card.note(name))} for name in self.notes]
+
+    @property
+    def said(self) -> list[dict[str, Any]]:
+        """Deprecated: the former name of `note_texts`."""
+        warnings.warn("Result.said is deprecated; use Result.note_texts", DeprecationWarning, stacklevel=2)
+        return self.note_texts
 
     @property
     def shown(self) -> str | None:
@@ -100,7 +107,7 @@ class Result:
     def json(self) -> bytes:
         """All outputs, those of a medium as it goes into JSON (pictures as data URLs), and the record."""
         shown = {name: one for name, value in self.outputs.items() if (one := self.medium(name).in_json(value)) is not NotImplemented}
-        held = {"outputs": self.values() | shown, "notes": self.said, "record": self.record.to_json()}
+        held = {"outputs": self.values() | shown, "notes": self.note_texts, "record": self.record.to_json()}
         return encoded(json.dumps(held, ensure_ascii=False, indent=1) + "\n")
 
     def save(self, path: str | Path, name: str | None = None, *, mark: Marker | None = None) -> Path:
@@ -128,7 +135,7 @@ class Result:
             write_atomic(target.with_suffix(".c2pa"), beside)
         write_atomic(target, data)
 
-    def marked(self, kind: str, marker: Marker, name: str | None = None, *, branch: Branch | None = None) -> Marked:
+    def marked(self, kind: str, marker: Marker, name: str | None = None, *, branch: Branch | None = None) -> SignedFile:
         """The bytes of `file`, signed as content credentials (`gesso.marking`). GessoError for formats that carry none."""
         if kind not in FORMATS:
             raise GessoError(f"{kind} carries no content credentials", where="--mark", fix="one of " + ", ".join(FORMATS))
@@ -227,7 +234,7 @@ def signer(paths: Iterable[Path | None]) -> Marker:
         if path is None or path.suffix.lower() not in FORMATS:
             raise GessoError("only pictures carry content credentials", where="--mark", fix="--out picture.png, .ora or .psd")
     made = Marker(default_home() / SIGNING)
-    why = made.told()["why"]
+    why = made.status()["why"]
     if why is not None:
         raise GessoError(f"outputs cannot be signed here: {why}", where="--mark", fix="leave --mark out")
     return made

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gesso.errors import GessoError
-from gesso.media.file import shown
+from gesso.media.file import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -117,7 +117,7 @@ def check_name(name: str, where: object) -> None:
     elif ".." in name or name.startswith("/") or "\\" in name or re.match(r"[A-Za-z]:", name):
         bad = "looks like a path"
     if bad:
-        raise GessoError(f"the tensor name {shown(name)!r} {bad}", where=where, fix=SAFE)
+        raise GessoError(f"the tensor name {printable(name)!r} {bad}", where=where, fix=SAFE)
 
 
 def _parse(raw: bytes, where: object) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _entry(name: str, value: Any, dtypes: Collection[str], where: object) -> Ent
         raise GessoError(f"the tensor {name!r} is not described by dtype, shape and data_offsets", where=where, fix=SAFE)
     dtype, shape, places = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in dtypes or dtype not in NUM_BYTES:
-        raise GessoError(f"the tensor {name!r} has the type {shown(str(dtype))}", where=where, fix="one of " + ", ".join(dtypes))
+        raise GessoError(f"the tensor {name!r} has the type {printable(str(dtype))}", where=where, fix="one of " + ", ".join(dtypes))
     if not _are_counts(shape) or len(shape) > MAX_AXES:
         raise GessoError(f"the tensor {name!r} has an invalid shape", where=where, fix=SAFE)
     if not _are_counts(places) or len(places) != 2:

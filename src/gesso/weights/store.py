@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gesso.errors import GessoError
-from gesso.media.file import read_bytes, shown, write_atomic
+from gesso.media.file import printable, read_bytes, write_atomic
 from gesso.weights.safe import MAX_HEADER, check_name, read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def save_weights(
         for name, value in state.items():
             full = f"{role}/{name}"
             check_name(full, path)
-            tensors[full] = _stored(value, half, where=f"{shown(path)}: {full}")
+            tensors[full] = _stored(value, half, where=f"{printable(path)}: {full}")
     if not tensors:
         raise GessoError("there are no weights to save", where=path)
     data = write_tensors(tensors, {"gesso": LAYOUT, "card": text})
@@ -64,13 +64,13 @@ def read_weights(path: str | Path, *, recipe: str | None = None, max_bytes: int 
     has gaps or overlaps, NaN or infinity, types other than F16, BF16, F32, I64 and U8, unsafe names, no card, or the card of a
     recipe other than `recipe`.
     """
-    where = shown(path)
+    where = printable(path)
     data = read_bytes(path, max_bytes)
     tensors, metadata = read_tensors(data, where=where, dtypes=DTYPES)
     card = _read_card(metadata, where)
     if recipe is not None and card.get("recipe") != recipe:
         raise GessoError(
-            f"these are weights of {shown(str(card.get('recipe')))!r}, not of {recipe!r}", where=where, fix=f"give weights of {recipe}"
+            f"these are weights of {printable(str(card.get('recipe')))!r}, not of {recipe!r}", where=where, fix=f"give weights of {recipe}"
         )
     states: dict[str, dict[str, Tensor]] = {}
     for full, value in tensors.items():

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from gesso import recipes
-from gesso.errors import GessoError, readable
+from gesso.errors import GessoError, as_gesso_error
 from gesso.request import Request
 from gesso.rules.palette import parse_colour
 from gesso.steering.edit import parse_edit
@@ -34,7 +34,7 @@ def check_plain(line: str, given: str) -> None:
 
 
 HINTS = {
-    "a colour that is none": ("3,3,blau", "'blau'"),
+    "an invalid colour": ("3,3,blau", "'blau'"),
     "a colour in a hint": ({"x": 3, "y": 3, "color": "blau"}, "'blau'"),
     "a word for a place": ("3,here,#f80", "'here'"),
     "a radius of nothing": ({"x": 3, "y": 3, "color": "red", "radius": 0}, "not 0"),
@@ -63,7 +63,7 @@ def test_hints_in_a_request(given: Any):
 def test_a_colour_keeps_what_would_be_right():
     card = recipes.find("colorize").card
     line = said(lambda: card.read({"sketch": PAGE, "hints": "3,3,blau"}))
-    assert line == "hints.color: 'blau' is no colour (write '#rrggbb' or a name such as 'orange')"
+    assert line == "hints.color: 'blau' is not a colour (write '#rrggbb' or a name such as 'orange')"
 
 
 @pytest.mark.parametrize(("given", "shown"), [("1,2 3,x", "3,x"), ({"strokes": [{"path": []}]}, "not 0"), ([[["a7", 2]]], "'a7'")])
@@ -133,7 +133,7 @@ class Own(BaseModel):
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({"colour": "blau"}, "colour: 'blau' is no colour (write '#rrggbb' or a name such as 'orange')"),
+        ({"colour": "blau"}, "colour: 'blau' is not a colour (write '#rrggbb' or a name such as 'orange')"),
         ({"colour": "pink"}, "colour: pink is too loud"),
         ({"number": "q"}, "number: should be a whole number, not 'q'"),
         ({"number": [1] * 10_000}, None),
@@ -146,5 +146,5 @@ def test_what_a_validator_raises_is_said_as_it_stands(given: dict[str, Any], lin
 
     with pytest.raises(ValidationError) as error:
         Own(**given)
-    told = str(readable(error.value))
-    assert told == line if line else "not [1, 1" in told or "no colour" in told
+    told = str(as_gesso_error(error.value))
+    assert told == line if line else "not [1, 1" in told or "not a colour" in told

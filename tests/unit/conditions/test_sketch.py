@@ -8,7 +8,7 @@ import pytest
 from gesso.conditions import sketch as module
 from gesso.conditions.sketch import Sketch
 from gesso.ports import Frame
-from gesso.rules.line import ink_of
+from gesso.rules.line import line_values
 from gesso.rules.reading import Reading, read_lines
 
 PAGE = np.random.default_rng(0).integers(0, 256, (60, 40, 3), dtype=np.uint8)
@@ -25,7 +25,7 @@ def test_line_values_are_computed_once_for_all_windows(monkeypatch: pytest.Monke
     drawing = Sketch(pixels=PAGE)
     for top in (0, 10, 20):
         Sketch.encode([drawing], Frame((40, 40), (0, top, 40, top + 40), (60, 40)))
-    assert np.array_equal(drawing.line(), ink_of(PAGE)) and len(asked) == 1
+    assert np.array_equal(drawing.line(), line_values(PAGE)) and len(asked) == 1
     with pytest.raises(ValueError, match="read-only"):
         drawing.line()[0, 0] = 0
 
@@ -34,7 +34,7 @@ def test_a_copied_sketch_with_other_pixels_has_its_own_reading():
     one = Sketch(pixels=PAGE)
     one.line()
     other = one.model_copy(update={"pixels": 255 - PAGE})
-    assert np.array_equal(other.line(), ink_of(255 - PAGE)) and not np.array_equal(one.line(), other.line())
+    assert np.array_equal(other.line(), line_values(255 - PAGE)) and not np.array_equal(one.line(), other.line())
     made = Sketch.model_construct(pixels=PAGE)
     assert np.array_equal(made.line(), one.line()) and made == one
 

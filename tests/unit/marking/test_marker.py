@@ -7,12 +7,14 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import c2pa
 import pytest
 
 import gesso
 from gesso.marking import marker as marking
+from gesso.marking.key import FILE, load_or_make
 from gesso.marking.marker import NOT_INSTALLED, OFF, Marker
 from gesso.marking.reading import UNTRUSTED, certificates, manifest_in
 from gesso.marking.signer_protocol import ProtocolError, SignerChannel
@@ -56,7 +58,7 @@ def test_other_files_are_not_signed(marker):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 def test_the_key_is_its_owners_alone(own):
-    own.told()
+    own.status()
     folder = own._folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "signer.pem").stat().st_mode) == 0o600
@@ -67,10 +69,10 @@ def test_the_key_is_its_owners_alone(own):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 def test_the_mode_of_a_readable_key_is_corrected(own):
-    own.told()
+    own.status()
     own.close()
     os.chmod(own._folder / "signer.pem", 0o644)
-    assert own.told()["signs"]
+    assert own.status()["signs"]
     assert stat.S_IMODE((own._folder / "signer.pem").stat().st_mode) == 0o600
 
 
@@ -115,7 +117,7 @@ def test_a_signer_that_cannot_start_gives_the_file_and_the_reason(tmp_path):
     marked = marker.mark(example_request(), picture())
     assert marked.data == picture() and "damaged" in marked.why
     assert "damaged" in marker.mark(example_request(), picture()).why  # it rests between starts, and still says why
-    assert not marker.told()["signs"] and "damaged" in marker.told()["why"]
+    assert not marker.status()["signs"] and "damaged" in marker.status()["why"]
     marker.close()
 
 
@@ -125,14 +127,14 @@ def test_the_reason_where_signing_is_off_or_not_installed(tmp_path, monkeypatch)
     monkeypatch.setattr(marking, "NEEDED", ("no_such_package",))
     bare = Marker(tmp_path / "bare")
     assert bare.mark(example_request(), picture()) == (picture(), None, NOT_INSTALLED)
-    assert bare.told() == {"signs": False, "state": "missing", "why": NOT_INSTALLED, "trusted": False} and bare.state == "missing"
+    assert bare.status() == {"signs": False, "state": "missing", "why": NOT_INSTALLED, "trusted": False} and bare.state == "missing"
     assert not list(tmp_path.iterdir())  # nothing was started, nothing made
 
 
 def test_pictures_of_a_replaced_key_stay_intact(own):
     old = own.mark(example_request(), picture()).data
-    before = own.told()["fingerprint"]
-    after = own.renew("the laptop was lost")["fingerprint"]
+    before = own.status()["fingerprint"]
+    after = own.renew_key("the laptop was lost")["fingerprint"]
     new = own.mark(example_request(), picture()).data
     assert after != before and manifest_in(new, folder=own._folder).own == after
     seen = manifest_in(old, folder=own._folder)
@@ -141,19 +143,50 @@ def test_pictures_of_a_replaced_key_stay_intact(own):
 
 
 def test_a_running_signer_notices_that_its_key_was_renewed(own):
-    own.told()
+    own.status()
     other = Marker(own._folder)
-    renewed = other.renew("tidying")["fingerprint"]
+    renewed = other.renew_key("tidying")["fingerprint"]
     other.close()
     data = own.mark(example_request(), picture()).data
     assert manifest_in(data, folder=own._folder).own == renewed
 
 
-def test_two_processes_create_one_key(tmp_path):
-    markers = [Marker(tmp_path / "signing") for _ in range(2)]
-    assert len({one.told()["fingerprint"] for one in markers}) == 1
-    for one in markers:
-        one.close()
+# Makes a key in each folder that it reads from its input; pauses when it has seen that there is no key file, before it writes one.
+CREATE_KEYS = """
+import sys
+from pathlib import Path
+from gesso.marking import key
+
+create = key._fresh
+
+def paused():
+    made = create()
+    print("paused", flush=True)
+    sys.stdin.readline()
+    return made
+
+key._fresh = paused
+while folder := sys.stdin.readline().strip():
+    print(key.load_or_make(Path(folder)).fingerprint, flush=True)
+"""
+
+
+def test_two_processes_that_create_a_key_at_once_get_the_same_one(tmp_path: Path):
+    command = [sys.executable, "-c", CREATE_KEYS]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen(command, **pipes) as one, subprocess.Popen(command, **pipes) as two:
+        for number in range(8):
+            folder = tmp_path / str(number)
+            for line in (f"{folder}\n", "\n"):  # start both; when both are paused, let both go on
+                for process in (one, two):
+                    process.stdin.write(line)
+                answers = [process.stdout.readline().strip() for process in (one, two)]
+                if line == f"{folder}\n":
+                    assert answers == ["paused", "paused"], "both processes saw that there is no key"
+            assert answers[0] == answers[1] == load_or_make(folder).fingerprint
+            assert [path.name for path in folder.glob("*.pem*")] == [FILE]
+        for process in (one, two):
+            process.stdin.close()
 
 
 def test_frames_without_the_secret_or_sent_twice_are_refused():
@@ -178,7 +211,7 @@ def test_the_reason_names_no_path(own, monkeypatch):
 
     monkeypatch.setattr(subprocess, "Popen", refused)
     why = own.mark(example_request(), picture()).why
-    assert why == "No such file or directory" and own.told()["why"] == why
+    assert why == "No such file or directory" and own.status()["why"] == why
 
 
 def test_renewal_deletes_leftover_copies_of_the_old_key(tmp_path):

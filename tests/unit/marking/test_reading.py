@@ -15,8 +15,8 @@ from unit.marking.example_request import example_request, openraster, photoshop,
 
 def test_the_report_names_the_key(marker):
     seen = manifest_in(marker.mark(example_request(), picture()).data, folder=marker._folder)
-    assert seen.own == marker.told()["fingerprint"] and not seen.retired
-    assert "on no trust list" in seen.signer and marker.told()["trusted"] is False
+    assert seen.own == marker.status()["fingerprint"] and not seen.retired
+    assert "on no trust list" in seen.signer and marker.status()["trusted"] is False
     assert seen.generation is not None and seen.generation["branch"]["nodes"] == ["root", "leaf"]
     assert [(one["title"], one["relationship"]) for one in seen.ingredients] == [("sketch", "componentOf"), ("reference", "inputTo")]
 

@@ -11,7 +11,7 @@ import pytest
 
 from gesso.errors import GessoError
 from gesso.media import file
-from gesso.media.file import parse_json, read_bytes, read_json, shown, write_atomic
+from gesso.media.file import parse_json, printable, read_bytes, read_json, write_atomic
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes, links and limits of POSIX")
 
@@ -152,7 +152,7 @@ except GessoError as error:
 
 @POSIX
 def test_a_write_that_stops_half_way(tmp_path):
-    """A real one: the system takes the first 100,000 bytes and no more, as a full disk does."""
+    """A limit of the system: files end after 100,000 bytes, as on a full disk."""
     path = tmp_path / "cat.png"
     path.write_bytes(b"old")
     run = subprocess.run([sys.executable, "-c", WRITE_BEYOND_THE_LIMIT, str(path)], capture_output=True, text=True, timeout=60)
@@ -248,8 +248,8 @@ def test_what_is_not_json(tmp_path, data, why):
 
 
 def test_names_are_safe_to_display():
-    assert shown("Kätzchen/画 1.png") == "Kätzchen/画 1.png"
-    assert shown(Path("a") / "b.png") == os.path.join("a", "b.png")
-    assert shown("a\x1b[2J\n\u202eb") == "a\\x1b[2J\\n\\u202eb"
-    shown(os.fsdecode(b"\xff")).encode("utf-8")
-    assert len(shown("c" * 10_000)) < 400
+    assert printable("Kätzchen/画 1.png") == "Kätzchen/画 1.png"
+    assert printable(Path("a") / "b.png") == os.path.join("a", "b.png")
+    assert printable("a\x1b[2J\n\u202eb") == "a\\x1b[2J\\n\\u202eb"
+    printable(os.fsdecode(b"\xff")).encode("utf-8")
+    assert len(printable("c" * 10_000)) < 400

@@ -47,14 +47,14 @@ def test_recomposed_it_is_the_flats_under_the_line(height, width):
     want = over_line(flats, line)
     read = read_ora(encode_ora(layered(line, flats)))
     assert (read.width, read.height) == (width, height)
-    np.testing.assert_array_equal(recompose(read.each(), height, width), want)
+    np.testing.assert_array_equal(recompose(read.iter_layers(), height, width), want)
     np.testing.assert_array_equal(read.merged, want)
     assert max(read.thumbnail.shape[:2]) <= 256
 
 
 def test_names_order_blend_and_dpi():
     read = read_ora(DATA)
-    every = list(read.each())
+    every = list(read.iter_layers())
     assert [every[0].name, every[-1].name, every[-1].blend] == ["paper", "line", "multiply"]
     assert '지우의 "피부" <&>' in [one.name for one in every] and "#010203" in [one.name for one in every]
     assert read.dpi == (350, 350)
@@ -87,7 +87,7 @@ def test_the_record_is_a_separate_file():
     data = encode_ora(layered(LINE, FLATS, NAMES), {"parameters": "x"}, '{"gesso": "지우"}')
     assert data[30:54] == b"mimetypeimage/openraster"
     assert record_in_ora(data) == '{"gesso": "지우"}' and record_in_ora(DATA) is None
-    np.testing.assert_array_equal(recompose(read_ora(data).each(), *LINE.shape), over_line(FLATS, LINE))
+    np.testing.assert_array_equal(recompose(read_ora(data).iter_layers(), *LINE.shape), over_line(FLATS, LINE))
     np.testing.assert_array_equal(merged_in_ora(data), over_line(FLATS, LINE))
 
 
@@ -109,7 +109,7 @@ def test_a_record_is_read_only_from_openraster_files(data):
 
 def test_control_characters_in_a_name_never_spoil_the_list():
     read = read_ora(encode_ora(layered(LINE, FLATS, {(1, 2, 3): "a\x01\x1f\ud800b\ufffe"})))
-    assert any(one.name.startswith("a") and one.name.endswith("b") for one in read.each())
+    assert any(one.name.startswith("a") and one.name.endswith("b") for one in read.iter_layers())
 
 
 BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;">]><image w="9" h="9"><stack>&c;</stack></image>'
@@ -133,8 +133,8 @@ BAD = {
     "a screen": (changed(stack=stack().replace("svg:multiply", "svg:screen")), "blended"),
     "faint": (changed(stack=stack().replace('opacity="1.0"', 'opacity="0.5"', 1)), "blended, faint"),
     "hidden": (changed(stack=stack().replace('"visible"', '"hidden"', 1)), "hidden"),
-    "half a pixel": (changed(stack=stack().replace('x="0"', 'x="0.5"', 1)), "no whole number"),
-    "far away": (changed(stack=stack().replace('x="0"', 'x="999999999999"', 1)), "no whole number"),
+    "half a pixel": (changed(stack=stack().replace('x="0"', 'x="0.5"', 1)), "not a whole number"),
+    "far away": (changed(stack=stack().replace('x="0"', 'x="999999999999"', 1)), "not a whole number"),
     "no size": (changed(stack=stack().replace('w="90"', "")), "w is ''"),
     "huge": (changed(stack=stack().replace('w="90"', 'w="40000"')), "40000"),
     "no picture": (changed(mergedimage=b"text"), "mergedimage.png.*text"),
@@ -148,14 +148,14 @@ BAD = {
 def test_bad_files_are_refused(name):
     data, why = BAD[name]
     with pytest.raises(GessoError, match=why) as caught:
-        list(read_ora(data, where="cat.ora").each())
+        list(read_ora(data, where="cat.ora").iter_layers())
     assert caught.value.where.startswith("cat.ora") and caught.value.fix
 
 
 def test_a_layer_over_the_budget_is_refused():
     wide = saved(Image.new("L", (3000, 2)), "PNG")
     with pytest.raises(GessoError, match="3000 x 2"):
-        list(read_ora(changed(layer0001=wide), budget=Budget(max_pixels=5400)).each())
+        list(read_ora(changed(layer0001=wide), budget=Budget(max_pixels=5400)).iter_layers())
     with pytest.raises(GessoError, match="larger than"):
         read_ora(DATA, budget=Budget(max_bytes=1000))
 
@@ -167,6 +167,6 @@ def test_no_damage_is_more_than_an_error(changes, length):
     for place, value in changes:
         data[place] = value
     try:
-        list(read_ora(bytes(data[: length if length % 3 == 0 else None])).each())
+        list(read_ora(bytes(data[: length if length % 3 == 0 else None])).iter_layers())
     except GessoError:
         pass

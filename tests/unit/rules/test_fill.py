@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gesso.errors import GessoError
-from gesso.rules.fill import bucket_fill, flats, over_line, voters
+from gesso.rules.fill import bucket_fill, flats, over_line, voting_pixels
 from gesso.rules.line import INK
 from gesso.rules.pieces import find_pieces
 
@@ -21,7 +21,7 @@ def box(size: int = 72) -> np.ndarray:
 
 def test_what_bleeds_over_the_line_does_not_speak() -> None:
     pieces = find_pieces(box(), gap=0)
-    speak = voters(pieces)
+    speak = voting_pixels(pieces)
     assert not speak[box() <= INK].any() and not speak[23, 23:49].any() and not speak[23:49, 23].any()
     assert speak[36, 36] and speak[5, 5] and not speak[18, 36], "beside the line on either side nobody speaks"
 
@@ -29,7 +29,7 @@ def test_what_bleeds_over_the_line_does_not_speak() -> None:
 def test_a_piece_that_is_all_rim_speaks_too() -> None:
     line = np.full((20, 20), 0, np.uint8)
     line[10, 3:15] = 255
-    assert np.argwhere(voters(find_pieces(line, gap=0))).tolist() == [[10, x] for x in range(3, 15)]
+    assert np.argwhere(voting_pixels(find_pieces(line, gap=0))).tolist() == [[10, x] for x in range(3, 15)]
 
 
 def test_flats_lie_under_the_line_without_a_fringe() -> None:

@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from gesso.rules.colouring import Wishes, colour
-from gesso.rules.decision import Knobs
-from gesso.rules.field import Field
+from gesso.rules.apply_hints import pieces_of_mark
+from gesso.rules.colouring import UserEdits, colour_drawing
+from gesso.rules.decision import DecisionParameters
 from gesso.rules.fill import over_line
 from gesso.rules.line import INK
-from gesso.rules.obey import meant
+from gesso.rules.prediction import Prediction
 
 SIDE = 40
 COLOURS = [(255, 255, 255), (220, 40, 40), (40, 60, 220), (250, 240, 200), (0, 0, 0)]
@@ -28,12 +28,12 @@ def scribbled(rng: np.random.Generator) -> np.ndarray:
     return line
 
 
-def said(rng: np.random.Generator) -> Field:
+def said(rng: np.random.Generator) -> Prediction:
     num = int(rng.integers(1, 12))
     shares = rng.dirichlet(np.full(len(COLOURS), 0.3), num).astype(np.float32)
     regions = np.kron(rng.integers(0, num, (8, 8)), np.ones((5, 5), int))
     regions.ravel()[:num] = np.arange(num)
-    return Field(shares, regions, (0, 0, SIDE, SIDE))
+    return Prediction(shares, regions, (0, 0, SIDE, SIDE))
 
 
 def marked(rng: np.random.Generator) -> tuple[list[tuple[float, float]], tuple[int, int, int], float]:
@@ -50,11 +50,11 @@ def test_the_last_hints_pixel_has_its_colour_on_any_drawing(seed: int) -> None:
     line, marks = scribbled(rng), [marked(rng) for _ in range(rng.integers(1, 6))]
     fills, alone = ({n for n in range(len(marks)) if rng.random() < 0.3} for _ in range(2))
     cuts = [([(5.0, 5.0), (35.0, 30.0)], 1.0)] if rng.random() < 0.2 else []
-    wishes = Wishes(marks, cuts=cuts, fills=fills, alone=alone, guess=float(rng.random()))
-    out = colour(line, [said(rng)], np.array(COLOURS, np.uint8), wishes, Knobs())
+    edits = UserEdits(marks, cuts=cuts, fills=fills, alone=alone, guess=float(rng.random()))
+    out = colour_drawing(line, [said(rng)], np.array(COLOURS, np.uint8), edits, DecisionParameters())
     points, rgb, radius = marks[-1]
     wanted = over_line(np.full((*line.shape, 3), rgb, np.uint8), line)
-    means = meant(out.pieces, points, radius)  # a stroke means what it crosses, and not the piece that it only begins in
+    means = pieces_of_mark(out.pieces, points, radius)  # a stroke means what it crosses, and not the piece that it only begins in
     for x, y in points:
         at = int(y), int(x)
         if 0 <= x < SIDE and 0 <= y < SIDE and line[at] > INK and (len(points) == 1 or out.pieces.labels[at] in means):

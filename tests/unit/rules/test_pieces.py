@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from gesso.errors import GessoError
 from gesso.rules.line import INK
-from gesso.rules.pieces import default_gap, find_pieces, split
+from gesso.rules.pieces import default_gap, find_pieces, split_pieces
 
 WHITE = np.uint8(255)
 
@@ -166,12 +166,12 @@ def test_split_cuts_where_parts_change_and_swallows_crumbs() -> None:
     parts = np.zeros(pieces.shape, int)
     parts[:, 80:] = 7
     parts[70:73, 90:93] = 3
-    cut = split(pieces, parts, least=20)
+    cut = split_pieces(pieces, parts, least=20)
     assert cut.num == 4 and cut.areas.min() > 20
     assert cut.labels[71, 91] == cut.labels[71, 100] != cut.labels[71, 60]
-    assert split(pieces, parts, least=1).num == 5
-    assert split(pieces, np.zeros(pieces.shape, int), least=5).num == pieces.num
-    assert (split(pieces, np.zeros(pieces.shape, int), least=5).labels == pieces.labels).all()
+    assert split_pieces(pieces, parts, least=1).num == 5
+    assert split_pieces(pieces, np.zeros(pieces.shape, int), least=5).num == pieces.num
+    assert (split_pieces(pieces, np.zeros(pieces.shape, int), least=5).labels == pieces.labels).all()
 
 
 def test_split_never_joins_two_old_pieces_nor_undoes_a_join() -> None:
@@ -179,14 +179,14 @@ def test_split_never_joins_two_old_pieces_nor_undoes_a_join() -> None:
     line = (rng.random((60, 60)) > 0.35).astype(np.uint8) * WHITE
     pieces = find_pieces(line, gap=0)
     for least in (1, 6, 10**6):
-        cut = split(pieces, rng.integers(0, 3, pieces.shape), least=least)
+        cut = split_pieces(pieces, rng.integers(0, 3, pieces.shape), least=least)
         pairs = np.unique(np.stack([cut.labels[cut.free], pieces.labels[cut.free]], 1), axis=0)
         assert len(pairs) == cut.num >= pieces.num
         assert cut.areas.sum() == cut.free.sum()
     assert cut.num == pieces.num
     united = find_pieces(ring(), gap=0, joins=[[(80, 80), (2, 2)]])
     halves = np.broadcast_to((np.arange(160) >= 80).astype(int), (160, 160))
-    assert united.num == 1 and split(united, halves.copy(), least=9).num == 2
+    assert united.num == 1 and split_pieces(united, halves.copy(), least=9).num == 2
 
 
 def test_split_gives_a_crumb_to_its_longest_border() -> None:
@@ -194,7 +194,7 @@ def test_split_gives_a_crumb_to_its_longest_border() -> None:
     parts = np.zeros((30, 30), int)
     parts[:, 15:] = 1
     parts[10:13, 13:16] = 2  # two columns lie in the left half, one in the right
-    cut = split(pieces, parts, least=12)
+    cut = split_pieces(pieces, parts, least=12)
     assert cut.num == 2 and cut.labels[11, 15] == cut.labels[0, 0]
 
 
@@ -225,8 +225,8 @@ def test_bridges_and_cuts_only_ever_part_what_was_one(gap: float, share: float) 
         lambda: find_pieces(page(), gap=float("nan")),
         lambda: find_pieces(page(), cuts=np.zeros((3, 3), bool)),
         lambda: find_pieces(page(), joins=[[(1, 1), (60, 1)]]),
-        lambda: split(find_pieces(page()), np.zeros((3, 3), int), least=1),
-        lambda: split(find_pieces(page()), np.zeros((60, 60)), least=1),
+        lambda: split_pieces(find_pieces(page()), np.zeros((3, 3), int), least=1),
+        lambda: split_pieces(find_pieces(page()), np.zeros((60, 60)), least=1),
     ],
 )
 def test_bad_input_is_refused(call) -> None:

@@ -14,9 +14,9 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from gesso.errors import GessoError
 from gesso.media.layers import layered, recompose
 from gesso.rules.fill import flats, over_line
-from gesso.rules.line import INK, ink_of
+from gesso.rules.line import INK, line_values
 from gesso.rules.pieces import Pieces, find_pieces
-from gesso.rules.reading import Reading, dressed, read_lines, warnings
+from gesso.rules.reading import Reading, read_lines, restore_paper_and_ink, warnings
 from unit.rules.inked import KINDS, PLACES, SIZE, clear, cover, ink, scanned
 
 FILLS = {"head": (255, 200, 160), "left eye": (90, 160, 255), "body": (200, 60, 60), "belt": (255, 255, 255)}
@@ -31,7 +31,7 @@ def coloured(read: Reading) -> tuple[np.ndarray, np.ndarray, Pieces]:
         colours[pieces.labels[y, x]] = rgb
     flat = flats(pieces, colours)
     marks = [([PLACES[name]], rgb, 2.0) for name, rgb in FILLS.items()]
-    images, laid = dressed([over_line(flat, read.line)], [flat], pieces, read, marks)
+    images, laid = restore_paper_and_ink([over_line(flat, read.line)], [flat], pieces, read, marks)
     return images[0], laid[0], pieces
 
 
@@ -55,7 +55,7 @@ def test_each_kind_is_found_and_every_piece_is_a_piece_of_its_own(name: str) -> 
 def test_dark_lines_are_read_as_before_to_the_bit(name: str) -> None:
     picture = KINDS[name][0]()
     read = read_lines(picture)
-    assert np.array_equal(read.line, ink_of(picture)) and read.ink is None and read.paper == (255, 255, 255)
+    assert np.array_equal(read.line, line_values(picture)) and read.ink is None and read.paper == (255, 255, 255)
 
 
 @pytest.mark.parametrize("size", [72, 240])
@@ -94,13 +94,13 @@ def test_lines_keep_their_colour_in_the_picture_and_in_layers(name: str, colour:
     assert np.quantile(away(image[rim], expected), 0.95) < 5, "no rim of another colour"
 
 
-def test_where_nobody_puts_colour_the_drawing_is_as_it_was_given() -> None:
+def test_uncoloured_areas_stay_as_in_the_input() -> None:
     for name in ("white on black", "blueprint", "neon", "yellow", "pink", "brown", "black on white"):
         given = KINDS[name][0]()
         read = read_lines(given)
         pieces = find_pieces(read.line)
         blank = np.full((SIZE, SIZE, 3), 255, np.uint8)
-        image = dressed([over_line(blank, read.line)], [blank], pieces, read, [])[0][0]
+        image = restore_paper_and_ink([over_line(blank, read.line)], [blank], pieces, read, [])[0][0]
         off = away(image, given)
         assert off.mean() < 0.3 and np.quantile(off, 0.99) < 6, name
 
@@ -204,5 +204,5 @@ def test_the_inputs_people_sent() -> None:
         cols = np.full((pieces.num, 3), 255, np.uint8)
         cols[head] = (255, 136, 0)
         flat = flats(pieces, cols)
-        image = dressed([over_line(flat, read.line)], [flat], pieces, read, [])[0][0]
+        image = restore_paper_and_ink([over_line(flat, read.line)], [flat], pieces, read, [])[0][0]
         assert away(image[read.line == 0], colour).max() < 5 and tuple(image[place[1], place[0]]) == (255, 136, 0)

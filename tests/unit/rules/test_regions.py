@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gesso.rules.pieces import find_pieces
-from gesso.rules.regions import MOST, drawn_regions, regions_of
+from gesso.rules.regions import MAX_REGIONS, drawn_regions, regions_of
 
 
 def box(size=72, opening=0):
@@ -81,7 +81,7 @@ def test_a_page_of_hatching_has_a_bounded_number_of_regions():
     line = np.full((144, 144), 255, np.uint8)
     line[::4] = 0
     line[:, ::4] = 0
-    assert drawn_regions(line).max() < MOST
+    assert drawn_regions(line).max() < MAX_REGIONS
 
 
 @pytest.mark.parametrize("value", [0, 255])

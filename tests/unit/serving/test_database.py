@@ -1,4 +1,4 @@
-"""The server's own database: what it could not take leaves it usable, and a full disk is no bug."""
+"""The server's own database stays usable after failed writes, and a full disk is not reported as a bug."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ create table b (a text references a (id) deferrable initially deferred);
 def test_a_commit_that_fails_leaves_no_transaction_behind(tmp_path: Path):
     database = ServerDatabase(tmp_path / "x.sqlite", LATE)
     with pytest.raises(sqlite3.IntegrityError), database.writing() as rows:
-        rows.execute("insert into b values ('nobody')")  # refused at the commit
+        rows.execute("insert into b values ('refused')")  # refused at the commit
     with database.writing() as rows:
         rows.execute("insert into a values ('one')")
     assert database.read("select * from a") == [("one",)] and database.read("select * from b") == []

@@ -1,4 +1,4 @@
-"""A full disk, a real one of a few megabytes: a clear no for each thing, nothing half-written, and all goes on once there is room."""
+"""A real full disk of a few megabytes: each operation fails with a clear error, writes nothing partial, and succeeds once there is room."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOUNT = 'mount -t tmpfs -o size=6m none "$1" && exec "$2" "$3" "$1" "$4"'
 
 
 def can_mount(folder: Path) -> bool:
-    """A disk of our own, seen by nobody else, needs a system that lets us have one."""
+    """A private file system needs a system that allows mount namespaces."""
     try:
         tried = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(folder)], capture_output=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):

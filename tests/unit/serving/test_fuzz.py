@@ -22,7 +22,7 @@ from gesso.serving.live.frame import unpack
 from hostile_text import POLYGLOTS
 
 DEEP = 10_000
-# JSON texts, for half of them are none that a library would write.
+# JSON texts, because a library would not write half of them.
 VALUES = {
     "null": "null",
     "true": "true",

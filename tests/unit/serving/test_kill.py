@@ -1,4 +1,4 @@
-"""kill -9 of the server while somebody draws: what was acknowledged is there, nothing is there twice, and the drawing goes on."""
+"""kill -9 of the server during drawing: acknowledged edits are stored exactly once, and drawing continues."""
 
 from __future__ import annotations
 

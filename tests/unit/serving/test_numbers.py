@@ -8,15 +8,15 @@ import pytest
 from fastapi.testclient import TestClient
 
 JARGON = ("Value error", "Input should", "Extra inputs", "Field required", "valid integer")
-WISH = {"recipe": "dots", "conditions": {}}
+PAYLOAD = {"recipe": "dots", "conditions": {}}
 BATCH = {"kind": "batch", "recipe": "dots", "files": [{"upload": "x"}]}
 BODIES: dict[str, tuple[str, dict[str, Any], str]] = {
-    "a seed": ("/api/generate", {**WISH, "seed": 1.5}, "seed"),
-    "a seed that is true": ("/api/generate", {**WISH, "seed": True}, "seed"),
-    "a seed as text": ("/api/generate", {**WISH, "seed": "1"}, "seed"),
+    "a seed": ("/api/generate", {**PAYLOAD, "seed": 1.5}, "seed"),
+    "a seed that is true": ("/api/generate", {**PAYLOAD, "seed": True}, "seed"),
+    "a seed as text": ("/api/generate", {**PAYLOAD, "seed": "1"}, "seed"),
     "a fit's setting": ("/api/jobs", {**BATCH, "settings": {"num_steps": 1.5}}, "num_steps"),
     "a setting that is true": ("/api/jobs", {**BATCH, "settings": {"num_steps": True}}, "num_steps"),
-    "a field too many": ("/api/generate", {**WISH, "number": 3}, "number"),
+    "a field too many": ("/api/generate", {**PAYLOAD, "number": 3}, "number"),
     "pictures": ("/v1/images/generations", {"model": "dots", "n": 1.5}, "n"),
     "pictures that are true": ("/v1/images/generations", {"model": "dots", "n": True}, "n"),
     "a picture's seed": ("/v1/images/generations", {"model": "dots", "seed": 0.1}, "seed"),

@@ -1,4 +1,4 @@
-"""kill -9 of the server, of its signer, of the process that decodes: nothing of them stays behind, and the next server begins at once."""
+"""kill -9 of the server, its signer or its decoder: no process is left, and the next server starts immediately."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WorkerProcess = tuple[int, str]  # its id, and when it began: ids are used again
 
 
 def about(pid: int) -> tuple[str, str] | None:
-    """A process's state and when it began; None where it is no more."""
+    """A process's state and start time; None if it has ended."""
     try:
         words = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     except OSError:
@@ -47,7 +47,7 @@ def family(pid: int) -> dict[WorkerProcess, str]:
 
 
 def alive(processes: dict[WorkerProcess, str]) -> dict[WorkerProcess, str]:
-    """Those that are still there; one that has ended and waits for nobody's word is not."""
+    """The processes that are still running, without zombies."""
     return {one: words for one, words in processes.items() if (told := about(one[0])) and told[1] == one[1] and told[0] not in "ZX"}
 
 
@@ -97,7 +97,7 @@ def busy(tmp_path: Path, picture: Callable[..., bytes]) -> Iterator[tuple[Server
         server.child.wait(timeout=30)
 
 
-def test_a_killed_server_leaves_nobody_behind(busy: Any, picture: Callable[..., bytes]):
+def test_a_killed_server_leaves_no_process(busy: Any, picture: Callable[..., bytes]):
     server, page, job = busy
     left = family(server.child.pid)
     for word in ("gesso.serving.decode.decode_worker", "gesso.marking.signer", "gesso.serving.jobs.worker"):
@@ -130,7 +130,7 @@ def test_a_killed_child_is_buried_and_followed_by_another(busy: Any, picture: Ca
 
 
 def test_a_server_on_ray_leaves_no_cluster_behind(tmp_path: Path, picture: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch):
-    """Killed with the process that speaks with Ray, too: the cluster sees for itself that nobody is there."""
+    """The process that talks to Ray is killed, too: the cluster itself notices that its driver is gone."""
     pytest.importorskip("ray", reason="the extra gesso[dist] is not installed")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     server = Server(tmp_path / "home", jobs="ray")

@@ -1,4 +1,4 @@
-"""Ten times too much, and a thousand who go away: quick refusals that say when to come again, and nothing that goes on for nobody."""
+"""Tenfold overload and a thousand disconnecting clients: fast refusals with Retry-After, and no work for clients that are gone."""
 
 from __future__ import annotations
 
@@ -60,19 +60,19 @@ async def ask(app: FastAPI, path: str, body: bytes, *, leaves: bool = False) -> 
     return told
 
 
-def wish(client: TestClient, picture: Callable[..., bytes], **settings: Any) -> bytes:
+def payload(client: TestClient, picture: Callable[..., bytes], **settings: Any) -> bytes:
     page = client.post("/api/uploads", content=picture()).json()["id"]
     return json.dumps({"recipe": "dots", "conditions": {"page": {"upload": page}}, "settings": settings}).encode()
 
 
 @pytest.fixture
 def loaded(make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Callable[..., bytes]) -> Iterator[Any]:
-    """loaded(limits, **settings): an application, its client, and a wish that is known to work."""
+    """loaded(limits, **settings): an application, its client, and a valid request."""
 
     def make(limits: dict[str, int], **settings: Any) -> tuple[FastAPI, TestClient, bytes]:
         app = make_app(limits=limits)
         client = client_of(app, "ann")
-        return app, client, wish(client, picture, **settings)
+        return app, client, payload(client, picture, **settings)
 
     yield make
 
@@ -96,7 +96,7 @@ def test_ten_times_too_much_is_refused_with_a_time_to_come_again(loaded: Any):
 def test_one_owner_cannot_take_the_place_of_all(make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], picture: Any):
     app = make_app(limits={"requests_each": 4, "waiting_each": 4})
     bob = client_of(app, "bob")
-    body = wish(client_of(app, "ann"), picture, num_steps=1, pause=0.3)
+    body = payload(client_of(app, "ann"), picture, num_steps=1, pause=0.3)
 
     async def flood() -> tuple[list[Answer], int]:
         greedy = [asyncio.create_task(ask(app, "/api/generate", body)) for _ in range(100)]

@@ -37,7 +37,7 @@ IN_ADDRESSES = {
     ("jobs", "output"): None,
     ("palettes", "id"): "palette",
 }
-PARTS = {"slot": "page", "output": "image", "sample": "0", "name": "dots"}  # the parts that are the same for everybody
+PARTS = {"slot": "page", "output": "image", "sample": "0", "name": "dots"}  # the parts that are equal for all users
 OF_JOBS = {"output": "0"}
 # Fields and questions that may name what has an owner, tried below by hand; and those that cannot.
 NAMING = {"edits", "edit", "parent", "client", "node", "conditions", "files", "upload", "weights", "a", "b"}
@@ -54,7 +54,7 @@ def dot(x: int = 1) -> dict[str, Any]:
 
 
 def made_up(ids: dict[str, str]) -> dict[str, str]:
-    """Ids of the same look that nobody has."""
+    """Ids of the same format that do not exist."""
     return {kind: secrets.token_hex(len(id) // 2) if kind in ("session", "node") else secrets.token_urlsafe(16) for kind, id in ids.items()}
 
 
@@ -287,7 +287,7 @@ def test_the_live_line(bob: TestClient, anns: dict[str, str], bobs: dict[str, st
         assert [one["type"] for one in heard] == ["error"] * 5, heard
         if ids is anns:
             known = heard
-    assert known == heard, "what is ann's is told as what is nobody's"
+    assert known == heard, "ids of another user are answered like ids that do not exist"
 
 
 def rewritten(bundle: bytes, change: Callable[[str], str]) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gesso.errors import GessoError
-from gesso.steering import Limits, Session, Store, blob, bundle
+from gesso.steering import Session, Store, StoreLimits, blob, bundle
 from unit.steering.example_card import cards, hint, keep, sketch
 
 
@@ -191,7 +191,7 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
     "a folder": also("blobs/"),
     "a script": also("evil.py"),
     "a hash in capitals": also("blobs/" + "A" * 64),
-    "a blob that nobody names": also("blobs/" + hashlib.sha256(b"x").hexdigest()),
+    "an unreferenced blob": also("blobs/" + hashlib.sha256(b"x").hexdigest()),
     "one name twice": twice,
     "another packing": lambda data: zipped(files_of(data), compression=zipfile.ZIP_BZIP2),
     "encrypted": encrypted,
@@ -201,7 +201,7 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
     "zip64": zip64,
     "a changed blob": one_blob_changed,
     "missing blobs": without_blobs,
-    "a blob that is no text": not_text,
+    "a blob that is not text": not_text,
     "no JSON": lambda data: zipped({"session.json": b"{"}),
     "no UTF-8": lambda data: zipped({"session.json": b"\xff\xfe{}"}),
     "deep JSON": lambda data: zipped({"session.json": b"[" * 100_000}),
@@ -278,7 +278,12 @@ def test_random_damage_is_refused_or_harmless(store: Store):
 
 def test_import_keeps_the_limits(store: Store, tmp_path: Path):
     data = store.export("ann", drawn(store).id)
-    for limits in (Limits(max_nodes=3), Limits(max_owner_bytes=3000), Limits(max_edit_bytes=3000), Limits(max_sessions=0)):
+    for limits in (
+        StoreLimits(max_nodes=3),
+        StoreLimits(max_owner_bytes=3000),
+        StoreLimits(max_edit_bytes=3000),
+        StoreLimits(max_sessions=0),
+    ):
         small = Store(tmp_path / "small.sqlite", cards=cards, limits=limits)
         with pytest.raises(GessoError):
             small.import_("bob", data)

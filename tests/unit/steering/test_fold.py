@@ -15,7 +15,7 @@ from gesso.conditions.known import Known
 from gesso.conditions.strokes import Strokes
 from gesso.errors import GessoError
 from gesso.request import Request
-from gesso.steering import Limits, State, Store
+from gesso.steering import State, Store, StoreLimits
 from gesso.steering.edit import parse_edit
 from gesso.steering.fold import check, fold, missing, to_request
 from unit.steering.example_card import CARD, cards, drawing, hint, keep, sketch
@@ -87,7 +87,7 @@ class Plain:
 @given(st.lists(move, min_size=1, max_size=14))
 def test_any_walk_loses_nothing_and_folds_to_the_request_built_directly(tmp_path_factory: pytest.TempPathFactory, walk: list[Any]):
     path: Path = tmp_path_factory.mktemp("walk") / "s.sqlite"
-    store = Store(path, cards=cards, limits=Limits(cache_states=3))
+    store = Store(path, cards=cards, limits=StoreLimits(cache_states=3))
     made = store.create("ann", "room", "길")
     plain, parents = {made.root: Plain()}, {made.root: None}
     for kind, what in walk:
@@ -117,7 +117,7 @@ def test_any_walk_loses_nothing_and_folds_to_the_request_built_directly(tmp_path
             assert store.show("ann", made.id, node_id).head == node_id
         else:
             store.close()
-            store = Store(path, cards=cards, limits=Limits(cache_states=3))
+            store = Store(path, cards=cards, limits=StoreLimits(cache_states=3))
         assert {node.id: node.parent for node in store.tree("ann", made.id)} == parents
     for node_id, wanted in plain.items():
         if "sketch" in wanted.given:

@@ -1,4 +1,4 @@
-"""A store of schema version 1 is migrated once, by several processes at once, and by one that is killed at any of its statements."""
+"""A store of schema version 1 is migrated once, even by several processes at the same time, or if one is killed at any statement."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from gesso.conditions.hints import Hint, Hints
 from gesso.conditions.picture import Picture
 from gesso.errors import GessoError
 from gesso.request import Request
-from gesso.steering import Incomplete, Limits, NotFound, Store
+from gesso.steering import Incomplete, NotFound, Store, StoreLimits
 from gesso.steering.fold import read_value
 from gesso.steering.store import find_card
 from unit.steering.example_card import CARD, cards, drawing, hint, keep, sketch
@@ -287,7 +287,7 @@ def test_an_edit_changes_only_its_slot(store: Store, monkeypatch: pytest.MonkeyP
 
 
 def test_a_tiny_cache_gives_the_same_requests(path: Path, store: Store):
-    poor = Store(path, cards=cards, limits=Limits(cache_bytes=1, cache_states=1))
+    poor = Store(path, cards=cards, limits=StoreLimits(cache_bytes=1, cache_states=1))
     made = poor.create("ann", "room", edits=[sketch()])
     nodes = [made.root] + [poor.append("ann", made.id, None, edit).id for edit in (hint(1, 1), keep(2), hint(3, 3), keep(30, 2))]
     for node in (*nodes, *nodes[::-1]):
@@ -313,7 +313,7 @@ def test_a_value_is_fitted_to_its_slot(store: Store):
 
 
 def test_quotas(path: Path):
-    store = Store(path, cards=cards, limits=Limits(max_sessions=2, max_nodes=3, max_owner_bytes=20_000))
+    store = Store(path, cards=cards, limits=StoreLimits(max_sessions=2, max_nodes=3, max_owner_bytes=20_000))
     made = store.create("ann", "room", edits=[sketch()])
     store.append("ann", made.id, None, hint(1, 1))
     store.append("ann", made.id, None, hint(1, 1))
@@ -327,7 +327,7 @@ def test_quotas(path: Path):
         store.append("ann", other.id, None, sketch(1, size=(150, 150)))
     assert num_rows(store) == before
     store.create("bob", "room", edits=[sketch()])  # another's quota is his own
-    small = Store(path, cards=cards, limits=Limits(max_edit_bytes=1000))
+    small = Store(path, cards=cards, limits=StoreLimits(max_edit_bytes=1000))
     with pytest.raises(GessoError, match="the edit takes"):
         small.append("ann", other.id, None, sketch())
 

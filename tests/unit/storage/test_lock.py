@@ -1,4 +1,4 @@
-"""Locks: refused at once while another holds them, also another process, and released by its death."""
+"""Locks are refused immediately while another process or thread holds them, and are released when the holder dies."""
 
 from __future__ import annotations
 

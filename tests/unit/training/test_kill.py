@@ -25,7 +25,7 @@ SCRIPT = Path(__file__).with_name("killer.py")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """In memory where that can be had: a killed process loses nothing that it wrote, wherever it wrote it, and memory syncs at once."""
+    """A folder in memory if possible, because syncing it is fast; a killed process loses nothing that it wrote."""
     shm = Path("/dev/shm")
     if not os.access(shm, os.W_OK):
         yield tmp_path

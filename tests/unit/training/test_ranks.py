@@ -49,7 +49,7 @@ def test_a_batch_in_parts_equals_the_whole(tmp_path: Path) -> None:
 
 def test_rows_cover_a_batch_once() -> None:
     for num in (3, 4, 7, 64):
-        rows = [Ranks(rank, 3).rows(num) for rank in range(3)]
+        rows = [Ranks(rank, 3).row_range(num) for rank in range(3)]
         assert [i for start, stop in rows for i in range(start, stop)] == list(range(num))
     with pytest.raises(GessoError, match="cannot be shared by 3"):
-        Ranks(0, 3).rows(2)
+        Ranks(0, 3).row_range(2)

@@ -25,7 +25,7 @@ from gesso.weights.store import save_weights
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """Untrained weights of the smallest colorizer: what it makes is no matter here."""
+    """Untrained weights of the smallest colorizer: the quality of its output does not matter here."""
     recipe = recipes.find("colorize")
     torch.manual_seed(0)
     networks = recipe.build(recipe.preset("tiny"))

@@ -11,7 +11,7 @@ from gesso.cli import main
 from gesso.errors import GessoError
 from gesso.marking.home import SIGNING
 from gesso.marking.marker import Marker
-from gesso.marking.reading import Seen
+from gesso.marking.reading import ManifestReading
 from gesso.media.picture import encode_png, read_picture
 from gesso.verbs.inspect import Inspection, inspect
 from gesso.verbs.load import load
@@ -61,7 +61,7 @@ def test_a_changed_picture_is_told(result, marker, home, tmp_path):
     assert found.manifest.state == "broken" and "not to be believed" in dict(found.rows()[:2])["signer"]
 
 
-def test_a_picture_of_anybody_is_not_called_real(home, tmp_path):
+def test_a_picture_without_credentials_is_not_called_real(home, tmp_path):
     (tmp_path / "any.png").write_bytes(encode_png(np.zeros((9, 9, 3), np.uint8)))
     found = inspect(tmp_path / "any.png", home=home)
     assert found.manifest.state == "absent" and "never means that it is real" in found.verdict()
@@ -111,7 +111,7 @@ def test_the_commands(home, tmp_path, monkeypatch, capsys):
 
 def test_what_a_stranger_wrote_into_it_moves_no_cursor():
     evil = "\x1b]0;owned\x07\x9b2J"
-    seen = Seen(
+    seen = ManifestReading(
         "intact", signer=evil, source_types=(evil,), ingredients=({"title": evil, "relationship": evil},), generation=["no", "object"]
     )
     for what, found in Inspection(None, seen, "").rows():

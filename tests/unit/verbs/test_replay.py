@@ -94,7 +94,7 @@ def test_missing_weights_are_named(kept: Path, kept_weights: Path, tmp_path: Pat
         replay(path, recipe=kept)
 
 
-def test_an_output_nobody_recorded_is_not_equal(made: Path, toy: Path):
+def test_an_output_without_a_record_is_not_equal(made: Path, toy: Path):
     change_record(made, lambda r: r | {"output": {}})
     again = replay(made, recipe=toy)
     assert not again.equal and "names no output" in again.differences[-1]

@@ -1,4 +1,4 @@
-"""Layers carry their record: .ora and .psd are replayed to the bit, inspected, signed, and begun from like a PNG."""
+"""Layers contain their record: .ora and .psd files are replayed exactly, inspected, signed, and used as a request like a PNG."""
 
 from __future__ import annotations
 

@@ -55,9 +55,9 @@ def test_layers_are_saved_as_openraster(tmp_path):
     path = made(IMAGE, PARTS, names={"#ffcc99": "지우의 피부"}).save(tmp_path / "cat.ORA")
     read = read_ora(path.read_bytes())
     want = over_line(FLATS, LINE)
-    np.testing.assert_array_equal(recompose(read.each(), *LINE.shape), want)
+    np.testing.assert_array_equal(recompose(read.iter_layers(), *LINE.shape), want)
     np.testing.assert_array_equal(read.merged, want)
-    assert "지우의 피부" in [layer.name for layer in read.each()] and read.dpi == (350, 350)
+    assert "지우의 피부" in [layer.name for layer in read.iter_layers()] and read.dpi == (350, 350)
     with zipfile.ZipFile(path) as archive:
         texts = read_png_text(archive.read("mergedimage.png"))
     assert read_record(path).request.recipe == "toy" and texts["parameters"].startswith("toy")

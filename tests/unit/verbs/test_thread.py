@@ -1,4 +1,4 @@
-"""Torch gets the threads that it is told, numpy's products one, and both theirs back."""
+"""Torch uses the requested number of threads and BLAS one; afterwards both have their former numbers."""
 
 import torch
 from threadpoolctl import threadpool_info

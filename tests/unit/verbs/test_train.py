@@ -1,4 +1,4 @@
-"""`gesso train`: what a run leaves, what it refuses, and that it goes on where it stopped."""
+"""`gesso train`: the files of a run, invalid arguments, and resuming."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ HOSTILE: dict[str, tuple[Callable[[Canary], bytes], str]] = {
     "a header not UTF-8": (lambda canary: packed(b'{"\xff\xfe": 1}'), "not JSON"),
     "a name twice": (lambda canary: packed(b'{"net/w": ' + json.dumps(ONE["net/w"]).encode() + b', "net/w": {}}'), "duplicate"),
     "a number of 5000 digits": (lambda canary: packed(b'{"net/w": ' + b"9" * 5000 + b"}"), "not JSON|described"),
-    "metadata that is no text": (lambda canary: packed({"__metadata__": {"card": {}}, **ONE}), "metadata"),
+    "metadata that is not text": (lambda canary: packed({"__metadata__": {"card": {}}, **ONE}), "metadata"),
     "no dtype": (lambda canary: packed({"net/w": {"shape": [2], "data_offsets": [0, 8]}}), "not described"),
     "more than dtype, shape, offsets": (lambda canary: entry(code="x"), "not described"),
     "a dtype of its own": (lambda canary: entry(dtype="OBJECT"), "type OBJECT"),
@@ -151,7 +151,7 @@ HOSTILE: dict[str, tuple[Callable[[Canary], bytes], str]] = {
     "no tensors": (lambda canary: save({}, metadata=META), "no weights"),
     "no card": (lambda canary: save({"net/w": torch.ones(1)}), "no Gesso card"),
     "a card of another layout": (lambda canary: save({"net/w": torch.ones(1)}, metadata={"gesso": "99", "card": CARD}), "no Gesso card"),
-    "a card that is no JSON": (lambda canary: save({"net/w": torch.ones(1)}, metadata={**META, "card": "{"}), "card is not JSON"),
+    "a card that is not JSON": (lambda canary: save({"net/w": torch.ones(1)}, metadata={**META, "card": "{"}), "card is not JSON"),
     "a card that is a list": (lambda canary: save({"net/w": torch.ones(1)}, metadata={**META, "card": "[]"}), "not a table"),
     "a card whose recipe is a number": (
         lambda canary: save({"net/w": torch.ones(1)}, metadata={**META, "card": '{"recipe": 1}'}),

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field
 
 from gesso.errors import GessoError, Stopped
-from gesso.number import Exact, Whole
+from gesso.number import StrictNumbers, Whole
 from gesso.request import MAX_SEED
 from gesso.serving.api.signing import file_answer, header_text
 from gesso.serving.http.guard import OPEN, TOKEN, identity_of
@@ -24,7 +24,7 @@ from gesso.serving.services import Services
 CHECK_CLIENT_SECONDS = 0.25  # between two checks whether the client is still connected
 
 
-class GenerateRequest(Exact):
+class GenerateRequest(StrictNumbers):
     """A request in the format of records. A condition's picture may be {"upload": id} from POST /api/uploads."""
 
     model_config = ConfigDict(extra="forbid")
@@ -101,7 +101,7 @@ def register(routes: Routes, services: Services) -> None:
         owner = identity_of(http).owner
         with services.renderer.reserve(owner) as queue:
             body = await read_json(http, GenerateRequest)
-            request = await services.run_in_cpu_pool(services.sanitizer.request, owner, body.model_dump())
+            request = await services.run_in_cpu_pool(services.sanitizer.sanitize_request, owner, body.model_dump())
             card = services.catalogue.card(body.recipe)
             wanted = accepted_file(card, http.headers.get("accept", ""))
             result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
@@ -110,7 +110,7 @@ def register(routes: Routes, services: Services) -> None:
                 file = await services.run_in_cpu_pool(output_file, services.marker, result, name, format)
                 return file_answer(services, owner, file, download(f"gesso.{format}") | notes_header(result))
             outputs = await services.run_in_cpu_pool(store_outputs, services.files, owner, result, services.marker)
-            return {"outputs": outputs, "notes": result.said, "record": result.record.to_json()}
+            return {"outputs": outputs, "notes": result.note_texts, "record": result.record.to_json()}
 
     @routes.http("GET", "/api/outputs/{id}", who=TOKEN, tags=["make"], summary="Something that was made, with its record inside")
     def see_output(id: str, http: Http) -> Any:

@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field
 from gesso.card import Card, Slot
 from gesso.errors import GessoError
 from gesso.media.picture import encode_png, read_picture, to_white
-from gesso.number import Exact, Whole, parse_whole
+from gesso.number import StrictNumbers, Whole, parse_whole
 from gesso.request import MAX_SEED
 from gesso.serving.api.generate import form_of, wait_for_result
 from gesso.serving.decode.decoder import data_url_of
@@ -34,7 +34,7 @@ from gesso.serving.services import Services
 MOST_PICTURES = 8  # per edit
 
 
-class ImagesRequest(Exact):
+class ImagesRequest(StrictNumbers):
     """A request of OpenAI's clients; `seed`, `settings`, `conditions` are Gesso's additions. The n pictures use seeds from `seed` on."""
 
     model_config = ConfigDict(extra="ignore")
@@ -127,7 +127,7 @@ async def generate_images(
     fields = {"recipe": card.name, "conditions": conditions, "settings": settings_with_size(card, asked)}
     data = []
     for number in range(asked.n):
-        request = await services.run_in_cpu_pool(services.sanitizer.request, owner, {**fields, "seed": asked.seed + number})
+        request = await services.run_in_cpu_pool(services.sanitizer.sanitize_request, owner, {**fields, "seed": asked.seed + number})
         result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
         file = await services.run_in_cpu_pool(output_file, services.marker, result, result.shown)
         unsigned = {} if file.unsigned is None else {"unsigned": file.unsigned}

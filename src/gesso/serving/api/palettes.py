@@ -44,7 +44,7 @@ class PaletteBody(BaseModel):
     name: str = Field(default="", max_length=4 * LONGEST_NAME)
     colours: list[PaletteColour] = Field(default_factory=list, max_length=MAX_SWATCHES)
 
-    def palette(self) -> Palette:
+    def to_palette(self) -> Palette:
         return Palette(tuple(Swatch(_rgb(one.color), one.name) for one in self.colours), self.name)
 
 
@@ -79,7 +79,7 @@ class PaletteStore:
         found = self._database.read("select name, colours from palettes where id = ? and owner = ?", (self._valid_id(id), owner))
         if not found:
             raise _unknown()
-        return PaletteBody(name=found[0][0], colours=json.loads(found[0][1])).palette()
+        return PaletteBody(name=found[0][0], colours=json.loads(found[0][1])).to_palette()
 
     def delete(self, owner: str, id: str) -> None:
         with self._database.writing() as rows:
@@ -104,14 +104,14 @@ def register(routes: Routes, services: Services) -> None:
     @routes.http("POST", "/api/palettes", who=TOKEN, max_body=JSON_BYTES, reads=PaletteBody, tags=["palettes"], summary="A new palette")
     async def add(http: Http) -> Any:
         owner, body = identity_of(http).owner, await read_json(http, PaletteBody)
-        return _created(await asyncio.to_thread(palettes.put, owner, None, body.palette()))
+        return _created(await asyncio.to_thread(palettes.put, owner, None, body.to_palette()))
 
     @routes.http(
         "PUT", "/api/palettes/{id}", who=TOKEN, max_body=JSON_BYTES, reads=PaletteBody, tags=["palettes"], summary="A palette anew"
     )
     async def change(id: str, http: Http) -> Any:
         owner, body = identity_of(http).owner, await read_json(http, PaletteBody)
-        return await asyncio.to_thread(palettes.put, owner, id, body.palette())
+        return await asyncio.to_thread(palettes.put, owner, id, body.to_palette())
 
     @routes.http("DELETE", "/api/palettes/{id}", who=TOKEN, tags=["palettes"], summary="Delete a palette")
     def drop(id: str, http: Http) -> Any:
@@ -136,7 +136,7 @@ def _files(routes: Routes, services: Services, palettes: PaletteStore) -> None:
 
         def store() -> Any:
             read = as_model(services.decoder.palette(data), PaletteBody)
-            return palettes.put(owner, None, PaletteBody(name=read.name or name[: 4 * LONGEST_NAME], colours=read.colours).palette())
+            return palettes.put(owner, None, PaletteBody(name=read.name or name[: 4 * LONGEST_NAME], colours=read.colours).to_palette())
 
         return _created(await asyncio.to_thread(store))
 

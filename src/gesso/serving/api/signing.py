@@ -16,7 +16,7 @@ def register(routes: Routes, services: Services) -> None:
     @routes.http("GET", "/api/signing", who=TOKEN, tags=["watch"], summary="Whether outputs are signed, and by which key")
     def signing() -> Any:
         """{"signs", "why", "trusted": false}, and of the key its "fingerprint", "since" (a day) and "chain" (PEM: leaf, then root)."""
-        return services.marker.told()
+        return services.marker.status()
 
 
 def file_answer(services: Services, owner: str, file: OutputFile, headers: dict[str, str]) -> Response:

@@ -106,7 +106,7 @@ class Catalogue:
         missing = self._absent(card["needs"])
         return {**{key: one for key, one in card.items() if key != "needs"}, "missing": missing, "ready": not missing}
 
-    def missing(self, name: str) -> list[str]:
+    def missing_weights(self, name: str) -> list[str]:
         """Names of recipes whose weights this recipe needs and the server does not have."""
         return self._absent(needs(self.recipe(name)))
 

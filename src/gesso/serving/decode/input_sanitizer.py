@@ -22,7 +22,7 @@ class InputSanitizer:
     def __init__(self, catalogue: Catalogue, files: FileStore, decoder: Decoder) -> None:
         self._catalogue, self._files, self._decoder = catalogue, files, decoder
 
-    def request(self, owner: str, asked: Mapping[str, Any]) -> Request:
+    def sanitize_request(self, owner: str, asked: Mapping[str, Any]) -> Request:
         """A validated request from untrusted JSON."""
         card = self._catalogue.card(asked.get("recipe", ""))
         conditions = asked.get("conditions") or {}

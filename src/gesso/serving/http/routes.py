@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, ValidationError
 
-from gesso.errors import GessoError, readable
+from gesso.errors import GessoError, as_gesso_error
 from gesso.serving.http.guard import Policies, Policy
 from gesso.serving.http.json_text import parse
 from gesso.serving.http_errors import HttpError
@@ -70,7 +70,7 @@ def as_model(value: Any, model: type[Read]) -> Read:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise readable(error) from None
+        raise as_gesso_error(error) from None
 
 
 class UnsupportedMediaType(HttpError):

@@ -43,7 +43,7 @@ class WorkerConfig:
         return Path(self.home) / "jobs" / id
 
     def weights_of(self, spec: dict[str, Any]) -> Path | str | None:
-        """The weights of the training that the job names, else those of the server's settings, else None: the shipped ones."""
+        """The weights from the training that the job names, else from the server's settings; None means the shipped weights."""
         if spec.get("weights"):
             return self.folder(spec["weights"]) / "out" / "weights.safetensors"
         return self.weights.get(spec["recipe"])

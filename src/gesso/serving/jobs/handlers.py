@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gesso.recipes.recipe import Recipe
     from gesso.serving.jobs.config import WorkerConfig
     from gesso.serving.jobs.lease import JobLease
-    from gesso.verbs.batch import Item
+    from gesso.verbs.batch import BatchItem
 
 TAIL = 8192
 
@@ -35,7 +35,7 @@ def batch(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: P
     with closing(config.marker()) as mark:
         made = run_items(
             model, items_of(spec, folder), folder / "out", each=spec["each"], kind=spec["format"], request=request,
-            threads=config.threads, on_item=lease.report, stop=lease.stop, mark=mark, must_sign=False,
+            threads=config.threads, on_item=lease.report_progress, stop=lease.stop, mark=mark, must_sign=False,
         )  # fmt: skip
     for name, why in made.failed.items():
         lease.log(f"{name}: {why}")
@@ -44,12 +44,12 @@ def batch(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: P
     return {"num_failed": len(made.failed)}
 
 
-def items_of(spec: dict[str, Any], folder: Path) -> list[Item]:
+def items_of(spec: dict[str, Any], folder: Path) -> list[BatchItem]:
     """The items of a batch under the names that users gave; the files are numbered."""
-    from gesso.verbs.batch import Item
+    from gesso.verbs.batch import BatchItem
 
     kind = spec["format"]
-    return [Item(name, folder / "in" / f"{n:05}.png", f"{n:05}.{kind}") for n, name in enumerate(spec["names"])]
+    return [BatchItem(name, folder / "in" / f"{n:05}.png", f"{n:05}.{kind}") for n, name in enumerate(spec["names"])]
 
 
 def train(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def fit(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Pat
     made = run(
         recipe, out=folder / "out", conditions=request.conditions, settings=request.settings.model_dump(), seed=request.seed,
         preset=spec["preset"] or None, weights=config.weights_of(spec), threads=config.threads, fresh=True,
-        on_output=lambda output: lease.report(output.step, output.num_steps), stop=lease.stop,
+        on_output=lambda output: lease.report_progress(output.step, output.num_steps), stop=lease.stop,
     )  # fmt: skip
     with closing(config.marker()) as mark:
         file = made.result.marked(".png", mark)

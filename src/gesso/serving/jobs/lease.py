@@ -39,7 +39,7 @@ class JobLease:
         """Whether the job must stop."""
         return bool(self.stop_reason)
 
-    def report(self, done: int, total: int, words: str = "") -> None:
+    def report_progress(self, done: int, total: int, words: str = "") -> None:
         self.progress = lambda: (done, total, words)
 
     def log(self, words: str) -> None:

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, RootModel
 
 from gesso.errors import GessoError
 from gesso.families.family import Fits
-from gesso.number import Exact, Whole
+from gesso.number import StrictNumbers, Whole
 from gesso.request import MAX_SEED, Request
 from gesso.serving.decode.input_sanitizer import InputSanitizer
 from gesso.serving.http_errors import UnknownId
@@ -19,7 +19,7 @@ STORED_ELSEWHERE = {"client", "files", "conditions", "settings", "seed"}  # as n
 Number = bool | int | float  # pydantic's smart mode keeps true a bool and 1 a number
 
 
-class _Spec(Exact):
+class _Spec(StrictNumbers):
     model_config = ConfigDict(extra="forbid")
 
     recipe: str = Field(max_length=100)
@@ -28,7 +28,7 @@ class _Spec(Exact):
     client: str | None = KEY
 
 
-class InputFile(Exact):
+class InputFile(StrictNumbers):
     """The id of an upload, and the name of the user's file."""
 
     model_config = ConfigDict(extra="forbid")

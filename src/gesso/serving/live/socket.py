@@ -373,7 +373,7 @@ class LiveConnection:
 
         result = self.services.render_work(self.owner, target.request, ("session", self.session), on_output, on_draft)(stale)
         ms = spent()
-        return target, viewport, pictures_of(result, viewport.outputs), ms, result.said, follow_mask(result)
+        return target, viewport, pictures_of(result, viewport.outputs), ms, result.note_texts, follow_mask(result)
 
     async def _send_pictures(self, target: RenderTarget, pictures: Pictures, ms: dict[str, float]) -> None:
         """Send finished pictures, and store a thumbnail if the target is a stored node."""

@@ -1,4 +1,4 @@
-"""What the server relies on in SQLite; and one home has one server: a second is told so, clearly, and does nothing."""
+"""Properties of SQLite that the server needs; and one server per home folder: a second one prints why and exits."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_who_writes_what_others_write_too_waits_for_their_turn(tmp_path: Path, m
     monkeypatch.setattr(gesso.storage.sqlite, "PATIENCE", 0.05)
     with pytest.raises(ServerBusy, match="another process is writing"), rows.writing():
         pass
-    assert rows.read("select * from a") == [], "reading waits for nobody"
+    assert rows.read("select * from a") == [], "readers do not wait"
     monkeypatch.setattr(gesso.storage.sqlite, "PATIENCE", 10)
     threading.Timer(0.05, os.close, [turn]).start()
     with rows.writing() as file:

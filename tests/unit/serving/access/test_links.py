@@ -1,4 +1,4 @@
-"""A further link into a running studio: for whoever may read its folder, and for nobody else."""
+"""Another link into a running studio, only for users who may read its folder."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ def test_each_further_link_lets_one_browser_in(running: tuple[Path, str, Any], g
     assert "no studio is running" in refused("studio", "--link", "--home", home)
 
 
-def test_after_a_kill_nobody_is_asked(running: tuple[Path, str, Any]):
+def test_after_a_kill_no_server_is_asked(running: tuple[Path, str, Any]):
     home, _, child = running
     child.kill()
     child.wait()
-    assert (home / FILE).exists(), "nobody could take it away"
+    assert (home / FILE).exists(), "a killed server cannot remove it"
     with pytest.raises(GessoError, match="no studio is running"):
         fresh_link(home)
 
@@ -124,7 +124,7 @@ def test_a_page_of_another_site_gets_no_link(held: FastAPI, stranger: TestClient
         assert answer.status_code in (403, 421) and "key=" not in answer.text
 
 
-def test_a_browser_that_is_in_lets_nobody_else_in(held: FastAPI, stranger: TestClient, ann: TestClient):
+def test_a_cookie_cannot_ask_for_a_link(held: FastAPI, stranger: TestClient, ann: TestClient):
     stranger.get(held.state.services.access.link("ann"))
     assert stranger.get("/api/recipes").status_code == 200
     assert stranger.post("/api/link", headers={"Origin": "http://127.0.0.1:8765"}).status_code == 401

@@ -35,12 +35,12 @@ def page(ann: TestClient, picture: Picture) -> dict[str, str]:
     return {"upload": ann.post("/api/uploads", content=picture()).json()["id"]}
 
 
-def wish(page: Any, **more: Any) -> dict[str, Any]:
+def payload(page: Any, **more: Any) -> dict[str, Any]:
     return {"recipe": "dots", "conditions": {"page": page, "dots": {"marks": [{"x": 2, "y": 3, "color": "#123456"}]}}, **more}
 
 
 def test_a_request_is_made_kept_and_recorded(ann: TestClient, bob: TestClient, page: Any):
-    told = ann.post("/api/generate", json=wish(page, seed=7)).json()
+    told = ann.post("/api/generate", json=payload(page, seed=7)).json()
     image = told["outputs"]["image"]
     assert (image["width"], image["height"]) == (12, 10) and told["record"]["request"]["seed"] == 7
     data = ann.get(f"/api/outputs/{image['id']}").content
@@ -53,13 +53,13 @@ def test_a_request_is_made_kept_and_recorded(ann: TestClient, bob: TestClient, p
 
 
 def test_a_png_is_given_to_who_asks_for_one(ann: TestClient, page: Any):
-    answer = ann.post("/api/generate", json=wish(page), headers={"Accept": "image/png"})
+    answer = ann.post("/api/generate", json=payload(page), headers={"Accept": "image/png"})
     assert answer.headers["content-type"] == "image/png" and Image.open(io.BytesIO(answer.content)).size == (12, 10)
-    assert ann.post("/api/generate", json=wish(page), headers={"Accept": "image/openraster"}).status_code == 400, "it makes no layers"
+    assert ann.post("/api/generate", json=payload(page), headers={"Accept": "image/openraster"}).status_code == 400, "it makes no layers"
 
 
 def test_another_owners_upload_is_not_there(bob: TestClient, page: Any):
-    answer = bob.post("/api/generate", json=wish(page))
+    answer = bob.post("/api/generate", json=payload(page))
     assert answer.status_code == 404 and answer.json()["error"]["where"] == "page"
 
 
@@ -73,7 +73,7 @@ BAD: dict[str, Any] = {
     "unknown condition": {"recipe": "dots", "conditions": {"nothing": 1}},
     "conditions are a list": {"recipe": "dots", "conditions": []},
     "a value is a number": {"recipe": "dots", "conditions": {"page": 5}},
-    "an upload that is none": {"recipe": "dots", "conditions": {"page": {"upload": "../../x"}}},
+    "an invalid upload id": {"recipe": "dots", "conditions": {"page": {"upload": "../../x"}}},
     "an upload that is a list": {"recipe": "dots", "conditions": {"page": {"upload": []}}},
     "a negative seed": {"recipe": "dots", "seed": -1},
     "a seed past JavaScript": {"recipe": "dots", "seed": 2**60},
@@ -86,7 +86,7 @@ BAD: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_request_is_answered_with_its_reason(ann: TestClient, page: Any, name: str):
-    body = BAD[name] if "condition" in name or "value" in name or "upload" in name else {**wish(page), **BAD[name]} if BAD[name] else {}
+    body = BAD[name] if "condition" in name or "value" in name or "upload" in name else {**payload(page), **BAD[name]} if BAD[name] else {}
     answer = ann.post("/api/generate", json=body)
     assert answer.status_code in (400, 404) and answer.json()["error"]["what"] and answer.json()["error"]["where"], answer.text
 
@@ -107,11 +107,11 @@ def test_a_form_of_another_site_is_not_json(ann: TestClient):
 
 
 def test_a_bug_says_nothing_of_the_inside(ann: TestClient, page: Any, caplog: pytest.LogCaptureFixture):
-    answer = ann.post("/api/generate", json=wish(page, settings={"boom": True}))
+    answer = ann.post("/api/generate", json=payload(page, settings={"boom": True}))
     assert answer.status_code == 500 and "secret" not in answer.text and "srv" not in answer.text
     number = answer.json()["error"]["what"].rpartition(" ")[2].rstrip(")")
     assert number in caplog.text and "secret" in caplog.text, "the log says more"
-    assert ann.post("/api/generate", json=wish(page)).status_code == 200
+    assert ann.post("/api/generate", json=payload(page)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_the_description_and_its_page_are_our_own(ann: TestClient, app: FastAPI)
 
 
 def test_metrics_are_counted(ann: TestClient, page: Any):
-    ann.post("/api/generate", json=wish(page))
+    ann.post("/api/generate", json=payload(page))
     text = ann.get("/api/metrics").text
     assert 'gesso_requests_total{path="/api/generate",method="POST",status="200"} 1' in text and "gesso_render_seconds_count 1" in text
 
@@ -204,7 +204,7 @@ def test_sessions_over_http(ann: TestClient, bob: TestClient, page: Any):
 def test_nothing_crosses_between_two_strangers(app: FastAPI, ann: TestClient, bob: TestClient, page: Any):
     """Every route with an id in it, from the table."""
     session = ann.post("/api/sessions", json={"recipe": "dots", "edits": [{"op": "set", "slot": "page", "value": page}]}).json()["session"]
-    output = ann.post("/api/generate", json=wish(page)).json()["outputs"]["image"]["id"]
+    output = ann.post("/api/generate", json=payload(page)).json()["outputs"]["image"]["id"]
     ids = {"sessions": session["id"], "uploads": page["upload"], "outputs": output}
     bodies = {"/edits": {"edit": {"op": "seed", "value": 1}}, "/head": {"move": "undo"}, "/nodes/": {"name": "mine"}}
     tried = 0
@@ -310,7 +310,7 @@ def test_too_much_is_refused_at_once(renderer: Renderer):
     held.go.set()
 
 
-def test_work_that_nobody_waits_for_ends(renderer: Renderer):
+def test_work_that_no_client_waits_for_ends(renderer: Renderer):
     held = Held()
     ticket = renderer.submit("ann", "ann", held)
     held.began.wait(5)
@@ -353,10 +353,10 @@ def environment() -> dict[str, str]:
 
 
 def test_what_there_is_to_say_is_told_beside_the_outputs(ann: TestClient, page: Any):
-    mood = wish(page)
+    mood = payload(page)
     mood["conditions"]["mood"] = {"name": "wild"}
     told = ann.post("/api/generate", json=mood).json()
     assert told["notes"] == [{"note": "wild", "words": {"en": "It is wild.", "ko": "사납습니다."}}]
     assert "notes" not in told["outputs"] and "notes" not in told["record"]["output"]
     assert ann.post("/api/generate", json=mood, headers={"Accept": "image/png"}).headers["gesso-notes"] == "wild"
-    assert ann.post("/api/generate", json=wish(page)).json()["notes"] == []
+    assert ann.post("/api/generate", json=payload(page)).json()["notes"] == []

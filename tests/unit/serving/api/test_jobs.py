@@ -42,7 +42,7 @@ def work(app: FastAPI) -> Callable[[], str]:
 
 @pytest.fixture
 def uploads(app: FastAPI, picture: Callable[..., bytes]) -> Callable[..., list[dict[str, str]]]:
-    """uploads(num, owner): pictures that were uploaded (kept at once: a decoder's child for each would take the tests' time)."""
+    """uploads(num, owner): uploaded pictures, stored directly, because a decoder process for each would be slow."""
 
     def make(num: int = 3, owner: str = "ann") -> list[dict[str, str]]:
         keep = app.state.services.files
@@ -139,7 +139,7 @@ def test_a_training_has_a_curve_samples_and_weights_to_draw_with(ann: TestClient
         assert refused.status_code in (400, 404), refused.text
 
 
-def test_one_draws_with_what_one_trained_and_nobody_else_does(
+def test_trained_weights_can_be_used_by_their_owner_only(
     ann: TestClient, bob: TestClient, work: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ):
     job = hand_in(ann, kind="train", recipe="moon", steps=20, seed=2, title="Mine")
@@ -153,12 +153,12 @@ def test_one_draws_with_what_one_trained_and_nobody_else_does(
     assert begun.status_code == 201 and begun.json()["session"]["weights"] == weights
     session = begun.json()["session"]
     picture = ann.get(f"/api/sessions/{session['id']}/nodes/{session['head']}/image", params={"clean": True})
-    wish = {"recipe": "moon", "weights": weights, "conditions": {"phase": {"value": 0.3}}}
-    made = ann.post("/api/generate", json=wish, headers={"Accept": "image/png"})
+    payload = {"recipe": "moon", "weights": weights, "conditions": {"phase": {"value": 0.3}}}
+    made = ann.post("/api/generate", json=payload, headers={"Accept": "image/png"})
     assert (picture.status_code, made.status_code) == (200, 200), picture.text + made.text
     assert np.array_equal(*(np.asarray(Image.open(io.BytesIO(one.content))) for one in (picture, made)))
-    assert ann.post("/api/generate", json=wish).json()["record"]["request"]["weights"] == weights
-    for refused in (bob.post("/api/generate", json=wish), bob.post("/api/sessions", json={"recipe": "moon", "weights": weights})):
+    assert ann.post("/api/generate", json=payload).json()["record"]["request"]["weights"] == weights
+    for refused in (bob.post("/api/generate", json=payload), bob.post("/api/sessions", json={"recipe": "moon", "weights": weights})):
         assert refused.status_code == 400 and "weights" in refused.text
     assert ann.delete(f"/api/jobs/{job['id']}").status_code == 204
     again = ann.get(f"/api/sessions/{session['id']}/nodes/{session['head']}/image", params={"clean": True})
@@ -168,10 +168,10 @@ def test_one_draws_with_what_one_trained_and_nobody_else_does(
     assert work() == "done"
     others = {"moon": ann.get("/api/recipes/moon").json()["trained"][0]["sha256"]}
     begin = {"recipe": "moon", "weights": others, "edits": [phase]}
-    assert ann.post("/api/sessions", json=begin).status_code == 201 and ann.post("/api/generate", json=wish).status_code == 200
+    assert ann.post("/api/sessions", json=begin).status_code == 201 and ann.post("/api/generate", json=payload).status_code == 200
     assert ann.delete(f"/api/sessions/{session['id']}").status_code == 204
     assert ann.post("/api/sessions", json=begin).status_code == 201
-    assert ann.post("/api/generate", json=wish).status_code == 400, "nobody draws with it any more"
+    assert ann.post("/api/generate", json=payload).status_code == 400, "deleted weights cannot be used"
 
 
 def test_a_fit_and_a_measure(ann: TestClient, picture: Callable[..., bytes], work: Callable[[], str]):

@@ -1,4 +1,4 @@
-"""Palettes: kept with their owner, in and out as files; what is no palette is refused with its reason."""
+"""Palettes belong to their owner, are read and written as files, and invalid ones are refused with a reason."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_palettes_outlive_the_server(make_app: Any, client_of: Any) -> None:
     assert client_of(make_app(), "ann").get("/api/palettes").json()["palettes"][0]["name"] == "미나"
 
 
-def test_nobody_meets_anothers(app: FastAPI, ann: TestClient, client_of: Any) -> None:
+def test_palettes_of_other_users_are_not_found(app: FastAPI, ann: TestClient, client_of: Any) -> None:
     at, bob = ann.post("/api/palettes", json=MINA).headers["location"], client_of(app, "bob")
     assert bob.get("/api/palettes").json() == {"palettes": []}
     assert {bob.put(at, json=MINA).status_code, bob.delete(at).status_code, bob.get(f"{at}/file").status_code} == {404}

@@ -1,4 +1,4 @@
-"""What leaves the server carries content credentials, or says that it does not; nobody can have foreign bytes signed."""
+"""Downloads have content credentials or say that they have none; a client cannot have its own bytes signed."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def test_pictures_for_openais_clients_are_signed(signing, ann, picture, kind):
 
 
 def session_of(client, picture):
-    wish = given(client, picture)
-    edits = [{"op": "set", "slot": "page", "value": wish["conditions"]["page"]}]
+    payload = given(client, picture)
+    edits = [{"op": "set", "slot": "page", "value": payload["conditions"]["page"]}]
     begun = client.post("/api/sessions", json={"recipe": "dots", "edits": edits})
     assert begun.status_code == 201, begun.text
     begun = begun.json()
@@ -119,10 +119,10 @@ def test_layers_carry_their_record_and_a_clean_copy_has_none(signing, ann, pictu
 
 
 def test_layers_are_signed_inside_or_by_a_manifest_beside(signing, ann, picture):
-    wish = given(ann, picture, "layered")
-    inside = ann.post("/api/generate", json=wish, headers={"Accept": "image/openraster"})
+    payload = given(ann, picture, "layered")
+    inside = ann.post("/api/generate", json=payload, headers={"Accept": "image/openraster"})
     assert inside.headers["Gesso-Signed"] == "inside" and seen(signing, inside.content).own
-    beside = ann.post("/api/generate", json=wish, headers={"Accept": "image/vnd.adobe.photoshop"})
+    beside = ann.post("/api/generate", json=payload, headers={"Accept": "image/vnd.adobe.photoshop"})
     assert beside.headers["Gesso-Signed"] == "beside"
     address = re.fullmatch(r'<(/api/outputs/[\w-]+)>; rel="c2pa-manifest"', beside.headers["Link"])[1]
     manifest = ann.get(address)
@@ -198,7 +198,7 @@ def test_without_the_extra_outputs_are_as_before_and_it_is_said(make_app, client
 
 def test_jobs_can_mark_what_they_write(signing, ann, picture):
     services = signing.state.services
-    request = services.sanitizer.request("ann", given(ann, picture))
+    request = services.sanitizer.sanitize_request("ann", given(ann, picture))
     result = services.renderer.submit("ann", ("job", "ann"), services.render_work("ann", request, ("job", "ann"))).future.result()
     file = output_file(services.marker, result, "image")
     assert file.unsigned is None and seen(signing, file.data).own

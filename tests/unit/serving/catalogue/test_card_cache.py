@@ -46,7 +46,7 @@ def test_the_next_server_tells_the_same_and_reads_no_recipe(settings: Settings, 
         first.describe(one["name"]) for one in first.summaries()
     ]
     with pytest.raises(UnknownId, match="colorize"):
-        second.describe("nobody")
+        second.describe("unknown")
     assert read == []
     second.recipes()
     assert read == recipes.names() and second.summaries() == first.summaries()

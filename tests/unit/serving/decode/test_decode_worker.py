@@ -304,6 +304,6 @@ def test_a_shape_beyond_the_budget_is_refused():
 
 
 def test_closing_twice_and_before_the_start_does_nothing():
-    nobody = DecodePool(Limits())
-    nobody.close()
-    nobody.close()
+    unused = DecodePool(Limits())
+    unused.close()
+    unused.close()

@@ -109,11 +109,11 @@ def test_too_many_concurrent_uploads_are_refused():
 
 def test_pictures_inside_json_are_sandboxed_too(ann: TestClient, picture: Picture, monkeypatch: pytest.MonkeyPatch):
     url = "data:image/png;base64," + base64.b64encode(picture()).decode()
-    wish = {"recipe": "dots", "conditions": {"page": {"pixels": url}}}
+    payload = {"recipe": "dots", "conditions": {"page": {"pixels": url}}}
     children: list[bytes] = []
     ask = DecodePool.decode
     monkeypatch.setattr(DecodePool, "decode", lambda self, kind, data: (children.append(data), ask(self, kind, data))[1])
-    assert ann.post("/api/generate", json=wish).status_code == 200
+    assert ann.post("/api/generate", json=payload).status_code == 200
     assert children == [picture()]
     for wrong in (
         "data:image/png;base64,AAAA",

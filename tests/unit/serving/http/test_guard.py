@@ -209,9 +209,11 @@ def test_a_link_opens_once_and_leaves_a_cookie(app: FastAPI, stranger: TestClien
     cookie = first.headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and "gesso-8765=" in cookie
     assert stranger.get("/api/recipes").status_code == 200
-    assert stranger.post("/api/uploads", content=b"x", headers={"Origin": ORIGIN}).status_code == 400, "in, and the picture is none"
+    assert stranger.post("/api/uploads", content=b"x", headers={"Origin": ORIGIN}).status_code == 400, (
+        "authorised, and the picture is invalid"
+    )
     assert stranger.get(link).status_code == 303, "who is in already may open the link again"
-    assert client_of(app).get(link).status_code == 401, "somebody else may not"
+    assert client_of(app).get(link).status_code == 401, "another user may not"
 
 
 def test_a_login_outlives_the_server(

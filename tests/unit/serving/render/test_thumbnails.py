@@ -1,4 +1,4 @@
-"""Small pictures of nodes: kept when painted, made when asked for, bounded, and nobody else's."""
+"""Thumbnails of nodes: stored after rendering, made on request, bounded, and private to their owner."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_oldest_make_room(tmp_path: Path):
     again = Thumbnails(tmp_path / "thumbs.sqlite")
     assert again.find("ann", "one", "149") is not None
     again.close()
-    assert again.find("ann", "one", "149") is None, "whoever asks late is told that there is none"
+    assert again.find("ann", "one", "149") is None, "later requests find no thumbnail"
 
 
 def test_a_given_picture_is_shown_smaller_and_says_its_size(ann: TestClient, begun: dict[str, Any]):

@@ -1,4 +1,4 @@
-"""The recipe that a page begins with is loaded before anybody draws, later than the page is shown, and never in anybody's way."""
+"""The first recipe is loaded after the page is shown and before the first stroke, and never delays a request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Held:
-    """A renderer that does what it is given when it is told to."""
+    """A renderer that runs its work on request."""
 
     def __init__(self, waiting: int = 0) -> None:
         self.works: list[Any] = []
@@ -49,7 +49,7 @@ def warmup(tmp_path: Path, weights: Path, waiting: int = 0) -> tuple[Warmup, Cat
 
 
 @pytest.mark.parametrize(("waiting", "made"), [(0, ["colorize"]), (1, [])])
-def test_a_first_picture_is_made_unless_somebody_waits(
+def test_a_first_picture_is_made_unless_a_user_waits(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, waiting: int, made: list[str]
 ):
     import gesso.verbs.generate

@@ -1,4 +1,4 @@
-"""Which piece a dot or a stroke means."""
+"""Which pieces a dot or a stroke of a hint selects."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import NamedTuple
 import numpy as np
 
 from gesso.errors import GessoError
+from gesso.rules.cache import ArrayCache
 from gesso.rules.pieces import Pieces
-from gesso.rules.remember import Remembered
 
 GRAZE, INTO = 0.1, 0.25
-"""A stroke means a piece if at least this share of it lies there, and its way there is at least this long against the root of the piece's
-area: one that ends a little beyond a line does not mean the sky there."""
+"""A stroke selects a piece if at least the share GRAZE of it lies there and its length there is at least INTO times the root of the
+piece's area: a stroke that ends slightly beyond a line does not select the piece behind the line."""
 SMALL, ACROSS = 0.5, 0.4
-"""It means a piece that is small beside it (the root of its area against the stroke's length) if it goes across this share of the piece's
-width, however little of the stroke that is: so a stroke over hatching means each sliver."""
+"""A stroke also selects a small piece (root of the area at most SMALL times the stroke's length) if it crosses the share ACROSS of the
+piece's width: a stroke over hatching selects each sliver."""
 
 
 class Swept(NamedTuple):
-    """The window (rows, columns) around a stroke, which of its pixels the pen swept, and the middle of it; places (x, y) along it on the
-    page, and how far it is from one to the next."""
+    """The pixels of a stroke: `window` (rows, columns) around it, its pixels under the pen (`swept`) and under its inner half (`core`),
+    `centres` (x, y) along it in page pixels, and the distance `step` between them."""
 
     window: tuple[slice, slice]
     swept: np.ndarray
@@ -31,13 +31,13 @@ class Swept(NamedTuple):
     step: float
 
 
-_SWEPT: Remembered[Swept] = Remembered(16_000_000)  # pixels of windows: strokes stay as they are while others are made
+_SWEPT: ArrayCache[Swept] = ArrayCache(16_000_000)  # pixels of windows; earlier strokes stay the same while more are drawn
 
 
 def piece_at(pieces: Pieces, x: float, y: float, radius: float = 0.0) -> int:
-    """The piece that a dot at (x, y) means: the one most of its free pixels lie in, those near its centre counting more.
+    """The piece that holds most of the free pixels of a dot at (x, y), weighted towards its centre.
 
-    A dot wholly on ink means the piece of the nearest free pixel. A centre outside the picture is a `GessoError`.
+    For a dot wholly on ink, the piece of the nearest free pixel. GessoError if the centre is outside the picture.
     """
     height, width = pieces.shape
     if not (0 <= x < width and 0 <= y < height and radius >= 0):
@@ -51,10 +51,10 @@ def piece_at(pieces: Pieces, x: float, y: float, radius: float = 0.0) -> int:
 
 
 def pieces_under(pieces: Pieces, points: Sequence[tuple[float, float]], radius: float = 0.0) -> list[tuple[int, float]]:
-    """The pieces that a stroke through (x, y) `points` means, with the share of the stroke in each, the largest first.
+    """The pieces that a stroke through (x, y) `points` selects, with the share of its free pixels in each, the largest first.
 
-    Pieces that it only grazes (`GRAZE`, `SMALL`) are left out and the shares are of its free pixels, so that they may sum to less
-    than 1. Parts outside the picture don't count; a stroke wholly outside is a `GessoError`, one wholly on ink means the nearest piece.
+    Pieces that it only grazes (`GRAZE`, `SMALL`) are left out, so the shares may sum to less than 1. Parts outside the picture are
+    ignored; a stroke wholly on ink selects the nearest piece. GessoError if the stroke is wholly outside.
     """
     if not len(points):
         raise GessoError("a stroke without points", where="hint", fix="give at least one (x, y)")
@@ -72,15 +72,15 @@ def pieces_under(pieces: Pieces, points: Sequence[tuple[float, float]], radius: 
     way, area = np.bincount(pieces.labels[at][pieces.free[at]], minlength=pieces.num)[ids] * step, np.maximum(pieces.areas[ids], 1)
     far = (share >= GRAZE) & (way >= INTO * np.sqrt(area))
     across = (np.sqrt(area) <= SMALL * step * len(centres)) & (way >= ACROSS * 2 * area / np.maximum(pieces.rims[ids], 1))
-    meant = deep & (far | across | (count >= area / 3) | (share >= 0.5))
-    if not meant.any():
-        meant = share == share.max()
-    order = sorted(np.flatnonzero(meant), key=lambda i: (-share[i], ids[i]))
+    selected = deep & (far | across | (count >= area / 3) | (share >= 0.5))
+    if not selected.any():
+        selected = share == share.max()
+    order = sorted(np.flatnonzero(selected), key=lambda i: (-share[i], ids[i]))
     return [(int(ids[i]), float(share[i])) for i in order]
 
 
 def on_line(pieces: Pieces, points: Sequence[tuple[float, float]], radius: float = 0.0) -> bool:
-    """Does a dot's middle, or all of a stroke, lie on ink? It then means the nearest piece."""
+    """Whether a dot's centre, or all of a stroke, lies on ink. Such a hint selects the nearest piece."""
     if len(points) == 1:
         x, y = points[0]
         return not pieces.free[int(y), int(x)]
@@ -109,7 +109,7 @@ def _swept(path: np.ndarray, radius: float, shape: tuple[int, int]) -> Swept:
 
 
 def along(points: np.ndarray, step: float) -> np.ndarray:
-    """The points of a path and others between them, no farther apart than `step`."""
+    """The points of a path, float [n 2], with more points between them so that the distances are at most `step`."""
     rows = [points[:1]]
     for a, b in pairwise(points):
         num = max(1, int(np.ceil(np.hypot(*(b - a)) / step)))
@@ -118,7 +118,7 @@ def along(points: np.ndarray, step: float) -> np.ndarray:
 
 
 def _disc(shape: tuple[int, int], x: float, y: float, radius: float) -> tuple[slice, slice, np.ndarray]:
-    """The window (rows, columns) around a dot, cut off at the picture's edge, and each pixel's distance from the dot's pixel."""
+    """The window (rows, columns) around a dot, clipped to the picture, and each pixel's distance from the dot's centre pixel."""
     cx, cy, reach = int(x), int(y), int(np.ceil(radius)) + 1
     rows = slice(max(0, cy - reach), min(shape[0], cy + reach + 1))
     columns = slice(max(0, cx - reach), min(shape[1], cx + reach + 1))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gesso.rules.field import Field
-from gesso.rules.obey import obey
+from gesso.rules.apply_hints import apply_hints
 from gesso.rules.pieces import find_pieces
+from gesso.rules.prediction import Prediction
 
 WHITE, RED, BLUE = (255, 255, 255), (255, 0, 0), (0, 0, 255)
 COLOURS = np.array([WHITE, RED, BLUE], np.uint8)
@@ -21,14 +21,14 @@ def room(size=72):
 def field(classes, size):
     shares = np.full((3, *classes.shape), 0.02, np.float32)
     np.put_along_axis(shares, classes[None], 0.96, 0)
-    return Field.of_pixels(shares, (0, 0, size, size))
+    return Prediction.of_pixels(shares, (0, 0, size, size))
 
 
 def painted(marks, *, size=72, classes=None, line=None):
     line = room(size) if line is None else line
     classes = np.zeros((72, 72), int) if classes is None else classes
     pieces = find_pieces(line, gap=0)
-    parts, colours = obey(
+    parts, colours = apply_hints(
         pieces, np.full((pieces.num, 3), 255, np.uint8), marks, np.zeros(pieces.num, bool), [field(classes, size)], COLOURS
     )
     return colours[parts.labels]
@@ -59,7 +59,7 @@ def test_a_hint_over_another_replaces_it():
     assert not (out == RED).all(-1).any() and tuple(out[20, 50]) == BLUE
 
 
-def test_touches_of_nearly_one_colour_are_one_wish():
+def test_marks_of_nearly_one_colour_count_as_one():
     out = painted([([(24, 36)], (0, 0, 250), 2.0), ([(48, 36)], BLUE, 2.0)])
     assert (out[20:50, 20:50] == BLUE).all()
 
@@ -87,7 +87,7 @@ def test_pieces_joined_without_a_way_between_them():
     pieces = find_pieces(line, gap=0, joins=[[(24, 36), (48, 36)]])
     white = np.full((pieces.num, 3), 255, np.uint8)
     marks = [([(20, 36)], RED, 2.0), ([(28, 36)], BLUE, 2.0)]
-    parts, colours = obey(pieces, white, marks, np.zeros(pieces.num, bool), [field(np.zeros((72, 72), int), 72)], COLOURS)
+    parts, colours = apply_hints(pieces, white, marks, np.zeros(pieces.num, bool), [field(np.zeros((72, 72), int), 72)], COLOURS)
     out = colours[parts.labels]
     assert tuple(out[36, 18]) == RED and tuple(out[36, 31]) == BLUE and tuple(out[36, 48]) in (RED, BLUE)
 
@@ -106,7 +106,7 @@ def test_a_mark_on_the_page_colours_itself_and_one_that_fills_all_of_it():
     dab, fill = (
         (colours[parts.labels])
         for parts, colours in (
-            obey(pieces, white, marks, paper, [field(np.zeros((72, 72), int), 72)], COLOURS, fills) for fills in ((), {0})
+            apply_hints(pieces, white, marks, paper, [field(np.zeros((72, 72), int), 72)], COLOURS, fills) for fills in ((), {0})
         )
     )
     assert tuple(dab[5, 5]) == RED and tuple(dab[70, 70]) == WHITE

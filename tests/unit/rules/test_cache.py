@@ -1,12 +1,12 @@
-"""What is asked again is not made again, and no more is kept than was said."""
+"""Caches compute a result once and keep no more than their limit."""
 
 import numpy as np
 
-from gesso.rules.remember import Kept, Remembered
+from gesso.rules.cache import ArrayCache, ResultCache
 
 
 def test_the_same_question_has_the_same_answer_and_another_its_own():
-    kept, made = Remembered[int](10), []
+    kept, made = ArrayCache[int](10), []
 
     def ask(array, told):
         return kept.get(array, told, lambda: made.append(told) or len(made))
@@ -18,7 +18,7 @@ def test_the_same_question_has_the_same_answer_and_another_its_own():
 
 
 def test_the_least_lately_asked_goes_first_and_one_may_be_larger_than_all():
-    kept, made = Remembered[str](4), []
+    kept, made = ArrayCache[str](4), []
 
     def ask(n, size):
         return kept.get(np.array([n]), None, lambda: made.append(n) or str(n), size)
@@ -32,7 +32,7 @@ def test_the_least_lately_asked_goes_first_and_one_may_be_larger_than_all():
 
 
 def test_kinds_are_kept_apart_and_within_their_size():
-    kept, made = Kept(), []
+    kept, made = ResultCache(), []
 
     def ask(kind, key, size=1, most=3):
         return kept.get(kind, key, lambda: made.append((kind, key)) or len(made), most, size)
@@ -50,7 +50,7 @@ def test_kinds_are_kept_apart_and_within_their_size():
 
 
 def test_what_could_not_be_made_is_asked_again():
-    kept = Kept()
+    kept = ResultCache()
     try:
         kept.get("a", 1, lambda: 1 // 0, 3)
     except ZeroDivisionError:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gesso.errors import GessoError
-from gesso.rules.hinting import on_line, piece_at, pieces_under
+from gesso.rules.hint_pieces import on_line, piece_at, pieces_under
 from gesso.rules.pieces import find_pieces
 
 
