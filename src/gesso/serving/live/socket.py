@@ -19,9 +19,8 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gesso.errors import GessoError, Stopped
@@ -35,8 +34,12 @@ from gesso.serving.live.frame import pack, unpack
 from gesso.serving.live.frame_sender import FrameSender, RenderTarget
 from gesso.serving.live.viewport import Viewport, parse_view
 from gesso.serving.render.outputs import Pictures, first_picture, medium_of, pictures_of
+from gesso.serving.render.renderer import RenderJob
 from gesso.serving.services import Services
 from gesso.steering.session import Node
+
+if TYPE_CHECKING:
+    from gesso.verbs.result import Result
 
 INTERRUPT_SECONDS = 0.25  # for which newer edits may cancel renders before one must finish
 LONG_RENDER = 1.0  # seconds: longer renders may always be cancelled, as their steps are previewed
@@ -47,6 +50,14 @@ MOST_INBOX_BYTES = 16 * 2**20  # unless it is a single message; as Python object
 LARGE_MESSAGE = 2**16  # bytes: larger messages are parsed in a thread
 MOST_CLIENT_KEYS = 1000  # remembered for `parent`
 MOST_SEQ = 2**53 - 1
+
+
+class Rendered(NamedTuple):
+    """A finished render: its target, its pictures, and the seconds it took."""
+
+    target: RenderTarget
+    pictures: Pictures
+    seconds: float
 
 
 class LoggedNode(NamedTuple):
@@ -93,7 +104,7 @@ class LiveConnection:
         self.drafted: RenderTarget | None = None  # an uncommitted edit whose draft was sent
         self.interrupted_since: float | None = None  # when a render was first cancelled since the last finished picture
         self.last_render_seconds = 0.0
-        self.pictures: dict[tuple[str, int], np.ndarray] = {}  # of `rendered`, for other viewports
+        self.pictures: Pictures = {}  # of `rendered`, for other viewports
         self.last_notes: list[dict[str, Any]] = []  # those sent last
         self.last_follow_mask: FollowMask | None = None  # of the last finished picture of a node
 
@@ -296,30 +307,29 @@ class LiveConnection:
 
     async def render_newest(self) -> None:
         """Render one target at a time: the newest when its turn comes, not the one that was newest when it was queued."""
-        loop = asyncio.get_running_loop()
         while True:
             await self.target_changed.wait()
             self.target_changed.clear()
             if self.target is self.rendered:  # rendered already by an earlier turn, or only the viewport changed
                 if self.target is not None and self.sender.finished_viewport is not self.sender.viewport:
-                    await self._send_pictures(self.target, self.pictures, {})
+                    await self._send_viewport()
                 continue
             taken: list[RenderTarget] = []
             try:
-                work = partial(self._render, taken, loop)
-                ticket = self.services.renderer.submit(self.owner, ("live", id(self)), work)
+                ticket = self.services.renderer.submit(self.owner, ("live", id(self)), partial(self._render, taken))
             except (TooManyRequests, ServerBusy) as error:
                 await self.send_error(self.seq, error)
                 await asyncio.sleep(error.retry_after or 1)
                 self.target_changed.set()
                 continue
             try:
-                target, finished_viewport, pictures, ms, notes, follow = await asyncio.wrap_future(ticket.future)
+                self.rendered, self.pictures, seconds = await asyncio.wrap_future(ticket.future)
             except Stopped:
                 if self.target is self.rendered:
                     self.interrupted_since = None
                 elif self.target is self.drafted:
-                    loop.call_later(REST_SECONDS, self.target_changed.set)
+                    asyncio.get_running_loop().call_later(REST_SECONDS, self.target_changed.set)
+                await self.sender.flush()  # a slow client gets few drafts
                 continue
             except Exception as error:
                 self.rendered, self.pictures = taken[-1] if taken else self.target, {}
@@ -327,18 +337,12 @@ class LiveConnection:
                 continue
             finally:
                 ticket.stop()
-            self.rendered, self.pictures = target, pictures
-            if notes != self.last_notes:
-                self.last_notes = notes
-                await self.send({"type": "notes", "seq": target.seq, "node": target.node, "notes": notes})
-            if finished_viewport.outputs == self.sender.viewport.outputs:
-                await self._send_pictures(target, pictures, ms)
-            if follow is not None and target.node is not None:
-                await self._send_followers(target, follow)
-            self.interrupted_since, self.last_render_seconds = None, ms["render"] / 1000
+            await self.sender.flush()
+            self._store_thumbnail()
+            self.interrupted_since, self.last_render_seconds = None, seconds
 
-    def _render(self, taken: list[RenderTarget], loop: asyncio.AbstractEventLoop, stopped: Callable[[], bool]) -> Any:
-        """Runs in the render thread. Appends the target it renders to `taken`; gives its pictures, timings and notes."""
+    def _render(self, taken: list[RenderTarget], stopped: Callable[[], bool]) -> Rendered:
+        """Render the newest target and post its messages, in the render thread. Appends the target to `taken` first."""
         target, viewport = self.target, self.sender.viewport
         if target is None:
             raise Stopped
@@ -357,37 +361,54 @@ class LiveConnection:
         def on_output(output: Any) -> None:
             nonlocal last_preview
             now = time.perf_counter()
-            if now - last_preview >= PREVIEW_EVERY and not loop.is_closed():
+            if now - last_preview >= PREVIEW_EVERY:
                 last_preview = now
-                asyncio.run_coroutine_threadsafe(self.sender.preview(target, viewport, output), loop)
+                self.sender.post_preview(target, viewport, output)
 
         def spent() -> dict[str, float]:
             return {"wait": 1000 * (began - target.since), "render": 1000 * (time.perf_counter() - began)}
 
-        def on_draft(result: Any) -> None:
-            if not stale() and not loop.is_closed() and self.drafted is not target:
-                asyncio.run_coroutine_threadsafe(self.sender.draft(target, viewport, pictures_of(result, viewport.outputs), spent()), loop)
+        def on_draft(result: Result) -> None:
+            if not stale() and self.drafted is not target:
+                self.sender.post_draft(target, viewport, pictures_of(result, viewport.outputs), spent())
                 if target.node is None:  # while the pointer moves, the draft is enough
                     self.drafted = target
                     raise Stopped
 
-        result = self.services.render_work(self.owner, target.request, ("session", self.session), on_output, on_draft)(stale)
-        ms = spent()
-        return target, viewport, pictures_of(result, viewport.outputs), ms, result.said, follow_mask(result)
+        job = RenderJob(self.owner, target.request, ("session", self.session), on_output, on_draft)
+        result = self.services.renderer.render(job, stale)
+        ms, pictures = spent(), pictures_of(result, viewport.outputs)
+        if result.said != self.last_notes:
+            self.last_notes = result.said
+            self.sender.post({"type": "notes", "seq": target.seq, "node": target.node, "notes": result.said})
+        if viewport.outputs == self.sender.viewport.outputs:
+            self.sender.post_finished(target, pictures, ms)
+        if target.node is not None:
+            self._post_followers(target, follow_mask(result))
+        return Rendered(target, pictures, ms["render"] / 1000)
 
-    async def _send_pictures(self, target: RenderTarget, pictures: Pictures, ms: dict[str, float]) -> None:
-        """Send finished pictures, and store a thumbnail if the target is a stored node."""
-        await self.sender.finished(target, pictures, ms)
-        small = pictures.get((first_picture(self.card) or "", 0))
-        if target.node is not None and small is not None:
-            store = self.services.thumbnails.put
-            asyncio.get_running_loop().run_in_executor(None, store, self.owner, self.session, target.node, small)
-
-    async def _send_followers(self, target: RenderTarget, now: FollowMask) -> None:
-        """Send the pieces that newly follow a hint, if a commit caused them and no newer target waits."""
+    def _post_followers(self, target: RenderTarget, now: FollowMask | None) -> None:
+        """Post the pieces that newly follow a hint, if a commit caused them and no newer target waits; after the pictures."""
+        if now is None:
+            return
         before, self.last_follow_mask = self.last_follow_mask, now
         if before is None or now.mask is None or not target.committed or self.target is not target:
             return
-        found = await asyncio.to_thread(new_followers, before, now)
+        self.sender.flush_soon()
+        found = new_followers(before, now)
         if found is not None and self.target is target:
-            await self.send({"type": "follows", "seq": target.seq, "node": target.node, **found.header()}, found.png())
+            self.sender.post({"type": "follows", "seq": target.seq, "node": target.node, **found.header()}, found.png())
+
+    async def _send_viewport(self) -> None:
+        """Send the rendered pictures again, for another viewport."""
+        assert self.rendered is not None
+        await asyncio.to_thread(self.sender.post_finished, self.rendered, self.pictures, {})
+        await self.sender.flush()
+        self._store_thumbnail()
+
+    def _store_thumbnail(self) -> None:
+        """Store a thumbnail if the rendered target is a stored node."""
+        small = self.pictures.get((first_picture(self.card) or "", 0))
+        if self.rendered is not None and self.rendered.node is not None and small is not None:
+            store = self.services.thumbnails.put
+            asyncio.get_running_loop().run_in_executor(None, store, self.owner, self.session, self.rendered.node, small)
