@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 from gesso.card import Card
 from gesso.request import Request
 from gesso.serving.http.metrics import Metrics
+from gesso.serving.live.followers import FollowMask, new_followers
 from gesso.serving.live.frame import Box, changed, pack, quick_png
 from gesso.serving.live.viewport import OVERVIEW, Viewport
 from gesso.serving.render.outputs import Pictures, medium_of, smaller
@@ -55,6 +56,8 @@ class FrameSender:
         self._encoding = threading.Lock()  # a box depends on what was posted last, so frames are encoded and posted one by one
         self._finished = -1  # the seq of the newest target with a finished picture
         self._whole: RenderTarget | None = None  # the target of the last overview
+        self._notes: list[dict[str, Any]] = []  # those posted last
+        self.last_follow_mask: FollowMask | None = None  # of the last finished picture of a node
         self._shown_lock = threading.Lock()
         self._shown: dict[tuple[str, int, Box | None, int], np.ndarray] = {}  # last pixels posted, by output, index, part, longest side
 
@@ -126,6 +129,24 @@ class FrameSender:
         with self._shown_lock:
             if self._newest() is target and viewport is self.viewport:
                 self._whole = target
+
+    def post_notes(self, target: RenderTarget, notes: list[dict[str, Any]]) -> None:
+        """Post the notes on a finished picture, if they differ from the last."""
+        if notes != self._notes:
+            self._notes = notes
+            self.post({"type": "notes", "seq": target.seq, "node": target.node, "notes": notes})
+
+    def post_followers(self, target: RenderTarget, now: FollowMask | None) -> None:
+        """Post the pieces that newly follow a hint, if a commit caused them and no newer target waits; after the finished pictures."""
+        if now is None:
+            return
+        before, self.last_follow_mask = self.last_follow_mask, now
+        if before is None or now.mask is None or not target.committed or self._newest() is not target:
+            return
+        self.flush_soon()
+        found = new_followers(before, now)
+        if found is not None and self._newest() is target:
+            self.post({"type": "follows", "seq": target.seq, "node": target.node, **found.header()}, found.png())
 
     def _post_frame(
         self,

@@ -15,28 +15,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gesso.errors import GessoError, Stopped
 from gesso.number import whole
-from gesso.request import Request
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.http.routes import Routes
 from gesso.serving.http_errors import HttpError, ServerBusy, TooManyRequests, error_json, internal_error
-from gesso.serving.live.followers import FollowMask, follow_mask, new_followers
+from gesso.serving.live.followers import follow_mask
 from gesso.serving.live.frame import pack, unpack
 from gesso.serving.live.frame_sender import FrameSender, RenderTarget
 from gesso.serving.live.viewport import Viewport, parse_view
 from gesso.serving.render.outputs import Pictures, first_picture, medium_of, pictures_of
-from gesso.serving.render.renderer import RenderJob
+from gesso.serving.render.renderer import RenderJob, RenderTicket
 from gesso.serving.services import Services
-from gesso.steering.session import Node
 
 if TYPE_CHECKING:
     from gesso.verbs.result import Result
@@ -58,14 +56,6 @@ class Rendered(NamedTuple):
     target: RenderTarget
     pictures: Pictures
     seconds: float
-
-
-class LoggedNode(NamedTuple):
-    """A stored node, the required conditions it lacks, and its request if it lacks none."""
-
-    node: Node
-    missing: tuple[str, ...]
-    request: Request | None
 
 
 def register(routes: Routes, services: Services) -> None:
@@ -100,13 +90,14 @@ class LiveConnection:
         self.seq, self.current = -1, ""
         self.node_of_client_key: OrderedDict[str, str] = OrderedDict()
         self.target: RenderTarget | None = None
+        self.rendering: RenderTarget | None = None  # by the newest ticket
         self.rendered: RenderTarget | None = None
+        self.ticket: RenderTicket | None = None
+        self.queueing, self.closed = threading.Lock(), False
         self.drafted: RenderTarget | None = None  # an uncommitted edit whose draft was sent
         self.interrupted_since: float | None = None  # when a render was first cancelled since the last finished picture
         self.last_render_seconds = 0.0
         self.pictures: Pictures = {}  # of `rendered`, for other viewports
-        self.last_notes: list[dict[str, Any]] = []  # those sent last
-        self.last_follow_mask: FollowMask | None = None  # of the last finished picture of a node
 
     async def run(self) -> None:
         try:
@@ -122,6 +113,7 @@ class LiveConnection:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._close()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -224,29 +216,41 @@ class LiveConnection:
     async def _show_node(self, seq: int, message: dict[str, Any]) -> None:
         node = self._resolve_node(message.get("node"))
 
-        def show() -> LoggedNode:
+        def show() -> None:
             self.services.sessions.show(self.owner, self.session, node)
-            return self._read_node(node)
+            self.current, self.sender.last_follow_mask = node, None
+            self._announce_node(seq, node)
 
-        self.current, logged = node, await asyncio.to_thread(show)
-        self.last_follow_mask = None
-        await self._announce_node(seq, logged)
+        await self._run_in_pool(show)
 
     async def _commit(self, seq: int, message: dict[str, Any]) -> None:
         parent, client = self._resolve_node(message.get("parent")), message.get("client")
 
-        def append() -> LoggedNode:
+        def append() -> None:
             edit = self.services.sanitizer.sanitize_edit(self.owner, self.card, message.get("edit"))
-            made.append(self.services.sessions.append(self.owner, self.session, parent, edit, client).id)
-            return self._read_node(made[0])
+            node = self.services.sessions.append(self.owner, self.session, parent, edit, client).id
+            self._advance(node, client)
+            self._announce_node(seq, node, committed=True)
 
-        made: list[str] = []
-        try:  # a single hop to a thread: each hop may wait for the render thread to release the GIL
-            logged = await asyncio.to_thread(append)
-        finally:
-            for node in made:
-                self._advance(node, client)
-        await self._announce_node(seq, logged, committed=True)
+        await self._run_in_pool(append)
+
+    async def _preview_edit(self, seq: int, message: dict[str, Any]) -> None:
+        parent = self._resolve_node(message.get("parent"))
+
+        def preview() -> None:
+            edit = self.services.sanitizer.sanitize_edit(self.owner, self.card, message.get("edit"))
+            self._request_render(RenderTarget(seq, None, self.services.sessions.tried(self.owner, self.session, parent, edit)))
+
+        await self._run_in_pool(preview)
+
+    async def _run_in_pool(self, work: Callable[[], None]) -> None:
+        """Run work on the store in the pool, then send what it posted. The renders it requests do not wait for the event loop.
+
+        Not in the render thread: an edit would be acknowledged only after the render of another user.
+        """
+        await asyncio.to_thread(work)
+        self.target_changed.set()
+        await self.sender.flush()
 
     def _advance(self, node: str, client: Any) -> None:
         """Make a stored node the current one, even if rendering it fails later."""
@@ -257,26 +261,15 @@ class LiveConnection:
                 self.node_of_client_key.popitem(last=False)
         self.services.metrics.increment("live_commits")
 
-    async def _preview_edit(self, seq: int, message: dict[str, Any]) -> None:
-        parent = self._resolve_node(message.get("parent"))
-
-        def preview_request() -> Request:
-            edit = self.services.sanitizer.sanitize_edit(self.owner, self.card, message.get("edit"))
-            return self.services.sessions.tried(self.owner, self.session, parent, edit)
-
-        self._request_render(RenderTarget(seq, None, await asyncio.to_thread(preview_request)))
-
-    def _read_node(self, node: str) -> LoggedNode:
+    def _announce_node(self, seq: int, node: str, *, committed: bool = False) -> None:
+        """Post that a node is stored, and render it if its request is complete."""
         store = self.services.sessions
         missing = store.missing(self.owner, self.session, node)
         request = None if missing else store.request(self.owner, self.session, node)
-        return LoggedNode(store.node(self.owner, self.session, node), missing, request)
-
-    async def _announce_node(self, seq: int, logged: LoggedNode, *, committed: bool = False) -> None:
-        """Tell the client that a node is stored, and render it if its request is complete."""
-        await self.send({"type": "node", "seq": seq, "node": logged.node.model_dump(mode="json"), "missing": list(logged.missing)})
-        if logged.request is not None:
-            self._request_render(RenderTarget(seq, logged.node.id, logged.request, committed))
+        stored = store.node(self.owner, self.session, node)
+        self.sender.post({"type": "node", "seq": seq, "node": stored.model_dump(mode="json"), "missing": list(missing)})
+        if request is not None:
+            self._request_render(RenderTarget(seq, node, request, committed))
 
     def _resolve_node(self, given: Any) -> str:
         if given is None:
@@ -302,21 +295,37 @@ class LiveConnection:
     # Rendering
 
     def _request_render(self, target: RenderTarget) -> None:
+        """Queue a render of the target; may be called from any thread. `target_changed` must be set after it."""
         self.target = target
-        self.target_changed.set()
+        with contextlib.suppress(Stopped, TooManyRequests, ServerBusy):  # `render_newest` tries again
+            self._queue_render()
+
+    def _queue_render(self) -> RenderTicket:
+        """The ticket of this socket: at most one is queued or running, and it renders the newest target when its turn comes."""
+        with self.queueing:
+            if self.closed:
+                raise Stopped
+            if self.ticket is None:
+                self.ticket = self.services.renderer.submit(self.owner, ("live", id(self)), self._render)
+            return self.ticket
+
+    def _close(self) -> None:
+        with self.queueing:
+            self.closed = True
+            if self.ticket is not None:
+                self.ticket.stop()
 
     async def render_newest(self) -> None:
-        """Render one target at a time: the newest when its turn comes, not the one that was newest when it was queued."""
+        """Wait for one render at a time, send its messages, and queue the next if the target has changed."""
         while True:
             await self.target_changed.wait()
             self.target_changed.clear()
-            if self.target is self.rendered:  # rendered already by an earlier turn, or only the viewport changed
+            if self.ticket is None and self.target is self.rendered:  # rendered already, or only the viewport changed
                 if self.target is not None and self.sender.finished_viewport is not self.sender.viewport:
                     await self._send_viewport()
                 continue
-            taken: list[RenderTarget] = []
             try:
-                ticket = self.services.renderer.submit(self.owner, ("live", id(self)), partial(self._render, taken))
+                ticket = self._queue_render()
             except (TooManyRequests, ServerBusy) as error:
                 await self.send_error(self.seq, error)
                 await asyncio.sleep(error.retry_after or 1)
@@ -329,24 +338,23 @@ class LiveConnection:
                     self.interrupted_since = None
                 elif self.target is self.drafted:
                     asyncio.get_running_loop().call_later(REST_SECONDS, self.target_changed.set)
-                await self.sender.flush()  # a slow client gets few drafts
-                continue
             except Exception as error:
-                self.rendered, self.pictures = taken[-1] if taken else self.target, {}
+                self.rendered, self.pictures = self.rendering or self.target, {}
                 await self.send_error(self.rendered.seq if self.rendered else self.seq, error)
-                continue
-            finally:
-                ticket.stop()
-            await self.sender.flush()
-            self._store_thumbnail()
-            self.interrupted_since, self.last_render_seconds = None, seconds
+            else:
+                self._store_thumbnail()
+                self.interrupted_since, self.last_render_seconds = None, seconds
+            await self.sender.flush()  # a slow client gets few drafts
+            self.ticket = None
+            if self.target is not self.rendered and self.target is not self.drafted:
+                self.target_changed.set()
 
-    def _render(self, taken: list[RenderTarget], stopped: Callable[[], bool]) -> Rendered:
-        """Render the newest target and post its messages, in the render thread. Appends the target to `taken` first."""
+    def _render(self, stopped: Callable[[], bool]) -> Rendered:
+        """Render the newest target and post its messages, in the render thread."""
         target, viewport = self.target, self.sender.viewport
-        if target is None:
+        if target is None or target is self.rendered:
             raise Stopped
-        taken.append(target)
+        self.rendering = target
         began = last_preview = time.perf_counter()
 
         def stale() -> bool:
@@ -378,26 +386,12 @@ class LiveConnection:
         job = RenderJob(self.owner, target.request, ("session", self.session), on_output, on_draft)
         result = self.services.renderer.render(job, stale)
         ms, pictures = spent(), pictures_of(result, viewport.outputs)
-        if result.said != self.last_notes:
-            self.last_notes = result.said
-            self.sender.post({"type": "notes", "seq": target.seq, "node": target.node, "notes": result.said})
+        self.sender.post_notes(target, result.said)
         if viewport.outputs == self.sender.viewport.outputs:
             self.sender.post_finished(target, pictures, ms)
         if target.node is not None:
-            self._post_followers(target, follow_mask(result))
+            self.sender.post_followers(target, follow_mask(result))
         return Rendered(target, pictures, ms["render"] / 1000)
-
-    def _post_followers(self, target: RenderTarget, now: FollowMask | None) -> None:
-        """Post the pieces that newly follow a hint, if a commit caused them and no newer target waits; after the pictures."""
-        if now is None:
-            return
-        before, self.last_follow_mask = self.last_follow_mask, now
-        if before is None or now.mask is None or not target.committed or self.target is not target:
-            return
-        self.sender.flush_soon()
-        found = new_followers(before, now)
-        if found is not None and self.target is target:
-            self.sender.post({"type": "follows", "seq": target.seq, "node": target.node, **found.header()}, found.png())
 
     async def _send_viewport(self) -> None:
         """Send the rendered pictures again, for another viewport."""
