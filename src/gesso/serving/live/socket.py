@@ -342,6 +342,7 @@ class LiveConnection:
                 self.rendered, self.pictures = self.rendering or self.target, {}
                 await self.send_error(self.rendered.seq if self.rendered else self.seq, error)
             else:
+                await self.sender.flush()
                 self._store_thumbnail()
                 self.interrupted_since, self.last_render_seconds = None, seconds
             await self.sender.flush()  # a slow client gets few drafts
