@@ -225,7 +225,7 @@ def markdown(title: str, trace: Trace, *, changes: bool) -> str:
     carrying = [name for name in trace.files if name not in content]
     count = f"{len(trace.files)} files, {len(carrying)} of them carry the request"
     lines = [
-        f"**{title}**: {count}" + (f"; {counted(trace)}." if changes else "."),
+        textwrap.fill(f"**{title}**: {count}" + (f"; {counted(trace)}." if changes else "."), 140),
         "",
         "| file | what it does |",
         "|---|---|",

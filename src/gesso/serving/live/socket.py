@@ -19,7 +19,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -48,14 +48,6 @@ MOST_INBOX_BYTES = 16 * 2**20  # unless it is a single message; as Python object
 LARGE_MESSAGE = 2**16  # bytes: larger messages are parsed in a thread
 MOST_CLIENT_KEYS = 1000  # remembered for `parent`
 MOST_SEQ = 2**53 - 1
-
-
-class Rendered(NamedTuple):
-    """A finished render: its target, its pictures, and the seconds it took."""
-
-    target: RenderTarget
-    pictures: Pictures
-    seconds: float
 
 
 def register(routes: Routes, services: Services) -> None:
@@ -124,14 +116,11 @@ class LiveConnection:
             with contextlib.suppress(Exception):
                 await self.socket.close()
 
-    async def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
-        await self.sender.send(header, payload)
-
     async def send_error(self, seq: Any, error: BaseException) -> None:
         shown = error if isinstance(error, GessoError) else internal_error(error)
         self.services.metrics.increment("live_errors")
         retry = {"retry_after": shown.retry_after} if isinstance(shown, HttpError) and shown.retry_after else {}
-        await self.send({"type": "error", "seq": seq if isinstance(seq, int) else None, **error_json(shown), **retry})
+        await self.sender.send({"type": "error", "seq": seq if isinstance(seq, int) else None, **error_json(shown), **retry})
 
     # Reading messages
 
@@ -198,7 +187,7 @@ class LiveConnection:
             return
         if kind == "stop":
             self.target = self.rendered
-            await self.send({"type": "stopped", "seq": self.seq})
+            await self.sender.send({"type": "stopped", "seq": self.seq})
             return
         if kind not in ("edit", "show"):
             raise GessoError(f"there is no message {str(kind)[:40]!r}", where="type", fix="edit, show, want or stop")
@@ -350,8 +339,8 @@ class LiveConnection:
             if self.target is not self.rendered and self.target is not self.drafted:
                 self.target_changed.set()
 
-    def _render(self, stopped: Callable[[], bool]) -> Rendered:
-        """Render the newest target and post its messages, in the render thread."""
+    def _render(self, stopped: Callable[[], bool]) -> tuple[RenderTarget, Pictures, float]:
+        """Render the newest target and post its messages, in the render thread. Gives the target, its pictures and the seconds."""
         target, viewport = self.target, self.sender.viewport
         if target is None or target is self.rendered:
             raise Stopped
@@ -392,7 +381,7 @@ class LiveConnection:
             self.sender.post_finished(target, pictures, ms)
         if target.node is not None:
             self.sender.post_followers(target, follow_mask(result))
-        return Rendered(target, pictures, ms["render"] / 1000)
+        return target, pictures, ms["render"] / 1000
 
     async def _send_viewport(self) -> None:
         """Send the rendered pictures again, for another viewport."""
