@@ -7,7 +7,9 @@
 
 A file counts once something in it is called; running a module's top level on import does not count, nor does what is called by it.
 For the stroke, the changes of thread are counted as hand-overs: work given to a pool, the event loop called from another thread, a
-waiting thread notified by a file of src/gesso. The server and its networks are warm, so that the stroke alone is traced.
+waiting thread notified by a file of src/gesso. They are of three sorts: on the way to the finished picture; messages that the event
+loop sends before it (the acknowledgement, a draft); and inside the networks. The server and its networks are warm, so that the stroke
+alone is traced.
 The files fall into two groups: those that carry the request, and those in which the picture is made (CONTENT), which the recipe decides.
 """
 
@@ -30,7 +32,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = str(ROOT / "src" / "gesso") + os.sep
-HAND_OVERS = {("thread.py", "submit"): "to a pool", ("base_events.py", "call_soon_threadsafe"): "to the event loop"}
+TO_LOOP = ("base_events.py", "call_soon_threadsafe")
+HAND_OVERS = {("thread.py", "submit"): "to a pool", TO_LOOP: "to the event loop"}
 CONTENT = ("conditions/", "families/", "media/", "metrics/", "networks/", "rules/")
 TITLES = {"command": "One command, `gesso generate colorize …`", "stroke": "One stroke, a hint over the live socket"}
 BEGIN, END = "<!-- tools/trace_paths.py --write -->", "<!-- end -->"
@@ -45,6 +48,16 @@ class Trace:
     on: bool = False
     files: dict[str, str] = field(default_factory=dict)
     changes: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def sorted_changes(self) -> dict[str, list[tuple[str, str, str]]]:
+        """The hand-overs by sort: those on the way, earlier messages, and those inside the networks."""
+        last = max((at for at, (kind, _, _) in enumerate(self.changes) if kind == HAND_OVERS[TO_LOOP]), default=-1)
+        sorts: dict[str, list[tuple[str, str, str]]] = {"on the way": [], "to send an earlier message": [], "inside the networks": []}
+        for at, change in enumerate(self.changes):
+            earlier = change[0] == HAND_OVERS[TO_LOOP] and at != last
+            sort = "inside the networks" if change[1].startswith(CONTENT) else "to send an earlier message" if earlier else "on the way"
+            sorts[sort].append(change)
+        return sorts
 
     def install(self) -> None:
         """Trace every thread that is started from here on, and this one."""
@@ -191,12 +204,19 @@ def summary(name: str) -> str:
 def show(title: str, trace: Trace, *, changes: bool) -> None:
     made = sum(name.startswith(CONTENT) for name in trace.files)
     split = f"{len(trace.files)} files, {len(trace.files) - made} that carry the request and {made} that make the picture"
-    print(f"{title}: {split}" + (f"; {len(trace.changes)} changes of thread" if changes else ""))
+    print(f"{title}: {split}" + (f"; {counted(trace)}" if changes else ""))
     for number, (name, first) in enumerate(trace.files.items(), 1):
         print(f"{number:4} {name:34} {first:40} {summary(name)}")
     if changes:
-        for kind, place, thread in trace.changes:
-            print(f"     {kind}, from {place} in {thread}")
+        for sort, some in trace.sorted_changes().items():
+            for kind, place, thread in some:
+                print(f"     {sort}: {kind}, from {place} in {thread}")
+
+
+def counted(trace: Trace) -> str:
+    """The number of changes of thread, and of each sort."""
+    sorts = ", ".join(f"{len(some)} {sort}" for sort, some in trace.sorted_changes().items())
+    return f"{len(trace.changes)} changes of thread ({sorts})"
 
 
 def markdown(title: str, trace: Trace, *, changes: bool) -> str:
@@ -205,7 +225,7 @@ def markdown(title: str, trace: Trace, *, changes: bool) -> str:
     carrying = [name for name in trace.files if name not in content]
     count = f"{len(trace.files)} files, {len(carrying)} of them carry the request"
     lines = [
-        f"**{title}**: {count}" + (f"; {len(trace.changes)} changes of thread." if changes else "."),
+        textwrap.fill(f"**{title}**: {count}" + (f"; {counted(trace)}." if changes else "."), 140),
         "",
         "| file | what it does |",
         "|---|---|",
@@ -213,6 +233,9 @@ def markdown(title: str, trace: Trace, *, changes: bool) -> str:
     lines += [f"| `{name}` | {summary(name).partition('. ')[0].rstrip('.')} |" for name in carrying]
     made = "The picture is made in " + ", ".join(f"`{name.removesuffix('.py')}`" for name in content) + "."
     lines += ["", textwrap.fill(made, 140, break_long_words=False, break_on_hyphens=False)]
+    if changes:
+        lines += ["", "Changes of thread:", ""]
+        lines += [f"- {sort}: {kind}, from `{place}`" for sort, some in trace.sorted_changes().items() for kind, place, _ in some]
     return "\n".join(lines)
 
 

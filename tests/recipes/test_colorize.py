@@ -165,7 +165,7 @@ def test_lines_keep_their_colour_and_how_they_were_read_is_told(model):
         hints = [gesso.Hint(48, 48, "#ff8800")]
         result = model.generate(sketch=drawing, hints=hints, paper="4,4")
         out, layers = np.asarray(result.image), list(result.layered())
-        assert result.notes == (kind,) and set(result.said[0]["words"]) == {"en", "ko"}
+        assert result.notes == (kind,) and set(result.note_texts[0]["words"]) == {"en", "ko"}
         assert tuple(out[48, 24]) == line and tuple(out[48, 48]) == (255, 136, 0) and tuple(out[4, 4]) == ground
         assert tuple(layers[-1].pixels[48, 24]) == (*line, 255) and tuple(layers[0].pixels[0, 0]) == ground
         assert (recompose(layers, 96, 96) == out).all()

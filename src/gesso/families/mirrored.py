@@ -38,12 +38,15 @@ class Mirrored:
         twin.set_state(rng.get_state())
         turned = replace(inputs, ports=inputs.ports.map(_mirror), null=inputs.null.map(_mirror))
         ways = inner.sample(networks, inputs, rng, settings), inner.sample(networks, turned, twin, settings)
+        final = False
         while True:
-            one, other = _run_both(lambda: next(ways[0], None), lambda: next(ways[1], None))
+            run = _run_in_turn if final else _run_both  # after a final output the samplers have, as a rule, nothing left to compute
+            one, other = run(lambda: next(ways[0], None), lambda: next(ways[1], None))
             if one is None or other is None:
                 if one is not other:
                     raise ValueError("the mirror image took a different number of steps")
                 return
+            final = one.final
             yield replace(one, media=self.join(one.media, other.media))
 
 
@@ -55,7 +58,7 @@ def _run_both(first: Callable[[], Made], second: Callable[[], Made]) -> tuple[Ma
     """Run both in torch's current modes: in parallel on half of the threads each, or one after the other if there is one thread."""
     number = torch.get_num_threads()
     if number < 2:
-        return first(), second()
+        return _run_in_turn(first, second)
     modes = torch.is_inference_mode_enabled(), torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
     def there() -> Made:
@@ -70,6 +73,12 @@ def _run_both(first: Callable[[], Made], second: Callable[[], Made]) -> tuple[Ma
     finally:
         coming.exception()  # wait, so that nothing runs on after this function returns or raises
     return here, coming.result()
+
+
+def _run_in_turn(first: Callable[[], Made], second: Callable[[], Made]) -> tuple[Made, Made]:
+    """Run one after the other, with as many threads as `_run_both` gives to each: their number changes last bits."""
+    with _threads(max(1, torch.get_num_threads() // 2)):
+        return first(), second()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +19,7 @@ from gesso.serving.decode.decoder import Decoder
 from gesso.serving.decode.input_sanitizer import InputSanitizer
 from gesso.serving.http.metrics import Metrics
 from gesso.serving.jobs.service import JobService
-from gesso.serving.render.renderer import Renderer, with_deadline
+from gesso.serving.render.renderer import Renderer
 from gesso.serving.render.thumbnails import Thumbnails
 from gesso.serving.render.warmup import Warmup
 from gesso.serving.settings import Settings
@@ -30,7 +30,6 @@ from gesso.steering.store import Store
 if TYPE_CHECKING:
     from gesso.request import Request
 
-RENDER_SECONDS = 600.0  # after which a render is refused
 CPU_THREADS = 4
 Value = TypeVar("Value")
 
@@ -55,29 +54,12 @@ class Services:
         self.jobs = JobService(settings, self.catalogue, self.files, self.sanitizer)
         self.sockets: Counter[str] = Counter()
         self.cpu_pool = ThreadPoolExecutor(CPU_THREADS, "cpu")
-        self.renderer = Renderer(self.catalogue, settings.limits, self.metrics)
+        self.renderer = Renderer(self.catalogue, settings.limits, self.metrics, self.user_weights_for)
         self.warmup = Warmup(self.catalogue, self.renderer)
 
     async def run_in_cpu_pool(self, work: Callable[..., Value], *values: Any, **more: Any) -> Value:
         """Run CPU-bound work in a small pool: the default pool has 64 threads, which would starve the event loop of the GIL."""
         return await asyncio.get_running_loop().run_in_executor(self.cpu_pool, partial(work, *values, **more))
-
-    def render_work(
-        self,
-        owner: str,
-        request: Request,
-        memory: Hashable,
-        on_output: Callable[[Any], None] | None = None,
-        on_draft: Callable[[Any], None] | None = None,
-    ) -> Callable[[Callable[[], bool]], Any]:
-        """Work for `Renderer.submit`, done with the server's weights or with weights that the owner trained."""
-
-        def make(stopped: Callable[[], bool]) -> Any:
-            return self.renderer.render(
-                request, memory, with_deadline(RENDER_SECONDS, stopped), on_output, on_draft, self.user_weights_for(owner, request)
-            )
-
-        return make
 
     def user_weights_for(self, owner: str, request: Request) -> UserWeights | None:
         """The owner's own weights that the request names: kept for a session, or still in the folder of their training. Else None."""

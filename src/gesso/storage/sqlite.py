@@ -1,6 +1,6 @@
 """SQLite files shared by threads and processes: whole transactions, schema versions, and one writer at a time.
 
-By hand, over `sqlite3` and filelock: sqlite-utils 4 (tried) records migrations in a table of its own, which files with a `user_version`
+By hand, over `sqlite3` and filelock: sqlite-utils 4 (looked at) records migrations in a table of its own, which files with a `user_version`
 do not have, and reads it outside the transaction; Alembic needs all of SQLAlchemy. Neither lets processes take turns.
 
 Why writers take turns: SQLite 3.7.0 to 3.51.2 (except 3.44.6 and 3.50.7) can lose a commit for good when one connection copies the

@@ -7,7 +7,7 @@ from gesso.datasets.drawings import PALETTE, synthetic_set
 from gesso.families.colour_objectives import colour_likelihood, mean_shares, shares
 from gesso.families.family import Inputs, Output
 from gesso.families.likelihood import Likelihood
-from gesso.families.mirrored import Mirrored
+from gesso.families.mirrored import MIRROR_THREAD, Mirrored
 from gesso.networks.region_painter import RegionPainter
 from gesso.ports import Ports
 from gesso.recipes.colorize import CARD
@@ -68,6 +68,21 @@ def test_both_passes_use_the_callers_modes_and_half_of_the_threads(two_threads, 
         one, other = next(asked).media["both"]
     assert one == other == {"dtype": torch.bfloat16 if reduced else torch.float32, "inference": True, "threads": 1}
     assert torch.get_num_threads() == 2
+
+
+def test_only_what_is_computed_takes_a_second_thread(two_threads, monkeypatch):
+    class Counted:
+        num = 0
+
+        def submit(self, work):
+            self.num += 1
+            return MIRROR_THREAD.submit(work)
+
+    counted = Counted()
+    monkeypatch.setattr("gesso.families.mirrored.MIRROR_THREAD", counted)
+    ports = Ports()
+    made = list(Mirrored(Modes(), joined).sample({}, Inputs(ports, ports, (1,)), torch.Generator(), None))
+    assert len(made) == 2 and counted.num == 1, "after a final output nothing is handed over"
 
 
 def test_an_error_in_the_mirrored_pass_is_raised(two_threads):

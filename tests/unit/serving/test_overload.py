@@ -121,7 +121,7 @@ def test_a_thousand_who_go_away_leave_nothing_behind(loaded: Any):
     renderer = app.state.services.renderer
     renderer.submit("x", "x", lambda stopped: None).future.result(20)  # the thread is free again
     assert renderer.num_waiting() == 0 and not renderer._owners
-    assert app.state.services.metrics._events["clients_gone"] == GONE
+    assert app.state.services.metrics.count("clients_gone") == GONE
     assert run(ask(app, "/api/recipes", b""))[0] == 405, "it still answers"
 
 

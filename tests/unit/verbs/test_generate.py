@@ -159,7 +159,7 @@ def test_it_runs_in_a_thread(assembled: Assembled, pixels: np.ndarray):
 
 def test_notes_are_told_beside_the_outputs_and_have_the_cards_words(assembled: Assembled, pixels: np.ndarray):
     result = make(assembled, ask(assembled, photo=pixels, settings={"num_steps": 50}))
-    assert result.notes == ("steps",) and result.said[0]["words"]["en"] == "Fewer steps do as well."
+    assert result.notes == ("steps",) and result.note_texts[0]["words"]["en"] == "Fewer steps do as well."
     assert "notes" not in result.outputs and "notes" not in result.record.output
     assert make(assembled, ask(assembled, photo=pixels)).notes == ()
 

@@ -18,7 +18,7 @@ from gesso.serving.http.guard import OPEN, TOKEN, identity_of
 from gesso.serving.http.routes import PICTURE_BODY, Routes, body_of, read_json
 from gesso.serving.http_errors import BodyTooLarge
 from gesso.serving.render.outputs import accepted_file, output_file, store_outputs
-from gesso.serving.render.renderer import RenderTicket
+from gesso.serving.render.renderer import RenderJob, RenderTicket
 from gesso.serving.services import Services
 
 CHECK_CLIENT_SECONDS = 0.25  # between two checks whether the client is still connected
@@ -104,7 +104,7 @@ def register(routes: Routes, services: Services) -> None:
             request = await services.run_in_cpu_pool(services.sanitizer.sanitize_request, owner, body.model_dump())
             card = services.catalogue.card(body.recipe)
             wanted = accepted_file(card, http.headers.get("accept", ""))
-            result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
+            result = await wait_for_result(http, services, queue(("http", owner), RenderJob(owner, request, ("http", owner))))
             if wanted is not None:
                 name, format = wanted
                 file = await services.run_in_cpu_pool(output_file, services.marker, result, name, format)

@@ -28,7 +28,7 @@ from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.http.routes import PICTURE_BODY, Routes, as_model, read_json
 from gesso.serving.http_errors import HttpError
 from gesso.serving.render.outputs import first_picture, output_file
-from gesso.serving.render.renderer import RenderTicket, Work
+from gesso.serving.render.renderer import RenderJob, RenderTicket
 from gesso.serving.services import Services
 
 MOST_PICTURES = 8  # per edit
@@ -116,7 +116,7 @@ def register(routes: Routes, services: Services) -> None:
 
 
 async def generate_images(
-    http: Http, services: Services, queue: Callable[[Hashable, Work], RenderTicket], asked: ImagesRequest, pictures: dict[str, Any]
+    http: Http, services: Services, queue: Callable[[Hashable, RenderJob], RenderTicket], asked: ImagesRequest, pictures: dict[str, Any]
 ) -> Any:
     """Render n pictures as separate work, so that other users take turns between them."""
     owner = identity_of(http).owner
@@ -128,7 +128,7 @@ async def generate_images(
     data = []
     for number in range(asked.n):
         request = await services.run_in_cpu_pool(services.sanitizer.sanitize_request, owner, {**fields, "seed": asked.seed + number})
-        result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("http", owner))))
+        result = await wait_for_result(http, services, queue(("http", owner), RenderJob(owner, request, ("http", owner))))
         file = await services.run_in_cpu_pool(output_file, services.marker, result, result.shown)
         unsigned = {} if file.unsigned is None else {"unsigned": file.unsigned}
         if asked.response_format == "b64_json":

@@ -20,6 +20,7 @@ from gesso.serving.api.signing import file_answer, is_cacheable
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.http.routes import Routes, body_of, read_json
 from gesso.serving.render.outputs import first_picture, medium_of, output_file, pixels_of, smaller
+from gesso.serving.render.renderer import RenderJob
 from gesso.serving.services import Services
 
 MOST_PICTURES = 5000  # in an imported session: each is decoded in the sandbox
@@ -219,7 +220,7 @@ def _register_nodes(routes: Routes, services: Services) -> None:
         with services.renderer.reserve(owner) as queue:
             request = await services.run_in_cpu_pool(store.request, owner, id, node)
             medium_of(services.catalogue.card(request.recipe), output)
-            result = await wait_for_result(http, services, queue(("http", owner), services.render_work(owner, request, ("session", id))))
+            result = await wait_for_result(http, services, queue(("http", owner), RenderJob(owner, request, ("session", id))))
 
             def encode() -> Any:
                 branch = None if clean else Branch.of(id, store.branch(owner, id, node))
@@ -257,8 +258,8 @@ def _register_thumbnails(routes: Routes, services: Services) -> None:
             request = await asyncio.to_thread(store.request, owner, id, node)
             name = first_picture(services.catalogue.card(request.recipe))
             if name is not None:
-                work = services.render_work(owner, request, ("thumbs", owner))
-                result = await wait_for_result(http, services, services.renderer.submit(owner, ("thumbs", owner), work))
+                job = RenderJob(owner, request, ("thumbs", owner))
+                result = await wait_for_result(http, services, services.renderer.submit(owner, ("thumbs", owner), job))
                 png = await asyncio.to_thread(lambda: thumbnails.put(owner, id, node, pixels_of(result, name)))
         if png is None:
             return Response(status_code=204, headers={"Cache-Control": "no-store"})

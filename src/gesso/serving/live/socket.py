@@ -15,28 +15,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gesso.errors import GessoError, Stopped
 from gesso.number import whole
-from gesso.request import Request
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.http.routes import Routes
 from gesso.serving.http_errors import HttpError, ServerBusy, TooManyRequests, error_json, internal_error
-from gesso.serving.live.followers import FollowMask, follow_mask, new_followers
+from gesso.serving.live.followers import follow_mask
 from gesso.serving.live.frame import pack, unpack
 from gesso.serving.live.frame_sender import FrameSender, RenderTarget
 from gesso.serving.live.viewport import Viewport, parse_view
 from gesso.serving.render.outputs import Pictures, first_picture, medium_of, pictures_of
+from gesso.serving.render.renderer import RenderJob, RenderTicket
 from gesso.serving.services import Services
-from gesso.steering.session import Node
+
+if TYPE_CHECKING:
+    from gesso.verbs.result import Result
 
 INTERRUPT_SECONDS = 0.25  # for which newer edits may cancel renders before one must finish
 LONG_RENDER = 1.0  # seconds: longer renders may always be cancelled, as their steps are previewed
@@ -47,14 +48,6 @@ MOST_INBOX_BYTES = 16 * 2**20  # unless it is a single message; as Python object
 LARGE_MESSAGE = 2**16  # bytes: larger messages are parsed in a thread
 MOST_CLIENT_KEYS = 1000  # remembered for `parent`
 MOST_SEQ = 2**53 - 1
-
-
-class LoggedNode(NamedTuple):
-    """A stored node, the required conditions it lacks, and its request if it lacks none."""
-
-    node: Node
-    missing: tuple[str, ...]
-    request: Request | None
 
 
 def register(routes: Routes, services: Services) -> None:
@@ -89,13 +82,14 @@ class LiveConnection:
         self.seq, self.current = -1, ""
         self.node_of_client_key: OrderedDict[str, str] = OrderedDict()
         self.target: RenderTarget | None = None
+        self.rendering: RenderTarget | None = None  # by the newest ticket
         self.rendered: RenderTarget | None = None
+        self.ticket: RenderTicket | None = None
+        self.queueing, self.closed = threading.Lock(), False
         self.drafted: RenderTarget | None = None  # an uncommitted edit whose draft was sent
         self.interrupted_since: float | None = None  # when a render was first cancelled since the last finished picture
         self.last_render_seconds = 0.0
-        self.pictures: dict[tuple[str, int], np.ndarray] = {}  # of `rendered`, for other viewports
-        self.last_notes: list[dict[str, Any]] = []  # those sent last
-        self.last_follow_mask: FollowMask | None = None  # of the last finished picture of a node
+        self.pictures: Pictures = {}  # of `rendered`, for other viewports
 
     async def run(self) -> None:
         try:
@@ -111,6 +105,7 @@ class LiveConnection:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._close()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -121,14 +116,11 @@ class LiveConnection:
             with contextlib.suppress(Exception):
                 await self.socket.close()
 
-    async def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
-        await self.sender.send(header, payload)
-
     async def send_error(self, seq: Any, error: BaseException) -> None:
         shown = error if isinstance(error, GessoError) else internal_error(error)
         self.services.metrics.increment("live_errors")
         retry = {"retry_after": shown.retry_after} if isinstance(shown, HttpError) and shown.retry_after else {}
-        await self.send({"type": "error", "seq": seq if isinstance(seq, int) else None, **error_json(shown), **retry})
+        await self.sender.send({"type": "error", "seq": seq if isinstance(seq, int) else None, **error_json(shown), **retry})
 
     # Reading messages
 
@@ -195,7 +187,7 @@ class LiveConnection:
             return
         if kind == "stop":
             self.target = self.rendered
-            await self.send({"type": "stopped", "seq": self.seq})
+            await self.sender.send({"type": "stopped", "seq": self.seq})
             return
         if kind not in ("edit", "show"):
             raise GessoError(f"there is no message {str(kind)[:40]!r}", where="type", fix="edit, show, want or stop")
@@ -213,29 +205,41 @@ class LiveConnection:
     async def _show_node(self, seq: int, message: dict[str, Any]) -> None:
         node = self._resolve_node(message.get("node"))
 
-        def show() -> LoggedNode:
+        def show() -> None:
             self.services.sessions.show(self.owner, self.session, node)
-            return self._read_node(node)
+            self.current, self.sender.last_follow_mask = node, None
+            self._announce_node(seq, node)
 
-        self.current, logged = node, await asyncio.to_thread(show)
-        self.last_follow_mask = None
-        await self._announce_node(seq, logged)
+        await self._run_in_pool(show)
 
     async def _commit(self, seq: int, message: dict[str, Any]) -> None:
         parent, client = self._resolve_node(message.get("parent")), message.get("client")
 
-        def append() -> LoggedNode:
+        def append() -> None:
             edit = self.services.sanitizer.sanitize_edit(self.owner, self.card, message.get("edit"))
-            made.append(self.services.sessions.append(self.owner, self.session, parent, edit, client).id)
-            return self._read_node(made[0])
+            node = self.services.sessions.append(self.owner, self.session, parent, edit, client).id
+            self._advance(node, client)
+            self._announce_node(seq, node, committed=True)
 
-        made: list[str] = []
-        try:  # a single hop to a thread: each hop may wait for the render thread to release the GIL
-            logged = await asyncio.to_thread(append)
-        finally:
-            for node in made:
-                self._advance(node, client)
-        await self._announce_node(seq, logged, committed=True)
+        await self._run_in_pool(append)
+
+    async def _preview_edit(self, seq: int, message: dict[str, Any]) -> None:
+        parent = self._resolve_node(message.get("parent"))
+
+        def preview() -> None:
+            edit = self.services.sanitizer.sanitize_edit(self.owner, self.card, message.get("edit"))
+            self._request_render(RenderTarget(seq, None, self.services.sessions.tried(self.owner, self.session, parent, edit)))
+
+        await self._run_in_pool(preview)
+
+    async def _run_in_pool(self, work: Callable[[], None]) -> None:
+        """Run work on the store in the pool, then send what it posted. The renders it requests do not wait for the event loop.
+
+        Not in the render thread: an edit would be acknowledged only after the render of another user.
+        """
+        await asyncio.to_thread(work)
+        self.target_changed.set()
+        await self.sender.flush()
 
     def _advance(self, node: str, client: Any) -> None:
         """Make a stored node the current one, even if rendering it fails later."""
@@ -246,26 +250,15 @@ class LiveConnection:
                 self.node_of_client_key.popitem(last=False)
         self.services.metrics.increment("live_commits")
 
-    async def _preview_edit(self, seq: int, message: dict[str, Any]) -> None:
-        parent = self._resolve_node(message.get("parent"))
-
-        def preview_request() -> Request:
-            edit = self.services.sanitizer.sanitize_edit(self.owner, self.card, message.get("edit"))
-            return self.services.sessions.tried(self.owner, self.session, parent, edit)
-
-        self._request_render(RenderTarget(seq, None, await asyncio.to_thread(preview_request)))
-
-    def _read_node(self, node: str) -> LoggedNode:
+    def _announce_node(self, seq: int, node: str, *, committed: bool = False) -> None:
+        """Post that a node is stored, and render it if its request is complete."""
         store = self.services.sessions
         missing = store.missing(self.owner, self.session, node)
         request = None if missing else store.request(self.owner, self.session, node)
-        return LoggedNode(store.node(self.owner, self.session, node), missing, request)
-
-    async def _announce_node(self, seq: int, logged: LoggedNode, *, committed: bool = False) -> None:
-        """Tell the client that a node is stored, and render it if its request is complete."""
-        await self.send({"type": "node", "seq": seq, "node": logged.node.model_dump(mode="json"), "missing": list(logged.missing)})
-        if logged.request is not None:
-            self._request_render(RenderTarget(seq, logged.node.id, logged.request, committed))
+        stored = store.node(self.owner, self.session, node)
+        self.sender.post({"type": "node", "seq": seq, "node": stored.model_dump(mode="json"), "missing": list(missing)})
+        if request is not None:
+            self._request_render(RenderTarget(seq, node, request, committed))
 
     def _resolve_node(self, given: Any) -> str:
         if given is None:
@@ -291,58 +284,67 @@ class LiveConnection:
     # Rendering
 
     def _request_render(self, target: RenderTarget) -> None:
+        """Queue a render of the target; may be called from any thread. `target_changed` must be set after it."""
         self.target = target
-        self.target_changed.set()
+        with contextlib.suppress(Stopped, TooManyRequests, ServerBusy):  # `render_newest` tries again
+            self._queue_render()
+
+    def _queue_render(self) -> RenderTicket:
+        """The ticket of this socket: at most one is queued or running, and it renders the newest target when its turn comes."""
+        with self.queueing:
+            if self.closed:
+                raise Stopped
+            if self.ticket is None:
+                self.ticket = self.services.renderer.submit(self.owner, ("live", id(self)), self._render)
+            return self.ticket
+
+    def _close(self) -> None:
+        with self.queueing:
+            self.closed = True
+            if self.ticket is not None:
+                self.ticket.stop()
 
     async def render_newest(self) -> None:
-        """Render one target at a time: the newest when its turn comes, not the one that was newest when it was queued."""
-        loop = asyncio.get_running_loop()
+        """Wait for one render at a time, send its messages, and queue the next if the target has changed."""
         while True:
             await self.target_changed.wait()
             self.target_changed.clear()
-            if self.target is self.rendered:  # rendered already by an earlier turn, or only the viewport changed
+            if self.ticket is None and self.target is self.rendered:  # rendered already, or only the viewport changed
                 if self.target is not None and self.sender.finished_viewport is not self.sender.viewport:
-                    await self._send_pictures(self.target, self.pictures, {})
+                    await self._send_viewport()
                 continue
-            taken: list[RenderTarget] = []
             try:
-                work = partial(self._render, taken, loop)
-                ticket = self.services.renderer.submit(self.owner, ("live", id(self)), work)
+                ticket = self._queue_render()
             except (TooManyRequests, ServerBusy) as error:
                 await self.send_error(self.seq, error)
                 await asyncio.sleep(error.retry_after or 1)
                 self.target_changed.set()
                 continue
             try:
-                target, finished_viewport, pictures, ms, notes, follow = await asyncio.wrap_future(ticket.future)
+                self.rendered, self.pictures, seconds = await asyncio.wrap_future(ticket.future)
             except Stopped:
                 if self.target is self.rendered:
                     self.interrupted_since = None
                 elif self.target is self.drafted:
-                    loop.call_later(REST_SECONDS, self.target_changed.set)
-                continue
+                    asyncio.get_running_loop().call_later(REST_SECONDS, self.target_changed.set)
             except Exception as error:
-                self.rendered, self.pictures = taken[-1] if taken else self.target, {}
+                self.rendered, self.pictures = self.rendering or self.target, {}
                 await self.send_error(self.rendered.seq if self.rendered else self.seq, error)
-                continue
-            finally:
-                ticket.stop()
-            self.rendered, self.pictures = target, pictures
-            if notes != self.last_notes:
-                self.last_notes = notes
-                await self.send({"type": "notes", "seq": target.seq, "node": target.node, "notes": notes})
-            if finished_viewport.outputs == self.sender.viewport.outputs:
-                await self._send_pictures(target, pictures, ms)
-            if follow is not None and target.node is not None:
-                await self._send_followers(target, follow)
-            self.interrupted_since, self.last_render_seconds = None, ms["render"] / 1000
+            else:
+                await self.sender.flush()
+                self._store_thumbnail()
+                self.interrupted_since, self.last_render_seconds = None, seconds
+            await self.sender.flush()  # a slow client gets few drafts
+            self.ticket = None
+            if self.target is not self.rendered and self.target is not self.drafted:
+                self.target_changed.set()
 
-    def _render(self, taken: list[RenderTarget], loop: asyncio.AbstractEventLoop, stopped: Callable[[], bool]) -> Any:
-        """Runs in the render thread. Appends the target it renders to `taken`; gives its pictures, timings and notes."""
+    def _render(self, stopped: Callable[[], bool]) -> tuple[RenderTarget, Pictures, float]:
+        """Render the newest target and post its messages, in the render thread. Gives the target, its pictures and the seconds."""
         target, viewport = self.target, self.sender.viewport
-        if target is None:
+        if target is None or target is self.rendered:
             raise Stopped
-        taken.append(target)
+        self.rendering = target
         began = last_preview = time.perf_counter()
 
         def stale() -> bool:
@@ -357,37 +359,40 @@ class LiveConnection:
         def on_output(output: Any) -> None:
             nonlocal last_preview
             now = time.perf_counter()
-            if now - last_preview >= PREVIEW_EVERY and not loop.is_closed():
+            if now - last_preview >= PREVIEW_EVERY:
                 last_preview = now
-                asyncio.run_coroutine_threadsafe(self.sender.preview(target, viewport, output), loop)
+                self.sender.post_preview(target, viewport, output)
 
         def spent() -> dict[str, float]:
             return {"wait": 1000 * (began - target.since), "render": 1000 * (time.perf_counter() - began)}
 
-        def on_draft(result: Any) -> None:
-            if not stale() and not loop.is_closed() and self.drafted is not target:
-                asyncio.run_coroutine_threadsafe(self.sender.draft(target, viewport, pictures_of(result, viewport.outputs), spent()), loop)
+        def on_draft(result: Result) -> None:
+            if not stale() and self.drafted is not target:
+                self.sender.post_draft(target, viewport, pictures_of(result, viewport.outputs), spent())
                 if target.node is None:  # while the pointer moves, the draft is enough
                     self.drafted = target
                     raise Stopped
 
-        result = self.services.render_work(self.owner, target.request, ("session", self.session), on_output, on_draft)(stale)
-        ms = spent()
-        return target, viewport, pictures_of(result, viewport.outputs), ms, result.note_texts, follow_mask(result)
+        job = RenderJob(self.owner, target.request, ("session", self.session), on_output, on_draft)
+        result = self.services.renderer.render(job, stale)
+        ms, pictures = spent(), pictures_of(result, viewport.outputs)
+        self.sender.post_notes(target, result.note_texts)
+        if viewport.outputs == self.sender.viewport.outputs:
+            self.sender.post_finished(target, pictures, ms)
+        if target.node is not None:
+            self.sender.post_followers(target, follow_mask(result))
+        return target, pictures, ms["render"] / 1000
 
-    async def _send_pictures(self, target: RenderTarget, pictures: Pictures, ms: dict[str, float]) -> None:
-        """Send finished pictures, and store a thumbnail if the target is a stored node."""
-        await self.sender.finished(target, pictures, ms)
-        small = pictures.get((first_picture(self.card) or "", 0))
-        if target.node is not None and small is not None:
+    async def _send_viewport(self) -> None:
+        """Send the rendered pictures again, for another viewport."""
+        assert self.rendered is not None
+        await asyncio.to_thread(self.sender.post_finished, self.rendered, self.pictures, {})
+        await self.sender.flush()
+        self._store_thumbnail()
+
+    def _store_thumbnail(self) -> None:
+        """Store a thumbnail if the rendered target is a stored node."""
+        small = self.pictures.get((first_picture(self.card) or "", 0))
+        if self.rendered is not None and self.rendered.node is not None and small is not None:
             store = self.services.thumbnails.put
-            asyncio.get_running_loop().run_in_executor(None, store, self.owner, self.session, target.node, small)
-
-    async def _send_followers(self, target: RenderTarget, now: FollowMask) -> None:
-        """Send the pieces that newly follow a hint, if a commit caused them and no newer target waits."""
-        before, self.last_follow_mask = self.last_follow_mask, now
-        if before is None or now.mask is None or not target.committed or self.target is not target:
-            return
-        found = await asyncio.to_thread(new_followers, before, now)
-        if found is not None and self.target is target:
-            await self.send({"type": "follows", "seq": target.seq, "node": target.node, **found.header()}, found.png())
+            asyncio.get_running_loop().run_in_executor(None, store, self.owner, self.session, self.rendered.node, small)

@@ -8,6 +8,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gesso.errors import GessoError, Stopped
@@ -24,13 +25,32 @@ if TYPE_CHECKING:
     from gesso.verbs.result import Result
 
 
-Work = Callable[[Callable[[], bool]], Any]
+RENDER_SECONDS = 600.0  # after which a render is refused
+
+
+@dataclass(frozen=True)
+class RenderJob:
+    """A render of `request`, with the server's weights or with the owner's own.
+
+    `memory` names the drawing whose intermediate results are reused. `on_output` is called with each preview, `on_draft` with a result
+    made before the networks run; both in the render thread.
+    """
+
+    owner: str
+    request: Request
+    memory: Hashable
+    on_output: Callable[[Output], None] | None = None
+    on_draft: Callable[[Result], None] | None = None
+
+
+Work = Callable[[Callable[[], bool]], Any]  # called in the render thread with `stopped`, which is true if the result is not needed
+FindWeights = Callable[[str, "Request"], "UserWeights | None"]  # the owner's own weights that a request names
 
 
 class RenderTicket:
     """Queued work and the future of its result."""
 
-    def __init__(self, owner: str, queue_key: Hashable, work: Work, *, reserved: bool = False) -> None:
+    def __init__(self, owner: str, queue_key: Hashable, work: Work | RenderJob, *, reserved: bool = False) -> None:
         self.owner, self.queue_key, self.work, self.reserved = owner, queue_key, work, reserved
         self.future: Future[Any] = Future()
         self._stopped = threading.Event()
@@ -45,10 +65,13 @@ class RenderTicket:
 
 
 class Renderer:
-    """Owners take turns, and so do the queues of each owner. `submit` may be called from any thread."""
+    """Owners take turns, and so do the queues of each owner. `submit` may be called from any thread.
 
-    def __init__(self, catalogue: Catalogue, limits: Limits, metrics: Metrics) -> None:
-        self._catalogue, self._limits, self._metrics = catalogue, limits, metrics
+    By hand: `queue` and executors of the standard library serve in one order, and cannot drop cancelled work or take turns.
+    """
+
+    def __init__(self, catalogue: Catalogue, limits: Limits, metrics: Metrics, find_weights: FindWeights | None = None) -> None:
+        self._catalogue, self._limits, self._metrics, self._find_weights = catalogue, limits, metrics, find_weights
         self._owners: OrderedDict[str, OrderedDict[Hashable, deque[RenderTicket]]] = OrderedDict()
         self._memories: OrderedDict[Hashable, IncrementalModel] = OrderedDict()
         self._wake = threading.Condition()
@@ -60,14 +83,14 @@ class Renderer:
         metrics.gauge("renders_waiting", self.num_waiting)
         metrics.gauge("renders_running", lambda: self._running)
 
-    def submit(self, owner: str, queue_key: Hashable, work: Work) -> RenderTicket:
-        """Queue `work(stopped)`; TooManyRequests or ServerBusy at once if the queue is full."""
+    def submit(self, owner: str, queue_key: Hashable, work: Work | RenderJob) -> RenderTicket:
+        """Queue a render, or `work(stopped)`; TooManyRequests or ServerBusy at once if the queue is full."""
         with self._wake:
             self._check_capacity(owner)
             return self._queue(RenderTicket(owner, queue_key, work))
 
     @contextmanager
-    def reserve(self, owner: str) -> Iterator[Callable[[Hashable, Work], RenderTicket]]:
+    def reserve(self, owner: str) -> Iterator[Callable[[Hashable, Work | RenderJob], RenderTicket]]:
         """Reserve a queue slot before parsing, which costs more than refusing; TooManyRequests or ServerBusy if none is free.
 
         Gives a function that queues work into the slot. The slot is held until the end of the context, so it also limits how many
@@ -77,7 +100,7 @@ class Renderer:
             self._check_capacity(owner)
             self._reserved[owner] += 1
 
-        def queue(queue_key: Hashable, work: Work) -> RenderTicket:
+        def queue(queue_key: Hashable, work: Work | RenderJob) -> RenderTicket:
             with self._wake:
                 return self._queue(RenderTicket(owner, queue_key, work, reserved=True))
 
@@ -106,31 +129,24 @@ class Renderer:
         self._wake.notify()
         return ticket
 
-    def render(
-        self,
-        request: Request,
-        memory: Hashable,
-        stopped: Callable[[], bool],
-        on_output: Callable[[Output], None] | None = None,
-        on_draft: Callable[[Result], None] | None = None,
-        own: UserWeights | None = None,
-    ) -> Result:
-        """The result of a request; call it in the render thread only. `memory` names the drawing whose intermediate results are reused.
-
-        `own` are weights that replace the server's.
-        """
+    def render(self, job: RenderJob, stopped: Callable[[], bool]) -> Result:
+        """The result of a job; for the render thread only."""
         from gesso.verbs.incremental import IncrementalModel
 
+        request, own = job.request, None
+        if self._find_weights is not None and request.weights.get(request.recipe):
+            own = self._find_weights(job.owner, request)
         assembled = self._catalogue.assembled(request.recipe, request.preset, own)
         request = pin_weights(assembled, request)
-        key = (memory, request.recipe, assembled.preset_name)
+        key = (job.memory, request.recipe, assembled.preset_name)
         model = self._memories.get(key)
         if model is None or model.assembled is not assembled:
             model = self._memories[key] = IncrementalModel(assembled)
         self._memories.move_to_end(key)
         while len(self._memories) > self._limits.lines_kept:
             self._memories.popitem(last=False)
-        return model.make(request, on_output=on_output, on_draft=on_draft, stop=stopped)
+        stop = with_deadline(RENDER_SECONDS, stopped)
+        return model.make(request, on_output=job.on_output, on_draft=job.on_draft, stop=stop)
 
     def num_waiting(self) -> int:
         with self._wake:
@@ -184,6 +200,12 @@ class Renderer:
             del self._owners[owner]
         return ticket
 
+    def _do(self, ticket: RenderTicket) -> Any:
+        def stopped() -> bool:
+            return ticket.stopped() or self._closed
+
+        return self.render(ticket.work, stopped) if isinstance(ticket.work, RenderJob) else ticket.work(stopped)
+
     def _run(self) -> None:
         from gesso.verbs.thread import quiet_blas
 
@@ -192,7 +214,7 @@ class Renderer:
             began = time.perf_counter()
             self._running = 1
             try:
-                made = ticket.work(lambda ticket=ticket: ticket.stopped() or self._closed)  # type: ignore[misc]
+                made = self._do(ticket)
             except BaseException as error:
                 ticket.future.set_exception(error)
                 if isinstance(error, Stopped):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import sqlite3
-import threading
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from gesso.errors import GessoError
 from gesso.serving.render.outputs import smaller
+from gesso.storage.sqlite import Database, Schema
 
 SIDE = 128  # pixels
 MOST_BYTES = 128 * 2**20  # in all; the oldest are deleted to make room
@@ -28,19 +28,22 @@ class Thumbnails:
     """An SQLite file of PNGs, their sides at most SIDE pixels. Lost ones are made again, so writes are not flushed to the disk."""
 
     def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
+        schema = Schema(TABLE, unversioned=TABLE)  # earlier files have no schema version
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._rows = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-            self._rows.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + TABLE)
+            self._database = Database(path, schema, explain=lambda error: None, durable=False, turns=False)
         except (OSError, sqlite3.Error) as error:
             raise GessoError(f"the thumbnails cannot be opened: {error}", where=path, fix="delete that file") from error
-        self._lock, self._most_bytes, self._closed = threading.Lock(), most_bytes, False
-        self._bytes = self._rows.execute("select coalesce(sum(length(png)), 0) from thumbs").fetchone()[0]
+        self._most_bytes, self._closed = most_bytes, False
+        self._bytes = self._sum()
 
     def find(self, owner: str, session: str, node: str) -> bytes | None:
         query = "select png from thumbs where session = ? and node = ? and owner = ?"
-        with self._lock:
-            row = None if self._closed else self._rows.execute(query, (session, node, owner)).fetchone()
+        try:
+            row = self._database.read_one(query, (session, node, owner))
+        except sqlite3.ProgrammingError:
+            if self._closed:
+                return None
+            raise
         return None if row is None else bytes(row[0])
 
     def put(self, owner: str, session: str, node: str, pixels: np.ndarray) -> bytes:
@@ -49,28 +52,34 @@ class Thumbnails:
         if kept is not None:
             return kept
         png = _png(smaller(pixels, SIDE))
-        with self._lock, contextlib.suppress(sqlite3.Error):  # on a full disk it is made again on request
-            if not self._closed:
-                row = session, node, owner, png, time.time()
-                self._bytes += len(png) * self._rows.execute("insert or ignore into thumbs values (?, ?, ?, ?, ?)", row).rowcount
-                self._make_room()
+        with contextlib.suppress(sqlite3.Error), self._database.writing() as db:  # on a full disk it is made again on request
+            row = session, node, owner, png, time.time()
+            added = len(png) * db.execute("insert or ignore into thumbs values (?, ?, ?, ?, ?)", row).rowcount
+            self._bytes += added - self._make_room(db, self._bytes + added)
         return png
 
     def delete_session(self, owner: str, session: str) -> None:
-        with self._lock, contextlib.suppress(sqlite3.Error):
-            self._rows.execute("delete from thumbs where session = ? and owner = ?", (session, owner))
-            self._bytes = self._rows.execute("select coalesce(sum(length(png)), 0) from thumbs").fetchone()[0]
+        with contextlib.suppress(sqlite3.Error), self._database.writing() as db:
+            db.execute("delete from thumbs where session = ? and owner = ?", (session, owner))
+            self._bytes = self._sum()
 
     def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            self._rows.close()
+        self._closed = True
+        self._database.close()
 
-    def _make_room(self) -> None:
-        while self._bytes > self._most_bytes:
-            oldest = self._rows.execute("select session, node, length(png) from thumbs order by made limit 64").fetchall()
-            self._rows.executemany("delete from thumbs where session = ? and node = ?", [row[:2] for row in oldest])
-            self._bytes -= sum(row[2] for row in oldest)
+    def _sum(self) -> int:
+        """Bytes of all thumbnails."""
+        row = self._database.read_one("select coalesce(sum(length(png)), 0) from thumbs")
+        return 0 if row is None else int(row[0])
+
+    def _make_room(self, db: sqlite3.Connection, present: int) -> int:
+        """Delete the oldest until `present` bytes are few enough; gives how many bytes were deleted."""
+        deleted = 0
+        while present - deleted > self._most_bytes:
+            oldest = db.execute("select session, node, length(png) from thumbs order by made limit 64").fetchall()
+            db.executemany("delete from thumbs where session = ? and node = ?", [row[:2] for row in oldest])
+            deleted += sum(row[2] for row in oldest)
+        return deleted
 
 
 def _png(pixels: np.ndarray) -> bytes:

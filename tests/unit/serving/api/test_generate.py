@@ -160,7 +160,7 @@ def test_the_description_and_its_page_are_our_own(ann: TestClient, app: FastAPI)
 def test_metrics_are_counted(ann: TestClient, page: Any):
     ann.post("/api/generate", json=payload(page))
     text = ann.get("/api/metrics").text
-    assert 'gesso_requests_total{path="/api/generate",method="POST",status="200"} 1' in text and "gesso_render_seconds_count 1" in text
+    assert 'gesso_requests_total{method="POST",path="/api/generate",status="200"} 1' in text and "gesso_render_seconds_count 1" in text
 
 
 def test_sessions_over_http(ann: TestClient, bob: TestClient, page: Any):

@@ -19,6 +19,7 @@ from gesso.marking.reading import manifest_in
 from gesso.media.picture import read_picture, read_png_text
 from gesso.record import KEYWORD, record_in
 from gesso.serving.render.outputs import output_file
+from gesso.serving.render.renderer import RenderJob
 
 LAYERS = Path(__file__).parents[1] / "layered.py"
 
@@ -199,6 +200,6 @@ def test_without_the_extra_outputs_are_as_before_and_it_is_said(make_app, client
 def test_jobs_can_mark_what_they_write(signing, ann, picture):
     services = signing.state.services
     request = services.sanitizer.sanitize_request("ann", given(ann, picture))
-    result = services.renderer.submit("ann", ("job", "ann"), services.render_work("ann", request, ("job", "ann"))).future.result()
+    result = services.renderer.submit("ann", ("job", "ann"), RenderJob("ann", request, ("job", "ann"))).future.result()
     file = output_file(services.marker, result, "image")
     assert file.unsigned is None and seen(signing, file.data).own

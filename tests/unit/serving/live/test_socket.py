@@ -122,6 +122,24 @@ def test_a_node_is_on_disk_before_it_is_told(pen: Pen, app: FastAPI, session: st
     other.close()
 
 
+def test_an_edit_is_acknowledged_while_another_user_waits_for_a_render(
+    pen: Pen, bob: TestClient, app: FastAPI, picture: Callable[..., bytes]
+):
+    page = bob.post("/api/uploads", content=picture(20, 20)).json()["id"]
+    begun = bob.post("/api/sessions", json={"recipe": "dots", "edits": [{"op": "set", "slot": "page", "value": {"upload": page}}]})
+    slow = {"op": "several", "edits": [{"op": "setting", "name": name, "value": v} for name, v in (("pause", 0.02), ("num_steps", 900))]}
+    seq = pen.edit(slow)
+    while pen.next()["type"] != "progress":
+        pass
+    with bob.websocket_connect(f"/api/live?session={begun.json()['session']['id']}", headers=HOST) as socket:
+        other = Pen(socket)
+        other.until("node", other.edit(dot(1, 1)))
+        assert app.state.services.renderer._running == 1 and not other.of("frame"), "the render thread is still at the first user's"
+        pen.send({"type": "stop"})
+        other.until("frame", 1)
+    assert not [one for one in pen.of("frame") if one["seq"] == seq and one["final"]]
+
+
 def test_previews_are_shown_and_not_logged(pen: Pen, ann: TestClient, session: str):
     frame = pen.until("frame", pen.edit(dot(3, 3), commit=False))
     assert frame["node"] is None and pen.canvas is not None and pen.canvas[3, 3].tolist() == [0, 255, 0]
@@ -392,6 +410,15 @@ def test_what_is_being_made_can_be_stopped(pen: Pen, ann: TestClient, session: s
     quick = pen.edit({"op": "setting", "name": "num_steps", "value": 1})
     assert pen.until("frame", quick)["final"]
     assert not [one for one in pen.of("frame") if one["seq"] == seq and one["final"]], "it never came to its end"
+
+
+def test_after_a_stop_the_next_edit_is_rendered(pen: Pen):
+    pen.until("frame", pen.edit({"op": "setting", "name": "pause", "value": 0.1}))
+    for number in range(3):
+        pen.edit(dot(number, 1))
+        pen.send({"type": "stop"})
+    pen.until("frame", pen.edit(dot(5, 5)))
+    assert pen.canvas is not None and all(pen.canvas[y, x].tolist() == [0, 255, 0] for x, y in ((0, 1), (1, 1), (2, 1), (5, 5)))
 
 
 def test_an_unfinished_session_says_what_it_lacks(ann: TestClient):

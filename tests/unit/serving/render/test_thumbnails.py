@@ -85,8 +85,9 @@ def test_a_given_picture_is_shown_smaller_and_says_its_size(ann: TestClient, beg
 
 def test_a_disk_that_takes_nothing_more_costs_no_picture(tmp_path: Path):
     thumbnails = Thumbnails(tmp_path / "thumbs.sqlite")
-    pages = thumbnails._rows.execute("pragma page_count").fetchone()[0]
-    thumbnails._rows.execute(f"pragma max_page_count = {pages}")
+    rows = thumbnails._database._db
+    pages = rows.execute("pragma page_count").fetchone()[0]
+    rows.execute(f"pragma max_page_count = {pages}")
     assert thumbnails.put("ann", "s", "n", noise(1))[:4] == b"\x89PNG" and thumbnails.find("ann", "s", "n") is None
     thumbnails.close()
     thumbnails.delete_session("ann", "s")
