@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -134,3 +136,10 @@ def test_what_is_required_is_asked_for(name: str):
         Request.build(card, {})
     with pytest.raises(GessoError, match="no_such_thing"):
         Request.build(card, {"no_such_thing": 1})
+
+
+def test_cards_are_read_without_torch() -> None:
+    """`gesso recipes` and `--help` answer at once: a recipe imports families and networks in the functions that need them."""
+    code = "import sys; from gesso import recipes; [recipes.find(name) for name in recipes.names()]; print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"

@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import Field
 
 from gesso.card import Card, Out, Settings, Slot, wordbook
@@ -24,13 +23,8 @@ from gesso.conditions.sketch import Sketch
 from gesso.conditions.strokes import Strokes
 from gesso.datasets.coloured import from_folder
 from gesso.datasets.drawings import PALETTE, synthetic_set
-from gesso.families import colour_objectives as aims
-from gesso.families.family import Output
-from gesso.families.likelihood import Likelihood
-from gesso.families.mirrored import Mirrored
 from gesso.metrics.colour import protocol
 from gesso.metrics.reliability import reliability
-from gesso.networks.region_painter import RegionPainter
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.rules import decision
@@ -38,6 +32,13 @@ from gesso.rules.colouring import UserEdits, colour_drawing, hash_predictions, m
 from gesso.rules.prediction import Prediction
 from gesso.rules.reading import Lines, restore_paper_and_ink
 from gesso.rules.window import detail_of, windows
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gesso.families.family import Output
+    from gesso.families.likelihood import Likelihood
+    from gesso.families.mirrored import Mirrored
 
 
 @dataclass(frozen=True)
@@ -133,12 +134,21 @@ CARD = Card(
     example="gesso generate colorize --sketch cat.png --hints 300,400,#ff8800 --out coloured.png",
 )
 
-learned = Likelihood(aims.colour_likelihood, aims.shares, aims.looked_at)
 
+def build(preset: Preset) -> dict[str, nn.Module]:
+    import torch
 
-def build(preset: Preset) -> dict[str, torch.nn.Module]:
+    from gesso.networks.region_painter import RegionPainter
+
     shape: dict[str, Any] = {"widths": preset.widths, "depth": preset.depth, "wide": preset.wide, "layers": preset.layers}
     return {"generator": RegionPainter(CARD.port_sizes(), torch.from_numpy(PALETTE), **shape)}
+
+
+def learned() -> Likelihood:
+    from gesso.families import colour_objectives as aims
+    from gesso.families.likelihood import Likelihood
+
+    return Likelihood(aims.colour_likelihood, aims.shares, aims.looked_at)
 
 
 def stages(preset: Preset) -> list[Stage]:
@@ -146,7 +156,7 @@ def stages(preset: Preset) -> list[Stage]:
         return synthetic_set(split) if folder is None else from_folder(folder, "dev" if split == "val" else split, shares=preset.shares)
 
     trains = {"generator": Optimiser(rate=1e-3, decay=0.05, warmup=400)}
-    return [Stage("colour", learned, trains, data, num_steps=preset.num_steps, batch_size=preset.batch_size, look_every=5)]
+    return [Stage("colour", learned(), trains, data, num_steps=preset.num_steps, batch_size=preset.batch_size, look_every=5)]
 
 
 def frames(request: Any, preset: Preset) -> list[Frame]:
@@ -179,8 +189,20 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     return {**pictures, **parts, "notes": read.notes(out.num_closed) + out.notes}
 
 
+def family(preset: Preset) -> Mirrored:
+    from gesso.families.colour_objectives import mean_shares
+    from gesso.families.mirrored import Mirrored
+
+    return Mirrored(learned(), mean_shares)
+
+
+def preview(networks: Any, batch: Any) -> Any:
+    from gesso.families.colour_objectives import preview_sheet
+
+    return preview_sheet(networks, batch)
+
+
 recipe = Recipe(
-    card=CARD, presets=PRESETS, build=build, family=lambda preset: Mirrored(learned, aims.mean_shares), stages=stages, keeps=("generator",),
-    frames=frames, finish=finish, measures={"protocol": protocol, "reliability": reliability}, preview=aims.preview_sheet,
-    native=True, drafts=True, learns_pictures=True,
+    card=CARD, presets=PRESETS, build=build, family=family, stages=stages, keeps=("generator",), frames=frames, finish=finish,
+    measures={"protocol": protocol, "reliability": reliability}, preview=preview, native=True, drafts=True, learns_pictures=True,
 )  # fmt: skip

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gesso.card import Card, Out, Slot
 from gesso.conditions.picture import Picture
 from gesso.datasets.digits import CLASSES, SIZE, digits
-from gesso.families.supervised import Supervised, classification
-from gesso.metrics.agreement import measure_classes
-from gesso.networks.convnet import ConvNet
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
+
+if TYPE_CHECKING:
+    from gesso.families.supervised import Supervised
+    from gesso.networks.convnet import ConvNet
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,15 @@ CARD = Card(
 
 
 def build(preset: Preset) -> dict[str, ConvNet]:
+    from gesso.networks.convnet import ConvNet
+
     return {"classifier": ConvNet(3, preset.plan, len(CLASSES), drop=0.1)}
 
 
-def family(preset: Preset) -> Supervised:
-    return Supervised()
+def family(preset: Preset, smoothing: float = 0.0) -> Supervised:
+    from gesso.families.supervised import Supervised
+
+    return Supervised(smoothing=smoothing)
 
 
 def stages(preset: Preset) -> list[Stage]:
@@ -84,7 +89,7 @@ def stages(preset: Preset) -> list[Stage]:
     return [
         Stage(
             name="classify",
-            family=Supervised(smoothing=0.05),
+            family=family(preset, 0.05),
             trains={"classifier": optimiser},
             data=data,
             num_steps=preset.num_steps,
@@ -96,7 +101,15 @@ def stages(preset: Preset) -> list[Stage]:
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    from gesso.metrics.agreement import measure_classes
+
     return measure_classes(make.model.networks["classifier"], digits(data, "val", "classifier"), CLASSES)
+
+
+def finish(request: Any, made: Any) -> dict[str, Any]:
+    from gesso.families.supervised import classification
+
+    return classification(made[-1][1], CLASSES)
 
 
 recipe = Recipe(
@@ -108,6 +121,6 @@ recipe = Recipe(
     keeps=("classifier",),
     frames=lambda request, preset: [Frame(SIZE, page=request.conditions["picture"].page)],
     shape=lambda request, frame, preset: (1, 3, *frame.size),
-    finish=lambda request, made: classification(made[-1][1], CLASSES),
+    finish=finish,
     measures={"accuracy": measure},
 )

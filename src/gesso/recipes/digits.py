@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -21,14 +21,15 @@ from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.known import Known
 from gesso.conditions.label import Label
 from gesso.datasets.digits import CLASSES, SIZE, digits
-from gesso.families.family import Output
-from gesso.families.flow import Flow
 from gesso.media.tensor import from_tensor
-from gesso.metrics.steered import measure_steered
-from gesso.networks.unet import UNet
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
+
+if TYPE_CHECKING:
+    from gesso.families.family import Output
+    from gesso.families.flow import Flow
+    from gesso.networks.unet import UNet
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,15 @@ CARD = Card(
 
 
 def build(preset: Preset) -> dict[str, UNet]:
+    from gesso.networks.unet import UNet
+
     return {"velocity": UNet(1, CARD.port_sizes(), preset.widths, (1, 1), preset.embedding, patch=2)}
+
+
+def family(preset: Preset) -> Flow:
+    from gesso.families.flow import Flow
+
+    return Flow()
 
 
 def stages(preset: Preset) -> list[Stage]:
@@ -97,7 +106,7 @@ def stages(preset: Preset) -> list[Stage]:
     return [
         Stage(
             name="flow",
-            family=Flow(),
+            family=family(preset),
             trains={"velocity": Optimiser(rate=2e-3, warmup=200)},
             data=data,
             num_steps=preset.num_steps,
@@ -116,6 +125,8 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Evaluate with digit_classifier on digits outside both training sets; the option `judge` gives other weights for the classifier."""
+    from gesso.metrics.steered import measure_steered
+
     judge = make.other("digit_classifier", weights=options.get("judge"))
     return measure_steered(make.model, judge, digits(data, "val", "flow"), options)
 
@@ -124,7 +135,7 @@ recipe = Recipe(
     card=CARD,
     presets=PRESETS,
     build=build,
-    family=lambda preset: Flow(),
+    family=family,
     stages=stages,
     keeps=("velocity",),
     frames=lambda request, preset: [Frame(SIZE, page=SIZE)],

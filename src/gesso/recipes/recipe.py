@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, Literal
 
 from gesso.card import Card
 from gesso.datasets.dataset import Dataset
-from gesso.families.family import Fits, Learns, Output, Samples
 from gesso.ports import Frame
 from gesso.request import Request
+
+if TYPE_CHECKING:  # so that a card can be read without torch
+    from torch import nn
+
+    from gesso.families.family import Fits, Learns, Output, Samples
 
 LATER = {"later": True}  # of a field that was added later: a run's config leaves it out while it has its default, so that old runs resume
 
@@ -118,7 +120,7 @@ class Recipe:
         """Untrained networks by role; `roles` limits them, so that a critic is built for training only."""
         built = self.build(preset) if self.facts is None else self.build(preset, self.known)
         parts = {role: part for role, part in built.items() if roles is None or role in roles}
-        return {role: part if isinstance(part, nn.Module) else part() for role, part in parts.items()}
+        return {role: part if hasattr(part, "state_dict") else part() for role, part in parts.items()}  # type: ignore[misc]
 
     def with_facts(self, facts: Mapping[str, Any]) -> Recipe:
         """This recipe for data of which `facts` are known; the same where it asks for none."""

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.picture import Picture
-from gesso.families.optimise import StyleTransfer, longest_side
-from gesso.metrics.descent import measure_descent
 from gesso.ports import Frame
 from gesso.recipes.recipe import Recipe
 from gesso.request import Request
+
+if TYPE_CHECKING:
+    from gesso.families.optimise import StyleTransfer
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,23 @@ CARD = Card(
 )
 
 
+def family(preset: Preset) -> StyleTransfer:
+    from gesso.families.optimise import StyleTransfer
+
+    return StyleTransfer(preset.content_layer, preset.style_layers)
+
+
 def frames(request: Request, preset: Preset) -> list[Frame]:
+    from gesso.families.optimise import longest_side
+
     content, settings = request.conditions["content"], request.settings
     assert isinstance(content, Picture) and isinstance(settings, StyleSettings)
     return [Frame(longest_side(content.page, settings.size), page=content.page)]
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    from gesso.metrics.descent import measure_descent
+
     return measure_descent(make, data, options)
 
 
@@ -99,7 +110,7 @@ recipe = Recipe(
     card=CARD,
     presets=PRESETS,
     build=lambda preset: {},
-    family=lambda preset: StyleTransfer(preset.content_layer, preset.style_layers),
+    family=family,
     uses={"features": "cifar_classifier"},
     frames=frames,
     shape=lambda request, frame, preset: (1, 3, *frame.size),
