@@ -81,7 +81,7 @@ def assemble(
     known = own.card.get("facts", {}) if own and facts is None else facts or {}
     made = made.with_facts(known) if known or own else made
     networks, hashes, cards = _parents(made, given.parents)
-    states = {} if own is None else layered_over(own, given.overlays)
+    states = {} if own is None else layered_over(own, given.overlays) if given.overlays else own.states
     networks |= _build(made, chosen, own, states)
     if own:
         hashes[made.name], cards[made.name] = own.sha256, own.card
