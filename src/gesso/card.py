@@ -79,8 +79,8 @@ class Slot(BaseModel):
 class Out(BaseModel):
     """A named output and its medium ("picture", "pieces", "label", …).
 
-    `role` tells the studio how to use the output. "follows": a picture [h w], nonzero in pieces whose colour came from a hint in
-    another piece.
+    `role` tells the studio how to use the output. "follows": a picture [h w], nonzero where the result follows an input that was given
+    elsewhere; the studio shows new such regions and offers to keep or undo them.
     """
 
     model_config = ConfigDict(frozen=True)
