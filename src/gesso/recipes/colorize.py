@@ -89,9 +89,7 @@ CARD = Card(
         Out(name="proposal", medium="picture", help={"en": "the network's prediction before rules", "ko": "규칙 적용 전 신경망의 예측"}),
         Out(name="pieces", medium="pieces", help={"en": "which piece each pixel is in, int32 [h w]", "ko": "픽셀마다 속한 영역 번호"}),
         Out(name="sure", medium="picture", help={"en": "confidence per piece; 255 is certain", "ko": "영역별 신뢰도. 255가 가장 확실"}),
-        Out(
-            name="follows", medium="picture", role="follows", help={"en": "white: coloured by hints elsewhere", "ko": "다른 힌트를 따른 곳"}
-        ),
+        Out(name="follows", medium="picture", role="follows", help={"en": "white: follows a hint elsewhere", "ko": "다른 힌트를 따른 곳"}),
         Out(name="proposals", medium="pictures", help={"en": "alternative colourings", "ko": "서로 다른 채색안"}),
         Out(name="layers", medium="layers", help={"en": "the line over its flats", "ko": "밑색 위의 선화"}),
     ),
@@ -173,20 +171,18 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     strokes = {k: [(s.path, s.radius) for s in given[k].strokes] if k in given else [] for k in ("paper", "cuts", "joins")}
     alone = {n for n, h in enumerate(marks) if h.alone}
     edits = UserEdits(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap, fills, alone, chosen.guess)
-    boxes = [frame.box or (0, 0, *line.shape[::-1]) for frame, _ in made]
-    media = [output.media for _, output in made]
-    predictions = [Prediction(m["shares"][0].numpy(), m["regions"][0].numpy(), box) for m, box in zip(media, boxes, strict=True)]
+    media = [(output.media, frame.box or (0, 0, *line.shape[::-1])) for frame, output in made]
+    predictions = [Prediction(m["shares"][0].numpy(), m["regions"][0].numpy(), box) for m, box in media]
     colours, num = made[0][1].media["colours"][0].numpy(), max(chosen.num_proposals, chosen.choice + 1)
-    digest = hash_predictions(predictions, colours)
-    draws: dict[str, Any] = {"num": num, "spread": chosen.spread, "seed": request.seed}
-    out = colour_drawing(line, predictions, colours, edits, decision.DecisionParameters(), prediction_hash=digest, **draws)
+    digest, params = hash_predictions(predictions, colours), decision.DecisionParameters()
+    out = colour_drawing(line, predictions, colours, edits, params, num=num, spread=chosen.spread, seed=request.seed, digest=digest)
     coloured, flats = restore_paper_and_ink(out.images, out.flats, out.pieces, read, hints)
     kept = given["keep"].paste if "keep" in given else lambda picture: picture
     images, flat = tuple(map(kept, coloured)), kept(flats[chosen.choice])
-    mean = mean_picture(predictions, colours, line.shape, prediction_hash=digest)
-    pictures = {"image": images[chosen.choice], "proposal": mean, "proposals": images}
-    parts = {"pieces": out.pieces.labels, "sure": out.sure, "follows": out.follows, "layers": read.layers(flat)}
-    return {**pictures, **parts, "notes": read.notes(out.num_closed) + out.notes}
+    proposal = mean_picture(predictions, colours, line.shape, digest=digest)
+    parts = {"image": images[chosen.choice], "proposal": proposal, "proposals": images, "layers": read.layers(flat)}
+    maps = {"pieces": out.pieces.labels, "sure": out.sure, "follows": out.follows}
+    return {**parts, **maps, "notes": read.notes(out.num_closed) + out.notes}
 
 
 def family(preset: Preset) -> Mirrored:

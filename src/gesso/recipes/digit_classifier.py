@@ -37,10 +37,7 @@ PRESETS = {
 CARD = Card(
     name="digit_classifier",
     title={"en": "Digit classifier", "ko": "숫자 분류기"},
-    summary={
-        "en": "Recognises a handwritten digit and gives the probability of each digit.",
-        "ko": "손글씨 숫자를 알아보고 숫자별 확률을 알려 줍니다.",
-    },
+    summary={"en": "Recognises a handwritten digit, with probabilities.", "ko": "손글씨 숫자를 알아보고 숫자별 확률을 알려 줍니다."},
     conditions=(
         Slot(
             name="picture",

@@ -79,10 +79,7 @@ CARD = Card(
     paper="Lipman 2022, arXiv:2210.02747",
     licence="Apache-2.0",
     data="MNIST's 10,000 test pictures (as MNIST, research), index modulo 10 in 5-8; compared with 9",
-    limits={
-        "en": "It makes 28×28 grey digits only; it was trained on 4,000 examples.",
-        "ko": "28×28 흑백 숫자만 만듭니다. 예시 4천 장으로 학습했습니다.",
-    },
+    limits={"en": "28×28 grey digits only, trained on 4,000 examples.", "ko": "예시 4천 장으로 학습한 28×28 흑백 숫자만 만듭니다."},
     example="gesso generate digits --label 7 --seed 3 --out seven.png",
 )
 

@@ -76,24 +76,24 @@ def colour_drawing(
     num: int = 1,
     spread: float = 1.0,
     seed: int = 0,
-    prediction_hash: bytes | None = None,
+    digest: bytes | None = None,
 ) -> ColouredDrawing:
     """Colour the pieces of a drawing, `line` uint8 [h w], from predictions over `colours` uint8 [k 3]: the palette's and the marks'.
 
     Returns `num` proposals. The first takes each piece's most likely colour. Each other one adds Gumbel noise of scale `spread` to the
     log shares, one draw per colour for the whole drawing, so that proposals prefer different colours and similar pieces stay alike.
-    `prediction_hash` is the result of `hash_predictions`, if the caller has it.
+    `digest` is the result of `hash_predictions`, if the caller has it.
     """
     joins = [_points_of(path, line) for path in edits.joins]
     closed = _edited_pieces(line, edits.gap, edits.cuts, joins)
-    prediction_hash = prediction_hash or hash_predictions(predictions, colours)
-    predictions, colours = closed.cache.get("grouped", prediction_hash, lambda: merge_similar_colours(predictions, colours), 1)
+    digest = digest or hash_predictions(predictions, colours)
+    predictions, colours = closed.cache.get("grouped", digest, lambda: merge_similar_colours(predictions, colours), 1)
     hinted = hinted_pieces(closed, edits.marks, colours, edits.fills)
     followed = [rgb for n, (_, rgb, _) in enumerate(edits.marks) if n not in edits.alone]
     entries = sorted(set(nearest_indices(colours, followed)))
     middles = [points[len(points) // 2] for points, _, _ in edits.marks]
     places = tuple(zip(middles, nearest_indices(colours, [rgb for _, rgb, _ in edits.marks]), strict=True))
-    key = prediction_hash, params, tuple(sorted(hinted.items())), places
+    key = digest, params, tuple(sorted(hinted.items())), places
     pieces, share, page = closed.cache.get("voted", key, lambda: _voted(closed, predictions, colours, params, hinted, places), 2)
     rng = np.random.default_rng(seed)
     images, laid, first, cut, follows = [], [], None, pieces, np.zeros(0, bool)
@@ -104,9 +104,7 @@ def colour_drawing(
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
         follows = follows if n else _follows(pieces, chosen, colours[entries], edits, page)
         paper = page & (chosen.min(1) >= WHITE)
-        parts, chosen = apply_hints(
-            pieces, chosen, edits.marks, paper, predictions, colours, edits.fills, cache=(closed.cache, prediction_hash)
-        )
+        parts, chosen = apply_hints(pieces, chosen, edits.marks, paper, predictions, colours, edits.fills, cache=(closed.cache, digest))
         laid.append(flats(parts, chosen))
         images.append(over_line(laid[-1], line))
         if first is None:
@@ -128,10 +126,10 @@ def _follows(pieces: Pieces, chosen: np.ndarray, hints: np.ndarray, edits: UserE
 
 def hash_predictions(predictions: Sequence[Prediction], colours: np.ndarray) -> bytes:
     """A hash of the predictions and colours. While a stroke is drawn they do not change, so cached votes stay valid."""
-    digest = hashlib.sha256(repr([(one.box, one.shares.shape, one.shares.dtype.str, one.regions.shape) for one in predictions]).encode())
+    hashed = hashlib.sha256(repr([(one.box, one.shares.shape, one.shares.dtype.str, one.regions.shape) for one in predictions]).encode())
     for array in (colours, *(part for one in predictions for part in (one.shares, one.regions))):
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.digest()
+        hashed.update(np.ascontiguousarray(array).data)
+    return hashed.digest()
 
 
 def _voted(
@@ -167,10 +165,10 @@ def _edited_pieces(line: np.ndarray, gap: float | None, cuts: Paths, joins: Sequ
 
 
 def mean_picture(
-    predictions: Sequence[Prediction], colours: np.ndarray, shape: tuple[int, int], *, prediction_hash: bytes | None = None
+    predictions: Sequence[Prediction], colours: np.ndarray, shape: tuple[int, int], *, digest: bytes | None = None
 ) -> np.ndarray:
     """The mean colour of the predictions before any rule, uint8 [h w 3] of `shape` (h, w); later windows overwrite earlier ones."""
-    key = prediction_hash or hash_predictions(predictions, colours), shape
+    key = digest or hash_predictions(predictions, colours), shape
     return _MEANS.get("mean", key, lambda: _mean_picture(predictions, colours, shape), 2).copy()
 
 
