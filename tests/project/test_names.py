@@ -32,9 +32,9 @@ ALLOWED_METHODS = {
     "renew": "a lease extends itself by the store's method of that name",
     "request": "a model and a session store both return a Request",
     "restore": "each restores its part of a training's state from a checkpoint",
-    "sample": "`Mirrored` wraps a family and samples as it does",
     "stack": "a dataset puts examples into a batch, the medium of layers puts a picture's layers on each other",
     "step": "one optimisation step, as in torch",
+    "to": "moves tensors, as in torch",
     "wake": "the job service wakes its scheduler",
     "with_facts": "a recipe passes the facts on to its card",
 }

@@ -3,7 +3,6 @@
 Sources: user-guided colourisation (Zhang 2017: simulated hints, annealed mean); pointer networks (Vinyals 2015). Deviations: a U-Net
 encodes the drawing alone, and a transformer over its regions receives the hints; a region takes a colour of a fixed palette, or points to
 a hint, whose colour is copied exactly; simulated users often want other colours than the example's; there is no critic.
-
 The user gives `sketch`, and optionally `hints`, `paper`, `cuts`, `joins` and `keep`. Outputs: `image`, `proposal`, `pieces`, `layers`, ….
 """
 
@@ -27,9 +26,8 @@ from gesso.metrics.colour import protocol
 from gesso.metrics.reliability import reliability
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
-from gesso.rules import decision
+from gesso.rules import decision, prediction
 from gesso.rules.colouring import UserEdits, colour_drawing, hash_predictions, mean_picture
-from gesso.rules.prediction import Prediction
 from gesso.rules.reading import Lines, restore_paper_and_ink
 from gesso.rules.window import detail_of, windows
 
@@ -169,20 +167,20 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     line, marks = read.line, given["hints"].marks if "hints" in given else ()
     hints, fills = [(h.points, h.rgb, h.radius) for h in marks], {n for n, h in enumerate(marks) if h.fill}
     strokes = {k: [(s.path, s.radius) for s in given[k].strokes] if k in given else [] for k in ("paper", "cuts", "joins")}
-    alone = {n for n, h in enumerate(marks) if h.alone}
-    edits = UserEdits(hints, strokes["paper"], strokes["cuts"], [p for p, _ in strokes["joins"]], chosen.gap, fills, alone, chosen.guess)
+    joins, alone = [p for p, _ in strokes["joins"]], {n for n, h in enumerate(marks) if h.alone}
+    edits = UserEdits(hints, strokes["paper"], strokes["cuts"], joins, chosen.gap, fills, alone, chosen.guess)
     media = [(output.media, frame.box or (0, 0, *line.shape[::-1])) for frame, output in made]
-    predictions = [Prediction(m["shares"][0].numpy(), m["regions"][0].numpy(), box) for m, box in media]
+    predictions = [prediction.Prediction(m["shares"][0].numpy(), m["regions"][0].numpy(), box) for m, box in media]
     colours, num = made[0][1].media["colours"][0].numpy(), max(chosen.num_proposals, chosen.choice + 1)
     digest, params = hash_predictions(predictions, colours), decision.DecisionParameters()
     out = colour_drawing(line, predictions, colours, edits, params, num=num, spread=chosen.spread, seed=request.seed, digest=digest)
     coloured, flats = restore_paper_and_ink(out.images, out.flats, out.pieces, read, hints)
     kept = given["keep"].paste if "keep" in given else lambda picture: picture
     images, flat = tuple(map(kept, coloured)), kept(flats[chosen.choice])
-    proposal = mean_picture(predictions, colours, line.shape, digest=digest)
-    parts = {"image": images[chosen.choice], "proposal": proposal, "proposals": images, "layers": read.layers(flat)}
-    maps = {"pieces": out.pieces.labels, "sure": out.sure, "follows": out.follows}
-    return {**parts, **maps, "notes": read.notes(out.num_closed) + out.notes}
+    mean = mean_picture(predictions, colours, line.shape, digest=digest)
+    pictures = {"image": images[chosen.choice], "proposal": mean, "proposals": images}
+    maps = {"pieces": out.pieces.labels, "sure": out.sure, "follows": out.follows, "layers": read.layers(flat)}
+    return {**pictures, **maps, "notes": read.notes(out.num_closed) + out.notes}
 
 
 def family(preset: Preset) -> Mirrored:
