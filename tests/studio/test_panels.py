@@ -78,7 +78,7 @@ def test_two_nodes_are_compared_by_text_and_picture(visit: Any) -> None:
     )
     assert page.evaluate(differs + " return d.some((v, i) => i % 4 < 3 && v > 40); }")
     page.locator(".wipe-names select").first.select_option(index=3)
-    page.locator(".changes li", has_text="Nothing").wait_for()
+    page.locator(".changes li", has_text="the same").wait_for()
 
 
 def test_before_and_after_are_shown_side_by_side(visit: Any) -> None:

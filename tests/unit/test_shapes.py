@@ -8,6 +8,7 @@ from gesso import shapes
 RIGHT = {
     "Images": torch.zeros(2, 3, 4, 5),
     "Maps": torch.zeros(2, 7, 4, 5),
+    "Samples": torch.zeros(2, 3, 4),
     "Masks": torch.zeros(2, 1, 4, 5),
     "Vectors": torch.zeros(2, 6),
     "TokenValues": torch.zeros(2, 3, 6),
@@ -20,6 +21,7 @@ RIGHT = {
 WRONG = {
     "Images": torch.zeros(3, 4, 5),
     "Maps": torch.zeros(2, 7, 4, 5, dtype=torch.int64),
+    "Samples": torch.zeros(2, 3, dtype=torch.int64),
     "Masks": torch.zeros(2, 3, 4, 5),
     "Vectors": torch.zeros(2),
     "TokenValues": torch.zeros(2, 6),

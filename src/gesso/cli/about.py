@@ -43,6 +43,33 @@ def recipes(*, json: bool = False) -> None:
     )
 
 
+def data(*, json: bool = False) -> None:
+    """List the folders of examples that are here, which recipes take them, and how to lay out one's own.
+
+    gesso data
+    GESSO_DATA=~/pictures gesso data
+
+    Parameters
+    ----------
+    json
+        Print JSON.
+    """
+    from gesso.verbs.data import folders, places, taken
+
+    found, layouts = list(folders()), list(taken())
+    if json:
+        listed = [{"name": one.name, "path": str(one.path), "num_files": one.num_files, "recipes": list(one.recipes)} for one in found]
+        show.print_json({"folders": listed, "layouts": {one.recipe: dict(one.words) for one in layouts}})
+        return
+    rows = [[one.name, str(one.num_files), ", ".join(one.recipes) or "none", str(one.path)] for one in found]
+    looked = ", ".join(str(place) for place in places())
+    show.write(
+        show.table(["--data", "files", "recipes that take it", "path"], rows) if rows else f"No folders of examples in {looked}",
+        show.table(["recipe", "a folder of one's own holds"], [[one.recipe, show.words(one.words)] for one in layouts]),
+        "GESSO_DATA names the folders that are looked in. --data also takes a path.",
+    )
+
+
 def inspect(file: Path, /, *, manifest: Path | None = None, json: bool = False) -> int:
     """Show a file's content credentials, who signed them, and its record. Ends with 3 if the credentials are broken.
 

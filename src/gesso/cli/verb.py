@@ -21,7 +21,7 @@ app = App(
     version=__version__,
     **flag.LIKE_ALL,
 )
-for place, look in ((1, about.recipes), (7, about.inspect), (8, about.doctor), (9, about.signer)):
+for place, look in ((1, about.recipes), (2, about.data), (7, about.inspect), (8, about.doctor), (9, about.signer)):
     app.command(look, sort_key=place)
 
 

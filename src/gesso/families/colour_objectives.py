@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from gesso.families.family import Batch, Inputs
+from gesso.families.likelihood import Likelihood
+from gesso.families.mirrored import Mirrored
 from gesso.media.grid import contact_sheet
 from gesso.media.tensor import from_tensor
 
@@ -115,3 +117,13 @@ def shares(field: Any, inputs: Inputs, settings: Any) -> dict[str, Tensor]:
 def mean_shares(media: dict[str, Any], mirrored: dict[str, Any]) -> dict[str, Any]:
     """Average the shares of a field and of its mirror image's field, whose regions have the same numbers."""
     return {**media, "shares": (media["shares"] + mirrored["shares"]) / 2}
+
+
+def likelihood() -> Likelihood:
+    """The family that learns and samples colours by region."""
+    return Likelihood(colour_likelihood, shares, looked_at)
+
+
+def mirrored() -> Mirrored:
+    """The same family, sampled on the drawing and on its mirror image."""
+    return Mirrored(likelihood(), mean_shares)

@@ -128,5 +128,10 @@ recipe = Recipe(
     frames=lambda request, preset: [Frame(SIZE, page=request.conditions["picture"].page)],
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     finish=finish,
+    layout={
+        "en": "CIFAR-10 as train.parquet and val.parquet, with the columns image and label",
+        "ko": "image와 label 열이 있는 CIFAR-10의 train.parquet와 val.parquet",
+    },
+    data_files=("train.parquet:image,label+val.parquet",),
     measures={"accuracy": measure},
 )

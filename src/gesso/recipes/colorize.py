@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from gesso.families.family import Output
-    from gesso.families.likelihood import Likelihood
-    from gesso.families.mirrored import Mirrored
 
 
 @dataclass(frozen=True)
@@ -140,11 +138,13 @@ def build(preset: Preset) -> dict[str, nn.Module]:
     return {"generator": RegionPainter(CARD.port_sizes(), torch.from_numpy(PALETTE), **shape)}
 
 
-def learned() -> Likelihood:
-    from gesso.families import colour_objectives as aims
-    from gesso.families.likelihood import Likelihood
+LAYOUT = {"en": "coloured pictures, or tables of drawings as train.parquet", "ko": "색칠한 그림들, 또는 그림 표 train.parquet"}
 
-    return Likelihood(aims.colour_likelihood, aims.shares, aims.looked_at)
+
+def objectives() -> Any:
+    from gesso.families import colour_objectives
+
+    return colour_objectives
 
 
 def stages(preset: Preset) -> list[Stage]:
@@ -152,7 +152,9 @@ def stages(preset: Preset) -> list[Stage]:
         return synthetic_set(split) if folder is None else from_folder(folder, "dev" if split == "val" else split, shares=preset.shares)
 
     trains = {"generator": Optimiser(rate=1e-3, decay=0.05, warmup=400)}
-    return [Stage("colour", learned(), trains, data, num_steps=preset.num_steps, batch_size=preset.batch_size, look_every=5)]
+    return [
+        Stage("colour", objectives().likelihood(), trains, data, num_steps=preset.num_steps, batch_size=preset.batch_size, look_every=5)
+    ]
 
 
 def frames(request: Any, preset: Preset) -> list[Frame]:
@@ -183,20 +185,9 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     return {**pictures, **maps, "notes": read.notes(out.num_closed) + out.notes}
 
 
-def family(preset: Preset) -> Mirrored:
-    from gesso.families.colour_objectives import mean_shares
-    from gesso.families.mirrored import Mirrored
-
-    return Mirrored(learned(), mean_shares)
-
-
-def preview(networks: Any, batch: Any) -> Any:
-    from gesso.families.colour_objectives import preview_sheet
-
-    return preview_sheet(networks, batch)
-
-
 recipe = Recipe(
-    card=CARD, presets=PRESETS, build=build, family=family, stages=stages, keeps=("generator",), frames=frames, finish=finish,
-    measures={"protocol": protocol, "reliability": reliability}, preview=preview, native=True, drafts=True, learns_pictures=True,
+    card=CARD, presets=PRESETS, build=build, family=lambda preset: objectives().mirrored(), stages=stages, keeps=("generator",),
+    frames=frames, finish=finish, measures={"protocol": protocol, "reliability": reliability}, native=True, drafts=True,
+    preview=lambda networks, batch: objectives().preview_sheet(networks, batch), learns_pictures=True, layout=LAYOUT,
+    data_files=("train.parquet:color_svg,line_svg", "*/train.parquet:color_svg,line_svg", "*.png"),
 )  # fmt: skip

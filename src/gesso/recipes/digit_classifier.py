@@ -119,5 +119,7 @@ recipe = Recipe(
     frames=lambda request, preset: [Frame(SIZE, page=request.conditions["picture"].page)],
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     finish=finish,
+    layout={"en": "MNIST's t10k files; without --data, scikit-learn's digits", "ko": "MNIST의 t10k 파일. 없으면 scikit-learn의 숫자"},
+    data_files=("t10k-images-idx3-ubyte.gz+t10k-labels-idx1-ubyte.gz",),
     measures={"accuracy": measure},
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gesso.card import Card
+from gesso.card import Card, Words
 from gesso.datasets.dataset import Dataset
 from gesso.ports import Frame
 from gesso.request import Request
@@ -87,6 +87,7 @@ class Recipe:
     card (`note.NAME`).  measures: {name: function(make, data, options) -> report}.
     data(folder, "train" | "val") -> the examples that a fit reads (`gesso fit --data`).
     preview(networks, batch) -> a uint8 picture that training saves at intervals; by default it saves the family's samples.
+    layout, data_files: what a folder for --data holds, in words, and the patterns of its files (with + between those needed together).
     learns_pictures: the stages accept a folder of the user's own pictures as data.
     native: networks compute in bfloat16 if the processor multiplies it natively, as in training, else in float32.
     drafts: finish gives a usable draft from earlier network outputs if only optional conditions have changed since.
@@ -109,6 +110,8 @@ class Recipe:
     native: bool = False
     drafts: bool = False
     data: Callable[[Path | None, str], Dataset] | None = None
+    layout: Words = field(default_factory=dict)
+    data_files: tuple[str, ...] = ()
     facts: Callable[[Dataset], Mapping[str, Any]] | None = None
     known: Mapping[str, Any] = field(default_factory=dict)  # the facts, once the data or the weights told them
 

@@ -52,7 +52,9 @@ def find_data(given: Path | str | None) -> Path | None:
                 return place / name
     here = ", ".join(one.name for one in folders())
     raise GessoError(
-        "there is no such folder", where=given, fix=f"a path, or one of {here}" if here else f"a path, or a name in {VARIABLE}: gesso data"
+        "there is no such file or folder",
+        where=given,
+        fix=f"a path, or one of {here}" if here else f"a path, or a name in {VARIABLE}: gesso data",
     )
 
 
@@ -75,8 +77,31 @@ def taken() -> Iterator[Layout]:
 
 
 def holds(folder: Path, patterns: tuple[str, ...]) -> bool:
-    """Whether a folder holds a file of one of the patterns, each of which may name several files that are needed together with +."""
-    return any(all(next(folder.glob(part), None) is not None for part in pattern.split("+")) for pattern in patterns)
+    """Whether a folder holds the files of one of the patterns.
+
+    A pattern is a file's, "*.png", or those of several that are needed together, "a.gz+b.gz"; a table's may name columns that it
+    has, "train.parquet:image,label".
+    """
+    return any(all(_holds(folder, part) for part in pattern.split("+")) for pattern in patterns)
+
+
+def _holds(folder: Path, part: str) -> bool:
+    files, _, columns = part.partition(":")
+    found = next(folder.glob(files), None)
+    return found is not None and (not columns or set(columns.split(",")) <= _columns(found))
+
+
+def _columns(table: Path) -> set[str]:
+    """The columns of a parquet file; none where it cannot be read, or pyarrow is not installed."""
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import read_schema
+    except ImportError:
+        return set()
+    try:
+        return set(read_schema(table).names)
+    except (ArrowException, OSError):
+        return set()
 
 
 def _num_files(folder: Path) -> int:

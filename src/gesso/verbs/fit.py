@@ -23,6 +23,7 @@ from gesso.recipes.recipe import Recipe
 from gesso.record import commit
 from gesso.request import MAX_SEED, Request
 from gesso.verbs.assemble import GivenWeights, assemble
+from gesso.verbs.data import find_data
 from gesso.verbs.generate import make, preview_of
 from gesso.verbs.read_request import files_of, split
 from gesso.verbs.result import Result, is_file_name, make_folder
@@ -122,10 +123,7 @@ def _examples(recipe: Recipe, data: Path | str | None) -> Dataset | None:
         if data is not None:
             raise GessoError(f"{recipe.name} reads no examples", where="--data", fix="leave --data out")
         return None
-    place = None if data is None else Path(data)
-    if place is not None and not place.exists():
-        raise GessoError("there is no such folder", where=place, fix="give --data the folder of examples")
-    return recipe.data(place, "train")
+    return recipe.data(find_data(data), "train")
 
 
 class FitFolder:

@@ -14,6 +14,7 @@ from gesso.errors import GessoError
 from gesso.media.file import write_atomic
 from gesso.recipes.recipe import Recipe
 from gesso.record import commit, encoded, environment_here, plain
+from gesso.verbs.data import find_data
 from gesso.verbs.generate import native_dtype
 from gesso.verbs.load import Model, load
 from gesso.verbs.result import Result, make_folder
@@ -50,8 +51,8 @@ def measure(
 ) -> dict[str, Any]:
     """Run one of the recipe's measures (`which`, or its first) and return its report; `out` (.json) is where to write it.
 
-    `data` is the file or folder to measure on; `options` are the measure's own. The figures are under `figures`, beside command,
-    versions and commit.
+    `data` is the file or folder to measure on, or its name (`gesso data`); `options` are the measure's own. The figures are under
+    `figures`, beside command, versions and commit.
     """
     target = _checked_out(out)
     model = load(name, preset=preset, weights=weights)
@@ -60,9 +61,7 @@ def measure(
     if chosen is None or chosen not in measures:
         what = f"{model.card.name} has no measure" + (f" {which!r}" if which else "s")
         raise GessoError(what, where="--which", fix=f"one of {', '.join(measures)}" if measures else None)
-    place = None if data is None else Path(data)
-    if place is not None and not place.exists():
-        raise GessoError("there is no such file or folder", where=place, fix="give the path of the data to --data")
+    place = find_data(data)
     began = time.monotonic()
     figures = plain(measures[chosen](Make(model), place, options))
     report = {

@@ -37,6 +37,7 @@ from gesso.training.learner import Learner
 from gesso.training.loop import Intervals, Loop, TrainingPlan
 from gesso.training.ranks import Ranks, joined
 from gesso.verbs.assemble import Assembled, GivenWeights, assemble, weights_file
+from gesso.verbs.data import find_data
 from gesso.verbs.training_outputs import exporter, later_exported, shower, slots_of
 from gesso.weights.store import load_into, read_weights, shipped
 
@@ -82,12 +83,12 @@ def train(
 ) -> TrainResult:
     """Train `recipe` into the folder `out`: weights with their card, a log of losses and metrics, samples, checkpoints.
 
-    A run that was stopped continues, unless `fresh` removes it first. `data` is the folder of examples; recipes that make their
-    own need none. `steps` overrides each stage's own number, and schedules stretch over it. `minutes` ends the run at a step, as
-    Ctrl-C does, and as `stop` does, which is called after each step; continuing later gives the same bits as not stopping, on
-    the same machine with the same number of threads. `stage` is the last one trained. `begin` is the weights file or run from which
-    the networks start ("shipped": the package's own); `weights` are those of frozen parents, by role. `device` is as for `generate`.
-    Started by `torchrun`, the processes share each batch, and the first one writes the files.
+    A run that was stopped continues, unless `fresh` removes it first. `data` is the folder of examples, or its name (`gesso data`);
+    recipes that make their own need none. `steps` overrides each stage's own number, and schedules stretch over it. `minutes` ends
+    the run at a step, as Ctrl-C does, and as `stop` does, which is called after each step; continuing later gives the same bits as
+    not stopping, on the same machine with the same number of threads. `stage` is the last one trained. `begin` is the weights file
+    or run from which the networks start ("shipped": the package's own); `weights` are those of frozen parents, by role. `device` is
+    as for `generate`. Started by `torchrun`, the processes share each batch, and the first one writes the files.
     GessoError where the folder holds another training, the disk is full, or the training diverges repeatedly; weights and
     checkpoints written before stay.
     """
@@ -167,8 +168,8 @@ def _begin(
     start: Start,
 ) -> _Run:
     """Check every value, then seed torch, build the networks and make the folder; GessoError before anything is written."""
-    folder, source = Path(out), None if data is None else Path(data)
-    _check(source, folder, minutes)
+    folder, source = Path(out), find_data(data)
+    _check(folder, minutes)
     steps, threads = (None if n is None else whole(n, where=w, low=1) for n, w in ((steps, "--steps"), (threads, "--threads")))
     seed = whole(seed, where="--seed", low=0, high=MAX_SEED)
     stages = _stages(recipe, preset, steps, last)
@@ -235,9 +236,7 @@ def _plan(run: _Run, stage: Stage, before: Sequence[Learner], ranks: Ranks) -> T
     )
 
 
-def _check(data: Path | None, out: Path, minutes: float | None) -> None:
-    if data is not None and not data.exists():
-        raise GessoError("there is no such folder", where=data, fix="give --data the folder of examples")
+def _check(out: Path, minutes: float | None) -> None:
     if out.exists() and not out.is_dir():
         raise GessoError("is a file, not a folder", where=out, fix="choose another --out")
     if minutes is not None and (isinstance(minutes, bool) or not 0 < minutes < math.inf):

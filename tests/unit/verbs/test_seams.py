@@ -142,7 +142,7 @@ def test_a_fit_that_is_stopped_keeps_the_newest_weights(data: Path, tmp_path: Pa
 
 
 def test_a_folder_of_examples_is_checked_first(tmp_path: Path) -> None:
-    with pytest.raises(GessoError, match="no such folder"):
+    with pytest.raises(GessoError, match="no such file or folder"):
         fit(table(trained=False), data=tmp_path / "nowhere", out=tmp_path / "f")
     with pytest.raises(GessoError, match="style reads no examples"):
         fit("style", data=tmp_path, out=tmp_path / "f")

@@ -122,7 +122,7 @@ def test_steps_may_be_added_when_asked_for(tmp_path: Path) -> None:
         ({"seed": 2**53}, "--seed"),
         ({"preset": "huge"}, "no preset 'huge'"),
         ({"stage": "second"}, "no stage 'second'"),
-        ({"data": "nowhere"}, "no such folder"),
+        ({"data": "nowhere"}, "no such file or folder"),
         ({"threads": 0}, "--threads"),
         ({"log_every": -1}, "--log-every: must be 0 or more"),
     ],

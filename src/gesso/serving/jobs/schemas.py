@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, RootModel
 
 from gesso.errors import GessoError
-from gesso.families.family import Fits
 from gesso.number import StrictNumbers, Whole
 from gesso.request import MAX_SEED, Request
 from gesso.serving.decode.input_sanitizer import InputSanitizer
@@ -102,6 +101,8 @@ def check_spec(sanitizer: InputSanitizer, recipe: Any, owner: str, spec: BatchSp
             "request": _request(sanitizer, recipe.card, owner, spec, partly=True),
         }
     if isinstance(spec, FitSpec):
+        from gesso.families.family import Fits
+
         if not isinstance(recipe.family(preset), Fits):
             raise GessoError("makes its output at once: there is nothing to fit", where="recipe", fix="ask for a batch")
         return spec.model_dump(exclude=STORED_ELSEWHERE) | {"request": _request(sanitizer, recipe.card, owner, spec, partly=False)}
