@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from scipy import sparse
 
 SUPPORT = 4.0  # the width of the kernel in source pixels
 
@@ -18,33 +19,35 @@ def cubic(x: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def taps(num: int, new: int) -> tuple[np.ndarray, np.ndarray]:
-    """For resizing `num` samples to `new`: source indices and weights, both [new taps], the same number of taps for each sample.
+def matrix(num: int, new: int) -> sparse.csr_array:
+    """Resizing of `num` samples to `new` as a matrix float32 [new num]."""
+    return sampled(num, (np.arange(new) + 0.5) * num / new - 0.5, min(new / num, 1.0))
 
-    Where the result is smaller the kernel is widened by the ratio, so that nothing aliases. The border is mirrored, edge included.
+
+def sampled(num: int, at: np.ndarray, stretch: float = 1.0) -> sparse.csr_array:
+    """The matrix float32 [len(at) num] that reads `num` samples at the places `at`, in samples from the first one's centre.
+
+    `stretch` below 1 widens the kernel by its inverse, so that nothing aliases. The border is mirrored, edge included.
     """
-    scale = new / num
-    stretch = min(scale, 1.0)
     width = SUPPORT / stretch
-    centre = (np.arange(new) + 0.5) / scale - 0.5
-    first = np.floor(centre - width / 2).astype(np.int64)
+    first = np.floor(at - width / 2).astype(np.int64)
     index = first[:, None] + np.arange(int(np.ceil(width)) + 2)
-    weight = cubic((centre[:, None] - index) * stretch)
+    weight = cubic((at[:, None] - index) * stretch)
     weight /= weight.sum(1, keepdims=True)
-    used = (weight != 0).any(0)
-    index = index[:, used] % (2 * num)
-    return np.minimum(index, 2 * num - 1 - index), weight[:, used]
+    index = index % (2 * num)
+    index = np.minimum(index, 2 * num - 1 - index)
+    used = weight != 0
+    rows = np.repeat(np.arange(len(at)), used.sum(1))
+    return sparse.csr_array((weight[used].astype(np.float32), (rows, index[used])), shape=(len(at), num))
 
 
 def resized(picture: np.ndarray, height: int, width: int, rows: tuple[int, int] | None = None) -> np.ndarray:
     """float32 [h w] or [h w c] as float32 [height width …], neither rounded nor clipped; `rows` (first, end) are the part wanted."""
-    index, weight = taps(picture.shape[0], height)
-    first, end = rows or (0, height)
-    index, weight = index[first:end], weight[first:end]
-    low = int(index.min())
-    part = picture[low : int(index.max()) + 1].astype(np.float32)
-    across = np.moveaxis(_along(np.moveaxis(part, 1, 0), *taps(picture.shape[1], width)), 0, 1)
-    return _along(across, index - low, weight)
+    down = matrix(picture.shape[0], height)[slice(*(rows or (0, height)))]
+    low, high = int(down.indices.min()), int(down.indices.max()) + 1
+    part = np.moveaxis(picture[low:high].astype(np.float32), 1, 0)
+    across = np.moveaxis(_product(matrix(picture.shape[1], width), part), 0, 1)
+    return _product(down[:, low:high], across)
 
 
 def scaled(picture: np.ndarray, scale: float) -> np.ndarray:
@@ -67,10 +70,7 @@ def phases(scale: int) -> np.ndarray:
     return np.einsum("ai,bj->abij", one, one).reshape(scale * scale, 5, 5).astype(np.float32)
 
 
-def _along(picture: np.ndarray, index: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _product(weights: sparse.csr_array, picture: np.ndarray) -> np.ndarray:
     """The weighted sums over the first axis."""
-    weight = weight.astype(np.float32).reshape(*weight.shape, *[1] * (picture.ndim - 1))
-    out = picture[index[:, 0]] * weight[:, 0]
-    for tap in range(1, index.shape[1]):
-        out += picture[index[:, tap]] * weight[:, tap]
-    return out
+    flat = np.ascontiguousarray(picture).reshape(picture.shape[0], -1)
+    return np.asarray(weights @ flat).reshape(weights.shape[0], *picture.shape[1:])
