@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
 from gesso.families.supervised import picture_of
 from gesso.media.luma import OFFSET, TO_YCBCR
+from gesso.media.planes import Planes, as_levels, chroma_at
 
 LEVELS = 255.0
 
@@ -28,7 +30,7 @@ class Enlarge:
     epsilon: float = 0.0
 
     def phases(self, step: int) -> Sequence[Phase]:
-        return (Phase("enlarge", self.role),)
+        return (Phase("enlarge", (self.role,)),)
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
         return nn.Module()
@@ -51,6 +53,25 @@ class Enlarge:
         network = networks[self.role]
         low = luma_of(inputs.ports).to(next(network.parameters()).device)
         yield Output({"luma": (LEVELS * network.enlarged(low, settings.scale)).half()})  # type: ignore[operator]
+
+
+class LargerFrames:
+    """Frames of a film larger: luma by the network, chroma by bicubic; `planes -> planes` of 4:2:0 and even size."""
+
+    def __init__(self, network: Any, scale: int) -> None:
+        self.network, self.scale = network, scale
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) of the frames; 4:2:0 needs even sizes, so an odd last row or column is left out."""
+        return width * self.scale // 2 * 2, height * self.scale // 2 * 2
+
+    def __call__(self, planes: Planes) -> Planes:
+        peak = float(planes.peak)
+        low = torch.from_numpy(planes.luma.astype(np.float32) / peak)[None, None]
+        made = self.network.enlarged(low, self.scale)[0, 0].float().numpy() * peak
+        width, height = self.size(planes.luma.shape[1], planes.luma.shape[0])
+        luma = as_levels(made[:height, :width], planes.bits)
+        return Planes(luma, chroma_at(planes, self.scale, (height, width)), planes.bits, site=planes.site)
 
 
 def luma_of(ports: Any) -> Tensor:

@@ -12,7 +12,6 @@ import hashlib
 import heapq
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -25,13 +24,12 @@ import numpy as np
 from gesso.errors import GessoError
 from gesso.media.file import REASONS, shown, sync_folder, write_atomic
 from gesso.media.planes import Planes
-from gesso.media.video import ENDINGS, FULL_RANGE, KEY, Colours, pyav
+from gesso.media.video import ENDINGS, KEY, Colours, pyav
 
 SEGMENT = 96  # frames
+PLAN = "plan.json"
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 CODECS = {8: (("libx264", {"crf": "18", "preset": "fast"}),), 10: (("libsvtav1", {"crf": "24", "preset": "8"}), ("libx265", {"crf": "20"}))}
-MOST_SIDE = 16384
-RECORD_LIMIT = 2**24  # bytes of text; a header holds it in memory
 OWN_KEYS = {"major_brand", "minor_version", "compatible_brands", "encoder", "creation_time", KEY}
 
 
@@ -75,10 +73,10 @@ class SegmentWriter:
     `plan` is plain JSON that decides the frames; GessoError where the folder holds another film, or cannot be written.
     """
 
-    def __init__(self, folder: Path, look: Look, plan: Mapping[str, Any], *, resume: bool = False, size: int = SEGMENT) -> None:
-        self.folder, self.look, self.size = folder, look, size
+    def __init__(self, folder: Path, look: Look, plan: Mapping[str, Any], *, resume: bool = False, size: int | None = None) -> None:
+        self.folder, self.look, self.size = folder, look, size or SEGMENT
         self._container: Any = None
-        self._begin(dict(json.loads(json.dumps({**plan, "look": asdict(look), "segment": size}, default=str))), resume)
+        self._begin(dict(json.loads(json.dumps({**plan, "look": asdict(look), "segment": self.size}, default=str))), resume)
         self.done = complete(folder)
 
     @property
@@ -132,18 +130,18 @@ class SegmentWriter:
             self._open_path.unlink(missing_ok=True)
 
     def _begin(self, plan: dict[str, Any], resume: bool) -> None:
-        place = self.folder / "plan.json"
-        if self.folder.exists() and resume:
-            held = json.loads(place.read_text()) if place.is_file() else {}
+        held = _plan(self.folder)
+        if resume and held:
             changed = sorted(key for key in {*held, *plan} if held.get(key) != plan.get(key))
-            if held and changed:
-                what = f"the stopped film is of another {' and '.join(changed)}"
-                raise GessoError(what, where=self.folder, fix="leave --resume out to begin again")
-        elif self.folder.exists():
-            shutil.rmtree(self.folder)
+            if changed:
+                what = f"the stopped film has another {' and another '.join(changed)}"
+                raise GessoError(what, where=shown(self.folder), fix="leave --resume out to begin again")
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(place, json.dumps(plan, indent=1).encode())
+            for old in self.folder.glob("[0-9]*.*"):
+                old.unlink()
+            write_atomic(self.folder / PLAN, json.dumps(plan, indent=1).encode())
         except OSError as error:
             raise GessoError(f"cannot write: {_why(error)}", where=shown(self.folder)) from error
 
@@ -171,6 +169,17 @@ class SegmentWriter:
             raise GessoError(f"cannot write: {_why(error)}", where=shown(self.folder)) from error
 
 
+def _plan(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / PLAN).read_text())) if (folder / PLAN).is_file() else {}
+
+
+def held_look(folder: Path) -> Look:
+    """The look of the film whose segments a folder holds."""
+    held = _plan(folder)["look"]
+    ratios = {name: Fraction(held[name]) for name in ("time_base", "rate", "aspect")}
+    return Look(**{**held, **ratios, "colours": Colours(**held["colours"])})
+
+
 def complete(folder: Path) -> list[Segment]:
     """The complete segments of a folder, up to the first that is missing."""
     found: list[Segment] = []
@@ -196,8 +205,6 @@ def check_target(path: Path, sound: tuple[str, ...]) -> None:
     if path.is_dir():
         raise GessoError("this is a folder", where=shown(path), fix="give the name of a file")
     kind = FORMATS[path.suffix.lower()]
-    held = av.format.ContainerFormat(kind, "w")
-    del held
     with av.open(os.devnull, "w", format=kind) as container:
         refused = [name for name in sound if name.removesuffix("float") not in container.supported_codecs]
     if refused:
@@ -294,5 +301,3 @@ def _why(error: BaseException) -> str:
     reason = REASONS.get(getattr(error, "errno", 0) or 0)
     return reason[0] if reason else (getattr(error, "strerror", None) or str(error)).splitlines()[0][:120].lower()
 
-
-__all__ = ["FULL_RANGE", "Look", "Segment", "SegmentWriter", "check_target", "complete", "join", "sha256_of", "video_frame"]

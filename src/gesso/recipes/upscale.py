@@ -21,7 +21,7 @@ from pydantic import Field
 from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.picture import Picture
 from gesso.datasets.enlarging import pairs
-from gesso.families.enlarge import Enlarge
+from gesso.families.enlarge import Enlarge, LargerFrames
 from gesso.families.family import Output
 from gesso.metrics.fidelity import measure_published
 from gesso.networks.fsrcnn import FSRCNN
@@ -142,4 +142,5 @@ recipe = Recipe(
     shape=lambda request, frame, preset: (1, 1, *(n * request.settings.scale for n in frame.size)),  # type: ignore[attr-defined]
     finish=finish,
     measures={"published": measure},
+    film=lambda networks, settings: LargerFrames(networks["upscaler"], settings.scale),
 )
