@@ -107,7 +107,9 @@ class Shot:
         down, across = PLANAR[name.partition("1")[0] if self.facts.bits > 8 else name]
         grey = name.startswith("gray")
         y, *rest = (_array(plane, self.facts.bits) for plane in self.frame.planes[: 1 if grey else 3])
-        return Planes(y, None if grey else (rest[0], rest[1]), self.facts.bits, down, across, CENTRE if self.facts.codec == "mjpeg" else LEFT)
+        return Planes(
+            y, None if grey else (rest[0], rest[1]), self.facts.bits, down, across, CENTRE if self.facts.codec == "mjpeg" else LEFT
+        )
 
     @property
     def rotation(self) -> int:
@@ -141,13 +143,15 @@ class Video:
         try:
             self._container = av.open(str(self.source) if isinstance(self.source, Path) else self.source, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise GessoError(f"this is no film that can be read: {_reason(error)}", where=self.where, fix="give an MP4, MOV or MKV") from error
+            raise GessoError(
+                f"this is no film that can be read: {_reason(error)}", where=self.where, fix="give an MP4, MOV or MKV"
+            ) from error
         try:
             self._stream = self._container.streams.video[0] if self._container.streams.video else None
             if self._stream is None or "attached_pic" in str(self._stream.disposition):
                 raise GessoError("the file holds no moving picture", where=self.where, fix="give a film")
             self._stream.codec_context.options = {"max_pixels": str(self.budget.max_pixels)}
-            self._stream.thread_type = "AUTO"
+            self._stream.thread_type = "SLICE"  # decoders that work on several frames at once report an error at a later one
             self.facts = self._facts()
         except BaseException:
             self._container.close()
@@ -210,10 +214,13 @@ class Video:
             except EOFError:
                 return
             except av.FFmpegError as error:
-                self._hurt(count, packet.pts, f"cannot be decoded ({_reason(error)}), and is left out")
+                number = count if packet.pts is None else round(packet.pts * self.facts.time_base * self.facts.rate)
+                self._hurt(number, packet.pts, f"cannot be decoded ({_reason(error)}), and is left out")
                 frames, refused = [], refused + 1
                 if refused > MOST_IN_A_ROW:
-                    raise GessoError(f"{self.damage[-1]}, nor can the {refused} before it", where=self.where, fix="mend the file") from error
+                    raise GessoError(
+                        f"{self.damage[-1]}, nor can the {refused} before it", where=self.where, fix="mend the file"
+                    ) from error
             count += len(frames)
             yield from frames
 

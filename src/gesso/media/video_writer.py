@@ -148,6 +148,7 @@ class SegmentWriter:
     def _open(self, pts: int) -> None:
         av, look = pyav(), self.look
         name, options = look.codec
+        os.environ.setdefault("SVT_LOG", "1")  # errors only: the encoder prints its settings otherwise
         self._first, self._count, self._hash = pts, 0, hashlib.sha256()
         self._open_path = self.folder / "open.part"
         self._container = av.open(str(self._open_path), "w", format="mp4", options={"movie_timescale": str(_timescale(look.time_base))})
@@ -199,17 +200,21 @@ def sha256_of(segments: list[Segment]) -> str:
 
 def check_target(path: Path, sound: tuple[str, ...]) -> None:
     """GessoError where the file's ending is no film's, or such a file cannot hold the source's sound."""
-    av = pyav()
     if path.suffix.lower() not in ENDINGS:
         raise GessoError("films are written as .mp4, .mov or .mkv", where=shown(path), fix=f"{path.stem or 'film'}.mp4")
     if path.is_dir():
         raise GessoError("this is a folder", where=shown(path), fix="give the name of a file")
-    kind = FORMATS[path.suffix.lower()]
-    with av.open(os.devnull, "w", format=kind) as container:
-        refused = [name for name in sound if name.removesuffix("float") not in container.supported_codecs]
+    refused = _refused(FORMATS[path.suffix.lower()], sound)
     if refused:
         what = f"{path.suffix} cannot hold the sound as it is ({', '.join(refused)}), and sound is never encoded again"
-        raise GessoError(what, where=shown(path), fix=f"{path.stem}.mkv")
+        held = not _refused("matroska", sound)
+        raise GessoError(what, where=shown(path), fix=f"{path.stem}.mkv" if held else "encode the film's sound as AAC or FLAC first")
+
+
+def _refused(kind: str, sound: tuple[str, ...]) -> list[str]:
+    """The kinds of sound that a container does not hold."""
+    with pyav().open(os.devnull, "w", format=kind) as container:
+        return [name for name in sound if name.removesuffix("float") not in container.supported_codecs]
 
 
 def join(folder: Path, segments: list[Segment], target: Path, look: Look, source: Path, record: str) -> None:
@@ -224,11 +229,11 @@ def join(folder: Path, segments: list[Segment], target: Path, look: Look, source
             out.metadata.update({key: text for key, text in given.metadata.items() if key.lower() not in OWN_KEYS})
             out.metadata[KEY] = record
             with av.open(str(segment_path(folder, segments[0].number))) as first:
-                picture = out.add_stream_from_template(first.streams.video[0])
+                picture = out.add_stream_from_template(first.streams.video[0], opaque=True)
                 picture.time_base = look.time_base
                 if look.rotation:
                     picture.set_display_rotation(look.rotation)
-            sounds = {one.index: out.add_stream_from_template(one) for one in given.streams.audio}
+            sounds = {one.index: out.add_stream_from_template(one, opaque=True) for one in given.streams.audio}
             streams = [_pictures(folder, segments, look, picture)]
             if sounds:
                 streams.append(_sounds(given, sounds, end))
@@ -300,4 +305,3 @@ def _timescale(time_base: Fraction) -> int:
 def _why(error: BaseException) -> str:
     reason = REASONS.get(getattr(error, "errno", 0) or 0)
     return reason[0] if reason else (getattr(error, "strerror", None) or str(error)).splitlines()[0][:120].lower()
-
