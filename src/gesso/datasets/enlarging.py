@@ -70,7 +70,7 @@ class Pairs:
     def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
         """`picture` uint8 [side side 3], `high` uint8 [scale·(side - 2·margin) …], luma of the part inside the margin, and `scale`."""
         scale, sizes = self.scales[0], self.sources[index]
-        source = sizes[rng.integers(len(sizes)) if self.augment else 0]
+        source = sizes[int(rng.integers(len(sizes))) if self.augment else 0]
         small = source.small(scale)
         top, left = (int(rng.integers(n - self.side + 1)) if self.augment else (n - self.side) // 2 for n in small.shape[:2])
         low = small[top : top + self.side, left : left + self.side]

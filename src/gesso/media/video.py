@@ -63,7 +63,7 @@ class Colours:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a film's header says. `num_frames` is an estimate where the container does not count; `aspect` is a pixel's width by its height."""
+    """What a film's header says. `num_frames` is an estimate where the container counts none; `aspect` is a pixel's width by its height."""
 
     width: int
     height: int
@@ -137,6 +137,7 @@ class Video:
 
     def __post_init__(self) -> None:
         av = pyav()
+        self._stream: Any = None
         self.where = self.where or (shown(self.source) if isinstance(self.source, Path) else "film")
         if isinstance(self.source, Path):
             check_file(self.source, self.budget)

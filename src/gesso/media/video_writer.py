@@ -76,6 +76,8 @@ class SegmentWriter:
     def __init__(self, folder: Path, look: Look, plan: Mapping[str, Any], *, resume: bool = False, size: int | None = None) -> None:
         self.folder, self.look, self.size = folder, look, size or SEGMENT
         self._container: Any = None
+        self._stream: Any = None
+        self._count, self._hash = 0, hashlib.sha256()
         self._begin(dict(json.loads(json.dumps({**plan, "look": asdict(look), "segment": self.size}, default=str))), resume)
         self.done = complete(folder)
 

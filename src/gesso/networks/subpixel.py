@@ -57,7 +57,8 @@ class Bicubic(nn.Module):
 class Deconvolution(nn.Module):
     """A transposed convolution to one channel (Dong 2016, section 3.2), computed as an ordinary one whose outputs are shuffled.
 
-    `weight`, times SLOWER, is [channels 1 size size] as torch's ConvTranspose2d has it, with stride `scale` and padding (size - scale) / 2, rounded up.
+    `weight`, times SLOWER, is [channels 1 size size] as torch's ConvTranspose2d has it, with stride `scale` and padding
+    (size - scale) / 2, rounded up.
     """
 
     def __init__(self, channels: int, scale: int, size: int = 9) -> None:

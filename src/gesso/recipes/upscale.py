@@ -10,7 +10,7 @@ have the same bits as if made whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -38,7 +38,7 @@ AIMS = {"small": {2: 37.0, 3: 33.0, 4: 30.5}, "base": {4: 31.5}}  # dB on Set5
 
 @dataclass(frozen=True)
 class Preset:
-    network: type[Upscaler]
+    network: Callable[..., Upscaler]
     widths: tuple[int, ...]  # FSRCNN's d, s and m; SPAN's width and depth
     reach: int  # source pixels that an output pixel reads at each side
     side: int  # of the small pictures in training, of which

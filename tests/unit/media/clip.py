@@ -19,9 +19,8 @@ def frame(number: int, width: int, height: int, pixels: str) -> av.VideoFrame:
         rows = np.frombuffer(plane, np.uint8 if wide == 1 else "<u2").reshape(-1, plane.line_size // wide)
         peak = 255 if wide == 1 else 1023
         ys, xs = np.mgrid[: plane.height, : plane.width]
-        picture = (
-            (xs * 0.4 / plane.width + ys * 0.3 / plane.height + 0.1) * peak if index == 0 else np.full(xs.shape, peak * (0.4 + index / 10))
-        )
+        slope = xs * 0.4 / plane.width + ys * 0.3 / plane.height + 0.1
+        picture = peak * (np.full(xs.shape, 0.4 + index / 10) if index else slope)
         at = number * 2 % max(1, plane.width - 8)
         if index == 0:
             picture[4:12, at : at + 8] = 0.85 * peak

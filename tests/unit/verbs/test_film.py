@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-av = pytest.importorskip("av", reason="PyAV is not installed: films are not tried")
-
 from gesso.errors import GessoError
 from gesso.media.video import Video, read_record
 from gesso.record import parse_record
