@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 SUPPORT = 4.0  # the width of the kernel in source pixels
 
@@ -29,6 +32,8 @@ def sampled(num: int, at: np.ndarray, stretch: float = 1.0) -> sparse.csr_array:
 
     `stretch` below 1 widens the kernel by its inverse, so that nothing aliases. The border is mirrored, edge included.
     """
+    from scipy import sparse  # it takes a while, and naming a medium must not
+
     width = SUPPORT / stretch
     first = np.floor(at - width / 2).astype(np.int64)
     index = first[:, None] + np.arange(int(np.ceil(width)) + 2)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from gesso.media.bicubic import sampled
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 LEFT, CENTRE = "left", "centre"  # where a chroma sample lies between its two columns of luma
 

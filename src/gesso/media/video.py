@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self
 
 import numpy as np
 
 from gesso.errors import GessoError, MissingExtra
-from gesso.media.budget import in_megabytes
+from gesso.media.budget import Budget, in_megabytes
 from gesso.media.file import shown
+from gesso.media.medium import Carried, Medium, Writer
 from gesso.media.planes import CENTRE, LEFT, Planes
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 ENDINGS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".mkv": "video/x-matroska"}
+STILL_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")  # pictures in the same container
 KEY = "gesso"  # of the record in a film's metadata
 FULL_RANGE, BT709 = 2, 1  # of ffmpeg's AVColorRange and AVColorSpace
 FULL_FORMATS = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p"}
@@ -282,6 +284,47 @@ class Video:
         seconds = float(number / self.facts.rate if pts is None else pts * self.facts.time_base)
         if len(self.damage) < MOST_DAMAGE:
             self.damage.append(Damage(number, seconds, what))
+
+
+class VideoMedium(Medium):
+    """A film. Its value is an open `Video`; its writer takes (planes, pts), with the options `look` and `source`, whose sound it copies."""
+
+    name: ClassVar[str] = "video"
+    endings: ClassVar[Mapping[str, str]] = ENDINGS
+    inputs: ClassVar[frozenset[str]] = frozenset({*ENDINGS, ".webm", ".avi", ".mpg", ".mpeg", ".ts"})
+    viewer: ClassVar[str] = "video"
+    on_request: ClassVar[bool] = True
+    digested: ClassVar[bool] = False
+    budget: ClassVar[Budget] = Budget(max_bytes=2**31)  # of a film in memory; `film` reads larger ones from the disk
+
+    def is_value(self, value: Any) -> bool:
+        return isinstance(value, Video)
+
+    def check(self, value: Any, *, where: str, recipe: str) -> None:
+        if not self.is_value(value):
+            raise GessoError(f"{where!r} is no film", where=recipe, fix="finish gives an open gesso.media.video.Video")
+
+    def writer(self, path: Path, carried: Carried) -> Writer:
+        from gesso.media.video_writer import FilmWriter
+
+        return FilmWriter(path, carried)
+
+    def carries(self, data: bytes) -> str:
+        if data[4:8] == b"ftyp" and data[8:12] not in STILL_BRANDS:
+            return "MP4"
+        return "Matroska file" if data.startswith(b"\x1aE\xdf\xa3") else ""
+
+    def record_in(self, data: bytes, *, where: str) -> str | None:
+        return read_record(io.BytesIO(data))
+
+    def decode(self, data: bytes, *, where: str, budget: Budget | None = None) -> Video:
+        return decode(data, VideoBudget(max_bytes=(budget or self.budget).max_bytes), where=where)
+
+    def thumb(self, value: Any) -> np.ndarray:
+        return thumb(value)
+
+
+MEDIUM = VideoMedium()
 
 
 def decode(data: bytes, budget: VideoBudget | None = None, *, where: str = "film") -> Video:

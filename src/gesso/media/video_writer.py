@@ -12,8 +12,9 @@ import hashlib
 import heapq
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +24,7 @@ import numpy as np
 
 from gesso.errors import GessoError
 from gesso.media.file import REASONS, shown, sync_folder, write_atomic
+from gesso.media.medium import Carried
 from gesso.media.planes import Planes
 from gesso.media.video import ENDINGS, KEY, Colours, pyav
 
@@ -183,6 +185,30 @@ def held_look(folder: Path) -> Look:
     return Look(**{**held, **ratios, "colours": Colours(**held["colours"])})
 
 
+class FilmWriter:
+    """Writes one film at `path`: `append((planes, pts))`, and `close`, before which there is no file; see `VideoMedium`."""
+
+    def __init__(self, path: Path, carried: Carried) -> None:
+        self._path, self._source = path, carried.options.get("source")
+        self._record, self._folder = carried.record, path.with_name(f".{path.name}.parts")
+        check_target(path, ())
+        self._segments = SegmentWriter(self._folder, carried.options["look"], {})
+
+    def append(self, chunk: Any) -> None:
+        self._segments.append(*chunk)
+
+    def close(self) -> None:
+        self._segments.close_segment()
+        if not self._segments.done:
+            raise GessoError("a film has at least one frame", where=shown(self._path))
+        join(self._folder, self._segments.done, self._path, self._segments.look, self._source, self._record)
+        shutil.rmtree(self._folder)
+
+    def abandon(self) -> None:
+        self._segments.abandon()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
 def complete(folder: Path) -> list[Segment]:
     """The complete segments of a folder, up to the first that is missing."""
     found: list[Segment] = []
@@ -219,7 +245,7 @@ def _refused(kind: str, sound: tuple[str, ...]) -> list[str]:
         return [name for name in sound if name.removesuffix("float") not in container.supported_codecs]
 
 
-def join(folder: Path, segments: list[Segment], target: Path, look: Look, source: Path, record: str) -> None:
+def join(folder: Path, segments: list[Segment], target: Path, look: Look, source: Path | None, record: str | None) -> None:
     """Write the segments, the source's sound and its texts, and the record into `target`, which appears whole or not at all."""
     av = pyav()
     kind = FORMATS[target.suffix.lower()]
@@ -227,18 +253,17 @@ def join(folder: Path, segments: list[Segment], target: Path, look: Look, source
     flags = {"movflags": "use_metadata_tags+faststart", "movie_timescale": str(_timescale(look.time_base))} if kind != "matroska" else {}
     end = segments[-1].last * look.time_base + 1 / look.rate
     try:
-        with av.open(str(source)) as given, av.open(str(part), "w", format=kind, options=flags) as out:
-            out.metadata.update({key: text for key, text in given.metadata.items() if key.lower() not in OWN_KEYS})
-            out.metadata[KEY] = record
-            with av.open(str(segment_path(folder, segments[0].number))) as first:
-                picture = out.add_stream_from_template(first.streams.video[0], opaque=True)
-                picture.time_base = look.time_base
-                if look.rotation:
-                    picture.set_display_rotation(look.rotation)
-            sounds = {one.index: out.add_stream_from_template(one, opaque=True) for one in given.streams.audio}
+        with ExitStack() as opened:
+            out = opened.enter_context(av.open(str(part), "w", format=kind, options=flags))
+            given = opened.enter_context(av.open(str(source))) if source else None
+            picture = _picture_stream(out, folder, segments, look)
             streams = [_pictures(folder, segments, look, picture)]
-            if sounds:
-                streams.append(_sounds(given, sounds, end))
+            if given is not None:
+                out.metadata.update({key: text for key, text in given.metadata.items() if key.lower() not in OWN_KEYS})
+                sounds = {one.index: out.add_stream_from_template(one, opaque=True) for one in given.streams.audio}
+                streams += [_sounds(given, sounds, end)] if sounds else []
+            if record is not None:
+                out.metadata[KEY] = record
             for _, _, packet in heapq.merge(*streams, key=lambda one: one[:2]):
                 out.mux(packet)
         with open(part, "rb") as file:
@@ -249,6 +274,16 @@ def join(folder: Path, segments: list[Segment], target: Path, look: Look, source
         raise GessoError(f"cannot write: {_why(error)}", where=shown(target)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _picture_stream(out: Any, folder: Path, segments: list[Segment], look: Look) -> Any:
+    """The stream of the written film, as the first segment was encoded."""
+    with pyav().open(str(segment_path(folder, segments[0].number))) as first:
+        picture = out.add_stream_from_template(first.streams.video[0], opaque=True)
+    picture.time_base = look.time_base
+    if look.rotation:
+        picture.set_display_rotation(look.rotation)
+    return picture
 
 
 def video_frame(planes: Planes) -> Any:

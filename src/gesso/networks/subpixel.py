@@ -10,7 +10,7 @@ from gesso.media.bicubic import phases
 from gesso.shapes import Maps
 
 SKIP_REACH = 2  # source pixels that the bicubic kernel reads at each side
-TILE = (270, 480)  # rows and columns of source pixels that are enlarged at a time
+TILE = (135, 240)  # rows and columns of source pixels that are enlarged at a time
 SLOWER = 0.1  # the transposed convolution learns at a tenth of the rate (Dong 2016, section 4.1): its weight is held 10 times larger
 
 

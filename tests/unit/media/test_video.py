@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("av", reason="PyAV is not installed: films are not tried")
 from gesso.errors import GessoError
+from gesso.media.medium import Carried, carrier, medium
 from gesso.media.planes import Planes
 from gesso.media.video import Video, VideoBudget, decode, read_record, thumb
 from gesso.media.video_writer import Look, SegmentWriter, complete, segment_path
@@ -167,6 +168,29 @@ def test_segments_are_films_and_complete_ones_are_kept(tmp_path: Path, bits: int
     with pytest.raises(GessoError, match="another film"):
         SegmentWriter(tmp_path / "parts", seen, {"film": "y"}, resume=True, size=4)
     assert SegmentWriter(tmp_path / "parts", seen, {"film": "y"}, size=4).done == []
+
+
+def test_the_medium_writes_frame_by_frame_and_reads_its_record(tmp_path: Path):
+    film = medium("video")
+    path = tmp_path / "x.mp4"
+    for ending in (".mp4", ".mkv"):
+        path = tmp_path / f"x{ending}"
+        writer = film.writer(path, Carried('{"a": 1}', options={"look": look()}))
+        for number in range(5):
+            writer.append((planes(number), 512 * number))
+        assert not path.exists()
+        writer.close()
+        data = path.read_bytes()
+        assert carrier(data) is film and film.record_in(data, where="x") == '{"a": 1}'
+        value = film.decode(data, where="x")
+        film.check(value, where="film", recipe="toy")
+        assert film.thumb(value).shape == (32, 48, 3)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["x.mkv", "x.mp4"]
+    left = film.writer(tmp_path / "y.mp4", Carried(options={"look": look()}))
+    left.append((planes(0), 0))
+    left.abandon()
+    assert not list(tmp_path.glob("*y*"))
+    assert film.carries(b"\0\0\0\x1cftypavif") == "", "a picture in the same container"
 
 
 def test_equal_frames_have_equal_hashes(tmp_path: Path):
