@@ -67,8 +67,8 @@ class LargerFrames:
 
     def __call__(self, planes: Planes) -> Planes:
         peak = float(planes.peak)
-        low = torch.from_numpy(planes.luma.astype(np.float32) / peak)[None, None]
-        made = self.network.enlarged(low, self.scale)[0, 0].float().numpy() * peak
+        low = torch.from_numpy(planes.luma.astype(np.float32) / peak)[None, None].to(next(self.network.parameters()).device)
+        made = self.network.enlarged(low, self.scale)[0, 0].cpu().numpy() * peak
         width, height = self.size(planes.luma.shape[1], planes.luma.shape[0])
         luma = as_levels(made[:height, :width], planes.bits)
         return Planes(luma, chroma_at(planes, self.scale, (height, width)), planes.bits, site=planes.site)

@@ -57,7 +57,8 @@ def measure_published(network: Any, folder: Path | None, aims: Mapping[int, floa
             real = rounded(luma(cropped(picture, scale))).astype(np.float32)
             low = scaled(real, 1 / scale)
             with torch.inference_mode():
-                made = 255 * network.enlarged(torch.from_numpy(low / 255)[None, None], scale)[0, 0].numpy()
+                given = torch.from_numpy(low / 255)[None, None].to(next(network.parameters()).device)
+                made = 255 * network.enlarged(given, scale)[0, 0].cpu().numpy()
             rows.append((name, luma_psnr(scaled(low, scale), real, scale), luma_psnr(made, real, scale)))
         mean = {"bicubic": float(np.mean([row[1] for row in rows])), "made": float(np.mean([row[2] for row in rows]))}
         figures[f"x{scale}"] = {**mean, "aim": aims.get(scale), "pictures": len(rows)}

@@ -27,6 +27,7 @@ from gesso.record import Digest, LeftOut, Record, record
 from gesso.request import Request
 from gesso.storage.lock import locked
 from gesso.training.interrupt import Interrupt
+from gesso.verbs.assemble import Assembled, GivenWeights
 from gesso.verbs.batch import check_rest, each_of, shared
 from gesso.verbs.generate import MAX_THREADS, make, parameter_dtype
 from gesso.verbs.load import Model, load
@@ -61,8 +62,9 @@ def film(
     out: Path | str,
     seed: int = 0,
     preset: str | None = None,
-    weights: Path | str | None = None,
+    weights: GivenWeights = None,
     threads: int | None = None,
+    device: str | None = None,
     resume: bool = False,
     budget: VideoBudget | None = None,
     segment: int | None = None,
@@ -73,11 +75,12 @@ def film(
 
     `given` holds the other conditions and the settings by the card's names; all frames have the same seed. Finished segments lie in
     OUT.parts until the film is whole; `resume` keeps those of a run that was stopped. `stop` is called after each frame and ends the
-    run as Ctrl-C does. GessoError where the film cannot be read, a frame has another size, or the file cannot hold the sound.
+    run as Ctrl-C does. `device` is where networks run (None: what is there). GessoError where the film cannot be read, a frame has
+    another size, or the file cannot hold the sound.
     """
     source, target = Path(video), Path(out)
     refuse_overwriting([target], [source])
-    model = load(recipe, preset=preset, weights=weights)
+    model = load(recipe, preset=preset, weights=weights, device=device)
     conditions, settings = split(model.card, given)
     each = each_of(model.card, None, conditions)
     check_rest(model.card, each, conditions)
@@ -93,7 +96,7 @@ def film(
         make_folder(parts)
         with locked(parts, "another film"), Interrupt(stop=stop) as interrupt, fixed_threads(number), torch.inference_mode():
             reason, writer, shown = _run(opened, frame_of, parts, plan, resume, segment, interrupt, on_frame)
-            told = _record(request, each, source, hashed, writer, shown, number, parameter_dtype(model.assembled))
+            told = _record(request, each, source, hashed, writer, shown, number, model.assembled)
             join(parts, shown, target, writer.look, source, told.text())
         if reason == "done":
             shutil.rmtree(parts, ignore_errors=True)
@@ -170,13 +173,14 @@ def _look(facts: Facts, shot: Shot, planes: Planes) -> Look:
 
 
 def _record(
-    request: Request, each: str, source: Path, hashed: str, writer: SegmentWriter, shown: list[Any], threads: int, dtype: str
+    request: Request, each: str, source: Path, hashed: str, writer: SegmentWriter, shown: list[Any], threads: int, assembled: Assembled
 ) -> Record:
     """The record of the film: its source is named by the hash of its file."""
     frames = sum(one.frames for one in shown)
     made = Digest(sha256=sha256_of(shown), shape=(frames, writer.look.height, writer.look.width))
     left = {each: LeftOut(sha256=hashed, name=source.name[:255], size=source.stat().st_size)}
-    plain = record(request, {}, threads=threads, dtype=dtype, time=datetime.now(UTC))
+    dtype, device = parameter_dtype(assembled), str(assembled.device)
+    plain = record(request, {}, threads=threads, dtype=dtype, device=device, time=datetime.now(UTC))
     return plain.model_copy(update={"left": {**plain.left, **left}, "output": {"film": made}})
 
 
