@@ -14,7 +14,7 @@ import numpy as np
 
 from gesso.errors import GessoError, MissingExtra
 from gesso.media.budget import Budget, in_megabytes
-from gesso.media.file import shown
+from gesso.media.file import printable
 from gesso.media.medium import Carried, Medium, Writer
 from gesso.media.planes import CENTRE, LEFT, Planes
 
@@ -140,7 +140,7 @@ class Video:
     def __post_init__(self) -> None:
         av = pyav()
         self._stream: Any = None
-        self.where = self.where or (shown(self.source) if isinstance(self.source, Path) else "film")
+        self.where = self.where or (printable(self.source) if isinstance(self.source, Path) else "film")
         if isinstance(self.source, Path):
             check_file(self.source, self.budget)
         try:
@@ -361,9 +361,9 @@ def check_file(path: Path, budget: VideoBudget) -> None:
     """GessoError where this is no regular file within the limit."""
     if not path.is_file():
         what = "this is a folder" if path.is_dir() else "this is no file" if path.exists() else "there is no such file"
-        raise GessoError(what, where=shown(path), fix="give a film")
+        raise GessoError(what, where=printable(path), fix="give a film")
     if path.stat().st_size > budget.max_bytes:
-        raise GessoError(f"the file is larger than {in_megabytes(budget.max_bytes)}", where=shown(path), fix="give a smaller file")
+        raise GessoError(f"the file is larger than {in_megabytes(budget.max_bytes)}", where=printable(path), fix="give a smaller file")
 
 
 def _array(plane: Any, bits: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from gesso.errors import GessoError
-from gesso.media.file import REASONS, shown, sync_folder, write_atomic
+from gesso.media.file import REASONS, printable, sync_folder, write_atomic
 from gesso.media.medium import Carried
 from gesso.media.planes import Planes
 from gesso.media.video import ENDINGS, KEY, Colours, pyav
@@ -125,7 +125,7 @@ class SegmentWriter:
             self.done.append(made)
         return made
 
-    def abandon(self) -> None:
+    def drop_segment(self) -> None:
         """Close the open segment without keeping it."""
         if self._container is not None:
             with suppress(Exception):
@@ -139,7 +139,7 @@ class SegmentWriter:
             changed = sorted(key for key in {*held, *plan} if held.get(key) != plan.get(key))
             if changed:
                 what = f"the stopped film has another {' and another '.join(changed)}"
-                raise GessoError(what, where=shown(self.folder), fix="leave --resume out to begin again")
+                raise GessoError(what, where=printable(self.folder), fix="leave --resume out to begin again")
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ class SegmentWriter:
                 old.unlink()
             write_atomic(self.folder / PLAN, json.dumps(plan, indent=1).encode())
         except OSError as error:
-            raise GessoError(f"cannot write: {_why(error)}", where=shown(self.folder)) from error
+            raise GessoError(f"cannot write: {_why(error)}", where=printable(self.folder)) from error
 
     def _open(self, pts: int) -> None:
         av, look = pyav(), self.look
@@ -171,7 +171,7 @@ class SegmentWriter:
             for packet in packets:
                 self._container.mux(packet)
         except (av.FFmpegError, OSError) as error:
-            raise GessoError(f"cannot write: {_why(error)}", where=shown(self.folder)) from error
+            raise GessoError(f"cannot write: {_why(error)}", where=printable(self.folder)) from error
 
 
 def _plan(folder: Path) -> dict[str, Any]:
@@ -200,12 +200,12 @@ class FilmWriter:
     def close(self) -> None:
         self._segments.close_segment()
         if not self._segments.done:
-            raise GessoError("a film has at least one frame", where=shown(self._path))
+            raise GessoError("a film has at least one frame", where=printable(self._path))
         join(self._folder, self._segments.done, self._path, self._segments.look, self._source, self._record)
         shutil.rmtree(self._folder)
 
     def abandon(self) -> None:
-        self._segments.abandon()
+        self._segments.drop_segment()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -229,14 +229,14 @@ def sha256_of(segments: list[Segment]) -> str:
 def check_target(path: Path, sound: tuple[str, ...]) -> None:
     """GessoError where the file's ending is no film's, or such a file cannot hold the source's sound."""
     if path.suffix.lower() not in ENDINGS:
-        raise GessoError("films are written as .mp4, .mov or .mkv", where=shown(path), fix=f"{path.stem or 'film'}.mp4")
+        raise GessoError("films are written as .mp4, .mov or .mkv", where=printable(path), fix=f"{path.stem or 'film'}.mp4")
     if path.is_dir():
-        raise GessoError("this is a folder", where=shown(path), fix="give the name of a file")
+        raise GessoError("this is a folder", where=printable(path), fix="give the name of a file")
     refused = _refused(FORMATS[path.suffix.lower()], sound)
     if refused:
         what = f"{path.suffix} cannot hold the sound as it is ({', '.join(refused)}), and sound is never encoded again"
         held = not _refused("matroska", sound)
-        raise GessoError(what, where=shown(path), fix=f"{path.stem}.mkv" if held else "encode the film's sound as AAC or FLAC first")
+        raise GessoError(what, where=printable(path), fix=f"{path.stem}.mkv" if held else "encode the film's sound as AAC or FLAC first")
 
 
 def _refused(kind: str, sound: tuple[str, ...]) -> list[str]:
@@ -271,7 +271,7 @@ def join(folder: Path, segments: list[Segment], target: Path, look: Look, source
         os.replace(part, target)
         sync_folder(target.parent)
     except (av.FFmpegError, OSError) as error:
-        raise GessoError(f"cannot write: {_why(error)}", where=shown(target)) from error
+        raise GessoError(f"cannot write: {_why(error)}", where=printable(target)) from error
     finally:
         part.unlink(missing_ok=True)
 

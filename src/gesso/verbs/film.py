@@ -134,7 +134,7 @@ def _run(
         short = writer.close_segment(whole=reason == "done")
     except BaseException:
         if writer is not None:
-            writer.abandon()
+            writer.drop_segment()
         raise
     return reason, writer, [*writer.done, *([short] if short is not None and reason != "done" else [])]
 

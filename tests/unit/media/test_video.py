@@ -160,7 +160,7 @@ def test_segments_are_films_and_complete_ones_are_kept(tmp_path: Path, bits: int
     for number in range(10):
         writer.append(one, 512 * number)
     assert writer.frames == 8 and writer.last == 512 * 7
-    writer.abandon()
+    writer.drop_segment()
     _, shots = read(segment_path(tmp_path / "parts", 1))
     assert len(shots) == 4 and shots[0][2].bits == bits
     again = SegmentWriter(tmp_path / "parts", seen, {"film": "x"}, resume=True, size=4)
