@@ -15,7 +15,7 @@ class FSRCNN(Upscaler):
     Deviation: the network adds to the bicubic enlargement, which takes fewer steps than learning the whole picture.
     """
 
-    def __init__(self, d: int = 56, s: int = 12, m: int = 4, scales: tuple[int, ...] = (2, 3, 4)) -> None:
+    def __init__(self, d: int = 56, s: int = 12, m: int = 4, *, scales: tuple[int, ...] = (2, 3, 4)) -> None:
         super().__init__(scales, reach=2 + m + 2)
         layers: list[nn.Module] = [nn.Conv2d(1, d, 5, padding=2), nn.PReLU(d), nn.Conv2d(d, s, 1), nn.PReLU(s)]
         for _ in range(m):

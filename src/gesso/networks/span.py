@@ -31,7 +31,7 @@ class SPAN(Upscaler):
     bicubic enlargement is added.
     """
 
-    def __init__(self, width: int = 32, depth: int = 6, scales: tuple[int, ...] = (2, 3, 4)) -> None:
+    def __init__(self, width: int = 32, depth: int = 6, *, scales: tuple[int, ...] = (2, 3, 4)) -> None:
         super().__init__(scales, reach=1 + 3 * depth + 1 + 1)
         self.enter = nn.Conv2d(1, width, 3, padding=1)
         self.blocks = nn.ModuleList(SPAB(width) for _ in range(depth))

@@ -10,10 +10,10 @@ have the same bits as if made whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -21,16 +21,15 @@ from pydantic import Field
 from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.picture import Picture
 from gesso.datasets.enlarging import pairs
-from gesso.families.enlarge import Enlarge, LargerFrames
-from gesso.families.family import Output
-from gesso.metrics.fidelity import measure_published
-from gesso.networks.fsrcnn import FSRCNN
-from gesso.networks.span import SPAN
-from gesso.networks.subpixel import Upscaler
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
 from gesso.rules.tiling import coloured, tiles
+
+if TYPE_CHECKING:
+    from gesso.families.enlarge import Enlarge, LargerFrames
+    from gesso.families.family import Output
+    from gesso.networks.subpixel import Upscaler
 
 SCALES = (2, 3, 4)
 AIMS = {"small": {2: 37.0, 3: 33.0, 4: 30.5}, "base": {4: 31.5}}  # dB on Set5
@@ -38,7 +37,7 @@ AIMS = {"small": {2: 37.0, 3: 33.0, 4: 30.5}, "base": {4: 31.5}}  # dB on Set5
 
 @dataclass(frozen=True)
 class Preset:
-    network: Callable[..., Upscaler]
+    network: Literal["FSRCNN", "SPAN"]
     widths: tuple[int, ...]  # FSRCNN's d, s and m; SPAN's width and depth
     reach: int  # source pixels that an output pixel reads at each side
     side: int  # of the small pictures in training, of which
@@ -50,9 +49,9 @@ class Preset:
 
 
 PRESETS = {
-    "tiny": Preset(FSRCNN, (8, 4, 1), reach=5, side=16, margin=2, num_steps=300, batch_size=8),
-    "small": Preset(FSRCNN, (56, 12, 4), reach=8, side=40, margin=4, num_steps=200_000),
-    "base": Preset(SPAN, (32, 6), reach=21, side=48, margin=8, num_steps=100_000, epsilon=1e-3),
+    "tiny": Preset("FSRCNN", (8, 4, 1), reach=5, side=16, margin=2, num_steps=300, batch_size=8),
+    "small": Preset("FSRCNN", (56, 12, 4), reach=8, side=40, margin=4, num_steps=200_000),
+    "base": Preset("SPAN", (32, 6), reach=21, side=48, margin=8, num_steps=100_000, epsilon=1e-3),
 }
 
 
@@ -89,10 +88,15 @@ CARD = Card(
 
 
 def build(preset: Preset) -> dict[str, Upscaler]:
-    return {"upscaler": preset.network(*preset.widths, scales=SCALES)}
+    from gesso.networks.fsrcnn import FSRCNN
+    from gesso.networks.span import SPAN
+
+    return {"upscaler": FSRCNN(*preset.widths, scales=SCALES) if preset.network == "FSRCNN" else SPAN(*preset.widths, scales=SCALES)}
 
 
 def family(preset: Preset) -> Enlarge:
+    from gesso.families.enlarge import Enlarge
+
     return Enlarge(epsilon=preset.epsilon)
 
 
@@ -128,7 +132,15 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """PSNR on the folder's pictures (Set5, or any other), beside bicubic and the aim; without a folder on made-up pictures."""
+    from gesso.metrics.fidelity import measure_published
+
     return measure_published(make.model.networks["upscaler"], data, AIMS.get(make.model.preset, {}))
+
+
+def film(networks: Any, settings: Any) -> LargerFrames:
+    from gesso.families.enlarge import LargerFrames
+
+    return LargerFrames(networks["upscaler"], settings.scale)
 
 
 recipe = Recipe(
@@ -142,5 +154,5 @@ recipe = Recipe(
     shape=lambda request, frame, preset: (1, 1, *(n * request.settings.scale for n in frame.size)),  # type: ignore[attr-defined]
     finish=finish,
     measures={"published": measure},
-    film=lambda networks, settings: LargerFrames(networks["upscaler"], settings.scale),
+    film=film,
 )
