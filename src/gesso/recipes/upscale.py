@@ -4,8 +4,7 @@
 networks add to the bicubic enlargement, and beyond a picture's border its edge is repeated. Figures are by the published protocol:
 PSNR of Y without a border of `scale` pixels, small versions by Matlab's imresize (`gesso.media.bicubic`).
 
-The user gives `picture` and `scale`; out comes `image`, with the picture's transparency. Large pictures are made tile by tile, and
-have the same bits as if made whole.
+From `picture` and `scale` comes `image`, with the picture's transparency. Large pictures are made in tiles, with the bits of the whole.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ class Preset:
     network: Literal["FSRCNN", "SPAN"]
     widths: tuple[int, ...]  # FSRCNN's d, s and m; SPAN's width and depth
     reach: int  # source pixels that an output pixel reads at each side
-    side: int  # of the small pictures in training, of which
-    margin: int  # pixels at each side only give their surroundings
+    side: int  # of the small pictures in training
+    margin: int  # pixels at each side of them that are surroundings only
     num_steps: int
     batch_size: int = 16
     rate: float = 1e-3
@@ -118,9 +117,8 @@ def stages(preset: Preset) -> list[Stage]:
 
 
 def frames(request: Request, preset: Preset) -> Sequence[Frame]:
-    picture = request.conditions["picture"]
-    assert isinstance(picture, Picture)
-    return tiles(picture.page, preset.reach)
+    page = request.conditions["picture"].page
+    return tiles(page, preset.reach) if page else []
 
 
 def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
