@@ -9,7 +9,7 @@ from typing import Literal, get_args, get_origin
 import pytest
 
 from gesso import recipes
-from gesso.card import Card
+from gesso.card import Card, value_name
 
 HANGUL = re.compile(r"[가-힣]")
 
@@ -49,7 +49,7 @@ def test_settings_explain_themselves(name: str):
         told = card.setting_words(field)
         named = {part: told.get(part, {}) for part in ("title", "help")}
         if get_origin(info.annotation) is Literal:
-            named |= {one: told.get("choices", {}).get(one, {}) for one in get_args(info.annotation)}
+            named |= {one: told.get("choices", {}).get(value_name(one), {}) for one in get_args(info.annotation)}
         for part, text in named.items():
             assert set(text) >= {"en", "ko"}, f"{name}: the setting {field} has no words for {part}"
             assert not HANGUL.search(text["en"]) and HANGUL.search(text["ko"]), f"{name}: {field}, {part}: {text}"

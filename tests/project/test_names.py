@@ -25,6 +25,7 @@ VERBS = {
 
 ALLOWED_METHODS = {
     "describe": "a recipe and a job, each as the JSON of the HTTP API",
+    "for_batch": "a dataset chooses what one batch has in common: the size of drawings, the scale of pairs",
     "make": "`Model.make` and `IncrementalModel.make` both make a request's result",
     "null": "a condition and a batch of conditions, each encoded as absent",
     "png": "both encode a picture as PNG",

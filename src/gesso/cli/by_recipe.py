@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from gesso.cli import flag, show
 
 SOME_FAILED = 3
+STOPPED = 130
 Weights = Annotated[
     list[str] | None,
     Parameter(help="A .safetensors file or a run's folder; ROLE=FILE for a network it uses; an overlay. Else those shipped.", negative=()),
@@ -36,8 +37,14 @@ def generate_one(
     threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
     device: Device = None,
     mark: Annotated[bool, Parameter(help="Sign it as content credentials with this machine's key.", negative=())] = False,
-) -> None:
-    """Make one output a seed, and print the path of each."""
+    video: Annotated[Path | None, Parameter(help="A film, of which each frame is made: --out film.mp4, .mov or .mkv.")] = None,
+    resume: Annotated[bool, Parameter(help="Go on with a film that was stopped.", negative=())] = False,
+) -> int | None:
+    """Make one output a seed, and print the path of each; or one film."""
+    if video is not None:
+        refused = {"--seeds": seeds, "--take": take, "--request": request, "--mark": mark or None}
+        how = {"seed": seed or 0, "preset": preset, "weights": weights, "threads": threads, "device": device, "resume": resume}
+        return _film(recipe, given, video, out, refused, **how)
     from gesso.verbs.generate import generate
 
     with show.watch(recipe.name) as watched:
@@ -47,6 +54,26 @@ def generate_one(
         ):  # fmt: skip
             watched.pause()
             show.made(path, result)
+    return None
+
+
+def _film(recipe: Any, given: dict[str, Any], video: Path, out: Path | None, refused: dict[str, Any], **how: Any) -> int:
+    """Make a film, with a progress bar; ends with 130 where it was stopped, as after any Ctrl-C."""
+    from gesso.errors import GessoError
+    from gesso.verbs.film import film
+
+    wrong = next((name for name, value in refused.items() if value is not None), None)
+    if wrong or out is None:
+        what = f"{wrong} is for pictures" if wrong else "a film needs the name of the file to write"
+        raise GessoError(what, where=wrong or "--out", fix=f"--video {video} --out film.mp4")
+    with show.progress(recipe.name) as advance:
+        made = film(recipe, given, video=video, out=out, on_frame=advance, **how)
+    show.tell(made.notes)
+    print(made.out)
+    if made.done:
+        return 0
+    show.tell([f"stopped after {made.frames} frames, which {made.out} holds; the same command with --resume goes on"])
+    return STOPPED
 
 
 def fit_one(

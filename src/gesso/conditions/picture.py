@@ -15,6 +15,7 @@ from gesso.errors import GessoError
 from gesso.media.density import Dpi
 from gesso.media.picture import data_url, from_data_url, read_sheet, sheet_from_data_url, to_white
 from gesso.ports import Frame, Ports, PortSizes
+from gesso.rules.tiling import under_alpha
 
 Pixels = Annotated[np.ndarray, WithJsonSchema({"type": "string", "format": "uri", "description": "a PNG as a data: URL"})]
 
@@ -70,7 +71,9 @@ class Picture(Condition):
         return self.pixels.shape[0], self.pixels.shape[1]
 
     def planes(self, frame: Frame) -> np.ndarray:
-        """The whole page as the network sees it, uint8 [h w c], by the frame's options."""
+        """The whole page as the network sees it, uint8 [h w c]: on white, or by the option `colours` = "under alpha" without its alpha."""
+        if frame.options.get("colours") == "under alpha" and self.pixels.shape[2:] == (4,):
+            return under_alpha(self.pixels)
         return to_white(self.pixels)
 
     @classmethod

@@ -91,6 +91,8 @@ class Recipe:
     learns_pictures: the stages accept a folder of the user's own pictures as data.
     native: networks compute in bfloat16 if the processor multiplies it natively, as in training, else in float32.
     drafts: finish gives a usable draft from earlier network outputs if only optional conditions have changed since.
+    film(networks, settings) -> a function from a film's frame to the one made of it, `Planes -> Planes` of 4:2:0 and even size. Without
+    it a film's frames are made as pictures are.
     """
 
     card: Card
@@ -112,6 +114,7 @@ class Recipe:
     data: Callable[[Path | None, str], Dataset] | None = None
     layout: Words = field(default_factory=dict)
     data_files: tuple[str, ...] = ()
+    film: Callable[[Mapping[str, nn.Module], Any], Any] | None = None
     facts: Callable[[Dataset], Mapping[str, Any]] | None = None
     known: Mapping[str, Any] = field(default_factory=dict)  # the facts, once the data or the weights told them
 
