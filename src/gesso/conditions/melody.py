@@ -94,7 +94,7 @@ def score_from(given: Any, *, where: str) -> NoteScore | None:
         return given
     if isinstance(given, Mapping):
         if "outputs" in given and isinstance(given["outputs"], Mapping):  # a result that was saved as JSON
-            given = given["outputs"].get("notes", {})
+            given = given["outputs"].get("music", {})
         return NoteScore.from_json(given, where=where)
     if isinstance(given, bytes):
         return quantised(read_midi(given, where=where), where=where).score
