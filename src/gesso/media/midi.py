@@ -53,8 +53,8 @@ class Quantised:
 
 def read_midi(data: bytes, *, where: object = "MIDI", budget: MidiBudget = MidiBudget()) -> MidiFile:
     """Parse a standard MIDI file, format 0 or 1. GessoError where it is damaged, in frames of a film (SMPTE), or over the budget."""
-    reader = _Reader(data, where, budget)
-    return reader.read()
+    parser = _Parser(data, where, budget)
+    return parser.read()
 
 
 def quantised(file: MidiFile, *, where: object = "MIDI", voices: int | None = None) -> Quantised:
@@ -127,7 +127,7 @@ def text_in_midi(data: bytes, key: str, *, where: object = "MIDI", budget: MidiB
     return next((text[len(key) + 1 :] for text in read_midi(data, where=where, budget=budget).texts if text.startswith(f"{key}:")), None)
 
 
-class _Reader:
+class _Parser:
     def __init__(self, data: bytes, where: object, budget: MidiBudget) -> None:
         if len(data) > budget.max_bytes:
             raise GessoError(f"is larger than {budget.max_bytes >> 20} MB", where=where, fix="give a smaller file")

@@ -64,10 +64,10 @@ class VoiceTransformer(nn.Module):
         self.pitch = nn.Embedding(voices * (pitches + 1), width)  # one more: before the first step
         self.lasted = nn.Embedding(voices * (MAX_HELD + 1), width)
         self.meter = nn.Embedding(METER, width)
-        self.reader = Reader(self.block + spatial - grids * self.block, width)
+        self.reader = Lookahead(self.block + spatial - grids * self.block, width)
         self.about = nn.Linear(vector, width) if vector else None
         self.drop = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(Layer(width, heads, window, dropout) for _ in range(depth))
+        self.layers = nn.ModuleList(Block(width, heads, window, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.decided = nn.Embedding(voices * pitches, width)
         self.heads = nn.ModuleList(Head(width, pitches, dropout) for _ in range(voices))
@@ -162,7 +162,7 @@ class VoiceTransformer(nn.Module):
         return state + self.decided(pitch + voice * self.pitches)
 
 
-class Reader(nn.Module):
+class Lookahead(nn.Module):
     """Given notes, chords and the like [b c t] to features [b t d]; reaches 30 steps to both sides, and no further."""
 
     dilations = (1, 2, 4, 8)
@@ -184,12 +184,12 @@ class Reader(nn.Module):
         return x.transpose(1, 2)
 
 
-class Layer(nn.Module):
-    """Attention and a feed-forward part, each after a layer normalisation."""
+class Block(nn.Module):
+    """NearAttention and a feed-forward part, each after a layer normalisation."""
 
     def __init__(self, width: int, heads: int, window: int, dropout: float) -> None:
         super().__init__()
-        self.before, self.attention = nn.LayerNorm(width), Attention(width, heads, window)
+        self.before, self.attention = nn.LayerNorm(width), NearAttention(width, heads, window)
         self.feed = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.drop = nn.Dropout(dropout)
 
@@ -203,7 +203,7 @@ class Layer(nn.Module):
         return x + self.feed(x), keys, values
 
 
-class Attention(nn.Module):
+class NearAttention(nn.Module):
     """Causal attention over the last `window` steps, with rotary positions and a learned bias a head and distance."""
 
     def __init__(self, width: int, heads: int, window: int) -> None:
