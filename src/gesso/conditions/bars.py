@@ -21,6 +21,7 @@ class Bars(Condition):
     """The length in sixteenths; 16 a bar."""
 
     kind: ClassVar[str] = "bars"
+    reads: ClassVar[str] = "notes"
     notation: ClassVar[str] = "a number of bars"
     steps: Whole = Field(ge=1, le=MAX_STEPS)
 

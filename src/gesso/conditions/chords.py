@@ -23,6 +23,7 @@ class Chords(Condition):
     """`marks` (start, length, symbol) in sixteenths, later ones winning where two overlap; elsewhere the model is free."""
 
     kind: ClassVar[str] = "chords"
+    reads: ClassVar[str] = "notes"
     notation: ClassVar[str] = '"G:8 Em:4 D7:4 …", symbol and sixteenths (4 without), - for no chord'
     marks: tuple[tuple[Whole, Whole, str], ...] = Field(min_length=1, max_length=MAX_STEPS)
 
@@ -43,8 +44,8 @@ class Chords(Condition):
             return cls(marks=tuple(tuple(mark) for mark in given))
         marks, at = [], 0
         for word in re.split(r"[\s|,]+", given.strip()):
-            symbol, _, length = word.partition(":")
-            if not re.fullmatch(r"\d{0,4}", length) or length == "0":
+            symbol, colon, length = word.partition(":")
+            if colon and not re.fullmatch(r"[1-9]\d{0,3}", length):
                 raise GessoError(f"{short_repr(word)} has no length in sixteenths", where=where, fix="such as G:8")
             steps = int(length or STEPS_PER_BEAT)
             if symbol != "-":

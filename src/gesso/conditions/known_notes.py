@@ -29,6 +29,7 @@ class KnownNotes(Condition):
     """
 
     kind: ClassVar[str] = "known_notes"
+    reads: ClassVar[str] = "notes"
     notation: ClassVar[str] = "FILE[,VOICES][,BARS]: a .mid or .json, letters of SATB, bars from 1, such as piece.mid,SB,1-4 7"
     steps: Whole = Field(ge=1, le=MAX_STEPS)
     voices: tuple[Notes, ...] = Field(min_length=1, max_length=MAX_VOICES)

@@ -28,6 +28,7 @@ class Melody(Condition):
     """
 
     kind: ClassVar[str] = "melody"
+    reads: ClassVar[str] = "notes"
     notation: ClassVar[str] = '"C5:4 D5:2 R:2 …" (sixteenths), a .mid or a .json file'
     steps: Whole = Field(ge=1, le=MAX_STEPS)
     notes: tuple[tuple[Whole, Whole, Whole], ...] = Field(max_length=MAX_STEPS)

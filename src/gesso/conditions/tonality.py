@@ -17,6 +17,7 @@ class Tonality(Condition):
     """One of the 24 keys by its name, such as "G major" or "F# minor"."""
 
     kind: ClassVar[str] = "key"
+    reads: ClassVar[str] = "notes"
     notation: ClassVar[str] = '"G major", "F# minor", Eb, Em'
     name: str
 

@@ -121,7 +121,7 @@ def exercise(rng: np.random.Generator) -> np.ndarray:
         root, classes = chord_classes(chord)
         wanted = {(root + tonic) % 12} if not columns else set()
         classes = tuple((one + tonic) % 12 for one in classes)
-        bass = _nearest(last[3], ((root + tonic) % 12,), 36, 60)
+        bass = _nearest(last[3], ((root + tonic) % 12,), 36, 52)
         soprano = _nearest(last[0], classes, 60, 79)
         alto = _nearest(min(last[1], soprano), tuple(wanted) or classes, 53, soprano)
         tenor = _nearest(min(last[2], alto), classes, max(47, bass), alto)
