@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from gesso.conditions.condition import Clean, Condition, Truth
-from gesso.media.notes import MAX_STEPS, STEPS_PER_BAR
+from gesso.media.score import MAX_STEPS, STEPS_PER_BAR
 from gesso.number import Whole, whole
 from gesso.ports import Frame, Ports, PortSizes
 

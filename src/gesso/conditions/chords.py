@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.errors import GessoError, short_repr
-from gesso.media.notes import MAX_STEPS, STEPS_PER_BEAT
+from gesso.media.score import MAX_STEPS, STEPS_PER_BEAT
 from gesso.number import Whole
 from gesso.ports import Frame, Ports, PortSizes
 from gesso.rules.harmony import chord_classes, chord_of, parse_chord

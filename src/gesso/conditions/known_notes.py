@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.conditions.melody import score_from
 from gesso.errors import GessoError, short_repr
-from gesso.media.notes import MAX_STEPS, MAX_VOICES, REST, STEPS_PER_BAR, NoteScore, Part, checked, numbered, one_hot, part_of
+from gesso.media.score import MAX_STEPS, MAX_VOICES, REST, STEPS_PER_BAR, NoteScore, Part, checked, numbered, one_hot, part_of
 from gesso.number import Whole
 from gesso.ports import Frame, Ports, PortSizes
 
@@ -164,13 +164,16 @@ class KnownNotes(Condition):
         return {"tool": "known_notes", "schema": cls.model_json_schema(), **about}
 
 
-def _notation(pitches: np.ndarray, onsets: np.ndarray, mask: np.ndarray) -> tuple[tuple[Part, ...], tuple[tuple[tuple[int, int], ...], ...]]:
+def _notation(
+    pitches: np.ndarray, onsets: np.ndarray, mask: np.ndarray
+) -> tuple[tuple[Part, ...], tuple[tuple[tuple[int, int], ...], ...]]:
     """Notes and spans of what is known of a grid."""
     cut = np.where(mask, pitches, REST)
     parts = tuple(part_of(row, begins) for row, begins in zip(cut, onsets, strict=True))
     edges = np.diff(np.pad(mask.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     spans = tuple(
-        tuple((int(first), int(end)) for first, end in zip(np.flatnonzero(row == 1), np.flatnonzero(row == -1), strict=True)) for row in edges
+        tuple((int(first), int(end)) for first, end in zip(np.flatnonzero(row == 1), np.flatnonzero(row == -1), strict=True))
+        for row in edges
     )
     return parts, spans
 

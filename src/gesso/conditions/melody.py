@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,7 +14,7 @@ from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.errors import GessoError, short_repr
 from gesso.media.file import read_bytes, read_json
 from gesso.media.midi import MidiBudget, quantised, read_midi
-from gesso.media.notes import MAX_STEPS, NoteScore, Part, checked, numbered, one_hot, parse_part, part_of
+from gesso.media.score import MAX_STEPS, NoteScore, Part, checked, numbered, one_hot, parse_part, part_of
 from gesso.number import Whole
 from gesso.ports import Frame, Ports, PortSizes
 
@@ -99,6 +100,8 @@ def score_from(given: Any, *, where: str) -> NoteScore | None:
         return NoteScore.from_json(given, where=where)
     if isinstance(given, bytes):
         return quantised(read_midi(given, where=where), where=where).score
+    if isinstance(given, str) and given[:5].lower() == "data:":
+        return score_from(_bytes_of(given, where), where=where)
     if not isinstance(given, (str, Path)):
         raise GessoError(f"is {short_repr(given)}", where=where, fix='notes such as "C5:4 D5:2", a .mid or a .json file')
     suffix = Path(given).suffix.lower() if len(str(given)) < 1000 else ""
@@ -107,3 +110,14 @@ def score_from(given: Any, *, where: str) -> NoteScore | None:
     if suffix == ".json":
         return score_from(read_json(given), where=str(given))
     return None
+
+
+def _bytes_of(url: str, where: str) -> bytes:
+    """The bytes of a data URL, of at most the size that MIDI files may have."""
+    head, _, body = url.partition(",")
+    if not head.endswith(";base64") or len(body) > MidiBudget().max_bytes * 4 // 3 + 4:
+        raise GessoError("is no data URL of a MIDI file", where=where, fix="data:audio/midi;base64,…")
+    try:
+        return base64.b64decode(body, validate=True)
+    except ValueError as error:
+        raise GessoError("is no base64", where=where, fix="data:audio/midi;base64,…") from error

@@ -13,7 +13,7 @@ import numpy as np
 
 from gesso.errors import GessoError
 from gesso.media.file import read_json
-from gesso.media.notes import REST, numbered
+from gesso.media.score import REST, numbered
 from gesso.rules.harmony import chord_classes
 from gesso.rules.voice_leading import RANGES
 

@@ -6,12 +6,14 @@ library reads all of a file before anything can be counted, and keeps no text ev
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gesso.errors import GessoError
-from gesso.media.notes import MAX_STEPS, STEPS_PER_BEAT, Note, Part, NoteScore
+from gesso.media.score import MAX_STEPS, MAX_VOICES, STEPS_PER_BEAT, Note, NoteScore, Part
 
+GRID = "gesso-grid"  # under which files say what notes do not: silent voices, rests at the end, the tempo to its last digit
 TICKS = 480  # a beat, in files that are written
 SIGNATURE = b"MThd"
 TEXT, TRACK_NAME, END, TEMPO, METER = 0x01, 0x03, 0x2F, 0x51, 0x58
@@ -60,7 +62,12 @@ def read_midi(data: bytes, *, where: object = "MIDI", budget: MidiBudget = MidiB
 def quantised(file: MidiFile, *, where: object = "MIDI", voices: int | None = None) -> Quantised:
     """The parts of a file on the grid of sixteenths, one voice a track and channel. Where notes of a part overlap the highest is kept,
     as far as it sounds. GessoError without notes, or with more than `voices` parts."""
-    parts = [notes for _, notes in sorted(file.parts.items()) if notes]
+    told = _grid_of(file)
+    if told is None:
+        parts = [notes for _, notes in sorted(file.parts.items()) if notes]
+    else:
+        found = {track: notes for (track, _), notes in file.parts.items()}
+        parts = [found.get(voice + 1, []) for voice in range(told[1])]
     if not parts:
         raise GessoError("holds no notes", where=where, fix="give a file with notes")
     if voices is not None and len(parts) > voices:
@@ -77,11 +84,26 @@ def quantised(file: MidiFile, *, where: object = "MIDI", voices: int | None = No
         part, lost = highest(placed)
         made.append(part)
         dropped += lost
-    steps = max(note[0] + note[1] for part in made for note in part)
+    steps = max([note[0] + note[1] for part in made for note in part] + ([told[0]] if told else []))
     if steps > MAX_STEPS:
         raise GessoError(f"lasts {steps} sixteenths", where=where, fix=f"at most {MAX_STEPS}")
-    tempo = min(max(file.tempo or 80.0, 10.0), 400.0)
+    tempo = told[2] if told else min(max(file.tempo or 80.0, 10.0), 400.0)
     return Quantised(NoteScore(tuple(made), steps, tempo), moved, dropped)
+
+
+def _grid_of(file: MidiFile) -> tuple[int, int, float] | None:
+    """Steps, voices and tempo as `encode_midi` wrote them; None where they are not there, or not true of the file any more."""
+    text = next((text[len(GRID) + 1 :] for text in file.texts if text.startswith(f"{GRID}:")), "")
+    try:
+        steps, voices, tempo = json.loads(text)
+        kept = 1 <= steps <= MAX_STEPS and 1 <= voices <= MAX_VOICES and 10 <= tempo <= 400
+    except (ValueError, TypeError, RecursionError):
+        return None
+    if not kept or not all(type(one) is int for one in (steps, voices)):
+        return None
+    tracks = [track for track, _ in file.parts]
+    same = file.tempo is not None and abs(round(60e6 / tempo) - round(60e6 / file.tempo)) <= 1
+    return (steps, voices, float(tempo)) if same and len(set(tracks)) == len(tracks) and set(tracks) <= set(range(1, voices + 1)) else None
 
 
 def highest(notes: list[Note]) -> tuple[Part, int]:
@@ -103,7 +125,8 @@ def highest(notes: list[Note]) -> tuple[Part, int]:
 def encode_midi(score: NoteScore, texts: Mapping[str, str] | None = None) -> bytes:
     """A score as a format 1 MIDI file: tempo, meter and "key:text" events in the first track, then a track a voice."""
     conductor = bytearray()
-    for key, text in (texts or {}).items():
+    grid = json.dumps([score.steps, len(score.voices), score.tempo])
+    for key, text in {GRID: grid, **(texts or {})}.items():
         conductor += b"\0" + _meta(TEXT, f"{key}:{text}".encode())
     conductor += b"\0" + _meta(TEMPO, round(60e6 / score.tempo).to_bytes(3, "big")) + b"\0" + _meta(METER, bytes([4, 2, 24, 8]))
     tracks = [bytes(conductor)]

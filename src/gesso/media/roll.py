@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gesso.media.notes import STEPS_PER_BAR, STEPS_PER_BEAT, NoteScore
+from gesso.media.score import STEPS_PER_BAR, STEPS_PER_BEAT, NoteScore
 
 COLOURS = np.array([(214, 73, 51), (46, 134, 171), (84, 140, 47), (122, 82, 158)], np.uint8)  # by voice, from the highest
 PAPER, BLACK_KEY, BEAT, BAR = (250, 249, 246), (240, 238, 233), (226, 223, 216), (190, 186, 178)

@@ -133,13 +133,13 @@ def obeyed(make: Any, pieces: Sequence[np.ndarray], seed: int) -> dict[str, dict
 
 def grid_of(result: Any) -> np.ndarray:
     """The pitches int16 [4 t] of a result's notes."""
-    from gesso.media.notes import NoteScore
+    from gesso.media.score import NoteScore
 
     return NoteScore.from_json(result.outputs["music"]).grid()[0]
 
 
 def _notes(pitches: np.ndarray) -> list[tuple[int, int, int]]:
-    from gesso.media.notes import part_of
+    from gesso.media.score import part_of
 
     return list(part_of(pitches))
 

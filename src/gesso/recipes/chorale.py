@@ -28,8 +28,8 @@ from gesso.datasets.chorales import LOWEST, PITCHES, SPLITS, VOICES, chorales
 from gesso.errors import GessoError
 from gesso.families.family import Output
 from gesso.families.step_by_step import StepByStep
-from gesso.media.notes import STEPS_PER_BAR, numbered, pitches_of, score_of
 from gesso.media.roll import roll
+from gesso.media.score import STEPS_PER_BAR, numbered, pitches_of, score_of
 from gesso.metrics.part_writing import measure_part_writing
 from gesso.networks.voice_transformer import VoiceTransformer
 from gesso.ports import Frame
@@ -84,7 +84,11 @@ CARD = Card(
         Slot(name="key", kind=Tonality, drop=0.6),
     ),
     outputs=(
-        Out(name="music", medium="notes", help={"en": "four voices on sixteenths: MIDI or JSON", "ko": "16분음표 격자의 네 성부. MIDI 또는 JSON"}),
+        Out(
+            name="music",
+            medium="notes",
+            help={"en": "four voices on sixteenths: MIDI or JSON", "ko": "16분음표 격자의 네 성부. MIDI 또는 JSON"},
+        ),
         Out(name="roll", medium="picture", help={"en": "a picture of the notes, time to the right", "ko": "음표를 그린 피아노 롤 그림"}),
     ),
     settings=ChoraleSettings,

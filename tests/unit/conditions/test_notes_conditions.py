@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import numpy as np
@@ -15,7 +16,7 @@ from gesso.conditions.tonality import Tonality
 from gesso.datasets.chorales import LOWEST, PITCHES, chorales
 from gesso.errors import GessoError
 from gesso.media.midi import encode_midi
-from gesso.media.notes import numbered, score_of
+from gesso.media.score import numbered, score_of
 from gesso.ports import Frame
 
 OPTIONS = {"voices": 4, "pitches": PITCHES, "lowest": LOWEST}
@@ -57,9 +58,21 @@ def test_a_melody_is_read_from_text_midi_json_and_a_score(tmp_path):
     (tmp_path / "a.mid").write_bytes(encode_midi(score))
     (tmp_path / "a.json").write_text(json.dumps(score.to_json()))
     (tmp_path / "b.json").write_text(json.dumps({"outputs": {"music": score.to_json()}, "record": {}}))
-    for source in (tmp_path / "a.mid", str(tmp_path / "a.json"), tmp_path / "b.json", score, score.to_json(), text.model_dump()):
+    url = "data:audio/midi;base64," + base64.b64encode((tmp_path / "a.mid").read_bytes()).decode()
+    for source in (url, tmp_path / "a.mid", str(tmp_path / "a.json"), tmp_path / "b.json", score, score.to_json(), text.model_dump()):
         assert Melody.read(source, where="melody", options=OPTIONS) == text
-    for wrong in ("", "H", 5, None, {"steps": 4, "notes": [[0, 9, 60]]}, "missing.mid", b"MThd", {"steps": 4}):
+    for wrong in (
+        "",
+        "H",
+        5,
+        None,
+        {"steps": 4, "notes": [[0, 9, 60]]},
+        "missing.mid",
+        b"MThd",
+        "data:,x",
+        "data:audio/midi;base64,%%",
+        {"steps": 4},
+    ):
         with pytest.raises((GessoError, ValueError)):
             Melody.read(wrong, where="melody", options=OPTIONS)
 

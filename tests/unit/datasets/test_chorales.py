@@ -10,7 +10,7 @@ import pytest
 
 from gesso.datasets.chorales import FILE, LOWEST, PITCHES, chorales, read_piece
 from gesso.errors import GessoError
-from gesso.media.notes import pitches_of
+from gesso.media.score import pitches_of
 from gesso.rules.voice_leading import RANGES
 
 

@@ -67,7 +67,9 @@ def test_rules_are_obeyed_and_given_notes_stand_above_them():
 
 def test_previews_grow():
     given = ports(1, 40)
-    outputs = list(StepByStep().sample({"composer": network()}, Inputs(given, given, (1, V, 40)), torch.Generator().manual_seed(0), SETTINGS))
+    outputs = list(
+        StepByStep().sample({"composer": network()}, Inputs(given, given, (1, V, 40)), torch.Generator().manual_seed(0), SETTINGS)
+    )
     assert [(one.step, one.media["notes"].shape[2]) for one in outputs] == [(16, 16), (32, 32), (40, 40)]
 
 
@@ -101,7 +103,9 @@ def test_it_learns_to_hold_a_note():
     for step in range(60):
         notes = torch.randint(0, P, (8, V, 1)).expand(-1, -1, 16).contiguous()
         clean = {"notes": notes, "length": torch.full((8,), 16), "start": torch.zeros(8, dtype=torch.long)}
-        out = family.loss(family.phases(0)[0], {"composer": net}, Batch(clean, ports(8, 16), torch.arange(8)), torch.nn.Module(), step, torch.Generator())
+        out = family.loss(
+            family.phases(0)[0], {"composer": net}, Batch(clean, ports(8, 16), torch.arange(8)), torch.nn.Module(), step, torch.Generator()
+        )
         optimiser.zero_grad()
         out.value.mean().backward()
         optimiser.step()

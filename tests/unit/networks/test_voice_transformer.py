@@ -1,4 +1,4 @@
-"""The transformer over steps looks neither ahead nor at voices to come, one step at a time equals all at once, and what is given reaches it."""
+"""The transformer over steps looks neither ahead nor at voices to come; a step at a time equals all at once; what is given reaches it."""
 
 from __future__ import annotations
 

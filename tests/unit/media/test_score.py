@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gesso.errors import GessoError
-from gesso.media.notes import MAX_STEPS, NoteScore, numbered, parse_part, parse_pitch, part_of, part_text, pitches_of, score_of, spelled
 from gesso.media.roll import roll
+from gesso.media.score import MAX_STEPS, NoteScore, numbered, parse_part, parse_pitch, part_of, part_text, pitches_of, score_of, spelled
 
 
 def grids():
