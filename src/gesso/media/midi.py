@@ -36,7 +36,7 @@ class MidiBudget:
 
 @dataclass
 class MidiFile:
-    """Notes (start, length, pitch) in ticks by (track, channel) in the file's order, drums left out; `tempo` is the first, in beats a minute."""
+    """Notes (start, length, pitch) in ticks by (track, channel), without drums; `tempo` is the first, in beats a minute."""
 
     ticks: int
     parts: dict[tuple[int, int], list[Note]] = field(default_factory=dict)

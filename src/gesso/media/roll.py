@@ -13,7 +13,7 @@ WIDEST = 2048
 
 
 def roll(score: NoteScore, row: int = 6, step: int = 5) -> np.ndarray:
-    """The roll, uint8 [h w 3]: `row` pixels a semitone, `step` a step (fewer where it would be wider than 2,048), each note with a gap after."""
+    """The roll, uint8 [h w 3]: `row` pixels a semitone, `step` pixels a step (fewer where it would be wider than 2,048)."""
     sounding = [note[2] for part in score.voices for note in part] or [60]
     low, high = min(sounding) - 2, max(sounding) + 2
     step = max(1, min(step, WIDEST // score.steps))

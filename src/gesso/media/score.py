@@ -53,7 +53,7 @@ class NoteScore:
         return pitches, onsets
 
     def to_json(self) -> dict[str, Any]:
-        return {"steps": self.steps, "tempo": self.tempo, "voices": [[list(note) for note in part] for part in self.voices]}
+        return {"steps": self.steps, "tempo": float(self.tempo), "voices": [[list(note) for note in part] for part in self.voices]}
 
     @classmethod
     def from_json(cls, data: Any, *, where: str = "notes") -> NoteScore:
@@ -113,7 +113,7 @@ def score_of(pitches: np.ndarray, onsets: np.ndarray | None = None, tempo: float
 
 
 def numbered(pitches: np.ndarray, lowest: int, num: int) -> np.ndarray:
-    """MIDI numbers as networks count them, int64: 0 is a rest, 1 is `lowest`, `num` - 1 the highest; others move by octaves until they fit."""
+    """MIDI numbers as networks count them, int64: 0 is a rest, 1 `lowest`, `num` - 1 the highest; others move by octaves until they fit."""
     highest = lowest + num - 2
     pitches = pitches.astype(np.int64)
     low = np.where(pitches < lowest, lowest - pitches + 11, 0) // 12 * 12

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from gesso.media.score import NoteScore, part_of
 from gesso.number import whole
 from gesso.ports import Frame, Ports, join
 from gesso.rules.harmony import chord_of, key_of
@@ -33,7 +34,7 @@ NAMES = ("soprano", "alto", "tenor", "bass")
 
 
 def nats_a_note(network: Any, ports: Any, pieces: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean surprise in nats by voice [v] over pieces int64 [v t] of class numbers; `ports(num)` gives those with nothing given, num steps."""
+    """Mean surprise in nats by voice [v] over pieces int64 [v t] of class numbers; `ports(num)`: num steps, nothing given."""
     total, num = np.zeros(network.voices), 0
     with torch.inference_mode():
         for piece in pieces:
@@ -73,7 +74,7 @@ def movement(pieces: Sequence[np.ndarray]) -> dict[str, float]:
 
 
 def measure_part_writing(make: Any, dataset: Any, counted: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The model of `make` on whole pieces of `dataset`; `counted(pitches)` gives class numbers. Options: `num` pieces to make (16), `seed`."""
+    """The model of `make` beside whole pieces of `dataset`; `counted(pitches)` gives class numbers. Options: `num` pieces (16), `seed`."""
     model = make.model
     num = min(whole(options.get("num", 16), where="--num", low=1), len(dataset))
     seed = whole(options.get("seed", 0), where="--seed", low=0)
@@ -133,14 +134,10 @@ def obeyed(make: Any, pieces: Sequence[np.ndarray], seed: int) -> dict[str, dict
 
 def grid_of(result: Any) -> np.ndarray:
     """The pitches int16 [4 t] of a result's notes."""
-    from gesso.media.score import NoteScore
-
     return NoteScore.from_json(result.outputs["music"]).grid()[0]
 
 
 def _notes(pitches: np.ndarray) -> list[tuple[int, int, int]]:
-    from gesso.media.score import part_of
-
     return list(part_of(pitches))
 
 

@@ -66,7 +66,7 @@ class ChoraleSettings(Settings):
     ranges: bool = True
     crossing: bool = False
     parallels: bool = False
-    tempo: float = Field(default=80, ge=20, le=240)
+    tempo: float = Field(default=80.0, ge=20, le=240)
 
 
 CARD = Card(
@@ -98,12 +98,12 @@ CARD = Card(
         chords | Chords | 화음 | which chord sounds when; elsewhere it is free | 언제 어떤 화음이 울릴지. 없는 곳은 자유롭게
         bars | Length | 길이 | in bars of four quarters | 4분의 4박자 마디 수
         key | Key | 조 | major or minor | 장조 또는 단조
-        temperature | Boldness | 대담함 | low: the likeliest notes, 1: as varied as the originals | 낮으면 무난하고, 1이면 원곡만큼 다양합니다
+        temperature | Boldness | 대담함 | low: the likeliest notes, 1: as varied as the originals | 낮으면 무난하고 1이면 다양합니다
         ranges | Voice ranges | 성부 음역 | each voice stays where people can sing it | 각 성부를 노래할 수 있는 음역 안에 둡니다
         crossing | Voices may cross | 성부 교차 허용 | a lower voice may go above a higher one | 아래 성부가 위 성부보다 높아질 수 있습니다
         parallels | Parallels allowed | 병행 허용 | fifths and octaves may follow each other | 병행 5도와 8도를 허용합니다
         tempo | Tempo | 빠르기 | quarters a minute | 1분에 4분음표 몇 개
-        note.crossed | The given notes cross or leave no room, so a rule was broken there. | 주어진 음표가 교차하거나 자리를 남기지 않아 규칙을 지키지 못한 곳이 있습니다.
+        note.crossed | The given notes leave no room: a rule was broken there. | 주어진 음표 때문에 규칙을 어긴 곳이 있습니다.
         note.high | Notes above A5 or below C2 were heard an octave away. | A5보다 높거나 C2보다 낮은 음은 옥타브를 옮겨 들었습니다.
     """),
     paper="Huang 2018, arXiv:1809.04281",

@@ -1,4 +1,4 @@
-"""Rules of part-writing: ranges of the voices, no crossing, no parallel fifths and octaves. They hold because other pitches are never drawn."""
+"""Rules of part-writing: ranges of voices, no crossing, no parallel fifths and octaves. They hold, since other pitches are never drawn."""
 
 from __future__ import annotations
 

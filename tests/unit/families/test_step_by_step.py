@@ -14,6 +14,7 @@ from gesso.ports import Ports
 
 P, V, BLOCK = 9, 3, 3 * 10
 SETTINGS = SimpleNamespace(temperature=1.0)
+FAMILY = StepByStep()
 
 
 def network() -> VoiceTransformer:
@@ -28,7 +29,7 @@ def ports(num: int, steps: int, known: dict[tuple[int, int], int] | None = None)
     return Ports(spatial=spatial)
 
 
-def sample(net: VoiceTransformer, given: Ports, seed: int = 0, family: StepByStep = StepByStep(), settings=SETTINGS) -> np.ndarray:
+def sample(net: VoiceTransformer, given: Ports, seed: int = 0, family: StepByStep = FAMILY, settings=SETTINGS) -> np.ndarray:
     steps = given.spatial.shape[-1]
     outputs = list(family.sample({"composer": net}, Inputs(given, given, (1, V, steps)), torch.Generator().manual_seed(seed), settings))
     assert outputs[-1].final and all(not one.final for one in outputs[:-1])
