@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 
 from gesso.conditions.condition import Clean, Condition, Truth
+from gesso.errors import GessoError
 from gesso.media.score import MAX_STEPS, STEPS_PER_BAR
 from gesso.number import Whole, whole
 from gesso.ports import Frame, Ports, PortSizes
@@ -58,3 +59,16 @@ class Bars(Condition):
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         return {"tool": "number", "schema": cls.model_json_schema(), "low": 1, "high": MAX_BARS, "default": options.get("default", 8)}
+
+
+def agreed_steps(given: Mapping[str, Condition], sooner: Collection[str] = (), default_bars: int = 8) -> int:
+    """The length in sixteenths that all of `given` by name, which have `steps`, say; GessoError where they differ.
+
+    Those named in `sooner` may end before the others, and decide where they are alone. Where nothing says it, a few bars.
+    """
+    steps = {name: int(value.steps) for name, value in given.items() if hasattr(value, "steps")}
+    said = {name: num for name, num in steps.items() if name not in sooner} or steps
+    if len(set(said.values())) > 1:
+        lengths = ", ".join(f"{name} {num / STEPS_PER_BAR:g}" for name, num in said.items())
+        raise GessoError(f"lengths in bars differ: {lengths}", where=next(iter(said)), fix="give one length only")
+    return next(iter(said.values()), default_bars * STEPS_PER_BAR)

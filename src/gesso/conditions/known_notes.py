@@ -158,6 +158,11 @@ class KnownNotes(Condition):
                 target[part] = np.where(m, source, target[part])
         return type(self).of(pitches, onsets, mask)
 
+    def paste(self, pitches: np.ndarray, onsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Copies of a grid [voices steps] with the known notes written into it."""
+        given, begins, mask = self.grid()
+        return np.where(mask, given, pitches).astype(pitches.dtype), np.where(mask, begins, onsets)
+
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         about = {key: options[key] for key in ("voices", "lowest", "pitches") if key in options}

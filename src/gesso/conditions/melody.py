@@ -60,6 +60,12 @@ class Melody(Condition):
         """Pitches int16 and onsets bool [1 steps]."""
         return NoteScore((self.notes,), self.steps).grid()
 
+    def paste(self, pitches: np.ndarray, onsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Copies of a grid [voices steps] with the melody as its first voice."""
+        pitches, onsets = pitches.copy(), onsets.copy()
+        pitches[:1, : self.steps], onsets[:1, : self.steps] = self.grid()
+        return pitches, onsets
+
     @classmethod
     def sizes(cls, options: Mapping[str, Any]) -> PortSizes:
         return PortSizes(spatial=options["voices"] * (options["pitches"] + 1))

@@ -68,6 +68,8 @@ def chorales(folder: Path | None, split: str, *, crop: int = 0) -> Chorales:
 
     `folder` holds Jsb16thSeparated.json, or a sub-folder `jsb_chorales` with it, or is that file; None: exercises made here.
     """
+    if split not in SPLITS:
+        raise GessoError(f"there is no split {split!r}", where="--split", fix="one of " + ", ".join(SPLITS))
     if folder is None:
         rng = np.random.default_rng([7, sum(map(ord, SPLITS[split]))])
         made = [exercise(rng) for _ in range(64 if split == "train" else 16)]

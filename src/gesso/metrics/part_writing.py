@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gesso.media.score import NoteScore, part_of
+from gesso.datasets.chorales import LOWEST, PITCHES, chorales
+from gesso.media.score import NoteScore, numbered, part_of
 from gesso.number import whole
 from gesso.ports import Frame, Ports, join
 from gesso.rules.harmony import chord_of, key_of
@@ -73,8 +75,9 @@ def movement(pieces: Sequence[np.ndarray]) -> dict[str, float]:
     }
 
 
-def measure_part_writing(make: Any, dataset: Any, counted: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The model of `make` beside whole pieces of `dataset`; `counted(pitches)` gives class numbers. Options: `num` pieces (16), `seed`."""
+def measure_part_writing(make: Any, data: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The model of `make` beside whole chorales of `data`. Options: `split` ("val"), `num` pieces to make of each kind (16), `seed`."""
+    dataset = chorales(data, options.get("split", "val"))
     model = make.model
     num = min(whole(options.get("num", 16), where="--num", low=1), len(dataset))
     seed = whole(options.get("seed", 0), where="--seed", low=0)
@@ -84,7 +87,7 @@ def measure_part_writing(make: Any, dataset: Any, counted: Any, options: Mapping
     def nothing(steps: int) -> Ports:
         return join([slot.kind.null(Frame((1, steps), options=slot.options)) for slot in model.card.conditions if slot.network])
 
-    nats = nats_a_note(network, nothing, [counted(piece) for piece in real])
+    nats = nats_a_note(network, nothing, [numbered(piece, LOWEST, PITCHES) for piece in real])
     chosen = real[:num]
     rows = {"the composer's own": movement(chosen)}
     kinds = {"made, free": {}, "made, rules off": {"ranges": False, "crossing": True, "parallels": True}}

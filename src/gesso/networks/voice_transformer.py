@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -85,9 +86,9 @@ class VoiceTransformer(nn.Module):
         before, lasted = self.shifted(notes)
         places = torch.arange(notes.shape[2], device=notes.device) + torch.as_tensor(start, device=notes.device).reshape(-1, 1)
         x = self.drop(self.embed(before, lasted, places) + view)
-        bias = self.layers[0].attention.mask(notes.shape[2])
+        mask = near(notes.shape[2], self.window).to(x.device)
         for layer in self.layers:
-            x = layer(x, bias)
+            x = layer(x, mask)
         x = self.norm(x) + view
         logits: list[Tensor] = [x] * self.voices
         for voice in self.order:
@@ -148,7 +149,7 @@ class VoiceTransformer(nn.Module):
         places = torch.full((len(rows), 1), memory.at, device=rows.device)
         x = self.embed(before[..., None], held[..., None], places) + rows[:, None]
         for n, layer in enumerate(self.layers):
-            x, memory.keys[n], memory.values[n] = layer.step(x, memory.keys[n], memory.values[n], memory.at)
+            x, memory.keys[n], memory.values[n] = cast(Block, layer).step(x, memory.keys[n], memory.values[n], memory.at)
         memory.at += 1
         return self.norm(x)[:, 0] + rows
 
@@ -206,18 +207,14 @@ class Block(nn.Module):
 class NearAttention(nn.Module):
     """Causal attention over the last `window` steps, with rotary positions and a learned bias a head and distance."""
 
+    rates: Tensor
+
     def __init__(self, width: int, heads: int, window: int) -> None:
         super().__init__()
         self.heads, self.window = heads, window
         self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.bias = nn.Parameter(torch.zeros(heads, window))
         self.register_buffer("rates", 1000.0 ** -torch.linspace(0, 1, width // heads // 2), persistent=False)
-
-    def mask(self, num: int) -> Tensor:
-        """Where a step may look: 0, or so little that nothing is left of it [t t]."""
-        back = torch.arange(num)[:, None] - torch.arange(num)
-        allowed = (back >= 0) & (back < self.window)
-        return torch.where(allowed, 0.0, -1e4).to(self.bias.device)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         num = x.shape[1]
@@ -245,6 +242,12 @@ class NearAttention(nn.Module):
         cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
         a, b = x.chunk(2, -1)
         return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+
+
+def near(num: int, window: int) -> Tensor:
+    """Where a step may look, [t t]: 0, or so little that nothing is left of it."""
+    back = torch.arange(num)[:, None] - torch.arange(num)
+    return torch.where((back >= 0) & (back < window), 0.0, -1e4)
 
 
 class Head(nn.Module):

@@ -1,46 +1,42 @@
 """Chorales in four parts: a melody, a key, chords, known voices and bars, or nothing become soprano, alto, tenor and bass.
 
-An autoregressive transformer over sixteenths (Vaswani 2017; rotary positions, Su 2021; attention that knows distance, Shaw 2018, Huang
-2018) with a head a voice, and a reader of what is given ahead, so that one network harmonises, completes and composes. Deviations from
-Music Transformer: a step, not a note, is a token, so a piece is a quarter as long; each head scores intervals from its voice's last
-pitch beside pitches; how long a pitch has lasted is an input. The rules of part-writing hold exactly, by what is never drawn. Out
-come `music` (MIDI, JSON) and `roll`, their picture. The grid tells no repeated note from a held one: repeats that you give stay, and
-none are made. How the likelihood is measured, and with what it compares: `gesso.metrics.part_writing`.
+An autoregressive transformer over sixteenths with a head a voice, and a reader of what is given ahead, so that one network harmonises,
+completes and composes. Deviations from Music Transformer (Huang 2018): a step, not a note, is a token, so a piece is a quarter as long;
+each head scores intervals from its voice's last pitch beside pitches; how long a pitch has lasted is an input. The rules of part-writing
+hold by what is never drawn. The grid tells no repeated note from a held one: repeats that you give stay, and none are made. How the
+likelihood is measured, and with what it compares: `gesso.metrics.part_writing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from gesso.card import Card, Out, Settings, Slot, wordbook
-from gesso.conditions.bars import Bars
+from gesso.conditions.bars import Bars, agreed_steps
 from gesso.conditions.chords import Chords
 from gesso.conditions.known_notes import KnownNotes
 from gesso.conditions.melody import Melody
 from gesso.conditions.tonality import Tonality
-from gesso.datasets.chorales import LOWEST, PITCHES, SPLITS, VOICES, chorales
-from gesso.errors import GessoError
+from gesso.datasets.chorales import LOWEST, PITCHES, VOICES, chorales
 from gesso.families.family import Output
 from gesso.families.step_by_step import StepByStep
 from gesso.media.roll import roll
-from gesso.media.score import STEPS_PER_BAR, numbered, pitches_of, score_of
+from gesso.media.score import numbered, pitches_of, score_of
 from gesso.metrics.part_writing import measure_part_writing
 from gesso.networks.voice_transformer import VoiceTransformer
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
-from gesso.rules.voice_leading import VoiceLeading, crossings
+from gesso.rules.voice_leading import crossings, switched
 
 ORDER = (0, 3, 1, 2)  # soprano, bass, then what lies between
 CANDIDATES = pitches_of(np.arange(PITCHES), LOWEST).astype(int)
 GRID = {"voices": VOICES, "pitches": PITCHES, "lowest": LOWEST}
-DEFAULT_BARS = 8
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ CARD = Card(
         Slot(name="melody", kind=Melody, options=GRID, drop=0.65, stays=True),
         Slot(name="known", kind=KnownNotes, options=GRID, drop=0.6, stays=True),
         Slot(name="chords", kind=Chords, drop=0.8),
-        Slot(name="bars", kind=Bars, options={"default": DEFAULT_BARS}, drop=0.5),
+        Slot(name="bars", kind=Bars, drop=0.5),
         Slot(name="key", kind=Tonality, drop=0.6),
     ),
     outputs=(
@@ -113,75 +109,55 @@ CARD = Card(
         "en": "Four voices on sixteenths, after 229 chorales; no repeated notes of its own, and metre is guessed from the notes.",
         "ko": "코랄 229곡에서 배운 16분음표 격자의 네 성부입니다. 같은 음의 반복은 만들지 않고, 박자는 음표에서 짐작합니다.",
     },
-    example='gesso generate chorale --melody "G4:4 A4:4 B4:4 D5:4 C5:4 B4:4 A4:8 G4:16" --seed 1 --out chorale.png',
+    example='gesso generate chorale --melody "G4:4 A4:4 B4:4 D5:4 C5:4 B4:4 A4:8 G4:16" --seed 1 --out chorale.mid',
 )
 
 
 def build(preset: Preset) -> dict[str, Any]:
-    sizes = CARD.port_sizes()
-    more = {"width": preset.width, "depth": preset.depth, "heads": preset.heads, "dropout": preset.dropout}
-    return {"composer": VoiceTransformer(VOICES, PITCHES, grids=2, spatial=sizes.spatial, vector=sizes.vector, order=ORDER, **more)}
-
-
-def allowed(voice: int, now: Sequence[int], before: Sequence[int], settings: ChoraleSettings) -> np.ndarray:
-    """Which classes a voice may take: the rules of part-writing that are switched on."""
-    told, was = ([-2 if n < 0 else int(CANDIDATES[n]) for n in column] for column in (now, before))
-    switches = {"in_range": settings.ranges, "crossing": settings.crossing, "parallels": settings.parallels}
-    return VoiceLeading().allowed(CANDIDATES, voice, told, was, **switches)
+    sizes, shape = CARD.port_sizes(), {"width": preset.width, "depth": preset.depth, "heads": preset.heads}
+    spare = {"grids": 2, "spatial": sizes.spatial, "vector": sizes.vector}
+    return {"composer": VoiceTransformer(VOICES, PITCHES, **spare, **shape, order=ORDER, dropout=preset.dropout)}
 
 
 def stages(preset: Preset) -> list[Stage]:
-    def data(folder: Path | None, split: str) -> Any:
-        return chorales(folder, split, crop=preset.crop if split == "train" else 0)
-
-    trains = {"composer": Optimiser(rate=2e-3, betas=(0.9, 0.98), decay=0.1, warmup=100)}
-    more = {"num_steps": preset.num_steps, "batch_size": preset.batch_size, "average": 0.998, "frame": Frame((1, preset.crop))}
-    return [Stage(name="likelihood", family=StepByStep(), trains=trains, data=data, **more)]
-
-
-def steps_of(request: Request) -> int:
-    """As long as what was given says; where several things say it they must agree, but chords may end sooner."""
-    said = {name: request.conditions[name].steps for name in ("melody", "known", "bars") if name in request.conditions}
-    if len(set(said.values())) > 1:
-        lengths = ", ".join(f"{name} {steps / STEPS_PER_BAR:g}" for name, steps in said.items())
-        raise GessoError(f"lengths in bars differ: {lengths}", where=next(iter(said)), fix="give one length, or leave --bars out")
-    chords = request.conditions.get("chords")
-    return next(iter(said.values()), chords.steps if chords is not None else DEFAULT_BARS * STEPS_PER_BAR)
+    return [
+        Stage(
+            name="likelihood",
+            family=StepByStep(),
+            trains={"composer": Optimiser(rate=2e-3, betas=(0.9, 0.98), decay=0.1, warmup=100)},
+            data=lambda folder, split: chorales(folder, split, crop=preset.crop if split == "train" else 0),
+            num_steps=preset.num_steps,
+            batch_size=preset.batch_size,
+            average=0.998,
+            frame=Frame((1, preset.crop)),
+        )
+    ]
 
 
 def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
+    """Given notes stand as they were given; notes tell where rules could not hold."""
     pitches = pitches_of(made[-1][1].media["notes"][0].numpy(), LOWEST)
-    onsets, notes = np.zeros(pitches.shape, bool), []
-    melody, known = (request.conditions.get(name) for name in ("melody", "known"))
-    if isinstance(melody, Melody):
-        pitches[:1], onsets[:1] = melody.grid()
-    if isinstance(known, KnownNotes):
-        given, begins, mask = known.grid()
-        pitches, onsets = np.where(mask, given, pitches).astype(np.int16), np.where(mask, begins, onsets)
-    if not request.settings.crossing and crossings(pitches).any():
-        notes.append("crossed")
-    if not np.array_equal(pitches_of(numbered(pitches, LOWEST, PITCHES), LOWEST), pitches):
-        notes.append("high")
-    score = score_of(pitches, onsets, request.settings.tempo)
-    return {"music": score.to_json(), "roll": roll(score), "notes": notes}
-
-
-def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    split = options.get("split", "val")
-    if split not in SPLITS:
-        raise GessoError(f"there is no split {split!r}", where="--split", fix="one of " + ", ".join(SPLITS))
-    return measure_part_writing(make, chorales(data, split), lambda pitches: numbered(pitches, LOWEST, PITCHES), options)
+    onsets = np.zeros(pitches.shape, bool)
+    for given in (request.conditions.get("melody"), request.conditions.get("known")):
+        if isinstance(given, (Melody, KnownNotes)):
+            pitches, onsets = given.paste(pitches, onsets)
+    heard = pitches_of(numbered(pitches, LOWEST, PITCHES), LOWEST)
+    settings = request.settings
+    assert isinstance(settings, ChoraleSettings)
+    notes = {"crossed": not settings.crossing and crossings(pitches).any(), "high": not np.array_equal(heard, pitches)}
+    score = score_of(pitches, onsets, settings.tempo)
+    return {"music": score.to_json(), "roll": roll(score), "notes": [name for name, told in notes.items() if told]}
 
 
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
     build=build,
-    family=lambda preset: StepByStep(allowed=allowed),
+    family=lambda preset: StepByStep(allowed=switched(CANDIDATES)),
     stages=stages,
     keeps=("composer",),
-    frames=lambda request, preset: [Frame((1, steps_of(request)))],
+    frames=lambda request, preset: [Frame((1, agreed_steps(request.conditions, ("chords",))))],
     shape=lambda request, frame, preset: (1, VOICES, frame.size[1]),
     finish=finish,
-    measures={"part_writing": measure},
+    measures={"part_writing": measure_part_writing},
 )

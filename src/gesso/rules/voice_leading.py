@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +79,21 @@ class VoiceLeading:
             if was in PERFECT:
                 wrong |= (np.abs(candidates - pitch) % 12 == was) & (candidates != own) & (candidates >= 0)
         return wrong
+
+
+def switched(candidates: np.ndarray) -> Callable[[int, Sequence[int], Sequence[int], Any], np.ndarray]:
+    """VoiceLeading for classes, whose MIDI numbers are `candidates`: a function of (voice, now, before, settings), classes below 0 open.
+
+    `settings` has the switches `ranges`, `crossing` and `parallels`; it returns bool [n].
+    """
+    rules = VoiceLeading()
+
+    def allowed(voice: int, now: Sequence[int], before: Sequence[int], settings: Any) -> np.ndarray:
+        told, was = ([UNDECIDED if n < 0 else int(candidates[n]) for n in column] for column in (now, before))
+        switches = {"in_range": settings.ranges, "crossing": settings.crossing, "parallels": settings.parallels}
+        return rules.allowed(candidates, voice, told, was, **switches)
+
+    return allowed
 
 
 def crossings(pitches: np.ndarray) -> np.ndarray:
