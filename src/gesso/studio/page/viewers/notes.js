@@ -324,7 +324,7 @@ export function notesViewer(first, { lang = () => document.documentElement.lang,
     const now = lang();
     play.textContent = synth.playing ? "❚❚" : "▶";
     play.setAttribute("aria-label", word(now, synth.playing ? "pause" : "play"));
-    start.textContent = "⏮";
+    start.textContent = "|◀";
     start.setAttribute("aria-label", word(now, "start"));
     range.setAttribute("aria-label", word(now, "place"));
     range.max = String(score.steps);
