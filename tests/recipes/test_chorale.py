@@ -57,12 +57,14 @@ def test_a_bar_is_drawn_again_and_the_others_stay(model):
     assert json.loads(json.dumps(model.request(known=known).to_json())) == model.request(known=known).to_json()
 
 
-def test_lengths_agree_or_are_refused(model):
+def test_the_length_is_what_is_said_or_given(model):
     assert grid_of(model.generate(seed=1)).shape == (4, 128)
     assert grid_of(model.generate(chords="C:8 G:8", seed=1)).shape == (4, 16)
     assert grid_of(model.generate(melody=MELODY, chords="C:8", bars=2, seed=1)).shape == (4, 32)
-    with pytest.raises(gesso.GessoError, match="lengths in bars differ: melody 2, bars 4"):
-        model.generate(melody=MELODY, bars=4)
+    longer = grid_of(model.generate(melody=MELODY, bars=4, seed=1))
+    assert longer.shape == (4, 64) and np.array_equal(longer[0, :32], model.request(melody=MELODY).conditions["melody"].grid()[0][0])
+    with pytest.raises(gesso.GessoError, match="melody: lasts 2 bars, and bars says 1"):
+        model.generate(melody=MELODY, bars=1)
 
 
 def test_notes_that_nobody_can_sing_stay_and_are_told_of(model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -61,14 +61,17 @@ class Bars(Condition):
         return {"tool": "number", "schema": cls.model_json_schema(), "low": 1, "high": MAX_BARS, "default": options.get("default", 8)}
 
 
-def agreed_steps(given: Mapping[str, Condition], sooner: Collection[str] = (), default_bars: int = 8) -> int:
-    """The length in sixteenths that all of `given` by name, which have `steps`, say; GessoError where they differ.
+def total_steps(given: Mapping[str, Condition], name: str = "bars", default_bars: int = 8) -> int:
+    """The length in sixteenths: what the condition `name` says, else the end of the longest of `given` that have `steps`, else a few bars.
 
-    Those named in `sooner` may end before the others, and decide where they are alone. Where nothing says it, a few bars.
+    GessoError where something lasts longer than `name` says. What is shorter leaves the rest free.
     """
-    steps = {name: int(value.steps) for name, value in given.items() if hasattr(value, "steps")}
-    said = {name: num for name, num in steps.items() if name not in sooner} or steps
-    if len(set(said.values())) > 1:
-        lengths = ", ".join(f"{name} {num / STEPS_PER_BAR:g}" for name, num in said.items())
-        raise GessoError(f"lengths in bars differ: {lengths}", where=next(iter(said)), fix="give one length only")
-    return next(iter(said.values()), default_bars * STEPS_PER_BAR)
+    steps = {one: int(value.steps) for one, value in given.items() if hasattr(value, "steps")}
+    if not steps:
+        return default_bars * STEPS_PER_BAR
+    total = steps.get(name, max(steps.values()))
+    for one, num in steps.items():
+        if num > total:
+            what = f"lasts {num / STEPS_PER_BAR:g} bars, and {name} says {total / STEPS_PER_BAR:g}"
+            raise GessoError(what, where=one, fix=f"leave {name} out, or give a shorter {one}")
+    return total

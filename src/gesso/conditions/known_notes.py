@@ -160,8 +160,10 @@ class KnownNotes(Condition):
 
     def paste(self, pitches: np.ndarray, onsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Copies of a grid [voices steps] with the known notes written into it."""
-        given, begins, mask = self.grid()
-        return np.where(mask, given, pitches).astype(pitches.dtype), np.where(mask, begins, onsets)
+        pitches, onsets = pitches.copy(), onsets.copy()
+        for target, source in zip((pitches, onsets), self.grid(), strict=False):
+            target[:, : self.steps][self.mask()] = source[self.mask()]
+        return pitches, onsets
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:

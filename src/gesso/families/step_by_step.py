@@ -52,7 +52,8 @@ class StepByStep:
 
     @torch.no_grad()
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
-        """Yield `clean` int64 [1 v t]; previews hold the steps so far. `settings` has `temperature`, and what `allowed` reads.
+        """Yield `clean` int64 [1 v t]; previews hold the steps so far. The last output has `surprise` float [1 v t] too: -log p of what was
+        drawn, in nats at temperature 1 and before rules; 0 where it was given. `settings` has `temperature`, and what `allowed` reads.
 
         The random numbers of a step and voice depend on the seed alone, so that what is given elsewhere changes no more than it must.
         """
@@ -71,7 +72,7 @@ class StepByStep:
         given, known = given[0].cpu().numpy(), known[0].cpu().numpy()
         chance = torch.Generator().manual_seed(seed)
         noise = -torch.empty(num, voices, network.pitches).exponential_(generator=chance).log()  # Gumbel's
-        made = np.zeros((voices, num), np.int64)
+        made, surprise = np.zeros((voices, num), np.int64), torch.zeros(1, voices, num)
         memory = network.begin(ports, num)
         last: list[int] | None = None
         for step in range(num):
@@ -79,17 +80,19 @@ class StepByStep:
             now = np.where(known[:, step], given[:, step], -1)
             for voice in network.order:
                 if not known[voice, step]:
-                    scores = network.decide(state, memory, voice)[0].cpu() / max(settings.temperature, 1e-3) + noise[step, voice]
+                    logits = network.decide(state, memory, voice)[0].cpu()
+                    scores = logits / max(settings.temperature, 1e-3) + noise[step, voice]
                     if self.allowed is not None:
                         before = now * 0 - 1 if last is None else last
                         scores[torch.from_numpy(~self.allowed(voice, now.tolist(), list(before), settings))] = -torch.inf
                     now[voice] = int(scores.argmax())
+                    surprise[0, voice, step] = logits.logsumexp(0) - logits[now[voice]]
                 state = network.tell(state, voice, torch.tensor([int(now[voice])], device=device))
             made[:, step] = now
             last = now.tolist()
             if (step + 1) % EVERY == 0 and step + 1 < num:
                 yield Output({self.clean: tensor(made[:, : step + 1])}, final=False, step=step + 1, num_steps=num)
-        yield Output({self.clean: tensor(made)}, step=num, num_steps=num)
+        yield Output({self.clean: tensor(made), "surprise": surprise}, step=num, num_steps=num)
 
 
 def tensor(made: np.ndarray) -> Tensor:

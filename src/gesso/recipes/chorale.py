@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from gesso.card import Card, Out, Settings, Slot, wordbook
-from gesso.conditions.bars import Bars, agreed_steps
+from gesso.conditions.bars import Bars, total_steps
 from gesso.conditions.chords import Chords
 from gesso.conditions.known_notes import KnownNotes
 from gesso.conditions.melody import Melody
@@ -156,7 +156,7 @@ recipe = Recipe(
     family=lambda preset: StepByStep(allowed=switched(CANDIDATES)),
     stages=stages,
     keeps=("composer",),
-    frames=lambda request, preset: [Frame((1, agreed_steps(request.conditions, ("chords",))))],
+    frames=lambda request, preset: [Frame((1, total_steps(request.conditions)))],
     shape=lambda request, frame, preset: (1, VOICES, frame.size[1]),
     finish=finish,
     measures={"part_writing": measure_part_writing},

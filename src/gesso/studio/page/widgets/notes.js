@@ -295,20 +295,20 @@ export function melodyEditor({ change, lang = () => document.documentElement.lan
   };
 }
 
-/** @param {any} room @param {any} _view @param {any} slot */
-export function notesWidget(room, _view, slot) {
+/** @param {import("../session/editor.js").Editor} session @param {any} _view @param {any} slot */
+export function notesWidget(session, _view, slot) {
   const editor = melodyEditor({
-    change: (melody) => room.commit(melody ? { op: "set", slot: slot.name, value: melody } : { op: "drop", slot: slot.name }),
+    change: (melody) => session.commit(melody ? { op: "set", slot: slot.name, value: melody } : { op: "drop", slot: slot.name }),
   });
   let shown = "";
   const show = () => {
-    const now = room.given.conditions[slot.name] ?? null;
+    const now = session.given.conditions[slot.name] ?? null;
     const text = JSON.stringify(now);
     if (text === shown) return;
     shown = text;
     editor.set(now);
   };
-  room.when("given", () => editor.element.isConnected && show());
+  session.on("given", () => editor.element.isConnected && show());
   show();
   return { element: editor.element };
 }
