@@ -10,8 +10,6 @@ from gesso.studio import PAGE
 
 # High to low: a module imports from its own folder and from folders below it. `widgets` and `input` do not import each other.
 LAYERS = (
-    ("main.js",), ("panels",), ("widgets", "input"), ("viewers",), ("canvas",), ("session",), ("live",), ("server",), ("ui",), ("words",),
-)  # fmt: skip
     ("main.js",),
     ("panels",),
     ("widgets", "input"),
