@@ -62,7 +62,7 @@ def test_the_length_is_what_is_said_or_given(model):
     assert grid_of(model.generate(chords="C:8 G:8", seed=1)).shape == (4, 16)
     assert grid_of(model.generate(melody=MELODY, chords="C:8", bars=2, seed=1)).shape == (4, 32)
     longer = grid_of(model.generate(melody=MELODY, bars=4, seed=1))
-    assert longer.shape == (4, 64) and np.array_equal(longer[0, :32], model.request(melody=MELODY).conditions["melody"].grid()[0][0])
+    assert longer.shape == (4, 64) and np.array_equal(longer[0, :32], model.request(melody=MELODY).conditions["melody"].melody_grid()[0][0])
     with pytest.raises(gesso.GessoError, match="melody: lasts 2 bars, and bars says 1"):
         model.generate(melody=MELODY, bars=1)
 

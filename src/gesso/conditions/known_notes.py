@@ -51,7 +51,7 @@ class KnownNotes(Condition):
         if any(note[0] + note[1] > self.steps for part in self.voices for note in part):
             raise ValueError(f"a note ends after the {self.steps} steps")
         pitches, onsets = NoteScore(self.voices, self.steps).grid()
-        mask = self.mask()
+        mask = self.known_steps()
         parts, spans = _notation(pitches, onsets, mask)
         object.__setattr__(self, "voices", parts)
         object.__setattr__(self, "spans", spans)
@@ -63,7 +63,7 @@ class KnownNotes(Condition):
         parts, spans = _notation(pitches, onsets, mask)
         return cls.model_construct(steps=pitches.shape[1], voices=parts, spans=spans)
 
-    def mask(self) -> np.ndarray:
+    def known_steps(self) -> np.ndarray:
         """Where notes are known, bool [voices steps]."""
         known = np.zeros((len(self.voices), self.steps), bool)
         for row, spans in zip(known, self.spans, strict=True):
@@ -71,9 +71,9 @@ class KnownNotes(Condition):
                 row[first:end] = True
         return known
 
-    def grid(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def known_grid(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pitches int16, onsets bool and the mask bool [voices steps]."""
-        return *NoteScore(self.voices, self.steps).grid(), self.mask()
+        return *NoteScore(self.voices, self.steps).grid(), self.known_steps()
 
     @classmethod
     def read(cls, given: Any, *, where: str, options: Mapping[str, Any]) -> Self:
@@ -121,7 +121,7 @@ class KnownNotes(Condition):
         for row, value in zip(out, values, strict=True):
             if value is None:
                 continue
-            pitches, _, mask = (part[:, :steps] for part in value.grid())
+            pitches, _, mask = (part[:, :steps] for part in value.known_grid())
             block = one_hot(numbered(pitches, frame.options["lowest"], num), mask, num)
             row[: len(block), 0, : block.shape[1]] = block
         return Ports(spatial=torch.from_numpy(out))
@@ -152,7 +152,7 @@ class KnownNotes(Condition):
         pitches = np.full((voices, steps), REST, np.int16)
         onsets, mask = np.zeros(pitches.shape, bool), np.zeros(pitches.shape, bool)
         for one in (self, edit):
-            p, o, m = one.grid()
+            p, o, m = one.known_grid()
             part = (slice(len(one.voices)), slice(one.steps))
             for target, source in ((pitches, p), (onsets, o), (mask, m)):
                 target[part] = np.where(m, source, target[part])
@@ -161,8 +161,8 @@ class KnownNotes(Condition):
     def paste(self, pitches: np.ndarray, onsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Copies of a grid [voices steps] with the known notes written into it."""
         pitches, onsets = pitches.copy(), onsets.copy()
-        for target, source in zip((pitches, onsets), self.grid(), strict=False):
-            target[:, : self.steps][self.mask()] = source[self.mask()]
+        for target, source in zip((pitches, onsets), self.known_grid(), strict=False):
+            target[:, : self.steps][self.known_steps()] = source[self.known_steps()]
         return pitches, onsets
 
     @classmethod

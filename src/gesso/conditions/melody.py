@@ -56,14 +56,14 @@ class Melody(Condition):
         notes, steps = parse_part(str(given), where=where)
         return cls(steps=steps, notes=notes)
 
-    def grid(self) -> tuple[np.ndarray, np.ndarray]:
+    def melody_grid(self) -> tuple[np.ndarray, np.ndarray]:
         """Pitches int16 and onsets bool [1 steps]."""
         return NoteScore((self.notes,), self.steps).grid()
 
     def paste(self, pitches: np.ndarray, onsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Copies of a grid [voices steps] with the melody as its first voice."""
         pitches, onsets = pitches.copy(), onsets.copy()
-        pitches[:1, : self.steps], onsets[:1, : self.steps] = self.grid()
+        pitches[:1, : self.steps], onsets[:1, : self.steps] = self.melody_grid()
         return pitches, onsets
 
     @classmethod
@@ -80,7 +80,7 @@ class Melody(Condition):
         for row, value in zip(out, values, strict=True):
             if value is None:
                 continue
-            pitches = value.grid()[0][:, :steps]
+            pitches = value.melody_grid()[0][:, :steps]
             row[: num + 1, 0, : pitches.shape[1]] = one_hot(numbered(pitches, lowest, num), np.ones(pitches.shape, bool), num)
         return Ports(spatial=torch.from_numpy(out))
 

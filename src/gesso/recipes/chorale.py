@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -23,16 +24,16 @@ from gesso.conditions.known_notes import KnownNotes
 from gesso.conditions.melody import Melody
 from gesso.conditions.tonality import Tonality
 from gesso.datasets.chorales import LOWEST, PITCHES, VOICES, chorales
-from gesso.families.family import Output
-from gesso.families.step_by_step import StepByStep
 from gesso.media.roll import roll
 from gesso.media.score import numbered, pitches_of, score_of
-from gesso.metrics.part_writing import measure_part_writing
-from gesso.networks.voice_transformer import VoiceTransformer
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
 from gesso.rules.voice_leading import crossings, switched
+
+if TYPE_CHECKING:
+    from gesso.families.family import Output
+    from gesso.families.step_by_step import StepByStep
 
 ORDER = (0, 3, 1, 2)  # soprano, bass, then what lies between
 CANDIDATES = pitches_of(np.arange(PITCHES), LOWEST).astype(int)
@@ -114,16 +115,24 @@ CARD = Card(
 
 
 def build(preset: Preset) -> dict[str, Any]:
+    from gesso.networks.voice_transformer import VoiceTransformer
+
     sizes, shape = CARD.port_sizes(), {"width": preset.width, "depth": preset.depth, "heads": preset.heads}
     spare = {"grids": 2, "spatial": sizes.spatial, "vector": sizes.vector}
     return {"composer": VoiceTransformer(VOICES, PITCHES, **spare, **shape, order=ORDER, dropout=preset.dropout)}
+
+
+def family(preset: Preset) -> StepByStep:
+    from gesso.families.step_by_step import StepByStep
+
+    return StepByStep(allowed=switched(CANDIDATES))
 
 
 def stages(preset: Preset) -> list[Stage]:
     return [
         Stage(
             name="likelihood",
-            family=StepByStep(),
+            family=family(preset),
             trains={"composer": Optimiser(rate=2e-3, betas=(0.9, 0.98), decay=0.1, warmup=100)},
             data=lambda folder, split: chorales(folder, split, crop=preset.crop if split == "train" else 0),
             num_steps=preset.num_steps,
@@ -149,15 +158,21 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
     return {"music": score.to_json(), "roll": roll(score), "notes": [name for name, told in notes.items() if told]}
 
 
+def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    from gesso.metrics.part_writing import measure_part_writing
+
+    return measure_part_writing(make, data, options)
+
+
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
     build=build,
-    family=lambda preset: StepByStep(allowed=switched(CANDIDATES)),
+    family=family,
     stages=stages,
     keeps=("composer",),
     frames=lambda request, preset: [Frame((1, total_steps(request.conditions)))],
     shape=lambda request, frame, preset: (1, VOICES, frame.size[1]),
     finish=finish,
-    measures={"part_writing": measure_part_writing},
+    measures={"part_writing": measure},
 )

@@ -53,7 +53,7 @@ def test_what_people_give_survives_json_and_equals_itself(kind):
 def test_a_melody_is_read_from_text_midi_json_and_a_score(tmp_path):
     text = Melody.read("C5:4 C5:4 R:2 D5:6", where="melody", options=OPTIONS)
     assert text.notes == ((0, 4, 72), (4, 4, 72), (10, 6, 74)) and text.steps == 16
-    pitches, onsets = text.grid()
+    pitches, onsets = text.melody_grid()
     score = score_of(pitches, onsets)
     (tmp_path / "a.mid").write_bytes(encode_midi(score))
     (tmp_path / "a.json").write_text(json.dumps(score.to_json()))
@@ -88,11 +88,11 @@ def test_voices_and_bars_of_a_file_are_known(tmp_path):
     notes = piece()[:, :48]
     (tmp_path / "a.json").write_text(json.dumps(score_of(notes).to_json()))
     value = KnownNotes.read(f"{tmp_path}/a.json,SB,1 3", where="known", options=OPTIONS)
-    mask = value.mask()
+    mask = value.known_steps()
     assert mask[[0, 3], :16].all() and not mask[[0, 3], 16:32].any() and mask[0, 32:48].all() and not mask[1:3].any()
-    pitches, _, _ = value.grid()
+    pitches, _, _ = value.known_grid()
     assert np.array_equal(pitches[mask], notes[mask])
-    assert KnownNotes.read(tmp_path / "a.json", where="known", options=OPTIONS).mask().all()
+    assert KnownNotes.read(tmp_path / "a.json", where="known", options=OPTIONS).known_steps().all()
     for wrong in ("SB,1", f"{tmp_path}/a.json,SB,0", f"{tmp_path}/a.json,S,1,2", f"{tmp_path}/a.json,x"):
         with pytest.raises(GessoError, match="known"):
             KnownNotes.read(wrong, where="known", options=OPTIONS)
@@ -113,7 +113,7 @@ def test_a_later_known_part_wins_where_they_meet():
     none, early, late = (np.zeros((4, 32), bool) for _ in range(3))
     early[:, :20], late[1, 12:32] = True, True
     merged = KnownNotes.of(first, none, early).merge(KnownNotes.of(later, none, late))
-    pitches, _, mask = merged.grid()
+    pitches, _, mask = merged.known_grid()
     assert np.array_equal(mask, early | late)
     assert np.array_equal(pitches[late], later[late]) and np.array_equal(pitches[early & ~late], first[early & ~late])
 
@@ -122,7 +122,7 @@ def test_too_many_voices_are_refused_and_fewer_are_filled_up():
     with pytest.raises(GessoError, match="5 voices"):
         KnownNotes.read(score_of(np.full((5, 4), 60, np.int16)), where="known", options=OPTIONS)
     value = KnownNotes.read(score_of(np.full((1, 4), 60, np.int16)), where="known", options=OPTIONS)
-    assert len(value.voices) == 4 and not value.mask()[1:].any()
+    assert len(value.voices) == 4 and not value.known_steps()[1:].any()
 
 
 def test_simulated_notes_are_the_examples():
@@ -131,7 +131,7 @@ def test_simulated_notes_are_the_examples():
         notes = piece(n)
         value, _ = KnownNotes.simulate({"notes": notes}, rng, rng.random())
         if value is not None:
-            pitches, _, mask = value.grid()
+            pitches, _, mask = value.known_grid()
             assert np.array_equal(pitches[mask], notes[mask]) and 0 < mask.mean() <= 1
             encoded, valid = given(KnownNotes.encode([value], Frame((1, notes.shape[1]), options=OPTIONS)).spatial[0].numpy())
             assert np.array_equal(valid, mask) and np.array_equal(encoded[mask], numbered(notes, LOWEST, PITCHES)[mask])
