@@ -9,7 +9,18 @@ from posixpath import normpath
 from gesso.studio import PAGE
 
 # High to low: a module imports from its own folder and from folders below it. `widgets` and `input` do not import each other.
-LAYERS = (("main.js",), ("panels",), ("widgets", "input"), ("canvas",), ("session",), ("live",), ("server",), ("ui",), ("words",))
+LAYERS = (
+    ("main.js",),
+    ("panels",),
+    ("widgets", "input"),
+    ("viewers",),
+    ("canvas",),
+    ("session",),
+    ("live",),
+    ("server",),
+    ("ui",),
+    ("words",),
+)
 NOT_SCRIPTS = {"index.html", "icon.svg", "styles"}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 IMPORT = re.compile(r'^(?:import|export)\b([^;"]*?)\s*(?:\bfrom\s+)?"([^"]+)";', re.M)

@@ -22,6 +22,7 @@ EXAMPLES = {
     "pictures": lambda: (np.zeros((8, 8), np.uint8), np.full((8, 8), 9, np.uint8)),
     "layers": lambda: {"line": np.full((8, 9), 255, np.uint8), "flats": np.full((8, 9, 3), 7, np.uint8)},
     "pieces": lambda: np.arange(72, dtype=np.int32).reshape(8, 9),
+    "notes": lambda: {"steps": 16, "tempo": 81.3, "voices": (((0, 4, 72), (4, 4, 72)), ())},
 }
 
 
