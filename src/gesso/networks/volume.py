@@ -1,0 +1,173 @@
+"""Volume rendering of a radiance field: rays through a box, a grid of occupied cells, samples along rays, and their compositing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+CLEAR = 1e-3  # a ray ends where less light than this passes
+CHUNK = 2**14  # rays rendered at once
+ROUND = 6  # samples of a ray that are evaluated before asking whether it ended
+
+
+@dataclass(frozen=True)
+class Rays:
+    """`origin` and unit `direction` [n 3], in the world's units."""
+
+    origin: Tensor
+    direction: Tensor
+
+    def __len__(self) -> int:
+        return len(self.origin)
+
+    def __getitem__(self, rows: Tensor | slice) -> Rays:
+        return Rays(self.origin[rows], self.direction[rows])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What rays see: `colour` [n 3] in [0, 1] without any background, `opacity` [n] in [0, 1], and `depth` [n], the mean distance of
+    what is seen along the ray (0 where the opacity is 0)."""
+
+    colour: Tensor
+    opacity: Tensor
+    depth: Tensor
+
+    def over(self, background: Tensor) -> Tensor:
+        """The colours over a background [3] or [n 3]."""
+        return self.colour + (1 - self.opacity[:, None]) * background
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples along rays, ray by ray and from near to far: `ray` [m] int64, `rank` [m] among the ray's samples, the distance `t` [m]."""
+
+    ray: Tensor
+    rank: Tensor
+    t: Tensor
+
+
+class Volume(nn.Module):
+    """A box in the world with a grid of cells [side side side], each with the density it holds at most.
+
+    `low` and `high` are the box's corners. A cell is occupied if a step of `step` (in the world's units) through its density would
+    stop 1 % of the light, or if it is not yet known. Rays are sampled every `step` inside occupied cells only.
+    """
+
+    def __init__(self, low: Tensor, high: Tensor, side: int = 64, num_steps: int = 256) -> None:
+        super().__init__()
+        self.low, self.high = nn.Buffer(low.float()), nn.Buffer(high.float())
+        self.cells = nn.Buffer(torch.full((side, side, side), 100.0))
+        self.side, self.num_steps = side, num_steps
+
+    @property
+    def step(self) -> float:
+        """The distance between samples: the box's diagonal over `num_steps`."""
+        return float((self.high - self.low).norm()) / self.num_steps
+
+    @property
+    def occupied(self) -> Tensor:
+        return self.cells * self.step > 0.01
+
+    def to_unit(self, points: Tensor) -> Tensor:
+        """Points of the world in the box's coordinates, [0, 1]."""
+        return (points - self.low) / (self.high - self.low)
+
+    def crossing(self, rays: Rays) -> tuple[Tensor, Tensor]:
+        """The distances [n] at which rays enter and leave the box; they are equal for a ray that misses it."""
+        direction = torch.where(rays.direction.abs() < 1e-9, torch.full_like(rays.direction, 1e-9), rays.direction)
+        one, other = (self.low - rays.origin) / direction, (self.high - rays.origin) / direction
+        near = torch.minimum(one, other).amax(1).clamp_min(0)
+        return near, torch.maximum(torch.maximum(one, other).amin(1), near)
+
+    def march(self, rays: Rays, jitter: Tensor | None = None) -> Samples:
+        """Samples at (k + jitter) steps from the box's side, `jitter` [n] in [0, 1), in occupied cells."""
+        near, far = self.crossing(rays)
+        step = self.step
+        most = int(((far - near) / step).max().ceil()) if len(rays) else 0
+        offset = near[:, None] + step * (jitter[:, None] if jitter is not None else 0.5)
+        t = offset + step * torch.arange(max(1, most), device=near.device)
+        points = rays.origin[:, None] + t[..., None] * rays.direction[:, None]
+        live = (t < far[:, None]) & self.occupied.view(-1)[self.cell_of(self.to_unit(points))]
+        ray, column = live.nonzero(as_tuple=True)
+        rank = live.cumsum(1)[ray, column] - 1
+        return Samples(ray, rank, t[ray, column])
+
+    def cell_of(self, x: Tensor) -> Tensor:
+        """The number of the cell that holds a point of the box's coordinates."""
+        i = (x * self.side).long().clamp_(0, self.side - 1)
+        return (i[..., 0] * self.side + i[..., 1]) * self.side + i[..., 2]
+
+    @torch.no_grad()
+    def refresh(self, field: nn.Module, rng: torch.Generator, share: float = 1.0, decay: float = 0.95, bands: Tensor | None = None) -> None:
+        """Look at one random point of each cell (or of a `share` of the cells): a cell's density decays unless the point's is larger."""
+        num = self.side**3
+        chosen = torch.arange(num) if share >= 1 else torch.randperm(num, generator=rng)[: int(num * share)]
+        for some in chosen.split(2**16):
+            corner = torch.stack([some // self.side**2, some // self.side % self.side, some % self.side], 1)
+            x = (corner + torch.rand(len(some), 3, generator=rng)) / self.side
+            density, _ = field.density(x.to(self.cells.device), bands)
+            flat = self.cells.view(-1)
+            flat[some] = torch.maximum(flat[some] * decay, density)
+
+
+def composite(samples: Samples, density: Tensor, colour: Tensor, num_rays: int, step: float) -> Seen:
+    """The volume-rendering sum (Mildenhall 2020, equation 3) over each ray's samples, spaced by `step`."""
+    most = int(samples.rank.max()) + 1 if len(samples.rank) else 1
+    place = samples.ray * most + samples.rank
+    dense = density.new_zeros(num_rays * most).index_copy(0, place, density * step).view(num_rays, most)
+    passed = torch.exp(-(dense.cumsum(1) - dense))
+    weight = (passed * -torch.expm1(-dense)).view(-1)[place]
+    values = torch.cat([colour, torch.ones_like(weight)[:, None], samples.t[:, None]], 1) * weight[:, None]
+    sums = values.new_zeros(num_rays * most, 5).index_copy(0, place, values).view(num_rays, most, 5).sum(1)
+    opacity = sums[:, 3]
+    return Seen(sums[:, :3], opacity, sums[:, 4] / opacity.clamp_min(1e-6))
+
+
+def see(field: nn.Module, volume: Volume, rays: Rays, samples: Samples, bands: Tensor | None = None) -> Seen:
+    """Evaluate the field at all samples and composite them; gradients flow to the field."""
+    direction = rays.direction[samples.ray]
+    x = volume.to_unit(rays.origin[samples.ray] + samples.t[:, None] * direction)
+    density, features = field.density(x, bands)
+    return composite(samples, density, field.colour(features, direction), len(rays), volume.step)
+
+
+@torch.no_grad()
+def visible(field: nn.Module, volume: Volume, rays: Rays, samples: Samples, bands: Tensor | None = None) -> Samples:
+    """The samples that light reaches: densities are evaluated a few samples at a time, and a ray stops where it is opaque."""
+    passed = torch.ones(len(rays), device=rays.origin.device)
+    keep = []
+    for _, chosen in rounds(samples):
+        chosen = chosen[passed[samples.ray[chosen]] > CLEAR]
+        if not len(chosen):
+            break
+        keep.append(chosen)
+        ray, t = samples.ray[chosen], samples.t[chosen]
+        x = volume.to_unit(rays.origin[ray] + t[:, None] * rays.direction[ray])
+        density, _ = field.density(x, bands)
+        passed *= torch.exp(-torch.zeros_like(passed).index_add_(0, ray, density * volume.step))
+    kept = torch.cat(keep).sort().values if keep else samples.ray[:0]
+    return Samples(samples.ray[kept], samples.rank[kept], samples.t[kept])
+
+
+def rounds(samples: Samples) -> Iterator[tuple[int, Tensor]]:
+    """The samples by rounds of ROUND per ray, from near to far."""
+    if not len(samples.rank):
+        return
+    number = samples.rank // ROUND
+    for one in range(int(number.max()) + 1):
+        yield one, (number == one).nonzero()[:, 0]
+
+
+@torch.no_grad()
+def render(field: nn.Module, volume: Volume, rays: Rays, chunk: int = CHUNK) -> Seen:
+    """Render rays without gradients, `chunk` at a time; deterministic on one machine with a fixed number of threads."""
+    parts = []
+    for first in range(0, len(rays), chunk):
+        some = rays[first : first + chunk]
+        samples = visible(field, volume, some, volume.march(some))
+        parts.append(see(field, volume, some, samples))
+    return Seen(*(torch.cat([getattr(part, name) for part in parts]) for name in ("colour", "opacity", "depth")))
