@@ -38,10 +38,10 @@ def read_capture(folder: Path | str) -> Capture:
     for name in ("transforms.json", "transforms_train.json"):
         if (place / name).is_file():
             return read_transforms(place, name)
-    for inside in (".", "sparse/0", "sparse", "colmap/sparse/0"):
-        if (place / inside / "images.txt").is_file():
-            return read_colmap(place, place / inside)
-    if any((place / inside / "images.bin").is_file() for inside in (".", "sparse/0", "sparse")):
+    for part in (".", "sparse/0", "sparse", "colmap/sparse/0"):
+        if (place / part / "images.txt").is_file():
+            return read_colmap(place, place / part)
+    if any((place / part / "images.bin").is_file() for part in (".", "sparse/0", "sparse")):
         raise GessoError(
             "holds COLMAP's binary model", where=shown(place), fix="colmap model_converter --output_type TXT, into the same folder"
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -74,15 +74,24 @@ class Capture:
 
 
 class Views:
-    """Views with their pixels, uint8 [h w 3] or [h w 4]; `longest` > 0 scales larger pictures down to that side."""
+    """Views with their pixels, uint8 [h w], [h w 3] or [h w 4]."""
 
     licence = "as the photographs"
 
-    def __init__(self, views: Sequence[View], name: str = "photographs with cameras", longest: int = 0) -> None:
+    def __init__(self, views: Sequence[View], pixels: Sequence[np.ndarray], name: str = "photographs with cameras") -> None:
         if not views:
             raise GessoError("there are no views", where=name, fix="photographs with cameras")
-        self.name = name
-        self.views, self.pixels = load_views(views, longest)
+        self.name, self.views, self.pixels = name, list(views), list(pixels)
+
+    @classmethod
+    def load(cls, views: Sequence[View], longest: int = 0) -> Self:
+        """Read the pictures of views."""
+        return cls(*load_views(views, longest))
+
+    def some(self, num: int) -> Self:
+        """At most `num` of the views, evenly spread over their order."""
+        chosen = np.unique(np.linspace(0, len(self) - 1, min(num, len(self))).round().astype(int))
+        return type(self)([self.views[i] for i in chosen], [self.pixels[i] for i in chosen], self.name)
 
     def __len__(self) -> int:
         return len(self.views)
@@ -103,7 +112,10 @@ class Views:
 
 
 def load_views(views: Sequence[View], longest: int) -> tuple[list[View], list[np.ndarray]]:
-    """The views, scaled, and their pixels. GessoError where a picture is missing or not of the size that its lens says."""
+    """The views and their pixels, scaled down to the side `longest` (0: as they are).
+
+    GessoError where a picture cannot be read or is not of the size that its lens says.
+    """
     from PIL import Image
 
     made: list[View] = []

@@ -30,11 +30,12 @@ class Rays:
 @dataclass(frozen=True)
 class Seen:
     """What rays see: `colour` [n 3] in [0, 1] without any background, `opacity` [n] in [0, 1], and `depth` [n], the mean distance of
-    what is seen along the ray (0 where the opacity is 0)."""
+    what is seen along the ray (0 where the opacity is 0), from `num_samples` samples."""
 
     colour: Tensor
     opacity: Tensor
     depth: Tensor
+    num_samples: int = 0
 
     def over(self, background: Tensor) -> Tensor:
         """The colours over a background [3] or [n 3]."""
@@ -57,11 +58,16 @@ class Volume(nn.Module):
     stop 1 % of the light, or if it is not yet known. Rays are sampled every `step` inside occupied cells only.
     """
 
-    def __init__(self, low: Tensor, high: Tensor, side: int = 64, num_steps: int = 256) -> None:
+    def __init__(self, side: int = 64, num_steps: int = 256) -> None:
         super().__init__()
-        self.low, self.high = nn.Buffer(low.float()), nn.Buffer(high.float())
+        self.low, self.high = nn.Buffer(torch.full((3,), -1.0)), nn.Buffer(torch.ones(3))
         self.cells = nn.Buffer(torch.full((side, side, side), 100.0))
         self.side, self.num_steps = side, num_steps
+
+    def place(self, low: Tensor, high: Tensor) -> None:
+        """Move the box."""
+        self.low.copy_(low)
+        self.high.copy_(high)
 
     @property
     def step(self) -> float:
@@ -114,17 +120,17 @@ class Volume(nn.Module):
             flat[some] = torch.maximum(flat[some] * decay, density)
 
 
-def composite(samples: Samples, density: Tensor, colour: Tensor, num_rays: int, step: float) -> Seen:
-    """The volume-rendering sum (Mildenhall 2020, equation 3) over each ray's samples, spaced by `step`."""
+def composite(samples: Samples, thickness: Tensor, colour: Tensor, num_rays: int) -> Seen:
+    """The volume-rendering sum (Mildenhall 2020, equation 3) over each ray's samples; `thickness` [m] is density times distance."""
     most = int(samples.rank.max()) + 1 if len(samples.rank) else 1
     place = samples.ray * most + samples.rank
-    dense = density.new_zeros(num_rays * most).index_copy(0, place, density * step).view(num_rays, most)
+    dense = thickness.new_zeros(num_rays * most).index_copy(0, place, thickness).view(num_rays, most)
     passed = torch.exp(-(dense.cumsum(1) - dense))
     weight = (passed * -torch.expm1(-dense)).view(-1)[place]
     values = torch.cat([colour, torch.ones_like(weight)[:, None], samples.t[:, None]], 1) * weight[:, None]
     sums = values.new_zeros(num_rays * most, 5).index_copy(0, place, values).view(num_rays, most, 5).sum(1)
     opacity = sums[:, 3]
-    return Seen(sums[:, :3], opacity, sums[:, 4] / opacity.clamp_min(1e-6))
+    return Seen(sums[:, :3], opacity, sums[:, 4] / opacity.clamp_min(1e-6), len(place))
 
 
 def see(field: nn.Module, volume: Volume, rays: Rays, samples: Samples, bands: Tensor | None = None) -> Seen:
@@ -132,7 +138,7 @@ def see(field: nn.Module, volume: Volume, rays: Rays, samples: Samples, bands: T
     direction = rays.direction[samples.ray]
     x = volume.to_unit(rays.origin[samples.ray] + samples.t[:, None] * direction)
     density, features = field.density(x, bands)
-    return composite(samples, density, field.colour(features, direction), len(rays), volume.step)
+    return composite(samples, density * volume.step, field.colour(features, direction), len(rays))
 
 
 @torch.no_grad()
@@ -160,14 +166,3 @@ def rounds(samples: Samples) -> Iterator[tuple[int, Tensor]]:
     number = samples.rank // ROUND
     for one in range(int(number.max()) + 1):
         yield one, (number == one).nonzero()[:, 0]
-
-
-@torch.no_grad()
-def render(field: nn.Module, volume: Volume, rays: Rays, chunk: int = CHUNK) -> Seen:
-    """Render rays without gradients, `chunk` at a time; deterministic on one machine with a fixed number of threads."""
-    parts = []
-    for first in range(0, len(rays), chunk):
-        some = rays[first : first + chunk]
-        samples = visible(field, volume, some, volume.march(some))
-        parts.append(see(field, volume, some, samples))
-    return Seen(*(torch.cat([getattr(part, name) for part in parts]) for name in ("colour", "opacity", "depth")))

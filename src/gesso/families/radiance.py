@@ -1,0 +1,181 @@
+"""Radiance fields: one scene is fitted to photographs with cameras, and seen from any camera."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gesso.errors import GessoError
+from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
+from gesso.families.scene_learner import Plan, SceneLearner
+from gesso.networks.scene import FORM_NONE, FORM_SCALED, Scene, orbit_matrix
+from gesso.networks.volume import Rays, Seen
+
+PREVIEW_SIDE = 100  # pixels of a preview's longest side
+LOOKS = 40  # previews of a fit
+SOLID = 0.9  # opacity from which a pixel is a point of the cloud
+CLOUD_VIEWS, CLOUD_SIDE = 12, 240
+
+
+@dataclass(frozen=True)
+class Radiance:
+    """Volume rendering of a scene (Mildenhall 2020), which `fit` learns from views.
+
+    The network in `role` is a `Scene`. The role `features`, if it is there, compares unseen views with photographs where the plan
+    says so. The geometry port holds the cameras, as the condition `camera` encodes them.
+    """
+
+    plan: Plan = field(default_factory=Plan)
+    few: Plan | None = None  # for at most `few_views` views
+    few_views: int = 12
+    role: str = "scene"
+    fits: ClassVar[bool] = True
+
+    def phases(self, step: int) -> Sequence[Phase]:
+        return ()
+
+    def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
+        return nn.Module()
+
+    def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
+        raise GessoError("this family is not trained", where=phase.name, fix="gesso fit, with photographs and their cameras")
+
+    def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> None:
+        return None
+
+    def learner(self, networks: Networks, views: Any, points: np.ndarray, rng: torch.Generator, settings: Any) -> SceneLearner:
+        """What learns the scene from `views`; `settings` has `num_steps` and `minutes` (0: no limit of time)."""
+        plan = self.few if self.few is not None and len(views) <= self.few_views else self.plan
+        return SceneLearner(
+            networks[self.role], views, points, plan, rng, num_steps=settings.num_steps, minutes=settings.minutes,
+            features=networks.get("features"),
+        )  # fmt: skip
+
+    def learn(self, learner: SceneLearner, held: Any = None) -> Iterator[Output]:
+        """Yield a preview of the first held view (or of the first view) as it gets sharp; the tap `objective` holds the loss's terms.
+
+        The scene changes in place. At the end its numbers are rounded to half precision, as they are stored, so that it looks the
+        same before and after.
+        """
+        shown, every = held or learner.views, max(1, learner.num_steps // LOOKS)
+        terms: dict[str, float] = {"error": 1.0}
+        next_look = 0.0
+        while not learner.done:
+            terms = learner.take_step()
+            if learner.step % every == 0 or learner.progress >= next_look:
+                next_look = learner.progress + 1 / LOOKS
+                objective = {**terms, "psnr": psnr(terms["error"])}
+                image = picture_of(learner.scene, look(learner.scene, shown.views[0]))
+                yield Output({"image": image}, {"objective": objective}, False, learner.step, learner.num_steps)
+        round_half(learner.scene)
+
+    def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
+        """Render pictures [b 3 h w] in [-1, 1] as `image`, their `depth` [b 1 h w] and `opacity` [b 1 h w]; a small preview first.
+
+        Where `settings.points` > 0, also a point cloud of the scene: `points`, {"position" [n 3], "colour" uint8 [n 3]}.
+        """
+        scene: Any = networks[self.role]
+        h, w = inputs.shape[-2:]
+        cameras = cameras_of(scene, inputs)
+        if max(h, w) > PREVIEW_SIDE * 3 // 2:
+            small = shrunk((h, w), PREVIEW_SIDE)
+            views = [scene.render(scene.rays(camera, small, fov)) for camera, fov in cameras]
+            yield Output(media_of(scene, views, small), final=False, step=0, num_steps=1)
+        views = [scene.render(scene.rays(camera, (h, w), fov)) for camera, fov in cameras]
+        media: dict[str, Any] = media_of(scene, views, (h, w))
+        if getattr(settings, "points", 0):
+            media["points"] = cloud(scene, settings.points, rng)
+        yield Output(media, step=1, num_steps=1)
+
+
+def cameras_of(scene: Scene, inputs: Inputs) -> list[tuple[Tensor, float]]:
+    """The cameras of the inputs, as matrices of the world with their angle of view."""
+    geometry = inputs.ports.geometry or {}
+    if "camera" not in geometry:
+        return [(scene.camera(torch.eye(4), FORM_NONE), 0.0)] * inputs.shape[0]
+    device = scene.middle.device
+    return [
+        (scene.camera(matrix.to(device), int(form)), float(fov))
+        for matrix, form, fov in zip(geometry["camera"], geometry["form"], geometry["fov"], strict=True)
+    ]
+
+
+def media_of(scene: Scene, views: Sequence[Seen], size: tuple[int, int]) -> dict[str, Tensor]:
+    """Picture, depth and opacity of several views."""
+    return {
+        "image": torch.cat([picture_of(scene, (seen, size)) for seen in views]),
+        "depth": torch.stack([seen.depth.view(1, *size) for seen in views]),
+        "opacity": torch.stack([seen.opacity.view(1, *size) for seen in views]),
+    }
+
+
+def picture_of(scene: Scene, seen: tuple[Seen, tuple[int, int]]) -> Tensor:
+    """The picture [1 3 h w] in [-1, 1] of what rays saw, over the scene's background."""
+    colours = seen[0].over(scene.background).clamp(0, 1)
+    return 2 * colours.T.reshape(1, 3, *seen[1]) - 1
+
+
+def look(scene: Scene, view: Any, longest: int = PREVIEW_SIDE) -> tuple[Seen, tuple[int, int]]:
+    """What a photograph's camera sees, at a longest side of at most `longest` (0: the photograph's size)."""
+    size = shrunk(view.lens.size, longest) if longest else view.lens.size
+    directions = torch.from_numpy(view.lens.scaled(size).directions()).float().view(-1, 3)
+    matrix = torch.from_numpy(view.matrix).float()
+    rays = Rays(matrix[:3, 3].expand(len(directions), 3), directions @ matrix[:3, :3].T)
+    return scene.render(rays), size
+
+
+def shrunk(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """A (height, width) of the same shape with a longest side of at most `longest`."""
+    scale = min(1.0, longest / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def cloud(scene: Scene, most: int, rng: torch.Generator) -> dict[str, np.ndarray]:
+    """At most `most` points on the scene's surfaces, from the depth of views on a spiral around it; picked at random from all."""
+    positions, colours = [], []
+    for number in range(CLOUD_VIEWS):
+        height = (2 * number + 1) / CLOUD_VIEWS - 1  # equal areas of the sphere
+        azimuth, elevation = number * math.pi * (3 - math.sqrt(5)), math.asin(height)
+        camera = scene.camera(orbit_matrix(azimuth, elevation), FORM_SCALED)
+        rays = scene.rays(camera, (CLOUD_SIDE, CLOUD_SIDE))
+        seen = scene.render(rays)
+        solid = seen.opacity > SOLID
+        positions.append((rays.origin + rays.direction * seen.depth[:, None])[solid])
+        colours.append((seen.colour / seen.opacity.clamp_min(1e-6)[:, None])[solid].clamp(0, 1))
+    position, colour = torch.cat(positions), torch.cat(colours)
+    if not len(position):
+        raise GessoError("the scene has no surface to take points from", where="points", fix="fit it for longer")
+    kept = torch.randperm(len(position), generator=rng)[:most].sort().values
+    return {"position": position[kept].numpy(), "colour": (255 * colour[kept]).round().to(torch.uint8).numpy()}
+
+
+def film(scene: Scene, num_frames: int, size: tuple[int, int], elevation: float = 25.0, distance: float = 0.0) -> Iterator[np.ndarray]:
+    """The frames, uint8 [h w 3], of one turn around the scene at an elevation in degrees; `distance` 0 is the photographs' own."""
+    for number in range(num_frames):
+        matrix = orbit_matrix(2 * math.pi * number / num_frames, math.radians(elevation))
+        if distance:
+            matrix[:3, 3] *= distance / float(scene.distance)
+        camera = scene.camera(matrix, FORM_SCALED)
+        picture = picture_of(scene, (scene.render(scene.rays(camera, size)), size))[0]
+        yield ((picture + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+
+
+def psnr(error: float) -> float:
+    """Decibels of a mean squared error of values in [0, 1]."""
+    return -10 * math.log10(max(error, 1e-10))
+
+
+@torch.no_grad()
+def round_half(module: nn.Module) -> None:
+    """Round every number of a module to half precision, as weights files store it, where it stays finite."""
+    for value in [*module.parameters(), *module.buffers()]:
+        if value.is_floating_point():
+            small = value.half()
+            if bool(small.isfinite().all()):
+                value.copy_(small)
