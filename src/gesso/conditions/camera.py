@@ -65,9 +65,9 @@ class Camera(Condition):
         if isinstance(given, str):
             return cls._from_text(given, where)
         if isinstance(given, np.ndarray) or (isinstance(given, (list, tuple)) and len(given) in (3, 4)):
-            return cls(matrix=given)
+            return cls.model_validate({"matrix": given})
         if isinstance(given, Mapping):
-            return cls(**given)
+            return cls.model_validate(dict(given))
         raise GessoError(f"{short_repr(given)} is not a camera", where=where, fix=FIX)
 
     @classmethod
@@ -82,7 +82,7 @@ class Camera(Condition):
             values = [float(cell) for cell in cells]
         except ValueError:
             raise GessoError(f"{short_repr(text)} is not a camera", where=where, fix=FIX) from None
-        return cls(**dict(zip(NAMES, values, strict=False)))
+        return cls.model_validate(dict(zip(NAMES, values, strict=False)))
 
     @classmethod
     def sizes(cls, options: Mapping[str, Any]) -> PortSizes:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gesso.datasets.cameras import MAX_VIEWS, Capture, Lens, View, checked_matrix, divided, inside
+from gesso.datasets.cameras import EVERY, MAX_VIEWS, Capture, Lens, View, Views, checked_matrix, divided, inside
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes, read_json, shown
 
@@ -24,6 +24,19 @@ MODELS = {
     "RADIAL": ("f", "cx", "cy", "k1", "k2"),
     "OPENCV": ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2"),
 }
+
+
+def views(folder: Path | str, split: str, longest: int = 0) -> Views:
+    """The views of a folder to learn from ("train"; the held ones are its `held`) or those held out ("val" and "dev")."""
+    capture = read_capture(folder)
+    held = Views.load(capture.held, longest) if capture.held else None
+    if split != "train":
+        if held is None:
+            raise GessoError(f"holds no views to measure on: {capture.rule}", where=shown(folder), fix=f"at least {EVERY} views")
+        return held
+    train = Views.load(capture.train, longest)
+    train.points, train.held = capture.points, held
+    return train
 
 
 def read_capture(folder: Path | str) -> Capture:
@@ -171,7 +184,7 @@ def _colmap_lenses(path: Path) -> dict[str, Lens]:
 def _colmap_points(path: Path) -> np.ndarray:
     if not path.is_file():
         return np.zeros((0, 3))
-    found = []
+    found: list[list[float]] = []
     for number, line in _lines(path):
         if line and len(found) < MAX_POINTS:
             found.append(_floats(line.split(maxsplit=4)[1:4], f"{shown(path)}: line {number}", 3))

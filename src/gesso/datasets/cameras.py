@@ -74,7 +74,7 @@ class Capture:
 
 
 class Views:
-    """Views with their pixels, uint8 [h w], [h w 3] or [h w 4]."""
+    """Views with their pixels, uint8 [h w], [h w 3] or [h w 4]; the `points` [n 3] of a reconstruction; the views `held` out, if any."""
 
     licence = "as the photographs"
 
@@ -82,6 +82,10 @@ class Views:
         if not views:
             raise GessoError("there are no views", where=name, fix="photographs with cameras")
         self.name, self.views, self.pixels = name, list(views), list(pixels)
+        self.points, self.held = np.zeros((0, 3)), None
+
+    points: np.ndarray
+    held: Views | None
 
     @classmethod
     def load(cls, views: Sequence[View], longest: int = 0) -> Self:
@@ -91,7 +95,9 @@ class Views:
     def some(self, num: int) -> Self:
         """At most `num` of the views, evenly spread over their order."""
         chosen = np.unique(np.linspace(0, len(self) - 1, min(num, len(self))).round().astype(int))
-        return type(self)([self.views[i] for i in chosen], [self.pixels[i] for i in chosen], self.name)
+        few = type(self)([self.views[i] for i in chosen], [self.pixels[i] for i in chosen], self.name)
+        few.points, few.held = self.points, self.held
+        return few
 
     def __len__(self) -> int:
         return len(self.views)

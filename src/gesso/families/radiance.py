@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gesso.datasets.cameras import Views
 from gesso.errors import GessoError
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
 from gesso.families.scene_learner import Plan, SceneLearner
@@ -49,21 +50,33 @@ class Radiance:
     def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> None:
         return None
 
-    def learner(self, networks: Networks, views: Any, points: np.ndarray, rng: torch.Generator, settings: Any) -> SceneLearner:
+    def learner(self, networks: Networks, views: Views, rng: torch.Generator, settings: Any) -> SceneLearner:
         """What learns the scene from `views`; `settings` has `num_steps` and `minutes` (0: no limit of time)."""
         plan = self.few if self.few is not None and len(views) <= self.few_views else self.plan
-        return SceneLearner(
-            networks[self.role], views, points, plan, rng, num_steps=settings.num_steps, minutes=settings.minutes,
-            features=networks.get("features"),
-        )  # fmt: skip
+        scene: Any = networks[self.role]
+        bounds = {"num_steps": settings.num_steps, "minutes": settings.minutes}
+        return SceneLearner(scene, views, plan, rng, features=networks.get("features"), **bounds)
 
-    def learn(self, learner: SceneLearner, held: Any = None) -> Iterator[Output]:
+    def fit(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
+        """Fit the scene to the views `inputs.data`; the last output is what `sample` gives, with the scene's `weights`."""
+        views = getattr(inputs, "data", None)
+        if not isinstance(views, Views):
+            raise GessoError("a scene needs photographs with cameras", where="--data", fix="a folder with transforms.json, or COLMAP's")
+        yield from self.learn(self.learner(networks, views, rng, settings))
+        for output in self.sample(networks, inputs, rng, settings):
+            if output.final:
+                yield with_weights(output, self.weights(networks), settings.num_steps)
+
+    def weights(self, networks: Networks) -> dict[str, dict[str, Tensor]]:
+        return {self.role: {name: value.detach().clone() for name, value in networks[self.role].state_dict().items()}}
+
+    def learn(self, learner: SceneLearner) -> Iterator[Output]:
         """Yield a preview of the first held view (or of the first view) as it gets sharp; the tap `objective` holds the loss's terms.
 
         The scene changes in place. At the end its numbers are rounded to half precision, as they are stored, so that it looks the
         same before and after.
         """
-        shown, every = held or learner.views, max(1, learner.num_steps // LOOKS)
+        shown, every = learner.views.held or learner.views, max(1, learner.num_steps // LOOKS)
         terms: dict[str, float] = {"error": 1.0}
         next_look = 0.0
         while not learner.done:
@@ -72,7 +85,8 @@ class Radiance:
                 next_look = learner.progress + 1 / LOOKS
                 objective = {**terms, "psnr": psnr(terms["error"])}
                 image = picture_of(learner.scene, look(learner.scene, shown.views[0]))
-                yield Output({"image": image}, {"objective": objective}, False, learner.step, learner.num_steps)
+                preview = Output({"image": image}, {"objective": objective}, False, learner.step, learner.num_steps)
+                yield with_weights(preview, self.weights({self.role: learner.scene}), learner.num_steps)
         round_half(learner.scene)
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
@@ -92,6 +106,12 @@ class Radiance:
         if getattr(settings, "points", 0):
             media["points"] = cloud(scene, settings.points, rng)
         yield Output(media, step=1, num_steps=1)
+
+
+def with_weights(output: Output, weights: Mapping[str, Mapping[str, Tensor]], num_steps: int) -> Output:
+    """The output with what was fitted."""
+    carried = {"weights": weights} if "weights" in Output.__dataclass_fields__ else {}
+    return replace(output, num_steps=num_steps, step=num_steps if output.final else output.step, **carried)  # type: ignore[arg-type]
 
 
 def cameras_of(scene: Scene, inputs: Inputs) -> list[tuple[Tensor, float]]:

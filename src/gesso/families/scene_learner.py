@@ -88,12 +88,12 @@ class SceneLearner:
     """Learns a scene step by step. `state()` and `resume()` continue exactly, but for the time that `minutes` counts."""
 
     def __init__(
-        self, scene: Scene, views: Views, points: np.ndarray, plan: Plan, rng: torch.Generator, *, num_steps: int, minutes: float = 0.0,
-        features: nn.Module | None = None,
+        self, scene: Scene, views: Views, plan: Plan, rng: torch.Generator, *, num_steps: int, minutes: float = 0.0,
+        features: Any = None,
     ) -> None:  # fmt: skip
         self.scene, self.plan, self.rng, self.num_steps, self.minutes, self.features = scene, plan, rng, num_steps, minutes, features
         self.step, self.elapsed, self.num_rays = 0, 0.0, plan.rays or 1024
-        self.place: Place = place_of(views.views, views.pixels, points, scene.volume.side, plan.hull)
+        self.place: Place = place_of(views.views, views.pixels, views.points, scene.volume.side, plan.hull)
         self.place.apply(scene)
         scene.fov.fill_(float(np.mean([math.degrees(2 * math.atan(v.lens.size[1] / 2 / v.lens.fx)) for v in views.views])))
         self.photographs, self.views = Photographs(views), views
@@ -128,9 +128,9 @@ class SceneLearner:
             background = self._background(len(rays))
             wanted = pixels[:, :3] * pixels[:, 3:] + (1 - pixels[:, 3:]) * background
             seen = scene.see(rays, self.rng, self.step, bands)
-            terms = {"error": sum((one.over(background) - wanted).square().mean() for one in seen)}
+            terms = {"error": torch.stack([(one.over(background) - wanted).square().mean() for one in seen]).sum()}
             terms |= self._regularisers(bands)
-            loss = sum(terms.values(), torch.zeros(()))
+            loss = torch.stack(list(terms.values())).sum()
             if not bool(torch.isfinite(loss)):
                 raise GessoError(f"the scene diverged at step {self.step}: its loss is no number", where="fit", fix="try another seed")
             self.optimiser.zero_grad(set_to_none=True)

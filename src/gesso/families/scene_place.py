@@ -87,12 +87,12 @@ def upright(matrices: np.ndarray) -> np.ndarray:
 
 
 def carve(views: Sequence[View], pixels: Sequence[np.ndarray], low: np.ndarray, high: np.ndarray, side: int) -> Tensor:
-    """The cells, bool [side side side], whose picture touches the silhouette in each view that shows them; at least one does."""
+    """The cells, bool [side side side], whose picture touches the silhouette in each view that shows them; a third of the views do."""
     cell = (high - low) / side
     axes = [torch.from_numpy(low[i] + cell[i] * (np.arange(side) + 0.5)).float() for i in range(3)]
     centres = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 3)
     radius = float(np.linalg.norm(cell)) / 2
-    kept, shown = torch.ones(len(centres), dtype=torch.bool), torch.zeros(len(centres), dtype=torch.bool)
+    kept, num_shown = torch.ones(len(centres), dtype=torch.bool), torch.zeros(len(centres), dtype=torch.int32)
     for view, picture in zip(views, pixels, strict=True):
         covered = torch.from_numpy(with_opacity(picture)[..., 3] >= OPAQUE).float()
         alive = kept.nonzero()[:, 0]
@@ -107,8 +107,8 @@ def carve(views: Sequence[View], pixels: Sequence[np.ndarray], low: np.ndarray, 
             near = F.max_pool2d(tall, (1, 2 * reach + 1), 1, (0, reach))[0, 0]
             empty[some] = near[y[some].long(), x[some].long()] == 0
         kept[alive[empty]] = False
-        shown[alive[inside]] = True
-    return (kept & shown).view(side, side, side)
+        num_shown[alive[inside]] += 1
+    return (kept & (3 * num_shown >= len(views))).view(side, side, side)
 
 
 def project(points: Tensor, matrix: np.ndarray, lens: Lens) -> tuple[Tensor, Tensor, Tensor]:

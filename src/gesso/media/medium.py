@@ -22,7 +22,7 @@ from gesso.media.file import printable, write_atomic
 if TYPE_CHECKING:
     import numpy as np
 
-NAMES = ("picture", "pictures", "layers", "pieces", "video", "notes")  # the files of this folder that define a medium
+NAMES = ("picture", "pictures", "layers", "pieces", "video", "notes", "points")  # the files of this folder that define a medium
 SIDECAR = ".gesso.json"  # added to the name of a file that cannot hold its own record
 OTHER_TYPES = {".json": "application/json", ".c2pa": "application/c2pa", ".safetensors": "application/octet-stream"}
 

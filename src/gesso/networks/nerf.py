@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -99,7 +98,7 @@ def spherical_harmonics(direction: Tensor) -> Tensor:
     """The 16 real spherical harmonics up to degree 3 of unit vectors [n 3]."""
     x, y, z = direction.unbind(1)
     xx, yy, zz = x * x, y * y, z * z
-    parts: Sequence[Tensor] = (
+    parts = (
         torch.full_like(x, 0.28209479),
         -0.48860251 * y, 0.48860251 * z, -0.48860251 * x,
         1.0925484 * x * y, -1.0925484 * y * z, 0.31539157 * (3 * zz - 1), -1.0925484 * x * z, 0.54627421 * (xx - yy),

@@ -45,7 +45,8 @@ class Scene(nn.Module):
     def render(self, rays: Rays, chunk: int = CHUNK) -> Seen:
         """Render rays, `chunk` at a time; bit-equal for equal weights and rays on one machine with a fixed number of threads."""
         parts = [self.seen(rays[first : first + chunk]) for first in range(0, len(rays), chunk)]
-        return Seen(*(torch.cat([getattr(part, name) for part in parts]) for name in ("colour", "opacity", "depth")))
+        colour, opacity, depth = (torch.cat([getattr(part, name) for part in parts]) for name in ("colour", "opacity", "depth"))
+        return Seen(colour, opacity, depth, sum(part.num_samples for part in parts))
 
     def camera(self, matrix: Tensor, form: int) -> Tensor:
         """The camera-to-world matrix [4 4] of a camera in one of the forms; without one, from the side and 25° above."""

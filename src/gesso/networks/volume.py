@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,14 @@ class Samples:
     ray: Tensor
     rank: Tensor
     t: Tensor
+
+
+class Field(Protocol):
+    """A radiance field: density [n] and features of points [n 3] in [0, 1], and colours [n 3] of features seen along directions."""
+
+    def density(self, x: Tensor, bands: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
+
+    def colour(self, features: Tensor, direction: Tensor) -> Tensor: ...
 
 
 class Volume(nn.Module):
@@ -108,7 +117,7 @@ class Volume(nn.Module):
         return (i[..., 0] * self.side + i[..., 1]) * self.side + i[..., 2]
 
     @torch.no_grad()
-    def refresh(self, field: nn.Module, rng: torch.Generator, share: float = 1.0, decay: float = 0.95, bands: Tensor | None = None) -> None:
+    def refresh(self, field: Field, rng: torch.Generator, share: float = 1.0, decay: float = 0.95, bands: Tensor | None = None) -> None:
         """Look at one random point of each cell (or of a `share` of the cells): a cell's density decays unless the point's is larger."""
         num = self.side**3
         chosen = torch.arange(num) if share >= 1 else torch.randperm(num, generator=rng)[: int(num * share)]
@@ -133,7 +142,7 @@ def composite(samples: Samples, thickness: Tensor, colour: Tensor, num_rays: int
     return Seen(sums[:, :3], opacity, sums[:, 4] / opacity.clamp_min(1e-6), len(place))
 
 
-def see(field: nn.Module, volume: Volume, rays: Rays, samples: Samples, bands: Tensor | None = None) -> Seen:
+def see(field: Field, volume: Volume, rays: Rays, samples: Samples, bands: Tensor | None = None) -> Seen:
     """Evaluate the field at all samples and composite them; gradients flow to the field."""
     direction = rays.direction[samples.ray]
     x = volume.to_unit(rays.origin[samples.ray] + samples.t[:, None] * direction)
@@ -142,7 +151,7 @@ def see(field: nn.Module, volume: Volume, rays: Rays, samples: Samples, bands: T
 
 
 @torch.no_grad()
-def visible(field: nn.Module, volume: Volume, rays: Rays, samples: Samples, bands: Tensor | None = None) -> Samples:
+def visible(field: Field, volume: Volume, rays: Rays, samples: Samples, bands: Tensor | None = None) -> Samples:
     """The samples that light reaches: densities are evaluated a few samples at a time, and a ray stops where it is opaque."""
     passed = torch.ones(len(rays), device=rays.origin.device)
     keep = []
