@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from gesso.datasets.cameras import Views
 from gesso.errors import GessoError
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
+from gesso.families.scene import FORM_NONE, FORM_SCALED, Scene, orbit_matrix
 from gesso.families.scene_learner import Plan, SceneLearner
-from gesso.networks.scene import FORM_NONE, FORM_SCALED, Scene, orbit_matrix
-from gesso.networks.volume import Rays, Seen
+from gesso.families.volume import Rays, Seen
 
 PREVIEW_SIDE = 100  # pixels of a preview's longest side
 LOOKS = 40  # previews of a fit

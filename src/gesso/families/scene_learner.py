@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from gesso.datasets.cameras import Views, with_opacity
 from gesso.errors import GessoError
+from gesso.families.scene import Scene
 from gesso.families.scene_place import Place, place_of
-from gesso.networks.scene import Scene
-from gesso.networks.volume import Rays
+from gesso.families.volume import Rays
 
 FEATURE_SIZE = 32  # pixels a side of the pictures that the feature network compares
 EVERY = 10  # steps between two comparisons

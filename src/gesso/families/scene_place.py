@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gesso.datasets.cameras import Lens, View, with_opacity
-from gesso.networks.scene import Scene
+from gesso.families.scene import Scene
 
 REACH = 0.55  # half a side of the box in mean camera distances, where neither silhouettes nor points say more
 NEAR_AXIS = 0.85  # cosine within which "up" is taken to be an axis of the file

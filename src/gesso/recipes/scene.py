@@ -27,13 +27,13 @@ from gesso.datasets.camera_files import views as views_of
 from gesso.datasets.cameras import Views
 from gesso.families.family import Output
 from gesso.families.radiance import Radiance, look, picture_of
+from gesso.families.scene import HashScene, PaperScene, Scene
 from gesso.families.scene_learner import Plan
+from gesso.families.volume import Volume
 from gesso.media.tensor import from_tensor
 from gesso.metrics.views import measure_views
 from gesso.networks.hash_grid import HashGrid
 from gesso.networks.nerf import InstantNGP, NeRF
-from gesso.networks.scene import HashScene, PaperScene, Scene
-from gesso.networks.volume import Volume
 from gesso.ports import Frame
 from gesso.recipes._scene_words import LIMITS, OUTPUTS, SUMMARY, TITLE, WORDS
 from gesso.recipes.recipe import Recipe

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gesso.networks.nerf import InstantNGP, NeRF
-from gesso.networks.volume import CHUNK, Rays, Samples, Seen, Volume, composite, see, visible
+from gesso.families.volume import CHUNK, Field, Rays, Samples, Seen, Volume, composite, see, visible
 
 FORM_NONE, FORM_MATRIX, FORM_ORBIT, FORM_SCALED = range(4)  # as the condition `camera` encodes them
 WARM_UP = 48  # steps before samples behind opaque ones are left out
@@ -73,9 +73,10 @@ class Scene(nn.Module):
 class HashScene(Scene):
     """A scene by InstantNGP's field, sampled where its grid is occupied."""
 
-    def __init__(self, field: InstantNGP, volume: Volume) -> None:
+    def __init__(self, field: Field, volume: Volume) -> None:
         super().__init__(volume)
-        self.field, self.num_bands = field, field.num_bands
+        self.field: Any = field
+        self.num_bands = field.num_bands
 
     def see(self, rays: Rays, rng: torch.Generator, step: int = 0, bands: Tensor | None = None) -> list[Seen]:
         jitter = torch.rand(len(rays), generator=rng).to(rays.origin.device)
@@ -99,9 +100,11 @@ class PaperScene(Scene):
     `num_coarse` stratified samples of each ray, then `num_fine` more by inverse transform sampling.
     """
 
-    def __init__(self, coarse: NeRF, fine: NeRF, volume: Volume, num_coarse: int = 64, num_fine: int = 128) -> None:
+    def __init__(self, coarse: Field, fine: Field, volume: Volume, num_coarse: int = 64, num_fine: int = 128) -> None:
         super().__init__(volume)
-        self.coarse, self.fine, self.num_coarse, self.num_fine = coarse, fine, num_coarse, num_fine
+        self.coarse: Any = coarse
+        self.fine: Any = fine
+        self.num_coarse, self.num_fine = num_coarse, num_fine
         self.num_bands = fine.num_bands
 
     def see(self, rays: Rays, rng: torch.Generator, step: int = 0, bands: Tensor | None = None) -> list[Seen]:
@@ -127,7 +130,7 @@ class PaperScene(Scene):
         t, _ = torch.cat([t, more], 1).sort(1)
         return [seen, self._along(self.fine, rays, t, far, bands)[0]]
 
-    def _along(self, field: NeRF, rays: Rays, t: Tensor, far: Tensor, bands: Tensor | None) -> tuple[Seen, Tensor]:
+    def _along(self, field: Field, rays: Rays, t: Tensor, far: Tensor, bands: Tensor | None) -> tuple[Seen, Tensor]:
         """What rays see by samples at the distances `t` [n k], and the weights [n k] of the samples. Rays that miss the box see nothing."""
         num, most = t.shape
         width = torch.diff(t, dim=1, append=far[:, None]).clamp_min(0)

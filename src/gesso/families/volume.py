@@ -55,6 +55,8 @@ class Samples:
 class Field(Protocol):
     """A radiance field: density [n] and features of points [n 3] in [0, 1], and colours [n 3] of features seen along directions."""
 
+    num_bands: int  # frequencies, from coarse to fine
+
     def density(self, x: Tensor, bands: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
 
     def colour(self, features: Tensor, direction: Tensor) -> Tensor: ...
