@@ -98,7 +98,7 @@ class SceneLearner:
         scene.fov.fill_(float(np.mean([math.degrees(2 * math.atan(v.lens.size[1] / 2 / v.lens.fx)) for v in views.views])))
         self.photographs, self.views = Photographs(views), views
         if self.place.hull is not None:
-            scene.volume.cells.mul_(self.place.hull)
+            scene.volume.close(self.place.hull)
         tables = [p for name, p in scene.named_parameters() if name.endswith("table")]
         others = [p for name, p in scene.named_parameters() if not name.endswith("table")]
         groups = [{"params": tables, "rate": plan.rate}, {"params": others, "rate": plan.network_rate}]
@@ -121,7 +121,7 @@ class SceneLearner:
         scene, plan = self.scene, self.plan
         bands = self.bands()
         with torch.enable_grad():
-            self._refresh(bands)
+            scene.refresh(self.step, self.rng, bands)
             for group in self.optimiser.param_groups:
                 group["lr"] = group["rate"] * self.rate_now()
             rays, pixels = self.photographs.draw(self.num_rays, self.rng)
@@ -168,11 +168,6 @@ class SceneLearner:
         self.optimiser.load_state_dict(state["optimiser"])
         self.rng.set_state(state["rng"])
         self.step, self.elapsed, self.num_rays = int(state["step"]), float(state["elapsed"]), int(state["num_rays"])
-
-    def _refresh(self, bands: Tensor | None) -> None:
-        self.scene.refresh(self.step, self.rng, bands)
-        if self.place.hull is not None:
-            self.scene.volume.cells.mul_(self.place.hull)
 
     def _background(self, num: int) -> Tensor:
         """Random colours behind transparent photographs, so that what is not there cannot pass for the background's colour."""

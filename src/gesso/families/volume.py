@@ -74,6 +74,7 @@ class Volume(nn.Module):
         self.low, self.high = nn.Buffer(torch.full((3,), -1.0)), nn.Buffer(torch.ones(3))
         self.cells = nn.Buffer(torch.full((side, side, side), 100.0))
         self.side, self.num_steps = side, num_steps
+        self.open: Tensor | None = None  # the numbers of the cells that may be occupied; None: all
 
     def place(self, low: Tensor, high: Tensor) -> None:
         """Move the box."""
@@ -118,11 +119,16 @@ class Volume(nn.Module):
         i = (x * self.side).long().clamp_(0, self.side - 1)
         return (i[..., 0] * self.side + i[..., 1]) * self.side + i[..., 2]
 
+    def close(self, hull: Tensor) -> None:
+        """Empty the cells outside `hull`, bool [side side side], for good."""
+        self.cells.mul_(hull)
+        self.open = hull.view(-1).nonzero()[:, 0]
+
     @torch.no_grad()
     def refresh(self, field: Field, rng: torch.Generator, share: float = 1.0, decay: float = 0.95, bands: Tensor | None = None) -> None:
         """Look at one random point of each cell (or of a `share` of the cells): a cell's density decays unless the point's is larger."""
-        num = self.side**3
-        chosen = torch.arange(num) if share >= 1 else torch.randperm(num, generator=rng)[: int(num * share)]
+        cells = torch.arange(self.side**3) if self.open is None else self.open
+        chosen = cells if share >= 1 else cells[torch.randperm(len(cells), generator=rng)[: int(len(cells) * share)]]
         for some in chosen.split(2**16):
             corner = torch.stack([some // self.side**2, some // self.side % self.side, some % self.side], 1)
             x = (corner + torch.rand(len(some), 3, generator=rng)) / self.side
