@@ -11,7 +11,7 @@ import numpy as np
 
 from gesso.datasets.cameras import EVERY, MAX_VIEWS, Capture, Lens, View, Views, checked_matrix, divided, inside
 from gesso.errors import GessoError
-from gesso.media.file import read_bytes, read_json, shown
+from gesso.media.file import printable, read_bytes, read_json
 
 MAX_TEXT = 2**28
 MAX_POINTS = 2_000_000
@@ -32,7 +32,7 @@ def views(folder: Path | str, split: str, longest: int = 0) -> Views:
     held = Views.load(capture.held, longest) if capture.held else None
     if split != "train":
         if held is None:
-            raise GessoError(f"holds no views to measure on: {capture.rule}", where=shown(folder), fix=f"at least {EVERY} views")
+            raise GessoError(f"holds no views to measure on: {capture.rule}", where=printable(folder), fix=f"at least {EVERY} views")
         return held
     train = Views.load(capture.train, longest)
     train.points, train.held = capture.points, held
@@ -47,7 +47,7 @@ def read_capture(folder: Path | str) -> Capture:
     """
     place = Path(folder)
     if not place.is_dir():
-        raise GessoError("there is no such folder", where=shown(place), fix="a folder of photographs with their cameras")
+        raise GessoError("there is no such folder", where=printable(place), fix="a folder of photographs with their cameras")
     for name in ("transforms.json", "transforms_train.json"):
         if (place / name).is_file():
             return read_transforms(place, name)
@@ -56,10 +56,10 @@ def read_capture(folder: Path | str) -> Capture:
             return read_colmap(place, place / part)
     if any((place / part / "images.bin").is_file() for part in (".", "sparse/0", "sparse")):
         raise GessoError(
-            "holds COLMAP's binary model", where=shown(place), fix="colmap model_converter --output_type TXT, into the same folder"
+            "holds COLMAP's binary model", where=printable(place), fix="colmap model_converter --output_type TXT, into the same folder"
         )
     raise GessoError(
-        "holds no cameras", where=shown(place), fix="transforms.json (Blender, nerfstudio) or cameras.txt and images.txt (COLMAP)"
+        "holds no cameras", where=printable(place), fix="transforms.json (Blender, nerfstudio) or cameras.txt and images.txt (COLMAP)"
     )
 
 
@@ -73,12 +73,12 @@ def read_transforms(folder: Path, name: str) -> Capture:
     data = _table(read_json(folder / name), folder / name)
     named = data.get("test_filenames")
     held_names = [str(one) for one in named] if isinstance(named, list) else None
-    train, held, rule = divided(views, held_names, shown(folder / name))
+    train, held, rule = divided(views, held_names, printable(folder / name))
     return Capture(train, held, rule, np.zeros((0, 3)), _without_camera(folder, views))
 
 
 def _views_of(folder: Path, name: str) -> list[View]:
-    where = shown(folder / name)
+    where = printable(folder / name)
     data = _table(read_json(folder / name), where)
     frames = data.get("frames")
     if not isinstance(frames, list) or not frames:
@@ -100,7 +100,7 @@ def _views_of(folder: Path, name: str) -> list[View]:
 def _lens_of(data: Mapping[str, Any], where: str) -> Lens:
     model = str(data.get("camera_model", "OPENCV")).upper()
     if model in FISHEYE or data.get("is_fisheye"):
-        raise GessoError(f"has the camera model {shown(model)}", where=where, fix="undistorted pictures (colmap image_undistorter)")
+        raise GessoError(f"has the camera model {printable(model)}", where=where, fix="undistorted pictures (colmap image_undistorter)")
     distortion = tuple(_number(data, key, where, 0.0) for key in ("k1", "k2", "p1", "p2"))
     if "fl_x" in data:
         fx = _number(data, "fl_x", where)
@@ -139,21 +139,21 @@ def read_colmap(folder: Path, model: Path) -> Capture:
     for number, line in lines:
         if not line:
             continue
-        at = f"{shown(where)}: line {number}"
+        at = f"{printable(where)}: line {number}"
         cells = line.split(maxsplit=9)
         if len(cells) != 10:
             raise GessoError("is not a picture's line", where=at, fix="IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME")
         turn, place = _floats(cells[1:5], at), _floats(cells[5:8], at)
         if cells[8] not in lenses:
             raise GessoError(
-                f"names the camera {shown(cells[8])}, which cameras.txt does not hold", where=at, fix="a camera of cameras.txt"
+                f"names the camera {printable(cells[8])}, which cameras.txt does not hold", where=at, fix="a camera of cameras.txt"
             )
         views.append(View(cells[9], inside(pictures, cells[9], at), lenses[cells[8]], _camera_to_world(turn, place, at)))
         if len(views) > MAX_VIEWS:
-            raise GessoError("holds too many views", where=shown(where), fix=f"at most {MAX_VIEWS}")
+            raise GessoError("holds too many views", where=printable(where), fix=f"at most {MAX_VIEWS}")
         next(lines, None)  # the picture's points, an empty line where it has none
     views.sort(key=lambda view: view.name)  # COLMAP's order is the order in which pictures were registered
-    train, held, rule = divided(views, None, shown(where))
+    train, held, rule = divided(views, None, printable(where))
     return Capture(train, held, rule + ", by name", _colmap_points(model / "points3D.txt"), _without_camera(pictures, views))
 
 
@@ -162,11 +162,11 @@ def _colmap_lenses(path: Path) -> dict[str, Lens]:
     for number, line in _lines(path):
         if not line:
             continue
-        at = f"{shown(path)}: line {number}"
+        at = f"{printable(path)}: line {number}"
         name, model, *cells = line.split()[:20]
         if model not in MODELS:
             raise GessoError(
-                f"has the camera model {shown(model)}", where=at, fix="one of " + ", ".join(MODELS) + ", or colmap image_undistorter"
+                f"has the camera model {printable(model)}", where=at, fix="one of " + ", ".join(MODELS) + ", or colmap image_undistorter"
             )
         names = MODELS[model]
         if len(cells) != 2 + len(names):
@@ -177,7 +177,7 @@ def _colmap_lenses(path: Path) -> dict[str, Lens]:
         distortion = held.get("k1", 0.0), held.get("k2", 0.0), held.get("p1", 0.0), held.get("p2", 0.0)
         lenses[name] = checked_lens(Lens(fx, fy, held["cx"], held["cy"], (int(h), int(w)), distortion), at)
     if not lenses:
-        raise GessoError("holds no cameras", where=shown(path), fix="COLMAP's cameras.txt")
+        raise GessoError("holds no cameras", where=printable(path), fix="COLMAP's cameras.txt")
     return lenses
 
 
@@ -187,7 +187,7 @@ def _colmap_points(path: Path) -> np.ndarray:
     found: list[list[float]] = []
     for number, line in _lines(path):
         if line and len(found) < MAX_POINTS:
-            found.append(_floats(line.split(maxsplit=4)[1:4], f"{shown(path)}: line {number}", 3))
+            found.append(_floats(line.split(maxsplit=4)[1:4], f"{printable(path)}: line {number}", 3))
     return np.array(found).reshape(-1, 3)
 
 
@@ -224,7 +224,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         text = read_bytes(path, MAX_TEXT).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise GessoError(f"this is not UTF-8 text (byte {error.start})", where=shown(path), fix="COLMAP's text model") from error
+        raise GessoError(f"this is not UTF-8 text (byte {error.start})", where=printable(path), fix="COLMAP's text model") from error
     return ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if not line.lstrip().startswith("#"))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from gesso.errors import GessoError
 from gesso.media.budget import Budget
-from gesso.media.file import shown
+from gesso.media.file import printable
 from gesso.media.picture import read_picture
 
 EVERY = 8  # each eighth view is held out
@@ -137,7 +137,7 @@ def load_views(views: Sequence[View], longest: int) -> tuple[list[View], list[np
             if abs(told[0] * w - told[1] * h) > max(told):  # another shape; only a smaller copy of the same picture can be meant
                 raise GessoError(
                     f"is {w} × {h} pixels, but its camera was made for {told[1]} × {told[0]}",
-                    where=shown(view.path),
+                    where=printable(view.path),
                     fix="give the pictures that the cameras were computed from",
                 )
             view = replace(view, lens=view.lens.scaled((h, w)))
@@ -148,7 +148,7 @@ def load_views(views: Sequence[View], longest: int) -> tuple[list[View], list[np
         values += picture.size
         if values > MAX_VALUES:
             raise GessoError(
-                "the pictures are too large together", where=shown(view.path.parent), fix="scale them down with the setting longest"
+                "the pictures are too large together", where=printable(view.path.parent), fix="scale them down with the setting longest"
             )
         made.append(view)
         pixels.append(picture)
@@ -183,14 +183,14 @@ def undistorted(x: np.ndarray, y: np.ndarray, distortion: Sequence[float]) -> tu
 def inside(folder: Path, name: str, where: object) -> Path:
     """The picture that a cameras' file names, with an ending if the name has none. GessoError where it leaves the folder."""
     if not name or "\0" in name:
-        raise GessoError(f"names the picture {shown(name)!r}", where=where, fix="the path of a picture in the folder")
+        raise GessoError(f"names the picture {printable(name)!r}", where=where, fix="the path of a picture in the folder")
     root = folder.resolve()
     candidates = [folder / (name + ending) for ending in ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")]
     if not all(one.resolve().is_relative_to(root) for one in candidates):  # a link may lead outside too
-        raise GessoError(f"names {shown(name)!r}, outside the folder", where=where, fix="pictures inside the folder")
+        raise GessoError(f"names {printable(name)!r}, outside the folder", where=where, fix="pictures inside the folder")
     found = next((one for one in candidates if one.is_file()), None)
     if found is None:
-        raise GessoError(f"names the picture {shown(name)!r}, which is missing", where=where, fix="put it there, or remove its camera")
+        raise GessoError(f"names the picture {printable(name)!r}, which is missing", where=where, fix="put it there, or remove its camera")
     return found
 
 

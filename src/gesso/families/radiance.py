@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gesso.datasets.cameras import Views
 from gesso.errors import GessoError
-from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
+from gesso.families.family import Inputs, Networks, Output
 from gesso.families.scene import FORM_NONE, FORM_SCALED, Scene, orbit_matrix
 from gesso.families.scene_learner import Plan, SceneLearner
 from gesso.families.volume import Rays, Seen
@@ -36,19 +36,6 @@ class Radiance:
     few: Plan | None = None  # for at most `few_views` views
     few_views: int = 12
     role: str = "scene"
-    fits: ClassVar[bool] = True
-
-    def phases(self, step: int) -> Sequence[Phase]:
-        return ()
-
-    def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
-        return nn.Module()
-
-    def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
-        raise GessoError("this family is not trained", where=phase.name, fix="gesso fit, with photographs and their cameras")
-
-    def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> None:
-        return None
 
     def learner(self, networks: Networks, views: Views, rng: torch.Generator, settings: Any) -> SceneLearner:
         """What learns the scene from `views`; `settings` has `num_steps` and `minutes` (0: no limit of time)."""
@@ -59,16 +46,16 @@ class Radiance:
 
     def fit(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         """Fit the scene to the views `inputs.data`; the last output is what `sample` gives, with the scene's `weights`."""
-        views = getattr(inputs, "data", None)
+        views = inputs.data
         if not isinstance(views, Views):
             raise GessoError("a scene needs photographs with cameras", where="--data", fix="a folder with transforms.json, or COLMAP's")
         yield from self.learn(self.learner(networks, views, rng, settings))
         for output in self.sample(networks, inputs, rng, settings):
             if output.final:
-                yield with_weights(output, self.weights(networks), settings.num_steps)
+                yield replace(output, step=settings.num_steps, num_steps=settings.num_steps, weights=self.weights(networks[self.role]))
 
-    def weights(self, networks: Networks) -> dict[str, dict[str, Tensor]]:
-        return {self.role: {name: value.detach().clone() for name, value in networks[self.role].state_dict().items()}}
+    def weights(self, scene: nn.Module) -> dict[str, dict[str, Tensor]]:
+        return {self.role: {name: value.detach().clone() for name, value in scene.state_dict().items()}}
 
     def learn(self, learner: SceneLearner) -> Iterator[Output]:
         """Yield a preview of the first held view (or of the first view) as it gets sharp; the tap `objective` holds the loss's terms.
@@ -85,8 +72,8 @@ class Radiance:
                 next_look = learner.progress + 1 / LOOKS
                 objective = {**terms, "psnr": psnr(terms["error"])}
                 image = picture_of(learner.scene, look(learner.scene, shown.views[0]))
-                preview = Output({"image": image}, {"objective": objective}, False, learner.step, learner.num_steps)
-                yield with_weights(preview, self.weights({self.role: learner.scene}), learner.num_steps)
+                weights = self.weights(learner.scene)
+                yield Output({"image": image}, {"objective": objective}, False, learner.step, learner.num_steps, weights=weights)
         round_half(learner.scene)
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
@@ -106,12 +93,6 @@ class Radiance:
         if getattr(settings, "points", 0):
             media["points"] = cloud(scene, settings.points, rng)
         yield Output(media, step=1, num_steps=1)
-
-
-def with_weights(output: Output, weights: Mapping[str, Mapping[str, Tensor]], num_steps: int) -> Output:
-    """The output with what was fitted."""
-    carried = {"weights": weights} if "weights" in Output.__dataclass_fields__ else {}
-    return replace(output, num_steps=num_steps, step=num_steps if output.final else output.step, **carried)  # type: ignore[arg-type]
 
 
 def cameras_of(scene: Scene, inputs: Inputs) -> list[tuple[Tensor, float]]:

@@ -148,4 +148,5 @@ recipe = Recipe(
     shape=shape,
     finish=finish,
     measures={"views": measure},
+    data=data,
 )
