@@ -167,6 +167,16 @@ def film(scene: Scene, num_frames: int, size: tuple[int, int], elevation: float 
         yield ((picture + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
+def depth_picture(depth: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """Distances as grey, uint8 [h w]: white is nearest, dark farthest, black where there is nothing."""
+    solid = opacity > 0.5
+    if not solid.any():
+        return np.zeros(depth.shape, np.uint8)
+    near, far = np.percentile(depth[solid], (1, 99))
+    grey = 255 - 215 * ((depth - near) / max(far - near, 1e-6)).clip(0, 1)
+    return np.where(solid, grey.round(), 0).astype(np.uint8)
+
+
 def psnr(error: float) -> float:
     """Decibels of a mean squared error of values in [0, 1]."""
     return -10 * math.log10(max(error, 1e-10))

@@ -14,38 +14,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
-from torch import nn
 
 from gesso.card import Card, Out, Settings, Slot
 from gesso.conditions.camera import Camera
 from gesso.datasets.balls import balls
 from gesso.datasets.camera_files import views as views_of
 from gesso.datasets.cameras import Views
-from gesso.families.family import Output
-from gesso.families.radiance import Radiance, look, picture_of
-from gesso.families.scene import HashScene, PaperScene, Scene
-from gesso.families.scene_learner import Plan
-from gesso.families.volume import Volume
 from gesso.media.tensor import from_tensor
 from gesso.metrics.views import measure_views
-from gesso.networks.hash_grid import HashGrid
-from gesso.networks.nerf import InstantNGP, NeRF
 from gesso.ports import Frame
 from gesso.recipes._scene_words import LIMITS, OUTPUTS, SUMMARY, TITLE, WORDS
 from gesso.recipes.recipe import Recipe
 from gesso.request import Request
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gesso.families.family import Output
+    from gesso.families.radiance import Radiance
+
 AIM = 28.0  # decibels on held views of lego, 200 × 200
-FEW = Plan(bands_until=0.6, consistency=0.02)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Levels, log2 of rows and finest resolution of the hash grid, the networks' width, cells and steps of the box; or the paper's."""
+    """Levels, log2 of rows and finest resolution of the hash grid, the networks' width, cells and steps of the box, samples of a step of
+    learning; or the paper's networks, with rays of a step."""
 
     levels: int = 8
     log2_size: int = 16
@@ -53,14 +51,14 @@ class Preset:
     width: int = 64
     side: int = 64
     num_steps: int = 256
-    paper: bool = False
-    plan: Plan = Plan()
+    samples: int = 30_000
+    paper_rays: int = 0
 
 
 PRESETS = {
-    "tiny": Preset(levels=4, log2_size=12, finest=64, width=16, side=24, num_steps=64, plan=Plan(samples=4000)),
+    "tiny": Preset(levels=4, log2_size=12, finest=64, width=16, side=24, num_steps=64, samples=4000),
     "small": Preset(),
-    "base": Preset(width=256, paper=True, plan=Plan(rays=1024, network_rate=5e-4, floor=0.1, hull=False)),
+    "base": Preset(width=256, paper_rays=1024),
 }
 
 
@@ -88,11 +86,25 @@ CARD = Card(
 
 
 def build(preset: Preset) -> dict[str, nn.Module]:
+    from gesso.families.scene import HashScene, PaperScene
+    from gesso.families.volume import Volume
+    from gesso.networks.hash_grid import HashGrid
+    from gesso.networks.nerf import InstantNGP, NeRF
+
     volume = Volume(preset.side, preset.num_steps)
-    if preset.paper:
+    if preset.paper_rays:
         return {"scene": PaperScene(NeRF(preset.width), NeRF(preset.width), volume)}
     grid = HashGrid(preset.levels, preset.log2_size, finest=preset.finest)
     return {"scene": HashScene(InstantNGP(grid, preset.width), volume)}
+
+
+def family(preset: Preset) -> Radiance:
+    from gesso.families.radiance import Radiance
+    from gesso.families.scene_learner import Plan
+
+    if preset.paper_rays:
+        return Radiance(Plan(rays=preset.paper_rays, network_rate=5e-4, floor=0.1, hull=False))
+    return Radiance(Plan(samples=preset.samples), Plan(samples=preset.samples, bands_until=0.6, consistency=0.02))
 
 
 def data(folder: Path | None, split: str) -> Views:
@@ -110,6 +122,8 @@ def shape(request: Request, frame: Frame, preset: Preset) -> tuple[int, ...]:
 
 
 def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
+    from gesso.families.radiance import depth_picture
+
     media = made[-1][1].media
     solid = media["opacity"][0, 0].numpy()
     outputs = {
@@ -120,19 +134,11 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
     return outputs | ({"points": media["points"]} if "points" in media else {})
 
 
-def depth_picture(depth: np.ndarray, opacity: np.ndarray) -> np.ndarray:
-    """Distances as grey, uint8 [h w]: white is nearest, dark farthest, black where there is nothing."""
-    solid = opacity > 0.5
-    if not solid.any():
-        return np.zeros(depth.shape, np.uint8)
-    near, far = np.percentile(depth[solid], (1, 99))
-    grey = 255 - 215 * ((depth - near) / max(far - near, 1e-6)).clip(0, 1)
-    return np.where(solid, grey.round(), 0).astype(np.uint8)
-
-
 def measure(make: Any, folder: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """PSNR on the held views; the option `limit` bounds their number."""
-    scene: Scene = make.model.networks["scene"]
+    from gesso.families.radiance import look, picture_of
+
+    scene = make.model.networks["scene"]
     held = data(folder, "val")
     num = int(options.get("limit", len(held)))
     return measure_views(lambda view: from_tensor(picture_of(scene, look(scene, view, 0))[0]), held.views[:num], held.pixels[:num], AIM)
@@ -142,7 +148,7 @@ recipe = Recipe(
     card=CARD,
     presets=PRESETS,
     build=build,
-    family=lambda preset: Radiance(preset.plan, None if preset.paper else FEW),
+    family=family,
     keeps=("scene",),
     uses={"features": "cifar_classifier"},
     shape=shape,
