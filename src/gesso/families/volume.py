@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,7 @@ class Samples:
     t: Tensor
 
 
+@runtime_checkable
 class Field(Protocol):
     """A radiance field: density [n] and features of points [n 3] in [0, 1], and colours [n 3] of features seen along directions."""
 
