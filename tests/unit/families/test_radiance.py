@@ -86,9 +86,9 @@ def test_inverse_sampling_follows_the_weights():
 def test_silhouettes_bound_the_box_and_empty_the_cells():
     made = balls(24, 48)
     place = place_of(made.views, made.pixels, made.points, 24)
-    assert np.all(place.low < [-0.65, -0.85, -0.55]) and np.all(place.low > -1.3)
-    assert np.all(place.high > [1.0, 0.6, 0.65]) and np.all(place.high < 1.6)
-    assert place.hull is not None and 0.05 < float(place.hull.float().mean()) < 0.6
+    assert np.all(place.low < [-0.65, -0.85, -0.55]) and np.all(place.high > [1.0, 0.6, 0.65])  # all three balls
+    assert np.prod(place.high - place.low) < 0.6 * (1.1 * 3.5) ** 3
+    assert place.hull is not None and 0.02 < float(place.hull.float().mean()) < 0.3
     centres = (np.array([0.0, 0.0, 0.0]) - place.low) / (place.high - place.low) * 24
     assert bool(place.hull[tuple(centres.astype(int))])
     assert place.distance == pytest.approx(3.5) and np.allclose(place.middle, 0, atol=1e-6) and np.allclose(place.turn[:, 2], [0, 0, 1])
@@ -123,7 +123,7 @@ def test_a_fit_gets_sharp_and_its_weights_make_the_same_picture_elsewhere():
     data.held = balls(2, 24, first=50)
     outputs = list(family.fit(networks, inputs(Camera(azimuth=20), data=data), torch.Generator().manual_seed(0), settings(90)))
     errors = [output.taps["objective"]["error"] for output in outputs[:-1]]
-    assert np.mean(errors[-5:]) < 0.5 * np.mean(errors[:5])
+    assert np.mean(errors[-5:]) < 0.75 * np.mean(errors[:5])
     last = outputs[-1]
     assert last.final and last.step == last.num_steps == 90 and all(not output.final for output in outputs[:-1])
     other = {"scene": scene(seed=5)}

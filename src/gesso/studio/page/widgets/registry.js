@@ -7,11 +7,12 @@ import { formWidget } from "./form.js";
 import { labelWidget } from "./label.js";
 import { maskWidget } from "./mask.js";
 import { notesWidget } from "./notes.js";
+import { orbitWidget } from "./orbit.js";
 import { pictureWidget } from "./picture.js";
 import { strokeWidget } from "./stroke.js";
 
 /** @type {Map<string, (editor: any, view: any, slot: any) => {element?: HTMLElement, tools?: any[]}>} */
-const widgets = new Map(Object.entries({ brush: strokeWidget, pen: strokeWidget, page: pictureWidget, picture: pictureWidget, label: labelWidget, mask: maskWidget, notes: notesWidget }));
+const widgets = new Map(Object.entries({ brush: strokeWidget, pen: strokeWidget, page: pictureWidget, picture: pictureWidget, label: labelWidget, mask: maskWidget, notes: notesWidget, orbit: orbitWidget }));
 
 /** @param {any} slot */
 export const widgetOf = (slot) => widgets.get(slot.control?.tool) ?? formWidget;

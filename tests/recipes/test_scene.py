@@ -1,0 +1,69 @@
+"""The recipe `scene` from photographs to pictures: fit, generate, replay, measure, at the preset `tiny` on made-up balls."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gesso
+from gesso.errors import GessoError
+from gesso.media.medium import medium
+from gesso.verbs.fit import Fitted
+
+LEGO = Path(os.environ.get("GESSO_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "nerf_lego"
+SETTINGS = {"num_steps": 6, "size": 24}
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    return gesso.fit("scene", preset="tiny", out=tmp_path_factory.mktemp("scene") / "balls", settings=SETTINGS, seed=1)
+
+
+def test_a_fit_leaves_weights_previews_and_the_picture(fitted: Fitted):
+    assert fitted.weights is not None and fitted.weights.stat().st_size < 8_000_000
+    assert list((fitted.out / "previews").glob("*.png")) and len(fitted.objective) >= 6
+    assert fitted.result.outputs["image"].shape == (24, 24, 3)
+
+
+def test_its_weights_show_it_from_any_side_and_a_picture_is_replayed(fitted: Fitted, tmp_path: Path):
+    model = gesso.load("scene", weights=fitted.weights)
+    one, other = (model.generate(camera=f"orbit {azimuth} 20", size=24) for azimuth in (0, 90))
+    assert not np.array_equal(one.outputs["image"], other.outputs["image"])
+    assert {"image", "depth", "opacity"} == set(one.outputs)
+    one.save(tmp_path / "one.png")
+    again = gesso.replay(tmp_path / "one.png", weights=fitted.weights)
+    assert again.equal, again.differences
+
+
+def test_the_fits_own_picture_is_what_its_weights_give(fitted: Fitted):
+    again = gesso.load("scene", weights=fitted.weights).generate(**SETTINGS)
+    assert np.array_equal(again.outputs["image"], fitted.result.outputs["image"])
+
+
+def test_a_cloud_is_saved_with_its_record(fitted: Fitted, tmp_path: Path):
+    model = gesso.load("scene", weights=fitted.weights)
+    result = model.generate(size=24, points=200)
+    path = result.save(tmp_path / "cloud.ply")
+    data = path.read_bytes()
+    cloud = medium("points").decode(data, where="cloud.ply")
+    assert 0 < len(cloud["position"]) <= 200 and "scene" in (medium("points").record_in(data, where="cloud.ply") or "")
+
+
+def test_held_views_are_measured(fitted: Fitted):
+    figures = gesso.measure("scene", weights=fitted.weights)["figures"]
+    assert figures["num_views"] == 4 and figures["aim"] == 28.0 and 3 < figures["lowest"] <= figures["psnr"] < 60
+
+
+def test_a_folder_without_cameras_is_refused(tmp_path: Path):
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(GessoError, match="no cameras"):
+        gesso.fit("scene", preset="tiny", out=tmp_path / "out", data=tmp_path, settings=SETTINGS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not LEGO.is_dir(), reason=f"no {LEGO}")
+def test_lego_is_learned_from_photographs(tmp_path: Path):
+    done = gesso.fit("scene", preset="tiny", out=tmp_path / "lego", data=LEGO, settings={"num_steps": 60, "size": 32})
+    assert np.mean([row["error"] for row in done.objective[-5:]]) < 0.7 * np.mean([row["error"] for row in done.objective[:3]])
