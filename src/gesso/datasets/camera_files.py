@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gesso.datasets.balls import balls
 from gesso.datasets.cameras import EVERY, MAX_VIEWS, Capture, Lens, View, Views, checked_matrix, divided, inside
 from gesso.errors import GessoError
 from gesso.media.file import printable, read_bytes, read_json
@@ -26,8 +27,12 @@ MODELS = {
 }
 
 
-def views(folder: Path | str, split: str, longest: int = 0) -> Views:
-    """The views of a folder to learn from ("train"; the held ones are its `held`) or those held out ("val" and "dev")."""
+def views(folder: Path | str | None, split: str, longest: int = 0) -> Views:
+    """The views of a folder (None: made-up balls) to learn from, "train", whose `held` are those held out; or these, "val" and "dev"."""
+    if folder is None:
+        made = balls(24) if split == "train" else balls(4, first=100)
+        made.held = balls(4, first=100) if split == "train" else None
+        return made
     capture = read_capture(folder)
     held = Views.load(capture.held, longest) if capture.held else None
     if split != "train":

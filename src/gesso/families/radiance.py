@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from gesso.families.family import Inputs, Networks, Output
 from gesso.families.scene import FORM_NONE, FORM_SCALED, Scene, orbit_matrix
 from gesso.families.scene_learner import Plan, SceneLearner
 from gesso.families.volume import Rays, Seen
+from gesso.media.tensor import from_tensor
 
 PREVIEW_SIDE = 100  # pixels of a preview's longest side
 LOOKS = 40  # previews of a fit
@@ -86,9 +87,9 @@ class Radiance:
         cameras = cameras_of(scene, inputs)
         if max(h, w) > PREVIEW_SIDE * 3 // 2:
             small = shrunk((h, w), PREVIEW_SIDE)
-            views = [scene.render(scene.rays(camera, small, fov)) for camera, fov in cameras]
+            views = [scene.render_rays(scene.camera_rays(camera, small, fov)) for camera, fov in cameras]
             yield Output(media_of(scene, views, small), final=False, step=0, num_steps=1)
-        views = [scene.render(scene.rays(camera, (h, w), fov)) for camera, fov in cameras]
+        views = [scene.render_rays(scene.camera_rays(camera, (h, w), fov)) for camera, fov in cameras]
         media: dict[str, Any] = media_of(scene, views, (h, w))
         if getattr(settings, "points", 0):
             media["points"] = cloud(scene, settings.points, rng)
@@ -128,7 +129,7 @@ def look(scene: Scene, view: Any, longest: int = PREVIEW_SIDE) -> tuple[Seen, tu
     directions = torch.from_numpy(view.lens.scaled(size).directions()).float().view(-1, 3)
     matrix = torch.from_numpy(view.matrix).float()
     rays = Rays(matrix[:3, 3].expand(len(directions), 3), directions @ matrix[:3, :3].T)
-    return scene.render(rays), size
+    return scene.render_rays(rays), size
 
 
 def shrunk(size: tuple[int, int], longest: int) -> tuple[int, int]:
@@ -144,8 +145,8 @@ def cloud(scene: Scene, most: int, rng: torch.Generator) -> dict[str, np.ndarray
         height = (2 * number + 1) / CLOUD_VIEWS - 1  # equal areas of the sphere
         azimuth, elevation = number * math.pi * (3 - math.sqrt(5)), math.asin(height)
         camera = scene.camera(orbit_matrix(azimuth, elevation), FORM_SCALED)
-        rays = scene.rays(camera, (CLOUD_SIDE, CLOUD_SIDE))
-        seen = scene.render(rays)
+        rays = scene.camera_rays(camera, (CLOUD_SIDE, CLOUD_SIDE))
+        seen = scene.render_rays(rays)
         solid = seen.opacity > SOLID
         positions.append((rays.origin + rays.direction * seen.depth[:, None])[solid])
         colours.append((seen.colour / seen.opacity.clamp_min(1e-6)[:, None])[solid].clamp(0, 1))
@@ -163,8 +164,19 @@ def film(scene: Scene, num_frames: int, size: tuple[int, int], elevation: float 
         if distance:
             matrix[:3, 3] *= distance / float(scene.distance)
         camera = scene.camera(matrix, FORM_SCALED)
-        picture = picture_of(scene, (scene.render(scene.rays(camera, size)), size))[0]
+        picture = picture_of(scene, (scene.render_rays(scene.camera_rays(camera, size)), size))[0]
         yield ((picture + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+
+
+def pixels_of(media: Mapping[str, Any]) -> dict[str, Any]:
+    """What `sample` made of one camera as pixels: image, depth and opacity, uint8; a point cloud unchanged."""
+    solid = media["opacity"][0, 0].numpy()
+    pixels = {
+        "image": from_tensor(media["image"][0]),
+        "depth": depth_picture(media["depth"][0, 0].numpy(), solid),
+        "opacity": (255 * solid.clip(0, 1)).round().astype(np.uint8),
+    }
+    return pixels | ({"points": media["points"]} if "points" in media else {})
 
 
 def depth_picture(depth: np.ndarray, opacity: np.ndarray) -> np.ndarray:

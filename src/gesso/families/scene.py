@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gesso.families.volume import CHUNK, Field, Rays, Samples, Seen, Volume, composite, see, visible
+from gesso.families.volume import CHUNK, Field, Rays, RaySamples, Seen, Volume, composite, see, visible
 
 FORM_NONE, FORM_MATRIX, FORM_ORBIT, FORM_SCALED = range(4)  # as the condition `camera` encodes them
 WARM_UP = 48  # steps before samples behind opaque ones are left out
@@ -19,7 +19,7 @@ class Scene(nn.Module):
     """What all scenes hold: the box (`volume`), the `middle` that an orbit turns around with the axes `turn` (columns, z up), the mean
     `distance` and the horizontal angle `fov` (degrees) of the photographs, and the `background` colour in [0, 1].
 
-    `see` renders rays for learning: one Seen for each result that a photograph corrects. `render` renders without gradients.
+    `trace` renders rays for learning: one Seen for each result that a photograph corrects. `render_rays` renders without gradients.
     """
 
     num_bands: int
@@ -31,7 +31,7 @@ class Scene(nn.Module):
         self.distance, self.fov = nn.Buffer(torch.tensor(4.0)), nn.Buffer(torch.tensor(40.0))
         self.background = nn.Buffer(torch.ones(3))
 
-    def see(self, rays: Rays, rng: torch.Generator, step: int = 0, bands: Tensor | None = None) -> list[Seen]:
+    def trace(self, rays: Rays, rng: torch.Generator, step: int = 0, bands: Tensor | None = None) -> list[Seen]:
         raise NotImplementedError
 
     def seen(self, rays: Rays, bands: Tensor | None = None) -> Seen:
@@ -42,7 +42,7 @@ class Scene(nn.Module):
         """Called before each step of learning."""
 
     @torch.no_grad()
-    def render(self, rays: Rays, chunk: int = CHUNK) -> Seen:
+    def render_rays(self, rays: Rays, chunk: int = CHUNK) -> Seen:
         """Render rays, `chunk` at a time; bit-equal for equal weights and rays on one machine with a fixed number of threads."""
         parts = [self.seen(rays[first : first + chunk]) for first in range(0, len(rays), chunk)]
         colour, opacity, depth = (torch.cat([getattr(part, name) for part in parts]) for name in ("colour", "opacity", "depth"))
@@ -60,7 +60,7 @@ class Scene(nn.Module):
         placed[:3, 3] = self.middle + self.turn @ matrix[:3, 3] * scale
         return placed
 
-    def rays(self, camera: Tensor, size: tuple[int, int], fov: float = 0.0) -> Rays:
+    def camera_rays(self, camera: Tensor, size: tuple[int, int], fov: float = 0.0) -> Rays:
         """The rays of the pixels' centres of a picture of (height, width), row by row; `fov` degrees across, or the photographs'."""
         h, w = size
         focal = 0.5 * w / math.tan(math.radians(fov or float(self.fov)) / 2)
@@ -78,7 +78,7 @@ class HashScene(Scene):
         self.field: Any = field
         self.num_bands = field.num_bands
 
-    def see(self, rays: Rays, rng: torch.Generator, step: int = 0, bands: Tensor | None = None) -> list[Seen]:
+    def trace(self, rays: Rays, rng: torch.Generator, step: int = 0, bands: Tensor | None = None) -> list[Seen]:
         jitter = torch.rand(len(rays), generator=rng).to(rays.origin.device)
         samples = self.volume.march(rays, jitter)
         if step >= WARM_UP:
@@ -107,7 +107,7 @@ class PaperScene(Scene):
         self.num_coarse, self.num_fine = num_coarse, num_fine
         self.num_bands = fine.num_bands
 
-    def see(self, rays: Rays, rng: torch.Generator, step: int = 0, bands: Tensor | None = None) -> list[Seen]:
+    def trace(self, rays: Rays, rng: torch.Generator, step: int = 0, bands: Tensor | None = None) -> list[Seen]:
         jitter = torch.rand(len(rays), self.num_coarse, generator=rng).to(rays.origin.device)
         draws = torch.rand(len(rays), self.num_fine, generator=rng).to(rays.origin.device)
         return self._both(rays, jitter, draws, bands)
@@ -117,8 +117,8 @@ class PaperScene(Scene):
         draws = ((torch.arange(self.num_fine, device=rays.origin.device) + 0.5) / self.num_fine).expand(len(rays), -1)
         return self._both(rays, jitter, draws, bands)[1]
 
-    def render(self, rays: Rays, chunk: int = 2**10) -> Seen:
-        return super().render(rays, chunk)
+    def render_rays(self, rays: Rays, chunk: int = 2**10) -> Seen:
+        return super().render_rays(rays, chunk)
 
     def _both(self, rays: Rays, jitter: Tensor, draws: Tensor, bands: Tensor | None) -> list[Seen]:
         near, far = self.volume.crossing(rays)
@@ -135,7 +135,7 @@ class PaperScene(Scene):
         num, most = t.shape
         width = torch.diff(t, dim=1, append=far[:, None]).clamp_min(0)
         ray = torch.arange(num, device=t.device).repeat_interleave(most)
-        samples = Samples(ray, torch.arange(most, device=t.device).repeat(num), t.reshape(-1))
+        samples = RaySamples(ray, torch.arange(most, device=t.device).repeat(num), t.reshape(-1))
         direction = rays.direction[ray]
         x = self.volume.to_unit(rays.origin[ray] + samples.t[:, None] * direction)
         density, features = field.density(x, bands)

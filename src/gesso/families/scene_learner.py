@@ -68,9 +68,9 @@ class Photographs:
 
     def draw(self, num: int, rng: torch.Generator) -> tuple[Rays, Tensor]:
         """Random rays and their pixels [n 4] in [0, 1]."""
-        return self.rays(torch.randint(len(self), (num,), generator=rng))
+        return self.at(torch.randint(len(self), (num,), generator=rng))
 
-    def rays(self, index: Tensor) -> tuple[Rays, Tensor]:
+    def at(self, index: Tensor) -> tuple[Rays, Tensor]:
         view = torch.searchsorted(self.ends, index, right=True)
         first = torch.where(view > 0, self.ends[(view - 1).clamp_min(0)], 0)
         direction = self.directions[self.begins[view] + index - first]
@@ -81,11 +81,11 @@ class Photographs:
     def of_view(self, number: int) -> tuple[Rays, Tensor]:
         """All rays of one view, row by row, and their pixels."""
         first = int(self.ends[number - 1]) if number else 0
-        return self.rays(torch.arange(first, int(self.ends[number])))
+        return self.at(torch.arange(first, int(self.ends[number])))
 
 
 class SceneLearner:
-    """Learns a scene step by step. `state()` and `resume()` continue exactly, but for the time that `minutes` counts."""
+    """Learns a scene step by step. `saved_state` and `load_state` continue exactly, but for the time that `minutes` counts."""
 
     def __init__(
         self, scene: Scene, views: Views, plan: Plan, rng: torch.Generator, *, num_steps: int, minutes: float = 0.0,
@@ -127,7 +127,7 @@ class SceneLearner:
             rays, pixels = self.photographs.draw(self.num_rays, self.rng)
             background = self._background(len(rays))
             wanted = pixels[:, :3] * pixels[:, 3:] + (1 - pixels[:, 3:]) * background
-            seen = scene.see(rays, self.rng, self.step, bands)
+            seen = scene.trace(rays, self.rng, self.step, bands)
             terms = {"error": torch.stack([(one.over(background) - wanted).square().mean() for one in seen]).sum()}
             terms |= self._regularisers(bands)
             loss = torch.stack(list(terms.values())).sum()
@@ -156,14 +156,14 @@ class SceneLearner:
         open_ = 1 + (num - 1) * self.progress / self.plan.bands_until
         return (open_ - torch.arange(num)).clamp(0, 1)
 
-    def state(self) -> dict[str, Any]:
+    def saved_state(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
         return {
             "scene": self.scene.state_dict(), "optimiser": self.optimiser.state_dict(), "rng": self.rng.get_state(),
             "step": self.step, "elapsed": self.elapsed, "num_rays": self.num_rays,
         }  # fmt: skip
 
-    def resume(self, state: Mapping[str, Any]) -> None:
+    def load_state(self, state: Mapping[str, Any]) -> None:
         self.scene.load_state_dict(state["scene"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.rng.set_state(state["rng"])
@@ -188,8 +188,8 @@ class SceneLearner:
         assert self.features is not None and self.targets is not None
         a, b = torch.randint(len(self.views), (2,), generator=self.rng)
         camera = between(self.photographs.matrices[a], self.photographs.matrices[b], self.scene, float(torch.rand((), generator=self.rng)))
-        rays = self.scene.rays(camera, (FEATURE_SIZE, FEATURE_SIZE))
-        seen = self.scene.see(rays, self.rng, self.step, bands)[-1]
+        rays = self.scene.camera_rays(camera, (FEATURE_SIZE, FEATURE_SIZE))
+        seen = self.scene.trace(rays, self.rng, self.step, bands)[-1]
         picture = seen.over(self.scene.background).T.reshape(1, 3, FEATURE_SIZE, FEATURE_SIZE)
         found = self.features.pooled(2 * picture - 1)
         return 1 - torch.cosine_similarity(found, self.targets[a][None]).mean()

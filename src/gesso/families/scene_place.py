@@ -32,7 +32,7 @@ class Place:
     hull: Tensor | None = None
 
     def apply(self, scene: Scene) -> None:
-        scene.volume.place(torch.from_numpy(self.low), torch.from_numpy(self.high))
+        scene.volume.set_box(torch.from_numpy(self.low), torch.from_numpy(self.high))
         scene.middle.copy_(torch.from_numpy(self.middle))
         scene.turn.copy_(torch.from_numpy(self.turn))
         scene.distance.fill_(self.distance)

@@ -44,8 +44,8 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Samples along rays, ray by ray and from near to far: `ray` [m] int64, `rank` [m] among the ray's samples, the distance `t` [m]."""
+class RaySamples:
+    """RaySamples along rays, ray by ray and from near to far: `ray` [m] int64, `rank` [m] among the ray's samples, the distance `t` [m]."""
 
     ray: Tensor
     rank: Tensor
@@ -77,7 +77,7 @@ class Volume(nn.Module):
         self.side, self.num_steps = side, num_steps
         self.open: Tensor | None = None  # the numbers of the cells that may be occupied; None: all
 
-    def place(self, low: Tensor, high: Tensor) -> None:
+    def set_box(self, low: Tensor, high: Tensor) -> None:
         """Move the box."""
         self.low.copy_(low)
         self.high.copy_(high)
@@ -102,8 +102,8 @@ class Volume(nn.Module):
         near = torch.minimum(one, other).amax(1).clamp_min(0)
         return near, torch.maximum(torch.maximum(one, other).amin(1), near)
 
-    def march(self, rays: Rays, jitter: Tensor | None = None) -> Samples:
-        """Samples at (k + jitter) steps from the box's side, `jitter` [n] in [0, 1), in occupied cells."""
+    def march(self, rays: Rays, jitter: Tensor | None = None) -> RaySamples:
+        """RaySamples at (k + jitter) steps from the box's side, `jitter` [n] in [0, 1), in occupied cells."""
         near, far = self.crossing(rays)
         step = self.step
         most = int(((far - near) / step).max().ceil()) if len(rays) else 0
@@ -113,7 +113,7 @@ class Volume(nn.Module):
         live = (t < far[:, None]) & self.occupied.view(-1)[self.cell_of(self.to_unit(points))]
         ray, column = live.nonzero(as_tuple=True)
         rank = live.cumsum(1)[ray, column] - 1
-        return Samples(ray, rank, t[ray, column])
+        return RaySamples(ray, rank, t[ray, column])
 
     def cell_of(self, x: Tensor) -> Tensor:
         """The number of the cell that holds a point of the box's coordinates."""
@@ -138,7 +138,7 @@ class Volume(nn.Module):
             flat[some] = torch.maximum(flat[some] * decay, density)
 
 
-def composite(samples: Samples, thickness: Tensor, colour: Tensor, num_rays: int) -> Seen:
+def composite(samples: RaySamples, thickness: Tensor, colour: Tensor, num_rays: int) -> Seen:
     """The volume-rendering sum (Mildenhall 2020, equation 3) over each ray's samples; `thickness` [m] is density times distance."""
     most = int(samples.rank.max()) + 1 if len(samples.rank) else 1
     place = samples.ray * most + samples.rank
@@ -151,7 +151,7 @@ def composite(samples: Samples, thickness: Tensor, colour: Tensor, num_rays: int
     return Seen(sums[:, :3], opacity, sums[:, 4] / opacity.clamp_min(1e-6), len(place))
 
 
-def see(field: Field, volume: Volume, rays: Rays, samples: Samples, bands: Tensor | None = None) -> Seen:
+def see(field: Field, volume: Volume, rays: Rays, samples: RaySamples, bands: Tensor | None = None) -> Seen:
     """Evaluate the field at all samples and composite them; gradients flow to the field."""
     direction = rays.direction[samples.ray]
     x = volume.to_unit(rays.origin[samples.ray] + samples.t[:, None] * direction)
@@ -160,7 +160,7 @@ def see(field: Field, volume: Volume, rays: Rays, samples: Samples, bands: Tenso
 
 
 @torch.no_grad()
-def visible(field: Field, volume: Volume, rays: Rays, samples: Samples, bands: Tensor | None = None) -> Samples:
+def visible(field: Field, volume: Volume, rays: Rays, samples: RaySamples, bands: Tensor | None = None) -> RaySamples:
     """The samples that light reaches: densities are evaluated a few samples at a time, and a ray stops where it is opaque."""
     passed = torch.ones(len(rays), device=rays.origin.device)
     keep = []
@@ -174,10 +174,10 @@ def visible(field: Field, volume: Volume, rays: Rays, samples: Samples, bands: T
         density, _ = field.density(x, bands)
         passed *= torch.exp(-torch.zeros_like(passed).index_add_(0, ray, density * volume.step))
     kept = torch.cat(keep).sort().values if keep else samples.ray[:0]
-    return Samples(samples.ray[kept], samples.rank[kept], samples.t[kept])
+    return RaySamples(samples.ray[kept], samples.rank[kept], samples.t[kept])
 
 
-def rounds(samples: Samples) -> Iterator[tuple[int, Tensor]]:
+def rounds(samples: RaySamples) -> Iterator[tuple[int, Tensor]]:
     """The samples by rounds of ROUND per ray, from near to far."""
     if not len(samples.rank):
         return

@@ -1,12 +1,9 @@
 """A place from photographs: a radiance field is fitted to views with cameras, and seen from anywhere.
 
-Müller 2022, "Instant Neural Graphics Primitives with a Multiresolution Hash Encoding" (`small`, `tiny`), and Mildenhall 2020, "NeRF"
-(`base`: the paper's two networks, coarse and fine). Deviations: fewer and smaller tables, so that one scene takes under 8 MB; the
-silhouettes of transparent photographs bound the box and empty the grid before learning; samples behind opaque ones are found first
-and left out. With at most twelve views, fine frequencies join late (Yang 2023) and unseen views are compared with photographs by
-features (Jain 2021), which are this project's own `cifar_classifier`'s in place of CLIP's.
-
-`gesso fit scene --data FOLDER` learns a scene. The user gives `camera`; out come `image`, `depth` and `opacity`, and `points`.
+Müller 2022, "Instant Neural Graphics Primitives" (`small`), and Mildenhall 2020, "NeRF" (`base`: coarse and fine). Deviations: small
+tables, so that a scene takes under 8 MB; silhouettes of transparent photographs bound the box; samples behind opaque ones are left
+out. With at most twelve views, fine frequencies join late (Yang 2023) and unseen views are compared with photographs by features
+(Jain 2021) of this project's own `cifar_classifier`, not CLIP's. The user gives `camera`; `gesso fit scene --data FOLDER` learns.
 """
 
 from __future__ import annotations
@@ -16,18 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import Field
 
-from gesso.card import Card, Out, Settings, Slot
+from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.camera import Camera
-from gesso.datasets.balls import balls
-from gesso.datasets.camera_files import views as views_of
-from gesso.datasets.cameras import Views
+from gesso.datasets.camera_files import views
 from gesso.media.tensor import from_tensor
 from gesso.metrics.views import measure_views
 from gesso.ports import Frame
-from gesso.recipes._scene_words import LIMITS, OUTPUTS, SUMMARY, TITLE, WORDS
 from gesso.recipes.recipe import Recipe
 from gesso.request import Request
 
@@ -71,16 +64,33 @@ class SceneSettings(Settings):
 
 CARD = Card(
     name="scene",
-    title=TITLE,
-    summary=SUMMARY,
+    title={"en": "Scene from photographs", "ko": "사진으로 만드는 입체 장면"},
+    summary={
+        "en": "Learns a place from photographs with cameras, and shows it from any side.",
+        "ko": "카메라 위치를 아는 사진들로 장면을 익혀, 어느 쪽에서든 보여 줍니다.",
+    },
     conditions=(Slot(name="camera", kind=Camera),),
-    outputs=tuple(Out(name=name, medium=medium, help=help) for name, medium, help in OUTPUTS),
+    outputs=(
+        Out(name="image", medium="picture", help={"en": "the scene from the camera", "ko": "카메라에서 본 장면"}),
+        Out(name="depth", medium="picture", help={"en": "distance: white is near, black is nothing", "ko": "거리: 밝을수록 가까움"}),
+        Out(name="opacity", medium="picture", help={"en": "how much of the light is stopped", "ko": "빛이 가려진 정도"}),
+        Out(name="points", medium="points", help={"en": "a point cloud, if `points` is above 0", "ko": "점 구름 (점의 수가 0보다 클 때)"}),
+    ),
     settings=SceneSettings,
-    words=WORDS,
+    words=wordbook("""
+        camera | Camera | 카메라 | an orbit around the scene, or a matrix | 장면을 도는 위치, 또는 행렬
+        num_steps | Steps | 단계 수 | steps of learning, for a fit | 장면을 익히는 단계 수
+        minutes | Minutes | 시간(분) | the most time that a fit takes; 0 is no limit | 익히는 데 쓸 최대 시간, 0이면 제한 없음
+        size | Size | 크기 | pixels a side | 한 변의 픽셀 수
+        points | Points | 점의 수 | the most points of the cloud; 0 makes none | 점 구름의 최대 점 수, 0이면 만들지 않음
+    """),
     paper="Müller 2022, arXiv:2201.05989; Mildenhall 2020, arXiv:2003.08934",
     licence="Apache-2.0; a scene, what its photographs allow",
     data="the photographs of one place, with cameras",
-    limits=LIMITS,
+    limits={
+        "en": "One box that stays still, without a far background. Cameras come from elsewhere, such as COLMAP.",
+        "ko": "움직이지 않는 상자 하나만 다루며 먼 배경은 없습니다. 카메라 위치는 COLMAP 같은 도구로 구해야 합니다.",
+    },
     example='gesso generate scene --weights runs/lego --camera "orbit 40 20 4" --out lego.png',
 )
 
@@ -107,14 +117,6 @@ def family(preset: Preset) -> Radiance:
     return Radiance(Plan(samples=preset.samples), Plan(samples=preset.samples, bands_until=0.6, consistency=0.02))
 
 
-def data(folder: Path | None, split: str) -> Views:
-    if folder is not None:
-        return views_of(folder, split)
-    made = balls(24) if split == "train" else balls(4, first=100)
-    made.held = balls(4, first=100) if split == "train" else None
-    return made
-
-
 def shape(request: Request, frame: Frame, preset: Preset) -> tuple[int, ...]:
     settings = request.settings
     assert isinstance(settings, SceneSettings)
@@ -122,16 +124,9 @@ def shape(request: Request, frame: Frame, preset: Preset) -> tuple[int, ...]:
 
 
 def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
-    from gesso.families.radiance import depth_picture
+    from gesso.families.radiance import pixels_of
 
-    media = made[-1][1].media
-    solid = media["opacity"][0, 0].numpy()
-    outputs = {
-        "image": from_tensor(media["image"][0]),
-        "depth": depth_picture(media["depth"][0, 0].numpy(), solid),
-        "opacity": (255 * solid.clip(0, 1)).round().astype(np.uint8),
-    }
-    return outputs | ({"points": media["points"]} if "points" in media else {})
+    return pixels_of(made[-1][1].media)
 
 
 def measure(make: Any, folder: Path | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +134,7 @@ def measure(make: Any, folder: Path | None, options: dict[str, Any]) -> dict[str
     from gesso.families.radiance import look, picture_of
 
     scene = make.model.networks["scene"]
-    held = data(folder, "val")
+    held = views(folder, "val")
     num = int(options.get("limit", len(held)))
     return measure_views(lambda view: from_tensor(picture_of(scene, look(scene, view, 0))[0]), held.views[:num], held.pixels[:num], AIM)
 
@@ -154,5 +149,5 @@ recipe = Recipe(
     shape=shape,
     finish=finish,
     measures={"views": measure},
-    data=data,
+    data=views,
 )

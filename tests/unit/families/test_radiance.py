@@ -15,8 +15,7 @@ from gesso.families.radiance import Radiance, cloud, depth_picture, film, look, 
 from gesso.families.scene import HashScene, PaperScene, Scene, inverse_sample
 from gesso.families.scene_learner import Plan, between
 from gesso.families.scene_place import looked_at, place_of, project, upright
-from gesso.families.volume import Rays, Volume, composite
-from gesso.families.volume import Samples as Sampled
+from gesso.families.volume import Rays, RaySamples, Volume, composite
 from gesso.networks.hash_grid import HashGrid
 from gesso.networks.nerf import InstantNGP, NeRF
 from gesso.ports import Frame, Ports
@@ -48,7 +47,7 @@ def test_the_family_fits_and_samples():
 
 def test_compositing_is_the_papers_sum():
     thickness, colour = torch.tensor([0.5, 1.0, 2.0]), torch.eye(3)
-    seen = composite(Sampled(torch.tensor([1, 1, 1]), torch.arange(3), torch.tensor([1.0, 2.0, 3.0])), thickness, colour, 3)
+    seen = composite(RaySamples(torch.tensor([1, 1, 1]), torch.arange(3), torch.tensor([1.0, 2.0, 3.0])), thickness, colour, 3)
     passed, weights = 1.0, []
     for one in thickness.tolist():
         weights.append(passed * (1 - np.exp(-one)))
@@ -59,7 +58,7 @@ def test_compositing_is_the_papers_sum():
 
 def test_no_samples_is_an_empty_picture():
     empty = torch.zeros(0, dtype=torch.int64)
-    seen = composite(Sampled(empty, empty, torch.zeros(0)), torch.zeros(0), torch.zeros(0, 3), 4)
+    seen = composite(RaySamples(empty, empty, torch.zeros(0)), torch.zeros(0), torch.zeros(0, 3), 4)
     assert seen.colour.shape == (4, 3) and float(seen.opacity.sum()) == 0
 
 
@@ -141,9 +140,9 @@ def test_a_resumed_fit_equals_one_that_never_stopped(paper: bool):
     first = family.learner({"scene": scene(0, paper)}, data, torch.Generator().manual_seed(1), settings(12))
     while first.step < 5:
         first.take_step()
-    state = {**first.state(), "scene": {name: value.clone() for name, value in first.scene.state_dict().items()}}
+    state = {**first.saved_state(), "scene": {name: value.clone() for name, value in first.scene.state_dict().items()}}
     second = family.learner({"scene": scene(3, paper)}, data, torch.Generator().manual_seed(8), settings(12))
-    second.resume(state)
+    second.load_state(state)
     while second.step < 12:
         second.take_step()
     theirs = second.scene.state_dict()
@@ -221,8 +220,8 @@ def test_a_picture_depends_on_the_camera_alone(paper: bool):
 
 def test_chunks_change_nothing():
     made = scene()
-    rays = made.rays(made.camera(torch.eye(4), 0), (20, 20))
-    one, other = made.render(rays, 64), made.render(rays)
+    rays = made.camera_rays(made.camera(torch.eye(4), 0), (20, 20))
+    one, other = made.render_rays(rays, 64), made.render_rays(rays)
     assert torch.allclose(one.colour, other.colour, atol=1e-6) and one.num_samples == other.num_samples
 
 
