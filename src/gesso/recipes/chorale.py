@@ -106,6 +106,7 @@ CARD = Card(
     paper="Huang 2018, arXiv:1809.04281",
     licence="Apache-2.0",
     data="JSB-Chorales-dataset, Jsb16thSeparated: 229 chorales of J. S. Bach to learn from (public domain scores)",
+    numbers=("0.387 nats a note on the 76 pieces of valid: gesso measure chorale --data jsb_chorales --num 16",),
     limits={
         "en": "Four voices on sixteenths, after 229 chorales; no repeated notes of its own, and metre is guessed from the notes.",
         "ko": "코랄 229곡에서 배운 16분음표 격자의 네 성부입니다. 같은 음의 반복은 만들지 않고, 박자는 음표에서 짐작합니다.",
@@ -174,5 +175,7 @@ recipe = Recipe(
     frames=lambda request, preset: [Frame((1, total_steps(request.conditions)))],
     shape=lambda request, frame, preset: (1, VOICES, frame.size[1]),
     finish=finish,
+    layout={"en": "JSB chorales as Jsb16thSeparated.json", "ko": "JSB 코랄 Jsb16thSeparated.json"},
+    data_files=("Jsb16thSeparated.json",),
     measures={"part_writing": measure},
 )

@@ -148,6 +148,11 @@ recipe = Recipe(
     uses={"features": "cifar_classifier"},
     shape=shape,
     finish=finish,
+    layout={
+        "en": "photographs with cameras: transforms.json, or COLMAP's text files",
+        "ko": "카메라가 있는 사진들: transforms.json 또는 COLMAP 텍스트",
+    },
+    data_files=("transforms.json", "transforms_train.json", "cameras.txt+images.txt", "sparse/0/cameras.txt"),
     measures={"views": measure},
     data=views,
 )

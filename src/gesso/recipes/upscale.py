@@ -78,6 +78,7 @@ CARD = Card(
     paper="Dong, Loy and Tang 2016, arXiv:1608.00367; Wan 2024, arXiv:2311.12770",
     licence="Apache-2.0",
     data="BSDS500's 200 training photographs (research and education); the papers' T91 and General-100, or DIV2K, are not at hand",
+    numbers=("Set5, Y: 36.71, 32.73, 30.53 dB at 2, 3, 4 times (bicubic 33.66, 30.39, 28.42): gesso measure upscale --data set5",),
     limits={
         "en": "Learned from clean photographs made smaller: it does not remove noise or compression, and invents no detail.",
         "ko": "깨끗한 사진을 줄여서 배웠습니다. 노이즈나 압축 흔적을 없애지 않고, 없던 세부를 지어내지 않습니다.",
@@ -152,5 +153,7 @@ recipe = Recipe(
     shape=lambda request, frame, preset: (1, 1, *(n * request.settings.scale for n in frame.size)),  # type: ignore[attr-defined]
     finish=finish,
     measures={"published": measure},
+    layout={"en": "photographs, any sizes", "ko": "크기가 자유로운 사진들"},
+    data_files=("*.jpg", "*.png", "train/*.jpg"),
     film=film,
 )
