@@ -244,9 +244,14 @@ def read_record(path: str | os.PathLike[str]) -> Record:
 
     GessoError for any other file.
     """
-    beside = sidecar_of(path)
-    place = beside if beside.is_file() else Path(path)
+    place = record_place(path)
     return record_in(read_bytes(place, budget_of(place).max_bytes), where=printable(place))
+
+
+def record_place(path: str | os.PathLike[str]) -> Path:
+    """The file that holds the record of the file at `path`: the one beside it if there is one, else itself."""
+    beside = sidecar_of(path)
+    return beside if beside.is_file() else Path(path)
 
 
 def record_in(data: bytes, *, where: str) -> Record:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from studio.conftest import Visit
+from visits import Visit
 
 HERE = Path(__file__).parent
 SERVER = """

@@ -17,7 +17,7 @@ from gesso.shapes import Images
 
 @dataclass(frozen=True)
 class Supervised:
-    """Cross entropy on `clean[target]` [b], read from the spatial port of the one picture on the card.
+    """Cross entropy between the network's logits and `clean[target]` int [b]. Its input is the card's only picture (the spatial port).
 
     The network is called `network(pictures)` and returns logits. If it has `features`, samples return them as taps.
     """

@@ -1,16 +1,18 @@
-"""The process that signs, run as `python -m gesso.marking.signer FOLDER`: it alone opens the key, and it alone writes manifests.
+"""The process that signs, run as `python -m gesso.marking.signer FOLDER`: only it reads the private key and writes manifests.
 
 What it does: it reads signing requests from standard input, each with the facts of an output and the file that the server wrote; builds the
 manifest from these facts; signs it over the file's hash; answers with the signed file, or with the manifest alone where the format cannot
 hold one.
 
-What it guarantees, whatever the server sends: the private key exists only in this process's memory and in its file; no signed manifest
-claims that a camera captured or a person created the picture, because a request has no field for it; the user's pictures are ingredients; a
-file contains the record that its manifest names; files that already have a manifest are refused; and requests come from the process that
-started this one, over a private pipe, each authenticated with a secret of this start.
+What it guarantees, whatever the server sends:
+- The private key exists only in this process's memory and in the key file.
+- No manifest claims that a camera captured or a person created the picture, because a request has no field for it.
+- The user's pictures are listed as ingredients, and a file contains the record that its manifest names.
+- Files that already have a manifest are refused.
+- Requests come from the process that started this one, over a private pipe, authenticated with a secret of this start.
 
 What it does not guarantee: a compromised server can have any picture signed as made by Gesso, because only the server knows what it
-rendered. A user who protects a whole picture gets it back signed as a composite with that ingredient, never as captured. The signer runs as
+rendered. If `keep` covers the whole picture, the output is signed as a composite of that picture, never as captured. The signer runs as
 the server's user, so any process of this user can read the key. The separation protects memory: the server parses untrusted
 input, and a leak of its memory does not contain the key.
 """
@@ -38,7 +40,7 @@ from gesso.record import carried_text
 
 MOST_MEMORY = 4 * 2**30
 STARTS = {PNG: b"\x89PNG\r\n\x1a\n", ORA: b"PK\x03\x04", PSD: b"8BPS"}
-NAMES = {PNG: PNG, ORA: "zip", PSD: PSD}  # as c2pa calls them: OpenRaster is a zip to it, and is hashed member by member
+NAMES = {PNG: PNG, ORA: "zip", PSD: PSD}  # c2pa's names: it treats OpenRaster as a zip, and hashes each member
 MANIFEST_CHUNK, MANIFEST_MEMBER = b"caBX", b"META-INF/content_credential.c2pa"
 OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}, "builder": {"thumbnail": {"enabled": False}}}
 
@@ -91,7 +93,7 @@ def check_file(request: SigningRequest, data: bytes) -> None:
         raise GessoError("this is not an OpenRaster file, or it already has a manifest")
     text = carried_text(data, where=request.format)
     if text is not None and hashlib.sha256(text.encode()).hexdigest() != request.record:
-        raise GessoError("this file has another record than the request")
+        raise GessoError("the file's record differs from the record in the request")
 
 
 def signed(key: Key, request: SigningRequest, data: bytes, *, beside: bool) -> bytes:

@@ -1,7 +1,7 @@
 """Medium: what a kind of output is as a value, as files, as a thumbnail, and which module of the studio shows it.
 
-A medium is a file of this folder that defines `MEDIUM`, under the name that cards use in `Out.medium`. An output whose medium has no
-file here is a plain value: it goes into JSON.
+A medium is a file of this folder that defines `MEDIUM`, under the name that cards use in `Out.medium`, and that `NAMES` lists. An
+output whose medium has no file here is a plain value: it goes into JSON.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Medium:
     name: ClassVar[str] = "value"
     endings: ClassVar[Mapping[str, str]] = {}  # {".png": "image/png"}: the files that it is written to, the usual one first
     inputs: ClassVar[frozenset[str]] = frozenset()  # the endings of files that `decode` reads
-    viewer: ClassVar[str] = "value"  # the studio's module that shows it
+    viewer: ClassVar[str] = "value"  # how the studio shows it: as a picture, or by the module of `viewers/` of that name
     sidecar: ClassVar[bool] = False  # True: the record lies in a file beside, because the format has no place for it
     on_request: ClassVar[bool] = False  # True: a server encodes its files when they are asked for, and stores none
     digested: ClassVar[bool] = True  # False: records have a hash of other values than `decode` gives

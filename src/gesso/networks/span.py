@@ -1,4 +1,4 @@
-"""SPAN: convolutions weighted by an attention without parameters enlarge luma (Wan 2024, "Swift Parameter-free Attention Network")."""
+"""SPAN: super-resolution of luma by convolutions with parameter-free attention (Wan 2024, "Swift Parameter-free Attention Network")."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gesso.shapes import Maps
 
 
 class SPAB(nn.Module):
-    """Three 3×3 convolutions whose result, beside the input, is weighted by its own sigmoid (section 3.2, equations 3 to 5)."""
+    """Three 3×3 convolutions: (conv(x) + x) · (sigmoid(conv(x)) - 0.5) (section 3.2, equations 3 to 5)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """Classify a small picture into the ten classes of CIFAR-10; `style` uses this network's features.
 
-Source: Simonyan and Zisserman 2015 (VGG), at an eighth of the width and with four stages. Deviations: standardised filters
-(Qiao 2019) instead of batch statistics, which fold into plain weights; average pooling, as Gatys 2016 (section 2) advises for Gram
-matrices; one linear layer. The user gives a picture; outputs are its class and the probability of each class.
+Source: Simonyan and Zisserman 2015 (VGG), at an eighth of the width and with four stages. Deviations: weight-standardised
+convolutions (Qiao 2019) replace batch normalisation and fold into plain weights at export; average pooling, as Gatys 2016 (section 2)
+advises for Gram matrices; one linear layer. The user gives a picture; outputs are its class and the probability of each class.
 
 The preset `vgg19` is the paper's network for `style`, without a classifier. Its weights are not included and not trained here;
 tools/convert_vgg.py converts them.

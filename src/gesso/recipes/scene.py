@@ -87,6 +87,7 @@ CARD = Card(
     paper="Müller 2022, arXiv:2201.05989; Mildenhall 2020, arXiv:2003.08934",
     licence="Apache-2.0; a scene, what its photographs allow",
     data="the photographs of one place, with cameras",
+    numbers=("lego, 12 held views: 30.6 dB after 3,000 steps: gesso measure scene --data nerf_lego --weights runs/lego",),
     limits={
         "en": "One box that stays still, without a far background. Cameras come from elsewhere, such as COLMAP.",
         "ko": "움직이지 않는 상자 하나만 다루며 먼 배경은 없습니다. 카메라 위치는 COLMAP 같은 도구로 구해야 합니다.",

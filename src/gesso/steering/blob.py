@@ -23,9 +23,10 @@ def extract_texts(value: Any) -> tuple[Any, dict[str, str]]:
     def walk(one: Any, depth: int) -> Any:
         nonlocal seen
         seen += 1
-        if seen > MAX_VALUES or depth > MAX_DEPTH:
-            what = "holds more than a million values, or brackets nested too deep"
-            raise GessoError(what, where="edit", fix="split it into smaller edits")
+        if seen > MAX_VALUES:
+            raise GessoError(f"holds more than {MAX_VALUES:,} values", where="edit", fix="split it into smaller edits")
+        if depth > MAX_DEPTH:
+            raise GessoError(f"is nested more than {MAX_DEPTH} levels deep", where="edit", fix="nest it less")
         if isinstance(one, str):
             if len(one) < LONG:
                 return one
@@ -34,7 +35,9 @@ def extract_texts(value: Any) -> tuple[Any, dict[str, str]]:
             return {KEY: digest}
         if isinstance(one, Mapping):
             if KEY in one or not all(isinstance(name, str) for name in one):
-                raise GessoError("is not the JSON of a value", where="edit", fix=f"names are texts other than {KEY!r}")
+                raise GessoError(
+                    "contains a reserved key, or a key that is not a string", where="edit", fix=f"names are texts other than {KEY!r}"
+                )
             return {name: walk(inner, depth + 1) for name, inner in one.items()}
         if isinstance(one, (list, tuple)):
             return [walk(inner, depth + 1) for inner in one]

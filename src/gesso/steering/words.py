@@ -162,7 +162,7 @@ def _counted(old: Sequence[Any], new: Sequence[Any]) -> tuple[int, int]:
 
 
 def _pixels(old: Condition, new: Condition) -> float | None:
-    """The share of the page's pixels, 0 to 1, in which any array differs; None where the values are not pages of arrays."""
+    """The share of the page's pixels, 0 to 1, in which any array differs; None unless both values are pages with at least one array."""
     if type(old) is not type(new) or old.page is None or new.page is None:
         return None
     names = [name for name in type(new).model_fields if isinstance(getattr(new, name), np.ndarray)]

@@ -1,4 +1,4 @@
-"""Choice of the device, number type and memory format for training, by what the machine supports."""
+"""The device, number type and memory format of networks, by what the machine supports."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from gesso.marking.signing_request import FORMATS
 from gesso.media.budget import DEFAULT
 from gesso.media.file import read_bytes, write_atomic
 from gesso.media.grid import contact_sheet
-from gesso.media.medium import medium
+from gesso.media.medium import medium, sidecar_of
 from gesso.media.picture import encode_png, read_picture
 from gesso.recipes.recipe import Recipe
 from gesso.record import encoded
@@ -164,7 +164,7 @@ def run_items(
                 done.failed[item.name] = reason = why(error)
                 journal.write(item, FAILED, why=reason)
                 continue
-            journal.keep(item, hashed, file, thumb_of(made), made.notes)
+            journal.keep(item, hashed, file, thumb_of(made), made.notes, made.sidecar(Path(item.target).suffix))
             done.made.append(item.name)
             done.notes |= {item.name: made.note_texts} if made.notes else {}
         if not done.stopped:
@@ -289,7 +289,9 @@ class Journal:
             what = "it was changed since it was made" if known else "a file of that name is there already, and no batch made it"
             raise GessoError(what, where=item.target, fix="move it away, or choose another --out")
 
-    def keep(self, item: BatchItem, hashed: str, file: SignedFile, thumb: np.ndarray | None, notes: Sequence[str] = ()) -> None:
+    def keep(
+        self, item: BatchItem, hashed: str, file: SignedFile, thumb: np.ndarray | None, notes: Sequence[str], record: bytes | None
+    ) -> None:
         """Write an output. Its hash is logged first, so that after a kill the file is known to be the batch's own."""
         facts: dict[str, Any] = {"input": hashed, "asked": self.asked, "output": hashlib.sha256(file.data).hexdigest()}
         facts |= {} if file.why is None else {"unsigned": file.why}
@@ -298,6 +300,8 @@ class Journal:
         self.write(item, WRITING, **facts, **({"before": hash_of(place, MOST_BYTES)} if place.is_file() else {}))
         if file.beside is not None:
             write_atomic(place.with_suffix(".c2pa"), file.beside)
+        if record is not None:
+            write_atomic(sidecar_of(place), record)
         write_atomic(place, file.data)
         if thumb is not None:
             write_atomic(thumb_path(self.out, item), encode_png(thumb))

@@ -108,7 +108,7 @@ def _coloured(model: Model, sample: Sample, folder: Path, size: int | None) -> l
 
 
 def _proposals(model: Model, sketch: Any) -> Iterator[Result]:
-    """The proposals of one run without hints, each with the record of a request for it alone, so that it replays."""
+    """The proposals of one run without hints, each with a record that reproduces this proposal alone."""
     first = model.generate(sketch=sketch, num_proposals=PROPOSALS)
     for number, pixels in enumerate(first.outputs["proposals"]):
         outputs, asked = {"image": pixels}, model.request(sketch=sketch, choice=number)

@@ -15,7 +15,7 @@ from gesso.record import Record, read_record
 
 @dataclass(frozen=True)
 class Inspection:
-    """The `record` that `gesso replay` reads, if any, and the `manifest` of content credentials; `unread` says why there is none."""
+    """The `record` that `gesso replay` reads, and the `manifest` of content credentials; `unread` is why the manifest could not be read."""
 
     record: Record | None
     manifest: ManifestReading | None
@@ -49,14 +49,14 @@ class Inspection:
         if self.manifest is None:
             return self.unread
         return {
-            "absent": "none; that never means that it is real",
+            "absent": "none; this does not prove that the picture is authentic",
             "intact": "intact: neither the file nor what it says was changed since it was signed",
             "broken": "broken: changed since it was signed (" + ", ".join(self.manifest.failures) + ")",
         }[self.manifest.state]
 
 
 def whose(seen: ManifestReading) -> str:
-    """The signer's name, and that it is on no trust list."""
+    """The signer's name or key, and that no trust list was checked."""
     if seen.state == "broken":
         return f"says {seen.signer or 'nothing'}; not to be believed"
     if seen.own:
@@ -66,7 +66,7 @@ def whose(seen: ManifestReading) -> str:
 
 
 def inspect(path: Path | str, *, manifest: Path | str | None = None, home: Path | None = None) -> Inspection:
-    """The record and credentials of a file. `manifest` is the file of its credentials where they are not inside; nothing is downloaded.
+    """The record and credentials of a file. `manifest` is the path of the .c2pa file, if they are not embedded. Nothing is downloaded.
 
     `home` is the folder with the certificates of this machine's key.
     """

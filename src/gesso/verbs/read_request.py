@@ -13,7 +13,7 @@ from gesso.errors import GessoError
 from gesso.media.file import parse_json, printable, read_bytes
 from gesso.media.medium import budget_of, carrier
 from gesso.recipes.recipe import Recipe
-from gesso.record import RecordedRequest, parse_request, record_in
+from gesso.record import RecordedRequest, parse_request, record_in, record_place
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled, GivenWeights, assemble, parse_weights
 from gesso.verbs.result import is_file
@@ -38,7 +38,8 @@ class RequestFile:
 
 def read_request(path: str | Path, recipe: str) -> RequestFile:
     """The request in a file; GessoError where there is none, or where it is for another recipe."""
-    data = read_bytes(path, budget_of(path).max_bytes)
+    place = record_place(path)
+    data = read_bytes(place, budget_of(place).max_bytes)
     value = None if carrier(data) else parse_json(data, where=path)
     if value is None or (isinstance(value, Mapping) and ("record" in value or "gesso" in value)):
         record = record_in(data, where=printable(path))

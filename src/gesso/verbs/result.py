@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Result:
-    """Outputs by the card's names, as attributes: pictures as PIL images, everything else as the recipe gave it.
+    """Outputs by the card's names, as attributes: pictures as PIL images, other outputs unchanged.
 
     `outputs` holds pictures as uint8 [h w], [h w 3] or [h w 4], read-only because the record has their hash.
     `notes` are the names of notes for the user (how an input was read, why an output may be useless); `note_texts` has their texts.
@@ -48,7 +48,7 @@ class Result:
 
     @cached_property
     def record(self) -> Record:
-        """The record, made when it is first read: a measure of thousands of pictures needs none."""
+        """The record, made when it is first read: measuring thousands of pictures does not need it."""
         return self._describe()
 
     def __getattr__(self, name: str) -> Any:
@@ -105,7 +105,7 @@ class Result:
         return {name: plain(value) for name, value in self.outputs.items() if self.medium(name).in_json(value) is NotImplemented}
 
     def json(self) -> bytes:
-        """All outputs, those of a medium as it goes into JSON (pictures as data URLs), and the record."""
+        """All outputs, each in its medium's JSON form (pictures as data URLs), and the record."""
         shown = {name: one for name, value in self.outputs.items() if (one := self.medium(name).in_json(value)) is not NotImplemented}
         held = {"outputs": self.values() | shown, "notes": self.note_texts, "record": self.record.to_json()}
         return encoded(json.dumps(held, ensure_ascii=False, indent=1) + "\n")
@@ -123,17 +123,40 @@ class Result:
 
     def write(self, target: Path, name: str | None = None, *, mark: Marker | None = None) -> None:
         """As `save`, for a path that `check_out` has checked."""
-        kind, beside = target.suffix.lower(), None
+        kind = target.suffix.lower()
         if mark is None:
-            data = self.file(kind, name)
+            self._write_unsigned(target, kind, name)
         else:
-            data, beside, why = self.marked(kind, mark, name)
-            if why is not None:
-                raise GessoError(f"it could not be signed: {why}", where=target, fix="save it unsigned: without --mark")
+            self._write_signed(target, kind, name, mark)
+
+    def _write_signed(self, target: Path, kind: str, name: str | None, mark: Marker) -> None:
+        data, beside, why = self.marked(kind, mark, name)
+        if why is not None:
+            raise GessoError(f"it could not be signed: {why}", where=target, fix="save it unsigned: without --mark")
         make_folder(target.parent)
         if beside is not None:
             write_atomic(target.with_suffix(".c2pa"), beside)
         write_atomic(target, data)
+
+    def _write_unsigned(self, target: Path, kind: str, name: str | None) -> None:
+        """Write by the medium's writer, which knows where the record goes."""
+        if kind == ".json":
+            data = self.json()
+            make_folder(target.parent)
+            write_atomic(target, data)
+        else:
+            chosen = self.output_for(kind, name)
+            carried = self.carried(self.outputs[chosen])
+            make_folder(target.parent)
+            writer = self.medium(chosen).writer(target, carried)
+            writer.append(self.outputs[chosen])
+            writer.close()
+
+    def sidecar(self, kind: str, name: str | None = None) -> bytes | None:
+        """The record to write beside a file of this ending (`sidecar_of`); None where the file holds it."""
+        if kind == ".json" or not self.medium(self.output_for(kind, name)).sidecar:
+            return None
+        return self.record.text().encode()
 
     def marked(self, kind: str, marker: Marker, name: str | None = None, *, branch: Branch | None = None) -> SignedFile:
         """The bytes of `file`, signed as content credentials (`gesso.marking`). GessoError for formats that carry none."""
@@ -201,13 +224,13 @@ def check_out(path: Path, card: Card | None = None) -> None:
     if kind not in (*known, ".json"):
         raise GessoError(f"results are written as {', '.join(known)}{' or ' if known else ''}.json", where=path, fix=usual)
     if path.is_dir():
-        raise GessoError("cannot write: a folder of that name is in the way", where=path, fix="give the name of a file")
+        raise GessoError("cannot write: a folder has this name", where=path, fix="give the name of a file")
 
 
 def output_paths(out: Path | None, card: Card, seeds: Sequence[int | None]) -> list[Path | None]:
     """A path for each seed, checked: `out` with {seed} replaced, or with the seed before its suffix where there are several.
 
-    Without `out`, a free name in the current folder; None where the recipe's outputs go into no file but JSON.
+    Without `out`, a free name in the current folder; None if the outputs can only be saved as JSON.
     """
     if out is None:
         usual = endings_of(one.medium for one in card.outputs)

@@ -93,6 +93,22 @@ def test_a_record_may_lie_beside_its_file(tmp_path: Path) -> None:
     assert read_record(tmp_path / "x.rows").text() == read_record(record).text()
 
 
+def test_a_result_saves_and_reads_a_record_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gesso import load
+    from gesso.media import medium as module
+    from gesso.verbs.read_request import read_request
+
+    find = module._defined
+    monkeypatch.setattr(module, "NAMES", (*NAMES, "rows"))
+    monkeypatch.setattr(module, "_defined", lambda name: Beside() if name == "rows" else find(name))
+    made = load("digits").generate(label=3, seed=5, num_steps=1)
+    card = made.card.model_copy(update={"outputs": (made.card.outputs[0].model_copy(update={"medium": "rows"}),)})
+    made.card = card
+    path = made.save(tmp_path / "t.rows")
+    assert read_record(path).text() == made.record.text() == made.sidecar(".rows").decode()
+    assert read_request(path, "digits").asked.seed == 5
+
+
 def test_plain_values_have_no_files() -> None:
     assert medium("number") is VALUE and VALUE.of(3) == 3 and endings_of(["number"]) == []
     with pytest.raises(GessoError, match="value is not written as .png"):

@@ -55,7 +55,7 @@ def register(routes: Routes, services: Services, pages: Mapping[str, Path]) -> N
             return open_link(services, http, key)
         return RedirectResponse("/api/docs", 303) if front is None else front_page(front, scripts)
 
-    @routes.http("POST", f"/{ROUTE}", who=TOKEN, tags=["watch"], summary="A link that lets one browser in, once; for a token alone")
+    @routes.http("POST", f"/{ROUTE}", who=TOKEN, tags=["watch"], summary="Create a one-time login link; requires a token")
     def new_link(http: Http) -> Any:
         identity = identity_of(http)
         if identity.by != "token":  # a logged-in browser, or malicious code in it, must not create logins
@@ -87,7 +87,7 @@ def servable_files(folder: Path) -> dict[str, Path]:
 
 
 def front_page(path: Path, scripts: Sequence[str]) -> Response:
-    """The page, with preload headers for all scripts: they import one another and would be found one after the other."""
+    """The page, with preload headers for all scripts: without them the browser would load the scripts one after another."""
     response = static_file(path)
     response.headers["Link"] = ", ".join(f"</{name}>; rel=modulepreload" for name in scripts)
     return response

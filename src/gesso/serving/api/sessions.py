@@ -19,7 +19,7 @@ from gesso.serving.api.generate import download, wait_for_result
 from gesso.serving.api.signing import file_answer, is_cacheable
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.http.routes import Routes, body_of, read_json
-from gesso.serving.render.outputs import first_picture, medium_of, output_file, pixels_of, smaller
+from gesso.serving.render.outputs import check_format, first_picture, output_file, pixels_of, smaller
 from gesso.serving.render.renderer import RenderJob
 from gesso.serving.services import Services
 
@@ -204,7 +204,7 @@ def _register_nodes(routes: Routes, services: Services) -> None:
         "/api/sessions/{id}/nodes/{node}/{output}",
         who=TOKEN,
         tags=["sessions"],
-        summary="An output of a node, as PNG, or layers as ora or psd",
+        summary="An output of a node: as PNG, as JSON, or as a file of its medium (ora, psd, mid, mp4, …)",
     )
     async def show(
         id: str,
@@ -214,12 +214,12 @@ def _register_nodes(routes: Routes, services: Services) -> None:
         index: int = Query(default=0, ge=0, le=10_000),
         max_side: int = Query(default=0, ge=0, le=2**15),
         clean: bool = False,
-        format: Literal["png", "ora", "psd"] = "png",
+        format: str = Query(default="png", pattern="^[a-z0-9]{1,12}$"),
     ) -> Any:
         owner = identity_of(http).owner
         with services.renderer.reserve(owner) as queue:
             request = await services.run_in_cpu_pool(store.request, owner, id, node)
-            medium_of(services.catalogue.card(request.recipe), output)
+            check_format(services.catalogue.card(request.recipe), output, format)
             result = await wait_for_result(http, services, queue(("http", owner), RenderJob(owner, request, ("session", id))))
 
             def encode() -> Any:

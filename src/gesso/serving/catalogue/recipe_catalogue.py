@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gesso import recipes
-from gesso.card import Card
+from gesso.card import Card, Out
 from gesso.errors import GessoError
+from gesso.media.medium import medium
 from gesso.record import plain
 from gesso.serving.catalogue.card_cache import CardCache, Cards
 from gesso.serving.http_errors import UnknownId
@@ -146,6 +147,19 @@ def _describe_each(recipes: Mapping[str, Recipe]) -> Cards:
     return cards
 
 
+def _output_json(out: Out) -> dict[str, Any]:
+    """An output: what it is called, the module of the page that shows it, and the files it is written to."""
+    kind = medium(out.medium)
+    return {
+        "name": out.name,
+        "medium": out.medium,
+        "help": dict(out.help),
+        "role": out.role,
+        "viewer": kind.viewer,
+        "files": [ending[1:] for ending in kind.endings],
+    }
+
+
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
     """A recipe as JSON, without the availability of the weights that it `needs`."""
     card = recipe.card
@@ -177,7 +191,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "presets": list(recipe.presets),
         "preset": recipe.default_preset,
         "conditions": conditions,
-        "outputs": [{"name": out.name, "medium": out.medium, "help": dict(out.help), "role": out.role} for out in card.outputs],
+        "outputs": [_output_json(out) for out in card.outputs],
         "settings": card.settings_schema(),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -112,10 +113,22 @@ def output_file(
     return OutputFile(marked.data, kind, marked.beside, marked.why)
 
 
+def check_format(card: Card, name: str, format: str) -> None:
+    """GessoError where an output of a card is not written in this format."""
+    kind = medium(medium_of(card, name))
+    known = dict.fromkeys(["png", "json", *(ending[1:] for ending in kind.endings)])
+    if format not in known:
+        raise GessoError(f"{name} is not written as {format}", where="format", fix="one of " + ", ".join(known))
+
+
 def file_of(result: Result, name: str, format: str, index: int = 0, *, clean: bool = False, max_side: int = 0) -> tuple[bytes, str]:
     """An output as a file without a signature, and its content type; `output_file` adds the signature."""
     ending = f".{format}"
     kind = medium(medium_of(result.card, name))
+    if format == "json":
+        told = kind.in_json(result.outputs[name])
+        value = plain(result.outputs[name]) if told is NotImplemented else told
+        return encoded(json.dumps({"medium": kind.name, "value": value}, ensure_ascii=False)), content_type(ending)
     if format == "png":
         return png_of(result, name, index, clean=clean, max_side=max_side), content_type(ending)
     value = result.outputs[result.output_for(ending, name)]
@@ -188,8 +201,6 @@ def _store(files: FileStore, owner: str, result: Result, marker: Marker, name: s
 
 
 def _inline(value: Any, name: str) -> Any:
-    import json
-
     if len(encoded(json.dumps(value))) > MOST_INLINE:
         raise GessoError(f"{name} is too large to be stored", where=name, fix="gesso generate … --out result.json")
     return value

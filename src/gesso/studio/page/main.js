@@ -18,6 +18,7 @@ import { guide, keyTable } from "./panels/guide.js";
 import { history } from "./panels/history.js";
 import { jobList } from "./panels/jobs.js";
 import { minimap } from "./panels/minimap.js";
+import { player } from "./panels/player.js";
 import { progress } from "./panels/progress.js";
 import { saveMenu } from "./panels/save_menu.js";
 import { selectionBar } from "./panels/selection_bar.js";
@@ -73,6 +74,7 @@ const speed = h("span", { class: "quiet speed" });
 fill(at("foot"), iconButton("minus", w("zoom_out"), () => view.zoomAt(0.8)), zoom, iconButton("plus", w("zoom_in"), () => view.zoomAt(1.25)), iconButton("fit", w("fit"), () => view.fit(), { "data-act": "fit" }), spot, h("span", { class: "gap" }), speed, h("span", { class: "quiet local" }, w("local")));
 
 progress(editor, at("progress"), speed);
+player(editor, at("stage"));
 
 // The tabs of the side panel
 const tabs = [["controls", "dials", w("controls")], ["history", "tree", w("history")]].map(([id, sign, words]) =>

@@ -1,7 +1,7 @@
 /** The Save menu: a picture with its record, a clean copy, layers, the clipboard, the whole session. */
 import * as api from "../server/api.js";
 import { save, signerLine } from "./signer.js";
-import { h } from "../ui/elements.js";
+import { fill, h } from "../ui/elements.js";
 import { download } from "../ui/files.js";
 import { icon } from "../ui/icons.js";
 import { notice } from "../ui/messages.js";
@@ -41,14 +41,21 @@ export function saveMenu(editor) {
     },
   };
   /** @type {HTMLElement[]} */ let ofLayers = [];
-  editor.on("opened", () => ofLayers.forEach((one) => (one.hidden = !layered())));
+  const ofMedia = h("div", {}); // files of other media, such as .mid
+  editor.on("opened", () => {
+    ofLayers.forEach((one) => (one.hidden = !layered()));
+    const others = editor.card.outputs.filter((/** @type {any} */ out) => out.viewer !== "picture" && out.files?.length);
+    fill(ofMedia, others.flatMap((/** @type {any} */ out) => out.files.map((/** @type {string} */ file) => otherFile(out.name, file))));
+  });
+  const otherFile = (/** @type {string} */ output, /** @type {string} */ file) =>
+    h("button", { type: "button", "data-act": file, on: { click: () => ((menu.open = false), safely(() => save(api.outputUrl(editor.session.id, editor.head, output, `format=${file}`), `${name()}.${file}`))()) } }, w("save"), ` .${file}`);
   const item = (/** @type {any} */ words, /** @type {keyof typeof acts} */ act) =>
     h("button", { type: "button", "data-act": act, on: { click: () => ((menu.open = false), acts[act]()) } }, words);
   const menu = h(
     "details",
     { class: "more save-menu", on: { keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && (menu.open = false) } },
     h("summary", { class: "primary" }, icon("save"), w("save")),
-    h("div", { class: "menu" }, item(w("save_png"), "png"), item(w("save_clean"), "clean"), ...(ofLayers = [item(w("save_ora"), "ora"), item(w("save_psd"), "psd"), item(w("save_ora_clean"), "cleanOra"), item(w("save_psd_clean"), "cleanPsd")]), item(w("copy"), "copy"), item(w("export_session"), "session")),
+    h("div", { class: "menu" }, item(w("save_png"), "png"), item(w("save_clean"), "clean"), ...(ofLayers = [item(w("save_ora"), "ora"), item(w("save_psd"), "psd"), item(w("save_ora_clean"), "cleanOra"), item(w("save_psd_clean"), "cleanPsd")]), ofMedia, item(w("copy"), "copy"), item(w("export_session"), "session")),
   );
   menu.querySelector(".menu").append(signerLine(menu));
   document.addEventListener("pointerdown", (event) => {

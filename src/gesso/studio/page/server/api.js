@@ -51,6 +51,9 @@ export const compareNodes = async (/** @type {string} */ id, /** @type {any} */ 
 export const outputUrl = (/** @type {string} */ id, /** @type {any} */ node, /** @type {string} */ output, /** @type {string} */ how = "") =>
   `/api/sessions/${enc(id)}/nodes/${enc(node)}/${enc(output)}${how && `?${how}`}`;
 
+/** The value of an output, as JSON. @param {string} id @param {any} node @param {string} output */
+export const readOutputValue = async (id, node, output) => (await get(outputUrl(id, node, output, "format=json"))).value;
+
 export const readBlob = async (/** @type {string} */ path) => (await request(path)).blob();
 /** Read a file: its bytes, how it is signed ("inside", "beside", "clean", or "no; why"), and the URL of its manifest if that is a separate file. @param {string} path */
 export async function readSignedFile(path) {
