@@ -151,7 +151,7 @@ editor.on("tree", () => {
   redo.disabled = !editor.canRedo;
 });
 editor.on("given", () => fill(saved, w(editor.pending.length ? "saving" : "saved")));
-editor.on("camera", (camera) => {
+editor.on("moved", (camera) => {
   const turned = Math.round((camera.angle * 180) / Math.PI) % 360;
   zoom.textContent = `${Math.round(camera.zoom * 100)}%${turned ? ` · ${turned}°` : ""}`;
 });

@@ -88,7 +88,7 @@ export class View {
 
   cameraMoved() {
     this.repaint();
-    this.editor.emit("camera", { ...this.camera, fitted: this.fitted });
+    this.editor.emit("moved", { ...this.camera, fitted: this.fitted });
   }
 
   /** @param {number} x @param {number} y css pixels in the canvas @returns {[number, number]} page pixels */

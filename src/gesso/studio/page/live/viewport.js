@@ -41,7 +41,7 @@ export function sendViewport(editor, view) {
     live.setViewport({ max_side, view: box });
   }
 
-  editor.on("camera", later);
+  editor.on("moved", later);
   editor.on("frame", (detail) => detail.final !== false && !detail.view && later());
 }
 

@@ -8,7 +8,7 @@ const KEPT = "gesso.guided";
 
 /** Each card: the element that it points at, the key of its texts, and the event that shows that its suggestion was tried. */
 const STEPS = [
-  { where: "#stage", key: "1", tried: (/** @type {any} */ editor, /** @type {() => void} */ done) => listen(editor, "camera", (/** @type {any} */ event) => event.detail.fitted || done()) },
+  { where: "#stage", key: "1", tried: (/** @type {any} */ editor, /** @type {() => void} */ done) => listen(editor, "moved", (/** @type {any} */ event) => event.detail.fitted || done()) },
   { where: "#rail", key: "2", tried: (/** @type {any} */ editor, /** @type {() => void} */ done) => listen(editor, "given", done) },
   { where: "#canvas", key: "3", tried: (/** @type {any} */ editor, /** @type {() => void} */ done) => listen(editor, "frame", done) },
   { where: "#history-tab", key: "4", tried: (/** @type {any} */ _, /** @type {() => void} */ done) => listen(document.getElementById("history-tab"), "click", done) },

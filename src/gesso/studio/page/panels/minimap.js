@@ -64,7 +64,7 @@ export function minimap(editor, view, stage) {
     event.preventDefault();
     event.stopPropagation();
   });
-  editor.on("camera", ask);
+  editor.on("moved", ask);
   editor.on("frame", (detail) => !detail.view && ask());
   editor.on("opened", () => (map.hidden = true));
 }

@@ -2,9 +2,8 @@
 import * as api from "../server/api.js";
 import { h } from "../ui/elements.js";
 import { notesViewer } from "../viewers/notes.js";
-import { lang } from "../words/language.js";
 
-/** By the name that a card's output gives. @type {Record<string, (value: any, options: {lang: () => string, height?: number}) => {element: HTMLElement, show: (value: any) => void, close: () => void}>} */
+/** By the name that a card's output gives. @type {Record<string, (value: any, options: {height?: number}) => {element: HTMLElement, show: (value: any) => void, close: () => void}>} */
 const VIEWERS = { notes: notesViewer };
 
 /** @param {import("../session/editor.js").Editor} editor @param {HTMLElement} stage */
@@ -31,7 +30,7 @@ export function player(editor, stage) {
     const value = await api.readOutputValue(editor.session.id, node, out.name).catch(() => null);
     if (value === null || shown !== node) return;
     if (viewer) return viewer.show(value);
-    viewer = VIEWERS[out.viewer](value, { lang, height: 220 });
+    viewer = VIEWERS[out.viewer](value, { height: 220 });
     box.append(viewer.element);
     box.hidden = false;
   });

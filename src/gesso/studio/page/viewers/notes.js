@@ -7,27 +7,19 @@
  * @typedef {{low: number, high: number, steps: number, width: number, height: number}} Extent
  */
 
+import { t, w } from "../words/language.js";
+
 export const COLOURS = ["#d64933", "#2e86ab", "#548c2f", "#7a529e", "#b9770e", "#117a65"];
 const NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "G♯", "A", "B♭", "B"];
-const VOICES = [["Soprano", "소프라노"], ["Alto", "알토"], ["Tenor", "테너"], ["Bass", "베이스"]];
-const WORDS = {
-  play: ["Play", "재생"],
-  pause: ["Pause", "일시 정지"],
-  start: ["To the beginning", "처음으로"],
-  place: ["Place in the music", "음악의 위치"],
-  bar: ["bar", "마디"],
-  roll: ["Piano roll, time to the right", "피아노 롤, 오른쪽으로 시간이 흐릅니다"],
-  heard: ["is heard", "소리 켬"],
-};
-
-/** @param {string} lang @param {keyof typeof WORDS} name */
-const word = (lang, name) => WORDS[name][lang === "ko" ? 1 : 0];
+const VOICES = ["soprano", "alto", "tenor", "bass"];
+/** A text of the player or of the widget that draws notes. @param {string} name */
+export const word = (name) => t(w(`notes_${name}`));
 
 /** The name of a MIDI number: 60 is C4. @param {number} pitch */
 export const spelled = (pitch) => NAMES[pitch % 12] + (Math.floor(pitch / 12) - 1);
 
-/** The name of a voice. @param {number} n @param {number} num @param {string} lang */
-export const voiceName = (n, num, lang) => (num === 4 ? VOICES[n][lang === "ko" ? 1 : 0] : `${lang === "ko" ? "성부" : "Voice"} ${n + 1}`);
+/** The name of a voice. @param {number} n @param {number} num */
+export const voiceName = (n, num) => (num === 4 ? word(VOICES[n]) : `${word("voice")} ${n + 1}`);
 
 /** Lowest and highest pitch to show. @param {Score} score @param {number} [least] semitones */
 export function extentOf(score, least = 14) {
@@ -282,10 +274,10 @@ export class Synth {
 
 /**
  * A roll with a player: play, pause, seek, and a switch a voice.
- * @param {Score} first @param {{lang?: () => string, height?: number}} [options]
+ * @param {Score} first @param {{height?: number}} [options]
  * @returns {{element: HTMLElement, show: (score: Score) => void, synth: Synth, close: () => void}}
  */
-export function notesViewer(first, { lang = () => document.documentElement.lang, height = 300 } = {}) {
+export function notesViewer(first, { height = 300 } = {}) {
   let score = first;
   const synth = new Synth();
   const surface = new Surface(height, (g, width, tall) => {
@@ -321,15 +313,14 @@ export function notesViewer(first, { lang = () => document.documentElement.lang,
   });
 
   const tell = () => {
-    const now = lang();
     play.textContent = synth.playing ? "❚❚" : "▶";
-    play.setAttribute("aria-label", word(now, synth.playing ? "pause" : "play"));
+    play.setAttribute("aria-label", word(synth.playing ? "pause" : "play"));
     start.textContent = "|◀";
-    start.setAttribute("aria-label", word(now, "start"));
-    range.setAttribute("aria-label", word(now, "place"));
+    start.setAttribute("aria-label", word("start"));
+    range.setAttribute("aria-label", word("place"));
     range.max = String(score.steps);
     const at = synth.now();
-    const text = `${word(now, "bar")} ${Math.min(Math.ceil(score.steps / 16), Math.floor(at / 16) + 1)}/${Math.ceil(score.steps / 16)}`;
+    const text = `${word("bar")} ${Math.min(Math.ceil(score.steps / 16), Math.floor(at / 16) + 1)}/${Math.ceil(score.steps / 16)}`;
     range.value = String(Math.floor(at));
     range.setAttribute("aria-valuetext", text);
     if (place.textContent !== text) place.textContent = text;
@@ -352,18 +343,17 @@ export function notesViewer(first, { lang = () => document.documentElement.lang,
   function show(next) {
     score = next;
     synth.load(score);
-    const now = lang();
     voices.replaceChildren(
       ...score.voices.map((_, n) => {
-        const button = make("button", { type: "button", class: "chip", title: `${voiceName(n, score.voices.length, now)}: ${word(now, "heard")}` });
-        button.textContent = voiceName(n, score.voices.length, now);
+        const button = make("button", { type: "button", class: "chip", title: `${voiceName(n, score.voices.length)}: ${word("heard")}` });
+        button.textContent = voiceName(n, score.voices.length);
         button.style.borderColor = COLOURS[n % COLOURS.length];
         button.addEventListener("click", () => synth.mute(n, !synth.silent.has(n)));
         return button;
       }),
     );
-    const counts = score.voices.map((part, n) => `${voiceName(n, score.voices.length, now)} ${part.length}`).join(", ");
-    surface.canvas.setAttribute("aria-label", `${word(now, "roll")}: ${counts}`);
+    const counts = score.voices.map((part, n) => `${voiceName(n, score.voices.length)} ${part.length}`).join(", ");
+    surface.canvas.setAttribute("aria-label", `${word("roll")}: ${counts}`);
     tell();
   }
   show(first);

@@ -1,22 +1,9 @@
 /** A melody to draw: notes on a roll, moved, stretched and taken away with the hand or with keys, and read from a text. */
-import { drawRoll, extentOf, spelled, Surface, Synth } from "../viewers/notes.js";
+import { drawRoll, extentOf, spelled, Surface, Synth, word } from "../viewers/notes.js";
 
 const SNAPS = [1, 2, 4, 8, 16];
 const NAMES = { C: 0, D: 2, E: 4, F: 5, G: 7, A: 9, B: 11 };
 const MAX_STEPS = 4096;
-const WORDS = {
-  roll: ["Melody. Arrows move the cursor, Enter writes a note or takes it up, Delete takes it away", "선율. 화살표로 옮기고, Enter로 음표를 쓰거나 잡고, Delete로 지웁니다"],
-  grid: ["Grid", "격자"],
-  bars: ["Bars", "마디"],
-  play: ["Play", "재생"],
-  pause: ["Pause", "일시 정지"],
-  clear: ["Clear", "모두 지우기"],
-  text: ["As text", "글자로"],
-  rest: ["rest", "쉼표"],
-  note: ["note", "음표"],
-  held: ["held", "잡음"],
-  gone: ["deleted", "지움"],
-};
 
 /**
  * @typedef {[number, number, number]} Note start, length, pitch
@@ -70,9 +57,9 @@ export function written({ steps, notes }) {
 
 /**
  * The editor alone: `change` is called with a melody, or null when it is empty, after each finished gesture.
- * @param {{change: (melody: Melody | null) => void, lang?: () => string, height?: number, low?: number, high?: number}} options
+ * @param {{change: (melody: Melody | null) => void, height?: number, low?: number, high?: number}} options
  */
-export function melodyEditor({ change, lang = () => document.documentElement.lang, height = 240, low = 55, high = 84 }) {
+export function melodyEditor({ change, height = 240, low = 55, high = 84 }) {
   /** @type {Melody} */ let melody = { steps: 64, notes: [] };
   let snap = 4;
   let selected = -1;
@@ -80,7 +67,6 @@ export function melodyEditor({ change, lang = () => document.documentElement.lan
   let focused = false;
   /** @type {null | {kind: "move" | "stretch" | "draw", from: Note, others: Note[], step: number, pitch: number, now: Note}} */ let hand = null;
   const synth = new Synth();
-  const w = (/** @type {keyof typeof WORDS} */ name) => WORDS[name][lang() === "ko" ? 1 : 0];
   const score = () => ({ steps: melody.steps, tempo: 90, voices: [melody.notes] });
   const extent = () => {
     const own = extentOf(score());
@@ -117,15 +103,15 @@ export function melodyEditor({ change, lang = () => document.documentElement.lan
   element.style.position = "relative";
 
   const say = (/** @type {string} */ what) => (told.textContent = what);
-  const nameNote = (/** @type {Note} */ note) => `${spelled(note[2])}, ${w("bars")} ${Math.floor(note[0] / 16) + 1}.${(note[0] % 16) / 4 + 1}, ${note[1]}/16`;
+  const nameNote = (/** @type {Note} */ note) => `${spelled(note[2])}, ${word("bars")} ${Math.floor(note[0] / 16) + 1}.${(note[0] % 16) / 4 + 1}, ${note[1]}/16`;
   function show() {
-    canvas.setAttribute("aria-label", w("roll"));
+    canvas.setAttribute("aria-label", word("melody"));
     play.textContent = synth.playing ? "❚❚" : "▶";
-    play.setAttribute("aria-label", w(synth.playing ? "pause" : "play"));
-    clear.textContent = w("clear");
-    gridLabel.replaceChildren(`${w("grid")} `, grid);
-    barsLabel.replaceChildren(`${w("bars")} `, bars);
-    textLabel.replaceChildren(`${w("text")} `, text);
+    play.setAttribute("aria-label", word(synth.playing ? "pause" : "play"));
+    clear.textContent = word("clear");
+    gridLabel.replaceChildren(`${word("grid")} `, grid);
+    barsLabel.replaceChildren(`${word("bars")} `, bars);
+    textLabel.replaceChildren(`${word("text")} `, text);
     bars.value = String(Math.ceil(melody.steps / 16));
     if (document.activeElement !== text) text.value = melody.notes.length ? written(melody) : "";
     surface.again();
@@ -204,7 +190,7 @@ export function melodyEditor({ change, lang = () => document.documentElement.lan
   /** @param {number} index */
   function remove(index) {
     if (index < 0) return;
-    say(`${nameNote(melody.notes[index])} ${w("gone")}`);
+    say(`${nameNote(melody.notes[index])} ${word("gone")}`);
     selected = -1;
     take({ steps: melody.steps, notes: melody.notes.filter((_, n) => n !== index) });
   }
@@ -222,7 +208,7 @@ export function melodyEditor({ change, lang = () => document.documentElement.lan
         cursor.pitch = Math.max(0, Math.min(127, cursor.pitch + dy));
         if (cursor.step >= melody.steps) take({ ...melody, steps: room(cursor.step + snap) }, false);
         const here = melody.notes.findIndex(([s, l]) => cursor.step >= s && cursor.step < s + l);
-        say(`${spelled(cursor.pitch)}, ${w("bars")} ${Math.floor(cursor.step / 16) + 1}.${(cursor.step % 16) / 4 + 1}: ${here < 0 ? w("rest") : nameNote(melody.notes[here])}`);
+        say(`${spelled(cursor.pitch)}, ${word("bars")} ${Math.floor(cursor.step / 16) + 1}.${(cursor.step % 16) / 4 + 1}: ${here < 0 ? word("rest") : nameNote(melody.notes[here])}`);
         surface.again();
       }
     } else if (event.key === "Home") cursor.step = 0;
@@ -230,12 +216,12 @@ export function melodyEditor({ change, lang = () => document.documentElement.lan
       if (selected >= 0) selected = -1;
       else if (at >= 0 && melody.notes[at][2] === cursor.pitch) {
         selected = at;
-        say(`${nameNote(melody.notes[at])} ${w("held")}`);
+        say(`${nameNote(melody.notes[at])} ${word("held")}`);
       } else {
         const note = /** @type {Note} */ ([cursor.step, Math.min(snap, melody.steps - cursor.step), cursor.pitch]);
         take({ steps: melody.steps, notes: put(melody.notes, note) });
         synth.strike(cursor.pitch);
-        say(`${w("note")} ${nameNote(note)}`);
+        say(`${word("note")} ${nameNote(note)}`);
         cursor.step = Math.min(melody.steps - 1, cursor.step + snap);
       }
     } else if (event.key === "Delete" || event.key === "Backspace") remove(selected >= 0 ? selected : at);
