@@ -103,14 +103,14 @@ export function melodyEditor({ change, height = 240, low = 55, high = 84 }) {
   element.style.position = "relative";
 
   const say = (/** @type {string} */ what) => (told.textContent = what);
-  const nameNote = (/** @type {Note} */ note) => `${spelled(note[2])}, ${word("bars")} ${Math.floor(note[0] / 16) + 1}.${(note[0] % 16) / 4 + 1}, ${note[1]}/16`;
+  const nameNote = (/** @type {Note} */ note) => `${spelled(note[2])}, ${word("measures")} ${Math.floor(note[0] / 16) + 1}.${(note[0] % 16) / 4 + 1}, ${note[1]}/16`;
   function show() {
-    canvas.setAttribute("aria-label", word("melody"));
+    canvas.setAttribute("aria-label", word("drawing"));
     play.textContent = synth.playing ? "❚❚" : "▶";
     play.setAttribute("aria-label", word(synth.playing ? "pause" : "play"));
     clear.textContent = word("clear");
     gridLabel.replaceChildren(`${word("grid")} `, grid);
-    barsLabel.replaceChildren(`${word("bars")} `, bars);
+    barsLabel.replaceChildren(`${word("measures")} `, bars);
     textLabel.replaceChildren(`${word("text")} `, text);
     bars.value = String(Math.ceil(melody.steps / 16));
     if (document.activeElement !== text) text.value = melody.notes.length ? written(melody) : "";
@@ -208,7 +208,7 @@ export function melodyEditor({ change, height = 240, low = 55, high = 84 }) {
         cursor.pitch = Math.max(0, Math.min(127, cursor.pitch + dy));
         if (cursor.step >= melody.steps) take({ ...melody, steps: room(cursor.step + snap) }, false);
         const here = melody.notes.findIndex(([s, l]) => cursor.step >= s && cursor.step < s + l);
-        say(`${spelled(cursor.pitch)}, ${word("bars")} ${Math.floor(cursor.step / 16) + 1}.${(cursor.step % 16) / 4 + 1}: ${here < 0 ? word("rest") : nameNote(melody.notes[here])}`);
+        say(`${spelled(cursor.pitch)}, ${word("measures")} ${Math.floor(cursor.step / 16) + 1}.${(cursor.step % 16) / 4 + 1}: ${here < 0 ? word("rest") : nameNote(melody.notes[here])}`);
         surface.again();
       }
     } else if (event.key === "Home") cursor.step = 0;
