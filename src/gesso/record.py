@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gesso import __version__
 from gesso.errors import GessoError, as_gesso_error
 from gesso.media.file import parse_json, printable, read_bytes
-from gesso.media.medium import budget_of, carrier, media, sidecar_of
+from gesso.media.medium import budget_of, carrier, media, medium_of_file, sidecar_of
 from gesso.media.png import RECORD
 from gesso.number import StrictNumbers, Whole
 from gesso.request import MAX_SEED, Request
@@ -249,9 +249,9 @@ def read_record(path: str | os.PathLike[str]) -> Record:
 
 
 def record_place(path: str | os.PathLike[str]) -> Path:
-    """The file that holds the record of the file at `path`: the one beside it if there is one, else itself."""
-    beside = sidecar_of(path)
-    return beside if beside.is_file() else Path(path)
+    """The file that holds the record of the file at `path`: itself, or the one beside it where its format has no place for a record."""
+    beside, known = sidecar_of(path), medium_of_file(path)
+    return beside if beside.is_file() and (known is None or known.sidecar) else Path(path)
 
 
 def record_in(data: bytes, *, where: str) -> Record:

@@ -4,7 +4,7 @@ refuses an operation whose tensors are on two devices, and numbers drawn by a ge
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -46,6 +46,12 @@ class OneDevice(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+@pytest.fixture(autouse=True)
+def _no_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Autocast does not know the device; which number type is computed in does not matter here."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+
+
 @contextmanager
 def until_values_are_read() -> Iterator[OneDevice]:
     """Everything up to the first reading of a value, which a device without values refuses."""
@@ -53,7 +59,7 @@ def until_values_are_read() -> Iterator[OneDevice]:
         try:
             yield watch
         except (RuntimeError, NotImplementedError) as error:
-            if not any(part in str(error) for part in ("meta", "scalarType")):  # autocast does not know the device
+            if "meta" not in str(error):
                 raise
     assert watch.num_elsewhere, "nothing was computed elsewhere"
 

@@ -48,7 +48,7 @@ def test_transparency_is_kept(model: Model):
     made = model.generate(picture=given, scale=2).outputs["image"]
     assert (made[:, :28, 3] == 255).all() and (made[:, 36:, 3] == 0).all()
     seen = made[:, :30, :3].astype(int)
-    assert not ((seen[..., 0] > 230) & (seen[..., 2] > 230)).any(), "what nobody saw does not bleed into what is seen"
+    assert not ((seen[..., 0] > 230) & (seen[..., 2] > 230)).any(), "the colour of transparent pixels does not bleed into visible ones"
 
 
 def test_tiles_have_the_bits_of_the_whole(model: Model, monkeypatch: pytest.MonkeyPatch):

@@ -129,10 +129,10 @@ def signer(*, renew: str | None = None, json: bool = False) -> None:
     json
         As JSON, with the certificates.
     """
-    from gesso.marking.home import SIGNING, default_home
     from gesso.marking.marker import Marker
+    from gesso.storage.home import SIGNING, data_home
 
-    marker = Marker(default_home() / SIGNING)
+    marker = Marker(data_home() / SIGNING)
     about = marker.status() if renew is None else marker.renew_key(renew)
     marker.close()
     if json:

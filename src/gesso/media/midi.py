@@ -211,7 +211,7 @@ class _Parser:
                 else:
                     raise self.damaged(f"holds the message {byte:#x}, which files may not")
                 self.message(file, track, status, now, sounding)
-        for (channel, pitch), starts in sounding.items():  # notes that nobody ended
+        for (channel, pitch), starts in sounding.items():  # notes without an end
             for start in starts:
                 self.note(file, track, channel, start, now, pitch)
 

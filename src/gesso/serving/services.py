@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gesso.marking.home import SIGNING
 from gesso.marking.marker import Marker
 from gesso.serving.access.authenticator import Authenticator
 from gesso.serving.access.home_lock import HomeLock
@@ -26,6 +25,7 @@ from gesso.serving.settings import Settings
 from gesso.serving.storage.file_store import FileStore
 from gesso.serving.storage.user_weights import UserWeights, UserWeightsStore
 from gesso.steering.store import Store
+from gesso.storage.home import SIGNING
 
 if TYPE_CHECKING:
     from gesso.request import Request

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from gesso.errors import GessoError
-from gesso.marking.home import default_home
 from gesso.media.budget import DEFAULT, Budget
 from gesso.number import whole
+from gesso.storage.home import data_home
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 LEAST_TOKEN = 22  # letters: 128 bits in base64
@@ -70,7 +70,7 @@ class Settings:
     users do not wait for them. `warm` loads the recipe that the page starts with before the first request.
     """
 
-    home: Path = field(default_factory=default_home)
+    home: Path = field(default_factory=data_home)
     host: str = "127.0.0.1"
     port: int = 8765
     tokens: Mapping[str, str] = field(default_factory=default_tokens, repr=False)

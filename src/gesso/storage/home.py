@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+SIGNING = "signing"  # the folder within it of the process that signs
+
 
 def data_home() -> Path:
     """GESSO_HOME, or the system's folder for a user's data; on Linux $XDG_DATA_HOME/gesso or ~/.local/share/gesso.

@@ -49,10 +49,10 @@ def run(
 
 def link(home: Path | None = None) -> str:
     """A link that opens once into the studio that runs in the folder `home`; GessoError where none does."""
-    from gesso.marking.home import default_home
     from gesso.serving.access.links import fresh_link
+    from gesso.storage.home import data_home
 
-    return fresh_link(default_home() if home is None else home.expanduser())
+    return fresh_link(data_home() if home is None else home.expanduser())
 
 
 def sample_folder() -> Path | None:

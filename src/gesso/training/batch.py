@@ -63,7 +63,8 @@ class BatchMaker:
     those of a single process.
     A dataset may define `for_batch(rng)`, which returns the dataset for one whole batch (such as one size); `batch_size(full)`, a
     smaller batch size for expensive examples; `frame(items)`; `weights`, the relative frequency of each example; and
-    `indices(step, batch_size, seed)`, which replaces the order of epochs (such as Poisson sampling).
+    `indices(step, batch_size, seed)`, which replaces the order of epochs (such as Poisson sampling) and gives
+    at least one.
     """
 
     dataset: Dataset

@@ -28,29 +28,41 @@ class GradientSettings(Protocol):
 
 
 def set_gradients(
-    measure: MeasureLoss, batch: Batch, players: Sequence[Player], settings: GradientSettings, ranks: Ranks, rng: torch.Generator
+    measure: MeasureLoss,
+    batch: Batch,
+    players: Sequence[Player],
+    settings: GradientSettings,
+    ranks: Ranks,
+    rng: torch.Generator,
+    expected: int = 0,
 ) -> tuple[Tensor, dict[str, Any]]:
     """Set the gradient of the mean loss over the step's whole batch, of which `batch` is this process's part.
 
-    Returns the mean loss, and the logs of the last part. All that `measure` draws from `rng` is the same for each part.
+    Clipped gradients and their noise are divided by the `expected` size of a batch (0: this one's), as in DP-SGD, because the number
+    of examples that Poisson sampling drew is itself private. Returns the mean loss, and the logs of the last part. All that
+    `measure` draws from `rng` is the same for each part.
     """
     for player in players:
         player.optimiser.zero_grad(set_to_none=True)
-    start, logs, total, state = 0, dict[str, Any](), torch.zeros(()), rng.get_state()
-    add = _clipped_sum if settings.clip_each else _backward
+    logs, total, state = dict[str, Any](), torch.zeros(()), rng.get_state()
+    size = batch.total or len(batch)
     for start, stop in _parts(len(batch), settings.accumulate):
         rng.set_state(state)
         part = batch if stop - start == len(batch) else batch.sliced(start, stop)
         loss = measure(part)
         logs = loss.logs
-        share = len(part) / (batch.total or len(batch))
-        total = total + add(loss, share, players, settings.clip_each).detach().to(total)
+        share = len(part) / size
+        if settings.clip_each:
+            value = _clipped_sum(loss, share, players, settings.clip_each, expected or size)
+        else:
+            value = _backward(loss, share)
+        total = total + value.detach().to(total)
     if ranks.total > 1:  # all processes must exchange the same list
         _fill_missing(players)
     gradients = [g for player in players for g in player.gradients()]
     ranks.sum([*gradients, total])
     if settings.clip_each and settings.noise:
-        _add_noise(gradients, settings.noise * settings.clip_each / (batch.total or len(batch)), rng)
+        _add_noise(gradients, settings.noise * settings.clip_each / (expected or size), rng)
     return total, logs
 
 
@@ -66,22 +78,22 @@ def _parts(num: int, parts: int) -> list[tuple[int, int]]:
     return [(num * k // parts, num * (k + 1) // parts) for k in range(parts)]
 
 
-def _backward(loss: Loss, share: float, players: Sequence[Player], clip_each: float) -> Tensor:
+def _backward(loss: Loss, share: float) -> Tensor:
     value = loss.value.float().mean()
     value = value if share == 1 else value * share
     value.backward()
     return value
 
 
-def _clipped_sum(loss: Loss, share: float, players: Sequence[Player], clip_each: float) -> Tensor:
-    """Add each example's gradient, shortened to at most `clip_each` (Abadi 2016, algorithm 1), divided by the batch's size."""
+def _clipped_sum(loss: Loss, share: float, players: Sequence[Player], clip_each: float, expected: int) -> Tensor:
+    """Add each example's gradient, shortened to at most `clip_each` (Abadi 2016, algorithm 1), divided by the expected size of a batch."""
     value = loss.value.float()
     if value.ndim != 1:
         raise GessoError("clip_each needs a loss per item, [b]", where="gradient", fix="let the family's loss return one value per item")
     parameters = [p for player in players for p in player.parameters.values()]
     each = _example_gradients(value, parameters)
     norms = torch.stack([g.flatten(1).square().sum(1) for g in each if g is not None]).sum(0).sqrt()
-    factor = (clip_each / norms.clamp_min(1e-12)).clamp_max(1.0) * (share / len(value))
+    factor = (clip_each / norms.clamp_min(1e-12)).clamp_max(1.0) / expected
     for parameter, gradient in zip(parameters, each, strict=True):
         if gradient is not None:
             mean = torch.tensordot(factor.to(gradient), gradient, 1)

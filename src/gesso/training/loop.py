@@ -215,7 +215,7 @@ class Loop:
             with plan.device.computing():
                 return self.stage.family.loss(phase, learner.networks, part, learner.family, step, rng)
 
-        value, logs = set_gradients(measure, batch, players, self.stage.gradient, plan.ranks, rng)
+        value, logs = set_gradients(measure, batch, players, self.stage.gradient, plan.ranks, rng, self.stage.batch_size)
         number, *norms = torch.stack([value, *(player.norm().to(value.device, value.dtype) for player in players)]).tolist()
         norm = norms[0] if len(norms) == 1 else math.hypot(*norms)
         learner.guard.check(phase.name, number, norm)

@@ -12,6 +12,7 @@ import torch
 
 from gesso import recipes
 from gesso.errors import GessoError
+from gesso.families.family import Fits
 from gesso.recipes.recipe import Recipe
 from gesso.training.device import find as find_device
 from gesso.weights.overlay import layered_over
@@ -173,9 +174,17 @@ def _own_weights(recipe: Recipe, given: WeightsByRole) -> Weights | None:
         raise GessoError(
             f"no trained weights of {recipe.name!r} are shipped",
             where="--weights",
-            fix=f"train some: gesso train {recipe.name} --out runs/{recipe.name}, then --weights runs/{recipe.name}",
+            fix=f"{_command(recipe)} --out runs/{recipe.name}, then --weights runs/{recipe.name}",
         )
     return read_weights(path)
+
+
+def _command(recipe: Recipe) -> str:
+    """How weights of a recipe are made: by a training, or by a fit where it has none."""
+    preset = recipe.preset(None)
+    if recipe.stages(preset) or not isinstance(recipe.family(preset), Fits):
+        return f"train some: gesso train {recipe.name}"
+    return f"fit some: gesso fit {recipe.name}{' --data FOLDER' if recipe.data else ''}"
 
 
 def _parents(

@@ -91,9 +91,9 @@ def fit(
         card, {**(conditions or {}), **more_conditions}, seed=seed, settings={**(settings or {}), **more_settings},
         weights=assembled.hashes, preset=assembled.preset_name,
     )  # fmt: skip
-    facts = {"recipe": name, "preset": assembled.preset_name, "seed": seed, "commit": commit(), "licence": card.licence, "figures": {}}
-    facts |= {"data": "" if examples is None else examples.name, **({"facts": known} if known else {})}
-    folder = FitFolder(Path(out), fresh, facts)
+    origin = {"recipe": name, "preset": assembled.preset_name, "seed": seed, "commit": commit(), "licence": card.licence, "figures": {}}
+    origin |= {"data": "" if examples is None else examples.name, **({"facts": known} if known else {})}
+    folder = FitFolder(Path(out), fresh, origin)
 
     def look(output: Output) -> None:
         folder.log_step(output)
@@ -129,8 +129,8 @@ def _examples(recipe: Recipe, data: Path | str | None) -> Dataset | None:
 class FitFolder:
     """The folder that a fit writes while it runs."""
 
-    def __init__(self, out: Path, fresh: bool, facts: Mapping[str, Any]) -> None:
-        self.out, self.objective, self.facts = out, list[dict[str, float]](), dict(facts)
+    def __init__(self, out: Path, fresh: bool, origin: Mapping[str, Any]) -> None:
+        self.out, self.objective, self.origin = out, list[dict[str, float]](), dict(origin)
         self.weights: Path | None = None
         self._newest: Output | None = None
         self._fitted: Output | None = None
@@ -173,7 +173,7 @@ class FitFolder:
         """Write the newest weights that were fitted."""
         if self._fitted is not None and self._fitted.weights:
             self.weights = self.out / "weights.safetensors"
-            save_weights(self.weights, self._fitted.weights, {**self.facts, "steps": self._fitted.step})
+            save_weights(self.weights, self._fitted.weights, {**self.origin, "steps": self._fitted.step})
 
     def keep_values(self, request: Request) -> None:
         """Write the request with the values that were fitted, so that it can be generated from."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gesso.errors import GessoError
-from gesso.marking.home import SIGNING, default_home
 from gesso.marking.reading import ManifestReading, read_manifest
 from gesso.media.file import printable, read_bytes
 from gesso.record import Record, read_record
+from gesso.storage.home import SIGNING, data_home
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def inspect(path: Path | str, *, manifest: Path | str | None = None, home: Path 
     except GessoError:
         record = None
     try:
-        seen = read_manifest(source, folder=(home or default_home()) / SIGNING, beside=manifest)
+        seen = read_manifest(source, folder=(home or data_home()) / SIGNING, beside=manifest)
     except GessoError as error:
         if record is None:
             raise

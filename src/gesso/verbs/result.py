@@ -250,13 +250,13 @@ def output_paths(out: Path | None, card: Card, seeds: Sequence[int | None]) -> l
 
 def signer(paths: Iterable[Path | None]) -> Marker:
     """This machine's signer. GessoError, before any work is done, where it cannot sign, or where a path has no place for credentials."""
-    from gesso.marking.home import SIGNING, default_home
     from gesso.marking.marker import Marker
+    from gesso.storage.home import SIGNING, data_home
 
     for path in paths:
         if path is None or path.suffix.lower() not in FORMATS:
             raise GessoError("only pictures carry content credentials", where="--mark", fix="--out picture.png, .ora or .psd")
-    made = Marker(default_home() / SIGNING)
+    made = Marker(data_home() / SIGNING)
     why = made.status()["why"]
     if why is not None:
         raise GessoError(f"outputs cannot be signed here: {why}", where="--mark", fix="leave --mark out")

@@ -132,7 +132,7 @@ class Start:
 
 @dataclass(frozen=True)
 class _Run:
-    """A training, checked and with its networks built. `facts` are the constant part of the weights' card."""
+    """A training, checked and with its networks built. `origin` is the constant part of the weights' card."""
 
     assembled: Assembled
     stages: list[Stage]
@@ -143,7 +143,7 @@ class _Run:
     num_threads: int
     device: Device
     intervals: Intervals
-    facts: dict[str, Any]
+    origin: dict[str, Any]
     quiet: bool
     first: Dataset  # the first stage's examples
     begun_from: str  # sha256 of the weights that the networks began from, or ""
@@ -182,10 +182,10 @@ def _begin(
     torch.manual_seed(seed)
     assembled = assemble(recipe, preset=preset, weights=start.weights, untrained=True, facts=known)
     begun_from = "" if start.begin is None else _begin_from(assembled, start.begin)
-    facts = _facts(recipe, assembled.preset_name, source, folder, seed, steps, minutes)
-    facts |= ({"facts": known} if known else {}) | ({"begun_from": begun_from} if begun_from else {})
+    origin = _origin(recipe, assembled.preset_name, source, folder, seed, steps, minutes)
+    origin |= ({"facts": known} if known else {}) | ({"begun_from": begun_from} if begun_from else {})
     _make_folder(folder)
-    return _Run(assembled, stages, source, folder, seed, steps, num_threads, device, intervals, facts, quiet, first, begun_from)
+    return _Run(assembled, stages, source, folder, seed, steps, num_threads, device, intervals, origin, quiet, first, begun_from)
 
 
 def _begin_from(assembled: Assembled, place: Path | str) -> str:
@@ -229,7 +229,7 @@ def _plan(run: _Run, stage: Stage, before: Sequence[Learner], ranks: Ranks) -> T
         seed=run.seed,
         intervals=run.intervals,
         may_change=("threads", "numbers", *(("num_steps",) if run.steps is not None else ())),
-        export=exporter(recipe, run.weights, run.facts, before, dataset) if newest else None,
+        export=exporter(recipe, run.weights, run.origin, before, dataset) if newest else None,
         show=shower(recipe, stage, run.data, run.seed),
         quiet=run.quiet,
         ranks=ranks,
@@ -301,7 +301,7 @@ def _config(run: _Run, stage: Stage, dataset: Dataset) -> dict[str, Any]:
     return dict(json.loads(json.dumps(config)))
 
 
-def _facts(
+def _origin(
     recipe: Recipe, preset_name: str, data: Path | None, out: Path, seed: int, steps: int | None, minutes: float | None
 ) -> dict[str, Any]:
     """The constant part of the weights' card. Absolute paths are shortened to their last part, so that no machine is named."""

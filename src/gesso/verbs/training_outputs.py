@@ -33,7 +33,7 @@ def slots_of(recipe: Recipe, stage: Stage) -> list[Slot]:
 
 
 def exporter(
-    recipe: Recipe, path: Path, facts: Mapping[str, Any], before: Sequence[Learner], dataset: Dataset
+    recipe: Recipe, path: Path, origin: Mapping[str, Any], before: Sequence[Learner], dataset: Dataset
 ) -> Callable[[Learner], None] | None:
     """A function that writes the averaged weights of the roles that the recipe keeps, in half precision, atomically.
 
@@ -44,7 +44,13 @@ def exporter(
 
     def export(learner: Learner) -> None:
         steps, seconds = sum(t.step for t in before) + learner.step, sum(t.seconds for t in before) + learner.seconds
-        card = {**facts, "data": facts["folder"] or dataset.name, "licence": dataset.licence, "steps": steps, "seconds": round(seconds, 3)}
+        card = {
+            **origin,
+            "data": origin["folder"] or dataset.name,
+            "licence": dataset.licence,
+            "steps": steps,
+            "seconds": round(seconds, 3),
+        }
         del card["folder"]
         modules = learner.export_networks | {FAMILY: learner.family}
         states = {role: modules[role].state_dict() for role in recipe.keeps}

@@ -13,8 +13,8 @@ import pytest
 
 import gesso.media
 from gesso.errors import GessoError
-from gesso.media.medium import NAMES, VALUE, Carried, Medium, carrier, content_type, endings_of, media, medium, medium_of_file
-from gesso.record import read_record
+from gesso.media.medium import NAMES, VALUE, Carried, Medium, carrier, content_type, endings_of, media, medium, medium_of_file, sidecar_of
+from gesso.record import read_record, record_place
 
 SOURCE = Path(gesso.media.__file__).parent
 EXAMPLES = {
@@ -91,6 +91,13 @@ def test_a_record_may_lie_beside_its_file(tmp_path: Path) -> None:
     writer.close()
     assert (tmp_path / "x.rows.gesso.json").read_text() == text
     assert read_record(tmp_path / "x.rows").text() == read_record(record).text()
+
+
+def test_a_file_beside_does_not_hide_a_record_inside(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    path.write_bytes(medium("picture").encode(EXAMPLES["picture"](), ".png", Carried("{}")))
+    sidecar_of(path).write_text("a file of another program")
+    assert record_place(path) == path
 
 
 def test_a_result_saves_and_reads_a_record_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

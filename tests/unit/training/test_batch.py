@@ -163,3 +163,15 @@ def test_a_slot_may_name_the_key_that_its_users_read() -> None:
     plain, other = Slot(name="photo", kind=Picture), Slot(name="photo", kind=Picture, source="photo")
     assert example_of(plain, item)["picture"] == "the target" and example_of(other, item)["picture"] == "the source"
     assert example_of(other, item)["slot"] is other and item == {"picture": "the target", "photo": "the source", "label": 3}
+
+
+class Drawn(toy.Numbers):
+    """A data set that says which examples a step reads."""
+
+    def indices(self, step: int, batch_size: int, seed: int) -> np.ndarray:
+        return np.arange(step, step + 3)
+
+
+def test_a_data_set_may_choose_the_examples_of_a_step() -> None:
+    maker = BatchMaker(Drawn(), toy.card("drawn").conditions, 8, 0)
+    assert maker.clean_batch(5).index.tolist() == [5, 6, 7] and len(maker.batch(5)) == 3

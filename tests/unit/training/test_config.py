@@ -12,6 +12,7 @@ import pytest
 from torch import nn
 
 from gesso.card import Settings
+from gesso.recipes.recipe import Optimiser
 from gesso.training.config import architecture_hash, as_json, content_hash
 
 
@@ -73,3 +74,9 @@ def test_a_dataset_may_provide_its_content() -> None:
     one.content = other.content = "files"  # type: ignore[attr-defined]
     other.pixels[:] = 0
     assert content_hash(one) == content_hash(other)
+
+
+def test_a_run_of_before_a_setting_existed_resumes() -> None:
+    """Fields added later are left out of the config while they hold their default."""
+    assert as_json(Optimiser()) == {"rate": 1e-3, "betas": [0.9, 0.99], "decay": 0.0, "warmup": 100, "floor": 0.02, "clip": 1.0}
+    assert as_json(Optimiser(kind="sgd"))["kind"] == "sgd"

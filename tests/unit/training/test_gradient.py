@@ -58,6 +58,20 @@ def test_the_noise_has_the_deviation_that_the_settings_say() -> None:
     assert float(player.gradients()[0].std()) == pytest.approx(2.0 * 3.0 / 4, rel=0.03)
 
 
+def test_a_clipped_sum_is_divided_by_the_expected_size() -> None:
+    """The number of examples that Poisson sampling drew must not show in the length of the gradient."""
+
+    def length(expected: int) -> float:
+        network, batch, rng = setting()
+        player = Player("net", network, Optimiser())
+        set_gradients(
+            lambda part: Loss(network(part.clean["x"]).squeeze(1)), batch, [player], Gradient(clip_each=0.1), Ranks(), rng, expected
+        )
+        return float(player.norm())
+
+    assert length(16) == pytest.approx(length(0) / 2)
+
+
 def test_networks_that_mix_examples_cannot_be_private() -> None:
     check_private([nn.Sequential(nn.Linear(2, 2), nn.GroupNorm(1, 2))])
     with pytest.raises(GessoError, match="batch norm"):

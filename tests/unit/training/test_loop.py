@@ -20,9 +20,7 @@ from gesso.errors import GessoError
 from gesso.families.family import Loss, Phase
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.training import checkpoint, loop
-from gesso.training.batch import BatchMaker
 from gesso.training.checkpoint import Snapshot
-from gesso.training.config import as_json
 from gesso.training.device import choose
 from gesso.training.interrupt import Interrupt
 from gesso.training.log import read_lines
@@ -434,21 +432,3 @@ def test_one_phase_moves_all_its_players(tmp_path: Path) -> None:
     recipe = Recipe(toy.card("cycle"), {"small": None}, lambda preset: networks, lambda preset: Cycle(), lambda preset: (stage,), ())
     made(recipe, tmp_path).run()
     assert all(not torch.equal(networks[role].weight, before[role]) for role in networks)
-
-
-class Drawn(toy.Numbers):
-    """A data set that says which examples a step reads."""
-
-    def indices(self, step: int, batch_size: int, seed: int) -> np.ndarray:
-        return np.arange(step, step + 3)
-
-
-def test_a_data_set_may_choose_the_examples_of_a_step() -> None:
-    maker = BatchMaker(Drawn(), toy.card("drawn").conditions, 8, 0)
-    assert maker.clean_batch(5).index.tolist() == [5, 6, 7] and len(maker.batch(5)) == 3
-
-
-def test_a_run_of_before_a_setting_existed_resumes(tmp_path: Path) -> None:
-    """Fields added later are left out of the config while they hold their default."""
-    assert as_json(Optimiser()) == {"rate": 1e-3, "betas": [0.9, 0.99], "decay": 0.0, "warmup": 100, "floor": 0.02, "clip": 1.0}
-    assert as_json(Optimiser(kind="sgd"))["kind"] == "sgd"

@@ -9,10 +9,10 @@ pytest.importorskip("c2pa", reason="the extra gesso[studio] is not installed: no
 
 from gesso.cli import main
 from gesso.errors import GessoError
-from gesso.marking.home import SIGNING
 from gesso.marking.marker import Marker
 from gesso.marking.reading import ManifestReading
 from gesso.media.picture import encode_png, read_picture
+from gesso.storage.home import SIGNING
 from gesso.verbs.inspect import Inspection, inspect
 from gesso.verbs.load import load
 from gesso.verbs.replay import replay

@@ -122,8 +122,8 @@ def test_other_programs_open_what_carries_a_record(result: Any, tmp_path: Path, 
 @KINDS
 def test_signed_layers_are_replayed(result: Any, tmp_path: Path, suffix: str):
     pytest.importorskip("c2pa", reason="the extra gesso[studio] is not installed: nothing is signed")
-    from gesso.marking.home import SIGNING
     from gesso.marking.marker import Marker
+    from gesso.storage.home import SIGNING
 
     marker = Marker(tmp_path / SIGNING)
     path = result.save(tmp_path / f"signed{suffix}", mark=marker)

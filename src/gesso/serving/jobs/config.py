@@ -26,8 +26,8 @@ class WorkerConfig:
 
     def marker(self) -> Marker:
         """A signer of this worker's own; the caller closes it."""
-        from gesso.marking.home import SIGNING
         from gesso.marking.marker import Marker
+        from gesso.storage.home import SIGNING
 
         return Marker(Path(self.home) / SIGNING, on=self.sign)
 

@@ -1,7 +1,9 @@
-/** An output that a picture cannot show, such as music that plays: the viewer of its medium, below the page. */
+/** An output that a picture cannot show, such as music that plays: the viewer of its medium, in place of the canvas. */
 import * as api from "../server/api.js";
 import { h } from "../ui/elements.js";
 import { notesViewer } from "../viewers/notes.js";
+
+const BAR = 84; // pixels of the buttons and margins under a viewer
 
 /** By the name that a card's output gives. @type {Record<string, (value: any, options: {height?: number}) => {element: HTMLElement, show: (value: any) => void, close: () => void}>} */
 const VIEWERS = { notes: notesViewer };
@@ -30,8 +32,8 @@ export function player(editor, stage) {
     const value = await api.readOutputValue(editor.session.id, node, out.name).catch(() => null);
     if (value === null || shown !== node) return;
     if (viewer) return viewer.show(value);
-    viewer = VIEWERS[out.viewer](value, { height: 220 });
-    box.append(viewer.element);
     box.hidden = false;
+    viewer = VIEWERS[out.viewer](value, { height: Math.max(160, box.clientHeight - BAR) });
+    box.append(viewer.element);
   });
 }
