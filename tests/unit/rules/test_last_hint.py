@@ -1,10 +1,13 @@
 """Hints win on any drawing: the last hint's pixel has its colour, for any network output and any earlier hints."""
 
+from unittest.mock import patch
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from gesso.rules.apply_hints import pieces_of_mark
+from gesso.rules import colouring
+from gesso.rules.apply_hints import apply_hints, pieces_of_mark
 from gesso.rules.colouring import UserEdits, colour_drawing
 from gesso.rules.decision import DecisionParameters
 from gesso.rules.fill import over_line
@@ -51,11 +54,13 @@ def test_the_last_hints_pixel_has_its_colour_on_any_drawing(seed: int) -> None:
     fills, alone = ({n for n in range(len(marks)) if rng.random() < 0.3} for _ in range(2))
     cuts = [([(5.0, 5.0), (35.0, 30.0)], 1.0)] if rng.random() < 0.2 else []
     edits = UserEdits(marks, cuts=cuts, fills=fills, alone=alone, guess=float(rng.random()))
-    out = colour_drawing(line, [said(rng)], np.array(COLOURS, np.uint8), edits, DecisionParameters())
+    with patch.object(colouring, "apply_hints", wraps=apply_hints) as applied:
+        out = colour_drawing(line, [said(rng)], np.array(COLOURS, np.uint8), edits, DecisionParameters())
     points, rgb, radius = marks[-1]
+    pieces = applied.call_args.args[0]  # as they were before any hint divided them: on those the last stroke was understood
     wanted = over_line(np.full((*line.shape, 3), rgb, np.uint8), line)
-    means = pieces_of_mark(out.pieces, points, radius)  # a stroke means what it crosses, and not the piece that it only begins in
+    means = pieces_of_mark(pieces, points, radius)  # a stroke means what it crosses, and not the piece that it only begins in
     for x, y in points:
         at = int(y), int(x)
-        if 0 <= x < SIDE and 0 <= y < SIDE and line[at] > INK and (len(points) == 1 or out.pieces.labels[at] in means):
+        if 0 <= x < SIDE and 0 <= y < SIDE and line[at] > INK and (len(points) == 1 or pieces.labels[at] in means):
             assert tuple(out.images[0][at]) == tuple(wanted[at])
