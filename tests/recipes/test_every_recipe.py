@@ -16,6 +16,7 @@ import torch
 import gesso
 from gesso import recipes
 from gesso.errors import GessoError
+from gesso.families.family import STATE
 from gesso.recipes.recipe import Recipe
 from gesso.request import Request
 from gesso.verbs.assemble import assemble
@@ -44,6 +45,12 @@ def loaded(name: str) -> Any:
         return f"needs data: {error}"
 
 
+def known(name: str) -> Recipe:
+    """The recipe, with what it wants to know of its data."""
+    recipe = recipes.find(name)
+    return recipe if recipe.facts is None else recipe.with_facts(recipe.facts(examples(name)))
+
+
 def examples(name: str) -> Any:
     found = loaded(name)
     if isinstance(found, str):
@@ -61,23 +68,23 @@ def simulated(recipe: Recipe, dataset: Any, index: int = 0) -> dict[str, Any]:
 
 @every
 def test_its_parts_fit(name: str):
-    recipe = recipes.find(name)
+    recipe = known(name)
     assert recipe.default_preset in recipe.presets
     for preset in map(recipe.preset, recipe.presets):
-        networks = recipe.build(preset)
-        assert set(recipe.keeps) <= set(networks)
+        networks = recipe.networks(preset)
+        assert set(recipe.keeps) <= {*networks, STATE}
         for stage in recipe.stages(preset):
             assert set(stage.trains) <= set(networks), f"{stage.name} trains a role that is not built"
             assert stage.num_steps > 0 and stage.batch_size > 0
             looked_at = (0, stage.num_steps // 2, stage.num_steps - 1)
             players = {role for step in looked_at for phase in stage.family.phases(step) for role in phase.players}
             assert players == set(stage.trains), "who moves, and who has an optimiser"
-    assert {*recipe.uses.values()} <= set(recipes.names())
+    assert {*recipes.used_by(recipe)} <= set(recipes.names())
 
 
 @every
 def test_what_people_give_survives_json(name: str):
-    recipe = recipes.find(name)
+    recipe = known(name)
     dataset = examples(name)
     for index in range(min(3, len(dataset))):
         request = Request.build(recipe.card, simulated(recipe, dataset, index), seed=index)
@@ -87,7 +94,7 @@ def test_what_people_give_survives_json(name: str):
 
 @every
 def test_ports_are_as_wide_as_the_kind_says(name: str):
-    recipe = recipes.find(name)
+    recipe = known(name)
     dataset = examples(name)
     rng = np.random.default_rng(0)
     item = dataset.item(0, rng)
@@ -107,10 +114,10 @@ def test_ports_are_as_wide_as_the_kind_says(name: str):
 @every
 def test_it_makes_what_its_card_names(name: str):
     """Through every door to `finish`, with first numbers for weights; and the same twice."""
-    recipe = recipes.find(name)
+    recipe = known(name)
     given = simulated(recipe, examples(name))
     torch.manual_seed(0)
-    model = Model(assemble(name, preset=smallest(recipe), untrained=True))
+    model = Model(assemble(name, preset=smallest(recipe), untrained=True, facts=recipe.known))
     result = model.generate(seed=3, **given)
     assert {out.name for out in recipe.card.outputs} <= set(result.outputs)
     assert model.generate(seed=3, **given).record.output == result.record.output

@@ -287,7 +287,10 @@ class Video:
 
 
 class VideoMedium(Medium):
-    """A film. Its value is an open `Video`; its writer takes (planes, pts), with the options `look` and `source`, whose sound it copies."""
+    """A film. Its value is an open `Video`, or the frames of one that was made: {"frames", "rate"} (`gesso.media.frames`).
+
+    Its writer takes such frames; with the options `look` and `source`, whose sound it copies, it takes (planes, pts).
+    """
 
     name: ClassVar[str] = "video"
     endings: ClassVar[Mapping[str, str]] = ENDINGS
@@ -295,19 +298,36 @@ class VideoMedium(Medium):
     viewer: ClassVar[str] = "video"
     on_request: ClassVar[bool] = True
     digested: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
     budget: ClassVar[Budget] = Budget(max_bytes=2**31)  # of a film in memory; `film` reads larger ones from the disk
 
     def is_value(self, value: Any) -> bool:
-        return isinstance(value, Video)
+        from gesso.media.frames import is_frames
+
+        return isinstance(value, Video) or is_frames(value)
 
     def check(self, value: Any, *, where: str, recipe: str) -> None:
+        from gesso.media.frames import FIX
+
         if not self.is_value(value):
-            raise GessoError(f"{where!r} is no film", where=recipe, fix="finish gives an open gesso.media.video.Video")
+            raise GessoError(f"{where!r} is no film", where=recipe, fix=f"finish gives {FIX}")
+
+    def in_json(self, value: Any) -> Any:
+        if isinstance(value, Video):
+            return NotImplemented
+        num, height, width, _ = value["frames"].shape
+        return {"num_frames": num, "height": height, "width": width, "rate": value["rate"]}
+
+    def encode(self, value: Any, ending: str, carried: Carried) -> bytes:
+        from gesso.media.frames import encoded
+
+        return super().encode(value, ending, carried) if isinstance(value, Video) else encoded(value, ending, carried)
 
     def writer(self, path: Path, carried: Carried) -> Writer:
+        from gesso.media.frames import FramesWriter
         from gesso.media.video_writer import FilmWriter
 
-        return FilmWriter(path, carried)
+        return FilmWriter(path, carried) if "look" in carried.options else FramesWriter(path, carried)
 
     def carries(self, data: bytes) -> str:
         if data[4:8] == b"ftyp" and data[8:12] not in STILL_BRANDS:
@@ -321,7 +341,7 @@ class VideoMedium(Medium):
         return decode(data, VideoBudget(max_bytes=(budget or self.budget).max_bytes), where=where)
 
     def thumb(self, value: Any) -> np.ndarray:
-        return thumb(value)
+        return thumb(value) if isinstance(value, Video) else np.asarray(value["frames"][0])
 
 
 MEDIUM = VideoMedium()

@@ -24,9 +24,12 @@ class Ranks:
     def leads(self) -> bool:
         return self.rank == 0
 
-    def row_range(self, num: int) -> tuple[int, int]:
-        """The first and the last-but-one row of this process, of `num`. GessoError where there are fewer rows than processes."""
-        if num < self.total:
+    def row_range(self, num: int, *, may_be_empty: bool = False) -> tuple[int, int]:
+        """The first and the last-but-one row of this process, of `num`.
+
+        GessoError where there are fewer rows than processes, unless a process's share `may_be_empty`.
+        """
+        if num < self.total and not may_be_empty:
             raise GessoError(
                 f"a batch of {num} cannot be shared by {self.total} processes", where="--nproc-per-node", fix=f"at most {num} processes"
             )

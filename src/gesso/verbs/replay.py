@@ -17,7 +17,7 @@ from gesso.media.medium import Medium, budget_of, carrier, medium
 from gesso.recipes.recipe import Recipe
 from gesso.record import Environment, LeftOut, Record, condition_hash, digest, read_record
 from gesso.request import Request
-from gesso.verbs.assemble import Assembled, assemble
+from gesso.verbs.assemble import Assembled, GivenWeights, assemble
 from gesso.verbs.generate import MAX_THREADS, make
 from gesso.verbs.result import Result, check_out
 
@@ -45,20 +45,22 @@ def replay(
     out: Path | str | None = None,
     with_files: Mapping[str, Path | str] | Path | str | None = None,
     *,
-    weights: Path | str | None = None,
+    weights: GivenWeights = None,
     recipe: Path | str | Recipe | None = None,
     threads: int | None = None,
 ) -> Replay:
     """Make the output of a .png, .ora, .psd or .json again, from its record alone, and compare it with what the record says.
 
     `with_files` gives inputs that were too large to embed: {condition: file}, or a folder to look in. `recipe` is the file
-    of a recipe outside the package. Threads are the record's unless given. Writes the new output to `out`, if given.
+    of a recipe outside the package; `weights` are as for `generate`. Threads are the record's unless given. Writes the new output to
+    `out`, if given.
     """
     source = Path(path)
     if out is not None:
         check_out(Path(out))
         if source.exists() and Path(out).exists() and source.samefile(out):
             raise GessoError("the output would overwrite the file that is replayed", where=out, fix="choose another name")
+    recipe = None if recipe is None else recipes.find(recipe)  # first, because it may bring the medium of the file
     record = read_record(source)
     assembled = _assembled(record, source, recipe, weights)
     card = assembled.recipe.card
@@ -73,7 +75,7 @@ def replay(
     return compare(source, record, result)
 
 
-def _assembled(record: Record, source: Path, recipe: Path | str | Recipe | None, weights: Path | str | None) -> Assembled:
+def _assembled(record: Record, source: Path, recipe: Recipe | None, weights: GivenWeights) -> Assembled:
     """The record's recipe with its weights; where they are missing, the error names their hash."""
     asked = record.request
     if recipe is None and asked.recipe not in recipes.names():
@@ -102,8 +104,10 @@ def compare(source: Path, record: Record, result: Result) -> Replay:
     changed = False
     if held is not None and kind is not None and record.output:
         hashes = {old.sha256 for old in record.output.values()}
-        if equal:  # a file's content is not always what the record has a hash of: that of layers is their merged picture
-            changed = not any(np.array_equal(held, content) for content in _contents(kind, result))
+        if not kind.exact:
+            changed = False  # such as a film's: its frames cannot be compared
+        elif equal:  # a file's content is not always what the record has a hash of: that of layers is their merged picture
+            changed = not any(_same(held, content) for content in _contents(kind, result))
         else:
             changed = kind.digested and digest(held).sha256 not in hashes
     words = [] if equal else causes(record, result)
@@ -165,6 +169,13 @@ def _contents(kind: Medium, result: Result) -> Iterator[Any]:
     for out in result.card.outputs:
         if out.name in result.outputs and medium(out.medium) is kind:
             yield kind.content(result.outputs[out.name])
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two contents are equal: arrays, or mappings and lists of them."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return bool(np.array_equal(one, other))
+    return digest(one).sha256 == digest(other).sha256
 
 
 def _psnr(held: Any, result: Result) -> float | None:

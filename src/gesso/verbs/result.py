@@ -19,7 +19,7 @@ from gesso.media.density import Dpi
 from gesso.media.file import write_atomic
 from gesso.media.layers import MEDIUM as LAYERS
 from gesso.media.layers import Layered
-from gesso.media.medium import NAMES, Carried, Medium, endings_of, media, medium, medium_of_file
+from gesso.media.medium import Carried, Medium, endings_of, media, medium, medium_of_file
 from gesso.media.picture import data_url
 from gesso.record import encoded, plain
 
@@ -149,8 +149,12 @@ class Result:
             carried = self.carried(self.outputs[chosen])
             make_folder(target.parent)
             writer = self.medium(chosen).writer(target, carried)
-            writer.append(self.outputs[chosen])
-            writer.close()
+            try:
+                writer.append(self.outputs[chosen])
+                writer.close()
+            except BaseException:
+                writer.abandon()
+                raise
 
     def sidecar(self, kind: str, name: str | None = None) -> bytes | None:
         """The record to write beside a file of this ending (`sidecar_of`); None where the file holds it."""
@@ -217,7 +221,7 @@ class Result:
 def check_out(path: Path, card: Card | None = None) -> None:
     """GessoError for a path that no result (of the card's recipe) can be written to."""
     kind = path.suffix.lower()
-    known = endings_of(NAMES if card is None else (out.medium for out in card.outputs))
+    known = endings_of(one.name for one in media()) if card is None else endings_of(out.medium for out in card.outputs)
     usual = f"{path.stem or 'result'}{(known or ['.json'])[0]}"
     if kind in LAYERS.endings and kind not in known:
         raise GessoError(f"{card.name if card else 'it'} makes no layers", where=path, fix=usual)

@@ -233,6 +233,7 @@ def _plan(run: _Run, stage: Stage, before: Sequence[Learner], ranks: Ranks) -> T
         show=shower(recipe, stage, run.data, run.seed),
         quiet=run.quiet,
         ranks=ranks,
+        facts=recipe.known,
     )
 
 

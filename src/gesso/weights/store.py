@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gesso.errors import GessoError
 from gesso.media.file import printable, read_bytes, write_atomic
-from gesso.weights.safe import MAX_HEADER, check_name, read_tensors, write_tensors
+from gesso.weights.safe import MAX_HEADER, check_name, read_header, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,6 +83,25 @@ def read_weights(path: str | Path, *, recipe: str | None = None, max_bytes: int 
     if not states:
         raise GessoError("the file holds no weights", where=where)
     return Weights(states, card, hashlib.sha256(data).hexdigest(), Path(path))
+
+
+def read_network(path: str | Path, role: str, *, max_bytes: int = MAX_FILE) -> Weights:
+    """Read the weights of one network: those of `role` in a file of Gesso's, or all tensors of a safetensors file without a card, as
+    other programs write it. GessoError as `read_weights`.
+    """
+    where = printable(path)
+    data = read_bytes(path, max_bytes)
+    _, metadata = read_header(data, where=where)
+    if metadata.get("gesso") == LAYOUT:
+        held = read_weights(path, max_bytes=max_bytes)
+        if role not in held.states:
+            raise GessoError(f"the file holds no network {role!r}", where=where, fix="it holds " + ", ".join(held.states))
+        return Weights({role: held.states[role]}, held.card, held.sha256, held.path)
+    tensors, _ = read_tensors(data, where=where)
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise GessoError(f"{name} holds NaN or infinity", where=where, fix="these weights are damaged; use others")
+    return Weights({role: tensors}, {}, hashlib.sha256(data).hexdigest(), Path(path))
 
 
 def load_into(network: nn.Module, state: Mapping[str, Tensor], *, where: object) -> None:

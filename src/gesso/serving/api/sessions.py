@@ -19,7 +19,7 @@ from gesso.serving.api.generate import download, wait_for_result
 from gesso.serving.api.signing import file_answer, is_cacheable
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.http.routes import Routes, body_of, read_json
-from gesso.serving.render.outputs import check_format, first_picture, output_file, pixels_of, smaller
+from gesso.serving.render.outputs import check_format, output_file, pixels_of, shown_output, smaller
 from gesso.serving.render.renderer import RenderJob
 from gesso.serving.services import Services
 
@@ -256,7 +256,7 @@ def _register_thumbnails(routes: Routes, services: Services) -> None:
         png, wanted = await asyncio.to_thread(find)
         if wanted:
             request = await asyncio.to_thread(store.request, owner, id, node)
-            name = first_picture(services.catalogue.card(request.recipe))
+            name = shown_output(services.catalogue.card(request.recipe))
             if name is not None:
                 job = RenderJob(owner, request, ("thumbs", owner))
                 result = await wait_for_result(http, services, services.renderer.submit(owner, ("thumbs", owner), job))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gesso import recipes
-from gesso.card import Card, Out
+from gesso.card import Card, Out, Slot
 from gesso.errors import GessoError
 from gesso.media.medium import medium
 from gesso.record import plain
@@ -42,7 +42,7 @@ class Catalogue:
         self._cards: Cards | None = None
         self._cache: CardCache | None = None
         if settings.recipes is not None:  # recipes that the settings name must exist
-            self._recipes = {one.name: one for one in map(recipes.find, settings.recipes)}
+            self._recipes = {one.name: self._with_facts(one) for one in map(recipes.find, settings.recipes)}
         else:
             self._cache = CardCache(settings.home / CARDS)
 
@@ -52,7 +52,7 @@ class Catalogue:
                 found: dict[str, Recipe] = {}
                 for name in recipes.names():
                     try:
-                        one = recipes.find(name)
+                        one = self._with_facts(recipes.find(name))
                     except Exception:  # a broken plug-in must not disable the others
                         log.exception("the recipe %r cannot be read", name)
                     else:
@@ -60,6 +60,18 @@ class Catalogue:
                 self._cache_cards(found)
                 self._recipes = found
             return self._recipes
+
+    def _with_facts(self, recipe: Recipe) -> Recipe:
+        """The recipe with what the server's weights know of their data, so that its card has all options."""
+        from gesso.weights.store import shipped
+
+        path = self._settings.weights.get(recipe.name) or shipped(recipe.name)
+        if recipe.facts is None or path is None:
+            return recipe
+        from gesso.verbs.assemble import weights_file
+        from gesso.weights.store import read_weights
+
+        return recipe.with_facts(read_weights(weights_file(path)).card.get("facts", {}))
 
     def _cache_cards(self, found: Mapping[str, Recipe]) -> None:
         fresh = json.loads(json.dumps({name: recipe_json(one) for name, one in found.items()}))  # as it will be read back
@@ -84,7 +96,9 @@ class Catalogue:
         own_hash = own.sha256 if own else ""
         key = (name, preset, own_hash)
         if key not in self._loaded:
-            made = assemble(recipe, preset=preset or None, weights=own.path if own else self._settings.weights.get(name))
+            parents = [one for one in recipes.used_by(recipe) if one != name]
+            given = [own.path if own else self._settings.weights.get(name), *map(self._settings.weights.get, parents)]
+            made = assemble(recipe, preset=preset or None, weights=[place for place in given if place is not None] or None)
             known = (name, made.preset_name, own_hash)
             key = known if known in self._loaded else key
             self._loaded.setdefault(key, made)
@@ -133,7 +147,7 @@ class Catalogue:
 
 def needs(recipe: Recipe) -> list[str]:
     """Names of the recipes whose weights it needs."""
-    return ([recipe.name] if recipe.keeps else []) + sorted(set(recipe.uses.values()))
+    return ([recipe.name] if recipe.keeps else []) + recipes.used_by(recipe)
 
 
 def _describe_each(recipes: Mapping[str, Recipe]) -> Cards:
@@ -145,6 +159,12 @@ def _describe_each(recipes: Mapping[str, Recipe]) -> Cards:
         except Exception:
             logging.getLogger(__name__).exception("the recipe %r is not shown: its card cannot be written as JSON", name)
     return cards
+
+
+def _control(slot: Slot) -> dict[str, Any]:
+    """A condition's control; where options that only the data tell are not known yet, a form of its value."""
+    known = all(option in slot.options for option in slot.facts)
+    return dict(plain(slot.kind.control(slot.options))) if known else {"tool": "form", "schema": slot.kind.model_json_schema()}
 
 
 def _output_json(out: Out) -> dict[str, Any]:
@@ -171,7 +191,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
             "help": dict(slot.help),
             "required": slot.required,
             "repeatable": slot.kind.repeatable,
-            "control": plain(slot.kind.control(slot.options)),
+            "control": _control(slot),
             "options": plain(slot.options),
         }
         for slot in card.conditions
@@ -191,6 +211,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "presets": list(recipe.presets),
         "preset": recipe.default_preset,
         "conditions": conditions,
+        "one_of": [list(group) for group in card.one_of],
         "outputs": [_output_json(out) for out in card.outputs],
         "settings": card.settings_schema(),
     }

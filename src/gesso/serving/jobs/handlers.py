@@ -29,7 +29,7 @@ def batch(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: P
     from gesso.verbs.load import Model
 
     model = Model(assemble(config.recipe(spec["recipe"]), preset=spec["preset"] or None, weights=config.weights_of(spec)))
-    request = Request.from_json(spec["request"], _all_optional(model.card)).model_copy(
+    request = Request.from_json(spec["request"], model.card.for_parts()).model_copy(
         update={"weights": dict(model.assembled.hashes), "preset": model.preset}
     )
     with closing(config.marker()) as mark:
@@ -131,10 +131,6 @@ def measure(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder:
             weights=config.weights_of(spec), preset=spec["preset"] or None, **spec["options"],
         )  # fmt: skip
     return {}
-
-
-def _all_optional(card: Any) -> Any:
-    return card.model_copy(update={"conditions": tuple(slot.model_copy(update={"required": False}) for slot in card.conditions)})
 
 
 HANDLERS: dict[str, Callable[[WorkerConfig, dict[str, Any], JobLease, Path], dict[str, Any]]] = {

@@ -123,8 +123,7 @@ def _request(sanitizer: InputSanitizer, card: Any, owner: str, spec: BatchSpec |
     """The request as JSON; `partly`: required conditions may be missing, as files fill one of them."""
     values = {name: sanitizer.condition(owner, card.slot(name), value) for name, value in spec.conditions.items() if value is not None}
     if partly:
-        slots = tuple(slot.model_copy(update={"required": False}) for slot in card.conditions)
-        card = card.model_copy(update={"conditions": slots})
+        card = card.for_parts()
     return Request.build(card, values, seed=spec.seed, settings=spec.settings).to_json()
 
 

@@ -6,8 +6,8 @@ the `client` key of an earlier edit. Each seq must be greater than the last. Wit
 picture, that part is sent first, its sides at most `max_side`, then the whole, its sides at most OVERVIEW; without one, the whole alone.
 server: {"type": "node", "seq", "node", "missing"} once it is on disk · {"type": "frame", …} with the PNG of `box` within the `view`
 (null: the whole), which is displayed at `size` · {"type": "notes", "seq", "node", "notes"}: notes on a finished picture, if they differ
-from the last · {"type": "follows", "seq", "node", "num", "pieces", "box", "format"} with a small PNG (see `followers.Followers`): pieces
-without a hint of their own that a commit coloured like a hint ·
+from the last · {"type": "follows", "seq", "node", "num", "pieces", "box", "format"} with a small PNG (see `followers.Followers`): regions
+that a commit changed after an input which was given elsewhere ·
 {"type": "progress", "seq", "step", "num_steps"} · {"type": "stopped"} · {"type": "error", "seq", "what", "where", "fix"}.
 """
 
@@ -32,7 +32,7 @@ from gesso.serving.live.followers import follow_mask
 from gesso.serving.live.frame import pack, unpack
 from gesso.serving.live.frame_sender import FrameSender, RenderTarget
 from gesso.serving.live.viewport import Viewport, parse_view
-from gesso.serving.render.outputs import Pictures, first_picture, medium_of, pictures_of
+from gesso.serving.render.outputs import Pictures, medium_of, pictures_of, shown_output
 from gesso.serving.render.renderer import RenderJob, RenderTicket
 from gesso.serving.services import Services
 
@@ -99,7 +99,7 @@ class LiveConnection:
             await self.socket.send_bytes(pack({"type": "error", "seq": None, **error_json(error)}))
             await self.socket.close(4404)
             return
-        self.card, self.current, viewport = card, session.head, Viewport(tuple(filter(None, [first_picture(card)])))
+        self.card, self.current, viewport = card, session.head, Viewport(tuple(filter(None, [shown_output(card)])))
         self.sender = FrameSender(self.socket, card, viewport, self.services.metrics, lambda: self.target)
         tasks = [asyncio.create_task(one()) for one in (self.read_messages, self.process_messages, self.render_newest)]
         try:
