@@ -135,7 +135,7 @@ class Recipe:
         """This recipe for data of which `facts` are known; the same where it asks for none."""
         if self.facts is None:
             return self
-        told = {name: _told(getattr(self, name), facts) for name in ("family", "frames", "shape", "finish", "film")}
+        told: dict[str, Any] = {name: _told(getattr(self, name), facts) for name in ("family", "frames", "shape", "finish", "film")}
         return replace(self, card=self.card.with_facts(facts), known=dict(facts), **told)
 
     def preset(self, name: str | None) -> Any:

@@ -392,7 +392,7 @@ class LiveConnection:
 
     def _store_thumbnail(self) -> None:
         """Store a thumbnail if the rendered target is a stored node."""
-        small = self.pictures.get((first_picture(self.card) or "", 0))
+        small = self.pictures.get((shown_output(self.card) or "", 0))
         if self.rendered is not None and self.rendered.node is not None and small is not None:
             store = self.services.thumbnails.put
             asyncio.get_running_loop().run_in_executor(None, store, self.owner, self.session, self.rendered.node, small)
