@@ -213,6 +213,7 @@ def test_a_servers_card_knows_what_its_weights_know(run: Path, tmp_path: Path) -
     pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed")
     from gesso.serving import Settings
     from gesso.serving.catalogue.recipe_catalogue import Catalogue
+    from gesso.serving.storage.user_weights import UserWeights
 
     def control(weights: Mapping[str, Path]) -> Any:
         (slot,) = Catalogue(Settings(home=tmp_path, tokens={"ann": "a" * 32}, recipes=[speller()], weights=weights)).describe("speller")[
@@ -222,3 +223,14 @@ def test_a_servers_card_knows_what_its_weights_know(run: Path, tmp_path: Path) -
 
     assert control({})["tool"] == "form", "without weights nobody knows the classes; the card is shown all the same"
     assert control({"speller": run})["classes"] == list(WORDS)
+
+    catalogue = Catalogue(Settings(home=tmp_path, tokens={"ann": "a" * 32}, recipes=[speller()]))
+    own = catalogue.own_card("speller", UserWeights("0" * 64, run / "weights.safetensors"))
+    assert catalogue.describe("speller", own)["conditions"][0]["control"]["classes"] == list(WORDS)
+    store = Store(tmp_path / "s.sqlite", cards=catalogue.card, own_card=lambda owner, recipe, weights: own if owner == "ann" else None)
+    edit = {"op": "set", "slot": "word_is", "value": {"name": "six"}}
+    session = store.create("ann", "speller", edits=[edit], weights={"speller": "0" * 64})
+    assert store.request("ann", session.id).conditions["word_is"] == Label(name="six")
+    with pytest.raises(GessoError):
+        store.create("bob", "speller", edits=[edit], weights={"speller": "0" * 64})
+    store.close()

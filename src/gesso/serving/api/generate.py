@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from fastapi import Query, Response
 from fastapi import Request as Http
-from fastapi import Response
 from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field
 
@@ -46,10 +46,12 @@ def register(routes: Routes, services: Services) -> None:
         return {"recipes": services.catalogue.summaries()}
 
     @routes.http("GET", "/api/recipes/{name}", who=TOKEN, tags=["recipes"], summary="A recipe's card, and what you trained of it")
-    def recipe(name: str, http: Http) -> Any:
-        card = services.catalogue.describe(name)
+    def recipe(name: str, http: Http, weights: str = Query(default="", max_length=64)) -> Any:
+        """`weights` is the sha256 of weights of yours, which may know other data: the conditions have their options then."""
+        owner = identity_of(http).owner
+        card = services.catalogue.describe(name, services.own_card(owner, name, {name: weights}) if weights else None)
         services.warmup.schedule()
-        return card | {"trained": [one.to_json() for one in services.jobs.trained(identity_of(http).owner, name)]}
+        return card | {"trained": [one.to_json() for one in services.jobs.trained(owner, name)]}
 
     @routes.http(
         "POST",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gesso.verbs.assemble import Assembled
 
 CARDS = "cards.json"  # in the home
+MOST_CARDS = 64  # of weights that users trained, in memory
 SUMMARY = ("name", "title", "summary", "ready")  # fields of a recipe in a list
 
 log = logging.getLogger("gesso.serving")
@@ -39,6 +40,7 @@ class Catalogue:
         self._settings, self._lock = settings, threading.Lock()
         self._recipes: dict[str, Recipe] | None = None
         self._loaded: OrderedDict[tuple[str, str, str], Assembled] = OrderedDict()
+        self._own_cards: OrderedDict[str, Card] = OrderedDict()  # by the weights' sha256
         self._cards: Cards | None = None
         self._cache: CardCache | None = None
         if settings.recipes is not None:  # recipes that the settings name must exist
@@ -88,6 +90,20 @@ class Catalogue:
     def card(self, name: str) -> Card:
         return self.recipe(name).card
 
+    def own_card(self, name: str, own: UserWeights) -> Card:
+        """The card with what the owner's weights know of their data."""
+        recipe = self.recipe(name)
+        if recipe.facts is None:
+            return recipe.card
+        with self._lock:
+            if own.sha256 not in self._own_cards:
+                from gesso.weights.store import read_weights
+
+                self._own_cards[own.sha256] = recipe.with_facts(read_weights(own.path).card.get("facts", {})).card
+                while len(self._own_cards) > MOST_CARDS:
+                    self._own_cards.popitem(last=False)
+            return self._own_cards[own.sha256]
+
     def assembled(self, name: str, preset: str = "", own: UserWeights | None = None) -> Assembled:
         """The recipe's networks with their weights, or with `own`; a few recently used ones stay loaded."""
         from gesso.verbs.assemble import assemble
@@ -113,13 +129,14 @@ class Catalogue:
         outputs = [[{"name": out["name"], "medium": out["medium"]} for out in one["outputs"]] for one in cards]
         return [{name: one[name] for name in SUMMARY} | {"outputs": outs} for one, outs in zip(cards, outputs, strict=True)]
 
-    def describe(self, name: str) -> dict[str, Any]:
-        """The whole card: conditions with their controls, settings as a JSON schema, texts in all languages."""
+    def describe(self, name: str, own: Card | None = None) -> dict[str, Any]:
+        """The whole card: conditions with their controls (`own`: of this card), settings as a JSON schema, texts in all languages."""
         card = self._descriptions().get(name) if isinstance(name, str) else None
         if card is None:
             raise self._unknown(name, self._descriptions())
         missing = self._absent(card["needs"])
-        return {**{key: one for key, one in card.items() if key != "needs"}, "missing": missing, "ready": not missing}
+        changed = {} if own is None else {"conditions": conditions_json(own)}
+        return {**{key: one for key, one in card.items() if key != "needs"}, **changed, "missing": missing, "ready": not missing}
 
     def missing_weights(self, name: str) -> list[str]:
         """Names of recipes whose weights this recipe needs and the server does not have."""
@@ -180,10 +197,9 @@ def _output_json(out: Out) -> dict[str, Any]:
     }
 
 
-def recipe_json(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as JSON, without the availability of the weights that it `needs`."""
-    card = recipe.card
-    conditions = [
+def conditions_json(card: Card) -> list[dict[str, Any]]:
+    """A card's conditions with their controls."""
+    return [
         {
             "name": slot.name,
             "kind": slot.kind.kind,
@@ -196,6 +212,11 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         }
         for slot in card.conditions
     ]
+
+
+def recipe_json(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON, without the availability of the weights that it `needs`."""
+    card = recipe.card
     return {
         "name": card.name,
         "title": dict(card.title),
@@ -210,7 +231,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "learns_pictures": recipe.learns_pictures,
         "presets": list(recipe.presets),
         "preset": recipe.default_preset,
-        "conditions": conditions,
+        "conditions": conditions_json(card),
         "one_of": [list(group) for group in card.one_of],
         "outputs": [_output_json(out) for out in card.outputs],
         "settings": card.settings_schema(),

@@ -33,7 +33,8 @@ const enc = encodeURIComponent;
 const listOf = (/** @type {any} */ answer, /** @type {string} */ name) => (Array.isArray(answer) ? answer : (answer[name] ?? []));
 
 export const listRecipes = async () => listOf(await get("/api/recipes"), "recipes");
-export const readRecipe = (/** @type {string} */ name) => get(`/api/recipes/${enc(name)}`);
+/** A recipe's card; with the hash of weights of one's own, with what those know of their data. @param {string} name */
+export const readRecipe = (name, weights = "") => get(`/api/recipes/${enc(name)}${weights && `?weights=${enc(weights)}`}`);
 export const listSamples = async () => listOf(await get("/api/samples"), "samples");
 export const sampleUrl = (/** @type {string} */ id) => `/samples/${enc(id)}.png`;
 
