@@ -19,6 +19,7 @@ from gesso.errors import GessoError
 from gesso.families.family import STATE
 from gesso.recipes.recipe import Recipe
 from gesso.request import Request
+from gesso.training.batch import example_of
 from gesso.verbs.assemble import assemble
 from gesso.verbs.load import Model
 
@@ -62,7 +63,9 @@ def simulated(recipe: Recipe, dataset: Any, index: int = 0) -> dict[str, Any]:
     """What a person would give for one example."""
     rng = np.random.default_rng(index)
     item = dataset.item(index, rng)
-    given = {s.name: s.kind.simulate({**item, "slot": s}, rng, 1.0)[0] for s in recipe.card.conditions if s.network}
+    left_out = {name for group in recipe.card.one_of for name in group[1:]}
+    slots = [s for s in recipe.card.conditions if s.network and s.name not in left_out]
+    given = {s.name: s.kind.simulate(example_of(s, item), rng, 1.0)[0] for s in slots}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -103,7 +106,7 @@ def test_ports_are_as_wide_as_the_kind_says(name: str):
     for slot in recipe.card.conditions:
         if not slot.network:
             continue
-        value, _ = slot.kind.simulate({**item, "slot": slot}, rng, 1.0)
+        value, _ = slot.kind.simulate(example_of(slot, item), rng, 1.0)
         ports = slot.kind.encode([value, None], frame.with_options(slot.options))
         sizes = slot.kind.sizes(slot.options)
         assert (0 if ports.vector is None else ports.vector.shape[1]) == sizes.vector, slot.name
@@ -136,9 +139,10 @@ def test_a_recipe_outside_the_package_trains_and_makes(tmp_path: Path):
 def test_what_is_required_is_asked_for(name: str):
     card = recipes.find(name).card
     required = [slot.name for slot in card.conditions if slot.required]
-    if not required:
+    if not required and not card.one_of:
         Request.build(card, {})
         return
+    required = required or list(card.one_of[0])
     with pytest.raises(GessoError, match=required[0]):
         Request.build(card, {})
     with pytest.raises(GessoError, match="no_such_thing"):
