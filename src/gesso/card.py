@@ -54,6 +54,7 @@ class Slot(BaseModel):
     help: Words = {}
     required: bool = False
     network: bool = True  # False: only the recipe's rules read it; it is not encoded into ports
+    fit: bool = False  # True: only `fit` reads it, such as the picture to find a latent for; networks are not built for it
     stays: bool = False  # True: the input stays visible in the output, such as a drawn line or a protected part
     drop: float = Field(default=0.0, ge=0, le=1)  # share of training examples that omit it
     options: Mapping[str, Any] = {}
@@ -168,6 +169,11 @@ class Card(BaseModel):
         )
         return self.model_copy(update={"conditions": tuple(filled)})
 
+    def for_generating(self) -> Card:
+        """This card without the conditions that only a fit reads."""
+        kept = tuple(slot for slot in self.conditions if not slot.fit)
+        return self if len(kept) == len(self.conditions) else self.model_copy(update={"conditions": kept})
+
     def for_parts(self) -> Card:
         """This card for a request that is not whole yet: nothing is required, and of each group in `one_of` at most one is given."""
         return self.model_copy(update={"incomplete": True})
@@ -189,7 +195,7 @@ class Card(BaseModel):
 
     def port_sizes(self) -> PortSizes:
         """The widths of the joined ports that a network of this card receives."""
-        return sum((s.kind.sizes(s.options) for s in self.conditions if s.network), PortSizes())
+        return sum((s.kind.sizes(s.options) for s in self.conditions if s.network and not s.fit), PortSizes())
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Condition]:
         """Parse the conditions' values from user input by name. GessoError for unknown names, missing required ones and invalid values."""

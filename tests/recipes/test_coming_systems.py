@@ -86,6 +86,14 @@ class Speller:
         yield Output({"letters": logits.topk(inputs.shape[1], 1).indices, **pictures})
 
 
+class Finder(Speller):
+    """Finds the word that looks like `aim`, which only a fit reads."""
+
+    def fit(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
+        assert inputs.ports.by_slot["aim"].vector is not None
+        yield Output({"letters": torch.zeros(1, 3, dtype=torch.int64)}, values={"word_is": Label(name="six")})
+
+
 def stage(name: str, **options: Any) -> Stage:
     return Stage(name, Speller(name), {"net": Optimiser()}, lambda folder, split: Words(), 2, 3, **options)
 
@@ -129,6 +137,24 @@ def test_facts_reach_losses_shapes_and_rules_and_a_medium_of_ones_own_its_file(r
     path = made.save(tmp_path / "a.word")
     assert len(path.read_text()) == len(WORDS) and sidecar_of(path).is_file()
     assert gesso.replay(path, recipe=speller(), weights=run).equal
+
+
+def test_what_only_a_fit_reads_and_what_it_found_is_replayed(run: Path, tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    aim = Slot(name="aim", kind=Label, title=BOTH, help=BOTH, facts={"classes": "words"}, fit=True)
+    card = speller().card.model_copy(update={"conditions": (*speller().card.conditions, aim)})
+    finder = dataclasses.replace(speller(), card=card, family=lambda preset: Finder())
+    fitted = gesso.fit(finder, out=tmp_path / "fit", weights=run, given={"aim": "one"})
+    assert set(fitted.result.request.conditions) == {"word_is"} and gesso.replay(fitted.file, recipe=finder, weights=run).equal
+    again = gesso.load(finder, weights=run).request(base=tmp_path / "fit" / "request.json")
+    assert again.conditions == fitted.result.request.conditions
+    with pytest.raises(GessoError, match="no condition or setting 'aim'"):
+        gesso.load(finder, weights=run).generate(aim="one")
+    monkeypatch.setattr(recipes, "find", lambda name: finder)
+    shown = []
+    for verb in ("fit", "generate"):
+        main([verb, "speller", "--help"])
+        shown.append("--aim" in capsys.readouterr().out)
+    assert shown == [True, False]
 
 
 def test_previews_see_state_and_facts_and_all_stages_leave_their_state(run: Path) -> None:

@@ -63,7 +63,7 @@ def app_of_recipe(verb: str, name: str, act: Callable[..., Any], typed: Sequence
     from gesso.recipes import find
 
     recipe = find(name)
-    card = recipe.card
+    card = recipe.card if verb == "fit" else recipe.card.for_generating()
     groups = [Group(kind, sort_key=number) for number, kind in enumerate(("Conditions", "Settings", "Making"))]
     hints = inspect.get_annotations(act, eval_str=True)
     common = [p for p in inspect.signature(act).parameters.values() if p.kind is OPTIONAL]

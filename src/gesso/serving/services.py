@@ -48,8 +48,8 @@ class Services:
         self.files = FileStore(settings.home / "kept", self.database, settings.limits)
         self.marker = Marker(settings.home / SIGNING, on=settings.sign)
         self.decoder = Decoder(settings.limits)
-        self.sanitizer = InputSanitizer(self.catalogue, self.files, self.decoder, self.own_card)
-        self.sessions = Store(settings.home / "sessions.sqlite", cards=self.catalogue.card, own_card=self.own_card)
+        self.sanitizer = InputSanitizer(self.catalogue, self.files, self.decoder, self.card_of_weights)
+        self.sessions = Store(settings.home / "sessions.sqlite", cards=self.catalogue.card, own_card=self.card_of_weights)
         self.thumbnails = Thumbnails(settings.home / "thumbs.sqlite")
         self.user_weights = UserWeightsStore(settings.home / "learned")
         self.jobs = JobService(settings, self.catalogue, self.files, self.sanitizer)
@@ -66,7 +66,7 @@ class Services:
         """The owner's own weights that the request names: kept for a session, or still in the folder of their training. Else None."""
         return self._own_weights(owner, request.recipe, request.weights)
 
-    def own_card(self, owner: str, recipe: str, weights: Mapping[str, str]) -> Card | None:
+    def card_of_weights(self, owner: str, recipe: str, weights: Mapping[str, str]) -> Card | None:
         """The card with what the owner's own weights know of their data; None where `weights` names none of theirs."""
         own = self._own_weights(owner, recipe, weights)
         return None if own is None else self.catalogue.own_card(recipe, own)

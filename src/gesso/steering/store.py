@@ -74,7 +74,7 @@ class Store:
         self._states.clear()
         self._values.clear()
 
-    def card(self, owner: str, of: Session | Bundle | Request) -> Card:
+    def session_card(self, owner: str, of: Session | Bundle | Request) -> Card:
         """The card of a session's recipe, with what its weights know of their data."""
         own = self._own_card(owner, of.recipe, of.weights) if of.weights and self._own_card is not None else None
         return own or self.cards(of.recipe)
@@ -97,7 +97,7 @@ class Store:
             about = Request(recipe=self.cards(recipe).name, preset=preset, weights=dict(weights or {}))
         except ValidationError as error:
             raise as_gesso_error(error) from None
-        root, state = self._new_node(self.card(owner, about), EMPTY, combined(edits), parent=None)
+        root, state = self._new_node(self.session_card(owner, about), EMPTY, combined(edits), parent=None)
         id = new_id()
         with self._database.writing() as db:
             insert_session(
@@ -117,7 +117,7 @@ class Store:
             return known
         before = self.session(owner, session)
         parent = before.head if parent is None else parent
-        card = self.card(owner, before)
+        card = self.session_card(owner, before)
         old = self._state(owner, session, parent, card)
         node, state = self._new_node(card, old, parse_edit(edit), parent=parent, client=client)
         with self._database.writing() as db:
@@ -190,11 +190,11 @@ class Store:
     def state(self, owner: str, session: str, node: str | None = None) -> State:
         """The result of the edits up to a node (None: the head); a request may still need more, see `missing`."""
         found = self.session(owner, session)
-        return self._state(owner, session, node or found.head, self.card(owner, found))
+        return self._state(owner, session, node or found.head, self.session_card(owner, found))
 
     def missing(self, owner: str, session: str, node: str | None = None) -> tuple[str, ...]:
         """The names of the conditions and settings that a node's request still needs."""
-        return missing(self.card(owner, self.session(owner, session)), self.state(owner, session, node))
+        return missing(self.session_card(owner, self.session(owner, session)), self.state(owner, session, node))
 
     def request(self, owner: str, session: str, node: str | None = None) -> Request:
         """The request of a node (None: the head); Incomplete, with the missing names, where something is still needed.
@@ -202,14 +202,14 @@ class Store:
         Conditions that an edit did not change are the same objects in the requests of parent and child.
         """
         found = self.session(owner, session)
-        card = self.card(owner, found)
+        card = self.session_card(owner, found)
         state = self._state(owner, session, node or found.head, card)
         return to_request(card, state, weights=found.weights, preset=found.preset)
 
     def tried(self, owner: str, session: str, node: str | None, edit: Any) -> Request:
         """The request that an edit of a node would lead to, without writing it: for previews while a stroke is drawn."""
         found = self.session(owner, session)
-        card = self.card(owner, found)
+        card = self.session_card(owner, found)
         old = self._state(owner, session, node or found.head, card)
         parsed = parse_edit(edit)
         self._to_stored(parsed)
@@ -224,7 +224,7 @@ class Store:
 
     def compare(self, owner: str, session: str, a: str, b: str) -> list[dict[str, Any]]:
         """The differences between nodes a and b; see `words.differences`."""
-        card = self.card(owner, self.session(owner, session))
+        card = self.session_card(owner, self.session(owner, session))
         return differences(card, self._state(owner, session, a, card), self._state(owner, session, b, card))
 
     def search(self, owner: str, text: str, limit: int = 200) -> tuple[SearchResult, ...]:
@@ -270,7 +270,7 @@ class Store:
         bundle, texts = unpack(data, self.limits)
         if clean is not None:
             texts = {sha256: blob.replace_data_urls(text, clean) for sha256, text in texts.items()}
-        card = self.card(owner, bundle)
+        card = self.session_card(owner, bundle)
         id, ids = new_id(), {node.id: new_id() for node in bundle.nodes}
         added: dict[str, NewNode] = {}
         source = _Source(step=lambda node: (added[node].parent, added[node].edit), text=lambda node, sha256: added[node].texts[sha256])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,7 @@ def assemble(
     untrained: bool = False,
     facts: Mapping[str, Any] | None = None,
     device: str | None = "cpu",
+    fitting: bool = False,
 ) -> Assembled:
     """The recipe's networks with their weights.
 
@@ -64,7 +65,7 @@ def assemble(
     may come from a safetensors file of another program, by its role. An overlay goes over the recipe's own weights. None takes the
     shipped ones. A recipe that keeps no weights needs none.
     `untrained` builds all of the recipe's own networks with random parameters (seed torch first), for data with these `facts`.
-    `device` is where the networks go (None: what is there).
+    `device` is where the networks go (None: what is there). `fitting` keeps the conditions that only a fit reads.
     GessoError where weights are missing, or belong to another recipe or preset.
     """
     made = recipes.find(recipe)
@@ -80,6 +81,7 @@ def assemble(
         )
     known = own.card.get("facts", {}) if own and facts is None else facts or {}
     made = made.with_facts(known) if known or own else made
+    made = made if fitting else replace(made, card=made.card.for_generating())
     networks, hashes, cards = _parents(made, given.parents)
     states = {} if own is None else layered_over(own, given.overlays) if given.overlays else own.states
     networks |= _build(made, chosen, own, states)

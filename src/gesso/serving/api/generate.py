@@ -49,7 +49,7 @@ def register(routes: Routes, services: Services) -> None:
     def recipe(name: str, http: Http, weights: str = Query(default="", max_length=64)) -> Any:
         """`weights` is the sha256 of weights of yours, which may know other data: the conditions have their options then."""
         owner = identity_of(http).owner
-        card = services.catalogue.describe(name, services.own_card(owner, name, {name: weights}) if weights else None)
+        card = services.catalogue.describe(name, services.card_of_weights(owner, name, {name: weights}) if weights else None)
         services.warmup.schedule()
         return card | {"trained": [one.to_json() for one in services.jobs.trained(owner, name)]}
 

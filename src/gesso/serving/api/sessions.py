@@ -87,7 +87,7 @@ def _register_sessions(routes: Routes, services: Services) -> None:
                         "you have no training with these weights", where="weights", fix=f"see trained of GET /api/recipes/{card.name}"
                     )
                 services.user_weights.add(owner, own)
-            card = services.own_card(owner, card.name, body.weights) or card
+            card = services.card_of_weights(owner, card.name, body.weights) or card
             edits = [services.sanitizer.sanitize_edit(owner, card, one) for one in body.edits]
             begun = store.create(owner, card.name, body.title, edits, weights=body.weights)
             services.user_weights.delete_unused(owner, {hashed for one in store.list(owner) for hashed in one.weights.values()})
@@ -126,7 +126,7 @@ def _register_nodes(routes: Routes, services: Services) -> None:
         owner, body = identity_of(http).owner, await read_json(http, AppendEdit)
 
         def append() -> Any:
-            card = store.card(owner, store.session(owner, id))
+            card = store.session_card(owner, store.session(owner, id))
             node = store.append(owner, id, body.parent, services.sanitizer.sanitize_edit(owner, card, body.edit), body.client)
             return {"node": node.model_dump(mode="json"), "missing": list(store.missing(owner, id, node.id))}
 

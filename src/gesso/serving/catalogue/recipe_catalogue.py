@@ -88,18 +88,18 @@ class Catalogue:
         return found
 
     def card(self, name: str) -> Card:
-        return self.recipe(name).card
+        return self.recipe(name).card.for_generating()
 
     def own_card(self, name: str, own: UserWeights) -> Card:
         """The card with what the owner's weights know of their data."""
         recipe = self.recipe(name)
         if recipe.facts is None:
-            return recipe.card
+            return recipe.card.for_generating()
         with self._lock:
             if own.sha256 not in self._own_cards:
                 from gesso.weights.store import read_weights
 
-                self._own_cards[own.sha256] = recipe.with_facts(read_weights(own.path).card.get("facts", {})).card
+                self._own_cards[own.sha256] = recipe.with_facts(read_weights(own.path).card.get("facts", {})).card.for_generating()
                 while len(self._own_cards) > MOST_CARDS:
                     self._own_cards.popitem(last=False)
             return self._own_cards[own.sha256]
@@ -216,7 +216,7 @@ def conditions_json(card: Card) -> list[dict[str, Any]]:
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
     """A recipe as JSON, without the availability of the weights that it `needs`."""
-    card = recipe.card
+    card = recipe.card.for_generating()
     return {
         "name": card.name,
         "title": dict(card.title),

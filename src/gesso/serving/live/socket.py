@@ -94,7 +94,7 @@ class LiveConnection:
     async def run(self) -> None:
         try:
             session = await asyncio.to_thread(self.services.sessions.session, self.owner, self.session)
-            card = await asyncio.to_thread(self.services.sessions.card, self.owner, session)
+            card = await asyncio.to_thread(self.services.sessions.session_card, self.owner, session)
         except GessoError as error:
             await self.socket.send_bytes(pack({"type": "error", "seq": None, **error_json(error)}))
             await self.socket.close(4404)
