@@ -71,6 +71,7 @@ class Stage:
     average: float = 0.999  # decay of the exponential moving average of weights; 0: no average
     frame: Frame = field(default_factory=Frame)
     gradient: Gradient = Gradient()
+    gradients: Mapping[str, Gradient] = field(default_factory=dict)  # by phase, where it is another one: a critic's alone is private
     conditions: tuple[str, ...] | None = None
 
 

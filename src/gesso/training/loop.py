@@ -56,6 +56,8 @@ class StageInfo(Protocol):
     def frame(self) -> Frame: ...
     @property
     def gradient(self) -> GradientSettings: ...
+    @property
+    def gradients(self) -> Mapping[str, GradientSettings]: ...
 
 
 MakeSamples = Callable[[Mapping[str, nn.Module], int], np.ndarray | None]  # (networks and the family's state, step) -> a picture uint8
@@ -110,6 +112,8 @@ class Loop:
         self.learner = Learner(networks, self.stage.trains, plan.keeps, self.stage.average)
         if self.stage.gradient.clip_each:
             check_private(list(networks.values()))
+        self._private = any(one.clip_each for one in (self.stage.gradient, *self.stage.gradients.values()))
+        self._checked: set[str] = set()  # private phases whose players do not mix examples
         images_last = plan.device.channels_last
         batch_size, frame = self.stage.batch_size, self.stage.frame
         maker = BatchMaker(plan.dataset, plan.slots, batch_size, plan.seed, frame, images_last, plan.ranks, plan.facts)
@@ -203,24 +207,26 @@ class Loop:
             players = self._players(phase)
             if len(learner.players) > 1:
                 learner.train_only(phase.players)
-            # A process without examples draws nothing from `rng`, so the noise has a stream of its own.
-            noise = _generator(self.plan.seed, step, NOISE + number) if self.stage.gradient.noise else None
-            logs |= self._take(phase, players, batch, step, rng, noise)
+            logs |= self._take(phase, number, players, batch, step, rng)
         self.plan.ranks.average(buffers_of(learner))
         if learner.average is not None:
             learner.average.update(step)
         return logs
 
     def _take(
-        self, phase: Phase, players: Sequence[Player], batch: Batch, step: int, rng: torch.Generator, noise: torch.Generator | None
+        self, phase: Phase, number_of_phase: int, players: Sequence[Player], batch: Batch, step: int, rng: torch.Generator
     ) -> dict[str, Any]:
         """One phase: its gradients, the check that they are sane, and the step of all its players."""
         learner, plan = self.learner, self.plan
-        drawn = batch.total or len(batch)
-        if not drawn and not self.stage.gradient.clip_each:
+        settings, drawn = self.stage.gradients.get(phase.name, self.stage.gradient), batch.total or len(batch)
+        if not drawn and not settings.clip_each:
+            if self._private:  # what needs no privacy waits for examples
+                return {}
             raise GessoError(f"step {step} has no examples", where=plan.dataset.name, fix="let its `indices` give at least one")
-
-        if phase.whole and (self.stage.gradient.accumulate > 1 or self.stage.gradient.clip_each or plan.ranks.total > 1):
+        if settings.clip_each and phase.name not in self._checked:
+            check_private([learner.networks[role] for role in phase.players])
+            self._checked.add(phase.name)
+        if phase.whole and (settings.accumulate > 1 or settings.clip_each or plan.ranks.total > 1):
             what = f"the phase {phase.name!r} compares the examples of a batch, which is divided here"
             raise GessoError(what, where="gradient", fix="train it in one process, without accumulate and clip_each")
 
@@ -228,7 +234,9 @@ class Loop:
             with plan.device.computing():
                 return self.stage.family.loss(phase, learner.networks, part, learner.family, step, rng)
 
-        value, logs = set_gradients(measure, batch, players, self.stage.gradient, plan.ranks, rng, self.stage.batch_size, noise)
+        # A process without examples draws nothing from `rng`, so the noise has a stream of its own.
+        noise = _generator(plan.seed, step, NOISE + number_of_phase) if settings.noise else None
+        value, logs = set_gradients(measure, batch, players, settings, plan.ranks, rng, self.stage.batch_size, noise)
         number, *norms = torch.stack([value, *(player.norm().to(value.device, value.dtype) for player in players)]).tolist()
         norm = norms[0] if len(norms) == 1 else math.hypot(*norms)
         if drawn:  # else there is no loss, and the gradient is noise

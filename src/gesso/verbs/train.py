@@ -293,6 +293,8 @@ def _config(run: _Run, stage: Stage, dataset: Dataset) -> dict[str, Any]:
     }
     if stage.gradient != Gradient():
         config["gradient"] = as_json(stage.gradient)
+    if stage.gradients:
+        config["gradients"] = as_json(stage.gradients)
     if recipe.known:
         config["facts"] = dict(recipe.known)
     if run.begun_from:

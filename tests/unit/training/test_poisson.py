@@ -13,7 +13,7 @@ from torch import nn
 
 import gesso
 from gesso.errors import GessoError
-from gesso.families.family import Batch, Loss
+from gesso.families.family import Batch, Loss, Phase
 from gesso.ports import Ports
 from gesso.recipes.recipe import Gradient, Optimiser, Recipe
 from gesso.training.batch import BatchMaker
@@ -108,3 +108,35 @@ def test_a_process_may_have_no_share_of_a_draw() -> None:
     assert sorted(map(len, shares)) == [0, 1] and {share.total for share in shares} == {1}
     with pytest.raises(GessoError, match="cannot be shared"):
         BatchMaker(toy.Numbers(), (), 1, 0, ranks=Ranks(0, 2)).batch(0)
+
+
+class CriticOnly(Plain):
+    """Two phases, of which only the first is private; the second must see examples."""
+
+    def phases(self, step: int) -> Any:
+        return (Phase("critic", ("net",)), Phase("maker", ("maker",)))
+
+    def loss(self, phase: Any, networks: Any, batch: Batch, state: Any, step: int, rng: torch.Generator) -> Loss:
+        used = {"net": networks["net" if phase.name == "critic" else "maker"]}
+        return super().loss(phase, used, batch, state, step, rng)
+
+
+class Mixing(nn.Linear):
+    """A network with a batch norm, which a private phase refuses even where it is not used."""
+
+    def __init__(self) -> None:
+        super().__init__(5, 1)
+        self.norm = nn.BatchNorm1d(5)
+
+
+def test_one_phase_alone_may_be_private(tmp_path: Path) -> None:
+    made = recipe(Gradient())
+    (stage,) = made.stages(None)
+    trains = {"net": stage.trains["net"], "maker": stage.trains["net"]}
+    both = dataclasses.replace(stage, family=CriticOnly(), trains=trains, gradients={"critic": PRIVATE})
+    networks = {"net": lambda: nn.Linear(5, 1), "maker": Mixing}
+    made = dataclasses.replace(made, build=lambda preset: {role: one() for role, one in networks.items()}, stages=lambda preset: (both,))
+    gesso.train(made, out=tmp_path / "run", threads=1, quiet=True)
+    mixed = dataclasses.replace(both, gradients={"maker": PRIVATE})
+    with pytest.raises(GessoError, match="batch norm"):
+        gesso.train(dataclasses.replace(made, stages=lambda preset: (mixed,)), out=tmp_path / "mixed", threads=1, quiet=True)
