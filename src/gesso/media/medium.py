@@ -75,6 +75,10 @@ class Medium:
         """Whether this medium's files and thumbnails can be made of the value."""
         return True
 
+    def page(self, value: Any) -> tuple[int, ...]:
+        """The (height, width) of a value that is a page of pixels, for its resolution."""
+        return tuple(getattr(value, "shape", ())[:2])
+
     def in_json(self, value: Any) -> Any:
         """The value inside a result's JSON. NotImplemented: as a plain value."""
         return NotImplemented

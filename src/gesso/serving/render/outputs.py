@@ -138,7 +138,7 @@ def file_of(result: Result, name: str, format: str, index: int = 0, *, clean: bo
     if format == "png":
         return png_of(result, name, index, clean=clean, max_side=max_side), content_type(ending)
     value = result.outputs[result.output_for(ending, name)]
-    carried = result.carried(value)
+    carried = result.carried(value, kind)
     return kind.encode(value, ending, Carried(dpi=carried.dpi) if clean else carried), content_type(ending)
 
 
