@@ -12,14 +12,13 @@ import argparse
 import contextlib
 import json
 import statistics
+import sys
 from pathlib import Path
 
 from sides.turns import SETTLE, Side, machine, machine_line, play, ratio
 
 
 def main() -> None:
-    import sys
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", default="digits")
     parser.add_argument("--preset", default="small")
