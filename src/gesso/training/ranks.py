@@ -70,7 +70,8 @@ class Ranks:
 def joined() -> Iterator[Ranks]:
     """The processes that `torchrun` started (environment variables RANK and WORLD_SIZE), or this one alone.
 
-    They communicate by gloo on CPUs and by nccl on GPUs.
+    They communicate by gloo on CPUs and by nccl on GPUs. They meet at torchrun's address, or at the address of a file that all can
+    write to (GESSO_MEETING).
     """
     total = int(os.environ.get("WORLD_SIZE", "1"))
     if total == 1:
@@ -79,7 +80,8 @@ def joined() -> Iterator[Ranks]:
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    torch.distributed.init_process_group("nccl" if on_gpu else "gloo")
+    meeting = os.environ.get("GESSO_MEETING", "env://")
+    torch.distributed.init_process_group("nccl" if on_gpu else "gloo", meeting, rank=int(os.environ["RANK"]), world_size=total)
     try:
         yield Ranks(torch.distributed.get_rank(), total)
     finally:

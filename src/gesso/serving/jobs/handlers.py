@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from gesso.errors import Stopped
 from gesso.media.file import write_atomic
 from gesso.request import Request
+from gesso.serving.jobs.config import WorkerConfig
+from gesso.serving.jobs.processes import follow_parent, shared
 
 if TYPE_CHECKING:
     from gesso.recipes.recipe import Recipe
-    from gesso.serving.jobs.config import WorkerConfig
     from gesso.serving.jobs.lease import JobLease
     from gesso.verbs.batch import BatchItem
+    from gesso.verbs.train import TrainResult
 
 TAIL = 8192
 
@@ -54,22 +57,36 @@ def items_of(spec: dict[str, Any], folder: Path) -> list[BatchItem]:
 
 def train(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
     """Train from the last checkpoint, if there is one."""
-    from gesso.verbs.train import train as run
-
-    recipe, out = config.recipe(spec["recipe"]), folder / "out"
-    logs = stage_logs(recipe, spec, out)
+    logs = stage_logs(config.recipe(spec["recipe"]), spec, folder / "out")
     total = sum(steps for _, steps in logs)
-    log_every, sample_every = log_intervals(total)
     lease.progress = lambda: (sum(last_step(path) for path, _ in logs), total, "")
-    made = run(
-        recipe, data=folder / "in" if spec["names"] else None, out=out, preset=spec["preset"] or None, steps=spec["steps"],
-        minutes=spec["minutes"], seed=spec["seed"], threads=config.threads, stop=lease.stop,
-        log_every=log_every, sample_every=sample_every,
-    )  # fmt: skip
+    with shared(spec.get("processes", 1), lease, folder, follow, config.to_json(), spec):
+        made = _train(config, spec, folder, lease.stop)
     if made.reason not in ("done", "minutes"):
         lease.stop_reason = lease.stop_reason or "closing"
         raise Stopped
     return {"words": made.reason}
+
+
+def follow(config: dict[str, Any], spec: dict[str, Any], folder: str, environment: dict[str, str]) -> None:
+    """Be a further process of a training that several share; the first one writes the files."""
+    follow_parent()
+    os.environ.update(environment)
+    own, place = WorkerConfig(**config), Path(folder)
+    with stderr_to_log(place):
+        _train(own, spec, place, None)
+
+
+def _train(config: WorkerConfig, spec: dict[str, Any], folder: Path, stop: Callable[[], bool] | None) -> TrainResult:
+    from gesso.verbs.train import train as run
+
+    recipe, out = config.recipe(spec["recipe"]), folder / "out"
+    log_every, sample_every = log_intervals(sum(steps for _, steps in stage_logs(recipe, spec, out)))
+    return run(
+        recipe, data=folder / "in" if spec["names"] else None, out=out, preset=spec["preset"] or None, steps=spec["steps"],
+        minutes=spec["minutes"], seed=spec["seed"], threads=config.threads, stop=stop,
+        log_every=log_every, sample_every=sample_every,
+    )  # fmt: skip
 
 
 def log_intervals(total: int) -> tuple[int, int]:
@@ -131,6 +148,13 @@ def measure(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder:
             weights=config.weights_of(spec), preset=spec["preset"] or None, **spec["options"],
         )  # fmt: skip
     return {}
+
+
+@contextlib.contextmanager
+def stderr_to_log(folder: Path) -> Iterator[None]:
+    """Append stderr to the job's log."""
+    with open(folder / "log.txt", "a", encoding="utf-8", errors="replace", buffering=1) as file, contextlib.redirect_stderr(file):
+        yield
 
 
 HANDLERS: dict[str, Callable[[WorkerConfig, dict[str, Any], JobLease, Path], dict[str, Any]]] = {

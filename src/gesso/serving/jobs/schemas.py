@@ -50,12 +50,13 @@ class BatchSpec(_Spec):
 
 
 class TrainSpec(_Spec):
-    """A training on `files`, or on the recipe's own dataset; it resumes where it stopped."""
+    """A training on `files`, or on the recipe's own dataset; it resumes where it stopped. `processes` share each batch."""
 
     kind: Literal["train"]
     files: list[InputFile] = Field(default_factory=list)
     steps: Whole | None = Field(default=None, ge=1, le=10_000_000)
     minutes: float | None = Field(default=None, gt=0, le=100_000)
+    processes: Whole = Field(default=1, ge=1, le=64)
     seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
 
 

@@ -98,7 +98,8 @@ class JobService:
 
     def submit(self, owner: str, spec: BatchSpec | TrainSpec | FitSpec | MeasureSpec) -> tuple[Job, bool]:
         """Store a job with its files; gives the job and whether it is new."""
-        body = hashlib.sha256(json.dumps(spec.model_dump(mode="json"), sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()
+        said = {name: value for name, value in spec.model_dump(mode="json").items() if (name, value) != ("processes", 1)}  # added later
+        body = hashlib.sha256(json.dumps(said, sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()
         duplicate = self.store.find_duplicate(owner, spec.client, body)
         if duplicate is not None:
             return duplicate, False
@@ -108,6 +109,8 @@ class JobService:
         files = [] if isinstance(spec, FitSpec) else spec.files
         if len(files) > self._settings.limits.job_files:
             raise GessoError(f"holds {len(files)} files", where="files", fix=f"at most {self._settings.limits.job_files} at once")
+        if isinstance(spec, TrainSpec):
+            self._check_processes(spec.processes)
         recipe = self._catalogue.recipe(spec.recipe)
         checked = check_spec(self._sanitizer, recipe, owner, spec)
         if checked.get("weights"):
@@ -144,6 +147,12 @@ class JobService:
                 shutil.copyfile(source, target)
         for place in (folder, folder.parent, folder.parent.parent):
             sync_folder(place)
+
+    def _check_processes(self, num: int) -> None:
+        """A machine does not get more processes than it has cores for; a cluster's size is its own matter."""
+        most = max(1, (os.cpu_count() or 1) // self.config.threads)
+        if self._settings.jobs == "here" and num > most:
+            raise GessoError(f"this machine has no cores for {num} processes", where="processes", fix=f"at most {most}")
 
     def _check_weights(self, owner: str, id: str, recipe: str) -> None:
         try:
@@ -189,7 +198,7 @@ class JobService:
     def describe(self, owner: str, id: str) -> dict[str, Any]:
         job = self.store.get(owner, id)
         spec = self.store.spec_summary(id)
-        names = ("recipe", "preset", "each", "format", "steps", "minutes", "which", "seed", "weights")
+        names = ("recipe", "preset", "each", "format", "steps", "minutes", "processes", "which", "seed", "weights")
         asked = {name: spec[name] for name in names if name in spec} | {"num_files": len(spec["names"])}
         made = job.kind == "train" and (self.config.folder(id) / "out" / "weights.safetensors").is_file()
         return job.to_json(self.store.clock()) | {"asked": asked, "has_weights": made}

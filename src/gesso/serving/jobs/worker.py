@@ -58,7 +58,7 @@ def _close(closing: threading.Event, lease: JobLease) -> None:
 
 def _run_handler(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
     """Run the handler. Gives the arguments of `JobStore.end`."""
-    from gesso.serving.jobs.handlers import HANDLERS
+    from gesso.serving.jobs.handlers import HANDLERS, stderr_to_log
 
     try:
         with folder_held(folder, lease), stderr_to_log(folder):
@@ -102,13 +102,6 @@ def folder_held(folder: Path, lease: JobLease) -> Iterator[None]:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.2)
-        yield
-
-
-@contextlib.contextmanager
-def stderr_to_log(folder: Path) -> Iterator[None]:
-    """Append stderr to the job's log."""
-    with open(folder / "log.txt", "a", encoding="utf-8", errors="replace", buffering=1) as file, contextlib.redirect_stderr(file):
         yield
 
 
