@@ -26,7 +26,8 @@ from gesso.errors import GessoError
 from gesso.media.file import REASONS, printable, sync_folder, write_atomic
 from gesso.media.medium import Carried
 from gesso.media.planes import Planes
-from gesso.media.video import ENDINGS, KEY, Colours, pyav
+from gesso.media.video import CONTAINERS, ENDINGS, KEY, pyav
+from gesso.media.video_facts import Colours
 
 SEGMENT = 96  # frames
 PLAN = "plan.json"
@@ -239,6 +240,11 @@ def check_target(path: Path, sound: tuple[str, ...]) -> None:
         raise GessoError(what, where=printable(path), fix=f"{path.stem}.mkv" if held else "encode the film's sound as AAC or FLAC first")
 
 
+def formats_for(sound: tuple[str, ...]) -> list[str]:
+    """The endings, without dot, of files that can hold this sound as it is."""
+    return [ending for ending in ("mp4", "mov", "mkv") if not _refused(FORMATS[f".{ending}"], sound)]
+
+
 def _refused(kind: str, sound: tuple[str, ...]) -> list[str]:
     """The kinds of sound that a container does not hold."""
     with pyav().open(os.devnull, "w", format=kind) as container:
@@ -255,7 +261,7 @@ def join(folder: Path, segments: list[Segment], target: Path, look: Look, source
     try:
         with ExitStack() as opened:
             out = opened.enter_context(av.open(str(part), "w", format=kind, options=flags))
-            given = opened.enter_context(av.open(str(source))) if source else None
+            given = opened.enter_context(av.open(str(source), options=CONTAINERS)) if source else None
             picture = _picture_stream(out, folder, segments, look)
             streams = [_pictures(folder, segments, look, picture)]
             if given is not None:

@@ -19,7 +19,8 @@ import torch
 
 from gesso.errors import GessoError
 from gesso.media.planes import Planes
-from gesso.media.video import FULL_RANGE, Facts, Shot, Video, VideoBudget, pyav
+from gesso.media.video import FULL_RANGE, Shot, Video, pyav
+from gesso.media.video_facts import Facts, VideoBudget
 from gesso.media.video_writer import Look, SegmentWriter, check_target, complete, held_look, join, sha256_of
 from gesso.number import whole
 from gesso.recipes.recipe import Recipe
@@ -60,6 +61,7 @@ def film(
     *,
     video: Path | str,
     out: Path | str,
+    each: str | None = None,
     seed: int = 0,
     preset: str | None = None,
     weights: GivenWeights = None,
@@ -68,21 +70,24 @@ def film(
     resume: bool = False,
     budget: VideoBudget | None = None,
     segment: int | None = None,
+    name: str | None = None,
     on_frame: OnFrame | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Filmed:
     """Run `recipe` on each frame of the film `video` and write the film `out` (.mp4, .mov or .mkv), with the sound as it is.
 
-    `given` holds the other conditions and the settings by the card's names; all frames have the same seed. Finished segments lie in
+    `given` holds the other conditions and the settings by the card's names; all frames have the same seed.
+    `each` is the condition that the frames are, where there could be several. Finished segments lie in
     OUT.parts until the film is whole; `resume` keeps those of a run that was stopped. `stop` is called after each frame and ends the
-    run as Ctrl-C does. `device` is where networks run (None: what is there). GessoError where the film cannot be read, a frame has
+    run as Ctrl-C does. `device` is where networks run (None: what is there). `name` is the film's in the record, if not its file's.
+    GessoError where the film cannot be read, a frame has
     another size, or the file cannot hold the sound.
     """
     source, target = Path(video), Path(out)
     refuse_overwriting([target], [source])
     model = load(recipe, preset=preset, weights=weights, device=device)
     conditions, settings = split(model.card, given)
-    each = each_of(model.card, None, conditions)
+    each = each_of(model.card, each, conditions)
     check_rest(model.card, each, conditions)
     request = shared(model, conditions, seed, settings)
     number = default_threads() if threads is None else whole(threads, where="threads", low=1, high=MAX_THREADS)
@@ -96,7 +101,7 @@ def film(
         make_folder(parts)
         with locked(parts, "another film"), Interrupt(stop=stop) as interrupt, fixed_threads(number), torch.inference_mode():
             reason, writer, shown = _run(opened, frame_of, parts, plan, resume, segment, interrupt, on_frame)
-            told = _record(request, each, source, hashed, writer, shown, number, model.assembled)
+            told = _record(request, each, source, name or source.name, hashed, writer, shown, number, model.assembled)
             join(parts, shown, target, writer.look, source, told.text())
         if reason == "done":
             shutil.rmtree(parts, ignore_errors=True)
@@ -173,12 +178,20 @@ def _look(facts: Facts, shot: Shot, planes: Planes) -> Look:
 
 
 def _record(
-    request: Request, each: str, source: Path, hashed: str, writer: SegmentWriter, shown: list[Any], threads: int, assembled: Assembled
+    request: Request,
+    each: str,
+    source: Path,
+    name: str,
+    hashed: str,
+    writer: SegmentWriter,
+    shown: list[Any],
+    threads: int,
+    assembled: Assembled,
 ) -> Record:
     """The record of the film: its source is named by the hash of its file."""
     frames = sum(one.frames for one in shown)
     made = Digest(sha256=sha256_of(shown), shape=(frames, writer.look.height, writer.look.width))
-    left = {each: LeftOut(sha256=hashed, name=source.name[:255], size=source.stat().st_size)}
+    left = {each: LeftOut(sha256=hashed, name=name[:255], size=source.stat().st_size)}
     dtype, device = parameter_dtype(assembled), str(assembled.device)
     plain = record(request, {}, threads=threads, dtype=dtype, device=device, time=datetime.now(UTC))
     return plain.model_copy(update={"left": {**plain.left, **left}, "output": {"film": made}})
