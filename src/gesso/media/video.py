@@ -248,6 +248,7 @@ class VideoMedium(Medium):
     inputs: ClassVar[frozenset[str]] = frozenset({*ENDINGS, ".webm", ".avi", ".mpg", ".mpeg", ".ts"})
     viewer: ClassVar[str] = "video"
     on_request: ClassVar[bool] = True
+    streamed: ClassVar[bool] = True
     digested: ClassVar[bool] = False
     budget: ClassVar[Budget] = Budget(max_bytes=2**31)  # of a film in memory; `film` reads larger ones from the disk
 
@@ -270,6 +271,9 @@ class VideoMedium(Medium):
 
     def record_in(self, data: bytes, *, where: str) -> str | None:
         return read_record(io.BytesIO(data))
+
+    def record_at(self, path: Path) -> str | None:
+        return read_record(path)
 
     def decode(self, data: bytes, *, where: str, budget: Budget | None = None) -> Video:
         return decode(data, VideoBudget(max_bytes=(budget or self.budget).max_bytes), where=where)

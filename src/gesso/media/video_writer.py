@@ -102,8 +102,7 @@ class SegmentWriter:
             self._open(pts)
         frame = video_frame(planes)
         frame.pts, frame.time_base = pts - self._first, self.look.time_base
-        for plane in (planes.luma, *(planes.chroma or ())):
-            self._hash.update(np.ascontiguousarray(plane).data)
+        hash_planes(self._hash, planes)
         self._last, self._count = pts, self._count + 1
         self._mux(self._stream.encode(frame))
         if self._count == self.size:
@@ -220,6 +219,12 @@ def complete(folder: Path) -> list[Segment]:
 
 def segment_path(folder: Path, number: int) -> Path:
     return folder / f"{number:06}.mp4"
+
+
+def hash_planes(hashed: Any, planes: Planes) -> None:
+    """Add a frame to a segment's hash."""
+    for plane in (planes.luma, *(planes.chroma or ())):
+        hashed.update(np.ascontiguousarray(plane).data)
 
 
 def sha256_of(segments: list[Segment]) -> str:

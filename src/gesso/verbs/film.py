@@ -38,6 +38,7 @@ from gesso.verbs.thread import default_threads, fixed_threads
 
 OnFrame = Callable[[int, int, str], None]  # (frames done, frames of all, as far as the file says; what is told)
 BLOCK = 2**20  # bytes read at a time
+FILM = "film"  # the output's name in a film's record: all its frames
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ def film(
         check_target(target, opened.facts.sound)
         make_folder(target.parent)
         parts = target.with_name(f"{target.name}.parts")
-        hashed = _sha256(source)
-        frame_of = _frames_of(model, request, each, number)
+        hashed = sha256_of_file(source)
+        frame_of = frames_of(model, request, each, number)
         plan = {"film": hashed, "request": request.to_json()}
         make_folder(parts)
         with locked(parts, "another film"), Interrupt(stop=stop) as interrupt, fixed_threads(number), torch.inference_mode():
@@ -144,7 +145,7 @@ def _run(
     return reason, writer, [*writer.done, *([short] if short is not None and reason != "done" else [])]
 
 
-def _frames_of(model: Model, request: Request, each: str, threads: int) -> Callable[[Shot], Planes]:
+def frames_of(model: Model, request: Request, each: str, threads: int) -> Callable[[Shot], Planes]:
     """The function from a frame of the film to the frame that is made of it."""
     if model.recipe.film is not None:
         larger = model.recipe.film(model.networks, request.settings)
@@ -194,7 +195,7 @@ def _record(
     left = {each: LeftOut(sha256=hashed, name=name[:255], size=source.stat().st_size)}
     dtype, device = parameter_dtype(assembled), str(assembled.device)
     plain = record(request, {}, threads=threads, dtype=dtype, device=device, time=datetime.now(UTC))
-    return plain.model_copy(update={"left": {**plain.left, **left}, "output": {"film": made}})
+    return plain.model_copy(update={"left": {**plain.left, **left}, "output": {FILM: made}})
 
 
 def _notes(video: Video, look: Look) -> list[str]:
@@ -210,7 +211,8 @@ def _notes(video: Video, look: Look) -> list[str]:
     return notes
 
 
-def _sha256(path: Path) -> str:
+def sha256_of_file(path: Path) -> str:
+    """The hash of a file's bytes, read in blocks."""
     hashed = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(BLOCK):

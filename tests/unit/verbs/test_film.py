@@ -6,17 +6,23 @@ import json
 import subprocess
 import sys
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+pytest.importorskip("av", reason="PyAV is not installed: films are not tried")
+import av
+
 from gesso.errors import GessoError
 from gesso.media.video import Video, read_record
 from gesso.record import parse_record
 from gesso.verbs.assemble import assemble
 from gesso.verbs.film import Filmed, film
+from gesso.verbs.inspect import inspect
+from gesso.verbs.replay import replay
 from gesso.weights.store import save_weights
 from unit.media.clip import clip, sound, times
 from unit.verbs import toy
@@ -175,3 +181,49 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         peaks.append(int(done.stdout))
     print("peak memory in kB:", peaks)
     assert peaks[1] < peaks[0] * 1.05 + 8_000
+
+
+def test_a_replay_makes_the_same_frames(tmp_path: Path, weights: Path):
+    given = clip(tmp_path / "a.mp4", 6, sound="aac")
+    made = larger(given, tmp_path / "b.mp4", weights)
+    again = replay(made.out, weights=weights)
+    assert again.equal and again.differences == [] and not again.changed, "the film lies beside it under its name"
+    given.rename(tmp_path / "c.mp4")
+    with pytest.raises(GessoError, match=r"made of the film 'a\.mp4'.*--with picture="):
+        replay(made.out, weights=weights)
+    assert replay(made.out, with_files={"picture": tmp_path / "c.mp4"}, weights=weights).equal
+    assert replay(made.out, with_files=tmp_path, weights=weights).equal
+    with pytest.raises(GessoError, match="another film"):
+        replay(made.out, with_files={"picture": made.out}, weights=weights)
+
+
+def test_a_replay_tells_other_frames_and_other_pictures(tmp_path: Path, weights: Path):
+    given = clip(tmp_path / "a.mp4", 5)
+    made = larger(given, tmp_path / "b.mp4", weights)
+    torch.manual_seed(1)
+    other = tmp_path / "other.safetensors"
+    networks = assemble("upscale", preset="tiny", untrained=True).networks
+    save_weights(other, {role: network.state_dict() for role, network in networks.items()}, {"recipe": "upscale", "preset": "tiny"})
+    again = replay(made.out, weights=other)
+    assert not again.equal and any("weights of upscale" in one for one in again.differences)
+    assert any("frames came out differently" in one for one in again.differences)
+    foreign = larger(clip(tmp_path / "dark.mp4", 5, keys=3), tmp_path / "c.mp4", weights)
+    with av.open(str(foreign.out)) as source, av.open(str(tmp_path / "d.mp4"), "w", options={"movflags": "use_metadata_tags"}) as out:
+        out.metadata["gesso"] = read_record(foreign.out)
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for one in source.decode(video=0):
+            black = av.VideoFrame.from_ndarray(np.zeros((96, 96), np.uint8), format="yuv420p")
+            black.pts, black.time_base = one.pts, one.time_base
+            out.mux(stream.encode(black))
+        out.mux(stream.encode())
+    painted = replay(tmp_path / "d.mp4", weights=weights)
+    assert painted.equal and painted.changed, "its record's frames can be made, but it shows others"
+
+
+def test_inspect_shows_a_films_record(tmp_path: Path, weights: Path):
+    given = clip(tmp_path / "a.mp4", 3)
+    made = larger(given, tmp_path / "b.mp4", weights)
+    seen = inspect(made.out)
+    assert seen.record == made.record and seen.record.left["picture"].sha256 == sha256(given.read_bytes()).hexdigest()
+    assert "picture" in dict(seen.rows())["given"]

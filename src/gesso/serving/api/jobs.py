@@ -93,9 +93,16 @@ def _register_outputs(routes: Routes, services: Services) -> None:
         sheets = [key for key in service.files(owner, id) if key.startswith("sheet")]
         return {"outputs": service.items(owner, id), "sheets": sheets}
 
-    @routes.http("GET", "/api/jobs/{id}/outputs/{output}", who=TOKEN, tags=["jobs"], summary="One of its outputs, or a contact sheet")
+    @routes.http(
+        "GET",
+        "/api/jobs/{id}/outputs/{output}",
+        who=TOKEN,
+        tags=["jobs"],
+        summary="One of its outputs, a contact sheet, or the source of a film",
+    )
     def output(id: str, output: str, http: Http) -> Any:
-        found = service.files(identity_of(http).owner, id).get(output)
+        owner = identity_of(http).owner
+        found = service.source(owner, id) if output == "source" else service.files(owner, id).get(output)
         if found is None:
             raise unknown("output")
         plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in " ._-") else "_" for letter in found.name)

@@ -188,6 +188,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "example": card.example,
         "limits": dict(card.limits),
         "learns_pictures": recipe.learns_pictures,
+        "film": recipe.film is not None,
         "presets": list(recipe.presets),
         "preset": recipe.default_preset,
         "conditions": conditions,

@@ -21,6 +21,7 @@ from gesso.serving.catalogue.recipe_catalogue import Catalogue
 from gesso.serving.decode.input_sanitizer import InputSanitizer
 from gesso.serving.http_errors import TooManyRequests, UnknownId, redacted
 from gesso.serving.jobs.config import WorkerConfig
+from gesso.serving.jobs.handlers import film_in
 from gesso.serving.jobs.quota import FIX, used_bytes
 from gesso.serving.jobs.scheduler import JobScheduler
 from gesso.serving.jobs.schemas import FilmSpec, FitSpec, Spec, check_spec, clean_name, unknown
@@ -113,6 +114,8 @@ class JobService:
         if checked.get("weights"):
             self._check_weights(owner, checked["weights"], spec.recipe)
         id = new_id()
+        if isinstance(spec, FilmSpec):
+            checked |= self._size_of(owner, spec)
         checked["names"] = [clean_name(one.name, number) for number, one in enumerate(files)]
         try:
             self._link_uploads(owner, id, "film" if isinstance(spec, FilmSpec) else "upload", [one.upload for one in files])
@@ -128,6 +131,11 @@ class JobService:
             return job, False
         self.wake()
         return job, True
+
+    def _size_of(self, owner: str, spec: FilmSpec) -> dict[str, Any]:
+        """The sides of an uploaded film."""
+        film = self._files.find(owner, "film", spec.files[0].upload)
+        return {"width": film.width, "height": film.height}
 
     def _link_uploads(self, owner: str, id: str, kind: Kind, uploads: Sequence[str]) -> None:
         """Hard-link each upload into the job's folder, so that deleting the upload does not affect the job."""
@@ -193,6 +201,7 @@ class JobService:
         spec = self.store.spec_summary(id)
         names = ("recipe", "preset", "each", "format", "steps", "minutes", "which", "seed", "weights")
         asked = {name: spec[name] for name in names if name in spec} | {"num_files": len(spec["names"])}
+        asked |= {name: spec[name] for name in ("width", "height") if name in spec}
         made = job.kind == "train" and (self.config.folder(id) / "out" / "weights.safetensors").is_file()
         return job.to_json(self.store.clock()) | {"asked": asked, "has_weights": made}
 
@@ -284,6 +293,13 @@ class JobService:
             name = {"train": "weights.safetensors", "fit": "result.png", "measure": "figures.json"}[job.kind]
             files = {name.partition(".")[0]: JobFile(out / name, name)}
         return {key: one for key, one in files.items() if one.path.is_file()}
+
+    def source(self, owner: str, id: str) -> JobFile | None:
+        """The film that a film's job was given, to be played beside what it makes."""
+        if self.store.get(owner, id).kind != "film":
+            return None
+        path = film_in(self.config.folder(id))
+        return JobFile(path, self.store.spec_summary(id)["names"][0])
 
     def zip_stream(self, owner: str, id: str) -> Iterator[bytes]:
         """All files as a zip, in pieces, uncompressed as pictures are compressed already."""
