@@ -18,6 +18,7 @@ from gesso.media.file import printable
 from gesso.media.medium import Carried, Medium, Writer
 from gesso.media.planes import CENTRE, LEFT, Planes
 from gesso.media.video_facts import Colours, Damage, Facts, VideoBudget
+from gesso.media.video_faults import fault_of
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -94,13 +95,13 @@ class Video:
             place = str(self.source) if isinstance(self.source, Path) else self.source
             self._container = av.open(place, options=CONTAINERS, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise GessoError(
-                f"this is no film that can be read: {_reason(error)}", where=self.where, fix="give an MP4, MOV or MKV"
-            ) from error
+            what, fix = fault_of(self.source) or (f"this is no film that can be read: {_reason(error)}", "give an MP4, MOV or MKV")
+            raise GessoError(what, where=self.where, fix=fix) from error
         try:
             self._stream = self._container.streams.video[0] if self._container.streams.video else None
             if self._stream is None or "attached_pic" in str(self._stream.disposition):
-                raise GessoError("the file holds no moving picture", where=self.where, fix="give a film")
+                what, fix = fault_of(self.source) or ("the file holds no moving picture", "give a film")
+                raise GessoError(what, where=self.where, fix=fix)
             self._stream.codec_context.options = {"max_pixels": str(self.budget.max_pixels)}
             self._stream.codec_context.thread_count = self.threads
             self._stream.thread_type = "SLICE"  # decoders that work on several frames at once report an error at a later one
@@ -227,11 +228,15 @@ class Video:
     def _check(self, frame: Any, number: int, seconds: float) -> None:
         facts, where = self.facts, f"{self.where}, frame {number} at {seconds:.3f} s"
         if (frame.width, frame.height) != (facts.width, facts.height):
-            what = f"is {frame.width} x {frame.height}, where the film began with {facts.width} x {facts.height}"
+            what = f"is {frame.width} x {frame.height}, and others are {facts.width} x {facts.height}"
             raise GessoError(what, where=where, fix="make the film one size first")
         self.budget.check(frame.width, frame.height, number + 1, seconds, where=where)
-        if frame.interlaced_frame and not self.notes:
+        if number:
+            return
+        if frame.interlaced_frame:
             self.notes.append("the film is interlaced; its frames are taken as they are")
+        if any(part.is_alpha for part in frame.format.components):
+            self.notes.append("the film's transparency is left out")
 
     def _hurt(self, number: int, pts: int | None, what: str) -> None:
         self.num_damaged += 1

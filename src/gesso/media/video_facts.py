@@ -18,6 +18,8 @@ class VideoBudget:
     max_seconds: float = 6 * 3600.0
 
     def check(self, width: int, height: int, frames: int, seconds: float, *, where: object) -> None:
+        if width < 1 or height < 1:
+            raise GessoError("the size of its frames is missing or impossible", where=where, fix="give a film that plays")
         if width < 2 or height < 2:
             raise GessoError(f"the film has frames of {width} x {height} pixels", where=where, fix="give a film with a picture in it")
         if width * height > self.max_pixels:

@@ -100,10 +100,15 @@ def film(
         frame_of = frames_of(model, request, each, number)
         plan = {"film": hashed, "request": request.to_json()}
         make_folder(parts)
-        with locked(parts, "another film"), Interrupt(stop=stop) as interrupt, fixed_threads(number), torch.inference_mode():
-            reason, writer, shown = _run(opened, frame_of, parts, plan, resume, segment, interrupt, on_frame)
-            told = _record(request, each, source, name or source.name, hashed, writer, shown, number, model.assembled)
-            join(parts, shown, target, writer.look, source, told.text())
+        try:
+            with locked(parts, "another film"), Interrupt(stop=stop) as interrupt, fixed_threads(number), torch.inference_mode():
+                reason, writer, shown = _run(opened, frame_of, parts, plan, resume, segment, interrupt, on_frame)
+                told = _record(request, each, source, name or source.name, hashed, writer, shown, number, model.assembled)
+                join(parts, shown, target, writer.look, source, told.text())
+        except GessoError:
+            if not complete(parts):  # there is nothing to go on with
+                shutil.rmtree(parts, ignore_errors=True)
+            raise
         if reason == "done":
             shutil.rmtree(parts, ignore_errors=True)
         return Filmed(target, sum(one.frames for one in shown), reason, told, _notes(opened, writer.look))
