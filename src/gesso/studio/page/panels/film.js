@@ -6,6 +6,7 @@ import * as api from "../server/api.js";
 import { bar, farOf, isActive, stateOf } from "./job_words.js";
 import { dialog } from "../ui/dialog.js";
 import { fill, h } from "../ui/elements.js";
+import { chooseFile } from "../ui/files.js";
 import { icon, iconButton } from "../ui/icons.js";
 import { notice } from "../ui/messages.js";
 import { clock, filmViewer } from "../viewers/film.js";
@@ -16,9 +17,10 @@ import { t, titleOf, w } from "../words/language.js";
 
 const LOOK = 1200;
 const FILM = /\.(mp4|m4v|mov|mkv|webm|avi|mpe?g|ts)$/i;
-export const FILM_FILES = "video/*,.mkv,.mov,.m4v";
+const FILM_FILES = "video/*,.mkv,.mov,.m4v";
 
 export const isFilm = (/** @type {File} */ file) => file.type.startsWith("video/") || FILM.test(file.name);
+export const chooseFilm = (/** @type {(file: File) => void} */ take) => chooseFile(take, FILM_FILES);
 
 /** A sheet with a viewer, and what changes below it. @param {any} title */
 function sheet(title) {

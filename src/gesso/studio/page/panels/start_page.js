@@ -1,6 +1,6 @@
 /** The start page: choose a recipe, a picture to start with, or an earlier session. */
 import * as api from "../server/api.js";
-import { FILM_FILES } from "./film.js";
+import { chooseFilm } from "./film.js";
 import { recentSessions } from "./recent_sessions.js";
 import { fill, h } from "../ui/elements.js";
 import { chooseFile } from "../ui/files.js";
@@ -113,7 +113,7 @@ export function startPage(place, open, takeFilm) {
     const tiles = samples.map((one) =>
       h("button", { type: "button", class: "sample", "data-sample": one.id, on: { click: () => takeSample(slot, one) } }, h("img", { src: api.sampleUrl(one.id), alt: "", loading: "lazy" }), h("span", {}, one.title)),
     );
-    const film = card.film && slot.required && h("button", { type: "button", class: "drop film-drop", "data-act": "choose-film", on: { click: () => chooseFile(takeFilm, FILM_FILES) } }, icon("film"), h("span", {}, w("film_drop")));
+    const film = card.film && slot.required && h("button", { type: "button", class: "drop film-drop", "data-act": "choose-film", on: { click: () => chooseFilm(takeFilm) } }, icon("film"), h("span", {}, w("film_drop")));
     return h("section", { class: among ? "slot-ground among" : "slot-ground" }, h("h3", {}, among ? titleOf(slot) : w("begin_with"), among && h("small", { class: "quiet" }, slot.help)), h("div", { class: "samples" }, drop, film, tiles));
   }
 
