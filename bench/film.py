@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import random
 import statistics
@@ -74,11 +75,12 @@ class Usual(nn.Module):
 class Peers:
     """The ways of a process that runs in another Python."""
 
-    def __init__(self, python: str, weights: dict[str, np.ndarray], threads: int, folder: Path) -> None:
+    def __init__(self, python: str, libraries: str, weights: dict[str, np.ndarray], threads: int, folder: Path) -> None:
         path = folder / "fsrcnn.npz"
         np.savez(path, **weights)
         command = [python, str(Path(__file__).with_name("film_peer.py")), str(path), str(threads)]
-        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        place = os.environ | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=place)
         self.names: list[str] = json.loads(self._answer())
 
     def seconds(self, name: str, seed: int) -> float:
@@ -106,7 +108,7 @@ def speed(asked: argparse.Namespace) -> dict[str, Any]:
     usual = Usual().eval()
     own = own_ways(asked.weights, usual)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        peers = Peers(asked.peers, usual.arrays(), asked.threads, Path(folder))
+        peers = Peers(asked.peers, asked.libraries, usual.arrays(), asked.threads, Path(folder))
         every = [*own, *peers.names]
         seconds: dict[str, list[float]] = {name: [] for name in every}
         for number in range(asked.frames + 1):
@@ -153,6 +155,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--peers", default=sys.executable, help="the Python in whose environment the peers are installed")
+    parser.add_argument("--libraries", default="", help="a folder of shared libraries that the peers need, such as libvulkan.so.1")
     parser.add_argument("--memory", help="seconds of the films, such as 10,600,1200")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path)

@@ -54,11 +54,13 @@ def _boxes(file: BinaryIO) -> Fault | None:
         if length == 1:
             length = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))[0]
         length = size - at if length == 0 else length
-        found.append(name.decode("latin-1"))
-        if length < 8:
+        if length < 8 or not (name.isascii() and name.decode().isprintable()):
+            if "moov" not in found:
+                return f"the file is damaged: at byte {at} there is no part of an MP4", MEND
             break
+        found.append(name.decode())
         if at + length > size:
-            what = f"its part {name.decode('latin-1', 'replace')!r} should go on for {at + length - size} bytes more"
+            what = f"its part {name.decode()!r} should go on for {at + length - size} bytes more"
             return CUT_OFF.format(what), MEND
         at += length
     if "moov" not in found:

@@ -158,11 +158,11 @@ def frames_of(model: Model, request: Request, each: str, threads: int) -> Callab
     slot = model.card.slot(each)
 
     def made(shot: Shot) -> Planes:
-        asked = request.model_copy(update={"conditions": {**request.conditions, each: slot.read(shot.rgb())}})
+        asked = request.model_copy(update={"conditions": {**request.conditions, each: slot.read(np.ascontiguousarray(shot.upright()))}})
         result = make(model.assembled, asked, threads=threads)
         if result.shown is None:
             raise GessoError(f"{model.card.name} makes no picture", where="--video", fix="choose a recipe that makes pictures of pictures")
-        return planes_of(np.asarray(result.outputs[result.shown]), shot.facts)
+        return planes_of(np.rot90(np.asarray(result.outputs[result.shown]), -shot.turns), shot.facts)
 
     return made
 

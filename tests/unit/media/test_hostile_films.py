@@ -22,7 +22,7 @@ SAID = {
     "only the first box": r"index \(moov\) is missing",
     "no index": r"index \(moov\) is missing",
     "half an index": "cut off: its part 'moov' should go on",
-    "zeros after the header": r"index \(moov\) is missing",
+    "zeros after the header": "the file is damaged: at byte",
     "65535 x 65535": "size of its frames is missing or impossible",
     "a thousand million frames": "holds 1000000000 frames; the limit",
     "a thousand million samples": "not one frame can be decoded",
