@@ -37,6 +37,7 @@ from gesso.media.planes import Planes, chroma_at
 from gesso.networks.fsrcnn import FSRCNN
 from gesso.networks.span import SPAN
 from gesso.record import cpu_features
+from gesso.training.device import multiplies_bfloat16
 from gesso.verbs.load import load
 
 ENLARGE = """
@@ -100,7 +101,19 @@ class Peers:
 def own_ways(weights: Path | None, usual: Usual) -> dict[str, Any]:
     own = load("upscale", weights=weights).networks["upscaler"]
     plain = own if isinstance(own, FSRCNN) else FSRCNN().eval()
-    return {"ours": LargerFrames(plain, 2), "ours, base (SPAN)": LargerFrames(SPAN().eval(), 2), "fsrcnn, torch": usual.frame}
+    return {"ours": as_film_does(plain), "ours, base (SPAN)": as_film_does(SPAN().eval()), "fsrcnn, torch": usual.frame}
+
+
+def as_film_does(network: Any) -> Any:
+    """Frames by this network in the number type that `gesso generate --video` takes on this machine."""
+    reduced = multiplies_bfloat16(torch.device("cpu"))
+    larger = LargerFrames(network.to(memory_format=torch.channels_last) if reduced else network, 2)
+
+    def made(planes: Planes) -> Planes:
+        with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+            return larger(planes)
+
+    return made
 
 
 def speed(asked: argparse.Namespace) -> dict[str, Any]:

@@ -134,7 +134,7 @@ class SegmentWriter:
             self._open_path.unlink(missing_ok=True)
 
     def _begin(self, plan: dict[str, Any], resume: bool) -> None:
-        held = _plan(self.folder)
+        held = held_plan(self.folder)
         if resume and held:
             changed = sorted(key for key in {*held, *plan} if held.get(key) != plan.get(key))
             if changed:
@@ -174,13 +174,14 @@ class SegmentWriter:
             raise GessoError(f"cannot write: {_why(error)}", where=printable(self.folder)) from error
 
 
-def _plan(folder: Path) -> dict[str, Any]:
+def held_plan(folder: Path) -> dict[str, Any]:
+    """The plan of the film whose segments a folder holds; {} where it holds none."""
     return dict(json.loads((folder / PLAN).read_text())) if (folder / PLAN).is_file() else {}
 
 
 def held_look(folder: Path) -> Look:
     """The look of the film whose segments a folder holds."""
-    held = _plan(folder)["look"]
+    held = held_plan(folder)["look"]
     ratios = {name: Fraction(held[name]) for name in ("time_base", "rate", "aspect")}
     return Look(**{**held, **ratios, "colours": Colours(**held["colours"])})
 

@@ -21,16 +21,17 @@ from gesso.errors import GessoError
 from gesso.media.planes import Planes
 from gesso.media.video import FULL_RANGE, Shot, Video, pyav
 from gesso.media.video_facts import Facts, VideoBudget
-from gesso.media.video_writer import Look, SegmentWriter, check_target, complete, held_look, join, sha256_of
+from gesso.media.video_writer import Look, SegmentWriter, check_target, complete, held_look, held_plan, join, sha256_of
 from gesso.number import whole
 from gesso.recipes.recipe import Recipe
 from gesso.record import Digest, LeftOut, Record, record
 from gesso.request import Request
 from gesso.storage.lock import locked
+from gesso.training.device import multiplies_bfloat16
 from gesso.training.interrupt import Interrupt
 from gesso.verbs.assemble import Assembled, GivenWeights
 from gesso.verbs.batch import check_rest, each_of, shared
-from gesso.verbs.generate import MAX_THREADS, make, parameter_dtype
+from gesso.verbs.generate import MAX_THREADS, REDUCED, make, native_dtype, parameter_dtype
 from gesso.verbs.load import Model, load
 from gesso.verbs.read_request import split
 from gesso.verbs.result import make_folder, refuse_overwriting
@@ -97,13 +98,14 @@ def film(
         make_folder(target.parent)
         parts = target.with_name(f"{target.name}.parts")
         hashed = sha256_of_file(source)
-        frame_of = frames_of(model, request, each, number)
-        plan = {"film": hashed, "request": request.to_json()}
+        dtype = _dtype(model, held_plan(parts) if resume else {})
+        frame_of = frames_of(model, request, each, number, dtype)
+        plan = {"film": hashed, "request": request.to_json()} | ({"dtype": dtype} if dtype == REDUCED else {})
         make_folder(parts)
         try:
             with locked(parts, "another film"), Interrupt(stop=stop) as interrupt, fixed_threads(number), torch.inference_mode():
                 reason, writer, shown = _run(opened, frame_of, parts, plan, resume, segment, interrupt, on_frame)
-                told = _record(request, each, source, name or source.name, hashed, writer, shown, number, model.assembled)
+                told = _record(request, each, source, name or source.name, hashed, writer, shown, number, dtype, model.assembled)
                 join(parts, shown, target, writer.look, source, told.text())
         except GessoError:
             if not complete(parts):  # there is nothing to go on with
@@ -150,16 +152,32 @@ def _run(
     return reason, writer, [*writer.done, *([short] if short is not None and reason != "done" else [])]
 
 
-def frames_of(model: Model, request: Request, each: str, threads: int) -> Callable[[Shot], Planes]:
-    """The function from a frame of the film to the frame that is made of it."""
+def _dtype(model: Model, plan: Mapping[str, Any]) -> str:
+    """The number type of the networks: that of a film that goes on, else what this machine computes fastest and the recipe allows."""
+    if plan:
+        return str(plan.get("dtype", "float32"))
     if model.recipe.film is not None:
-        larger = model.recipe.film(model.networks, request.settings)
-        return lambda shot: larger(shot.planes)
+        return REDUCED if multiplies_bfloat16(model.assembled.device) else "float32"
+    return native_dtype(model.assembled)
+
+
+def frames_of(model: Model, request: Request, each: str, threads: int, dtype: str) -> Callable[[Shot], Planes]:
+    """The function from a frame of the film to the frame that is made of it. Networks of a recipe's `film` take its memory format."""
+    if model.recipe.film is not None:
+        reduced, device = dtype == REDUCED, model.assembled.device.type
+        place = {"memory_format": torch.channels_last} if reduced else {}
+        larger = model.recipe.film({role: network.to(**place) for role, network in model.networks.items()}, request.settings)
+
+        def enlarged(shot: Shot) -> Planes:
+            with torch.autocast(device, torch.bfloat16, enabled=reduced):
+                return larger(shot.planes)
+
+        return enlarged
     slot = model.card.slot(each)
 
     def made(shot: Shot) -> Planes:
         asked = request.model_copy(update={"conditions": {**request.conditions, each: slot.read(np.ascontiguousarray(shot.upright()))}})
-        result = make(model.assembled, asked, threads=threads)
+        result = make(model.assembled, asked, threads=threads, dtype=dtype)
         if result.shown is None:
             raise GessoError(f"{model.card.name} makes no picture", where="--video", fix="choose a recipe that makes pictures of pictures")
         return planes_of(np.rot90(np.asarray(result.outputs[result.shown]), -shot.turns), shot.facts)
@@ -192,14 +210,15 @@ def _record(
     writer: SegmentWriter,
     shown: list[Any],
     threads: int,
+    dtype: str,
     assembled: Assembled,
 ) -> Record:
     """The record of the film: its source is named by the hash of its file."""
     frames = sum(one.frames for one in shown)
     made = Digest(sha256=sha256_of(shown), shape=(frames, writer.look.height, writer.look.width))
     left = {each: LeftOut(sha256=hashed, name=name[:255], size=source.stat().st_size)}
-    dtype, device = parameter_dtype(assembled), str(assembled.device)
-    plain = record(request, {}, threads=threads, dtype=dtype, device=device, time=datetime.now(UTC))
+    dtype = REDUCED if dtype == REDUCED else parameter_dtype(assembled)
+    plain = record(request, {}, threads=threads, dtype=dtype, device=str(assembled.device), time=datetime.now(UTC))
     return plain.model_copy(update={"left": {**plain.left, **left}, "output": {FILM: made}})
 
 

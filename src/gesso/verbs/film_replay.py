@@ -19,7 +19,6 @@ from gesso.record import LeftOut, Record, record
 from gesso.verbs.assemble import Assembled
 from gesso.verbs.batch import each_of, shared
 from gesso.verbs.film import FILM, frames_of, sha256_of_file
-from gesso.verbs.generate import parameter_dtype
 from gesso.verbs.load import Model
 from gesso.verbs.thread import fixed_threads
 
@@ -53,8 +52,8 @@ def replay_film(source: Path, record_: Record, assembled: Assembled, with_files:
     found = source_film(source, each, record_.left[each], with_files)
     request = shared(model, given, asked.seed, asked.settings)
     shape = record_.output[FILM].shape or (0,)
-    hashed, psnr, differences = _again(source, found, frames_of(model, request, each, threads), shape[0], threads)
-    again = record(request, {}, threads=threads, dtype=parameter_dtype(assembled), device=str(assembled.device))
+    hashed, psnr, differences = _again(source, found, frames_of(model, request, each, threads, record_.made.dtype), shape[0], threads)
+    again = record(request, {}, threads=threads, dtype=record_.made.dtype, device=str(assembled.device))
     equal = hashed == record_.output[FILM].sha256
     return FilmReplay(equal, again, psnr, differences, psnr is None or psnr < LEAST_DB)
 

@@ -227,3 +227,21 @@ def test_inspect_shows_a_films_record(tmp_path: Path, weights: Path):
     seen = inspect(made.out)
     assert seen.record == made.record and seen.record.left["picture"].sha256 == sha256(given.read_bytes()).hexdigest()
     assert "picture" in dict(seen.rows())["given"]
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_the_number_type_is_kept_by_replay_and_by_going_on(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, native: bool):
+    given = clip(tmp_path / "a.mp4", 12)
+
+    def machine(has: bool) -> None:
+        monkeypatch.setattr("gesso.verbs.film.multiplies_bfloat16", lambda device: has)
+
+    machine(native)
+    made = larger(given, tmp_path / "b.mp4", weights, segment=4)
+    assert made.record.made.dtype == ("bfloat16" if native else "float32")
+    whole = larger(given, tmp_path / "c.mp4", weights)
+    larger(given, tmp_path / "d.mp4", weights, **stopped_after(6))
+    machine(not native)
+    assert replay(whole.out, weights=weights).equal
+    again = larger(given, tmp_path / "d.mp4", weights, resume=True, segment=4)
+    assert again.done and again.record.output == made.record.output and again.record.made.dtype == made.record.made.dtype

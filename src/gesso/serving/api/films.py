@@ -28,6 +28,7 @@ PIECE = 2**20  # bytes written at a time
 
 
 def register(routes: Routes, services: Services) -> None:
+    """Register the endpoints of films."""
     limits = services.settings.limits
     probe, sending = FilmProbe(limits), set[str]()
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from gesso.errors import GessoError
-from gesso.media.video import Video, VideoBudget
+from gesso.media.video import Video
+from gesso.media.video_facts import VideoBudget
 from gesso.media.video_probe import glimpse, warm_up
 from gesso.serving.decode import sandbox
 
