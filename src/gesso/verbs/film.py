@@ -165,8 +165,10 @@ def frames_of(model: Model, request: Request, each: str, threads: int, dtype: st
     """The function from a frame of the film to the frame that is made of it. Networks of a recipe's `film` take its memory format."""
     if model.recipe.film is not None:
         reduced, device = dtype == REDUCED, model.assembled.device.type
-        place = {"memory_format": torch.channels_last} if reduced else {}
-        larger = model.recipe.film({role: network.to(**place) for role, network in model.networks.items()}, request.settings)
+        if reduced:
+            for network in model.networks.values():
+                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        larger = model.recipe.film(model.networks, request.settings)
 
         def enlarged(shot: Shot) -> Planes:
             with torch.autocast(device, torch.bfloat16, enabled=reduced):

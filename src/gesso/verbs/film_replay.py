@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def _again(source: Path, film: Path, frame_of: Any, num: int, threads: int) -> t
     if lost or extra:
         words.append(f"the file holds {'more frames than' if extra else f'{num - lost} of'} the {num} that were made")
     kept = [error for error in errors if error is not None]
-    psnr = None if lost or extra or not kept else float(-10 * np.log10(max(1e-10, np.mean(kept))))
+    psnr = None if lost or extra or not kept else -10 * math.log10(max(1e-10, sum(kept) / len(kept)))
     return sha256_of(segments), psnr, words
 
 
