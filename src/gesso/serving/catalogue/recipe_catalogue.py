@@ -105,7 +105,8 @@ class Catalogue:
         if card is None:
             raise self._unknown(name, self._descriptions())
         missing = self._absent(card["needs"])
-        return {**{key: one for key, one in card.items() if key != "needs"}, "missing": missing, "ready": not missing}
+        told = {key: one for key, one in card.items() if key != "needs"}
+        return {**told, "missing": missing, "ready": not missing, "ready_presets": self._ready_presets(card)}
 
     def missing_weights(self, name: str) -> list[str]:
         """Names of recipes whose weights this recipe needs and the server does not have."""
@@ -120,6 +121,15 @@ class Catalogue:
             with self._lock:
                 self._cards = self._cards or _describe_each(loaded)
         return self._cards
+
+    def _ready_presets(self, card: Mapping[str, Any]) -> list[str]:
+        """The presets whose weights are shipped, the default first; none to choose from where the settings replace the weights."""
+        from gesso.weights.store import shipped
+
+        name, own = card["name"], shipped(card["name"])
+        if name in self._settings.weights or own is None:
+            return []
+        return [card["preset"], *(one for one in card["presets"] if one != card["preset"] and shipped(name, one) != own)]
 
     def _absent(self, needed: list[str]) -> list[str]:
         from gesso.weights.store import shipped

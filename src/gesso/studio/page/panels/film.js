@@ -65,6 +65,7 @@ export async function takeFilm(file, wanted, made) {
   if (stopper.signal.aborted) return forget(film);
 
   /** @type {Object<string, any>} */ let settings = {};
+  let preset = "";
   let turn = 0; // the latest preview that was asked for
   const before = { src: api.uploadUrl(film.first.id), still: true };
   const size = h("span", { class: "quiet", role: "status" });
@@ -82,8 +83,11 @@ export async function takeFilm(file, wanted, made) {
       field.show(settings[name] ?? /** @type {any} */ (schema).default ?? null);
       return field.element;
     });
-    const select = h("select", { "data-field": "recipe", on: { change: () => ((card = cards[select.selectedIndex]), (settings = {}), build(), preview()) } }, cards.map((each) => h("option", { props: { selected: each === card } }, each.title)));
-    fill(form, cards.length > 1 ? h("label", { class: "field" }, h("span", {}, w("folder_recipe")), select) : null, fields, h("span", { class: "gap" }),
+    const presets = card.ready_presets ?? [];
+    const quality = h("select", { "data-field": "preset", on: { change: () => ((preset = quality.value), preview()) } }, presets.map((/** @type {string} */ name) => h("option", { value: name, props: { selected: name === preset } }, w(`preset_${name}`))));
+    const select = h("select", { "data-field": "recipe", on: { change: () => ((card = cards[select.selectedIndex]), (settings = {}), (preset = ""), build(), preview()) } }, cards.map((each) => h("option", { props: { selected: each === card } }, each.title)));
+    fill(form, cards.length > 1 ? h("label", { class: "field" }, h("span", {}, w("folder_recipe")), select) : null, fields,
+      presets.length > 1 ? h("label", { class: "field" }, h("span", {}, w("film_quality")), quality) : null, h("span", { class: "gap" }),
       h("button", { type: "submit", class: "primary", "data-act": "film-start", disabled: !film.formats.length }, icon("film"), w("film_start")));
     if (!film.formats.length) form.append(h("p", { class: "warn" }, t(w("film_no_format", { sound: film.sound.join(", ") }))));
   }
@@ -94,7 +98,7 @@ export async function takeFilm(file, wanted, made) {
     fill(size, w("film_first"));
     const slot = card.conditions.find((/** @type {any} */ one) => takesPicture(one) && one.required) ?? card.conditions.find(takesPicture);
     try {
-      const made = await api.generate({ recipe: card.name, settings, conditions: { [slot.name]: uploadValue(slot, film.first.id) } }, stopper.signal);
+      const made = await api.generate({ recipe: card.name, preset, settings, conditions: { [slot.name]: uploadValue(slot, film.first.id) } }, stopper.signal);
       const shown = card.outputs.find((/** @type {any} */ out) => out.medium === "picture");
       if (mine !== turn || !box.isConnected) return;
       const src = api.madeUrl(made.outputs[shown.name].id);
@@ -111,7 +115,7 @@ export async function takeFilm(file, wanted, made) {
     const [button] = form.querySelectorAll("[data-act=film-start]");
     button.disabled = true;
     try {
-      const ask = { kind: "film", recipe: card.name, settings, files: [{ upload: film.id, name: file.name }], format: film.formats[0], title: file.name.slice(0, 200), client: crypto.randomUUID() };
+      const ask = { kind: "film", recipe: card.name, preset, settings, files: [{ upload: film.id, name: file.name }], format: film.formats[0], title: file.name.slice(0, 200), client: crypto.randomUUID() };
       const job = await api.submitJob(ask);
       box.close();
       made(job);
