@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import subprocess
 import sys
 import threading
@@ -20,7 +22,7 @@ from gesso.serving.settings import Limits
 
 PROGRAM = ("-B", "-m", "gesso.serving.decode.film_worker")
 NUMBERS = {"width": int, "height": int, "num_frames": int, "bits": int, "seconds": float, "rate": float}
-TEXTS = {"codec": 40, "suffix": 4}
+TEXTS = {"codec": re.compile(r"[\w.-]{1,40}", re.ASCII), "suffix": re.compile(r"[a-z0-9]{2,4}")}
 MOST_SHOWN = 12
 WAIT_SECONDS = 20.0  # for another look to end
 
@@ -102,13 +104,13 @@ class FilmProbe:
             if not isinstance(shape, list) or len(shape) != 3 or shape[2] != 3 or not all(type(n) is int and n > 0 for n in shape):
                 raise _failed(where)
             size = shape[0] * shape[1] * 3
-            if type(seconds) is not float or size > 3 * self._budget.max_pixels or place + size > len(pixels):
+            if type(seconds) is not float or not math.isfinite(seconds) or size > 3 * self._budget.max_pixels or place + size > len(pixels):
                 raise _failed(where)
             frames.append((seconds, np.frombuffer(pixels[place : place + size], np.uint8).reshape(shape)))
             place += size
-        if not all(type(told.get(name)) is kind and told[name] >= 0 for name, kind in NUMBERS.items()):
+        if not all(type(told.get(name)) is kind and 0 <= told[name] < math.inf for name, kind in NUMBERS.items()):
             raise _failed(where)
-        if not all(isinstance(told.get(name), str) and told[name].isalnum() and len(told[name]) <= most for name, most in TEXTS.items()):
+        if not all(isinstance(told.get(name), str) and form.fullmatch(told[name]) for name, form in TEXTS.items()):
             raise _failed(where)
         sound = told.get("sound")
         if not isinstance(sound, list) or len(sound) > 100 or not all(isinstance(one, str) and len(one) <= 40 for one in sound):

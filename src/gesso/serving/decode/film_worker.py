@@ -19,8 +19,6 @@ from gesso.media.video_facts import VideoBudget
 from gesso.media.video_probe import glimpse, warm_up
 from gesso.serving.decode import sandbox
 
-OUT = 1
-
 
 def answer(source: Any, budget: VideoBudget) -> tuple[bytes, list[bytes]]:
     """The encoded head and the pixels of the frames; the head says why if the film cannot be read."""
