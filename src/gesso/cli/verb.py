@@ -207,11 +207,12 @@ def replay(
     gesso replay coloured.png --out again.png
     gesso replay poster.png --with sketch=scans/poster.png
     gesso replay mine.png --recipe ./mine.py --weights runs/mine
+    gesso replay large.mp4 --with picture=holiday.mp4
 
     Parameters
     ----------
     file
-        A .png, .ora, .psd or .json that Gesso made.
+        A .png, .ora, .psd, .json or film that Gesso made.
     out
         Where to write the new output.
     with_

@@ -59,6 +59,7 @@ class Medium:
     viewer: ClassVar[str] = "value"  # how the studio shows it: as a picture, or by the module of `viewers/` of that name
     sidecar: ClassVar[bool] = False  # True: the record lies in a file beside, because the format has no place for it
     on_request: ClassVar[bool] = False  # True: a server encodes its files when they are asked for, and stores none
+    streamed: ClassVar[bool] = False  # True: files may be larger than the memory, and `record_at` reads them in place
     digested: ClassVar[bool] = True  # False: records have a hash of other values than `decode` gives
     exact: ClassVar[bool] = True  # False: files lose some of the value, so `decode` gives another one than `content`
     usual: ClassVar[bool] = False  # True: offered before others where a client accepts several
@@ -98,6 +99,10 @@ class Medium:
     def record_in(self, data: bytes, *, where: str) -> str | None:
         """The record's text in a file; None where there is none, GessoError where the file is damaged."""
         return None
+
+    def record_at(self, path: Path) -> str | None:
+        """As `record_in`, for a file on the disk of a `streamed` medium."""
+        raise NotImplementedError(self.name)
 
     def decode(self, data: bytes, *, where: str, budget: Budget | None = None) -> Any:
         """The value in a file from an untrusted source, within the budget. Servers call it in a process with limits."""

@@ -70,7 +70,7 @@ def assemble(
     """
     made = recipes.find(recipe)
     given = parse_weights(made, weights)
-    own = None if untrained and given.own is None else given.own or _own_weights(made, given)
+    own = None if untrained and given.own is None else given.own or _own_weights(made, preset)
     preset_name = preset or (str(own.card.get("preset") or "") if own else "") or made.default_preset
     chosen = made.preset(preset_name)
     if own and own.card.get("preset") not in (None, "", preset_name):
@@ -184,11 +184,11 @@ def _named(place: Path | str) -> list[tuple[str, Path | str]]:
     return [("", place)] if match is None or Path(place).exists() else [(match[1], match[2])]
 
 
-def _own_weights(recipe: Recipe, given: WeightsByRole) -> Weights | None:
-    """The shipped weights of a recipe that keeps any."""
+def _own_weights(recipe: Recipe, preset: str | None) -> Weights | None:
+    """The shipped weights of a recipe that keeps any, for this preset where there are some for it alone."""
     if not recipe.keeps:
         return None
-    path = shipped(recipe.name)
+    path = shipped(recipe.name, preset)
     if path is None:
         raise GessoError(
             f"no trained weights of {recipe.name!r} are shipped",

@@ -126,13 +126,14 @@ def load_into(network: nn.Module, state: Mapping[str, Tensor], *, where: object)
             target.copy_(state[name])
 
 
-def shipped(recipe_name: str) -> Path | None:
-    """The path of the weights that the package ships for a recipe, or None."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", recipe_name):
+def shipped(recipe_name: str, preset: str | None = None) -> Path | None:
+    """The path of the weights that the package ships for a recipe, or None: those of this preset, where it has some of its own."""
+    names = [f"{recipe_name}-{preset}"] * bool(preset) + [recipe_name]
+    if not all(re.fullmatch(r"[a-z][a-z0-9_-]*", name) for name in names) or "-" in recipe_name:
         return None
-    place = resources.files("gesso.weights").joinpath("shipped", f"{recipe_name}.safetensors")
-    path = Path(str(place))
-    return path if path.is_file() else None
+    folder = resources.files("gesso.weights").joinpath("shipped")
+    paths = [Path(str(folder.joinpath(f"{name}.safetensors"))) for name in names]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _stored(value: Tensor, half: bool, where: object) -> Tensor:

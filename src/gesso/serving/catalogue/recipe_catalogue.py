@@ -136,7 +136,8 @@ class Catalogue:
             raise self._unknown(name, self._descriptions())
         missing = self._absent(card["needs"])
         changed = {} if own is None else {"conditions": conditions_json(own)}
-        return {**{key: one for key, one in card.items() if key != "needs"}, **changed, "missing": missing, "ready": not missing}
+        told = {**{key: one for key, one in card.items() if key != "needs"}, **changed}
+        return {**told, "missing": missing, "ready": not missing, "ready_presets": self._ready_presets(card)}
 
     def missing_weights(self, name: str) -> list[str]:
         """Names of recipes whose weights this recipe needs and the server does not have."""
@@ -151,6 +152,15 @@ class Catalogue:
             with self._lock:
                 self._cards = self._cards or _describe_each(loaded)
         return self._cards
+
+    def _ready_presets(self, card: Mapping[str, Any]) -> list[str]:
+        """The presets whose weights are shipped, the default first; none to choose from where the settings replace the weights."""
+        from gesso.weights.store import shipped
+
+        name, own = card["name"], shipped(card["name"])
+        if name in self._settings.weights or own is None:
+            return []
+        return [card["preset"], *(one for one in card["presets"] if one != card["preset"] and shipped(name, one) != own)]
 
     def _absent(self, needed: list[str]) -> list[str]:
         from gesso.weights.store import shipped
@@ -229,6 +239,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "example": card.example,
         "limits": dict(card.limits),
         "learns_pictures": recipe.learns_pictures,
+        "film": recipe.film is not None,
         "presets": list(recipe.presets),
         "preset": recipe.default_preset,
         "conditions": conditions_json(card),

@@ -1,4 +1,4 @@
-"""The four verbs that run as jobs. Each continues from what an earlier attempt left, except fit and measure."""
+"""The verbs that run as jobs. Each continues from what an earlier attempt left, except fit and measure."""
 
 from __future__ import annotations
 
@@ -136,6 +136,29 @@ def fit(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Pat
     return {}
 
 
+def film(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
+    """Make a film frame by frame; complete segments of an earlier attempt are kept."""
+    from gesso.verbs.film import film as run
+
+    recipe, out = config.recipe(spec["recipe"]), folder / "out" / f"film.{spec['format']}"
+    request = Request.from_json(spec["request"], _all_optional(recipe.card))
+    made = run(
+        recipe, {**request.conditions, **request.settings.model_dump()}, video=film_in(folder), out=out, each=spec["each"],
+        seed=request.seed, preset=spec["preset"] or None, weights=config.weights_of(spec), threads=config.threads, device="cpu",
+        resume=True, name=spec["names"][0], on_frame=lease.report_progress, stop=lease.stop,
+    )  # fmt: skip
+    for note in made.notes:
+        lease.log(note)
+    if not made.done:
+        raise Stopped
+    return {}
+
+
+def film_in(folder: Path) -> Path:
+    """The film of a film's job, whose ending its upload has chosen."""
+    return next((folder / "in").glob("00000.*"))
+
+
 def measure(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
     """Measure. It cannot stop halfway, so a cancel kills its process."""
     from gesso.verbs.measure import measure as run
@@ -162,4 +185,5 @@ HANDLERS: dict[str, Callable[[WorkerConfig, dict[str, Any], JobLease, Path], dic
     "train": train,
     "fit": fit,
     "measure": measure,
+    "film": film,
 }

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gesso.errors import GessoError, Stopped
+from gesso.serving.decode import sandbox
 from gesso.serving.http_errors import internal_error, redacted
 from gesso.serving.jobs.config import WorkerConfig
 from gesso.serving.jobs.lease import RENEW_SECONDS, JobLease
@@ -128,6 +129,8 @@ def main() -> None:
     threading.Thread(target=wait_for_stdin_to_close, daemon=True).start()
     threading.Thread(target=exit_in_time, daemon=True).start()
     logging.basicConfig(stream=sys.__stderr__, level=logging.WARNING)
+    if first.get("kind") == "film":
+        sandbox.confine()
     run_job(config, first["id"], first["token"], closing)
     sys.stdout.flush()
     os._exit(0)  # do not wait for threads that block in reads

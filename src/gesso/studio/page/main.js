@@ -13,6 +13,7 @@ import { chooseSlot } from "./panels/choose_slot.js";
 import { openCompare } from "./panels/compare.js";
 import { controls } from "./panels/controls.js";
 import { folderBatch } from "./panels/folder_batch.js";
+import { isFilm, openFilm, takeFilm } from "./panels/film.js";
 import { followers } from "./panels/followers.js";
 import { guide, keyTable } from "./panels/guide.js";
 import { history } from "./panels/history.js";
@@ -43,8 +44,9 @@ const toolRail = toolbar(editor, view, at("rail"));
 const given = controls(editor, view, at("controls"), (kind) => openAlternatives(editor, view, kind));
 const tree = history(editor, at("history"), (a, b) => openCompare(editor, a, b));
 const { menu, acts } = saveMenu(editor);
-const home = startPage(at("start"), (id, node) => (location.hash = [id, node].filter(Boolean).map(encodeURIComponent).join("/")));
-folderBatch(/** @type {any} */ (document.querySelector("#start .do")), jobList(/** @type {any} */ (document.querySelector("#start .before"))));
+const home = startPage(at("start"), (id, node) => (location.hash = [id, node].filter(Boolean).map(encodeURIComponent).join("/")), (file) => takeFilmFile(file));
+const jobs = jobList(/** @type {any} */ (document.querySelector("#start .before")), { film: openFilm });
+folderBatch(/** @type {any} */ (document.querySelector("#start .do")), jobs);
 
 for (const [id, words] of [["rail", w("page_tools")], ["canvas", w("canvas")], ["panel", w("controls")]]) bindText(at(/** @type {string} */ (id)), () => at(/** @type {string} */ (id)).setAttribute("aria-label", t(words)));
 
@@ -191,7 +193,14 @@ addEventListener("paste", (event) => {
 });
 
 /** @param {File} file */
+function takeFilmFile(file) {
+  const wanted = editor.session ? editor.card.name : home.chosen();
+  takeFilm(file, wanted, (job) => (jobs.show(), openFilm(job.id, jobs.show))).catch((error) => notice(error.message, "wrong"));
+}
+
+/** @param {File} file */
 async function takeFile(file) {
+  if (isFilm(file)) return takeFilmFile(file);
   if (editor.session) return chooseSlot(editor, file, () => begin(file));
   await begin(file);
 }

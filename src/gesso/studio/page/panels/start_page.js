@@ -1,5 +1,6 @@
 /** The start page: choose a recipe, a picture to start with, or an earlier session. */
 import * as api from "../server/api.js";
+import { chooseFilm } from "./film.js";
 import { recentSessions } from "./recent_sessions.js";
 import { fill, h } from "../ui/elements.js";
 import { chooseFile } from "../ui/files.js";
@@ -9,8 +10,8 @@ import { uploadValue } from "../widgets/picture.js";
 import { takesPicture } from "../widgets/registry.js";
 import { relativeTime, t, titleOf, w } from "../words/language.js";
 
-/** @param {HTMLElement} place @param {(id: string, node?: string) => void} open */
-export function startPage(place, open) {
+/** @param {HTMLElement} place @param {(id: string, node?: string) => void} open @param {(file: File) => void} takeFilm */
+export function startPage(place, open, takeFilm) {
   /** @type {any[]} */ let cards = [];
   /** @type {any[]} */ let samples = [];
   /** @type {any} */ let card = null;
@@ -112,7 +113,8 @@ export function startPage(place, open) {
     const tiles = samples.map((one) =>
       h("button", { type: "button", class: "sample", "data-sample": one.id, on: { click: () => takeSample(slot, one) } }, h("img", { src: api.sampleUrl(one.id), alt: "", loading: "lazy" }), h("span", {}, one.title)),
     );
-    return h("section", { class: among ? "slot-ground among" : "slot-ground" }, h("h3", {}, among ? titleOf(slot) : w("begin_with"), among && h("small", { class: "quiet" }, slot.help)), h("div", { class: "samples" }, drop, tiles));
+    const film = card.film && slot.required && h("button", { type: "button", class: "drop film-drop", "data-act": "choose-film", on: { click: () => chooseFilm(takeFilm) } }, icon("film"), h("span", {}, w("film_drop")));
+    return h("section", { class: among ? "slot-ground among" : "slot-ground" }, h("h3", {}, among ? titleOf(slot) : w("begin_with"), among && h("small", { class: "quiet" }, slot.help)), h("div", { class: "samples" }, drop, film, tiles));
   }
 
   /** @param {any} slot @param {any} one */
@@ -179,5 +181,5 @@ export function startPage(place, open) {
     if (slots.length === 1 && samples.length) await takeSample(slots[0], samples[0]);
     else if (!slots.length) await begin(t(card.title), []);
   }
-  return { show, takeFile, tryOut };
+  return { show, takeFile, tryOut, chosen: () => card?.name ?? "" };
 }

@@ -71,6 +71,29 @@ export const importSession = async (/** @type {Blob} */ file) =>
 export const upload = async (file) =>
   (await request("/api/uploads", { method: "POST", headers: { "content-type": file.type || "application/octet-stream" }, body: file })).json();
 
+export const uploadUrl = (/** @type {string} */ id) => `/api/uploads/${enc(id)}`;
+export const madeUrl = (/** @type {string} */ id) => `/api/outputs/${enc(id)}`;
+
+/** Make what a request asks for. @param {any} body @param {AbortSignal} signal */
+export const generate = async (body, signal) =>
+  (await request("/api/generate", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal })).json();
+
+/** Upload a film. @param {File} file @param {(share: number) => void} sent @param {AbortSignal} signal @returns {Promise<any>} what it is */
+export function uploadFilm(file, sent, signal) {
+  return new Promise((done, wrong) => {
+    const asked = new XMLHttpRequest(); // fetch does not tell how much was sent
+    asked.open("POST", "/api/films");
+    asked.setRequestHeader("content-type", "application/octet-stream");
+    asked.responseType = "json";
+    asked.upload.onprogress = (event) => sent(event.loaded / Math.max(1, event.total));
+    asked.onload = () => (asked.status === 201 ? done(asked.response) : wrong(new ApiError(asked.response?.error ?? { what: String(asked.status) }, asked.status)));
+    asked.onerror = asked.onabort = () => wrong(new ApiError({ what: "the connection ended" }, 0));
+    signal.addEventListener("abort", () => asked.abort());
+    asked.send(file);
+  });
+}
+export const deleteFilm = (/** @type {string} */ id) => request(`/api/films/${enc(id)}`, { method: "DELETE", keepalive: true });
+
 export const deleteUpload = (/** @type {string} */ id) => request(`/api/uploads/${enc(id)}`, { method: "DELETE" });
 
 /**
