@@ -40,8 +40,14 @@ class Bars(Condition):
 
     @classmethod
     def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
-        """Encode as spatial [b 4 1 steps]: exp(-left / scale) for the steps left until the end, by three scales, then validity."""
+        """Encode as spatial [b 4 1 steps]: exp(-left / scale) for the steps left until the end, by three scales, then validity.
+
+        Where the frame's options know how many `steps` are made, that is the length, said or not.
+        """
         import torch
+
+        if "steps" in frame.options:
+            values = [cls.model_construct(steps=frame.options["steps"]) if value is None else value for value in values]
 
         out = torch.zeros(len(values), len(SCALES) + 1, 1, frame.size[1])
         for row, value in zip(out, values, strict=True):

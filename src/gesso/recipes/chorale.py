@@ -29,11 +29,12 @@ from gesso.media.score import numbered, pitches_of, score_of
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
-from gesso.rules.voice_leading import crossings, switched
+from gesso.rules.chord_tones import asked_for
+from gesso.rules.voice_leading import UNDECIDED, crossings, switched
 
 if TYPE_CHECKING:
-    from gesso.families.family import Output
-    from gesso.families.step_by_step import StepByStep
+    from gesso.families.family import Inputs, Output
+    from gesso.families.step_by_step import Allowed, StepByStep
 
 ORDER = (0, 3, 1, 2)  # soprano, bass, then what lies between
 CANDIDATES = pitches_of(np.arange(PITCHES), LOWEST).astype(int)
@@ -63,6 +64,9 @@ class ChoraleSettings(Settings):
     ranges: bool = True
     crossing: bool = False
     parallels: bool = False
+    chord_tones: bool = True
+    close: bool = True
+    guidance_scale: float = Field(default=2.0, ge=0, le=6)
     tempo: float = Field(default=80.0, ge=20, le=240)
 
 
@@ -76,9 +80,9 @@ CARD = Card(
     conditions=(
         Slot(name="melody", kind=Melody, options=GRID, drop=0.65, stays=True),
         Slot(name="known", kind=KnownNotes, options=GRID, drop=0.6, stays=True),
-        Slot(name="chords", kind=Chords, drop=0.8),
+        Slot(name="chords", kind=Chords, drop=0.75),
         Slot(name="bars", kind=Bars, drop=0.5),
-        Slot(name="key", kind=Tonality, drop=0.6),
+        Slot(name="key", kind=Tonality, drop=0.5, source="whole"),
     ),
     outputs=(
         Out(
@@ -98,6 +102,9 @@ CARD = Card(
         temperature | Boldness | 대담함 | low: the likeliest notes, 1: as varied as the originals | 낮으면 무난하고 1이면 다양합니다
         ranges | Voice ranges | 성부 음역 | each voice stays where people can sing it | 각 성부를 노래할 수 있는 음역 안에 둡니다
         crossing | Voices may cross | 성부 교차 허용 | a lower voice may go above a higher one | 아래 성부가 위 성부보다 높아질 수 있습니다
+        chord_tones | Chords hold | 화음 지키기 | on each beat of a given chord all its notes sound and no others | 화음을 준 박마다 그 화음의 음만 모두 울립니다
+        close | Close in the key | 으뜸화음으로 끝내기 | a piece with a key ends on its tonic | 조를 정하면 그 조의 으뜸화음으로 끝납니다
+        guidance_scale | Key strength | 조의 힘 | 1: as learned, more: more strictly in the key | 1이면 배운 그대로, 크면 조를 더 엄격히 따릅니다
         parallels | Parallels allowed | 병행 허용 | fifths and octaves may follow each other | 병행 5도와 8도를 허용합니다
         tempo | Tempo | 빠르기 | quarters a minute | 1분에 4분음표 몇 개
         note.crossed | The given notes leave no room: a rule was broken there. | 주어진 음표 때문에 규칙을 어긴 곳이 있습니다.
@@ -126,7 +133,17 @@ def build(preset: Preset) -> dict[str, Any]:
 def family(preset: Preset) -> StepByStep:
     from gesso.families.step_by_step import StepByStep
 
-    return StepByStep(allowed=switched(CANDIDATES))
+    return StepByStep(rules=rules)
+
+
+def rules(inputs: Inputs, given: Any, known: Any, settings: Any) -> Allowed:
+    """What part-writing, the given chords and the key allow."""
+    slots = inputs.ports.by_slot
+    chords, key = slots["chords"].spatial, slots["key"].vector
+    assert chords is not None and key is not None
+    sounding = np.where(known, CANDIDATES[given], UNDECIDED)
+    wanted = asked_for(chords[0, :, 0].numpy(), key[0].numpy(), sounding, chords=settings.chord_tones, close=settings.close)
+    return switched(CANDIDATES, settings, wanted)
 
 
 def stages(preset: Preset) -> list[Stage]:
@@ -172,7 +189,7 @@ recipe = Recipe(
     family=family,
     stages=stages,
     keeps=("composer",),
-    frames=lambda request, preset: [Frame((1, total_steps(request.conditions)))],
+    frames=lambda request, preset: [Frame((1, steps := total_steps(request.conditions)), options={"steps": steps})],
     shape=lambda request, frame, preset: (1, VOICES, frame.size[1]),
     finish=finish,
     layout={"en": "JSB chorales as Jsb16thSeparated.json", "ko": "JSB 코랄 Jsb16thSeparated.json"},

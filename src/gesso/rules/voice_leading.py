@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from gesso.rules.chord_tones import ChordTones
 
 UNDECIDED = -2
 PERFECT = (0, 7)  # semitones, modulo the octave: unison and octave, fifth
@@ -30,13 +32,15 @@ class VoiceLeading:
         in_range: bool = True,
         crossing: bool = False,
         parallels: bool = True,
+        asked: Sequence[np.ndarray] = (),
     ) -> np.ndarray:
         """Which pitches int [n] `voice` may take, bool [n], beside the voices `now` (UNDECIDED where open) and those one step `before`.
 
-        `crossing` and `parallels` true allow them. Where the voices that are decided leave nothing, the rules are given up one by
-        one: first parallels, then crossing, and last the range; it has then been broken by what was given.
+        `crossing` and `parallels` true allow them; `asked` are more rules, the more important first, which may forbid rests too. Where
+        the voices that are decided leave nothing, the rules are given up one by one: first parallels, then what is asked, then
+        crossing, and last the range; it has then been broken by what was given.
         """
-        rest = candidates < 0
+        rest = (candidates < 0) & (asked[0] if asked else True)
         rules = []
         if in_range:
             low, high = self.ranges[voice]
@@ -44,11 +48,12 @@ class VoiceLeading:
         if not crossing:
             above, below = self.bounds(voice, now, in_range)
             rules.append((candidates >= below) & (candidates <= above))
+        rules += asked
         if not parallels:
             rules.append(~self.parallel(candidates, voice, now, before))
         while rules:
             both = np.logical_and.reduce(rules)
-            if both.any():
+            if both[candidates >= 0].any():
                 return both | rest
             rules.pop()
         return np.ones(len(candidates), bool)
@@ -81,17 +86,20 @@ class VoiceLeading:
         return wrong
 
 
-def switched(candidates: np.ndarray) -> Callable[[int, Sequence[int], Sequence[int], Any], np.ndarray]:
-    """VoiceLeading for classes, whose MIDI numbers are `candidates`: a function of (voice, now, before, settings), classes below 0 open.
+def switched(
+    candidates: np.ndarray, settings: Any, asked: Mapping[int, ChordTones]
+) -> Callable[[int, int, Sequence[int], Sequence[int]], np.ndarray]:
+    """VoiceLeading for classes, whose MIDI numbers are `candidates`: a function of (step, voice, now, before), classes below 0 open.
 
-    `settings` has the switches `ranges`, `crossing` and `parallels`; it returns bool [n].
+    `settings` has the switches `ranges`, `crossing` and `parallels`, `asked` is what harmony asks by step; it returns bool [n].
     """
     rules = VoiceLeading()
+    switches = {"in_range": settings.ranges, "crossing": settings.crossing, "parallels": settings.parallels}
 
-    def allowed(voice: int, now: Sequence[int], before: Sequence[int], settings: Any) -> np.ndarray:
+    def allowed(step: int, voice: int, now: Sequence[int], before: Sequence[int]) -> np.ndarray:
         told, was = ([UNDECIDED if n < 0 else int(candidates[n]) for n in column] for column in (now, before))
-        switches = {"in_range": settings.ranges, "crossing": settings.crossing, "parallels": settings.parallels}
-        return rules.allowed(candidates, voice, told, was, **switches)
+        wanted = asked[step].allowed(candidates, voice, told) if step in asked else ()
+        return rules.allowed(candidates, voice, told, was, **switches, asked=wanted)
 
     return allowed
 
