@@ -81,7 +81,7 @@ class KnownNotes(Condition):
         if isinstance(given, Mapping) and "spans" in given:
             return cls.model_validate(dict(given)).fit(options, where=where)
         voices, bars = LETTERS, ""
-        if isinstance(given, (str, Path)) and not Path(given).is_file():
+        if isinstance(given, (str, Path)) and str(given)[:5].lower() != "data:" and not Path(given).is_file():
             given, *rest = (word.strip() for word in str(given).split(","))
             if len(rest) > 2:
                 raise GessoError("has more than three parts", where=where, fix=cls.notation)
