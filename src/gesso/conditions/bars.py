@@ -64,7 +64,8 @@ class Bars(Condition):
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {"tool": "number", "schema": cls.model_json_schema(), "low": 1, "high": MAX_BARS, "default": options.get("default", 8)}
+        about = {"low": 1, "high": MAX_BARS, "unit": STEPS_PER_BAR, "default": options.get("default", 8)}
+        return {"tool": "number", "schema": cls.model_json_schema(), **about}
 
 
 def total_steps(given: Mapping[str, Condition], name: str = "bars", default_bars: int = 8) -> int:

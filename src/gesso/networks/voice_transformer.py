@@ -110,7 +110,7 @@ class VoiceTransformer(nn.Module):
             x = self.told(x, notes[:, voice], voice, key)
         return torch.stack(logits, 1)
 
-    def key(self, ports: Ports, num: int) -> Int[Tensor, "b"]:
+    def key(self, ports: Ports, num: int) -> Int[Tensor, b]:
         """The number of each item's key, from 0; -1 where none is given."""
         if ports.vector is None:
             return torch.full((num,), -1)

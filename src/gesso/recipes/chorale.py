@@ -30,7 +30,7 @@ from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
 from gesso.rules.chord_tones import asked_for
-from gesso.rules.voice_leading import UNDECIDED, crossings, switched
+from gesso.rules.voice_leading import RANGES, UNDECIDED, crossings, switched
 
 if TYPE_CHECKING:
     from gesso.families.family import Inputs, Output
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 ORDER = (0, 3, 1, 2)  # soprano, bass, then what lies between
 CANDIDATES = pitches_of(np.arange(PITCHES), LOWEST).astype(int)
-GRID = {"voices": VOICES, "pitches": PITCHES, "lowest": LOWEST}
+GRID = {"voices": VOICES, "pitches": PITCHES, "lowest": LOWEST, "ranges": RANGES}
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ CARD = Card(
         temperature | Boldness | 대담함 | low: the likeliest notes, 1: as varied as the originals | 낮으면 무난하고 1이면 다양합니다
         ranges | Voice ranges | 성부 음역 | each voice stays where people can sing it | 각 성부를 노래할 수 있는 음역 안에 둡니다
         crossing | Voices may cross | 성부 교차 허용 | a lower voice may go above a higher one | 아래 성부가 위 성부보다 높아질 수 있습니다
-        chord_tones | Chords hold | 화음 지키기 | on each beat of a given chord all its notes sound and no others | 화음을 준 박마다 그 화음의 음만 모두 울립니다
+        chord_tones | Chords hold | 화음 지키기 | on each of its beats a chord's notes sound, and no others | 화음을 준 박에는 그 화음의 음만 울립니다
         close | Close in the key | 으뜸화음으로 끝내기 | a piece with a key ends on its tonic | 조를 정하면 그 조의 으뜸화음으로 끝납니다
-        guidance_scale | Key strength | 조의 힘 | 1: as learned, more: more strictly in the key | 1이면 배운 그대로, 크면 조를 더 엄격히 따릅니다
+        guidance_scale | Key strength | 조의 힘 | 1: as learned, more: stays closer to it | 1이면 배운 그대로, 클수록 조를 엄격히 지킵니다
         parallels | Parallels allowed | 병행 허용 | fifths and octaves may follow each other | 병행 5도와 8도를 허용합니다
         tempo | Tempo | 빠르기 | quarters a minute | 1분에 4분음표 몇 개
         note.crossed | The given notes leave no room: a rule was broken there. | 주어진 음표 때문에 규칙을 어긴 곳이 있습니다.

@@ -1,4 +1,4 @@
-"""MIDI uploads: read in the sandbox, kept as notes alone, and given to a condition; hostile files are refused in bounded time and memory."""
+"""MIDI uploads: read in the sandbox, kept as notes alone, given to a condition; hostile files end soon, in bounded memory."""
 
 from __future__ import annotations
 
@@ -70,7 +70,10 @@ def test_floods_end_soon_and_in_bounded_memory(data: bytes):
 
 
 def test_a_body_larger_than_any_upload_is_refused(ann: TestClient):
-    assert ann.post("/api/uploads", content=bytes(Limits().picture.max_bytes + 70_000), headers={"Content-Type": "audio/midi"}).status_code == 413
+    assert (
+        ann.post("/api/uploads", content=bytes(Limits().picture.max_bytes + 70_000), headers={"Content-Type": "audio/midi"}).status_code
+        == 413
+    )
 
 
 def test_files_over_the_budget_of_the_reader_are_refused():

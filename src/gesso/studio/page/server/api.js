@@ -70,6 +70,9 @@ export const importSession = async (/** @type {Blob} */ file) =>
 export const upload = async (file) =>
   (await request("/api/uploads", { method: "POST", headers: { "content-type": file.type || "application/octet-stream" }, body: file })).json();
 
+/** Upload a MIDI file: its notes, what its voices are called, and what was changed. @param {Blob} file @returns {Promise<{id: string, score: any, voices: any[], moved: number, dropped: number}>} */
+export const uploadMusic = async (file) => (await request("/api/uploads", { method: "POST", headers: { "content-type": "audio/midi" }, body: file })).json();
+
 export const deleteUpload = (/** @type {string} */ id) => request(`/api/uploads/${enc(id)}`, { method: "DELETE" });
 
 /**
