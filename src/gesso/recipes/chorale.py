@@ -102,7 +102,7 @@ CARD = Card(
         temperature | Boldness | 대담함 | low: the likeliest notes, 1: as varied as the originals | 낮으면 무난하고 1이면 다양합니다
         ranges | Voice ranges | 성부 음역 | each voice stays where people can sing it | 각 성부를 노래할 수 있는 음역 안에 둡니다
         crossing | Voices may cross | 성부 교차 허용 | a lower voice may go above a higher one | 아래 성부가 위 성부보다 높아질 수 있습니다
-        chord_tones | Chords hold | 화음 지키기 | on each of its beats a chord's notes sound, and no others | 화음을 준 박에는 그 화음의 음만 울립니다
+        chord_tones | Chords hold | 화음 지키기 | on a chord's beats its notes alone sound | 화음을 준 박에는 그 화음의 음만 울립니다
         close | Close in the key | 으뜸화음으로 끝내기 | a piece with a key ends on its tonic | 조를 정하면 그 조의 으뜸화음으로 끝납니다
         guidance_scale | Key strength | 조의 힘 | 1: as learned, more: stays closer to it | 1이면 배운 그대로, 클수록 조를 엄격히 지킵니다
         parallels | Parallels allowed | 병행 허용 | fifths and octaves may follow each other | 병행 5도와 8도를 허용합니다

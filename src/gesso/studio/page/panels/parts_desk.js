@@ -29,9 +29,9 @@ export function partsDesk(editor, again, showRoll) {
   /** @type {ReturnType<typeof melodyEditor> | null} */ let writing = null;
   let target = ""; // what is written, by key
 
-  const redraw = h("button", { type: "button", class: "primary", "data-act": "redraw", on: { click: () => drawAgain() } }, icon("dice"), h("span", {}, () => t(chosen.size ? w("parts_redraw_bars", { bars: barsOf() }) : w("parts_redraw"))));
-  const keep = iconButton("lock", w("parts_keep_help"), () => change(true), { class: "soft", "data-act": "keep" }, w("parts_keep"));
-  const free = iconButton("open", w("parts_free_help"), () => change(false), { class: "soft", "data-act": "free" }, w("parts_free"));
+  const redraw = h("button", { type: "button", class: "primary", "data-act": "redraw", on: { click: () => soon(drawAgain) } }, icon("dice"), h("span", {}, () => t(chosen.size ? w("parts_redraw_bars", { bars: barsOf() }) : w("parts_redraw"))));
+  const keep = iconButton("lock", w("parts_keep_help"), () => soon(() => change(true)), { class: "soft", "data-act": "keep" }, w("parts_keep"));
+  const free = iconButton("open", w("parts_free_help"), () => soon(() => change(false)), { class: "soft", "data-act": "free" }, w("parts_free"));
   const voices = h("span", { class: "row", role: "group", "aria-label": w("parts_voices") });
   const targets = h("select", { "aria-label": w("parts_write"), "data-field": "write", on: { change: () => write(targets.value) } });
   const strip = h("div", { class: "bar-strip", role: "toolbar", "aria-label": w("parts_bars"), on: { keydown: walk } });
@@ -44,6 +44,9 @@ export function partsDesk(editor, again, showRoll) {
   const kept = () => maskOf(given()[keeps?.name] ?? null, score.voices.length, score.steps);
   const whole = (/** @type {boolean[]} */ row) => row.length > 0 && row.every(Boolean);
   const current = () => node === editor.head && !editor.pending.length;
+  /** @type {(() => void) | null} */ let waiting = null;
+  /** Run an act that reads the music, once the music of the newest edit is shown; a later act replaces it. @param {() => void} act */
+  const soon = (act) => (current() ? act() : (waiting = act));
   /** Whether a step lies in a chosen bar; in any, where none is chosen. @param {number} step */
   const inside = (step) => !chosen.size || chosen.has(Math.floor(step / BAR));
 
@@ -57,7 +60,6 @@ export function partsDesk(editor, again, showRoll) {
 
   /** Everything stays but the chosen bars of the voices that are not kept whole; another seed. */
   function drawAgain() {
-    if (!current()) return;
     const before = kept();
     const seed = { op: "seed", value: randomSeed() };
     if (!chosen.size) return editor.commit(seed);
@@ -67,12 +69,11 @@ export function partsDesk(editor, again, showRoll) {
 
   /** Keep the chosen bars, or all, as they are now; or free them. @param {boolean} keeping */
   function change(keeping) {
-    if (current()) commitMask(kept().map((row) => row.map((known, step) => (inside(step) ? keeping : known))));
+    commitMask(kept().map((row) => row.map((known, step) => (inside(step) ? keeping : known))));
   }
 
   /** @param {number} voice */
   function turnVoice(voice) {
-    if (!current()) return;
     const mask = kept();
     mask[voice].fill(!whole(mask[voice]));
     commitMask(mask);
@@ -161,6 +162,10 @@ export function partsDesk(editor, again, showRoll) {
     chordRow?.show();
     mark();
     writing?.surface.again();
+    const act = waiting;
+    if (!act || !current()) return;
+    waiting = null;
+    act();
   }
 
   function build() {
@@ -172,7 +177,7 @@ export function partsDesk(editor, again, showRoll) {
       return button;
     }));
     fill(voices, score.voices.map((_, voice) => {
-      const button = h("button", { type: "button", class: "chip", "data-keep": voice, label: () => `${t(w("parts_keep"))}: ${voiceName(voice, score.voices.length)}`, on: { click: () => turnVoice(voice) } }, icon("open"), () => voiceName(voice, score.voices.length).slice(0, 1));
+      const button = h("button", { type: "button", class: "chip", "data-keep": voice, label: () => `${t(w("parts_keep"))}: ${voiceName(voice, score.voices.length)}`, on: { click: () => soon(() => turnVoice(voice)) } }, icon("open"), () => voiceName(voice, score.voices.length).slice(0, 1));
       button.style.borderColor = COLOURS[voice % COLOURS.length];
       return button;
     }));

@@ -100,7 +100,7 @@ export function chordStrip(editor, slot, stepsOf) {
 
   function show() {
     const steps = stepsOf();
-    if (!steps) return;
+    if (!steps || element.querySelector(".chord-edit")) return; // it is shown again when the edit is done
     const marks = marksOf(editor, slot).filter(([start]) => start < steps);
     const free = [];
     for (let at = 0; at < steps; at += BAR / 2) {
@@ -115,6 +115,6 @@ export function chordStrip(editor, slot, stepsOf) {
     fill(element, chips);
     for (const chip of chips) refreshText(chip);
   }
-  editor.on("given", () => element.isConnected && !element.querySelector(".chord-edit") && show());
+  editor.on("given", () => element.isConnected && show());
   return { element, show };
 }
