@@ -30,6 +30,7 @@ from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
 from gesso.rules.chord_tones import asked_for
+from gesso.rules.harmony import key_of
 from gesso.rules.voice_leading import RANGES, UNDECIDED, crossings, switched
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class ChoraleSettings(Settings):
     parallels: bool = False
     chord_tones: bool = True
     close: bool = True
-    guidance_scale: float = Field(default=2.0, ge=0, le=6)
+    guidance_scale: float = Field(default=3.0, ge=0, le=6)
     tempo: float = Field(default=80.0, ge=20, le=240)
 
 
@@ -107,6 +108,7 @@ CARD = Card(
         guidance_scale | Key strength | 조의 힘 | 1: as learned, more: stays closer to it | 1이면 배운 그대로, 클수록 조를 엄격히 지킵니다
         parallels | Parallels allowed | 병행 허용 | fifths and octaves may follow each other | 병행 5도와 8도를 허용합니다
         tempo | Tempo | 빠르기 | quarters a minute | 1분에 4분음표 몇 개
+        note.key | The given notes pull away from the key that you chose. | 주어진 음표가 고른 조와 잘 맞지 않습니다.
         note.crossed | The given notes leave no room: a rule was broken there. | 주어진 음표 때문에 규칙을 어긴 곳이 있습니다.
         note.high | Notes above A5 or below C2 were heard an octave away. | A5보다 높거나 C2보다 낮은 음은 옥타브를 옮겨 들었습니다.
     """),
@@ -171,7 +173,12 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
     heard = pitches_of(numbered(pitches, LOWEST, PITCHES), LOWEST)
     settings = request.settings
     assert isinstance(settings, ChoraleSettings)
-    notes = {"crossed": not settings.crossing and crossings(pitches).any(), "high": not np.array_equal(heard, pitches)}
+    key = request.conditions.get("key")
+    notes = {
+        "crossed": not settings.crossing and crossings(pitches).any(),
+        "high": not np.array_equal(heard, pitches),
+        "key": isinstance(key, Tonality) and onsets.any() and key_of(pitches) != key.name,
+    }
     score = score_of(pitches, onsets, settings.tempo)
     return {"music": score.to_json(), "roll": roll(score), "notes": [name for name, told in notes.items() if told]}
 
