@@ -73,10 +73,10 @@ class StepByStep:
     def _sample(self, network: Any, inputs: Inputs, seed: int, settings: Any) -> Iterator[Output]:
         device = next(network.parameters()).device
         scale = float(getattr(settings, "guidance_scale", 1.0))
-        ports = guided_rows(inputs, scale).map(lambda value: value.to(device))
         _, voices, num = inputs.shape
-        given, known = network.given(ports)
+        given, known = network.given(inputs.ports.map(lambda value: value.to(device)))
         given, known = given[0].cpu().numpy(), known[0].cpu().numpy()
+        ports = guided_rows(inputs, scale).map(lambda value: value.to(device))
         allowed = None if self.rules is None else self.rules(inputs, given, known, settings)
         chance = torch.Generator().manual_seed(seed)
         noise = -torch.empty(num, voices, network.pitches).exponential_(generator=chance).log()  # Gumbel's

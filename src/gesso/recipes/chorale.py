@@ -29,13 +29,12 @@ from gesso.media.score import numbered, pitches_of, score_of
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
-from gesso.rules.chord_tones import asked_for
 from gesso.rules.harmony import key_of
-from gesso.rules.voice_leading import RANGES, UNDECIDED, crossings, switched
+from gesso.rules.voice_leading import RANGES, crossings, switched
 
 if TYPE_CHECKING:
-    from gesso.families.family import Inputs, Output
-    from gesso.families.step_by_step import Allowed, StepByStep
+    from gesso.families.family import Output
+    from gesso.families.step_by_step import StepByStep
 
 ORDER = (0, 3, 1, 2)  # soprano, bass, then what lies between
 CANDIDATES = pitches_of(np.arange(PITCHES), LOWEST).astype(int)
@@ -86,11 +85,7 @@ CARD = Card(
         Slot(name="key", kind=Tonality, drop=0.5, source="whole"),
     ),
     outputs=(
-        Out(
-            name="music",
-            medium="notes",
-            help={"en": "four voices on sixteenths: MIDI or JSON", "ko": "16분음표 격자의 네 성부. MIDI 또는 JSON"},
-        ),
+        Out(name="music", medium="notes", help={"en": "four voices: MIDI or JSON", "ko": "네 성부. MIDI 또는 JSON"}),
         Out(name="roll", medium="picture", help={"en": "a picture of the notes, time to the right", "ko": "음표를 그린 피아노 롤 그림"}),
     ),
     settings=ChoraleSettings,
@@ -135,17 +130,7 @@ def build(preset: Preset) -> dict[str, Any]:
 def family(preset: Preset) -> StepByStep:
     from gesso.families.step_by_step import StepByStep
 
-    return StepByStep(rules=rules)
-
-
-def rules(inputs: Inputs, given: Any, known: Any, settings: Any) -> Allowed:
-    """What part-writing, the given chords and the key allow."""
-    slots = inputs.ports.by_slot
-    chords, key = slots["chords"].spatial, slots["key"].vector
-    assert chords is not None and key is not None
-    sounding = np.where(known, CANDIDATES[given], UNDECIDED)
-    wanted = asked_for(chords[0, :, 0].numpy(), key[0].numpy(), sounding, chords=settings.chord_tones, close=settings.close)
-    return switched(CANDIDATES, settings, wanted)
+    return StepByStep(rules=switched(CANDIDATES, chords="chords", key="key"))
 
 
 def stages(preset: Preset) -> list[Stage]:
@@ -171,14 +156,11 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
         if isinstance(given, (Melody, KnownNotes)):
             pitches, onsets = given.paste(pitches, onsets)
     heard = pitches_of(numbered(pitches, LOWEST, PITCHES), LOWEST)
-    settings = request.settings
+    settings, key = request.settings, request.conditions.get("key")
     assert isinstance(settings, ChoraleSettings)
-    key = request.conditions.get("key")
-    notes = {
-        "crossed": not settings.crossing and crossings(pitches).any(),
-        "high": not np.array_equal(heard, pitches),
-        "key": isinstance(key, Tonality) and onsets.any() and key_of(pitches) != key.name,
-    }
+    other_key = isinstance(key, Tonality) and onsets.any() and key_of(pitches) != key.name
+    crossed = not settings.crossing and crossings(pitches).any()
+    notes = {"crossed": crossed, "high": not np.array_equal(heard, pitches), "key": other_key}
     score = score_of(pitches, onsets, settings.tempo)
     return {"music": score.to_json(), "roll": roll(score), "notes": [name for name, told in notes.items() if told]}
 

@@ -22,7 +22,7 @@ class ChordTones:
     chords: tuple[frozenset[int], ...]
     root: int = -1
 
-    def allowed(self, candidates: np.ndarray, voice: int, now: Sequence[int]) -> list[np.ndarray]:
+    def rules_for(self, candidates: np.ndarray, voice: int, now: Sequence[int]) -> list[np.ndarray]:
         """Which pitches int [n] (below 0: a rest) `voice` may take beside the voices `now` (MIDI numbers, -1 a rest, below: open).
 
         One or two rules bool [n], the more important first: no other pitch classes; and no class is left without a voice.

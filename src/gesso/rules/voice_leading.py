@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gesso.rules.chord_tones import ChordTones
+from gesso.rules.chord_tones import asked_for
 
 UNDECIDED = -2
 PERFECT = (0, 7)  # semitones, modulo the octave: unison and octave, fifth
@@ -86,22 +86,32 @@ class VoiceLeading:
         return wrong
 
 
-def switched(
-    candidates: np.ndarray, settings: Any, asked: Mapping[int, ChordTones]
-) -> Callable[[int, int, Sequence[int], Sequence[int]], np.ndarray]:
-    """VoiceLeading for classes, whose MIDI numbers are `candidates`: a function of (step, voice, now, before), classes below 0 open.
+Allowed = Callable[[int, int, Sequence[int], Sequence[int]], np.ndarray]
 
-    `settings` has the switches `ranges`, `crossing` and `parallels`, `asked` is what harmony asks by step; it returns bool [n].
+
+def switched(candidates: np.ndarray, *, chords: str, key: str) -> Callable[[Any, np.ndarray, np.ndarray, Any], Allowed]:
+    """The rules of a sampler whose classes are the MIDI numbers `candidates` [n], -1 a rest: part-writing, and what harmony asks for.
+
+    `chords` and `key` name the slots whose ports hold those. What is returned is called with the inputs, the classes int [voices steps]
+    that are given where `known` bool [voices steps], and settings with the switches `ranges`, `crossing`, `parallels`, `chord_tones` and
+    `close`; it returns (step, voice, now, before) -> bool [n], classes below 0 being open.
     """
     rules = VoiceLeading()
-    switches = {"in_range": settings.ranges, "crossing": settings.crossing, "parallels": settings.parallels}
 
-    def allowed(step: int, voice: int, now: Sequence[int], before: Sequence[int]) -> np.ndarray:
-        told, was = ([UNDECIDED if n < 0 else int(candidates[n]) for n in column] for column in (now, before))
-        wanted = asked[step].allowed(candidates, voice, told) if step in asked else ()
-        return rules.allowed(candidates, voice, told, was, **switches, asked=wanted)
+    def begin(inputs: Any, given: np.ndarray, known: np.ndarray, settings: Any) -> Allowed:
+        marks, keys = inputs.ports.by_slot[chords].spatial[0, :, 0].cpu().numpy(), inputs.ports.by_slot[key].vector[0].cpu().numpy()
+        sounding = np.where(known, candidates[given], UNDECIDED)
+        asked = asked_for(marks, keys, sounding, chords=settings.chord_tones, close=settings.close)
+        switches = {"in_range": settings.ranges, "crossing": settings.crossing, "parallels": settings.parallels}
 
-    return allowed
+        def allowed(step: int, voice: int, now: Sequence[int], before: Sequence[int]) -> np.ndarray:
+            told, was = ([UNDECIDED if n < 0 else int(candidates[n]) for n in column] for column in (now, before))
+            wanted = asked[step].rules_for(candidates, voice, told) if step in asked else ()
+            return rules.allowed(candidates, voice, told, was, **switches, asked=wanted)
+
+        return allowed
+
+    return begin
 
 
 def crossings(pitches: np.ndarray) -> np.ndarray:

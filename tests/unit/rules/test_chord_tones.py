@@ -21,7 +21,7 @@ def filled(wanted: ChordTones, order: tuple[int, ...], rng: np.random.Generator,
     now = list(now or NEW)
     for voice in order:
         if now[voice] == UNDECIDED:
-            asked = wanted.allowed(ALL, voice, now)
+            asked = wanted.rules_for(ALL, voice, now)
             now[voice] = int(rng.choice(ALL[VoiceLeading().allowed(ALL, voice, now, NEW, crossing=True, asked=asked)]))
     return now
 
@@ -37,7 +37,7 @@ def test_any_choices_in_any_order_make_the_chord(chord: frozenset[int], order: t
 
 def test_crossing_goes_before_a_chord():
     now = [60, UNDECIDED, 60, 48]  # between two voices on middle C there is no room for E or G
-    asked = ChordTones((C,)).allowed(ALL, 1, now)
+    asked = ChordTones((C,)).rules_for(ALL, 1, now)
     assert set(ALL[VoiceLeading().allowed(ALL, 1, now, NEW, asked=asked)].tolist()) == {60}
 
 
