@@ -107,10 +107,13 @@ def read_network(path: str | Path, role: str, *, max_bytes: int = MAX_FILE) -> W
 def load_into(network: nn.Module, state: Mapping[str, Tensor], *, where: object) -> None:
     """Copy a state into a network, converted to the network's number types.
 
+    A network may define `migrated(state)`, which completes a state that was saved by an earlier version of its class.
     If anything is missing, unexpected or of another shape, GessoError lists it and nothing is changed.
     """
     import torch
 
+    migrated = getattr(network, "migrated", None)
+    state = state if migrated is None else migrated(state)
     own = network.state_dict()
     missing, extra = [n for n in own if n not in state], [n for n in state if n not in own]
     misfits = [f"{n} {list(state[n].shape)} for {list(own[n].shape)}" for n in own if n in state and state[n].shape != own[n].shape]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -65,10 +66,12 @@ class InputSanitizer:
 
     def _url_of(self, owner: str, id: str, where: str) -> str:
         try:
-            data = self._files.read(owner, "upload", id)[1]
+            item, data = self._files.read(owner, "upload", id)
         except GessoError as error:
             error.where = where
             raise
+        if item.medium != "picture":  # written anew when it was uploaded, and parsed by the kinds that read it
+            return f"data:{item.content_type};base64,{base64.b64encode(data).decode()}"
         self._decoder.trust(data)
         return data_url_of(data)
 

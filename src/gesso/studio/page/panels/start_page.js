@@ -6,6 +6,7 @@ import { fill, h } from "../ui/elements.js";
 import { chooseFile } from "../ui/files.js";
 import { icon } from "../ui/icons.js";
 import { notice } from "../ui/messages.js";
+import { isMusic, readMusic, takesFile } from "../widgets/music_file.js";
 import { uploadValue } from "../widgets/picture.js";
 import { takesPicture } from "../widgets/registry.js";
 import { relativeTime, t, titleOf, w } from "../words/language.js";
@@ -156,6 +157,20 @@ export function startPage(place, open, takeFilm) {
     }
   }
 
+  /** Start the first recipe with a control that takes this file of music. @param {File} file */
+  async function beginMusic(file) {
+    const [one, slot] = cards.flatMap((each) => each.conditions.filter((/** @type {any} */ s) => takesFile(s, file)).map((/** @type {any} */ s) => [each, s]))[0] ?? [];
+    if (!slot) return notice(w("music_no_recipe"), "wrong");
+    try {
+      const { value, said } = await readMusic(slot, file);
+      card = one;
+      await begin(file.name.replace(/\.[a-z]+$/i, ""), [{ op: "set", slot: slot.name, value }]);
+      notice(() => said.map(t).join(" "), "said");
+    } catch (error) {
+      notice(String(/** @type {Error} */ (error).message), "wrong");
+    }
+  }
+
   /** @param {File} file */
   async function importSession(file) {
     try {
@@ -168,6 +183,7 @@ export function startPage(place, open, takeFilm) {
   /** Start the chosen recipe with a picture that was pasted or dropped anywhere on the page. @param {File} file */
   function takeFile(file) {
     if (file.name.endsWith(".zip")) return importSession(file);
+    if (isMusic(file)) return beginMusic(file);
     const slots = card ? needed(card).filter(takesPicture) : [];
     const slot = slots.find((/** @type {any} */ s) => !given[s.name]) ?? slots[0];
     return slot ? take(slot, file, file.name) : undefined;

@@ -94,6 +94,9 @@ export function uploadFilm(file, sent, signal) {
 }
 export const deleteFilm = (/** @type {string} */ id) => request(`/api/films/${enc(id)}`, { method: "DELETE", keepalive: true });
 
+/** Upload a MIDI file: its notes, what its voices are called, and what was changed. @param {Blob} file @returns {Promise<{id: string, score: any, voices: any[], moved: number, dropped: number}>} */
+export const uploadMusic = async (file) => (await request("/api/uploads", { method: "POST", headers: { "content-type": "audio/midi" }, body: file })).json();
+
 export const deleteUpload = (/** @type {string} */ id) => request(`/api/uploads/${enc(id)}`, { method: "DELETE" });
 
 /**
