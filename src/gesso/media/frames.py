@@ -12,7 +12,8 @@ import numpy as np
 
 from gesso.media.medium import Carried
 from gesso.media.planes import LEFT, Planes
-from gesso.media.video import BT709, Colours, pyav
+from gesso.media.video import BT709, pyav
+from gesso.media.video_facts import Colours
 from gesso.media.video_writer import FilmWriter, Look
 
 FIX = '{"frames": uint8 [t h w 3] of even height and width, "rate": frames a second}, or an open gesso.media.video.Video'

@@ -141,7 +141,7 @@ def film(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Pa
     from gesso.verbs.film import film as run
 
     recipe, out = config.recipe(spec["recipe"]), folder / "out" / f"film.{spec['format']}"
-    request = Request.from_json(spec["request"], _all_optional(recipe.card))
+    request = Request.from_json(spec["request"], recipe.card.for_parts())
     made = run(
         recipe, {**request.conditions, **request.settings.model_dump()}, video=film_in(folder), out=out, each=spec["each"],
         seed=request.seed, preset=spec["preset"] or None, weights=config.weights_of(spec), threads=config.threads, device="cpu",

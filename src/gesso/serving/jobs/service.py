@@ -24,7 +24,7 @@ from gesso.serving.jobs.config import WorkerConfig
 from gesso.serving.jobs.handlers import film_in
 from gesso.serving.jobs.quota import FIX, used_bytes
 from gesso.serving.jobs.scheduler import JobScheduler
-from gesso.serving.jobs.schemas import FilmSpec, FitSpec, Spec, check_spec, clean_name, unknown
+from gesso.serving.jobs.schemas import FilmSpec, FitSpec, Spec, TrainSpec, check_spec, clean_name, unknown
 from gesso.serving.jobs.store import DONE, QUEUED, RETRY, RUNNING, Job, JobStore, new_id
 from gesso.serving.settings import Settings
 from gesso.serving.storage.file_store import FileStore, Kind
