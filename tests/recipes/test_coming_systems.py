@@ -128,7 +128,9 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("speller") / "run"
-    gesso.train(speller(), out=out, threads=1, quiet=True, sample_every=1)
+    with pytest.MonkeyPatch.context() as patch:  # what it defines is forgotten before other modules' tests
+        patch.setattr(media, "_own", {})
+        gesso.train(speller(), out=out, threads=1, quiet=True, sample_every=1)
     return out
 
 
