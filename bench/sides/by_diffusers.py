@@ -23,7 +23,7 @@ class OwnUNet(nn.Module):
         from diffusers import UNet2DModel
 
         self.unet = UNet2DModel(
-            sample_size=28, in_channels=3, out_channels=1, layers_per_block=1, block_out_channels=(32, 64), num_class_embeds=11,
+            sample_size=28, in_channels=3, out_channels=1, layers_per_block=1, block_out_channels=(32, 96), num_class_embeds=11,
             down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"),
         )  # fmt: skip
 

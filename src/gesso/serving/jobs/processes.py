@@ -108,7 +108,7 @@ class _RayTasks:
 
         self._ray: Any = ray
         options = {"num_cpus": each[0][0]["threads"], "max_retries": 0, "max_calls": 1, "name": "gesso train, another process"}
-        task = ray.remote(follow).options(**options)
+        task = ray.remote(**options)(follow)
         self._tasks = [task.remote(*one) for one in each]
 
     def failed(self) -> bool:

@@ -181,7 +181,7 @@ def assert_close(server: Server, one: str, other: str) -> None:
     for role, state in first.items():
         for name, value in state.items():
             away = (value.float() - second[role][name].float()).abs().max()
-            assert away < 5e-3, f"{role}/{name}: {away}"
+            assert away < 1e-3, f"{role}/{name}: {away}"
 
 
 def test_a_training_killed_again_and_again_ends_as_if_it_had_not_been(server: Server):
