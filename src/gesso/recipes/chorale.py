@@ -138,7 +138,7 @@ def stages(preset: Preset) -> list[Stage]:
         Stage(
             name="likelihood",
             family=family(preset),
-            trains={"composer": Optimiser(rate=1e-3, betas=(0.9, 0.98), decay=0.1, warmup=30)},
+            trains={"composer": Optimiser(rate=2e-3, betas=(0.9, 0.98), decay=0.1, warmup=100)},
             data=lambda folder, split: chorales(folder, split, crop=preset.crop if split == "train" else 0),
             num_steps=preset.num_steps,
             batch_size=preset.batch_size,
