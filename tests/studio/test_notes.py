@@ -168,3 +168,28 @@ def test_it_looks_like_a_roll(page: Any) -> None:
     assert page.locator("#viewer canvas").get_attribute("aria-label") == (
         "Piano roll, time to the right: Soprano 3, Alto 2, Tenor 1, Bass 3"
     )
+
+
+def test_chords_are_read_written_and_put_among_others(page: Any) -> None:
+    assert page.evaluate("chords.parseChords('G:8 Em | -:4 D7')") == [[0, 8, "G"], [8, 4, "Em"], [16, 4, "D7"]]
+    assert page.evaluate("chords.writeChords([[0, 8, 'G'], [8, 4, 'Em'], [16, 4, 'D7']])") == "G:8 Em -:4 D7"
+    assert page.evaluate("chords.parseChords('G:0')") is None and page.evaluate("chords.parseChords('')") == []
+    assert page.evaluate("chords.putChord([[0, 16, 'G']], [4, 4, 'C'])") == [[0, 4, "G"], [4, 4, "C"], [8, 8, "G"]]
+    assert page.evaluate("chords.putChord([[0, 8, 'G'], [8, 8, 'C']], [4, 8, 'D'])") == [[0, 4, "G"], [4, 8, "D"], [12, 4, "C"]]
+    assert page.evaluate("chords.putChord([[0, 8, 'G']], [0, 8, ''])") == []
+
+
+def test_parts_that_stay_are_cut_to_where_they_are_known(page: Any) -> None:
+    two = "[[[0, 8, 72], [8, 8, 74]], [[0, 16, 60]]]"
+    mask = "[...Array(2)].map((_, voice) => [...Array(16)].map((_, step) => voice === 1 ? step >= 4 && step < 12 : false))"
+    kept = page.evaluate(f"parts.partsOf({two}, {mask})")
+    assert kept == {"steps": 16, "voices": [[], [[4, 8, 60]]], "spans": [[], [[4, 12]]]}
+    assert page.evaluate("parts.partsOf([[[0, 4, 60]]], [[false, false, false, false]])") is None
+    assert page.evaluate("parts.maskOf(null, 2, 3)") == [[False] * 3] * 2
+    grown = page.evaluate(
+        "parts.written({steps: 16, voices: [[[0, 4, 60]], []], spans: [[[0, 8]], []]}, 0, 2, {steps: 32, notes: [[20, 4, 65]]})"
+    )
+    assert grown == {"steps": 32, "voices": [[[20, 4, 65]], []], "spans": [[[4, 8], [20, 24]], []]}, (
+        "a known rest stays, an erased note does not"
+    )
+    assert page.evaluate("parts.barsText([0, 1, 2, 6])") == "1–3, 7"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from gesso.errors import GessoError
 from gesso.networks.voice_transformer import MAX_HELD, VoiceTransformer, durations
 from gesso.ports import Ports
+from gesso.weights.store import load_into
 
 P, V, BLOCK = 9, 3, 3 * 10
 
@@ -98,3 +100,35 @@ def test_the_place_in_the_piece_matters_modulo_a_bar():
     net, notes = network(), torch.randint(0, P, (1, V, 8))
     one, same, other = (net(notes, ports(1, 8), start) for start in (0, 16, torch.tensor([4])))
     assert torch.equal(one, same) and not torch.equal(one, other)
+
+
+@torch.no_grad()
+def test_a_state_from_before_degrees_computes_what_it_computed():
+    net, notes, given = network(), torch.randint(0, P, (1, V, 20)), ports(1, 20)
+    given.vector[:, 3] = 1
+    old = {name: value for name, value in net.state_dict().items() if "degree." not in name}
+    assert len(old) < len(net.state_dict())
+    again = network()
+    load_into(again, old, where="old")
+    for name, value in net.named_parameters():
+        if "degree." in name:
+            value.zero_()
+    assert torch.equal(again(notes, given), net(notes, given))
+    with pytest.raises(GessoError, match="missing"):
+        load_into(again, {name: value for name, value in old.items() if "norm" not in name}, where="old")
+
+
+@torch.no_grad()
+def test_a_key_moves_with_its_music():
+    """What degrees alone say is the same for a piece and its transposition in the transposed key."""
+    net = VoiceTransformer(V, 30, grids=1, spatial=V * 31, vector=25, width=32, depth=1, heads=2, dropout=0.0).eval()
+    head = net.heads[0]
+    torch.nn.init.normal_(head.degree.weight)
+    torch.nn.init.zeros_(head.pitch.weight)
+    torch.nn.init.zeros_(head.pitch.bias)
+    torch.nn.init.zeros_(head.interval.weight)
+    torch.nn.init.zeros_(head.interval.bias)
+    x, before = torch.randn(1, 4, 32), torch.randint(1, 20, (1, 4))
+    here, there = head(x, before, torch.tensor([2])), head(x, before, torch.tensor([5]))
+    assert torch.equal(here[..., 1:20], there[..., 4:23]) and here[..., 0].abs().max() == 0, "three semitones up; a rest has no degree"
+    assert head(x, before, torch.tensor([-1])).abs().max() == 0

@@ -39,7 +39,7 @@ export function putChord(marks, [start, length, symbol]) {
   const kept = marks.flatMap(([s, l, name]) => {
     /** @type {Mark[]} */ const parts = [];
     if (s < start) parts.push([s, Math.min(l, start - s), name]);
-    if (s + l > end && s >= start) parts.push([Math.max(s, end), s + l - Math.max(s, end), name]);
+    if (s + l > end) parts.push([Math.max(s, end), s + l - Math.max(s, end), name]);
     return parts;
   });
   return [...kept, .../** @type {Mark[]} */ (symbol ? [[start, length, symbol]] : [])].sort((a, b) => a[0] - b[0]);
