@@ -44,6 +44,14 @@ def views(folder: Path | str | None, split: str, longest: int = 0) -> Views:
     return train
 
 
+def unseen(folder: Path | str | None, num: int) -> Views:
+    """The views that are held out, and those to learn from that are not among `num` of them (`Views.some`)."""
+    train, held = views(folder, "train"), views(folder, "val")
+    seen = {view.name for view in train.some(num).views}
+    left = [number for number, view in enumerate(train.views) if view.name not in seen]
+    return Views([*held.views, *(train.views[i] for i in left)], [*held.pixels, *(train.pixels[i] for i in left)], train.name)
+
+
 def read_capture(folder: Path | str) -> Capture:
     """Read the cameras of a folder: transforms.json (or transforms_train.json), else COLMAP's cameras.txt and images.txt.
 

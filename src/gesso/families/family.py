@@ -84,6 +84,7 @@ class Batch:
 class Output:
     """An output of a sampler: `media` by name (tensors until `finish` makes pictures), `taps` of inner values, `final` or a preview.
 
+    A preview is a `draft` if it is made quickly and shows the whole output: while a hand moves, the studio asks for nothing more.
     An output of a fit may carry what was fitted: `values` of conditions by slot (a projected latent, a corrected match), and `weights`
     {role: state} (a scene, an adapter). Previews may carry them too; the newest is kept when the fit is stopped.
     """
@@ -95,6 +96,7 @@ class Output:
     num_steps: int = 1
     values: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    draft: bool = False
 
 
 @dataclass(frozen=True)

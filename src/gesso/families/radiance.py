@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gesso.datasets.cameras import Views
@@ -19,8 +20,9 @@ from gesso.families.scene_learner import Plan, SceneLearner
 from gesso.families.volume import Rays, Seen
 from gesso.media.tensor import from_tensor
 
-PREVIEW_SIDE = 100  # pixels of a preview's longest side
+PREVIEW_SIDE = 100  # pixels of a fit's preview's longest side
 LOOKS = 40  # previews of a fit
+BANDS_UNTIL, CONSISTENCY = 0.6, 0.02  # of a Plan for few views
 SOLID = 0.9  # opacity from which a pixel is a point of the cloud
 CLOUD_VIEWS, CLOUD_SIDE = 12, 240
 
@@ -29,21 +31,29 @@ CLOUD_VIEWS, CLOUD_SIDE = 12, 240
 class Radiance:
     """Volume rendering of a scene (Mildenhall 2020), which `fit` learns from views.
 
-    The network in `role` is a `Scene`. The role `features`, if it is there, compares unseen views with photographs where the plan
+    The network in `role` is a `Scene`. The role `features`, if it is there, compares unseen views with photographs where the prior
     says so. The geometry port holds the cameras, as the condition `camera` encodes them.
     """
 
     plan: Plan = field(default_factory=Plan)
-    few: Plan | None = None  # for at most `few_views` views
-    few_views: int = 12
+    few_views: int = 12  # up to which the prior "auto" is "both"
     role: str = "scene"
 
     def learner(self, networks: Networks, views: Views, rng: torch.Generator, settings: Any) -> SceneLearner:
-        """What learns the scene from `views`; `settings` has `num_steps` and `minutes` (0: no limit of time)."""
-        plan = self.few if self.few is not None and len(views) <= self.few_views else self.plan
+        """What learns the scene from `views`; `settings` has `num_steps`, `minutes` (0: no limit of time), `views` (0: all) and `prior`."""
+        views = views.some(settings.views) if settings.views else views
+        plan = self.plan_for(len(views), settings.prior)
         scene: Any = networks[self.role]
         bounds = {"num_steps": settings.num_steps, "minutes": settings.minutes}
         return SceneLearner(scene, views, plan, rng, features=networks.get("features"), **bounds)
+
+    def plan_for(self, num_views: int, prior: str) -> Plan:
+        """The plan with what a prior assumes beside the photographs."""
+        if prior == "auto":
+            prior = "both" if num_views <= self.few_views else "silhouettes"
+        bands_until = BANDS_UNTIL if prior in ("frequencies", "both") else 0.0
+        consistency = CONSISTENCY if prior in ("features", "both") else 0.0
+        return replace(self.plan, hull=self.plan.hull and prior != "none", bands_until=bands_until, consistency=consistency)
 
     def fit(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         """Fit the scene to the views `inputs.data`; the last output is what `sample` gives, with the scene's `weights`."""
@@ -78,22 +88,29 @@ class Radiance:
         round_half(learner.scene)
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
-        """Render pictures [b 3 h w] in [-1, 1] as `image`, their `depth` [b 1 h w] and `opacity` [b 1 h w]; a small preview first.
+        """Render pictures [b 3 h w] in [-1, 1] as `image`, their `depth` [b 1 h w] and `opacity` [b 1 h w].
 
-        Where `settings.points` > 0, also a point cloud of the scene: `points`, {"position" [n 3], "colour" uint8 [n 3]}.
+        First a small draft, enlarged; then previews in which more and more rows are sharp. Where `settings.points` > 0, also a point
+        cloud of the scene: `points`, {"position" [n 3], "colour" uint8 [n 3]}.
         """
         scene: Any = networks[self.role]
-        h, w = inputs.shape[-2:]
+        size = inputs.shape[-2], inputs.shape[-1]
         cameras = cameras_of(scene, inputs)
-        if max(h, w) > PREVIEW_SIDE * 3 // 2:
-            small = shrunk((h, w), PREVIEW_SIDE)
-            views = [scene.render_rays(scene.camera_rays(camera, small, fov)) for camera, fov in cameras]
-            yield Output(media_of(scene, views, small), final=False, step=0, num_steps=1)
-        views = [scene.render_rays(scene.camera_rays(camera, (h, w), fov)) for camera, fov in cameras]
-        media: dict[str, Any] = media_of(scene, views, (h, w))
+        rays = Rays.joined([scene.camera_rays(camera, size, fov) for camera, fov in cameras])
+        num_parts, draft = -(-len(rays) // scene.chunk), None
+        if max(size) > scene.draft_side:
+            draft = Seen.joined([drafted(scene, camera, size, fov) for camera, fov in cameras])
+            yield Output(media_of(scene, draft, size), final=False, draft=True, step=0, num_steps=num_parts)
+        parts: list[Seen] = []
+        for seen in scene.render_parts(rays):
+            parts.append(seen)
+            if draft is not None and len(parts) < num_parts:
+                refined = Seen.joined([*parts, draft[len(parts) * scene.chunk :]])
+                yield Output(media_of(scene, refined, size), final=False, step=len(parts), num_steps=num_parts)
+        media: dict[str, Any] = media_of(scene, Seen.joined(parts), size)
         if getattr(settings, "points", 0):
             media["points"] = cloud(scene, settings.points, rng)
-        yield Output(media, step=1, num_steps=1)
+        yield Output(media, step=num_parts, num_steps=num_parts)
 
 
 def cameras_of(scene: Scene, inputs: Inputs) -> list[tuple[Tensor, float]]:
@@ -108,12 +125,22 @@ def cameras_of(scene: Scene, inputs: Inputs) -> list[tuple[Tensor, float]]:
     ]
 
 
-def media_of(scene: Scene, views: Sequence[Seen], size: tuple[int, int]) -> dict[str, Tensor]:
-    """Picture, depth and opacity of several views."""
+def drafted(scene: Scene, camera: Tensor, size: tuple[int, int], fov: float) -> Seen:
+    """What a camera sees at (height, width), from fewer rays and enlarged."""
+    small = shrunk(size, scene.draft_side)
+    seen = scene.render_rays(scene.camera_rays(camera, small, fov))
+    values = torch.cat([seen.colour, seen.opacity[:, None], seen.depth[:, None]], 1).T.reshape(1, 5, *small)
+    values = F.interpolate(values, size=size, mode="bilinear").view(5, -1)
+    return Seen(values[:3].T, values[3], values[4])
+
+
+def media_of(scene: Scene, seen: Seen, size: tuple[int, int]) -> dict[str, Tensor]:
+    """Picture, depth and opacity of one or several cameras, all of one (height, width)."""
+    colours = seen.over(scene.background).clamp(0, 1).view(-1, *size, 3)
     return {
-        "image": torch.cat([picture_of(scene, (seen, size)) for seen in views]),
-        "depth": torch.stack([seen.depth.view(1, *size) for seen in views]),
-        "opacity": torch.stack([seen.opacity.view(1, *size) for seen in views]),
+        "image": 2 * colours.permute(0, 3, 1, 2) - 1,
+        "depth": seen.depth.view(-1, 1, *size),
+        "opacity": seen.opacity.view(-1, 1, *size),
     }
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.camera import Camera
-from gesso.datasets.camera_files import views
+from gesso.datasets.camera_files import unseen, views
 from gesso.media.tensor import from_tensor
 from gesso.metrics.views import measure_views
 from gesso.ports import Frame
@@ -58,6 +58,8 @@ PRESETS = {
 class SceneSettings(Settings):
     num_steps: int = Field(default=3000, ge=1, le=1_000_000)
     minutes: float = Field(default=0.0, ge=0, le=10_000)
+    views: int = Field(default=0, ge=0, le=4000)
+    prior: Literal["auto", "none", "silhouettes", "frequencies", "features", "both"] = "auto"
     size: int = Field(default=200, ge=8, le=2048)
     points: int = Field(default=0, ge=0, le=5_000_000)
 
@@ -81,6 +83,14 @@ CARD = Card(
         camera | Camera | 카메라 | an orbit around the scene, or a matrix | 장면을 도는 위치, 또는 행렬
         num_steps | Steps | 단계 수 | steps of learning, for a fit | 장면을 익히는 단계 수
         minutes | Minutes | 시간(분) | the most time that a fit takes; 0 is no limit | 익히는 데 쓸 최대 시간, 0이면 제한 없음
+        views | Photographs | 사진 수 | the most photographs to learn from; 0 is all | 익히는 데 쓸 최대 사진 수, 0이면 모두
+        prior | Prior | 사전 지식 | what is assumed beside the photographs; auto chooses by their number | 사진 외에 가정하는 것, 사진 수에 따라 자동
+        prior.auto | By the number | 사진 수에 따라
+        prior.none | None | 없음
+        prior.silhouettes | Silhouettes | 윤곽
+        prior.frequencies | Silhouettes, coarse first | 윤곽과 큰 형태 먼저
+        prior.features | Silhouettes, like features | 윤곽과 특징 비교
+        prior.both | All | 모두
         size | Size | 크기 | pixels a side | 한 변의 픽셀 수
         points | Points | 점의 수 | the most points of the cloud; 0 makes none | 점 구름의 최대 점 수, 0이면 만들지 않음
     """),
@@ -115,7 +125,7 @@ def family(preset: Preset) -> Radiance:
 
     if preset.paper_rays:
         return Radiance(Plan(rays=preset.paper_rays, network_rate=5e-4, floor=0.1, hull=False))
-    return Radiance(Plan(samples=preset.samples), Plan(samples=preset.samples, bands_until=0.6, consistency=0.02))
+    return Radiance(Plan(samples=preset.samples))
 
 
 def shape(request: Request, frame: Frame, preset: Preset) -> tuple[int, ...]:
@@ -131,13 +141,13 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
 
 
 def measure(make: Any, folder: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """PSNR on the held views; the option `limit` bounds their number."""
+    """PSNR on the held views; the option `limit` bounds their number. With `views`, on all that a fit with this setting did not see."""
     from gesso.families.radiance import look, picture_of
 
     scene = make.model.networks["scene"]
-    held = views(folder, "val")
-    num = int(options.get("limit", len(held)))
-    return measure_views(lambda view: from_tensor(picture_of(scene, look(scene, view, 0))[0]), held.views[:num], held.pixels[:num], AIM)
+    held = views(folder, "val") if not options.get("views") else unseen(folder, int(options["views"]))
+    held = held.some(int(options.get("limit", len(held))))
+    return measure_views(lambda view: from_tensor(picture_of(scene, look(scene, view, 0))[0]), held.views, held.pixels, AIM)
 
 
 recipe = Recipe(
