@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import gesso
-from gesso.errors import GessoError
+from gesso.errors import GessoError, Stopped
 from gesso.media.medium import medium
 from gesso.verbs.fit import Fitted
 
@@ -40,6 +40,28 @@ def test_its_weights_show_it_from_any_side_and_a_picture_is_replayed(fitted: Fit
 def test_the_fits_own_picture_is_what_its_weights_give(fitted: Fitted):
     again = gesso.load("scene", weights=fitted.weights).generate(**SETTINGS)
     assert np.array_equal(again.outputs["image"], fitted.result.outputs["image"])
+
+
+def test_a_stopped_fit_goes_on_by_the_same_call_and_ends_as_if_it_had_not_stopped(fitted: Fitted, tmp_path: Path):
+    seen: list[int] = []
+
+    def run() -> Fitted:
+        return gesso.fit(
+            "scene", preset="tiny", out=tmp_path / "f", settings=SETTINGS, seed=1, on_output=lambda output: seen.append(output.step),
+            stop=lambda: len(seen) == 3,
+        )  # fmt: skip
+
+    with pytest.raises(Stopped):
+        run()
+    assert (tmp_path / "f" / "state.safetensors").is_file() and (tmp_path / "f" / "weights.safetensors").is_file()
+    with pytest.raises(GessoError, match="stopped fit of another request"):
+        gesso.fit("scene", preset="tiny", out=tmp_path / "f", settings={**SETTINGS, "num_steps": 7}, seed=1)
+    seen.append(-1)
+    done = run()
+    assert done.weights is not None and done.weights.read_bytes() == fitted.weights.read_bytes()  # type: ignore[union-attr]
+    assert [row["step"] for row in done.objective] == [row["step"] for row in fitted.objective]
+    assert seen[4:] == [4, 5, 6, 0] or seen[4:] == [4, 5, 6]
+    assert not (tmp_path / "f" / "state.safetensors").exists()
 
 
 def test_a_cloud_is_saved_with_its_record(fitted: Fitted, tmp_path: Path):

@@ -40,7 +40,7 @@ def views(folder: Path | str | None, split: str, longest: int = 0) -> Views:
             raise GessoError(f"holds no views to measure on: {capture.rule}", where=printable(folder), fix=f"at least {EVERY} views")
         return held
     train = Views.load(capture.train, longest)
-    train.points, train.held = capture.points, held
+    train.name, train.points, train.held = printable(Path(folder).resolve().name), capture.points, held
     return train
 
 

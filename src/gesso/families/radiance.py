@@ -60,7 +60,10 @@ class Radiance:
         views = inputs.data
         if not isinstance(views, Views):
             raise GessoError("a scene needs photographs with cameras", where="--data", fix="a folder with transforms.json, or COLMAP's")
-        yield from self.learn(self.learner(networks, views, rng, settings))
+        learner = self.learner(networks, views, rng, settings)
+        if inputs.state:
+            learner.load_state(inputs.state)
+        yield from self.learn(learner)
         for output in self.sample(networks, inputs, rng, settings):
             if output.final:
                 yield replace(output, step=settings.num_steps, num_steps=settings.num_steps, weights=self.weights(networks[self.role]))
@@ -83,8 +86,8 @@ class Radiance:
                 next_look = learner.progress + 1 / LOOKS
                 objective = {**terms, "psnr": psnr(terms["error"])}
                 image = picture_of(learner.scene, look(learner.scene, shown.views[0]))
-                weights = self.weights(learner.scene)
-                yield Output({"image": image}, {"objective": objective}, False, learner.step, learner.num_steps, weights=weights)
+                kept: dict[str, Any] = {"weights": self.weights(learner.scene), "state": learner.saved_state()}
+                yield Output({"image": image}, {"objective": objective}, False, learner.step, learner.num_steps, **kept)
         round_half(learner.scene)
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
@@ -167,6 +170,16 @@ def shrunk(size: tuple[int, int], longest: int) -> tuple[int, int]:
 
 def cloud(scene: Scene, most: int, rng: torch.Generator) -> dict[str, np.ndarray]:
     """At most `most` points on the scene's surfaces, from the depth of views on a spiral around it; picked at random from all."""
+    version = tuple(value._version for value in scene.parameters())
+    if scene.surface is None or scene.surface[0] != version:  # it takes seconds, and does not depend on the camera
+        scene.surface = version, surface_of(scene)
+    position, colour = scene.surface[1]
+    kept = torch.randperm(len(position), generator=rng)[:most].sort().values
+    return {"position": position[kept].numpy(), "colour": colour[kept].numpy()}
+
+
+def surface_of(scene: Scene) -> tuple[Tensor, Tensor]:
+    """Positions [n 3] and colours [n 3], uint8, of what CLOUD_VIEWS cameras see."""
     positions, colours = [], []
     for number in range(CLOUD_VIEWS):
         height = (2 * number + 1) / CLOUD_VIEWS - 1  # equal areas of the sphere
@@ -177,11 +190,9 @@ def cloud(scene: Scene, most: int, rng: torch.Generator) -> dict[str, np.ndarray
         solid = seen.opacity > SOLID
         positions.append((rays.origin + rays.direction * seen.depth[:, None])[solid])
         colours.append((seen.colour / seen.opacity.clamp_min(1e-6)[:, None])[solid].clamp(0, 1))
-    position, colour = torch.cat(positions), torch.cat(colours)
-    if not len(position):
+    if not any(map(len, positions)):
         raise GessoError("the scene has no surface to take points from", where="points", fix="fit it for longer")
-    kept = torch.randperm(len(position), generator=rng)[:most].sort().values
-    return {"position": position[kept].numpy(), "colour": (255 * colour[kept]).round().to(torch.uint8).numpy()}
+    return torch.cat(positions).cpu(), (255 * torch.cat(colours)).round().to(torch.uint8).cpu()
 
 
 def film(scene: Scene, num_frames: int, size: tuple[int, int], elevation: float = 25.0, distance: float = 0.0) -> Iterator[np.ndarray]:

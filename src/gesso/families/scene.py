@@ -34,6 +34,7 @@ class Scene(nn.Module):
         self.middle, self.turn = nn.Buffer(torch.zeros(3)), nn.Buffer(torch.eye(3))
         self.distance, self.fov = nn.Buffer(torch.tensor(4.0)), nn.Buffer(torch.tensor(40.0))
         self.background = nn.Buffer(torch.ones(3))
+        self.surface: tuple[tuple[int, ...], tuple[Tensor, Tensor]] | None = None  # points on it, by the version of the parameters
 
     def trace(self, rays: Rays, rng: torch.Generator, step: int = 0, bands: Tensor | None = None) -> list[Seen]:
         raise NotImplementedError

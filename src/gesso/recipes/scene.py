@@ -84,7 +84,7 @@ CARD = Card(
         num_steps | Steps | 단계 수 | steps of learning, for a fit | 장면을 익히는 단계 수
         minutes | Minutes | 시간(분) | the most time that a fit takes; 0 is no limit | 익히는 데 쓸 최대 시간, 0이면 제한 없음
         views | Photographs | 사진 수 | the most photographs to learn from; 0 is all | 익히는 데 쓸 최대 사진 수, 0이면 모두
-        prior | Prior | 사전 지식 | what is assumed beside the photographs; auto chooses by their number | 사진 외에 가정하는 것, 사진 수에 따라 자동
+        prior | Prior | 사전 지식 | what is assumed beside the photographs | 사진 외에 더 가정하는 것
         prior.auto | By the number | 사진 수에 따라
         prior.none | None | 없음
         prior.silhouettes | Silhouettes | 윤곽

@@ -17,6 +17,7 @@ from gesso.serving.api.signing import file_answer, header_text
 from gesso.serving.http.guard import OPEN, TOKEN, identity_of
 from gesso.serving.http.routes import PICTURE_BODY, Routes, body_of, read_json
 from gesso.serving.http_errors import BodyTooLarge
+from gesso.serving.jobs.schemas import names_of_data
 from gesso.serving.render.outputs import accepted_file, output_file, store_outputs
 from gesso.serving.render.renderer import RenderJob, RenderTicket
 from gesso.serving.services import Services
@@ -45,11 +46,11 @@ def register(routes: Routes, services: Services) -> None:
     def recipes() -> Any:
         return {"recipes": services.catalogue.summaries()}
 
-    @routes.http("GET", "/api/recipes/{name}", who=TOKEN, tags=["recipes"], summary="A recipe's card, and what you trained of it")
+    @routes.http("GET", "/api/recipes/{name}", who=TOKEN, tags=["recipes"], summary="A recipe's card, and your own weights of it")
     def recipe(name: str, http: Http) -> Any:
         card = services.catalogue.describe(name)
         services.warmup.schedule()
-        return card | {"trained": [one.to_json() for one in services.jobs.trained(identity_of(http).owner, name)]}
+        return card | {"trained": services.own_weights(identity_of(http).owner, name), "folders": names_of_data(tuple(card["fits_data"]))}
 
     @routes.http(
         "POST",

@@ -43,8 +43,9 @@ const toolRail = toolbar(editor, view, at("rail"));
 const given = controls(editor, view, at("controls"), (kind) => openAlternatives(editor, view, kind));
 const tree = history(editor, at("history"), (a, b) => openCompare(editor, a, b));
 const { menu, acts } = saveMenu(editor);
-const home = startPage(at("start"), (id, node) => (location.hash = [id, node].filter(Boolean).map(encodeURIComponent).join("/")));
-folderBatch(/** @type {any} */ (document.querySelector("#start .do")), jobList(/** @type {any} */ (document.querySelector("#start .before"))));
+const home = startPage(at("start"), (id, node) => (location.hash = [id, node].filter(Boolean).map(encodeURIComponent).join("/")), (id) => (jobs.show(), jobs.open(id)));
+const jobs = jobList(/** @type {any} */ (document.querySelector("#start .before")), (id) => (location.hash = encodeURIComponent(id)));
+folderBatch(/** @type {any} */ (document.querySelector("#start .do")), jobs);
 
 for (const [id, words] of [["rail", w("page_tools")], ["canvas", w("canvas")], ["panel", w("controls")]]) bindText(at(/** @type {string} */ (id)), () => at(/** @type {string} */ (id)).setAttribute("aria-label", t(words)));
 

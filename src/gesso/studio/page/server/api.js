@@ -70,6 +70,10 @@ export const importSession = async (/** @type {Blob} */ file) =>
 export const upload = async (file) =>
   (await request("/api/uploads", { method: "POST", headers: { "content-type": file.type || "application/octet-stream" }, body: file })).json();
 
+/** Send a weights file of the user's own. @param {Blob} file @returns {Promise<{sha256: string, recipe: string}>} */
+export const sendWeights = async (file) =>
+  (await request("/api/weights", { method: "POST", headers: { "content-type": "application/octet-stream" }, body: file })).json();
+
 export const deleteUpload = (/** @type {string} */ id) => request(`/api/uploads/${enc(id)}`, { method: "DELETE" });
 
 /**
