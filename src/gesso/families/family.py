@@ -107,7 +107,7 @@ class Inputs:
     numbers that seed the noise.
 
     `state` is the family's own state as training exported it (the role "family" of the weights), or as a stopped fit left it. `facts`
-    is what is known of the data, and `data` the examples of a fit.
+    is what is known of the data, and `data` the examples of a fit. Without `previews`, nobody looks at outputs before the last.
     """
 
     ports: Ports
@@ -117,6 +117,7 @@ class Inputs:
     state: Mapping[str, Tensor] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     data: Any = None
+    previews: bool = True
 
     def to(self, device: torch.device | str) -> Inputs:
         def move(tensor: Tensor) -> Tensor:

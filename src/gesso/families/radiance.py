@@ -101,7 +101,7 @@ class Radiance:
         cameras = cameras_of(scene, inputs)
         rays = Rays.joined([scene.camera_rays(camera, size, fov) for camera, fov in cameras])
         num_parts, draft = -(-len(rays) // scene.chunk), None
-        if max(size) > scene.draft_side:
+        if inputs.previews and max(size) > scene.draft_side:
             draft = Seen.joined([drafted(scene, camera, size, fov) for camera, fov in cameras])
             yield Output(media_of(scene, draft, size), final=False, draft=True, step=0, num_steps=num_parts)
         parts: list[Seen] = []
@@ -193,17 +193,6 @@ def surface_of(scene: Scene) -> tuple[Tensor, Tensor]:
     if not any(map(len, positions)):
         raise GessoError("the scene has no surface to take points from", where="points", fix="fit it for longer")
     return torch.cat(positions).cpu(), (255 * torch.cat(colours)).round().to(torch.uint8).cpu()
-
-
-def film(scene: Scene, num_frames: int, size: tuple[int, int], elevation: float = 25.0, distance: float = 0.0) -> Iterator[np.ndarray]:
-    """The frames, uint8 [h w 3], of one turn around the scene at an elevation in degrees; `distance` 0 is the photographs' own."""
-    for number in range(num_frames):
-        matrix = orbit_matrix(2 * math.pi * number / num_frames, math.radians(elevation))
-        if distance:
-            matrix[:3, 3] *= distance / float(scene.distance)
-        camera = scene.camera(matrix, FORM_SCALED)
-        picture = picture_of(scene, (scene.render_rays(scene.camera_rays(camera, size)), size))[0]
-        yield ((picture + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
 def pixels_of(media: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pydantic import Field
 from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.camera import Camera
 from gesso.datasets.camera_files import unseen, views
+from gesso.errors import GessoError
 from gesso.media.tensor import from_tensor
 from gesso.metrics.views import measure_views
 from gesso.ports import Frame
@@ -62,6 +63,7 @@ class SceneSettings(Settings):
     prior: Literal["auto", "none", "silhouettes", "frequencies", "features", "both"] = "auto"
     size: int = Field(default=200, ge=8, le=2048)
     points: int = Field(default=0, ge=0, le=5_000_000)
+    seconds: float = Field(default=6.0, ge=0.1, le=600)
 
 
 CARD = Card(
@@ -92,6 +94,7 @@ CARD = Card(
         prior.features | Silhouettes, like features | 윤곽과 특징 비교
         prior.both | All | 모두
         size | Size | 크기 | pixels a side | 한 변의 픽셀 수
+        seconds | Seconds | 초 | of one turn around the scene, for --out turn.mp4 | 장면을 한 바퀴 도는 시간, --out turn.mp4일 때
         points | Points | 점의 수 | the most points of the cloud; 0 makes none | 점 구름의 최대 점 수, 0이면 만들지 않음
     """),
     paper="Müller 2022, arXiv:2201.05989; Mildenhall 2020, arXiv:2003.08934",
@@ -140,6 +143,19 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
     return pixels_of(made[-1][1].media)
 
 
+def shots(request: Request) -> list[Request]:
+    """One turn around the scene, from the request's camera on."""
+    camera = request.conditions.get("camera") or Camera(azimuth=30, elevation=25)
+    settings = request.settings
+    assert isinstance(camera, Camera) and isinstance(settings, SceneSettings)
+    if camera.matrix is not None:
+        raise GessoError("a turn begins at an orbit, not at a matrix", where="camera", fix='"orbit 40 20"')
+    num = max(1, round(24 * settings.seconds))
+    cameras = [camera.model_copy(update={"azimuth": (camera.azimuth + 360 * n / num + 180) % 360 - 180}) for n in range(num)]
+    still = settings.model_copy(update={"points": 0})
+    return [request.model_copy(update={"conditions": {**request.conditions, "camera": one}, "settings": still}) for one in cameras]
+
+
 def measure(make: Any, folder: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """PSNR on the held views; the option `limit` bounds their number. With `views`, on all that a fit with this setting did not see."""
     from gesso.families.radiance import look, picture_of
@@ -164,6 +180,7 @@ recipe = Recipe(
         "ko": "카메라가 있는 사진들: transforms.json 또는 COLMAP 텍스트",
     },
     data_files=("transforms.json", "transforms_train.json", "cameras.txt+images.txt", "sparse/0/cameras.txt"),
+    shots=shots,
     measures={"views": measure},
     data=views,
 )

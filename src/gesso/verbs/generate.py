@@ -185,7 +185,7 @@ def sample(
     with torch.autocast(device.type, torch.bfloat16, enabled=dtype == REDUCED):
         for frame in recipe.frames(request, assembled.preset):
             callbacks.check_stop()
-            inputs = replace(encode(assembled, request, frame), data=data)
+            inputs = replace(encode(assembled, request, frame), data=data, previews=callbacks.on_output is not None)
             inputs = inputs if state is None else replace(inputs, state=state)
             inputs = inputs if device.type == "cpu" else inputs.to(device)
             # Frames are views of one item, so each starts with the same random numbers.

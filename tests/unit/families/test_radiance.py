@@ -11,7 +11,7 @@ from gesso.datasets.balls import balls
 from gesso.datasets.cameras import Lens, Views
 from gesso.errors import GessoError
 from gesso.families.family import Fits, Inputs, Samples
-from gesso.families.radiance import Radiance, cloud, depth_picture, film, look, picture_of, psnr, round_half
+from gesso.families.radiance import Radiance, cloud, depth_picture, look, picture_of, psnr, round_half
 from gesso.families.scene import HashScene, PaperScene, Scene, inverse_sample
 from gesso.families.scene_learner import Plan, between
 from gesso.families.scene_place import looked_at, place_of, project, upright
@@ -283,15 +283,13 @@ def test_a_large_picture_comes_as_a_draft_then_row_by_row():
     assert torch.equal(outputs[1].media["image"][..., 5:, :], draft[..., 5:, :]) and not torch.equal(draft, last)
 
 
-def test_clouds_films_and_depth():
+def test_clouds_and_depth():
     made = scene()
     with torch.no_grad():
         made.field.trunk[-1].bias[0] = 4.0
     points = cloud(made, 500, torch.Generator().manual_seed(0))
     assert points["position"].shape == points["colour"].shape == (500, 3) and points["colour"].dtype == np.uint8
     assert np.abs(points["position"]).max() <= 1.1
-    frames = list(film(made, 3, (12, 16)))
-    assert len(frames) == 3 and frames[0].shape == (12, 16, 3) and frames[0].dtype == np.uint8
     picture = depth_picture(np.array([[1.0, 2.0], [3.0, 9.0]], np.float32), np.array([[1.0, 1.0], [1.0, 0.0]]))
     assert picture[0, 0] > picture[0, 1] > picture[1, 0] > picture[1, 1] == 0
     with torch.no_grad():
