@@ -73,6 +73,34 @@ def test_a_cloud_is_saved_with_its_record(fitted: Fitted, tmp_path: Path):
     assert 0 < len(cloud["position"]) <= 200 and "scene" in (medium("points").record_in(data, where="cloud.ply") or "")
 
 
+def test_a_film_of_one_turn_goes_on_where_it_stopped(fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("av", reason="the extra video is not installed: no film is written")
+    from gesso.media.video import Video, read_record
+    from gesso.verbs import shots as module
+
+    asked = {"weights": fitted.weights, "out": tmp_path / "turn.mp4", "threads": 1}
+    given = {"camera": "orbit 30 20", "size": 25, "seconds": 0.25}
+    seen: list[int] = []
+
+    def stop_once(done: int, total: int, said: str) -> None:
+        seen.append(done)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("gesso.media.video_writer.SEGMENT", 2)
+    with pytest.raises(KeyboardInterrupt):
+        module.shots("scene", given, on_frame=stop_once, **asked)
+    assert not (tmp_path / "turn.mp4").exists()
+    made = module.shots("scene", given, resume=True, on_frame=lambda done, *_: seen.append(done), **asked)
+    assert seen == [1, 2, 3, 3, 4, 5, 6] and made.frames == 6 and not (tmp_path / "turn.mp4.parts").exists()
+    with Video(tmp_path / "turn.mp4") as video:
+        pictures = [shot.rgb() for shot in video.frames()]
+    assert len(pictures) == 6 and pictures[0].shape == (24, 24, 3) and not np.array_equal(pictures[0], pictures[3])
+    assert '"scene"' in (read_record(tmp_path / "turn.mp4") or "")
+    with pytest.raises(GessoError, match="turn begins at an orbit"):
+        module.shots("scene", {"camera": np.eye(4)}, **asked)
+
+
 def test_held_views_are_measured(fitted: Fitted):
     figures = gesso.measure("scene", weights=fitted.weights)["figures"]
     assert figures["num_views"] == 4 and figures["aim"] == 28.0 and 3 < figures["lowest"] <= figures["psnr"] < 60

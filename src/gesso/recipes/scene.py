@@ -56,14 +56,17 @@ PRESETS = {
 }
 
 
+FIT, FILM = {"verb": "fit"}, {"verb": "film"}  # in the studio, settings of other verbs are not shown beside a picture
+
+
 class SceneSettings(Settings):
-    num_steps: int = Field(default=3000, ge=1, le=1_000_000)
-    minutes: float = Field(default=0.0, ge=0, le=10_000)
-    views: int = Field(default=0, ge=0, le=4000)
-    prior: Literal["auto", "none", "silhouettes", "frequencies", "features", "both"] = "auto"
+    num_steps: int = Field(default=3000, ge=1, le=1_000_000, json_schema_extra=FIT)
+    minutes: float = Field(default=0.0, ge=0, le=10_000, json_schema_extra=FIT)
+    views: int = Field(default=0, ge=0, le=4000, json_schema_extra=FIT)
+    prior: Literal["auto", "none", "silhouettes", "frequencies", "features", "both"] = Field(default="auto", json_schema_extra=FIT)
     size: int = Field(default=200, ge=8, le=2048)
     points: int = Field(default=0, ge=0, le=5_000_000)
-    seconds: float = Field(default=6.0, ge=0.1, le=600)
+    seconds: float = Field(default=6.0, ge=0.1, le=600, json_schema_extra=FILM)
 
 
 CARD = Card(

@@ -1,11 +1,11 @@
-/** What a user learned: choose among trained weights, open a weights file, and learn from a folder of examples on this machine. */
+/** What a user learned: a choice of trained weights, a weights file, and learning with the examples of a folder on this machine. */
 import * as api from "../server/api.js";
 import { h } from "../ui/elements.js";
 import { chooseFile } from "../ui/files.js";
 import { notice } from "../ui/messages.js";
 import { relativeTime, t, w } from "../words/language.js";
 
-export const WEIGHTS = ".safetensors";
+export const WEIGHTS = `.safetensors`;
 const MINUTES = 10;
 
 /** A choice of weights and a button for a file; null if the card has no weights. @param {any} card @param {string} chosen SHA-256, or "" for the shipped ones @param {(hash: string) => void} choose @param {(file: File) => void} take */
@@ -19,11 +19,11 @@ export function weightsChoice(card, chosen, choose, take) {
   return h("div", { class: "row start-weights" }, h("label", { class: "field" }, h("span", {}, w("folder_weights")), select), card.fits_data?.length ? file : null);
 }
 
-/** Learning from a folder of this machine, as a job; null if the recipe reads none. @param {any} card @param {(job: string) => void} openJob */
+/** Learning with a folder of this machine, as a job; null if the recipe reads none. @param {any} card @param {(job: string) => void} openJob */
 export function learnPanel(card, openJob) {
   if (!card.fits_data?.length) return null;
   const folders = card.folders ?? [];
-  if (!folders.length) return h("section", { class: "learn" }, h("h3", {}, w("learn")), h("p", { class: "quiet" }, card.layout ?? "", " ", w("learn_where")));
+  if (!folders.length) return h("section", { class: "learn" }, h("h3", {}, w("learn")), h("p", { class: "quiet" }, card.layout ?? ""), h("p", { class: "quiet" }, w("learn_where")));
   const folder = h("select", { "data-field": "data" }, folders.map((/** @type {string} */ name) => h("option", { value: name, "data-own": "" }, name)));
   const minutes = h("input", { type: "number", min: 1, max: 10000, value: MINUTES, "data-field": "minutes" });
   const start = h("button", { type: "button", class: "primary", "data-act": "learn", on: { click: () => learn() } }, w("folder_start"));

@@ -194,7 +194,7 @@ export const TABLE = {
     "The server cannot be reached. You can go on drawing: your strokes are kept here and sent when it is back.",
     "서버와 연결이 끊겼어요. 계속 그리셔도 돼요. 그린 획은 여기에 두었다가 다시 연결되면 보낼게요.",
   ],
-  learn: ["Learn from photographs here", "이 컴퓨터의 사진으로 익히기"],
+  learn: ["Learn from a folder here", "이 컴퓨터의 폴더로 익히기"],
   learn_folder: ["Folder", "폴더"],
   learn_help: ["The picture gets sharp while it learns. You may close the page, or stop and go on later.", "익히는 동안 그림이 점점 또렷해집니다. 페이지를 닫아도 되고, 멈췄다가 이어서 해도 됩니다."],
   learn_where: ["Put the folder where gesso data looks, and start the studio again.", "gesso data가 찾는 곳에 폴더를 두고 스튜디오를 다시 시작하세요."],
