@@ -6,7 +6,7 @@ import { notesViewer } from "../viewers/notes.js";
 import { pointsViewer } from "../viewers/points.js";
 import { w } from "../words/language.js";
 
-const BAR = 84; // pixels of the buttons and margins under a viewer
+const BAR = { notes: 84, points: 48 }; // pixels of the buttons and margins under a viewer
 const ASKED_FOR = 100_000; // of an output whose number is a setting
 
 /**
@@ -63,7 +63,7 @@ export function player(editor, stage) {
     if (value === null || shown !== node) return;
     if (viewer) return viewer.show(value);
     box.hidden = false;
-    viewer = kind.make(value, { height: Math.max(160, box.clientHeight - BAR) });
+    viewer = kind.make(value, { height: Math.max(160, box.clientHeight - BAR[/** @type {"notes" | "points"} */ (out.viewer)]) });
     box.append(viewer.element);
   }
 

@@ -13,7 +13,7 @@ const PAPER = 0xfff6f9fa; // of a pixel, as ABGR
 
 /** The points of a .ply file; throws where it is another. @param {ArrayBuffer} data @returns {Cloud} */
 export function readPoints(data) {
-  const mark = "end_header\n";
+  const mark = `end_header\n`;
   const head = new TextDecoder("latin1").decode(new Uint8Array(data, 0, Math.min(data.byteLength, 2 ** 20)));
   const begin = head.indexOf(mark) + mark.length;
   const num = Number(head.match(/\nelement vertex (\d+)\n/)?.[1] ?? 0);
