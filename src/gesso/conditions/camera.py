@@ -113,6 +113,12 @@ class Camera(Condition):
             return np.array(self.matrix)
         return orbit(self.azimuth, self.elevation, (self.distance or 1.0) / self.zoom, self.roll)
 
+    def turn(self, num: int) -> list[Self]:
+        """This camera, and `num` - 1 more at equal angles around the scene. GessoError for a matrix."""
+        if self.matrix is not None:
+            raise GessoError("a turn begins at an orbit, not at a matrix", where="camera", fix='"orbit 40 20"')
+        return [self.model_copy(update={"azimuth": (self.azimuth + 360 * n / num + 180) % 360 - 180}) for n in range(num)]
+
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
         """A user who turns the scene: any side, mostly from above."""

@@ -99,7 +99,7 @@ class Radiance:
         scene: Any = networks[self.role]
         size = inputs.shape[-2], inputs.shape[-1]
         cameras = cameras_of(scene, inputs)
-        rays = Rays.joined([scene.camera_rays(camera, size, fov) for camera, fov in cameras])
+        rays = Rays.of_all([scene.camera_rays(camera, size, fov) for camera, fov in cameras])
         num_parts, draft = -(-len(rays) // scene.chunk), None
         if inputs.previews and max(size) > scene.draft_side:
             draft = Seen.joined([drafted(scene, camera, size, fov) for camera, fov in cameras])

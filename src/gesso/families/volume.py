@@ -32,7 +32,7 @@ class Rays:
         return Rays(self.origin[rows], self.direction[rows])
 
     @classmethod
-    def joined(cls, parts: Sequence[Rays]) -> Rays:
+    def of_all(cls, parts: Sequence[Rays]) -> Rays:
         return cls(torch.cat([part.origin for part in parts]), torch.cat([part.direction for part in parts]))
 
 

@@ -18,7 +18,6 @@ from pydantic import Field
 from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.camera import Camera
 from gesso.datasets.camera_files import unseen, views
-from gesso.errors import GessoError
 from gesso.media.tensor import from_tensor
 from gesso.metrics.views import measure_views
 from gesso.ports import Frame
@@ -32,6 +31,11 @@ if TYPE_CHECKING:
     from gesso.families.radiance import Radiance
 
 AIM = 28.0  # decibels on held views of lego, 200 × 200
+FIT, FILM = {"verb": "fit"}, {"verb": "film"}  # in the studio, settings of other verbs are not shown beside a picture
+LAYOUT = {
+    "en": "photographs with cameras: transforms.json, or COLMAP's text",
+    "ko": "카메라가 있는 사진들: transforms.json 또는 COLMAP 텍스트",
+}
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,6 @@ PRESETS = {
     "small": Preset(),
     "base": Preset(width=256, paper_rays=1024),
 }
-
-
-FIT, FILM = {"verb": "fit"}, {"verb": "film"}  # in the studio, settings of other verbs are not shown beside a picture
 
 
 class SceneSettings(Settings):
@@ -148,15 +149,11 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
 
 def shots(request: Request) -> list[Request]:
     """One turn around the scene, from the request's camera on."""
-    camera = request.conditions.get("camera") or Camera(azimuth=30, elevation=25)
-    settings = request.settings
+    settings, camera = request.settings, request.conditions.get("camera") or Camera(azimuth=30, elevation=25)
     assert isinstance(camera, Camera) and isinstance(settings, SceneSettings)
-    if camera.matrix is not None:
-        raise GessoError("a turn begins at an orbit, not at a matrix", where="camera", fix='"orbit 40 20"')
-    num = max(1, round(24 * settings.seconds))
-    cameras = [camera.model_copy(update={"azimuth": (camera.azimuth + 360 * n / num + 180) % 360 - 180}) for n in range(num)]
-    still = settings.model_copy(update={"points": 0})
-    return [request.model_copy(update={"conditions": {**request.conditions, "camera": one}, "settings": still}) for one in cameras]
+    still = request.model_copy(update={"settings": settings.model_copy(update={"points": 0})})
+    turned = camera.turn(max(1, round(24 * settings.seconds)))
+    return [still.model_copy(update={"conditions": {**request.conditions, "camera": one}}) for one in turned]
 
 
 def measure(make: Any, folder: Path | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -178,10 +175,7 @@ recipe = Recipe(
     uses={"features": "cifar_classifier"},
     shape=shape,
     finish=finish,
-    layout={
-        "en": "photographs with cameras: transforms.json, or COLMAP's text files",
-        "ko": "카메라가 있는 사진들: transforms.json 또는 COLMAP 텍스트",
-    },
+    layout=LAYOUT,
     data_files=("transforms.json", "transforms_train.json", "cameras.txt+images.txt", "sparse/0/cameras.txt"),
     shots=shots,
     measures={"views": measure},
