@@ -131,7 +131,7 @@ def cameras_of(scene: Scene, inputs: Inputs) -> list[tuple[Tensor, float]]:
 def drafted(scene: Scene, camera: Tensor, size: tuple[int, int], fov: float) -> Seen:
     """What a camera sees at (height, width), from fewer rays and enlarged."""
     small = shrunk(size, scene.draft_side)
-    seen = scene.render_rays(scene.camera_rays(camera, small, fov))
+    seen = scene.draft(scene.camera_rays(camera, small, fov))
     values = torch.cat([seen.colour, seen.opacity[:, None], seen.depth[:, None]], 1).T.reshape(1, 5, *small)
     values = F.interpolate(values, size=size, mode="bilinear").view(5, -1)
     return Seen(values[:3].T, values[3], values[4])
@@ -170,7 +170,7 @@ def shrunk(size: tuple[int, int], longest: int) -> tuple[int, int]:
 
 def cloud(scene: Scene, most: int, rng: torch.Generator) -> dict[str, np.ndarray]:
     """At most `most` points on the scene's surfaces, from the depth of views on a spiral around it; picked at random from all."""
-    version = tuple(value._version for value in scene.parameters())
+    version = scene.version()
     if scene.surface is None or scene.surface[0] != version:  # it takes seconds, and does not depend on the camera
         scene.surface = version, surface_of(scene)
     position, colour = scene.surface[1]

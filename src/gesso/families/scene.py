@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from gesso.families.scene_draft import DraftGrid
 from gesso.families.volume import CHUNK, Field, Rays, RaySamples, Seen, Volume, composite, render, see, visible
 
 FORM_NONE, FORM_MATRIX, FORM_ORBIT, FORM_SCALED = range(4)  # as the condition `camera` encodes them
@@ -55,6 +56,14 @@ class Scene(nn.Module):
     def render_rays(self, rays: Rays) -> Seen:
         return Seen.joined(list(self.render_parts(rays)))
 
+    def draft(self, rays: Rays) -> Seen:
+        """About what `render_rays` gives, for a camera that moves."""
+        return self.render_rays(rays)
+
+    def version(self) -> tuple[int, ...]:
+        """Another one after each change of the scene's numbers in place."""
+        return tuple(value._version for value in self.parameters())
+
     def camera(self, matrix: Tensor, form: int) -> Tensor:
         """The camera-to-world matrix [4 4] of a camera in one of the forms; without one, from the side and 25° above."""
         if form == FORM_MATRIX:
@@ -84,6 +93,8 @@ class HashScene(Scene):
         super().__init__(volume)
         self.field: Any = field
         self.num_bands = field.num_bands
+        self._drafted: tuple[int, ...] | None = None  # the version that a draft was made of
+        self._grid: DraftGrid | None = None
 
     def trace(self, rays: Rays, rng: torch.Generator, step: int = 0, bands: Tensor | None = None) -> list[Seen]:
         jitter = torch.rand(len(rays), generator=rng).to(rays.origin.device)
@@ -94,6 +105,15 @@ class HashScene(Scene):
 
     def seen(self, rays: Rays) -> Seen:
         return render(self.field, self.volume, rays, self.volume.march(rays))
+
+    def draft(self, rays: Rays) -> Seen:
+        """From the second one on, by a grid that is made then: one picture alone would not repay it."""
+        now = self.version()
+        if self._drafted != now:
+            self._drafted, self._grid = now, None
+            return self.render_rays(rays)
+        self._grid = self._grid or DraftGrid(self.field, self.volume)
+        return self._grid.seen(rays)
 
     def refresh(self, step: int, rng: torch.Generator, bands: Tensor | None = None) -> None:
         if step and step % 16 == 0:

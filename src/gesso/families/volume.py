@@ -128,15 +128,15 @@ class Volume(nn.Module):
         """RaySamples at (k + jitter) steps from the box's side, `jitter` [n] in [0, 1), in occupied cells."""
         # Blocks of steps first, against a grid in which the occupied cells are grown by half a block: most rays meet little.
         near, far = self.crossing(rays)
-        step, occupied, steps = self.step, self.occupied, torch.arange(BLOCK, device=near.device)
+        step, (occupied, grown), steps = self.step, self.masks(), torch.arange(BLOCK, device=near.device)
         offset = near + step * (jitter if jitter is not None else 0.5)
         most = int(((far - near) / step).max().ceil()) if len(rays) else 0
         first = BLOCK * torch.arange(-(-most // BLOCK) or 1, device=near.device)
         middle = offset[:, None] + step * (first + (BLOCK - 1) / 2)
-        found = self._grown(occupied, step * (BLOCK - 1) / 2)[self.cell_of(self._at(rays, middle))]
+        found = grown[self.cell_of(self._at(rays, middle))]
         ray, block = (found & (offset[:, None] + step * first < far[:, None])).nonzero(as_tuple=True)
         t = offset[ray, None] + step * (first[block, None] + steps)
-        live = (t < far[ray, None]) & occupied.view(-1)[self.cell_of(self._at(rays[ray], t))]
+        live = (t < far[ray, None]) & occupied[self.cell_of(self._at(rays[ray], t))]
         row, column = live.nonzero(as_tuple=True)
         return RaySamples.of(ray[row], t[row, column], len(rays))
 
@@ -144,16 +144,17 @@ class Volume(nn.Module):
         """The points at distances `t` [n k] of rays, in the box's coordinates."""
         return self.to_unit(rays.origin[:, None] + t[..., None] * rays.direction[:, None])
 
-    def _grown(self, occupied: Tensor, reach: float) -> Tensor:
-        """The cells [side³] within `reach` (in the world's units) of an occupied one along each axis."""
-        cells = (reach * self.side / (self.high - self.low)).tolist()
+    def masks(self) -> tuple[Tensor, Tensor]:
+        """The cells [side³] that are occupied, and those within half a block of one of them along each axis."""
+        occupied = self.occupied
+        cells = (self.step * (BLOCK - 1) / 2 * self.side / (self.high - self.low)).tolist()
         grown = occupied.float()[None, None]
         for axis, num in enumerate(cells):
             radius = math.ceil(num + 1e-3)
             kernel, pad = [1, 1, 1], [0, 0, 0]
             kernel[axis], pad[axis] = 2 * radius + 1, radius
             grown = F.max_pool3d(grown, kernel, 1, pad)
-        return grown.view(-1) > 0
+        return occupied.view(-1), grown.view(-1) > 0
 
     def cell_of(self, x: Tensor) -> Tensor:
         """The number of the cell that holds a point of the box's coordinates."""

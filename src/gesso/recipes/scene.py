@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from gesso.families.radiance import Radiance
 
 AIM = 28.0  # decibels on held views of lego, 200 × 200
-FIT, FILM = {"verb": "fit"}, {"verb": "film"}  # in the studio, settings of other verbs are not shown beside a picture
+FIT: dict[str, Any] = {"verb": "fit"}
+FILM: dict[str, Any] = {"verb": "film"}  # in the studio, settings of other verbs are not shown beside a picture
 LAYOUT = {
     "en": "photographs with cameras: transforms.json, or COLMAP's text",
     "ko": "카메라가 있는 사진들: transforms.json 또는 COLMAP 텍스트",

@@ -13,6 +13,7 @@ from gesso.errors import GessoError
 from gesso.families.family import Fits, Inputs, Samples
 from gesso.families.radiance import Radiance, cloud, depth_picture, look, picture_of, psnr, round_half
 from gesso.families.scene import HashScene, PaperScene, Scene, inverse_sample
+from gesso.families.scene_draft import weights_of
 from gesso.families.scene_learner import Plan, between
 from gesso.families.scene_place import looked_at, place_of, project, upright
 from gesso.families.volume import Rays, RaySamples, Volume, composite, render, see, visible
@@ -281,6 +282,29 @@ def test_a_large_picture_comes_as_a_draft_then_row_by_row():
     last, draft = outputs[-1].media["image"], outputs[0].media["image"]
     assert torch.equal(outputs[1].media["image"][..., :4, :], last[..., :4, :])
     assert torch.equal(outputs[1].media["image"][..., 5:, :], draft[..., 5:, :]) and not torch.equal(draft, last)
+
+
+def test_drafts_from_the_second_on_come_from_a_grid_and_look_like_the_scene():
+    made = scene(2)
+    with torch.no_grad():
+        made.field.grid.table.uniform_(-0.3, 0.3)
+        made.field.trunk[-1].bias[0] = 2.5
+    rays = made.camera_rays(made.camera(torch.eye(4), 0), (24, 24))
+    whole, first, second = made.render_rays(rays), made.draft(rays), made.draft(rays)
+    assert torch.equal(first.colour, whole.colour) and second.num_samples != whole.num_samples
+    for name, most in (("colour", 0.05), ("opacity", 0.05), ("depth", 0.2)):
+        assert float((getattr(second, name) - getattr(whole, name)).abs().mean()) < most
+    with torch.no_grad():
+        made.field.trunk[-1].bias[0] = -20.0  # another scene: its old grid is of no use
+    assert float(made.draft(rays).opacity.max()) < 1e-3 and float(made.draft(rays).opacity.max()) < 1e-3
+
+
+def test_light_is_shared_out_ray_by_ray():
+    ray = torch.tensor([0, 0, 2, 2, 2])
+    thick = torch.tensor([1.0, 0.5, 2.0, 0.0, 30.0])
+    weight = weights_of(thick, ray, 3)
+    whole = torch.zeros(3).index_add(0, ray, weight)
+    assert torch.allclose(whole, torch.tensor([1 - np.exp(-1.5), 0.0, 1.0]).float(), atol=1e-6) and float(weight[3]) == 0
 
 
 def test_clouds_and_depth():
