@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from visits import Visit, serving
 
 import gesso
+from gesso.conditions.camera import orbit
 
 SHOTS = os.environ.get("GESSO_SCREENSHOTS")  # a folder to leave pictures in, to look at
+OWN_DATA = os.environ.get("GESSO_SCENE_DATA")  # a folder of folders to look at
 OWN = os.environ.get("GESSO_SCENE")  # weights to look at instead of the small ones
 
 
@@ -27,7 +32,20 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def visiting(browser: Any, tmp_path: Path) -> Iterator[Any]:
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of photographs with cameras where the studio finds it by its name."""
+    folder = tmp_path / "data" / "yard"
+    (folder / "images").mkdir(parents=True)
+    for number in range(9):
+        Image.fromarray(np.full((12, 16, 3), 20 * number, np.uint8)).save(folder / "images" / f"{number}.png")
+    frames = [{"file_path": f"images/{n}.png", "transform_matrix": orbit(40 * n, 20, 3).tolist()} for n in range(9)]
+    (folder / "transforms.json").write_text(json.dumps({"camera_angle_x": 0.8, "frames": frames}))
+    monkeypatch.setenv("GESSO_DATA", str(OWN_DATA or tmp_path / "data"))
+    return folder
+
+
+@pytest.fixture
+def visiting(browser: Any, tmp_path: Path, yard: Path) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
     context.add_init_script("localStorage.setItem('gesso.guided', '1')")
     with serving(tmp_path, ["scene"]) as app:
@@ -101,3 +119,16 @@ def test_its_points_are_shown_and_saved(visiting: Any, weights: Path) -> None:
     with page.expect_download() as started:
         page.locator("[data-act=ply]").click()
     assert Path(started.value.path()).read_bytes().startswith(b"ply\n")
+
+
+def test_a_folder_is_learned_and_its_scene_opened(visiting: Any) -> None:
+    page = visiting.page
+    page.locator("[data-field=minutes]").fill("1" if OWN_DATA else "0.1")
+    look(page, "learn")
+    page.locator("[data-act=learn]").click()
+    page.locator(".job-pictures img").first.wait_for()
+    look(page, "learning")
+    page.locator("[data-act=begin-learned]").click()
+    visiting.painted()
+    assert page.locator(".title").input_value() == ("nerf_lego" if OWN_DATA else "yard")
+    look(page, "learned")

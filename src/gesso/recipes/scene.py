@@ -33,10 +33,7 @@ if TYPE_CHECKING:
 AIM = 28.0  # decibels on held views of lego, 200 × 200
 FIT: dict[str, Any] = {"verb": "fit"}
 FILM: dict[str, Any] = {"verb": "film"}  # in the studio, settings of other verbs are not shown beside a picture
-LAYOUT = {
-    "en": "photographs with cameras: transforms.json, or COLMAP's text",
-    "ko": "카메라가 있는 사진들: transforms.json 또는 COLMAP 텍스트",
-}
+LAYOUT = {"en": "photographs, and transforms.json or COLMAP's text", "ko": "사진들과 transforms.json 또는 COLMAP 텍스트"}
 
 
 @dataclass(frozen=True)
@@ -107,8 +104,10 @@ CARD = Card(
     data="the photographs of one place, with cameras",
     numbers=("lego, 12 held views: 30.6 dB after 3,000 steps: gesso measure scene --data nerf_lego --weights runs/lego",),
     limits={
-        "en": "One box that stays still, without a far background. Cameras come from elsewhere, such as COLMAP.",
-        "ko": "움직이지 않는 상자 하나만 다루며 먼 배경은 없습니다. 카메라 위치는 COLMAP 같은 도구로 구해야 합니다.",
+        "en": "One box that stays still, without a far background. Cameras come from elsewhere, such as COLMAP. What no photograph "
+        "shows is guessed: from one photograph, only what that camera saw is right.",
+        "ko": "움직이지 않는 상자 하나만 다루며 먼 배경은 없습니다. 카메라 위치는 COLMAP 같은 도구로 구해야 합니다. "
+        "사진에 없는 곳은 추측이라, 사진이 한 장이면 그 카메라가 본 것만 맞습니다.",
     },
     example='gesso generate scene --weights runs/lego --camera "orbit 40 20 4" --out lego.png',
 )
