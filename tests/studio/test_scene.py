@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from visits import Visit, serving
+from visits import SLOW, Visit, serving
 
 import gesso
 from gesso.conditions.camera import orbit
@@ -123,12 +123,12 @@ def test_its_points_are_shown_and_saved(visiting: Any, weights: Path) -> None:
 
 def test_a_folder_is_learned_and_its_scene_opened(visiting: Any) -> None:
     page = visiting.page
-    page.locator("[data-field=minutes]").fill("1" if OWN_DATA else "0.1")
+    page.locator("[data-field=minutes]").fill("1" if OWN_DATA else "0.3")
     look(page, "learn")
     page.locator("[data-act=learn]").click()
-    page.locator(".job-pictures img").first.wait_for()
+    page.locator(".job-pictures img").first.wait_for(timeout=3 * SLOW)
     look(page, "learning")
-    page.locator("[data-act=begin-learned]").click()
+    page.locator("[data-act=begin-learned]").click(timeout=3 * SLOW)
     visiting.painted()
     assert page.locator(".title").input_value() == ("nerf_lego" if OWN_DATA else "yard")
     look(page, "learned")

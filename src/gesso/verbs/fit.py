@@ -33,6 +33,7 @@ from gesso.weights.store import MAX_FILE as MOST_STATE
 from gesso.weights.store import save_weights
 
 MOST_PREVIEWS = 60
+LOOK_SECONDS = 5.0  # without a preview, until one is written between the usual steps
 STATE = "state.safetensors"  # of a fit that is not finished
 STATE_SECONDS = 30.0  # between two writings of it
 OWN_FILES = ("objective.jsonl", "objective.png", "weights.safetensors", "request.json", STATE)
@@ -146,6 +147,7 @@ class FitFolder:
         self._fitted: Output | None = None
         self._state: Output | None = None
         self._state_written = time.monotonic()
+        self._looked, self._num_looks = time.monotonic(), 0
         if not fresh and (out / STATE).is_file():
             self._go_on()
             return
@@ -183,7 +185,8 @@ class FitFolder:
         self._newest = output
         if output.weights or output.values:
             self._fitted = output
-        if output.step % max(1, output.num_steps // MOST_PREVIEWS) == 0:
+        waited = time.monotonic() - self._looked  # a slow fit, or one that time ends, makes few of its steps
+        if output.step % max(1, output.num_steps // MOST_PREVIEWS) == 0 or (waited > LOOK_SECONDS and self._num_looks < MOST_PREVIEWS):
             self.keep_newest()
         if output.state:
             self._state = output
@@ -203,6 +206,7 @@ class FitFolder:
         pixels = None if output is None else preview_of(output)
         if output is not None and pixels is not None:
             write_atomic(self.out / "previews" / f"{output.step:04d}.png", encode_png(pixels))
+            self._looked, self._num_looks = time.monotonic(), self._num_looks + 1
 
     def fitted(self, output: Output) -> None:
         """Take what the last output carries."""
