@@ -121,6 +121,7 @@ def test_its_points_are_shown_and_saved(visiting: Any, weights: Path) -> None:
     assert Path(started.value.path()).read_bytes().startswith(b"ply\n")
 
 
+@pytest.mark.slow
 def test_a_folder_is_learned_and_its_scene_opened(visiting: Any) -> None:
     page = visiting.page
     page.locator("[data-field=minutes]").fill("1" if OWN_DATA else "0.3")

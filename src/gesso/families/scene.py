@@ -113,7 +113,7 @@ class HashScene(Scene):
             self._drafted, self._grid = now, None
             return self.render_rays(rays)
         self._grid = self._grid or DraftGrid(self.field, self.volume)
-        return self._grid.seen(rays)
+        return self._grid.along(rays)
 
     def refresh(self, step: int, rng: torch.Generator, bands: Tensor | None = None) -> None:
         if step and step % 16 == 0:

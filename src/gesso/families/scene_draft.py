@@ -48,7 +48,7 @@ class DraftGrid:
         flat[cells] = 100.0
 
     @torch.no_grad()
-    def seen(self, rays: Rays) -> Seen:
+    def along(self, rays: Rays) -> Seen:
         """What rays see, without gradients."""
         num = len(rays)
         samples = self.volume.march(rays)

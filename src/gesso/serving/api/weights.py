@@ -20,6 +20,8 @@ def register(routes: Routes, services: Services) -> None:
     """Register the endpoint of weights."""
 
     def keep(owner: str, data: bytes) -> dict[str, Any]:
+        used = {hashed for one in services.sessions.list(owner) for hashed in one.weights.values()}
+        services.user_weights.delete_unused(owner, used)
         sent = services.user_weights.put(owner, data)
         known = services.catalogue.recipes()
         if sent.recipe not in known or not known[sent.recipe].keeps:

@@ -17,6 +17,7 @@ from gesso.media.file import sync_folder
 from gesso.weights.store import card_of, read_weights
 
 SUFFIX = ".safetensors"
+MOST_BYTES = 2**32  # of one owner
 UNUSED_SECONDS = 3600.0  # after which unused weights are deleted
 
 
@@ -66,9 +67,11 @@ class UserWeightsStore:
             sync_folder(folder)
 
     def put(self, owner: str, data: bytes) -> SentWeights:
-        """Check and keep a file that a user sent. GessoError if it is not a weights file with a recipe's card."""
+        """Check and keep a file that a user sent. GessoError if it is not a weights file with a recipe's card, or there is no room."""
         folder = self._folder(owner)
         folder.mkdir(parents=True, exist_ok=True)
+        if sum(path.stat().st_size for path in folder.iterdir()) + len(data) > MOST_BYTES:
+            raise GessoError("there is no room left for your weights", where="weights", fix="delete sessions, then try again in an hour")
         partial = folder / f"{os.getpid()}-{secrets.token_hex(8)}.half"
         try:
             partial.write_bytes(data)

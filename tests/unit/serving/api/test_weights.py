@@ -67,6 +67,13 @@ def test_what_is_no_weights_file_is_refused_and_nothing_is_kept(ann: TestClient,
     assert not [path for path in (app.state.services.settings.home / "learned").rglob("*") if path.is_file()]
 
 
+def test_one_owners_weights_are_limited(ann: TestClient, weights: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("gesso.serving.storage.user_weights.MOST_BYTES", weights.stat().st_size + 10)
+    assert ann.post("/api/weights", content=weights.read_bytes()).status_code == 201
+    answer = ann.post("/api/weights", content=weights.read_bytes())
+    assert answer.status_code == 400 and "no room" in answer.text
+
+
 def test_weights_of_a_recipe_that_is_not_here_are_refused(ann: TestClient, app: FastAPI, weights: Path):
     data = weights.read_bytes().replace(b'\\"recipe\\": \\"scene\\"', b'\\"recipe\\": \\"ocean\\"')
     assert data != weights.read_bytes()
