@@ -152,11 +152,11 @@ def test_a_resumed_fit_equals_one_that_never_stopped(paper: bool):
 
 
 def test_frequencies_join_from_coarse_to_fine():
-    learner = Radiance(Plan(samples=500, bands_until=0.5)).learner(
-        {"scene": scene()}, balls(8, 16), torch.Generator().manual_seed(0), settings(100)
+    learner = Radiance(Plan(samples=500)).learner(
+        {"scene": scene()}, balls(8, 16), torch.Generator().manual_seed(0), settings(100, prior="frequencies")
     )
     seen = []
-    for learner.step in (0, 20, 40, 50):
+    for learner.step in (0, 24, 48, 60):
         bands = learner.bands()
         seen.append(None if bands is None else bands.tolist())
     assert seen[0] == [1, 0, 0, 0] and seen[3] is None
