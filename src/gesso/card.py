@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError, as_gesso_error
+from gesso.media.medium import define
 from gesso.number import StrictNumbers
 from gesso.ports import PortSizes
 
@@ -53,6 +54,7 @@ class Slot(BaseModel):
     help: Words = {}
     required: bool = False
     network: bool = True  # False: only the recipe's rules read it; it is not encoded into ports
+    fit: bool = False  # True: only `fit` reads it, such as the picture to find a latent for; networks are not built for it
     stays: bool = False  # True: the input stays visible in the output, such as a drawn line or a protected part
     drop: float = Field(default=0.0, ge=0, le=1)  # share of training examples that omit it
     options: Mapping[str, Any] = {}
@@ -77,7 +79,7 @@ class Slot(BaseModel):
 
 
 class Out(BaseModel):
-    """A named output and its medium ("picture", "pieces", "label", …).
+    """A named output and its medium ("picture", "notes", "label", …), or an instance of a medium that the recipe brings.
 
     `role` tells the studio how to use the output. "follows": a picture [h w], nonzero where the result follows an input that was given
     elsewhere; the studio shows new such regions and offers to keep or undo them.
@@ -86,7 +88,7 @@ class Out(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    medium: str
+    medium: Annotated[str, BeforeValidator(define)]
     help: Words
     role: Literal["", "follows"] = ""
 
@@ -116,6 +118,7 @@ class Card(BaseModel):
     one_of: tuple[tuple[str, ...], ...] = ()  # groups of conditions, of each of which exactly one must be given
     numbers: tuple[str, ...] = ()  # measured results, each with its command
     example: str = ""  # a command line that works
+    incomplete: bool = False  # True: of a request that is not whole yet, where what is required may still be missing
 
     @model_validator(mode="after")
     def _apply_words(self) -> Self:
@@ -166,11 +169,20 @@ class Card(BaseModel):
         )
         return self.model_copy(update={"conditions": tuple(filled)})
 
+    def for_generating(self) -> Card:
+        """This card without the conditions that only a fit reads."""
+        kept = tuple(slot for slot in self.conditions if not slot.fit)
+        return self if len(kept) == len(self.conditions) else self.model_copy(update={"conditions": kept})
+
+    def for_parts(self) -> Card:
+        """This card for a request that is not whole yet: nothing is required, and of each group in `one_of` at most one is given."""
+        return self.model_copy(update={"incomplete": True})
+
     def _check_groups(self, values: Collection[str]) -> None:
         """GessoError where not exactly one condition of a group is given."""
         for group in self.one_of:
             given = [name for name in group if name in values]
-            if len(given) != 1:
+            if len(given) > 1 or not (given or self.incomplete):
                 what = f"{' and '.join(given)} exclude each other" if given else f"{self.name} needs one of {', '.join(group)}"
                 raise GessoError(what, where=(given or group)[0], fix=f"give exactly one of {', '.join(group)}")
 
@@ -183,7 +195,7 @@ class Card(BaseModel):
 
     def port_sizes(self) -> PortSizes:
         """The widths of the joined ports that a network of this card receives."""
-        return sum((s.kind.sizes(s.options) for s in self.conditions if s.network), PortSizes())
+        return sum((s.kind.sizes(s.options) for s in self.conditions if s.network and not s.fit), PortSizes())
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Condition]:
         """Parse the conditions' values from user input by name. GessoError for unknown names, missing required ones and invalid values."""
@@ -198,7 +210,7 @@ class Card(BaseModel):
                 with named_errors(name, slot.kind):  # the merged value may exceed the kind's limits
                     values[name] = values[name].merge(new) if name in values else new
         missing = [s.name for s in self.conditions if s.required and s.name not in values]
-        if missing:
+        if missing and not self.incomplete:
             raise GessoError(f"{self.name} needs {' and '.join(missing)}", where=missing[0], fix=self.example or None)
         self._check_groups(values)
         page = next((v.page for s in self.conditions if (v := values.get(s.name)) is not None and v.page), None)

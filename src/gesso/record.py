@@ -245,6 +245,9 @@ def read_record(path: str | os.PathLike[str]) -> Record:
     GessoError for any other file.
     """
     place = record_place(path)
+    kind = medium_of_file(place)
+    if kind is not None and kind.streamed:  # a film may be larger than the memory
+        return _parsed(kind.record_at(place), f"this {place.suffix[1:].upper()}", where=printable(place))
     return record_in(read_bytes(place, budget_of(place).max_bytes), where=printable(place))
 
 
@@ -258,15 +261,18 @@ def record_in(data: bytes, *, where: str) -> Record:
     """As `read_record`, from a file's bytes."""
     found = carrier(data)
     if found is not None:
-        text = found.record_in(data, where=where)
-        if text is None:
-            fix = "give a file that Gesso made and no other program saved again, or the .json beside it"
-            raise GessoError(f"this {found.carries(data)} carries no record", where=where, fix=fix)
-        return parse_record(parse_json(text, where=where), where=where)
+        return _parsed(found.record_in(data, where=where), f"this {found.carries(data)}", where=where)
     if data.lstrip()[:1] != b"{":
         what = f"this is neither {_formats()} nor a JSON record"
         raise GessoError(what, where=where, fix="give a file that Gesso made, or its .json")
     return parse_record(parse_json(data, where=where), where=where)
+
+
+def _parsed(text: str | None, file: str, *, where: str) -> Record:
+    if text is None:
+        fix = "give a file that Gesso made and no other program saved again, or the .json beside it"
+        raise GessoError(f"{file} carries no record", where=where, fix=fix)
+    return parse_record(parse_json(text, where=where), where=where)
 
 
 def carried_text(data: bytes, *, where: str) -> str | None:

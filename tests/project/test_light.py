@@ -44,3 +44,13 @@ def test_help_loads_nothing_heavy():
     assert run.returncode == 0, run.stderr
     assert "generate" in run.stdout and "train" in run.stdout
     assert run.stdout.strip().endswith("LOADED []"), run.stdout[-200:]
+
+
+def test_cards_of_all_recipes_load_nothing_that_only_works_on_pictures():
+    code = (
+        "import sys\nfrom gesso import recipes\ncards = [recipes.find(name).card for name in recipes.names()]\nassert cards\n"
+        "print([m for m in ('torch', 'scipy.ndimage', 'scipy.sparse', 'pandas', 'sklearn', 'matplotlib') if m in sys.modules])"
+    )
+    run = python(code)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == "[]", "import scipy, whose parts load on first use, or import inside a function"

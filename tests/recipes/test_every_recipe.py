@@ -16,8 +16,10 @@ import torch
 import gesso
 from gesso import recipes
 from gesso.errors import GessoError
+from gesso.families.family import STATE
 from gesso.recipes.recipe import Recipe
 from gesso.request import Request
+from gesso.training.batch import example_of
 from gesso.verbs.assemble import assemble
 from gesso.verbs.load import Model
 
@@ -44,6 +46,12 @@ def loaded(name: str) -> Any:
         return f"needs data: {error}"
 
 
+def known(name: str) -> Recipe:
+    """The recipe, with what it wants to know of its data."""
+    recipe = recipes.find(name)
+    return recipe if recipe.facts is None else recipe.with_facts(recipe.facts(examples(name)))
+
+
 def examples(name: str) -> Any:
     found = loaded(name)
     if isinstance(found, str):
@@ -55,29 +63,31 @@ def simulated(recipe: Recipe, dataset: Any, index: int = 0) -> dict[str, Any]:
     """What a person would give for one example."""
     rng = np.random.default_rng(index)
     item = dataset.item(index, rng)
-    given = {s.name: s.kind.simulate({**item, "slot": s}, rng, 1.0)[0] for s in recipe.card.conditions if s.network}
+    left_out = {name for group in recipe.card.one_of for name in group[1:]}
+    slots = [s for s in recipe.card.conditions if s.network and s.name not in left_out]
+    given = {s.name: s.kind.simulate(example_of(s, item), rng, 1.0)[0] for s in slots}
     return {name: value for name, value in given.items() if value is not None}
 
 
 @every
 def test_its_parts_fit(name: str):
-    recipe = recipes.find(name)
+    recipe = known(name)
     assert recipe.default_preset in recipe.presets
     for preset in map(recipe.preset, recipe.presets):
-        networks = recipe.build(preset)
-        assert set(recipe.keeps) <= set(networks)
+        networks = recipe.networks(preset)
+        assert set(recipe.keeps) <= {*networks, STATE}
         for stage in recipe.stages(preset):
             assert set(stage.trains) <= set(networks), f"{stage.name} trains a role that is not built"
             assert stage.num_steps > 0 and stage.batch_size > 0
             looked_at = (0, stage.num_steps // 2, stage.num_steps - 1)
             players = {role for step in looked_at for phase in stage.family.phases(step) for role in phase.players}
             assert players == set(stage.trains), "who moves, and who has an optimiser"
-    assert {*recipe.uses.values()} <= set(recipes.names())
+    assert {*recipes.used_by(recipe)} <= set(recipes.names())
 
 
 @every
 def test_what_people_give_survives_json(name: str):
-    recipe = recipes.find(name)
+    recipe = known(name)
     dataset = examples(name)
     for index in range(min(3, len(dataset))):
         request = Request.build(recipe.card, simulated(recipe, dataset, index), seed=index)
@@ -87,7 +97,7 @@ def test_what_people_give_survives_json(name: str):
 
 @every
 def test_ports_are_as_wide_as_the_kind_says(name: str):
-    recipe = recipes.find(name)
+    recipe = known(name)
     dataset = examples(name)
     rng = np.random.default_rng(0)
     item = dataset.item(0, rng)
@@ -96,7 +106,7 @@ def test_ports_are_as_wide_as_the_kind_says(name: str):
     for slot in recipe.card.conditions:
         if not slot.network:
             continue
-        value, _ = slot.kind.simulate({**item, "slot": slot}, rng, 1.0)
+        value, _ = slot.kind.simulate(example_of(slot, item), rng, 1.0)
         ports = slot.kind.encode([value, None], frame.with_options(slot.options))
         sizes = slot.kind.sizes(slot.options)
         assert (0 if ports.vector is None else ports.vector.shape[1]) == sizes.vector, slot.name
@@ -107,10 +117,10 @@ def test_ports_are_as_wide_as_the_kind_says(name: str):
 @every
 def test_it_makes_what_its_card_names(name: str):
     """Through every door to `finish`, with first numbers for weights; and the same twice."""
-    recipe = recipes.find(name)
+    recipe = known(name)
     given = simulated(recipe, examples(name))
     torch.manual_seed(0)
-    model = Model(assemble(name, preset=smallest(recipe), untrained=True))
+    model = Model(assemble(name, preset=smallest(recipe), untrained=True, facts=recipe.known))
     result = model.generate(seed=3, **given)
     assert {out.name for out in recipe.card.outputs} <= set(result.outputs)
     assert model.generate(seed=3, **given).record.output == result.record.output
@@ -129,9 +139,10 @@ def test_a_recipe_outside_the_package_trains_and_makes(tmp_path: Path):
 def test_what_is_required_is_asked_for(name: str):
     card = recipes.find(name).card
     required = [slot.name for slot in card.conditions if slot.required]
-    if not required:
+    if not required and not card.one_of:
         Request.build(card, {})
         return
+    required = required or list(card.one_of[0])
     with pytest.raises(GessoError, match=required[0]):
         Request.build(card, {})
     with pytest.raises(GessoError, match="no_such_thing"):

@@ -75,3 +75,13 @@ def test_it_learns_and_is_measured(tmp_path: Path):
 def test_its_example_is_of_its_card():
     card = recipes.find("upscale").card
     assert card.settings().scale == 2 and card.slot("picture").required
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["small", "base"])
+@pytest.mark.parametrize("data", ["set5"], indirect=True)
+def test_shipped_weights_have_the_figures_of_the_card(data: Path, preset: str):
+    """Set5, to a hundredth of a dB; the card's line of the preset names three figures."""
+    found = gesso.measure("upscale", data=data, preset=preset)["figures"]["psnr"]
+    line = next(one for one in recipes.find("upscale").card.numbers if one.startswith(preset))
+    assert ", ".join(f"{found[name]['made']:.2f}" for name in ("x2", "x3", "x4")) in line

@@ -105,16 +105,16 @@ def test_its_points_are_shown_and_saved(visiting: Any, weights: Path) -> None:
     page.locator("[data-act=begin]").click()
     visiting.painted()
     page.locator("#viewer-turn").click()
-    page.locator("#player canvas").wait_for()
-    assert page.locator("#player output").inner_text().endswith("points")
+    page.locator("#on-request canvas").wait_for()
+    assert page.locator("#on-request output").inner_text().endswith("points")
     look(page, "points")
-    inked = "() => { const c = document.querySelector('#player canvas'); return c.toDataURL(); }"
+    inked = "() => { const c = document.querySelector('#on-request canvas'); return c.toDataURL(); }"
     before = page.evaluate(inked)
-    page.locator("#player canvas").focus()
+    page.locator("#on-request canvas").focus()
     page.keyboard.press("ArrowRight")
     visiting.wait_until(lambda: page.evaluate(inked) != before)
     page.locator("#viewer-turn").click()
-    assert page.locator("#player:visible").count() == 0
+    assert page.locator("#on-request:visible").count() == 0
     page.locator(".save-menu summary").click()
     with page.expect_download() as started:
         page.locator("[data-act=ply]").click()

@@ -23,15 +23,12 @@ def generate_one(
     recipe: Any,
     given: dict[str, Any],
     *,
-    out: Annotated[
-        Path | None,
-        Parameter(alias="-o", help="The file to write, record inside: .png, .ora, .psd or .json; .mp4 of a recipe that makes films."),
-    ] = None,
+    out: Annotated[Path | None, Parameter(alias="-o", help="The file to write, with its record: {files}.")] = None,
     seed: Annotated[int | None, Parameter(help="Decides all random numbers [0].")] = None,
     seeds: Annotated[
         str | None, Parameter(help="Several outputs, one a seed: 0-7, or 1,5,9. Their names get -0, -1, … or {seed} in --out.")
     ] = None,
-    take: Annotated[str | None, Parameter(help="Which of the outputs to write, if not the first picture.")] = None,
+    take: Annotated[str | None, Parameter(help="Which of the outputs to write, if not the first that such a file holds.")] = None,
     request: Annotated[
         Path | None, Parameter(help="Begin from a request's JSON, or from an output made before; its preset and weights too.")
     ] = None,
@@ -133,7 +130,7 @@ def batch_one(
     folder: Annotated[Path, Parameter(help="The drawings: each picture in this folder.")],
     out: Annotated[Path, Parameter(alias="-o", help="The folder to write into; what it holds of the same request is kept.")],
     each: Annotated[str | None, Parameter(help="Which condition the files are; the only picture that is required if left out.")] = None,
-    kind: Annotated[str, Parameter(help="The files to write: png, ora, psd or json.")] = "png",
+    kind: Annotated[str, Parameter(help="The files to write, without the dot: {files}.")] = "png",
     seed: Annotated[int, Parameter(help="Decides all random numbers.")] = 0,
     retry: Annotated[bool, Parameter(help="Only those that failed before.", negative=())] = False,
     preset: Annotated[str | None, Parameter(help="The model's size: the weights' own if left out.")] = None,

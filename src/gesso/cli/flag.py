@@ -63,11 +63,11 @@ def app_of_recipe(verb: str, name: str, act: Callable[..., Any], typed: Sequence
     from gesso.recipes import find
 
     recipe = find(name)
-    card = recipe.card
+    card = recipe.card if verb == "fit" else recipe.card.for_generating()
     groups = [Group(kind, sort_key=number) for number, kind in enumerate(("Conditions", "Settings", "Making"))]
     hints = inspect.get_annotations(act, eval_str=True)
     common = [p for p in inspect.signature(act).parameters.values() if p.kind is OPTIONAL]
-    parameters = [p.replace(annotation=Annotated[hints[p.name], Parameter(group=groups[2])]) for p in common]
+    parameters = [p.replace(annotation=_making(hints[p.name], groups[2], card)) for p in common]
     filled, usual = (_filled(card, typed), _filled(card)) if verb == "batch" else (None, None)
     own = [*_condition_flags(card, groups[0], filled), *_setting_flags(card, groups[1])]
     names = [p.name.removeprefix(CARD) for p in own] + [p.name for p in common]
@@ -86,6 +86,16 @@ def app_of_recipe(verb: str, name: str, act: Callable[..., Any], typed: Sequence
     made = App(name=f"gesso {verb} {name}", help=text, help_format="plaintext", version_flags=(), **LIKE_ALL)
     made.default(command)
     return made
+
+
+def _making(hint: Any, group: Any, card: Card) -> Any:
+    """The annotation of one of the verb's own flags: `{files}` in its help becomes the endings of the card's files."""
+    from gesso.media.medium import endings_of
+
+    *most, last = [*endings_of(out.medium for out in card.outputs), ".json"]
+    files = f"{', '.join(most)} or {last}" if most else last
+    texts = [one.help for one in get_args(hint)[1:] if isinstance(one, Parameter) and one.help]
+    return Annotated[hint, Parameter(group=group, help=texts[-1].replace("{files}", files) if texts else None)]
 
 
 def _filled(card: Card, typed: Sequence[str] = ()) -> str | None:

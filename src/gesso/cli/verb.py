@@ -147,7 +147,7 @@ def measure(
     which: str | None = None,
     data: Path | None = None,
     out: Path | None = None,
-    weights: Path | None = None,
+    weights: Annotated[list[str] | None, Parameter(negative=())] = None,
     preset: str | None = None,
     json: bool = False,
     **options: str,
@@ -168,7 +168,7 @@ def measure(
     out
         Where to write the figures, as .json.
     weights
-        A .safetensors file or a run's folder.
+        A .safetensors file or a run's folder; ROLE=FILE for a network it uses.
     preset
         The model's size.
     json
@@ -196,7 +196,7 @@ def replay(
     *,
     out: Annotated[Path | None, Parameter(alias="-o")] = None,
     with_: Annotated[list[str] | None, Parameter(name="--with", negative=())] = None,
-    weights: Path | None = None,
+    weights: Annotated[list[str] | None, Parameter(negative=())] = None,
     recipe: str | None = None,
     threads: int | None = None,
 ) -> int:
@@ -207,17 +207,18 @@ def replay(
     gesso replay coloured.png --out again.png
     gesso replay poster.png --with sketch=scans/poster.png
     gesso replay mine.png --recipe ./mine.py --weights runs/mine
+    gesso replay large.mp4 --with picture=holiday.mp4
 
     Parameters
     ----------
     file
-        A .png, .ora, .psd or .json that Gesso made.
+        A .png, .ora, .psd, .json or film that Gesso made.
     out
         Where to write the new output.
     with_
         NAME=FILE, an input that was too large for the record; or a folder to search for it.
     weights
-        The weights it was made with, if not the shipped ones.
+        The weights it was made with, if not the shipped ones; ROLE=FILE for a network it uses.
     recipe
         The file of a recipe outside the package.
     threads

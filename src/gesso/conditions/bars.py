@@ -40,8 +40,14 @@ class Bars(Condition):
 
     @classmethod
     def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
-        """Encode as spatial [b 4 1 steps]: exp(-left / scale) for the steps left until the end, by three scales, then validity."""
+        """Encode as spatial [b 4 1 steps]: exp(-left / scale) for the steps left until the end, by three scales, then validity.
+
+        Where the frame's options know how many `steps` are made, that is the length, said or not.
+        """
         import torch
+
+        if "steps" in frame.options:
+            values = [cls.model_construct(steps=frame.options["steps"]) if value is None else value for value in values]
 
         out = torch.zeros(len(values), len(SCALES) + 1, 1, frame.size[1])
         for row, value in zip(out, values, strict=True):
@@ -58,7 +64,8 @@ class Bars(Condition):
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {"tool": "number", "schema": cls.model_json_schema(), "low": 1, "high": MAX_BARS, "default": options.get("default", 8)}
+        about = {"low": 1, "high": MAX_BARS, "unit": STEPS_PER_BAR, "default": options.get("default", 8)}
+        return {"tool": "number", "schema": cls.model_json_schema(), **about}
 
 
 def total_steps(given: Mapping[str, Condition], name: str = "bars", default_bars: int = 8) -> int:

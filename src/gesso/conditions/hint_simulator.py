@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 RECOLOUR_ONLY_HINTED = 0.35  # probability that a changed colour applies to the hinted pieces only
 SimulatedMark = tuple[list[tuple[float, float]], tuple[int, int, int], float]  # points, colour, radius
@@ -86,7 +86,7 @@ def _distance_to_border(pieces: np.ndarray, free: np.ndarray) -> np.ndarray:
     edge[:-1] |= pieces[1:] != pieces[:-1]
     edge[:, 1:] |= pieces[:, 1:] != pieces[:, :-1]
     edge[:, :-1] |= pieces[:, 1:] != pieces[:, :-1]
-    return ndimage.distance_transform_edt(~edge)
+    return scipy.ndimage.distance_transform_edt(~edge)
 
 
 def _draw_mark(inside: np.ndarray, depth: np.ndarray, rng: np.random.Generator) -> list[tuple[float, float]]:

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from gesso.conditions.condition import Clean, Condition, Truth
-from gesso.conditions.melody import score_from
+from gesso.conditions.melody import MIDI_ENDINGS, score_from
 from gesso.errors import GessoError, short_repr
 from gesso.media.score import MAX_STEPS, MAX_VOICES, REST, STEPS_PER_BAR, NoteScore, Part, checked, numbered, one_hot, part_of
 from gesso.number import Whole
@@ -81,7 +81,7 @@ class KnownNotes(Condition):
         if isinstance(given, Mapping) and "spans" in given:
             return cls.model_validate(dict(given)).fit(options, where=where)
         voices, bars = LETTERS, ""
-        if isinstance(given, (str, Path)) and not Path(given).is_file():
+        if isinstance(given, (str, Path)) and str(given)[:5].lower() != "data:" and not Path(given).is_file():
             given, *rest = (word.strip() for word in str(given).split(","))
             if len(rest) > 2:
                 raise GessoError("has more than three parts", where=where, fix=cls.notation)
@@ -167,8 +167,8 @@ class KnownNotes(Condition):
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        about = {key: options[key] for key in ("voices", "lowest", "pitches") if key in options}
-        return {"tool": "known_notes", "schema": cls.model_json_schema(), **about}
+        about = {key: options[key] for key in ("voices", "lowest", "pitches", "ranges") if key in options}
+        return {"tool": "known_notes", "schema": cls.model_json_schema(), "files": MIDI_ENDINGS, **about}
 
 
 def _notation(

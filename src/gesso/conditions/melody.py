@@ -92,8 +92,8 @@ class Melody(Condition):
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        about = {key: options[key] for key in ("voices", "lowest", "pitches") if key in options}
-        return {"tool": "notes", "schema": cls.model_json_schema(), **about}
+        about = {key: options[key] for key in ("voices", "lowest", "pitches", "ranges") if key in options}
+        return {"tool": "notes", "schema": cls.model_json_schema(), "files": MIDI_ENDINGS, **about}
 
 
 def score_from(given: Any, *, where: str) -> NoteScore | None:

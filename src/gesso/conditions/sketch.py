@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import scipy
 from pydantic import PrivateAttr
-from scipy import ndimage
 
 from gesso.conditions.condition import Clean, Truth
 from gesso.conditions.picture import Picture
@@ -102,5 +102,5 @@ def with_gaps(line: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, n
     for y, x in inked[rng.integers(len(inked), size=rng.integers(1, 7))]:
         gaps[y, x] = True
     radius = rng.uniform(1.0, 2.5) * max(line.shape) / 72
-    gaps = ndimage.distance_transform_edt(~gaps) <= radius
+    gaps = scipy.ndimage.distance_transform_edt(~gaps) <= radius
     return np.where(gaps, np.uint8(255), line), gaps

@@ -30,7 +30,8 @@ class Chorales:
     """Pieces int16 [4 steps] in MIDI numbers, REST where a voice is silent.
 
     With a `crop` (steps), `item` gives a random part of that length that begins on a quarter, in a random transposition within the
-    voices' ranges; without, whole pieces as they are. `start` is where the part begins, `steps` how long the piece is.
+    voices' ranges; without, whole pieces as they are. `start` is where the part begins, `steps` how long the piece is, and `whole` the
+    piece in that transposition (a part of a piece often is in another key than the piece).
     """
 
     def __init__(self, pieces: Sequence[np.ndarray], *, name: str, licence: str, crop: int = 0) -> None:
@@ -44,11 +45,11 @@ class Chorales:
     def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
         piece = self.pieces[index]
         if not self.crop:
-            return {"notes": piece, "start": 0, "steps": piece.shape[1]}
+            return {"notes": piece, "whole": piece, "start": 0, "steps": piece.shape[1]}
         piece = transposed(piece, rng)
         last = max(0, piece.shape[1] - self.crop // 2)
         start = int(rng.integers(last + 1)) // 4 * 4 if rng.random() < 0.8 else 0
-        return {"notes": piece[:, start : start + self.crop], "start": start, "steps": piece.shape[1]}
+        return {"notes": piece[:, start : start + self.crop], "whole": piece, "start": start, "steps": piece.shape[1]}
 
     def stack(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """`notes` int64 [b 4 t], numbers from 0 (a rest) to PITCHES - 1, padded; `length` and `start` int64 [b]."""

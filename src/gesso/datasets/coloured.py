@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy
 from PIL import Image
-from scipy import ndimage
 
 from gesso.datasets.dataset import describe_left_out
 from gesso.datasets.drawing_table import RENDER_SIZE, VARIANTS, from_table, random_mesh, warped
@@ -122,12 +122,12 @@ def _split(square: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray
     line = np.clip((brightest - INK_BELOW) * 255 / (WHITE_ABOVE - INK_BELOW), 0, 255).round().astype(np.uint8)
     classes = nearest(square)
     # The soft edge of a line mixes ink and colour; specks are artefacts of JPEG and soft brushes.
-    unsure = ndimage.binary_dilation(line < 255, iterations=EDGE_WIDTH)
+    unsure = scipy.ndimage.binary_dilation(line < 255, iterations=EDGE_WIDTH)
     specks = label(np.where(unsure, 0, classes.astype(np.int16) + 1), connectivity=1, background=0)
     unsure |= (np.bincount(specks.ravel()) < MIN_SPECK)[specks]
     if unsure.all():
         classes[:], unsure = 0, np.zeros_like(unsure)
-    beside = ndimage.distance_transform_edt(unsure, return_distances=False, return_indices=True)
+    beside = scipy.ndimage.distance_transform_edt(unsure, return_distances=False, return_indices=True)
     return line, classes, tuple(beside)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from gesso.errors import GessoError, MissingExtra
 from gesso.media.file import read_bytes
@@ -118,4 +118,4 @@ def jittered(picture: np.ndarray, rng: np.random.Generator, amount: float) -> np
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ np.array([[1, shear], [0, 1]]) / scale
     middle = (np.array(picture.shape) - 1) / 2
     moved = middle + rng.uniform(-2.5, 2.5, 2) * amount
-    return ndimage.affine_transform(picture, turn, offset=middle - turn @ moved, order=1)
+    return scipy.ndimage.affine_transform(picture, turn, offset=middle - turn @ moved, order=1)

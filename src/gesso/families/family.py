@@ -12,16 +12,21 @@ from torch import Tensor, nn
 from gesso.errors import GessoError
 from gesso.ports import Ports
 
+STATE = "family"  # the role under which weights hold a family's state
 Networks = Mapping[str, nn.Module]  # by role: "generator", "critic", "velocity", …; frozen parents among them
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One optimiser step that updates all `players`, the roles whose parameters learn from this loss; taken when step % every == 0."""
+    """One optimiser step that updates all `players`, the roles whose parameters learn from this loss; taken when step % every == 0.
+
+    `whole`: the loss compares the examples of a batch with each other, as contrastive ones do, so a batch cannot be divided.
+    """
 
     name: str
     players: tuple[str, ...]
     every: int = 1
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.players, str) or not self.players:
@@ -40,7 +45,8 @@ class Loss:
 
 @dataclass(frozen=True)
 class Batch:
-    """A training batch: `clean` tensors by name, joined `ports`, `index` [b] into the dataset, and the simulators' `truth` by slot.
+    """A training batch: `clean` tensors by name, joined `ports`, `index` [b] into the dataset, the simulators' `truth` by slot, and the
+    `facts` that the recipe knows of its data.
 
     It may be a part of the step's whole batch, the items from `start` of `total` (0: this is the whole): one process's share, or one
     part of an accumulated gradient. `normal` and `uniform` draw random numbers that do not depend on how the batch was divided.
@@ -52,6 +58,7 @@ class Batch:
     truth: Mapping[str, Any] = field(default_factory=dict)
     start: int = 0
     total: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -65,7 +72,7 @@ class Batch:
         clean = {k: v[start:stop] for k, v in self.clean.items()}
         truth = {k: v[start:stop] for k, v in self.truth.items()}
         ports, index = self.ports.map(lambda t: t[start:stop]), self.index[start:stop]
-        return Batch(clean, ports, index, truth, self.start + start, self.total or len(self))
+        return Batch(clean, ports, index, truth, self.start + start, self.total or len(self), self.facts)
 
     def normal(self, rng: torch.Generator, *shape: int) -> Tensor:
         """Standard normal numbers [b *shape] for the items, drawn on the CPU and moved to the batch's device."""

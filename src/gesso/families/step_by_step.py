@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,24 +12,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
+from gesso.ports import Ports
 
 EVERY = 16  # steps between previews
-Allowed = Callable[[int, Sequence[int], Sequence[int], Any], np.ndarray]
+Allowed = Callable[[int, int, Sequence[int], Sequence[int]], np.ndarray]
+Rules = Callable[[Inputs, np.ndarray, np.ndarray, Any], Allowed]
 
 
 @dataclass(frozen=True)
 class StepByStep:
-    """Maximum likelihood, and ancestral sampling under rules (classes that `allowed` forbids are never drawn).
+    """Maximum likelihood, and ancestral sampling under rules: classes that they forbid are never drawn.
 
     The network is called `network(x, ports, start)` for the logits [b v t p] of `clean[clean]` int64 [b v t], of which `clean["length"]`
     steps are real and which begins at step `clean["start"]` of its piece; places that `network.given(ports)` shows do not count. It
-    samples through `begin`, `step`, `decide` and `tell` (see `gesso.networks.voice_transformer`). `allowed(voice, now, before, settings)`
-    says bool [p] which classes a voice may take beside the classes `now` (-1: open) and `before`, those of the last step.
+    samples through `begin`, `step`, `decide` and `tell` (see `gesso.networks.voice_transformer`). `rules(inputs, given, known, settings)`
+    is called once for a sample, with the classes int [v t] that are given where `known` bool [v t]; what it returns says
+    `(step, voice, now, before) -> bool [p]`, which classes a voice may take beside the classes `now` (-1: open) and `before`, those of
+    the last step.
     """
 
     role: str = "composer"
     clean: str = "notes"
-    allowed: Allowed | None = None
+    rules: Rules | None = None
 
     def phases(self, step: int) -> Sequence[Phase]:
         return (Phase("likelihood", (self.role,)),)
@@ -53,9 +57,11 @@ class StepByStep:
     @torch.no_grad()
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         """Yield `clean` int64 [1 v t]; previews hold the steps so far. The last output has `surprise` float [1 v t] too: -log p of what was
-        drawn, in nats at temperature 1 and before rules; 0 where it was given. `settings` has `temperature`, and what `allowed` reads.
+        drawn, in nats at temperature 1, before guidance and rules; 0 where it was given.
 
-        The random numbers of a step and voice depend on the seed alone, so that what is given elsewhere changes no more than it must.
+        `settings` has `temperature`, what `rules` reads, and may have `guidance_scale`: scores are then null + scale (given - null), where
+        null lacks what the vector port holds, such as a key. The random numbers of a step and voice depend on the seed alone, so that
+        what is given elsewhere changes no more than it must.
         """
         before = torch.get_num_threads()
         torch.set_num_threads(1)  # products of one row are too small to share: threads would wait for each other at each of thousands
@@ -66,33 +72,47 @@ class StepByStep:
 
     def _sample(self, network: Any, inputs: Inputs, seed: int, settings: Any) -> Iterator[Output]:
         device = next(network.parameters()).device
-        ports = inputs.ports.map(lambda value: value.to(device))
+        scale = float(getattr(settings, "guidance_scale", 1.0))
         _, voices, num = inputs.shape
-        given, known = network.given(ports)
+        given, known = network.given(inputs.ports.map(lambda value: value.to(device)))
         given, known = given[0].cpu().numpy(), known[0].cpu().numpy()
+        ports = guided_rows(inputs, scale).map(lambda value: value.to(device))
+        allowed = None if self.rules is None else self.rules(inputs, given, known, settings)
         chance = torch.Generator().manual_seed(seed)
         noise = -torch.empty(num, voices, network.pitches).exponential_(generator=chance).log()  # Gumbel's
         made, surprise = np.zeros((voices, num), np.int64), torch.zeros(1, voices, num)
         memory = network.begin(ports, num)
+        rows = len(memory.view)
         last: list[int] | None = None
         for step in range(num):
-            state = network.step(memory, None if last is None else torch.tensor([last], device=device))
+            state = network.step(memory, None if last is None else torch.tensor([last] * rows, device=device))
             now = np.where(known[:, step], given[:, step], -1)
             for voice in network.order:
                 if not known[voice, step]:
-                    logits = network.decide(state, memory, voice)[0].cpu()
-                    scores = logits / max(settings.temperature, 1e-3) + noise[step, voice]
-                    if self.allowed is not None:
+                    both = network.decide(state, memory, voice).cpu()
+                    logits = both[0]
+                    scores = logits if rows == 1 else both[1] + scale * (logits - both[1])
+                    scores = scores / max(settings.temperature, 1e-3) + noise[step, voice]
+                    if allowed is not None:
                         before = now * 0 - 1 if last is None else last
-                        scores[torch.from_numpy(~self.allowed(voice, now.tolist(), list(before), settings))] = -torch.inf
+                        scores[torch.from_numpy(~allowed(step, voice, now.tolist(), list(before)))] = -torch.inf
                     now[voice] = int(scores.argmax())
                     surprise[0, voice, step] = logits.logsumexp(0) - logits[now[voice]]
-                state = network.tell(state, voice, torch.tensor([int(now[voice])], device=device))
+                state = network.tell(state, memory, voice, torch.tensor([int(now[voice])] * rows, device=device))
             made[:, step] = now
             last = now.tolist()
             if (step + 1) % EVERY == 0 and step + 1 < num:
                 yield Output({self.clean: tensor(made[:, : step + 1])}, final=False, step=step + 1, num_steps=num)
         yield Output({self.clean: tensor(made), "surprise": surprise}, step=num, num_steps=num)
+
+
+def guided_rows(inputs: Inputs, scale: float) -> Ports:
+    """The ports of one item, and of the same without its vector as a second row, where guidance needs it."""
+    vector, null = inputs.ports.vector, inputs.null.vector
+    if scale == 1 or vector is None or null is None or torch.equal(vector, null):
+        return inputs.ports
+    rows = inputs.ports.map(lambda value: value.expand(2, *value.shape[1:]))
+    return replace(rows, vector=torch.cat([vector, null]))
 
 
 def tensor(made: np.ndarray) -> Tensor:

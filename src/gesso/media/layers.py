@@ -237,6 +237,9 @@ class LayersMedium(Medium):
         paper = tuple(value.get("paper", WHITE))
         return layered(value["line"], value["flats"], names, ink=value.get("ink"), paper=paper, dpi=dpi)
 
+    def page(self, value: Any) -> tuple[int, ...]:
+        return tuple(value["line"].shape)
+
     def in_json(self, value: Any) -> Any:
         from gesso.media.picture import data_url
 

@@ -1,16 +1,20 @@
 """Medium: what a kind of output is as a value, as files, as a thumbnail, and which module of the studio shows it.
 
-A medium is a file of this folder that defines `MEDIUM`, under the name that cards use in `Out.medium`, and that `NAMES` lists. An
-output whose medium has no file here is a plain value: it goes into JSON.
+A medium is a file of this folder that defines `MEDIUM`, under the name that cards use in `Out.medium`. Media are found, not listed.
+Installed packages offer more under the entry point `gesso.media` (a module with `MEDIUM`), and a card may give an instance as
+`Out.medium` (`define`). An output whose medium is none of these is a plain value: it goes into JSON.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -22,7 +26,6 @@ from gesso.media.file import printable, write_atomic
 if TYPE_CHECKING:
     import numpy as np
 
-NAMES = ("picture", "pictures", "layers", "pieces", "video", "notes", "points")  # the files of this folder that define a medium
 SIDECAR = ".gesso.json"  # added to the name of a file that cannot hold its own record
 OTHER_TYPES = {".json": "application/json", ".c2pa": "application/c2pa", ".safetensors": "application/octet-stream"}
 
@@ -56,7 +59,10 @@ class Medium:
     viewer: ClassVar[str] = "value"  # how the studio shows it: as a picture, or by the module of `viewers/` of that name
     sidecar: ClassVar[bool] = False  # True: the record lies in a file beside, because the format has no place for it
     on_request: ClassVar[bool] = False  # True: a server encodes its files when they are asked for, and stores none
+    streamed: ClassVar[bool] = False  # True: files may be larger than the memory, and `record_at` reads them in place
     digested: ClassVar[bool] = True  # False: records have a hash of other values than `decode` gives
+    exact: ClassVar[bool] = True  # False: files lose some of the value, so `decode` gives another one than `content`
+    usual: ClassVar[bool] = False  # True: offered before others where a client accepts several
     budget: ClassVar[Budget] = DEFAULT  # the limits of one file
 
     def of(self, value: Any) -> Any:
@@ -69,6 +75,10 @@ class Medium:
     def is_value(self, value: Any) -> bool:
         """Whether this medium's files and thumbnails can be made of the value."""
         return True
+
+    def page(self, value: Any) -> tuple[int, ...]:
+        """The (height, width) of a value that is a page of pixels, for its resolution."""
+        return tuple(getattr(value, "shape", ())[:2])
 
     def in_json(self, value: Any) -> Any:
         """The value inside a result's JSON. NotImplemented: as a plain value."""
@@ -89,6 +99,10 @@ class Medium:
     def record_in(self, data: bytes, *, where: str) -> str | None:
         """The record's text in a file; None where there is none, GessoError where the file is damaged."""
         return None
+
+    def record_at(self, path: Path) -> str | None:
+        """As `record_in`, for a file on the disk of a `streamed` medium."""
+        raise NotImplementedError(self.name)
 
     def decode(self, data: bytes, *, where: str, budget: Budget | None = None) -> Any:
         """The value in a file from an untrusted source, within the budget. Servers call it in a process with limits."""
@@ -132,12 +146,32 @@ def sidecar_of(path: str | os.PathLike[str]) -> Path:
 
 def medium(name: str) -> Medium:
     """The medium of an output by its name on the card."""
-    return _defined(name) if name in NAMES else VALUE
+    return _own.get(name) or _found(name) or VALUE
 
 
 def media() -> Iterator[Medium]:
-    """All media that have files."""
-    return map(_defined, NAMES)
+    """All media: the usual one first, then by name."""
+    every = {one.name: one for name in _names() if (one := _listed(name)) is not None} | _own
+    return iter(sorted(every.values(), key=lambda one: (not one.usual, one.name)))
+
+
+def define(given: Medium | str) -> str:
+    """The name of a medium, which is added to those that are known if it is an instance.
+
+    GessoError where another medium has its name or writes files of one of its endings.
+    """
+    if isinstance(given, str):
+        return given
+    known = _own.get(given.name) or _found(given.name)
+    if known is not None and _label(known) != _label(given):
+        raise GessoError(f"there is another medium {given.name!r}", where="medium", fix="choose another name")
+    taken = next((one for one in media() if one.name != given.name and set(one.endings) & set(given.endings)), None)
+    if taken is not None:
+        shared = next(ending for ending in given.endings if ending in taken.endings)
+        raise GessoError(f"{shared} files are of the medium {taken.name!r}", where="medium", fix="choose another ending")
+    if known is None:
+        _own[given.name] = given
+    return given.name
 
 
 def medium_of_file(path: object) -> Medium | None:
@@ -169,9 +203,48 @@ def carrier(data: bytes) -> Medium | None:
 
 
 @cache
-def _defined(name: str) -> Medium:
-    found: Medium = import_module(f"gesso.media.{name}").MEDIUM
-    return found
+def _names() -> list[str]:
+    """The names under which a medium is found: files here whose text says `MEDIUM = `, so that no other is imported; installed ones."""
+    here = [one.name for one in pkgutil.iter_modules([os.path.dirname(__file__)])]
+    return [*(name for name in here if "\nMEDIUM = " in (_spec(name).loader.get_source(f"{__package__}.{name}") or "")), *_installed()]
+
+
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    return {one.name: one for one in entry_points(group="gesso.media")}
+
+
+@cache
+def _found(name: str) -> Medium | None:
+    """The medium that a file of this folder or an installed package defines under this name."""
+    if name.isidentifier() and _spec(name) is not None:
+        module = import_module(f"{__package__}.{name}")
+    elif name in _installed():
+        try:
+            module = _installed()[name].load()
+        except Exception as error:
+            raise GessoError(f"the medium {name!r} cannot be read: {type(error).__name__}: {error}", where="gesso.media") from error
+    else:
+        return None
+    found = getattr(module, "MEDIUM", None)
+    return found if isinstance(found, Medium) and found.name == name else None
+
+
+def _spec(name: str) -> Any:
+    return importlib.util.find_spec(f"{__package__}.{name}")
+
+
+def _listed(name: str) -> Medium | None:
+    """As `_found`, but None where a package is broken, which must not disable other media."""
+    try:
+        return _found(name)
+    except GessoError:
+        return None
+
+
+def _label(one: Medium) -> tuple[str, str]:
+    return type(one).__module__, type(one).__qualname__
 
 
 VALUE = Medium()
+_own: dict[str, Medium] = {}

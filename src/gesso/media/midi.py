@@ -20,6 +20,7 @@ TEXT, TRACK_NAME, END, TEMPO, METER = 0x01, 0x03, 0x2F, 0x51, 0x58
 DRUMS = 9
 VOICE_NAMES = ("Soprano", "Alto", "Tenor", "Bass")
 CHOIR = 52  # General MIDI's "Choir Aahs", from 0
+MAX_NAME = 80  # bytes of a track's name that are kept
 LENGTHS = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}  # data bytes by kind of message
 
 
@@ -36,21 +37,26 @@ class MidiBudget:
 
 @dataclass
 class MidiFile:
-    """Notes (start, length, pitch) in ticks by (track, channel), without drums; `tempo` is the first, in beats a minute."""
+    """Notes (start, length, pitch) in ticks by (track, channel), without drums; `tempo` is the first, in beats a minute, and `names`
+    what the tracks call themselves."""
 
     ticks: int
     parts: dict[tuple[int, int], list[Note]] = field(default_factory=dict)
     tempo: float | None = None
     texts: list[str] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Quantised:
-    """A score from a MIDI file, and what was changed: notes `moved` onto the grid, and `dropped` where another sounded."""
+    """A score from a MIDI file, and what was changed: notes `moved` onto the grid, and `dropped` where another sounded.
+
+    `names` are what the voices' tracks call themselves, "" where they do not."""
 
     score: NoteScore
     moved: int
     dropped: int
+    names: tuple[str, ...] = ()
 
 
 def read_midi(data: bytes, *, where: object = "MIDI", budget: MidiBudget = MidiBudget()) -> MidiFile:
@@ -60,14 +66,16 @@ def read_midi(data: bytes, *, where: object = "MIDI", budget: MidiBudget = MidiB
 
 
 def quantised(file: MidiFile, *, where: object = "MIDI", voices: int | None = None) -> Quantised:
-    """The parts of a file on the grid of sixteenths, one voice a track and channel. Where notes of a part overlap the highest is kept,
-    as far as it sounds. GessoError without notes, or with more than `voices` parts."""
+    """The parts of a file on the grid of sixteenths, one voice a track and channel, from the highest on average. Where notes of a part
+    overlap the highest is kept, as far as it sounds. GessoError without notes, or with more than `voices` parts."""
     told = _grid_of(file)
     if told is None:
-        parts = [notes for _, notes in sorted(file.parts.items()) if notes]
+        found = {place: notes for place, notes in sorted(file.parts.items()) if notes}
+        places = sorted(found, key=lambda place: -_height(found[place]))
     else:
-        found = {track: notes for (track, _), notes in file.parts.items()}
-        parts = [found.get(voice + 1, []) for voice in range(told[1])]
+        by_track = {track: place for place in file.parts for track in place[:1]}
+        places = [by_track.get(voice + 1, (voice + 1, 0)) for voice in range(told[1])]
+    parts = [file.parts.get(place, []) for place in places]
     if not parts:
         raise GessoError("holds no notes", where=where, fix="give a file with notes")
     if voices is not None and len(parts) > voices:
@@ -88,7 +96,12 @@ def quantised(file: MidiFile, *, where: object = "MIDI", voices: int | None = No
     if steps > MAX_STEPS:
         raise GessoError(f"lasts {steps} sixteenths", where=where, fix=f"at most {MAX_STEPS}")
     tempo = told[2] if told else min(max(file.tempo or 80.0, 10.0), 400.0)
-    return Quantised(NoteScore(tuple(made), steps, tempo), moved, dropped)
+    return Quantised(NoteScore(tuple(made), steps, tempo), moved, dropped, tuple(file.names.get(track, "") for track, _ in places))
+
+
+def _height(notes: list[Note]) -> float:
+    """The mean pitch of notes, by how long they sound."""
+    return sum(length * pitch for _, length, pitch in notes) / sum(length for _, length, _ in notes)
 
 
 def _grid_of(file: MidiFile) -> tuple[int, int, float] | None:
@@ -197,7 +210,7 @@ class _Parser:
                 raise GessoError(f"holds more than {self.budget.max_events} events", where=self.where, fix="cut it")
             byte = self.number(1)
             if byte == 0xFF:
-                if self.meta(file):
+                if self.meta(file, track):
                     break
             elif byte in (0xF0, 0xF7):
                 self.take(self.variable())
@@ -235,12 +248,14 @@ class _Parser:
         if end > start:
             file.parts.setdefault((track, channel), []).append((start, end - start, pitch))
 
-    def meta(self, file: MidiFile) -> bool:
+    def meta(self, file: MidiFile, track: int) -> bool:
         """Read a meta event; true at the end of the track."""
         kind = self.number(1)
         data = self.take(self.variable())
         if kind == TEMPO and len(data) == 3 and file.tempo is None and any(data):
             file.tempo = 60e6 / int.from_bytes(data, "big")
+        elif kind == TRACK_NAME:
+            file.names.setdefault(track, " ".join(filter(str.isprintable, data[:MAX_NAME].decode("utf-8", "replace").split())))
         elif kind == TEXT:
             file.texts.append(data.decode("utf-8", "replace"))
         return kind == END

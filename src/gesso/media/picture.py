@@ -183,6 +183,7 @@ class PictureMedium(Medium):
     """A picture: uint8 [h w], [h w 3] or [h w 4]."""
 
     name: ClassVar[str] = "picture"
+    usual: ClassVar[bool] = True
     endings: ClassVar[Mapping[str, str]] = {".png": "image/png"}
     inputs: ClassVar[frozenset[str]] = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
     viewer: ClassVar[str] = "picture"

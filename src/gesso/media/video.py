@@ -17,6 +17,8 @@ from gesso.media.budget import Budget, in_megabytes
 from gesso.media.file import printable
 from gesso.media.medium import Carried, Medium, Writer
 from gesso.media.planes import CENTRE, LEFT, Planes
+from gesso.media.video_facts import Colours, Damage, Facts, VideoBudget
+from gesso.media.video_faults import fault_of
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -29,68 +31,8 @@ FULL_FORMATS = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv44
 PLANAR = {"yuv420p": (2, 2), "yuv422p": (1, 2), "yuv444p": (1, 1), "gray": (1, 1)}  # rows and columns of luma for one of chroma
 MOST_DAMAGE = 20  # damaged frames named one by one
 MOST_IN_A_ROW = 250  # packets without a frame, after which a file is given up
-
-
-@dataclass(frozen=True)
-class VideoBudget:
-    """The limits of one film, checked from its header and again while it is decoded."""
-
-    max_bytes: int = 2**36
-    max_pixels: int = 2**24  # of one frame
-    max_frames: int = 2**21  # 9.7 hours at 60 frames a second
-    max_seconds: float = 6 * 3600.0
-
-    def check(self, width: int, height: int, frames: int, seconds: float, *, where: object) -> None:
-        if width < 2 or height < 2:
-            raise GessoError(f"the film has frames of {width} x {height} pixels", where=where, fix="give a film with a picture in it")
-        if width * height > self.max_pixels:
-            what = f"its frames have {width} x {height} pixels; the limit is {self.max_pixels / 1e6:.1f} million"
-            raise GessoError(what, where=where, fix="give a smaller film")
-        if frames > self.max_frames:
-            raise GessoError(f"it holds {frames} frames; the limit is {self.max_frames}", where=where, fix="cut it into shorter films")
-        if seconds > self.max_seconds:
-            what = f"it lasts {seconds:.0f} seconds; the limit is {self.max_seconds:.0f}"
-            raise GessoError(what, where=where, fix="cut it into shorter films")
-
-
-@dataclass(frozen=True)
-class Colours:
-    """What a file says of its colours, in ffmpeg's numbers (ITU-T H.273's, but for the range: 1 studio, 2 full); 2 or 0 is unknown."""
-
-    range: int = 0
-    matrix: int = 2
-    primaries: int = 2
-    transfer: int = 2
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a film's header says. `num_frames` is an estimate where the container counts none; `aspect` is a pixel's width by its height."""
-
-    width: int
-    height: int
-    bits: int
-    time_base: Fraction
-    rate: Fraction
-    num_frames: int
-    seconds: float
-    aspect: Fraction
-    colours: Colours
-    codec: str
-    sound: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()  # streams that are neither the first picture nor sound
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A frame that the file holds wrongly: its number, its time in seconds, and what became of it."""
-
-    number: int
-    seconds: float
-    what: str
-
-    def __str__(self) -> str:
-        return f"frame {self.number} at {self.seconds:.3f} s {self.what}"
+# Only containers that hold their own frames are opened: a playlist in a film's clothes could name other files and addresses.
+CONTAINERS = {"format_whitelist": "mov,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"}
 
 
 @dataclass
@@ -102,6 +44,7 @@ class Shot:
     seconds: float
     frame: VideoFrame
     facts: Facts
+    rotation: int = 0  # degrees that the frame is turned to the left when shown, as ffmpeg's display matrix has it
 
     @property
     def planes(self) -> Planes:
@@ -113,19 +56,23 @@ class Shot:
             y, None if grey else (rest[0], rest[1]), self.facts.bits, down, across, CENTRE if self.facts.codec == "mjpeg" else LEFT
         )
 
-    @property
-    def rotation(self) -> int:
-        """Degrees that the frame is turned when shown, as ffmpeg's display matrix has it."""
-        return int(self.frame.rotation)
-
     def rgb(self) -> np.ndarray:
-        """uint8 [h w 3], by the film's own matrix and range."""
+        """uint8 [h w 3], by the film's own matrix and range, as it is stored."""
         return np.asarray(self.frame.to_ndarray(format="rgb24"))
+
+    def upright(self) -> np.ndarray:
+        """uint8 [h w 3], turned as players show it: in quarters of a turn."""
+        return np.rot90(self.rgb(), self.turns)
+
+    @property
+    def turns(self) -> int:
+        """Quarters of a turn to the left that players make; phones store upright films lying."""
+        return round(self.rotation / 90) % 4
 
 
 @dataclass
 class Video:
-    """An open film. Use it as a context; `frames` may be called once.
+    """An open film. Use it as a context; `frames` may be called once. `threads` of the decoder: 0 is as many as there are cores.
 
     `damage` names frames that could not be decoded, or that the decoder mended; `num_damaged` counts all of them.
     """
@@ -133,6 +80,7 @@ class Video:
     source: Path | BinaryIO
     budget: VideoBudget = field(default_factory=VideoBudget)
     where: str = ""
+    threads: int = 0
     damage: list[Damage] = field(default_factory=list)
     num_damaged: int = 0
     notes: list[str] = field(default_factory=list)
@@ -144,16 +92,18 @@ class Video:
         if isinstance(self.source, Path):
             check_file(self.source, self.budget)
         try:
-            self._container = av.open(str(self.source) if isinstance(self.source, Path) else self.source, metadata_errors="replace")
+            place = str(self.source) if isinstance(self.source, Path) else self.source
+            self._container = av.open(place, options=CONTAINERS, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise GessoError(
-                f"this is no film that can be read: {_reason(error)}", where=self.where, fix="give an MP4, MOV or MKV"
-            ) from error
+            what, fix = fault_of(self.source) or (f"this is no film that can be read: {_reason(error)}", "give an MP4, MOV or MKV")
+            raise GessoError(what, where=self.where, fix=fix) from error
         try:
             self._stream = self._container.streams.video[0] if self._container.streams.video else None
             if self._stream is None or "attached_pic" in str(self._stream.disposition):
-                raise GessoError("the file holds no moving picture", where=self.where, fix="give a film")
+                what, fix = fault_of(self.source) or ("the file holds no moving picture", "give a film")
+                raise GessoError(what, where=self.where, fix=fix)
             self._stream.codec_context.options = {"max_pixels": str(self.budget.max_pixels)}
+            self._stream.codec_context.thread_count = self.threads
             self._stream.thread_type = "SLICE"  # decoders that work on several frames at once report an error at a later one
             self.facts = self._facts()
         except BaseException:
@@ -165,6 +115,11 @@ class Video:
 
     def __exit__(self, *error: object) -> None:
         self._container.close()
+
+    @property
+    def container_name(self) -> str:
+        """ffmpeg's names of the container's format, such as "matroska,webm"."""
+        return str(self._container.format.name)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -193,7 +148,7 @@ class Video:
             if frame.is_corrupt:
                 self._hurt(number, pts, "is damaged; it is shown as the decoder mended it")
             self._check(frame, number, seconds)
-            yield Shot(number, pts, seconds, self._planar(frame), self.facts)
+            yield Shot(number, pts, seconds, self._planar(frame), self.facts, int(frame.rotation))
             number += 1
         if not number and after is None:
             raise GessoError("not one frame can be decoded", where=self.where, fix="give a film that plays")
@@ -273,11 +228,15 @@ class Video:
     def _check(self, frame: Any, number: int, seconds: float) -> None:
         facts, where = self.facts, f"{self.where}, frame {number} at {seconds:.3f} s"
         if (frame.width, frame.height) != (facts.width, facts.height):
-            what = f"is {frame.width} x {frame.height}, where the film began with {facts.width} x {facts.height}"
+            what = f"is {frame.width} x {frame.height}, and others are {facts.width} x {facts.height}"
             raise GessoError(what, where=where, fix="make the film one size first")
         self.budget.check(frame.width, frame.height, number + 1, seconds, where=where)
-        if frame.interlaced_frame and not self.notes:
+        if number:
+            return
+        if frame.interlaced_frame:
             self.notes.append("the film is interlaced; its frames are taken as they are")
+        if any(part.is_alpha for part in frame.format.components):
+            self.notes.append("the film's transparency is left out")
 
     def _hurt(self, number: int, pts: int | None, what: str) -> None:
         self.num_damaged += 1
@@ -287,27 +246,48 @@ class Video:
 
 
 class VideoMedium(Medium):
-    """A film. Its value is an open `Video`; its writer takes (planes, pts), with the options `look` and `source`, whose sound it copies."""
+    """A film. Its value is an open `Video`, or the frames of one that was made: {"frames", "rate"} (`gesso.media.frames`).
+
+    Its writer takes such frames; with the options `look` and `source`, whose sound it copies, it takes (planes, pts).
+    """
 
     name: ClassVar[str] = "video"
     endings: ClassVar[Mapping[str, str]] = ENDINGS
     inputs: ClassVar[frozenset[str]] = frozenset({*ENDINGS, ".webm", ".avi", ".mpg", ".mpeg", ".ts"})
     viewer: ClassVar[str] = "video"
     on_request: ClassVar[bool] = True
+    streamed: ClassVar[bool] = True
     digested: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
     budget: ClassVar[Budget] = Budget(max_bytes=2**31)  # of a film in memory; `film` reads larger ones from the disk
 
     def is_value(self, value: Any) -> bool:
-        return isinstance(value, Video)
+        from gesso.media.frames import is_frames
+
+        return isinstance(value, Video) or is_frames(value)
 
     def check(self, value: Any, *, where: str, recipe: str) -> None:
+        from gesso.media.frames import FIX
+
         if not self.is_value(value):
-            raise GessoError(f"{where!r} is no film", where=recipe, fix="finish gives an open gesso.media.video.Video")
+            raise GessoError(f"{where!r} is no film", where=recipe, fix=f"finish gives {FIX}")
+
+    def in_json(self, value: Any) -> Any:
+        if isinstance(value, Video):
+            return NotImplemented
+        num, height, width, _ = value["frames"].shape
+        return {"num_frames": num, "height": height, "width": width, "rate": value["rate"]}
+
+    def encode(self, value: Any, ending: str, carried: Carried) -> bytes:
+        from gesso.media.frames import encoded
+
+        return super().encode(value, ending, carried) if isinstance(value, Video) else encoded(value, ending, carried)
 
     def writer(self, path: Path, carried: Carried) -> Writer:
+        from gesso.media.frames import FramesWriter
         from gesso.media.video_writer import FilmWriter
 
-        return FilmWriter(path, carried)
+        return FilmWriter(path, carried) if "look" in carried.options else FramesWriter(path, carried)
 
     def carries(self, data: bytes) -> str:
         if data[4:8] == b"ftyp" and data[8:12] not in STILL_BRANDS:
@@ -317,11 +297,14 @@ class VideoMedium(Medium):
     def record_in(self, data: bytes, *, where: str) -> str | None:
         return read_record(io.BytesIO(data))
 
+    def record_at(self, path: Path) -> str | None:
+        return read_record(path)
+
     def decode(self, data: bytes, *, where: str, budget: Budget | None = None) -> Video:
         return decode(data, VideoBudget(max_bytes=(budget or self.budget).max_bytes), where=where)
 
     def thumb(self, value: Any) -> np.ndarray:
-        return thumb(value)
+        return thumb(value) if isinstance(value, Video) else np.asarray(value["frames"][0])
 
 
 MEDIUM = VideoMedium()
@@ -336,8 +319,8 @@ def decode(data: bytes, budget: VideoBudget | None = None, *, where: str = "film
 
 
 def thumb(video: Video) -> np.ndarray:
-    """The first frame, uint8 [h w 3]."""
-    return next(video.frames()).rgb()
+    """The first frame, uint8 [h w 3], upright."""
+    return next(video.frames()).upright()
 
 
 def read_record(source: Path | BinaryIO) -> str | None:

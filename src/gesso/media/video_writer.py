@@ -26,7 +26,8 @@ from gesso.errors import GessoError
 from gesso.media.file import REASONS, printable, sync_folder, write_atomic
 from gesso.media.medium import Carried
 from gesso.media.planes import Planes
-from gesso.media.video import ENDINGS, KEY, Colours, pyav
+from gesso.media.video import CONTAINERS, ENDINGS, KEY, pyav
+from gesso.media.video_facts import Colours
 
 SEGMENT = 96  # frames
 PLAN = "plan.json"
@@ -101,8 +102,7 @@ class SegmentWriter:
             self._open(pts)
         frame = video_frame(planes)
         frame.pts, frame.time_base = pts - self._first, self.look.time_base
-        for plane in (planes.luma, *(planes.chroma or ())):
-            self._hash.update(np.ascontiguousarray(plane).data)
+        hash_planes(self._hash, planes)
         self._last, self._count = pts, self._count + 1
         self._mux(self._stream.encode(frame))
         if self._count == self.size:
@@ -134,7 +134,7 @@ class SegmentWriter:
             self._open_path.unlink(missing_ok=True)
 
     def _begin(self, plan: dict[str, Any], resume: bool) -> None:
-        held = _plan(self.folder)
+        held = held_plan(self.folder)
         if resume and held:
             changed = sorted(key for key in {*held, *plan} if held.get(key) != plan.get(key))
             if changed:
@@ -174,13 +174,14 @@ class SegmentWriter:
             raise GessoError(f"cannot write: {_why(error)}", where=printable(self.folder)) from error
 
 
-def _plan(folder: Path) -> dict[str, Any]:
+def held_plan(folder: Path) -> dict[str, Any]:
+    """The plan of the film whose segments a folder holds; {} where it holds none."""
     return dict(json.loads((folder / PLAN).read_text())) if (folder / PLAN).is_file() else {}
 
 
 def held_look(folder: Path) -> Look:
     """The look of the film whose segments a folder holds."""
-    held = _plan(folder)["look"]
+    held = held_plan(folder)["look"]
     ratios = {name: Fraction(held[name]) for name in ("time_base", "rate", "aspect")}
     return Look(**{**held, **ratios, "colours": Colours(**held["colours"])})
 
@@ -221,6 +222,12 @@ def segment_path(folder: Path, number: int) -> Path:
     return folder / f"{number:06}.mp4"
 
 
+def hash_planes(hashed: Any, planes: Planes) -> None:
+    """Add a frame to a segment's hash."""
+    for plane in (planes.luma, *(planes.chroma or ())):
+        hashed.update(np.ascontiguousarray(plane).data)
+
+
 def sha256_of(segments: list[Segment]) -> str:
     """One hash for the frames of all segments."""
     return hashlib.sha256("".join(one.sha256 for one in segments).encode()).hexdigest()
@@ -239,6 +246,11 @@ def check_target(path: Path, sound: tuple[str, ...]) -> None:
         raise GessoError(what, where=printable(path), fix=f"{path.stem}.mkv" if held else "encode the film's sound as AAC or FLAC first")
 
 
+def formats_for(sound: tuple[str, ...]) -> list[str]:
+    """The endings, without dot, of files that can hold this sound as it is."""
+    return [ending for ending in ("mp4", "mov", "mkv") if not _refused(FORMATS[f".{ending}"], sound)]
+
+
 def _refused(kind: str, sound: tuple[str, ...]) -> list[str]:
     """The kinds of sound that a container does not hold."""
     with pyav().open(os.devnull, "w", format=kind) as container:
@@ -255,7 +267,7 @@ def join(folder: Path, segments: list[Segment], target: Path, look: Look, source
     try:
         with ExitStack() as opened:
             out = opened.enter_context(av.open(str(part), "w", format=kind, options=flags))
-            given = opened.enter_context(av.open(str(source))) if source else None
+            given = opened.enter_context(av.open(str(source), options=CONTAINERS)) if source else None
             picture = _picture_stream(out, folder, segments, look)
             streams = [_pictures(folder, segments, look, picture)]
             if given is not None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from gesso.errors import GessoError
 from gesso.metrics.drawing_pieces import SIDE, Dot, Truth, on_white, table_of, truth_of, truths_of
@@ -257,7 +257,7 @@ def _exact(line: np.ndarray, dots: Sequence[Dot]) -> np.ndarray:
         box = np.s_[top : int(ys.max() + reach) + 1, left : int(xs.max() + reach) + 1]
         outside = np.ones(line[box].shape, bool)
         outside[ys - top, xs - left] = False
-        flat[box][~outside | ((ndimage.distance_transform_edt(outside) <= reach) & (line[box] <= INK))] = dot.rgb
+        flat[box][~outside | ((scipy.ndimage.distance_transform_edt(outside) <= reach) & (line[box] <= INK))] = dot.rgb
     return over_line(flat, line)
 
 

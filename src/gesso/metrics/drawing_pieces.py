@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from PIL import Image
-from scipy import ndimage
 
 from gesso.errors import GessoError, MissingExtra
 from gesso.media.picture import read_picture
@@ -137,7 +137,7 @@ def _innermost(where: np.ndarray, width: int) -> tuple[int, int]:
     top, left = int(ys.min()) - 1, int(xs.min()) - 1
     window = np.zeros((int(ys.max()) - top + 2, int(xs.max()) - left + 2), bool)
     window[ys - top, xs - left] = True
-    y, x = np.unravel_index(ndimage.distance_transform_edt(window).argmax(), window.shape)
+    y, x = np.unravel_index(scipy.ndimage.distance_transform_edt(window).argmax(), window.shape)
     return int(y) + top, int(x) + left
 
 

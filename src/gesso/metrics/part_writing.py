@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from gesso.datasets.chorales import LOWEST, PITCHES, chorales
 from gesso.media.score import NoteScore, numbered, part_of
 from gesso.number import whole
 from gesso.ports import Frame, Ports, join
-from gesso.rules.harmony import chord_of, key_of
+from gesso.rules.harmony import KEYS, chord_of, key_of
 from gesso.rules.voice_leading import RANGES, crossings, parallels
 
 AIM = 0.42
@@ -84,10 +85,16 @@ def measure_part_writing(make: Any, data: Path | None, options: Mapping[str, Any
     network = model.network
     real = [dataset.item(n, np.random.default_rng(0))["notes"] for n in range(len(dataset))]
 
-    def nothing(steps: int) -> Ports:
-        return join([slot.kind.null(Frame((1, steps), options=slot.options)) for slot in model.card.conditions if slot.network])
+    def ports(steps: int, **given: Any) -> Ports:
+        slots = [slot for slot in model.card.conditions if slot.network]
+        return join([slot.kind.encode([given.get(slot.name)], Frame((1, steps), options=slot.options)) for slot in slots])
 
-    nats = nats_a_note(network, nothing, [numbered(piece, LOWEST, PITCHES) for piece in real])
+    counted = [numbered(piece, LOWEST, PITCHES) for piece in real]
+    nats = nats_a_note(network, ports, counted)
+    keyed = 0.0
+    for piece, numbers in zip(real, counted, strict=True):
+        told = partial(ports, key=model.card.slot("key").read(key_of(piece)))
+        keyed += float(nats_a_note(network, told, [numbers]).mean()) * piece.shape[1] / sum(one.shape[1] for one in real)
     chosen = real[:num]
     rows = {"the composer's own": movement(chosen)}
     kinds = {"made, free": {}, "made, rules off": {"ranges": False, "crossing": True, "parallels": True}}
@@ -104,7 +111,7 @@ def measure_part_writing(make: Any, data: Path | None, options: Mapping[str, Any
         harmonised.append(made)
     rows["made for its sopranos"] = movement(harmonised)
     return {
-        "nats a note": {"all": float(nats.mean()), **dict(zip(NAMES, map(float, nats), strict=False)), "aim": AIM},
+        "nats a note": {"all": float(nats.mean()), **dict(zip(NAMES, map(float, nats), strict=False)), "aim": AIM, "with the key": keyed},
         "sopranos kept to the note": f"{kept} of {num}",
         "other voices as the composer's, %": 100 * float(np.mean(right)),
         "seconds to harmonise, longest": max(seconds)[0],
@@ -112,6 +119,7 @@ def measure_part_writing(make: Any, data: Path | None, options: Mapping[str, Any
         "seconds a bar": sum(s for s, _ in seconds) / sum(b for _, b in seconds),
         "movement": _across(rows),
         "obeyed": obeyed(make, chosen, seed),
+        "pieces that end on the tonic of the key that is found, %": 100 * float(np.mean([on_tonic(piece) for piece in real])),
         "pieces for the likelihood": len(real),
         "pieces made of each kind": num,
         "data": dataset.name,
@@ -119,20 +127,34 @@ def measure_part_writing(make: Any, data: Path | None, options: Mapping[str, Any
 
 
 def obeyed(make: Any, pieces: Sequence[np.ndarray], seed: int) -> dict[str, dict[str, float]]:
-    """How often what is asked for comes: the key and the chords of each piece, asked alone, and for a soprano."""
-    found: dict[str, list[float]] = {"key": [], "chords": [], "chords, with the soprano": []}
+    """How often what is asked for comes: the key and the chords of each piece, asked alone, and for its soprano.
+
+    The key is found by `key_of`, in the pieces as in what is made. Chords are asked where all voices together make one at a beat of the
+    piece, and looked for at that beat.
+    """
+    names = ("key", "key, with the soprano", "key, ends on its tonic", "chords", "chords, with the soprano")
+    found: dict[str, list[float]] = {name: [] for name in names}
     for n, piece in enumerate(pieces):
-        steps = piece.shape[1]
-        made = grid_of(make(key=key_of(piece), bars={"steps": steps}, seed=seed + n))
-        found["key"].append(key_of(made) == key_of(piece))
+        steps, key = piece.shape[1], key_of(piece)
+        made = grid_of(make(key=key, bars={"steps": steps}, seed=seed + n))
+        found["key"].append(key_of(made) == key)
+        found["key, ends on its tonic"].append(on_tonic(made, key))
+        made = grid_of(make(key=key, melody={"steps": steps, "notes": _notes(piece[0])}, seed=seed + n))
+        found["key, with the soprano"].append(key_of(made) == key)
         asked = {t: symbol for t in _beats(piece) if (symbol := chord_of(piece[:, t])) is not None}
-        marks = [(t, 1, symbol) for t, symbol in asked.items()]
+        marks = [(t, min(4, steps - t), symbol) for t, symbol in asked.items()]
         if not marks:
             continue
         for name, more in {"chords": {}, "chords, with the soprano": {"melody": {"steps": steps, "notes": _notes(piece[0])}}}.items():
             made = grid_of(make(chords={"marks": marks}, bars={"steps": steps}, seed=seed + n, **more))
             found[name].append(float(np.mean([chord_of(made[:, t]) == symbol for t, symbol in asked.items()])))
     return {name: {"%": 100 * float(np.mean(values))} for name, values in found.items() if values}
+
+
+def on_tonic(piece: np.ndarray, key: str = "") -> bool:
+    """Whether the bass ends on the tonic of a key ("": of the one that is found)."""
+    sounding = piece[-1][piece[-1] >= 0]
+    return bool(len(sounding)) and int(sounding[-1]) % 12 == KEYS.index(key or key_of(piece)) % 12
 
 
 def grid_of(result: Any) -> np.ndarray:

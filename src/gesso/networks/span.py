@@ -11,7 +11,11 @@ from gesso.shapes import Maps
 
 
 class SPAB(nn.Module):
-    """Three 3×3 convolutions: (conv(x) + x) · (sigmoid(conv(x)) - 0.5) (section 3.2, equations 3 to 5)."""
+    """Three 3×3 convolutions and attention without parameters: (conv(x) + x) · (sigmoid(conv(x)) + 0.5) (section 3.2, equations 3 to 5).
+
+    Deviation: the paper's factor is sigmoid - 0.5, which is near 0 where a training begins, so that a block passes nothing on. One
+    more of it, and the block begins as the identity.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -21,7 +25,7 @@ class SPAB(nn.Module):
         """The block's output, and its first inner map, which the network joins at its end."""
         inner = self.first(x)
         out = self.third(F.silu(self.second(F.silu(inner))))
-        return (out + x) * (torch.sigmoid(out) - 0.5), inner
+        return (out + x) * (torch.sigmoid(out) + 0.5), inner
 
 
 class SPAN(Upscaler):

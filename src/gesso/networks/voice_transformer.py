@@ -3,13 +3,14 @@
 A step is a column of the grid, one pitch a voice. The decoder attends over earlier steps (rotary positions of Su 2021, and a bias a
 distance that each head learns, after Shaw 2018 and Huang 2018); a convolutional reader of finite reach shows it what the user gives at,
 before and after each step; one small head a voice then decides the step's pitches in `order`, each seeing those decided before.
+Where a key is given, pitches are seen, and scored, as degrees of it as well, so that what is learned in one key holds in all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,9 @@ Logits = Float[Tensor, "b v t p"]
 
 MAX_HELD = 16  # steps: a pitch that has lasted longer looks like one that lasted this long
 METER = 16  # steps: where in this cycle a step lies is an input
+DEGREES = 12
+MODES = 2
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass
@@ -31,6 +35,7 @@ class Memory:
     """What `step` needs of earlier steps: keys and values by layer, at most `window` of them, and how long pitches have lasted."""
 
     view: Tensor
+    key: Tensor
     keys: list[Tensor] = field(default_factory=list)
     values: list[Tensor] = field(default_factory=list)
     held: Tensor | None = None
@@ -41,7 +46,8 @@ class Memory:
 class VoiceTransformer(nn.Module):
     """`pitches` numbers a voice, of which the first is a rest. `grids` blocks of voices × (pitches + 1) channels come first in the spatial
     port: one-hot pitches that are given and their validity; where blocks overlap the later one is taken. `spatial` and `vector` are the
-    whole ports' widths. `window` is how many steps back a step attends to. The reader reaches `reach` steps to both sides."""
+    whole ports' widths; the vector port begins with the key, one-hot: 12 tonics in major from the class of pitch 1, then in minor.
+    `window` is how many steps back a step attends to. The reader reaches `reach` steps to both sides."""
 
     def __init__(
         self,
@@ -72,6 +78,14 @@ class VoiceTransformer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.decided = nn.Embedding(voices * pitches, width)
         self.heads = nn.ModuleList(Head(width, pitches, dropout) for _ in range(voices))
+        # By voice and degree of a key: what sounded, what was decided in this step, and what is given. They begin as zeros.
+        size = voices * MODES * DEGREES + 1
+        self.degree = nn.ModuleDict({what: zeroed(nn.Embedding(size, width, padding_idx=0)) for what in ("before", "decided", "given")})
+
+    def migrated(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """A state saved before there were degrees, with zeros for them: it computes what it computed."""
+        own = self.state_dict()
+        return {name: torch.zeros_like(value) for name, value in own.items() if "degree." in name} | dict(state)
 
     @property
     def reach(self) -> int:
@@ -82,21 +96,28 @@ class VoiceTransformer(nn.Module):
 
         `start` [b] or a number is the first column's place in the piece, in steps.
         """
-        view = self.view(ports, notes.shape)
+        key, view = self.key(ports, len(notes)), self.view(ports)
         before, lasted = self.shifted(notes)
         places = torch.arange(notes.shape[2], device=notes.device) + torch.as_tensor(start, device=notes.device).reshape(-1, 1)
-        x = self.drop(self.embed(before, lasted, places) + view)
+        x = self.drop(self.embed(before, lasted, places, key) + view)
         mask = near(notes.shape[2], self.window).to(x.device)
         for layer in self.layers:
             x = layer(x, mask)
         x = self.norm(x) + view
         logits: list[Tensor] = [x] * self.voices
         for voice in self.order:
-            logits[voice] = self.heads[voice](x, before[:, voice], lasted[:, voice])
-            x = x + self.decided(notes[:, voice] + voice * self.pitches)
+            logits[voice] = self.heads[voice](x, before[:, voice], key)
+            x = self.told(x, notes[:, voice], voice, key)
         return torch.stack(logits, 1)
 
-    def view(self, ports: Ports, shape: Sequence[int]) -> Tensor:
+    def key(self, ports: Ports, num: int) -> Int[Tensor, b]:
+        """The number of each item's key, from 0; -1 where none is given."""
+        if ports.vector is None:
+            return torch.full((num,), -1)
+        keys = ports.vector[:, : MODES * DEGREES]
+        return torch.where(keys.amax(1) > 0.5, keys.argmax(1), -1)
+
+    def view(self, ports: Ports) -> Tensor:
         """What is given, as the network sees it [b t d]."""
         spatial = ports.spatial
         assert spatial is not None
@@ -104,7 +125,8 @@ class VoiceTransformer(nn.Module):
         onehot = F.one_hot(given, self.pitches).to(spatial) * valid[..., None]
         grid = torch.cat([onehot, valid[..., None].to(spatial)], 3).permute(0, 1, 3, 2).reshape(len(given), self.block, -1)
         rest = spatial[:, self.grids * self.block :, 0]
-        seen = self.reader(torch.cat([grid, rest], 1))
+        degrees = (degree_of(given, self.key(ports, len(given))[:, None, None]) * valid).transpose(1, 2)
+        seen = self.reader(torch.cat([grid, rest], 1), self.by_degree("given", degrees, torch.arange(self.voices)).sum(2))
         if self.about is not None and ports.vector is not None:
             seen = seen + self.about(ports.vector)[:, None]
         return seen
@@ -125,16 +147,23 @@ class VoiceTransformer(nn.Module):
         before = torch.cat([first, notes[..., :-1]], 2)
         return before, durations(before)
 
-    def embed(self, before: Steps, lasted: Steps, places: Tensor) -> Tensor:
-        """The decoder's inputs [b t d]: `before` and `lasted` of each voice, and the place in the meter [b t]."""
+    def by_degree(self, what: str, degrees: Tensor, voices: Tensor | int) -> Tensor:
+        """The features [… d] of degrees […] (0: none) of voices […]."""
+        return self.degree[what](torch.where(degrees > 0, degrees + torch.as_tensor(voices, device=degrees.device) * MODES * DEGREES, 0))
+
+    def embed(self, before: Steps, lasted: Steps, places: Tensor, key: Tensor) -> Tensor:
+        """The decoder's inputs [b t d]: `before` and `lasted` of each voice, the place in the meter [b t], and the key [b]."""
         voice = torch.arange(self.voices, device=before.device)[:, None]
         notes = self.pitch(before + voice * (self.pitches + 1)).sum(1)
+        sounding = torch.where(before < self.pitches, before, 0)
+        notes = notes + self.by_degree("before", degree_of(sounding, key[:, None, None]), voice).sum(1)
         return notes + self.lasted(lasted + voice * (MAX_HELD + 1)).sum(1) + self.meter(places % METER)
 
     def begin(self, ports: Ports, num_steps: int) -> Memory:
         """Read what is given; `step` then goes through the steps."""
         empty = torch.zeros(0)
-        return Memory(self.view(ports, (0, self.voices, num_steps)), [empty] * len(self.layers), [empty] * len(self.layers))
+        view = self.view(ports)
+        return Memory(view, self.key(ports, len(view)), [empty] * len(self.layers), [empty] * len(self.layers))
 
     def step(self, memory: Memory, last: Int[Tensor, "b v"] | None) -> Tensor:
         """The state [b d] from which `decide` decides the next step, after the pitches of the last one (None: before the first)."""
@@ -147,7 +176,7 @@ class VoiceTransformer(nn.Module):
             held = torch.ones_like(before)
         memory.last, memory.held = before, held
         places = torch.full((len(rows), 1), memory.at, device=rows.device)
-        x = self.embed(before[..., None], held[..., None], places) + rows[:, None]
+        x = self.embed(before[..., None], held[..., None], places, memory.key) + rows[:, None]
         for n, layer in enumerate(self.layers):
             x, memory.keys[n], memory.values[n] = cast(Block, layer).step(x, memory.keys[n], memory.values[n], memory.at)
         memory.at += 1
@@ -155,12 +184,16 @@ class VoiceTransformer(nn.Module):
 
     def decide(self, state: Tensor, memory: Memory, voice: int) -> Tensor:
         """Logits [b p] of a voice at the step that `state` is of."""
-        assert memory.last is not None and memory.held is not None
-        return self.heads[voice](state[:, None], memory.last[:, voice, None], memory.held[:, voice, None])[:, 0]
+        assert memory.last is not None
+        return self.heads[voice](state[:, None], memory.last[:, voice, None], memory.key)[:, 0]
 
-    def tell(self, state: Tensor, voice: int, pitch: Tensor) -> Tensor:
+    def tell(self, state: Tensor, memory: Memory, voice: int, pitch: Tensor) -> Tensor:
         """The state after a voice's pitch [b] was decided."""
-        return state + self.decided(pitch + voice * self.pitches)
+        return self.told(state[:, None], pitch[:, None], voice, memory.key)[:, 0]
+
+    def told(self, x: Tensor, notes: Int[Tensor, "b t"], voice: int, key: Tensor) -> Tensor:
+        """States [b t d] after a voice's pitches were decided."""
+        return x + self.decided(notes + voice * self.pitches) + self.by_degree("decided", degree_of(notes, key[:, None]), voice)
 
 
 class Lookahead(nn.Module):
@@ -178,8 +211,9 @@ class Lookahead(nn.Module):
     def reach(self) -> int:
         return 2 * sum(self.dilations)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.into(x)
+    def forward(self, x: Tensor, more: Tensor) -> Tensor:
+        """`more` [b t d] is added to the features of the channels before they are read."""
+        x = self.into(x) + more.transpose(1, 2)
         for deep, wide in zip(self.deep, self.wide, strict=True):
             x = x + wide(F.gelu(deep(x)).transpose(1, 2)).transpose(1, 2)
         return x.transpose(1, 2)
@@ -251,16 +285,17 @@ def near(num: int, window: int) -> Tensor:
 
 
 class Head(nn.Module):
-    """The logits of one voice: of each pitch, and of each interval from the voice's last pitch (so that moving by a tone is one thing to
-    learn in every key), the larger part of the evidence being whether it stays."""
+    """The logits of one voice: of each pitch, of each interval from the voice's last pitch (so that moving by a tone is one thing to
+    learn in every key), the larger part of the evidence being whether it stays, and of each degree of the key where there is one."""
 
     def __init__(self, width: int, pitches: int, dropout: float) -> None:
         super().__init__()
         self.pitches = pitches
         self.inner = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Dropout(dropout))
         self.pitch, self.interval = nn.Linear(width, pitches), nn.Linear(width, 2 * pitches)
+        self.degree = zeroed(nn.Linear(width, MODES * DEGREES))
 
-    def forward(self, x: Tensor, before: Tensor, lasted: Tensor) -> Tensor:
+    def forward(self, x: Tensor, before: Tensor, key: Tensor) -> Tensor:
         hidden = self.inner(x)
         interval = F.pad(self.interval(hidden), (0, 1))
         real = torch.arange(self.pitches, device=x.device)
@@ -268,7 +303,22 @@ class Head(nn.Module):
         # from or to a rest, or before the first step, there is no interval
         none = (before[..., None] == 0) & (real > 0) | (before[..., None] > 0) & (real == 0) | (before[..., None] >= self.pitches)
         at = torch.where(none, 2 * self.pitches, at.clamp(0, 2 * self.pitches - 1))
-        return (self.pitch(hidden) + interval.gather(-1, at)).float()
+        degrees = F.pad(self.degree(hidden), (1, 0))
+        scores = degrees.gather(-1, degree_of(real, key[:, None])[:, None].expand(*x.shape[:2], -1))
+        return (self.pitch(hidden) + interval.gather(-1, at) + scores).float()
+
+
+def degree_of(notes: Tensor, key: Tensor) -> Tensor:
+    """The degree and mode of pitch numbers in a key, from 1; 0 for rests and without a key. The shapes broadcast."""
+    degree = (notes - 1 - key % DEGREES) % DEGREES + key // DEGREES * DEGREES + 1
+    return torch.where((notes > 0) & (key >= 0), degree, 0)
+
+
+def zeroed(module: M) -> M:
+    """The module with parameters of zeros."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
 
 
 def durations(notes: Int[Tensor, "b v t"]) -> Int[Tensor, "b v t"]:

@@ -7,6 +7,8 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -42,11 +44,22 @@ def find(name: str | Path | Recipe) -> Recipe:
             raise GessoError(
                 f"there is no recipe {text!r}", where="recipe", fix="one of " + ", ".join(names()) + ", or a path to a .py file"
             )
-        module = offered[0].load()
+        with _readable(text):
+            module = offered[0].load()
     recipe = getattr(module, "recipe", None)
     if recipe is None:
         raise GessoError("defines no `recipe`", where=text, fix="end the file with recipe = Recipe(card=…, …)")
     return recipe
+
+
+def name_of(used: str | Path | Recipe) -> str:
+    """The name of a recipe that another uses: given by its name, as the path of a .py file, or itself."""
+    return used if isinstance(used, str) and not used.endswith(".py") else find(used).name
+
+
+def used_by(recipe: Recipe) -> list[str]:
+    """The names of the recipes whose networks a recipe uses."""
+    return sorted({name_of(used) for used in recipe.uses.values()})
 
 
 def _module_from(path: Path) -> ModuleType:
@@ -60,13 +73,22 @@ def _module_from(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[label] = module
     try:
-        spec.loader.exec_module(module)
-    except ValidationError as error:  # of its card, most likely
+        with _readable(path):
+            spec.loader.exec_module(module)
+    except GessoError:
         del sys.modules[label]
+        raise
+    return module
+
+
+@contextmanager
+def _readable(where: object) -> Iterator[None]:
+    """Convert any exception that a recipe's file raises into a GessoError: the mistake is the recipe's."""
+    try:
+        yield
+    except ValidationError as error:  # of its card, most likely
         wrong = as_gesso_error(error)
         what = f"could not be read as a recipe: {error.title}.{wrong.where}: {wrong.what}"
-        raise GessoError(what, where=path, fix=wrong.fix) from error
+        raise GessoError(what, where=where, fix=wrong.fix) from error
     except Exception as error:
-        del sys.modules[label]
-        raise GessoError(f"could not be read as a recipe: {type(error).__name__}: {error}", where=path) from error
-    return module
+        raise GessoError(f"could not be read as a recipe: {type(error).__name__}: {error}", where=where) from error

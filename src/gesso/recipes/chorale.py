@@ -29,7 +29,8 @@ from gesso.media.score import numbered, pitches_of, score_of
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
-from gesso.rules.voice_leading import crossings, switched
+from gesso.rules.harmony import key_of
+from gesso.rules.voice_leading import RANGES, crossings, switched
 
 if TYPE_CHECKING:
     from gesso.families.family import Output
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 ORDER = (0, 3, 1, 2)  # soprano, bass, then what lies between
 CANDIDATES = pitches_of(np.arange(PITCHES), LOWEST).astype(int)
-GRID = {"voices": VOICES, "pitches": PITCHES, "lowest": LOWEST}
+GRID = {"voices": VOICES, "pitches": PITCHES, "lowest": LOWEST, "ranges": RANGES}
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ class ChoraleSettings(Settings):
     ranges: bool = True
     crossing: bool = False
     parallels: bool = False
+    chord_tones: bool = True
+    close: bool = True
+    guidance_scale: float = Field(default=3.0, ge=0, le=6)
     tempo: float = Field(default=80.0, ge=20, le=240)
 
 
@@ -76,16 +80,12 @@ CARD = Card(
     conditions=(
         Slot(name="melody", kind=Melody, options=GRID, drop=0.65, stays=True),
         Slot(name="known", kind=KnownNotes, options=GRID, drop=0.6, stays=True),
-        Slot(name="chords", kind=Chords, drop=0.8),
+        Slot(name="chords", kind=Chords, drop=0.75),
         Slot(name="bars", kind=Bars, drop=0.5),
-        Slot(name="key", kind=Tonality, drop=0.6),
+        Slot(name="key", kind=Tonality, drop=0.5, source="whole"),
     ),
     outputs=(
-        Out(
-            name="music",
-            medium="notes",
-            help={"en": "four voices on sixteenths: MIDI or JSON", "ko": "16분음표 격자의 네 성부. MIDI 또는 JSON"},
-        ),
+        Out(name="music", medium="notes", help={"en": "four voices: MIDI or JSON", "ko": "네 성부. MIDI 또는 JSON"}),
         Out(name="roll", medium="picture", help={"en": "a picture of the notes, time to the right", "ko": "음표를 그린 피아노 롤 그림"}),
     ),
     settings=ChoraleSettings,
@@ -98,8 +98,12 @@ CARD = Card(
         temperature | Boldness | 대담함 | low: the likeliest notes, 1: as varied as the originals | 낮으면 무난하고 1이면 다양합니다
         ranges | Voice ranges | 성부 음역 | each voice stays where people can sing it | 각 성부를 노래할 수 있는 음역 안에 둡니다
         crossing | Voices may cross | 성부 교차 허용 | a lower voice may go above a higher one | 아래 성부가 위 성부보다 높아질 수 있습니다
+        chord_tones | Chords hold | 화음 지키기 | on a chord's beats its notes alone sound | 화음을 준 박에는 그 화음의 음만 울립니다
+        close | Close in the key | 으뜸화음으로 끝내기 | a piece with a key ends on its tonic | 조를 정하면 그 조의 으뜸화음으로 끝납니다
+        guidance_scale | Key strength | 조의 힘 | 1: as learned, more: stays closer to it | 1이면 배운 그대로, 클수록 조를 엄격히 지킵니다
         parallels | Parallels allowed | 병행 허용 | fifths and octaves may follow each other | 병행 5도와 8도를 허용합니다
         tempo | Tempo | 빠르기 | quarters a minute | 1분에 4분음표 몇 개
+        note.key | The given notes pull away from the key that you chose. | 주어진 음표가 고른 조와 잘 맞지 않습니다.
         note.crossed | The given notes leave no room: a rule was broken there. | 주어진 음표 때문에 규칙을 어긴 곳이 있습니다.
         note.high | Notes above A5 or below C2 were heard an octave away. | A5보다 높거나 C2보다 낮은 음은 옥타브를 옮겨 들었습니다.
     """),
@@ -126,7 +130,7 @@ def build(preset: Preset) -> dict[str, Any]:
 def family(preset: Preset) -> StepByStep:
     from gesso.families.step_by_step import StepByStep
 
-    return StepByStep(allowed=switched(CANDIDATES))
+    return StepByStep(rules=switched(CANDIDATES, chords="chords", key="key"))
 
 
 def stages(preset: Preset) -> list[Stage]:
@@ -134,7 +138,7 @@ def stages(preset: Preset) -> list[Stage]:
         Stage(
             name="likelihood",
             family=family(preset),
-            trains={"composer": Optimiser(rate=2e-3, betas=(0.9, 0.98), decay=0.1, warmup=100)},
+            trains={"composer": Optimiser(rate=1e-3, betas=(0.9, 0.98), decay=0.1, warmup=30)},
             data=lambda folder, split: chorales(folder, split, crop=preset.crop if split == "train" else 0),
             num_steps=preset.num_steps,
             batch_size=preset.batch_size,
@@ -152,9 +156,11 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
         if isinstance(given, (Melody, KnownNotes)):
             pitches, onsets = given.paste(pitches, onsets)
     heard = pitches_of(numbered(pitches, LOWEST, PITCHES), LOWEST)
-    settings = request.settings
+    settings, key = request.settings, request.conditions.get("key")
     assert isinstance(settings, ChoraleSettings)
-    notes = {"crossed": not settings.crossing and crossings(pitches).any(), "high": not np.array_equal(heard, pitches)}
+    other_key = isinstance(key, Tonality) and onsets.any() and key_of(pitches) != key.name
+    crossed = not settings.crossing and crossings(pitches).any()
+    notes = {"crossed": crossed, "high": not np.array_equal(heard, pitches), "key": other_key}
     score = score_of(pitches, onsets, settings.tempo)
     return {"music": score.to_json(), "roll": roll(score), "notes": [name for name, told in notes.items() if told]}
 
@@ -172,7 +178,7 @@ recipe = Recipe(
     family=family,
     stages=stages,
     keeps=("composer",),
-    frames=lambda request, preset: [Frame((1, total_steps(request.conditions)))],
+    frames=lambda request, preset: [Frame((1, steps := total_steps(request.conditions)), options={"steps": steps})],
     shape=lambda request, frame, preset: (1, VOICES, frame.size[1]),
     finish=finish,
     layout={"en": "JSB chorales as Jsb16thSeparated.json", "ko": "JSB 코랄 Jsb16thSeparated.json"},

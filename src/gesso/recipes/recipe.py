@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gesso.card import Card, Words
 from gesso.datasets.dataset import Dataset
 from gesso.ports import Frame
-from gesso.request import Request
 
 if TYPE_CHECKING:  # so that a card can be read without torch
     from torch import nn
 
-    from gesso.families.family import Fits, Learns, Output, Samples
+    from gesso.families.family import Fits, Learns, Samples
 
 LATER = {"later": True}  # of a field that was added later: a run's config leaves it out while it has its default, so that old runs resume
 
@@ -70,6 +71,7 @@ class Stage:
     average: float = 0.999  # decay of the exponential moving average of weights; 0: no average
     frame: Frame = field(default_factory=Frame)
     gradient: Gradient = Gradient()
+    gradients: Mapping[str, Gradient] = field(default_factory=dict)  # by phase, where it is another one: a critic's alone is private
     conditions: tuple[str, ...] | None = None
 
 
@@ -79,9 +81,11 @@ class Recipe:
 
     facts(dataset) -> what only the data know, as JSON: class names, a vocabulary, a latent's scale. Training computes it once and keeps
     it in checkpoints and in the weights' card; a slot's `facts` take options from it, and build is then called as build(preset, facts).
+    `family`, `frames`, `shape`, `finish` and `film` are given it too where they have a parameter `facts`. Families find it in batches.
     build(preset) -> {role: an untrained module, or a function that builds one: of a role not in `keeps` it is called for training only}.
     stages(preset) -> the trainings, none for optimise-the-input.
-    uses: {role: recipe's name} of frozen parents.  keeps: the roles whose weights are shipped (a critic's are not).
+    uses: {role: a recipe's name, the path of its .py file, or the recipe itself} of frozen parents.
+    keeps: the roles whose weights are kept (a critic's are not); "family" is the family's state.
     frames(request) -> the views a request is sampled in.  family(preset) -> the family that samples.
     finish(request, [(frame, output)]) -> the named outputs, and under "notes" the names of notes for the user, whose texts are on the
     card (`note.NAME`).  measures: {name: function(make, data, options) -> report}.
@@ -99,13 +103,13 @@ class Recipe:
     card: Card
     presets: Mapping[str, Any]
     build: Callable[..., Mapping[str, nn.Module | Callable[[], nn.Module]]]
-    family: Callable[[Any], Samples | Fits]
+    family: Callable[..., Samples | Fits]
     stages: Callable[[Any], Sequence[Stage]] = lambda preset: ()
     keeps: tuple[str, ...] = ()
-    uses: Mapping[str, str] = field(default_factory=dict)
-    frames: Callable[[Request, Any], Sequence[Frame]] = lambda request, preset: (Frame(),)
-    shape: Callable[[Request, Frame, Any], tuple[int, ...]] = lambda request, frame, preset: (1, 1, *frame.size)
-    finish: Callable[[Request, Sequence[tuple[Frame, Output]]], Mapping[str, Any]] | None = None
+    uses: Mapping[str, str | Path | Recipe] = field(default_factory=dict)
+    frames: Callable[..., Sequence[Frame]] = lambda request, preset: (Frame(),)
+    shape: Callable[..., tuple[int, ...]] = lambda request, frame, preset: (1, 1, *frame.size)
+    finish: Callable[..., Mapping[str, Any]] | None = None
     measures: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     default_preset: str = "small"
     preview: Callable[[Mapping[str, nn.Module], Any], Any] | None = None
@@ -115,7 +119,7 @@ class Recipe:
     data: Callable[[Path | None, str], Dataset] | None = None
     layout: Words = field(default_factory=dict)
     data_files: tuple[str, ...] = ()
-    film: Callable[[Mapping[str, nn.Module], Any], Any] | None = None
+    film: Callable[..., Any] | None = None
     shots: Callable[[Request], Sequence[Request]] | None = None
     facts: Callable[[Dataset], Mapping[str, Any]] | None = None
     known: Mapping[str, Any] = field(default_factory=dict)  # the facts, once the data or the weights told them
@@ -132,7 +136,10 @@ class Recipe:
 
     def with_facts(self, facts: Mapping[str, Any]) -> Recipe:
         """This recipe for data of which `facts` are known; the same where it asks for none."""
-        return self if self.facts is None else replace(self, card=self.card.with_facts(facts), known=dict(facts))
+        if self.facts is None:
+            return self
+        told: dict[str, Any] = {name: _told(getattr(self, name), facts) for name in ("family", "frames", "shape", "finish", "film")}
+        return replace(self, card=self.card.with_facts(facts), known=dict(facts), **told)
 
     def preset(self, name: str | None) -> Any:
         from gesso.errors import GessoError
@@ -141,3 +148,8 @@ class Recipe:
         if chosen not in self.presets:
             raise GessoError(f"{self.name} has no preset {chosen!r}", where="--preset", fix="one of " + ", ".join(self.presets))
         return self.presets[chosen]
+
+
+def _told(function: Callable[..., Any] | None, facts: Mapping[str, Any]) -> Callable[..., Any] | None:
+    """The function with the facts as its argument `facts`, if it has one of that name."""
+    return function if function is None or "facts" not in signature(function).parameters else partial(function, facts=dict(facts))

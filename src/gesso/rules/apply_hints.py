@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from gesso.rules.cache import ArrayCache, ResultCache
 from gesso.rules.cutting import background_pieces
@@ -212,7 +212,7 @@ def _path_lengths(inside: np.ndarray, starts: Sequence[np.ndarray]) -> np.ndarra
     lengths = np.stack([MCP_Geometric(costs).find_costs([tuple(cell) for cell in start.tolist()])[0] for start in starts])
     width = np.sqrt(open_.sum())
     lengths = np.minimum(lengths / width, 1e3)  # parts of a joined piece that no path reaches
-    near = ndimage.distance_transform_edt(~open_, return_distances=False, return_indices=True)
+    near = scipy.ndimage.distance_transform_edt(~open_, return_distances=False, return_indices=True)
     return lengths[:, near[0], near[1]]
 
 

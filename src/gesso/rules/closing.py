@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import scipy
 from skimage.draw import line as raster
 
 REACH = 0.6  # the largest distance between two ends, as a share of the long side
@@ -31,7 +31,7 @@ def _ends(ink: np.ndarray) -> np.ndarray:
     from skimage.morphology import skeletonize  # slow to import
 
     skeleton = skeletonize(np.pad(ink, 1))[1:-1, 1:-1]
-    around = ndimage.convolve(skeleton.astype(np.uint8), np.ones((3, 3), np.uint8), mode="constant") - skeleton
+    around = scipy.ndimage.convolve(skeleton.astype(np.uint8), np.ones((3, 3), np.uint8), mode="constant") - skeleton
     return np.argwhere(skeleton & (around == 1))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from gesso.errors import GessoError
 from gesso.rules.hint_pieces import piece_at
@@ -24,7 +24,7 @@ def voting_pixels(pieces: Pieces) -> np.ndarray:
     alone = np.where(pieces.free, pieces.labels, -1)
     for width in sorted({rim, max(1, rim // 3)}, reverse=True):
         size = 2 * width + 1
-        low, high = (f(alone, size, mode="nearest") for f in (ndimage.minimum_filter, ndimage.maximum_filter))
+        low, high = (f(alone, size, mode="nearest") for f in (scipy.ndimage.minimum_filter, scipy.ndimage.maximum_filter))
         inner = (low == high) & pieces.free & ~settled[pieces.labels]
         result |= inner
         settled[pieces.labels[inner]] = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+import scipy
 from skimage.draw import line as raster
 
 ACROSS = np.cos(np.deg2rad(65.0))  # the largest angle between a stroke and the bridge that continues it
@@ -147,7 +147,7 @@ def _read(values: np.ndarray, spots: np.ndarray) -> np.ndarray:
 
 def _wider(rings: np.ndarray, steps: int) -> np.ndarray:
     """Runs of true directions in bool [n turns], extended by `steps` at both ends."""
-    return ndimage.maximum_filter1d(rings.view(np.uint8), 2 * steps + 1, axis=1, mode="wrap").view(bool)
+    return scipy.ndimage.maximum_filter1d(rings.view(np.uint8), 2 * steps + 1, axis=1, mode="wrap").view(bool)
 
 
 def close_gaps(free: np.ndarray, near: np.ndarray, bridges: Bridges, cuts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -158,14 +158,14 @@ def close_gaps(free: np.ndarray, near: np.ndarray, bridges: Bridges, cuts: np.nd
     """
     from skimage.measure import label as connected  # slow to import
 
-    whole, num = ndimage.label(free)
+    whole, num = scipy.ndimage.label(free)
     drawn = np.zeros(free.shape, np.float32)
     for start, end, width in zip(bridges.start[::-1], bridges.end[::-1], bridges.width[::-1], strict=True):
         drawn[raster(*start, *end)] = width + 1
     blocked = free & ((drawn > 0) if cuts is None else (drawn > 0) | cuts)
     spared = np.bincount(whole[free & ~blocked], minlength=num + 1) == 0
     blocked &= ~spared[whole]
-    parts, num = ndimage.label(free & ~blocked)
+    parts, num = scipy.ndimage.label(free & ~blocked)
     if len(bridges):
         owner = connected(np.where(blocked & (drawn > 0), whole, 0), connectivity=2, background=0)
         width = np.zeros(int(owner.max()) + 1)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from gesso.rules.pieces import Pieces
 from gesso.rules.prediction import Axis, Prediction, axis, shares_at_pixels
@@ -87,7 +87,7 @@ def grid_at(page: Pieces, scale: float) -> Grid:
     free = page.free[np.ix_(rows, columns)]
     if not free.any():
         return Grid(page, page, np.zeros((0, 3), int))
-    near = np.asarray(ndimage.distance_transform_edt(~free, return_distances=False, return_indices=True))
+    near = np.asarray(scipy.ndimage.distance_transform_edt(~free, return_distances=False, return_indices=True))
     nearest = (near[0] * np.int32(shape[1]) + near[1]).astype(np.int32)
     labels = page.labels[np.ix_(rows, columns)].ravel()[nearest]
     cells = Pieces(labels, free, np.zeros(shape, bool), page.num, nearest)
@@ -117,7 +117,7 @@ class _Borders:
 
     def draw(self, labels: np.ndarray, pieces: np.ndarray) -> None:
         """Write the parts of `pieces`, numbered as in the page, into `labels` int32 [h w]."""
-        boxes = ndimage.find_objects(self.mine + 1, self.page.num)
+        boxes = scipy.ndimage.find_objects(self.mine + 1, self.page.num)
         for piece in pieces.tolist():
             self._piece(labels, piece, boxes[piece])
         flat, under = labels.ravel(), self.page.under
@@ -129,18 +129,18 @@ class _Borders:
         ys, xs = ys + box[0].start, xs + box[1].start
         # cells outside the piece take the nearest part in it, so that the parts extend to the piece's lines
         crop = tuple(slice(max(0, side.start - 2), side.stop + 2) for side in around)
-        near = ndimage.distance_transform_edt(self.mine[crop] != piece, return_distances=False, return_indices=True)
+        near = scipy.ndimage.distance_transform_edt(self.mine[crop] != piece, return_distances=False, return_indices=True)
         cells = self.cells[crop][near[0], near[1]]
         rows, columns = (
             Axis(a.low.clip(c.start, c.start + n - 1) - c.start, a.high.clip(c.start, c.start + n - 1) - c.start, a.part)
             for a, c, n in zip((self.rows, self.columns), crop, cells.shape, strict=True)
         )
         found = cells[rows.near[ys], columns.near[xs]]
-        calm = ndimage.minimum_filter(cells, 5, mode="nearest") == ndimage.maximum_filter(cells, 5, mode="nearest")
+        calm = scipy.ndimage.minimum_filter(cells, 5, mode="nearest") == scipy.ndimage.maximum_filter(cells, 5, mode="nearest")
         edge = np.flatnonzero(~calm[rows.near[ys], columns.near[xs]])
         if len(edge):
             names = np.unique(cells)
-            soft = ndimage.gaussian_filter((cells == names[:, None, None]).astype(np.float32), (0, SOFT, SOFT), mode="nearest")
+            soft = scipy.ndimage.gaussian_filter((cells == names[:, None, None]).astype(np.float32), (0, SOFT, SOFT), mode="nearest")
             found[edge] = names[_bilinear_at(soft, ys[edge], xs[edge], rows, columns).argmax(0)]
         labels[ys, xs] = found
 

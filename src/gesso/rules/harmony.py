@@ -75,11 +75,17 @@ def chord_of(pitches: np.ndarray) -> str | None:
 
 
 def key_of(pitches: np.ndarray) -> str:
-    """The key whose profile goes best with the pitch classes of a grid [voices steps], by correlation, the last chord counting more."""
+    """The key whose profile goes best with the pitch classes of a grid [voices steps], by correlation, the last chord counting more.
+
+    The last chord counts without its major third, with which a piece in minor may end as well.
+    """
     sounding = pitches[pitches >= 0] % 12
     ending = pitches[:, -8:]
     counts = np.bincount(sounding, minlength=12) / max(1, len(sounding))
     last = np.bincount(ending[ending >= 0] % 12, minlength=12)
+    bass = pitches[-1][pitches[-1] >= 0]
+    if len(bass):
+        last[(int(bass[-1]) + 4) % 12] = 0
     counts = counts + 0.25 * last / max(1, last.sum())
     profiles = np.stack([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
     centred = profiles - profiles.mean(1, keepdims=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from gesso.errors import GessoError
 
@@ -106,7 +106,7 @@ def local_paper_level(grey: np.ndarray, paper: int) -> np.ndarray:
     tiles = padded.reshape(rows, step, columns, step).transpose(0, 2, 1, 3).reshape(rows, columns, step * step)
     coarse = np.percentile(tiles, 80, axis=2).astype(np.float32)
     coarse[coarse < 0.75 * paper] = paper  # a tile full of ink does not show the lighting
-    coarse = ndimage.gaussian_filter(ndimage.median_filter(coarse, 5, mode="nearest"), 1.5, mode="nearest")
+    coarse = scipy.ndimage.gaussian_filter(scipy.ndimage.median_filter(coarse, 5, mode="nearest"), 1.5, mode="nearest")
     y = np.clip((np.arange(grey.shape[0]) + 0.5) / step - 0.5, 0, rows - 1)
     x = np.clip((np.arange(grey.shape[1]) + 0.5) / step - 0.5, 0, columns - 1)
     across = np.stack([np.interp(x, np.arange(columns), row) for row in coarse])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from gesso.errors import GessoError
 from gesso.rules.cache import ArrayCache, ResultCache
@@ -73,7 +73,7 @@ class Pieces:
     @cached_property
     def boxes(self) -> list[tuple[slice, slice]]:
         """The bounding box (rows, columns) of each piece, including its pixels under the line."""
-        return [box or np.s_[0:0, 0:0] for box in ndimage.find_objects(self.labels + 1, self.num)]
+        return [box or np.s_[0:0, 0:0] for box in scipy.ndimage.find_objects(self.labels + 1, self.num)]
 
     @cached_property
     def under(self) -> np.ndarray:
@@ -124,13 +124,13 @@ def _components(free: np.ndarray, gap: float, cuts: np.ndarray | None) -> tuple[
     if cuts is not None:
         none = Bridges(np.zeros((0, 2), int), np.zeros((0, 2), int), np.zeros(0))
         return nearest, *close_gaps(free, np.zeros((2, 0, 0)), none, cuts)
-    return nearest, ndimage.label(free)[0], np.zeros(free.shape, bool)
+    return nearest, scipy.ndimage.label(free)[0], np.zeros(free.shape, bool)
 
 
 def _bridges(free: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray, Bridges]:
     """The nearest free pixel and the nearest ink (y, x) int32 [2 h w] of each pixel, and all bridges. Cuts and joins do not change them."""
     nearest = _nearest_free(free)
-    near = np.asarray(ndimage.distance_transform_edt(free, return_distances=False, return_indices=True))
+    near = np.asarray(scipy.ndimage.distance_transform_edt(free, return_distances=False, return_indices=True))
     rows, columns = np.arange(free.shape[0], dtype=np.int32)[:, None], np.arange(free.shape[1], dtype=np.int32)
     depth = np.hypot(nearest // free.shape[1] - rows, nearest % free.shape[1] - columns, dtype=np.float32)
     return nearest, near, find_bridges(free, near, depth, gap)
@@ -140,7 +140,7 @@ def _nearest_free(free: np.ndarray) -> np.ndarray:
     """The flat index of the free pixel nearest to each pixel, int32 [h w]; the pixel's own index if no pixel is free."""
     if not free.any():
         return np.arange(free.size, dtype=np.int32).reshape(free.shape)
-    near = np.asarray(ndimage.distance_transform_edt(~free, return_distances=False, return_indices=True))
+    near = np.asarray(scipy.ndimage.distance_transform_edt(~free, return_distances=False, return_indices=True))
     return (near[0] * np.int32(free.shape[1]) + near[1]).astype(np.int32, copy=False)
 
 
@@ -176,7 +176,7 @@ def join_pieces(pieces: Pieces, paths: Sequence[Sequence[tuple[float, float]]]) 
 
 def _beside_another(labels: np.ndarray) -> np.ndarray:
     """Pixels whose 3x3 surroundings hold more than one label, bool [h w]."""
-    return ndimage.minimum_filter(labels, 3, mode="nearest") != ndimage.maximum_filter(labels, 3, mode="nearest")
+    return scipy.ndimage.minimum_filter(labels, 3, mode="nearest") != scipy.ndimage.maximum_filter(labels, 3, mode="nearest")
 
 
 def dense_labels(keys: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

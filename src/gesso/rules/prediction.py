@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from gesso.rules.fill import voting_pixels
 from gesso.rules.palette import lab_of
@@ -153,7 +153,7 @@ def votes(pieces: Pieces, predictions: Sequence[Prediction]) -> np.ndarray:
         h, w = prediction.regions.shape
         owner, region = labels[ys, xs], prediction.regions[ys * h // (bottom - top), xs * w // (right - left)]
         # how many of a piece's pixels are in each region
-        pixels = sparse.csr_array((np.ones(len(ys)), (owner, region)), (pieces.num, len(prediction.shares)))
+        pixels = scipy.sparse.csr_array((np.ones(len(ys)), (owner, region)), (pieces.num, len(prediction.shares)))
         total += pixels @ prediction.shares.astype(np.float64)
         count += np.bincount(owner, minlength=pieces.num)
     return total / np.maximum(count, 1e-9)[:, None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from gesso.errors import GessoError
 from gesso.rules.fill import over_line
@@ -187,8 +187,8 @@ def _wider_than_strokes(where: np.ndarray, more: int = 0) -> np.ndarray:
     rows, columns = -(-height // step), -(-width // step)
     padded = np.pad(where, ((0, rows * step - height), (0, columns * step - width)), mode="edge")
     coarse = padded.reshape(rows, step, columns, step).all((1, 3))
-    inner = ndimage.minimum_filter(coarse, 2 * (half // step) + 1, mode="nearest")
-    grown = ndimage.maximum_filter(inner, 2 * (-(-(half + more) // step) + (step > 1)) + 1, mode="nearest")
+    inner = scipy.ndimage.minimum_filter(coarse, 2 * (half // step) + 1, mode="nearest")
+    grown = scipy.ndimage.maximum_filter(inner, 2 * (-(-(half + more) // step) + (step > 1)) + 1, mode="nearest")
     return np.asarray(grown.repeat(step, 0).repeat(step, 1)[:height, :width])
 
 
@@ -337,7 +337,7 @@ def _median(plane: np.ndarray) -> int:
 
 def _among_lines(tinted: np.ndarray, strength: np.ndarray) -> np.ndarray:
     """The `tinted` pixels beside grey ink instead of paper: fills, and the coloured rims of black lines in scans."""
-    labels, num = ndimage.label(tinted, np.ones((3, 3)))
+    labels, num = scipy.ndimage.label(tinted, np.ones((3, 3)))
     rim = tinted & local_maximum(~tinted, 1)
     grey = local_maximum(np.where(tinted, np.uint8(0), strength), 2)
     around = np.bincount(labels[rim], minlength=num + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from gesso.rules.closing import closing_lines
 from gesso.rules.line import INK
@@ -37,8 +37,8 @@ def drawn_regions(line: np.ndarray) -> np.ndarray:
     free = line > INK
     if not free.any():
         return np.zeros(line.shape, np.int64)
-    near = ndimage.distance_transform_edt(~free, return_distances=False, return_indices=True)
-    return partition(ndimage.label(free)[0][tuple(near)], free)
+    near = scipy.ndimage.distance_transform_edt(~free, return_distances=False, return_indices=True)
+    return partition(scipy.ndimage.label(free)[0][tuple(near)], free)
 
 
 def partition(labels: np.ndarray, free: np.ndarray, neck: float = NECK) -> np.ndarray:
@@ -49,9 +49,9 @@ def partition(labels: np.ndarray, free: np.ndarray, neck: float = NECK) -> np.nd
     if not free.any():
         return np.zeros(labels.shape, np.int64)
     inside = free & ~_borders(labels) & ~closing_lines(free)
-    depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1].astype(np.float32)
+    depth = scipy.ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1].astype(np.float32)
     basins = _basins(depth, inside, neck)
-    near = ndimage.distance_transform_edt(basins == 0, return_distances=False, return_indices=True)
+    near = scipy.ndimage.distance_transform_edt(basins == 0, return_distances=False, return_indices=True)
     keys = _region_keys(labels, basins, near)
     _, regions = np.unique(keys, return_inverse=True)
     return _in_order(_without_specks(regions.reshape(labels.shape)))
@@ -86,7 +86,7 @@ def _middles(small: int, large: int) -> np.ndarray:
 
 def _places(labels: np.ndarray, wanted: np.ndarray) -> list[tuple[int, int]]:
     """The pixel nearest to the centroid of each of the wanted labels, as (row, column)."""
-    boxes = ndimage.find_objects(labels + 1) if len(wanted) else []
+    boxes = scipy.ndimage.find_objects(labels + 1) if len(wanted) else []
     out = []
     for label in wanted.tolist():
         rows, columns = boxes[label]
@@ -108,7 +108,7 @@ def _basins(depth: np.ndarray, inside: np.ndarray, neck: float) -> np.ndarray:
     """Basins of the distance transform `depth`, numbered from 1, merged where the pass between two is not a neck."""
     from skimage.segmentation import watershed  # slow to import
 
-    peaks, num = ndimage.label((ndimage.maximum_filter(depth, 3) == depth) & inside, np.ones((3, 3)))
+    peaks, num = scipy.ndimage.label((scipy.ndimage.maximum_filter(depth, 3) == depth) & inside, np.ones((3, 3)))
     if not num:
         return inside.astype(np.int32)
     basins = watershed(-depth, peaks, mask=inside)
@@ -169,7 +169,7 @@ def _without_specks(regions: np.ndarray) -> np.ndarray:
         return regions
     small = np.zeros(len(area), bool)
     small[np.argsort(-area, kind="stable")[MAX_REGIONS:]] = True
-    near = ndimage.distance_transform_edt(small[regions], return_distances=False, return_indices=True)
+    near = scipy.ndimage.distance_transform_edt(small[regions], return_distances=False, return_indices=True)
     kept: np.ndarray = regions[tuple(near)]
     return kept
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from gesso.media.bicubic import resized, rounded
 from gesso.media.luma import luma
@@ -61,7 +61,7 @@ def under_alpha(picture: np.ndarray) -> np.ndarray:
     hidden = picture[..., 3] == 0
     if not hidden.any() or hidden.all():
         return picture[..., :3]
-    y, x = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    y, x = scipy.ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
     return picture[y, x, :3]
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from gesso.rules.chord_tones import asked_for
+
 UNDECIDED = -2
 PERFECT = (0, 7)  # semitones, modulo the octave: unison and octave, fifth
 # Lowest and highest pitch of each voice in the training part of the chorales (Jsb16thSeparated).
@@ -30,13 +32,15 @@ class VoiceLeading:
         in_range: bool = True,
         crossing: bool = False,
         parallels: bool = True,
+        asked: Sequence[np.ndarray] = (),
     ) -> np.ndarray:
         """Which pitches int [n] `voice` may take, bool [n], beside the voices `now` (UNDECIDED where open) and those one step `before`.
 
-        `crossing` and `parallels` true allow them. Where the voices that are decided leave nothing, the rules are given up one by
-        one: first parallels, then crossing, and last the range; it has then been broken by what was given.
+        `crossing` and `parallels` true allow them; `asked` are more rules, the more important first, which may forbid rests too. Where
+        the voices that are decided leave nothing, the rules are given up one by one: first parallels, then what is asked, then
+        crossing, and last the range; it has then been broken by what was given.
         """
-        rest = candidates < 0
+        rest = (candidates < 0) & (asked[0] if asked else True)
         rules = []
         if in_range:
             low, high = self.ranges[voice]
@@ -44,11 +48,12 @@ class VoiceLeading:
         if not crossing:
             above, below = self.bounds(voice, now, in_range)
             rules.append((candidates >= below) & (candidates <= above))
+        rules += asked
         if not parallels:
             rules.append(~self.parallel(candidates, voice, now, before))
         while rules:
             both = np.logical_and.reduce(rules)
-            if both.any():
+            if both[candidates >= 0].any():
                 return both | rest
             rules.pop()
         return np.ones(len(candidates), bool)
@@ -81,19 +86,32 @@ class VoiceLeading:
         return wrong
 
 
-def switched(candidates: np.ndarray) -> Callable[[int, Sequence[int], Sequence[int], Any], np.ndarray]:
-    """VoiceLeading for classes, whose MIDI numbers are `candidates`: a function of (voice, now, before, settings), classes below 0 open.
+Allowed = Callable[[int, int, Sequence[int], Sequence[int]], np.ndarray]
 
-    `settings` has the switches `ranges`, `crossing` and `parallels`; it returns bool [n].
+
+def switched(candidates: np.ndarray, *, chords: str, key: str) -> Callable[[Any, np.ndarray, np.ndarray, Any], Allowed]:
+    """The rules of a sampler whose classes are the MIDI numbers `candidates` [n], -1 a rest: part-writing, and what harmony asks for.
+
+    `chords` and `key` name the slots whose ports hold those. What is returned is called with the inputs, the classes int [voices steps]
+    that are given where `known` bool [voices steps], and settings with the switches `ranges`, `crossing`, `parallels`, `chord_tones` and
+    `close`; it returns (step, voice, now, before) -> bool [n], classes below 0 being open.
     """
     rules = VoiceLeading()
 
-    def allowed(voice: int, now: Sequence[int], before: Sequence[int], settings: Any) -> np.ndarray:
-        told, was = ([UNDECIDED if n < 0 else int(candidates[n]) for n in column] for column in (now, before))
+    def begin(inputs: Any, given: np.ndarray, known: np.ndarray, settings: Any) -> Allowed:
+        marks, keys = inputs.ports.by_slot[chords].spatial[0, :, 0].cpu().numpy(), inputs.ports.by_slot[key].vector[0].cpu().numpy()
+        sounding = np.where(known, candidates[given], UNDECIDED)
+        asked = asked_for(marks, keys, sounding, chords=settings.chord_tones, close=settings.close)
         switches = {"in_range": settings.ranges, "crossing": settings.crossing, "parallels": settings.parallels}
-        return rules.allowed(candidates, voice, told, was, **switches)
 
-    return allowed
+        def allowed(step: int, voice: int, now: Sequence[int], before: Sequence[int]) -> np.ndarray:
+            told, was = ([UNDECIDED if n < 0 else int(candidates[n]) for n in column] for column in (now, before))
+            wanted = asked[step].rules_for(candidates, voice, told) if step in asked else ()
+            return rules.allowed(candidates, voice, told, was, **switches, asked=wanted)
+
+        return allowed
+
+    return begin
 
 
 def crossings(pitches: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from gesso.rules.cache import ArrayCache
 from gesso.rules.line import INK
@@ -27,7 +27,7 @@ def _detail_of(line: np.ndarray) -> int:
     ink = line <= INK
     if not ink.any():
         return TRAINED_SIZES[1]
-    width = 4 * float(np.median(ndimage.distance_transform_edt(ink)[ink])) - 1
+    width = 4 * float(np.median(scipy.ndimage.distance_transform_edt(ink)[ink])) - 1
     return int(np.clip(round(PEN * max(line.shape) / max(width, 1.0)), *TRAINED_SIZES))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,6 +28,7 @@ from gesso.steering.store import Store
 from gesso.storage.home import SIGNING
 
 if TYPE_CHECKING:
+    from gesso.card import Card
     from gesso.request import Request
 
 CPU_THREADS = 4
@@ -47,8 +48,8 @@ class Services:
         self.files = FileStore(settings.home / "kept", self.database, settings.limits)
         self.marker = Marker(settings.home / SIGNING, on=settings.sign)
         self.decoder = Decoder(settings.limits)
-        self.sanitizer = InputSanitizer(self.catalogue, self.files, self.decoder)
-        self.sessions = Store(settings.home / "sessions.sqlite", cards=self.catalogue.card)
+        self.sanitizer = InputSanitizer(self.catalogue, self.files, self.decoder, self.card_of_weights)
+        self.sessions = Store(settings.home / "sessions.sqlite", cards=self.catalogue.card, own_card=self.card_of_weights)
         self.thumbnails = Thumbnails(settings.home / "thumbs.sqlite")
         self.user_weights = UserWeightsStore(settings.home / "learned")
         self.jobs = JobService(settings, self.catalogue, self.files, self.sanitizer)
@@ -63,10 +64,18 @@ class Services:
 
     def user_weights_for(self, owner: str, request: Request) -> UserWeights | None:
         """The owner's own weights that the request names: kept for a session, or still in the folder of their training. Else None."""
-        wanted = request.weights.get(request.recipe)
+        return self._own_weights(owner, request.recipe, request.weights)
+
+    def card_of_weights(self, owner: str, recipe: str, weights: Mapping[str, str]) -> Card | None:
+        """The card with what the owner's own weights know of their data; None where `weights` names none of theirs."""
+        own = self._own_weights(owner, recipe, weights)
+        return None if own is None else self.catalogue.own_card(recipe, own)
+
+    def _own_weights(self, owner: str, recipe: str, weights: Mapping[str, str]) -> UserWeights | None:
+        wanted = weights.get(recipe)
         if not wanted:
             return None
-        return self.user_weights.find(owner, wanted) or self.jobs.find_weights(owner, request.recipe, request.weights)
+        return self.user_weights.find(owner, wanted) or self.jobs.find_weights(owner, recipe, weights)
 
     def own_weights(self, owner: str, recipe: str) -> list[dict[str, Any]]:
         """The owner's own weights of a recipe: what their jobs left, then what they sent."""

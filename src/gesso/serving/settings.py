@@ -29,6 +29,7 @@ class Limits:
     json_bytes: int = 64 * 2**20  # enough for a page of 16.8 million pixels as a data URL
     message_bytes: int = 8 * 2**20  # over the live socket; larger pictures are uploaded
     import_bytes: int = 256 * 2**20
+    film_bytes: int = 2**32  # of one uploaded film, which goes to the disk as it comes
     body_bytes: int = 2**30  # of all bodies in memory
     body_bytes_each: int = 2**29  # of one owner
     body_pause: float = 30.0  # seconds without data of a body
@@ -40,7 +41,7 @@ class Limits:
     requests_each: int = 64
     waiting: int = 64  # renders, of all owners
     waiting_each: int = 8  # of one owner
-    kept_bytes: int = 2**32  # of one owner's uploads, and the same of outputs
+    kept_bytes: int = 2**32  # of one owner's uploads, and the same of outputs and of films
     kept_items: int = 4000
     sockets_each: int = 16
     messages_a_second: int = 400

@@ -100,8 +100,7 @@ def without_mark(slot: Slot, value: Condition | None, index: int) -> Condition |
 
 def check(card: Card, state: State) -> None:
     """GessoError where the state's values do not fit together. Missing values are not an error."""
-    lenient = tuple(slot.model_copy(update={"required": False}) for slot in card.conditions)
-    Request.build(card.model_copy(update={"conditions": lenient, "settings": Settings}), state.values, seed=state.seed)
+    Request.build(card.for_parts().model_copy(update={"settings": Settings}), state.values, seed=state.seed)
     try:
         card.settings.model_validate(dict(state.settings))
     except ValidationError as error:
@@ -111,8 +110,9 @@ def check(card: Card, state: State) -> None:
 
 
 def missing(card: Card, state: State) -> tuple[str, ...]:
-    """The names of the conditions and settings that a request still needs."""
+    """The names of the conditions and settings that a request still needs; of a group, its first."""
     conditions = [slot.name for slot in card.conditions if slot.required and slot.name not in state.values]
+    conditions += [group[0] for group in card.one_of if not state.values.keys() & set(group)]
     settings = [name for name, one in card.settings.model_fields.items() if one.is_required() and name not in state.settings]
     return (*conditions, *settings)
 

@@ -29,6 +29,7 @@ from gesso.steering.words import differences, summary_of
 
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
 EMPTY = State()
+OwnCard = Callable[[str, str, Mapping[str, str]], Card | None]  # (owner, recipe, weights) -> the card of these weights
 
 
 def find_card(recipe: str) -> Card:
@@ -52,11 +53,18 @@ class Store:
     """Sessions in an SQLite file, which is created where there is none. For any number of threads and processes.
 
     What a method returns is already on disk. `owner` is any text that identifies the caller; sessions of other owners raise NotFound.
-    `cards` gives a recipe's card by name. Every error is a GessoError, and after it nothing is half-written.
+    `cards` gives a recipe's card by name, `own_card` that of an owner's weights. After an error, a GessoError, nothing is half-written.
     """
 
-    def __init__(self, path: str | Path, *, cards: Callable[[str], Card] = find_card, limits: StoreLimits | None = None) -> None:
-        self.cards, self.limits = cards, limits or StoreLimits()
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        cards: Callable[[str], Card] = find_card,
+        limits: StoreLimits | None = None,
+        own_card: OwnCard | None = None,
+    ) -> None:
+        self.cards, self.limits, self._own_card = cards, limits or StoreLimits(), own_card
         self._database = open_database(path)
         self._states: Cache[State] = Cache(self.limits.cache_bytes // 2, self.limits.cache_states)
         self._values: Cache[Condition] = Cache(self.limits.cache_bytes // 2, 64)
@@ -65,6 +73,11 @@ class Store:
         self._database.close()
         self._states.clear()
         self._values.clear()
+
+    def session_card(self, owner: str, of: Session | Bundle | Request) -> Card:
+        """The card of a session's recipe, with what its weights know of their data."""
+        own = self._own_card(owner, of.recipe, of.weights) if of.weights and self._own_card is not None else None
+        return own or self.cards(of.recipe)
 
     # Adding nodes
 
@@ -79,17 +92,16 @@ class Store:
         weights: Mapping[str, str] | None = None,
     ) -> Session:
         """A new session whose root holds the given edits. `preset` and `weights` go into its requests unchanged."""
-        card = self.cards(recipe)
         title = clean_name(title, "title")
         try:
-            about = Request(recipe=card.name, preset=preset, weights=dict(weights or {}))
+            about = Request(recipe=self.cards(recipe).name, preset=preset, weights=dict(weights or {}))
         except ValidationError as error:
             raise as_gesso_error(error) from None
-        root, state = self._new_node(card, EMPTY, combined(edits), parent=None)
+        root, state = self._new_node(self.session_card(owner, about), EMPTY, combined(edits), parent=None)
         id = new_id()
         with self._database.writing() as db:
             insert_session(
-                db, self.limits, owner, id, recipe=card.name, title=title, preset=about.preset, weights=about.weights, root=root.id
+                db, self.limits, owner, id, recipe=about.recipe, title=title, preset=about.preset, weights=about.weights, root=root.id
             )
             insert_node(db, self.limits, owner, id, root)
             check_quota(db, self.limits, owner)
@@ -105,7 +117,7 @@ class Store:
             return known
         before = self.session(owner, session)
         parent = before.head if parent is None else parent
-        card = self.cards(before.recipe)
+        card = self.session_card(owner, before)
         old = self._state(owner, session, parent, card)
         node, state = self._new_node(card, old, parse_edit(edit), parent=parent, client=client)
         with self._database.writing() as db:
@@ -178,11 +190,11 @@ class Store:
     def state(self, owner: str, session: str, node: str | None = None) -> State:
         """The result of the edits up to a node (None: the head); a request may still need more, see `missing`."""
         found = self.session(owner, session)
-        return self._state(owner, session, node or found.head, self.cards(found.recipe))
+        return self._state(owner, session, node or found.head, self.session_card(owner, found))
 
     def missing(self, owner: str, session: str, node: str | None = None) -> tuple[str, ...]:
         """The names of the conditions and settings that a node's request still needs."""
-        return missing(self.cards(self.session(owner, session).recipe), self.state(owner, session, node))
+        return missing(self.session_card(owner, self.session(owner, session)), self.state(owner, session, node))
 
     def request(self, owner: str, session: str, node: str | None = None) -> Request:
         """The request of a node (None: the head); Incomplete, with the missing names, where something is still needed.
@@ -190,14 +202,14 @@ class Store:
         Conditions that an edit did not change are the same objects in the requests of parent and child.
         """
         found = self.session(owner, session)
-        card = self.cards(found.recipe)
+        card = self.session_card(owner, found)
         state = self._state(owner, session, node or found.head, card)
         return to_request(card, state, weights=found.weights, preset=found.preset)
 
     def tried(self, owner: str, session: str, node: str | None, edit: Any) -> Request:
         """The request that an edit of a node would lead to, without writing it: for previews while a stroke is drawn."""
         found = self.session(owner, session)
-        card = self.cards(found.recipe)
+        card = self.session_card(owner, found)
         old = self._state(owner, session, node or found.head, card)
         parsed = parse_edit(edit)
         self._to_stored(parsed)
@@ -212,7 +224,7 @@ class Store:
 
     def compare(self, owner: str, session: str, a: str, b: str) -> list[dict[str, Any]]:
         """The differences between nodes a and b; see `words.differences`."""
-        card = self.cards(self.session(owner, session).recipe)
+        card = self.session_card(owner, self.session(owner, session))
         return differences(card, self._state(owner, session, a, card), self._state(owner, session, b, card))
 
     def search(self, owner: str, text: str, limit: int = 200) -> tuple[SearchResult, ...]:
@@ -258,7 +270,7 @@ class Store:
         bundle, texts = unpack(data, self.limits)
         if clean is not None:
             texts = {sha256: blob.replace_data_urls(text, clean) for sha256, text in texts.items()}
-        card = self.cards(bundle.recipe)
+        card = self.session_card(owner, bundle)
         id, ids = new_id(), {node.id: new_id() for node in bundle.nodes}
         added: dict[str, NewNode] = {}
         source = _Source(step=lambda node: (added[node].parent, added[node].edit), text=lambda node, sha256: added[node].texts[sha256])

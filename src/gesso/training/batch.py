@@ -63,8 +63,7 @@ class BatchMaker:
     those of a single process.
     A dataset may define `for_batch(rng)`, which returns the dataset for one whole batch (such as one size); `batch_size(full)`, a
     smaller batch size for expensive examples; `frame(items)`; `weights`, the relative frequency of each example; and
-    `indices(step, batch_size, seed)`, which replaces the order of epochs (such as Poisson sampling) and gives
-    at least one.
+    `indices(step, batch_size, seed)`, which replaces the order of epochs (such as Poisson sampling) and may give none.
     """
 
     dataset: Dataset
@@ -74,6 +73,7 @@ class BatchMaker:
     frame: Frame = field(default_factory=Frame)
     channels_last: bool = False
     ranks: Ranks = Ranks()
+    facts: Mapping[str, Any] = field(default_factory=dict)
     _orders: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +95,10 @@ class BatchMaker:
         view = self.dataset if chosen is None else chosen(np.random.default_rng([self.seed, step, VIEW]))
         fewer = getattr(view, "batch_size", None)
         index = index if fewer is None else index[: fewer(self.batch_size)]
-        total, (start, stop) = len(index), self.ranks.row_range(len(index))
+        drawn = getattr(self.dataset, "indices", None) is not None  # then a step, or a process's share of it, may hold no example
+        total, (start, stop) = len(index), self.ranks.row_range(len(index), may_be_empty=drawn)
+        if start == stop:
+            return CleanBatch(step, index[start:stop], [], {}, self.frame, start, total)
         items = [self._item(view, int(index[i]), step, i) for i in range(start, stop)]
         framed = getattr(view, "frame", None)
         frame = framed(items) if callable(framed) else self.frame
@@ -104,6 +107,9 @@ class BatchMaker:
 
     def with_conditions(self, clean_batch: CleanBatch, given: Any = None) -> Batch:
         """Add simulated conditions. `given` is the current output per item, which users correct (tensors become numpy arrays)."""
+        index = torch.from_numpy(clean_batch.index.copy())
+        if not clean_batch.items:
+            return Batch({}, Ports(), index, {}, clean_batch.start, clean_batch.total, self.facts)
         shown = _per_item(given, len(clean_batch.items))
         rngs = [[self.seed, clean_batch.step, clean_batch.start + i] for i in range(len(clean_batch.items))]
         budgets = [float(np.random.default_rng([*rng, BUDGET]).random()) for rng in rngs]
@@ -120,9 +126,8 @@ class BatchMaker:
                 truths.append(known)
             ports[slot.name] = slot.kind.encode(values, clean_batch.frame.with_options(dict(slot.options)))
             truth[slot.name] = truths
-        index = torch.from_numpy(clean_batch.index.copy())
         joined = join(list(ports.values()), list(ports)).map(self._aligned_copy)
-        return Batch(clean_batch.clean, joined, index, truth, clean_batch.start, clean_batch.total)
+        return Batch(clean_batch.clean, joined, index, truth, clean_batch.start, clean_batch.total, self.facts)
 
     def null(self, clean_batch: CleanBatch) -> Ports:
         """The ports of the same batch with all conditions dropped."""

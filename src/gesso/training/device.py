@@ -30,10 +30,13 @@ class Device:
         return torch.autocast(self.device.type, dtype=self.autocast or torch.bfloat16, enabled=self.autocast is not None)
 
     def place(self, network: torch.nn.Module) -> torch.nn.Module:
-        """Move the network to the device, in the chosen memory format."""
+        """Move the network to the device, its kernels of pictures in the chosen memory format (torch refuses it for those of films)."""
+        network = network.to(self.device)
         if self.channels_last:
-            return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return network.to(self.device)
+            for value in [*network.parameters(), *network.buffers()]:
+                if value.ndim == 4:
+                    value.data = value.data.to(memory_format=torch.channels_last)
+        return network
 
 
 def choose(name: str | None = None) -> Device:

@@ -35,17 +35,19 @@ def set_gradients(
     ranks: Ranks,
     rng: torch.Generator,
     expected: int = 0,
+    noise: torch.Generator | None = None,
 ) -> tuple[Tensor, dict[str, Any]]:
     """Set the gradient of the mean loss over the step's whole batch, of which `batch` is this process's part.
 
     Clipped gradients and their noise are divided by the `expected` size of a batch (0: this one's), as in DP-SGD, because the number
-    of examples that Poisson sampling drew is itself private. Returns the mean loss, and the logs of the last part. All that
-    `measure` draws from `rng` is the same for each part.
+    of examples that Poisson sampling drew is itself private. Where it drew none, the gradient is the noise alone. The noise is drawn
+    from `noise` (None: from `rng`), which must be in the same state in all processes. Returns the mean loss (0 of no examples), and the
+    logs of the last part. All that `measure` draws from `rng` is the same for each part.
     """
     for player in players:
         player.optimiser.zero_grad(set_to_none=True)
     logs, total, state = dict[str, Any](), torch.zeros(()), rng.get_state()
-    size = batch.total or len(batch)
+    size = batch.total or len(batch) or 1
     for start, stop in _parts(len(batch), settings.accumulate):
         rng.set_state(state)
         part = batch if stop - start == len(batch) else batch.sliced(start, stop)
@@ -57,12 +59,12 @@ def set_gradients(
         else:
             value = _backward(loss, share)
         total = total + value.detach().to(total)
-    if ranks.total > 1:  # all processes must exchange the same list
+    if ranks.total > 1 or settings.clip_each:  # all processes exchange the same list, and noise is added to all of it
         _fill_missing(players)
     gradients = [g for player in players for g in player.gradients()]
     ranks.sum([*gradients, total])
     if settings.clip_each and settings.noise:
-        _add_noise(gradients, settings.noise * settings.clip_each / (expected or size), rng)
+        _add_noise(gradients, settings.noise * settings.clip_each / (expected or size), rng if noise is None else noise)
     return total, logs
 
 
@@ -74,7 +76,7 @@ def _fill_missing(players: Sequence[Player]) -> None:
 
 
 def _parts(num: int, parts: int) -> list[tuple[int, int]]:
-    parts = max(1, min(parts, num))
+    parts = min(max(1, parts), num)
     return [(num * k // parts, num * (k + 1) // parts) for k in range(parts)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
-from gesso.families.family import Batch, Learns, Loss, Phase, due_phases
+from gesso.families.family import STATE, Batch, Learns, Loss, Phase, due_phases
 from gesso.ports import Frame
 from gesso.training import checkpoint, picture
 from gesso.training.batch import BatchMaker, CleanBatch, Prefetcher, SlotInfo
@@ -32,7 +32,7 @@ from gesso.training.ranks import Ranks
 
 MAX_ROLLBACKS = 3
 ROLLBACK_FACTOR = 0.5
-GLOBAL, LOSS, PROPOSE, PREPARE = 1, 2, 3, 4  # appended to (seed, step) to get independent random streams
+GLOBAL, LOSS, PROPOSE, PREPARE, NOISE = 1, 2, 3, 4, 1000  # appended to (seed, step) to get independent random streams
 
 
 class StageInfo(Protocol):
@@ -56,9 +56,11 @@ class StageInfo(Protocol):
     def frame(self) -> Frame: ...
     @property
     def gradient(self) -> GradientSettings: ...
+    @property
+    def gradients(self) -> Mapping[str, GradientSettings]: ...
 
 
-MakeSamples = Callable[[Mapping[str, nn.Module], int], np.ndarray | None]  # (networks, step) -> a picture uint8
+MakeSamples = Callable[[Mapping[str, nn.Module], int], np.ndarray | None]  # (networks and the family's state, step) -> a picture uint8
 Export = Callable[[Learner], None]
 
 
@@ -98,6 +100,7 @@ class TrainingPlan:
     show: MakeSamples | None = None
     quiet: bool = False
     ranks: Ranks = Ranks()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Loop:
@@ -109,8 +112,11 @@ class Loop:
         self.learner = Learner(networks, self.stage.trains, plan.keeps, self.stage.average)
         if self.stage.gradient.clip_each:
             check_private(list(networks.values()))
+        self._private = any(one.clip_each for one in (self.stage.gradient, *self.stage.gradients.values()))
+        self._checked: set[str] = set()  # private phases whose players do not mix examples
         images_last = plan.device.channels_last
-        maker = BatchMaker(plan.dataset, plan.slots, self.stage.batch_size, plan.seed, self.stage.frame, images_last, plan.ranks)
+        batch_size, frame = self.stage.batch_size, self.stage.frame
+        maker = BatchMaker(plan.dataset, plan.slots, batch_size, plan.seed, frame, images_last, plan.ranks, plan.facts)
         self.batches = Prefetcher(maker, self.stage.num_steps, self.stage.look_every)
         self.checkpoints = plan.folder / "checkpoints"
         self.log = Log(plan.folder) if plan.ranks.leads else NoLog()
@@ -197,32 +203,48 @@ class Loop:
         batch = self._batch(step)
         rng = _generator(self.plan.seed, step, LOSS)
         logs: dict[str, Any] = {}
-        for phase in due_phases(family, step):
+        for number, phase in enumerate(due_phases(family, step)):
             players = self._players(phase)
             if len(learner.players) > 1:
                 learner.train_only(phase.players)
-            logs |= self._take(phase, players, batch, step, rng)
+            logs |= self._take(phase, number, players, batch, step, rng)
         self.plan.ranks.average(buffers_of(learner))
         if learner.average is not None:
             learner.average.update(step)
         return logs
 
-    def _take(self, phase: Phase, players: Sequence[Player], batch: Batch, step: int, rng: torch.Generator) -> dict[str, Any]:
+    def _take(
+        self, phase: Phase, number_of_phase: int, players: Sequence[Player], batch: Batch, step: int, rng: torch.Generator
+    ) -> dict[str, Any]:
         """One phase: its gradients, the check that they are sane, and the step of all its players."""
         learner, plan = self.learner, self.plan
+        settings, drawn = self.stage.gradients.get(phase.name, self.stage.gradient), batch.total or len(batch)
+        if not drawn and not settings.clip_each:
+            if self._private:  # what needs no privacy waits for examples
+                return {}
+            raise GessoError(f"step {step} has no examples", where=plan.dataset.name, fix="let its `indices` give at least one")
+        if settings.clip_each and phase.name not in self._checked:
+            check_private([learner.networks[role] for role in phase.players])
+            self._checked.add(phase.name)
+        if phase.whole and (settings.accumulate > 1 or settings.clip_each or plan.ranks.total > 1):
+            what = f"the phase {phase.name!r} compares the examples of a batch, which is divided here"
+            raise GessoError(what, where="gradient", fix="train it in one process, without accumulate and clip_each")
 
         def measure(part: Batch) -> Loss:
             with plan.device.computing():
                 return self.stage.family.loss(phase, learner.networks, part, learner.family, step, rng)
 
-        value, logs = set_gradients(measure, batch, players, self.stage.gradient, plan.ranks, rng, self.stage.batch_size)
+        # A process without examples draws nothing from `rng`, so the noise has a stream of its own.
+        noise = _generator(plan.seed, step, NOISE + number_of_phase) if settings.noise else None
+        value, logs = set_gradients(measure, batch, players, settings, plan.ranks, rng, self.stage.batch_size, noise)
         number, *norms = torch.stack([value, *(player.norm().to(value.device, value.dtype) for player in players)]).tolist()
         norm = norms[0] if len(norms) == 1 else math.hypot(*norms)
-        learner.guard.check(phase.name, number, norm)
+        if drawn:  # else there is no loss, and the gradient is noise
+            learner.guard.check(phase.name, number, norm)
+            learner.sums[phase.name] = learner.sums.get(phase.name, 0.0) + number
+            learner.num_summed[phase.name] = learner.num_summed.get(phase.name, 0) + 1
         for player, own in zip(players, norms, strict=True):
             player.step(learner.rate_factor * rate_at(player.settings, step, self.stage.num_steps), own)
-        learner.sums[phase.name] = learner.sums.get(phase.name, 0.0) + number
-        learner.num_summed[phase.name] = learner.num_summed.get(phase.name, 0) + 1
         return {f"norm/{phase.name}": norm} | {f"{phase.name}/{name}": one for name, one in logs.items()}
 
     def _players(self, phase: Phase) -> list[Player]:
@@ -238,7 +260,7 @@ class Loop:
 
     def _batch(self, step: int) -> Batch:
         clean_batch, batch = self.batches.get(step)
-        if self.batches.shows_output(step):
+        if self.batches.shows_output(step) and clean_batch.items:
             batch = self.batches.get_with_output(clean_batch, self._propose(clean_batch, batch))
         return batch.to(self.plan.device.device)
 
@@ -324,7 +346,7 @@ class Loop:
         if self.plan.show is None or not self.plan.ranks.leads:
             return
         try:
-            shown = self.plan.show(self.learner.export_networks, self.learner.step)
+            shown = self.plan.show(self.learner.export_networks | {STATE: self.learner.family}, self.learner.step)
             if shown is not None:
                 picture.save_samples(self.plan.folder / "samples", self.learner.step, shown)
                 self.log.picture("samples", shown, self.learner.step)

@@ -24,9 +24,12 @@ class Ranks:
     def leads(self) -> bool:
         return self.rank == 0
 
-    def row_range(self, num: int) -> tuple[int, int]:
-        """The first and the last-but-one row of this process, of `num`. GessoError where there are fewer rows than processes."""
-        if num < self.total:
+    def row_range(self, num: int, *, may_be_empty: bool = False) -> tuple[int, int]:
+        """The first and the last-but-one row of this process, of `num`.
+
+        GessoError where there are fewer rows than processes, unless a process's share `may_be_empty`.
+        """
+        if num < self.total and not may_be_empty:
             raise GessoError(
                 f"a batch of {num} cannot be shared by {self.total} processes", where="--nproc-per-node", fix=f"at most {num} processes"
             )
@@ -67,7 +70,8 @@ class Ranks:
 def joined() -> Iterator[Ranks]:
     """The processes that `torchrun` started (environment variables RANK and WORLD_SIZE), or this one alone.
 
-    They communicate by gloo on CPUs and by nccl on GPUs.
+    They communicate by gloo on CPUs and by nccl on GPUs. They meet at torchrun's address, or at the address of a file that all can
+    write to (GESSO_MEETING).
     """
     total = int(os.environ.get("WORLD_SIZE", "1"))
     if total == 1:
@@ -76,7 +80,8 @@ def joined() -> Iterator[Ranks]:
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    torch.distributed.init_process_group("nccl" if on_gpu else "gloo")
+    meeting = os.environ.get("GESSO_MEETING", "env://")
+    torch.distributed.init_process_group("nccl" if on_gpu else "gloo", meeting, rank=int(os.environ["RANK"]), world_size=total)
     try:
         yield Ranks(torch.distributed.get_rank(), total)
     finally:

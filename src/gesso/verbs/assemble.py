@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +13,17 @@ import torch
 
 from gesso import recipes
 from gesso.errors import GessoError
-from gesso.families.family import Fits
+from gesso.families.family import STATE, Fits
 from gesso.recipes.recipe import Recipe
 from gesso.training.device import find as find_device
 from gesso.weights.overlay import layered_over
-from gesso.weights.store import load_into, read_weights, shipped
+from gesso.weights.store import Weights, load_into, read_network, read_weights, shipped
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from gesso.weights.store import Weights
-
 GivenWeights = Path | str | Sequence[Path | str] | Mapping[str, Path | str] | None
 UNTRAINED = "untrained"  # in place of a parent's weights
-FAMILY = "family"  # the role under which weights hold the family's state
 
 
 @dataclass(frozen=True)
@@ -58,19 +56,21 @@ def assemble(
     untrained: bool = False,
     facts: Mapping[str, Any] | None = None,
     device: str | None = "cpu",
+    fitting: bool = False,
 ) -> Assembled:
     """The recipe's networks with their weights.
 
     `weights` is a .safetensors file or a run's folder, of this recipe or of one that it uses as a frozen parent; several are given as
-    a list, or by role: {"codec": "runs/vq"}, or the text "codec=runs/vq". A parent may be "untrained". An overlay goes over the
-    recipe's own weights. None takes the shipped ones. A recipe that keeps no weights needs none.
+    a list, or by role: {"codec": "runs/vq"}, or the text "codec=runs/vq". A parent may be "untrained". A network of the recipe's own
+    may come from a safetensors file of another program, by its role. An overlay goes over the recipe's own weights. None takes the
+    shipped ones. A recipe that keeps no weights needs none.
     `untrained` builds all of the recipe's own networks with random parameters (seed torch first), for data with these `facts`.
-    `device` is where the networks go (None: what is there).
+    `device` is where the networks go (None: what is there). `fitting` keeps the conditions that only a fit reads.
     GessoError where weights are missing, or belong to another recipe or preset.
     """
     made = recipes.find(recipe)
     given = parse_weights(made, weights)
-    own = None if untrained and given.own is None else given.own or _own_weights(made, given)
+    own = None if untrained and given.own is None else given.own or _own_weights(made, preset)
     preset_name = preset or (str(own.card.get("preset") or "") if own else "") or made.default_preset
     chosen = made.preset(preset_name)
     if own and own.card.get("preset") not in (None, "", preset_name):
@@ -81,6 +81,7 @@ def assemble(
         )
     known = own.card.get("facts", {}) if own and facts is None else facts or {}
     made = made.with_facts(known) if known or own else made
+    made = made if fitting else replace(made, card=made.card.for_generating())
     networks, hashes, cards = _parents(made, given.parents)
     states = {} if own is None else layered_over(own, given.overlays) if given.overlays else own.states
     networks |= _build(made, chosen, own, states)
@@ -90,7 +91,7 @@ def assemble(
     where = find_device(device)
     if where.type != "cpu":
         networks = {role: network.to(where) for role, network in networks.items()}
-    return Assembled(made, preset_name, chosen, networks, hashes, cards, states.get(FAMILY, {}))
+    return Assembled(made, preset_name, chosen, networks, hashes, cards, states.get(STATE, {}))
 
 
 def weights_file(place: Path | str) -> Path:
@@ -115,25 +116,29 @@ class WeightsByRole:
     own: Weights | None = None
     overlays: list[Weights] = field(default_factory=list)
     parents: dict[str, Weights | None] = field(default_factory=dict)
+    networks: dict[str, Weights] = field(default_factory=dict)  # single ones of the recipe's own
 
 
 def parse_weights(recipe: Recipe, given: GivenWeights) -> WeightsByRole:
     """Read the weights that a user gave and find out what each is for; GessoError where one is for nothing here."""
     parsed = WeightsByRole()
-    for role, place in _by_role(given):
+    for role, place in named_places(given):
         if role in recipe.uses and str(place) == UNTRAINED:
             parsed.parents[role] = None
             continue
+        if role in recipe.keeps and role not in recipe.uses and role != recipe.name:
+            parsed.networks[role] = read_network(weights_file(place), role)
+            continue
         read = read_weights(weights_file(place))
         named = read.card.get("recipe")
-        roles = [role] if role else [one for one, name in recipe.uses.items() if name == named]
+        roles = [role] if role else [one for one, used in recipe.uses.items() if recipes.name_of(used) == named]
         if not set(roles) <= set(recipe.uses) | {recipe.name}:
-            known = ", ".join([*recipe.uses, *[recipe.name] * bool(recipe.keeps)]) or "none: it keeps no weights"
+            known = ", ".join([*recipe.uses, *recipe.keeps, *[recipe.name] * bool(recipe.keeps)]) or "none: it keeps no weights"
             raise GessoError(f"{recipe.name} has no role {role!r}", where="--weights", fix=f"one of {known}")
         if roles and roles != [recipe.name]:
             parsed.parents |= dict.fromkeys(roles, read)
         elif named not in (None, recipe.name) or not recipe.keeps:
-            wanted = " or ".join([recipe.name] * bool(recipe.keeps) + sorted(set(recipe.uses.values())))
+            wanted = " or ".join([recipe.name] * bool(recipe.keeps) + recipes.used_by(recipe))
             wanted = wanted or "nothing: this recipe keeps no weights"
             raise GessoError(f"these are weights of {named!r}, not of {recipe.name!r}", where=read.path, fix=f"give weights of {wanted}")
         elif "over" in read.card:
@@ -142,15 +147,29 @@ def parse_weights(recipe: Recipe, given: GivenWeights) -> WeightsByRole:
             raise GessoError(f"{parsed.own.path} and {read.path} are both weights of {recipe.name}", where="--weights", fix="give one")
         else:
             parsed.own = read
+    if parsed.networks:
+        parsed.own = _with_networks(recipe, parsed.own, parsed.networks)
     return parsed
+
+
+def _with_networks(recipe: Recipe, own: Weights | None, given: Mapping[str, Weights]) -> Weights:
+    """The recipe's own weights with networks from other files. Their hash is one of all files'."""
+    states = {**({} if own is None else own.states), **{role: one.states[role] for role, one in given.items()}}
+    missing = [role for role in recipe.keeps if role not in states and role != STATE]
+    if missing:
+        what = f"{recipe.name} keeps {' and '.join(missing)} too"
+        raise GessoError(what, where="--weights", fix=" ".join(f"--weights {role}=FILE" for role in missing))
+    lines = ["" if own is None else own.sha256, *(f"{role} {one.sha256}" for role, one in sorted(given.items()))]
+    card = {"recipe": recipe.name} if own is None else own.card
+    return Weights(states, card, hashlib.sha256("\n".join(lines).encode()).hexdigest(), next(iter(given.values())).path)
 
 
 def places(given: GivenWeights) -> list[Path | str]:
     """The files and folders among given weights."""
-    return [place for _, place in _by_role(given)]
+    return [place for _, place in named_places(given)]
 
 
-def _by_role(given: GivenWeights) -> list[tuple[str, Path | str]]:
+def named_places(given: GivenWeights) -> list[tuple[str, Path | str]]:
     """(role, place) of each; the role is "" where the file itself says what it is for."""
     if given is None:
         return []
@@ -165,11 +184,11 @@ def _named(place: Path | str) -> list[tuple[str, Path | str]]:
     return [("", place)] if match is None or Path(place).exists() else [(match[1], match[2])]
 
 
-def _own_weights(recipe: Recipe, given: WeightsByRole) -> Weights | None:
-    """The shipped weights of a recipe that keeps any."""
+def _own_weights(recipe: Recipe, preset: str | None) -> Weights | None:
+    """The shipped weights of a recipe that keeps any, for this preset where there are some for it alone."""
     if not recipe.keeps:
         return None
-    path = shipped(recipe.name)
+    path = shipped(recipe.name, preset)
     if path is None:
         raise GessoError(
             f"no trained weights of {recipe.name!r} are shipped",
@@ -194,13 +213,13 @@ def _parents(
     networks: dict[str, nn.Module] = {}
     hashes: dict[str, str] = {}
     cards: dict[str, Mapping[str, Any]] = {}
-    for role, name in recipe.uses.items():
+    for role, used in recipe.uses.items():
         held = given.get(role)
         untrained = role in given and held is None
         with torch.random.fork_rng(devices=[]):  # an untrained parent is the same one each time
             torch.manual_seed(0)
-            parent = assemble(name, weights=None if held is None else held.path, untrained=untrained)
-        kept = tuple(inner for inner in parent.recipe.keeps or parent.networks if inner != FAMILY)
+            parent = assemble(used, weights=None if held is None else held.path, untrained=untrained)
+        kept = tuple(inner for inner in parent.recipe.keeps or parent.networks if inner != STATE)
         for inner in kept:
             networks[role if len(kept) == 1 else f"{role}.{inner}"] = parent.networks[inner].requires_grad_(False).eval()
         for other, sha256 in parent.hashes.items():
@@ -214,7 +233,7 @@ def _build(recipe: Recipe, preset: Any, weights: Weights | None, states: Mapping
     """The recipe's networks: all of them without weights, else those that it keeps, loaded."""
     if weights is None:
         return {role: network.eval() for role, network in recipe.networks(preset).items()}
-    roles = [role for role in recipe.keeps if role != FAMILY]
+    roles = [role for role in recipe.keeps if role != STATE]
     with torch.random.fork_rng(devices=[]):  # parameters that are replaced at once must not advance the caller's generator
         networks = recipe.networks(preset, roles)
     for role in roles:

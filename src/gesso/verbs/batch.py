@@ -258,9 +258,9 @@ def _one_of(slots: Sequence[Any]) -> str | None:
 
 def shared(model: Model, conditions: Mapping[str, Any], seed: int, settings: Mapping[str, Any]) -> Request:
     """The request that all items share, checked before the first is made."""
-    slots = tuple(slot.model_copy(update={"required": False}) for slot in model.card.conditions)
-    card = model.card.model_copy(update={"conditions": slots})
-    return Request.build(card, conditions, seed=seed, settings=settings, weights=model.assembled.hashes, preset=model.preset)
+    return Request.build(
+        model.card.for_parts(), conditions, seed=seed, settings=settings, weights=model.assembled.hashes, preset=model.preset
+    )
 
 
 class Journal:

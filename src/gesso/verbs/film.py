@@ -19,17 +19,19 @@ import torch
 
 from gesso.errors import GessoError
 from gesso.media.planes import Planes
-from gesso.media.video import FULL_RANGE, Facts, Shot, Video, VideoBudget, pyav
-from gesso.media.video_writer import Look, SegmentWriter, check_target, complete, held_look, join, sha256_of
+from gesso.media.video import FULL_RANGE, Shot, Video, pyav
+from gesso.media.video_facts import Facts, VideoBudget
+from gesso.media.video_writer import Look, SegmentWriter, check_target, complete, held_look, held_plan, join, sha256_of
 from gesso.number import whole
 from gesso.recipes.recipe import Recipe
 from gesso.record import Digest, LeftOut, Record, record
 from gesso.request import Request
 from gesso.storage.lock import locked
+from gesso.training.device import multiplies_bfloat16
 from gesso.training.interrupt import Interrupt
 from gesso.verbs.assemble import Assembled, GivenWeights
 from gesso.verbs.batch import check_rest, each_of, shared
-from gesso.verbs.generate import MAX_THREADS, make, parameter_dtype
+from gesso.verbs.generate import MAX_THREADS, REDUCED, make, native_dtype, parameter_dtype
 from gesso.verbs.load import Model, load
 from gesso.verbs.read_request import split
 from gesso.verbs.result import make_folder, refuse_overwriting
@@ -37,6 +39,7 @@ from gesso.verbs.thread import default_threads, fixed_threads
 
 OnFrame = Callable[[int, int, str], None]  # (frames done, frames of all, as far as the file says; what is told)
 BLOCK = 2**20  # bytes read at a time
+FILM = "film"  # the output's name in a film's record: all its frames
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def film(
     *,
     video: Path | str,
     out: Path | str,
+    each: str | None = None,
     seed: int = 0,
     preset: str | None = None,
     weights: GivenWeights = None,
@@ -68,21 +72,24 @@ def film(
     resume: bool = False,
     budget: VideoBudget | None = None,
     segment: int | None = None,
+    name: str | None = None,
     on_frame: OnFrame | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Filmed:
     """Run `recipe` on each frame of the film `video` and write the film `out` (.mp4, .mov or .mkv), with the sound as it is.
 
-    `given` holds the other conditions and the settings by the card's names; all frames have the same seed. Finished segments lie in
+    `given` holds the other conditions and the settings by the card's names; all frames have the same seed.
+    `each` is the condition that the frames are, where there could be several. Finished segments lie in
     OUT.parts until the film is whole; `resume` keeps those of a run that was stopped. `stop` is called after each frame and ends the
-    run as Ctrl-C does. `device` is where networks run (None: what is there). GessoError where the film cannot be read, a frame has
+    run as Ctrl-C does. `device` is where networks run (None: what is there). `name` is the film's in the record, if not its file's.
+    GessoError where the film cannot be read, a frame has
     another size, or the file cannot hold the sound.
     """
     source, target = Path(video), Path(out)
     refuse_overwriting([target], [source])
     model = load(recipe, preset=preset, weights=weights, device=device)
     conditions, settings = split(model.card, given)
-    each = each_of(model.card, None, conditions)
+    each = each_of(model.card, each, conditions)
     check_rest(model.card, each, conditions)
     request = shared(model, conditions, seed, settings)
     number = default_threads() if threads is None else whole(threads, where="threads", low=1, high=MAX_THREADS)
@@ -90,14 +97,20 @@ def film(
         check_target(target, opened.facts.sound)
         make_folder(target.parent)
         parts = target.with_name(f"{target.name}.parts")
-        hashed = _sha256(source)
-        frame_of = _frames_of(model, request, each, number)
-        plan = {"film": hashed, "request": request.to_json()}
+        hashed = sha256_of_file(source)
+        dtype = _dtype(model, held_plan(parts) if resume else {})
+        frame_of = frames_of(model, request, each, number, dtype)
+        plan = {"film": hashed, "request": request.to_json()} | ({"dtype": dtype} if dtype == REDUCED else {})
         make_folder(parts)
-        with locked(parts, "another film"), Interrupt(stop=stop) as interrupt, fixed_threads(number), torch.inference_mode():
-            reason, writer, shown = _run(opened, frame_of, parts, plan, resume, segment, interrupt, on_frame)
-            told = _record(request, each, source, hashed, writer, shown, number, model.assembled)
-            join(parts, shown, target, writer.look, source, told.text())
+        try:
+            with locked(parts, "another film"), Interrupt(stop=stop) as interrupt, fixed_threads(number), torch.inference_mode():
+                reason, writer, shown = _run(opened, frame_of, parts, plan, resume, segment, interrupt, on_frame)
+                told = _record(request, each, source, name or source.name, hashed, writer, shown, number, dtype, model.assembled)
+                join(parts, shown, target, writer.look, source, told.text())
+        except GessoError:
+            if not complete(parts):  # there is nothing to go on with
+                shutil.rmtree(parts, ignore_errors=True)
+            raise
         if reason == "done":
             shutil.rmtree(parts, ignore_errors=True)
         return Filmed(target, sum(one.frames for one in shown), reason, told, _notes(opened, writer.look))
@@ -139,19 +152,37 @@ def _run(
     return reason, writer, [*writer.done, *([short] if short is not None and reason != "done" else [])]
 
 
-def _frames_of(model: Model, request: Request, each: str, threads: int) -> Callable[[Shot], Planes]:
-    """The function from a frame of the film to the frame that is made of it."""
+def _dtype(model: Model, plan: Mapping[str, Any]) -> str:
+    """The number type of the networks: that of a film that goes on, else what this machine computes fastest and the recipe allows."""
+    if plan:
+        return str(plan.get("dtype", "float32"))
     if model.recipe.film is not None:
+        return REDUCED if multiplies_bfloat16(model.assembled.device) else "float32"
+    return native_dtype(model.assembled)
+
+
+def frames_of(model: Model, request: Request, each: str, threads: int, dtype: str) -> Callable[[Shot], Planes]:
+    """The function from a frame of the film to the frame that is made of it. Networks of a recipe's `film` take its memory format."""
+    if model.recipe.film is not None:
+        reduced, device = dtype == REDUCED, model.assembled.device.type
+        if reduced:
+            for network in model.networks.values():
+                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         larger = model.recipe.film(model.networks, request.settings)
-        return lambda shot: larger(shot.planes)
+
+        def enlarged(shot: Shot) -> Planes:
+            with torch.autocast(device, torch.bfloat16, enabled=reduced):
+                return larger(shot.planes)
+
+        return enlarged
     slot = model.card.slot(each)
 
     def made(shot: Shot) -> Planes:
-        asked = request.model_copy(update={"conditions": {**request.conditions, each: slot.read(shot.rgb())}})
-        result = make(model.assembled, asked, threads=threads)
+        asked = request.model_copy(update={"conditions": {**request.conditions, each: slot.read(np.ascontiguousarray(shot.upright()))}})
+        result = make(model.assembled, asked, threads=threads, dtype=dtype)
         if result.shown is None:
             raise GessoError(f"{model.card.name} makes no picture", where="--video", fix="choose a recipe that makes pictures of pictures")
-        return planes_of(np.asarray(result.outputs[result.shown]), shot.facts)
+        return planes_of(np.rot90(np.asarray(result.outputs[result.shown]), -shot.turns), shot.facts)
 
     return made
 
@@ -173,15 +204,24 @@ def _look(facts: Facts, shot: Shot, planes: Planes) -> Look:
 
 
 def _record(
-    request: Request, each: str, source: Path, hashed: str, writer: SegmentWriter, shown: list[Any], threads: int, assembled: Assembled
+    request: Request,
+    each: str,
+    source: Path,
+    name: str,
+    hashed: str,
+    writer: SegmentWriter,
+    shown: list[Any],
+    threads: int,
+    dtype: str,
+    assembled: Assembled,
 ) -> Record:
     """The record of the film: its source is named by the hash of its file."""
     frames = sum(one.frames for one in shown)
     made = Digest(sha256=sha256_of(shown), shape=(frames, writer.look.height, writer.look.width))
-    left = {each: LeftOut(sha256=hashed, name=source.name[:255], size=source.stat().st_size)}
-    dtype, device = parameter_dtype(assembled), str(assembled.device)
-    plain = record(request, {}, threads=threads, dtype=dtype, device=device, time=datetime.now(UTC))
-    return plain.model_copy(update={"left": {**plain.left, **left}, "output": {"film": made}})
+    left = {each: LeftOut(sha256=hashed, name=name[:255], size=source.stat().st_size)}
+    dtype = REDUCED if dtype == REDUCED else parameter_dtype(assembled)
+    plain = record(request, {}, threads=threads, dtype=dtype, device=str(assembled.device), time=datetime.now(UTC))
+    return plain.model_copy(update={"left": {**plain.left, **left}, "output": {FILM: made}})
 
 
 def _notes(video: Video, look: Look) -> list[str]:
@@ -197,7 +237,8 @@ def _notes(video: Video, look: Look) -> list[str]:
     return notes
 
 
-def _sha256(path: Path) -> str:
+def sha256_of_file(path: Path) -> str:
+    """The hash of a file's bytes, read in blocks."""
     hashed = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(BLOCK):

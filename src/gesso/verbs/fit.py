@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from gesso import recipes
 from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError, MissingExtra
-from gesso.families.family import Fits, Output
+from gesso.families.family import Fits, Output, Samples
 from gesso.media.file import read_bytes, write_atomic
 from gesso.media.medium import endings_of
 from gesso.media.picture import encode_png
@@ -85,7 +85,7 @@ def fit(
     # Weights that only a fit makes start from random numbers, which the seed decides.
     untrained = bool(found.keeps) and not found.stages(found.preset(preset)) and weights is None
     torch.manual_seed(whole(seed, where="seed", low=0, high=MAX_SEED))
-    assembled = assemble(found, preset=preset, weights=weights, untrained=untrained, facts=known or None, device=device)
+    assembled = assemble(found, preset=preset, weights=weights, untrained=untrained, facts=known or None, device=device, fitting=True)
     name = assembled.recipe.name
     if not isinstance(assembled.recipe.family(assembled.preset), Fits):
         raise GessoError(
@@ -118,6 +118,12 @@ def fit(
         folder.keep_weights()
         raise
     folder.plot(name)
+    if folder.values and folder.weights_of_fit is None and isinstance(assembled.recipe.family(assembled.preset), Samples):
+        # What the values make, so that the result's record replays it.
+        generating = replace(assembled, recipe=replace(assembled.recipe, card=card.for_generating()))
+        kept = {slot.name for slot in card.for_generating().conditions}
+        values = {**{key: value for key, value in request.conditions.items() if key in kept}, **folder.values}
+        result = make(generating, request.model_copy(update={"conditions": values}), threads=threads, files=files, stop=stop)
     ending = next(iter(endings_of(one.medium for one in card.outputs)), ".json")
     path = result.save(folder.out / f"result{ending}")
     folder.keep_weights()
@@ -212,6 +218,16 @@ class FitFolder:
         """Take what the last output carries."""
         if output.weights or output.values:
             self._fitted = output
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The conditions' values that were fitted, by slot."""
+        return {} if self._fitted is None else dict(self._fitted.values)
+
+    @property
+    def weights_of_fit(self) -> Mapping[str, Any] | None:
+        """The weights that were fitted, by role."""
+        return None if self._fitted is None else self._fitted.weights or None
 
     def keep_weights(self) -> None:
         """Write the newest weights that were fitted."""

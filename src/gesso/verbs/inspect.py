@@ -9,8 +9,11 @@ from typing import Any
 from gesso.errors import GessoError
 from gesso.marking.reading import ManifestReading, read_manifest
 from gesso.media.file import printable, read_bytes
+from gesso.media.medium import medium_of_file
 from gesso.record import Record, read_record
 from gesso.storage.home import SIGNING, data_home
+
+LARGEST = 2**30  # bytes of a file whose credentials are looked for
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,16 @@ def inspect(path: Path | str, *, manifest: Path | str | None = None, home: Path 
     `home` is the folder with the certificates of this machine's key.
     """
     source, record, seen, unread = Path(path), None, None, ""
-    read_bytes(source, 2**30)  # a missing or unreadable file is an error, a file without a record is not
+    known = medium_of_file(source)
+    large = known is not None and known.streamed and source.is_file() and source.stat().st_size > LARGEST  # a film, read in place
+    if not large:
+        read_bytes(source, LARGEST)  # a missing or unreadable file is an error, a file without a record is not
     try:
         record = read_record(source)
     except GessoError:
         record = None
+    if large:
+        return Inspection(record, None, "not looked for: the file is large")
     try:
         seen = read_manifest(source, folder=(home or data_home()) / SIGNING, beside=manifest)
     except GessoError as error:

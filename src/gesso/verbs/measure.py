@@ -14,6 +14,7 @@ from gesso.errors import GessoError
 from gesso.media.file import write_atomic
 from gesso.recipes.recipe import Recipe
 from gesso.record import commit, encoded, environment_here, plain
+from gesso.verbs.assemble import GivenWeights, named_places
 from gesso.verbs.data import find_data
 from gesso.verbs.generate import native_dtype
 from gesso.verbs.load import Model, load
@@ -45,7 +46,7 @@ def measure(
     which: str | None = None,
     data: Path | str | None = None,
     out: Path | str | None = None,
-    weights: Path | str | None = None,
+    weights: GivenWeights = None,
     preset: str | None = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -82,11 +83,12 @@ def measure(
     return report
 
 
-def command(name: str, which: str | None, data: Path | None, weights: Path | str | None, options: Mapping[str, Any]) -> str:
+def command(name: str, which: str | None, data: Path | None, weights: GivenWeights, options: Mapping[str, Any]) -> str:
     """The command line that runs the same measure."""
     parts = ["gesso", "measure", name]
-    given = {"which": which, "data": data, "weights": weights, **options}
-    for key, value in given.items():
+    files = [f"{role}={place}" if role else str(place) for role, place in named_places(weights)]
+    given = [("which", which), ("data", data), *(("weights", file) for file in files), *options.items()]
+    for key, value in given:
         if value is not None:
             text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
             flag = f"--{key.replace('_', '-')}"

@@ -17,7 +17,8 @@ from gesso.media.medium import Medium, budget_of, carrier, medium
 from gesso.recipes.recipe import Recipe
 from gesso.record import Environment, LeftOut, Record, condition_hash, digest, read_record
 from gesso.request import Request
-from gesso.verbs.assemble import Assembled, assemble
+from gesso.verbs.assemble import Assembled, GivenWeights, assemble
+from gesso.verbs.film_replay import is_film, replay_film
 from gesso.verbs.generate import MAX_THREADS, make
 from gesso.verbs.result import Result, check_out
 
@@ -45,22 +46,27 @@ def replay(
     out: Path | str | None = None,
     with_files: Mapping[str, Path | str] | Path | str | None = None,
     *,
-    weights: Path | str | None = None,
+    weights: GivenWeights = None,
     recipe: Path | str | Recipe | None = None,
     threads: int | None = None,
 ) -> Replay:
     """Make the output of a .png, .ora, .psd or .json again, from its record alone, and compare it with what the record says.
 
+    Of a film (.mp4, .mov, .mkv) each frame is made again; the film that it was made of lies beside it, or among `with_files`.
     `with_files` gives inputs that were too large to embed: {condition: file}, or a folder to look in. `recipe` is the file
-    of a recipe outside the package. Threads are the record's unless given. Writes the new output to `out`, if given.
+    of a recipe outside the package; `weights` are as for `generate`. Threads are the record's unless given. Writes the new output to
+    `out`, if given.
     """
     source = Path(path)
     if out is not None:
         check_out(Path(out))
         if source.exists() and Path(out).exists() and source.samefile(out):
             raise GessoError("the output would overwrite the file that is replayed", where=out, fix="choose another name")
+    recipe = None if recipe is None else recipes.find(recipe)  # first, because it may bring the medium of the file
     record = read_record(source)
     assembled = _assembled(record, source, recipe, weights)
+    if is_film(record):
+        return _film(source, out, record, assembled, with_files, threads)
     card = assembled.recipe.card
     given: dict[str, Any] = {**record.request.conditions}
     for name, left in record.left.items():
@@ -73,7 +79,27 @@ def replay(
     return compare(source, record, result)
 
 
-def _assembled(record: Record, source: Path, recipe: Path | str | Recipe | None, weights: Path | str | None) -> Assembled:
+def _film(
+    source: Path,
+    out: Path | str | None,
+    record: Record,
+    assembled: Assembled,
+    with_files: Mapping[str, Path | str] | Path | str | None,
+    threads: int | None,
+) -> Replay:
+    if out is not None:
+        raise GessoError("a replay compares a film's frames and writes none", where="--out", fix="gesso generate … --video, to write it")
+    number = min(record.made.threads, MAX_THREADS) if threads is None else threads
+    made = replay_film(source, record, assembled, with_files, number)
+    words = [*made.differences]
+    if not made.equal:
+        words = [*causes(record, made.again), *words, "the frames came out differently"]
+    if made.changed:
+        words.append("the file's pictures were changed after it was made")
+    return Replay(made.equal, math.inf if made.equal else made.psnr, words, made.changed)
+
+
+def _assembled(record: Record, source: Path, recipe: Recipe | None, weights: GivenWeights) -> Assembled:
     """The record's recipe with its weights; where they are missing, the error names their hash."""
     asked = record.request
     if recipe is None and asked.recipe not in recipes.names():
@@ -102,11 +128,13 @@ def compare(source: Path, record: Record, result: Result) -> Replay:
     changed = False
     if held is not None and kind is not None and record.output:
         hashes = {old.sha256 for old in record.output.values()}
-        if equal:  # a file's content is not always what the record has a hash of: that of layers is their merged picture
-            changed = not any(np.array_equal(held, content) for content in _contents(kind, result))
+        if not kind.exact:
+            changed = False  # such as a film's: its frames cannot be compared
+        elif equal:  # a file's content is not always what the record has a hash of: that of layers is their merged picture
+            changed = not any(_same(held, content) for content in _contents(kind, result))
         else:
             changed = kind.digested and digest(held).sha256 not in hashes
-    words = [] if equal else causes(record, result)
+    words = [] if equal else causes(record, result.record)
     wrong = [name for name, old in record.output.items() if name not in new or new[name].sha256 != old.sha256]
     if not record.output:
         words.append("the record names no output to compare with")
@@ -120,19 +148,19 @@ def compare(source: Path, record: Record, result: Result) -> Replay:
     return Replay(equal, psnr, words, changed or bool(unreadable), result)
 
 
-def causes(record: Record, result: Result) -> list[str]:
+def causes(record: Record, again: Record) -> list[str]:
     """Differences in weights, versions and machine, which may be the cause of a different output."""
     words = []
-    for name in sorted({*record.request.weights, *result.request.weights}):
-        old, new = record.request.weights.get(name), result.request.weights.get(name)
+    for name in sorted({*record.request.weights, *again.request.weights}):
+        old, new = record.request.weights.get(name), again.request.weights.get(name)
         if old != new:
             words.append(f"weights of {name}: {_brief(old)} then, {_brief(new)} now (give the old ones: --weights FILE)")
-    if record.gesso != result.record.gesso:
-        words.append(f"gesso: {record.gesso} then, {result.record.gesso} now")
+    if record.gesso != again.gesso:
+        words.append(f"gesso: {record.gesso} then, {again.gesso} now")
     for label in ("threads", "dtype", "device", "cpu", "torch", "numpy", "python", "platform"):
-        before, now = getattr(record.made, label), getattr(result.record.made, label)
+        before, now = getattr(record.made, label), getattr(again.made, label)
         if before != now:
-            words.append(f"{label}: {_said(label, record.made, result.record.made)}")
+            words.append(f"{label}: {_said(label, record.made, again.made)}")
     return words
 
 
@@ -165,6 +193,13 @@ def _contents(kind: Medium, result: Result) -> Iterator[Any]:
     for out in result.card.outputs:
         if out.name in result.outputs and medium(out.medium) is kind:
             yield kind.content(result.outputs[out.name])
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two contents are equal: arrays, or mappings and lists of them."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return bool(np.array_equal(one, other))
+    return digest(one).sha256 == digest(other).sha256
 
 
 def _psnr(held: Any, result: Result) -> float | None:

@@ -19,7 +19,7 @@ from gesso.media.density import Dpi
 from gesso.media.file import write_atomic
 from gesso.media.layers import MEDIUM as LAYERS
 from gesso.media.layers import Layered
-from gesso.media.medium import NAMES, Carried, Medium, endings_of, media, medium, medium_of_file
+from gesso.media.medium import VALUE, Carried, Medium, endings_of, media, medium, medium_of_file
 from gesso.media.picture import data_url
 from gesso.record import encoded, plain
 
@@ -146,11 +146,15 @@ class Result:
             write_atomic(target, data)
         else:
             chosen = self.output_for(kind, name)
-            carried = self.carried(self.outputs[chosen])
+            carried = self.carried(self.outputs[chosen], self.medium(chosen))
             make_folder(target.parent)
             writer = self.medium(chosen).writer(target, carried)
-            writer.append(self.outputs[chosen])
-            writer.close()
+            try:
+                writer.append(self.outputs[chosen])
+                writer.close()
+            except BaseException:
+                writer.abandon()
+                raise
 
     def sidecar(self, kind: str, name: str | None = None) -> bytes | None:
         """The record to write beside a file of this ending (`sidecar_of`); None where the file holds it."""
@@ -170,7 +174,7 @@ class Result:
         if kind == ".json":
             return self.json()
         chosen = self.output_for(kind, name)
-        return self.medium(chosen).encode(self.outputs[chosen], kind, self.carried(self.outputs[chosen]))
+        return self.medium(chosen).encode(self.outputs[chosen], kind, self.carried(self.outputs[chosen], self.medium(chosen)))
 
     def output_for(self, kind: str, name: str | None = None) -> str:
         """The name of the output that is written to files of this ending: `name`, or the first. GessoError where there is none."""
@@ -184,10 +188,9 @@ class Result:
         fix = f"one of {', '.join(able)}" if able else f"save it as {other[0]}"
         raise GessoError(what, where="--take" if name else "--out", fix=fix)
 
-    def carried(self, value: Any) -> Carried:
-        """What a file of the value carries beside it."""
-        size = getattr(value["line"] if isinstance(value, Mapping) and "line" in value else value, "shape", ())
-        return Carried(self.record.text(), self.record.parameters(), self.dpi(size[:2]))
+    def carried(self, value: Any, kind: Medium = VALUE) -> Carried:
+        """What a file of a medium's value, or of its pixels, carries beside it."""
+        return Carried(self.record.text(), self.record.parameters(), self.dpi(kind.page(value)))
 
     def medium(self, name: str) -> Medium:
         """The medium of an output."""
@@ -217,7 +220,7 @@ class Result:
 def check_out(path: Path, card: Card | None = None) -> None:
     """GessoError for a path that no result (of the card's recipe) can be written to."""
     kind = path.suffix.lower()
-    known = endings_of(NAMES if card is None else (out.medium for out in card.outputs))
+    known = endings_of(one.name for one in media()) if card is None else endings_of(out.medium for out in card.outputs)
     usual = f"{path.stem or 'result'}{(known or ['.json'])[0]}"
     if kind in LAYERS.endings and kind not in known:
         raise GessoError(f"{card.name if card else 'it'} makes no layers", where=path, fix=usual)

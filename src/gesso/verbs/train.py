@@ -233,6 +233,7 @@ def _plan(run: _Run, stage: Stage, before: Sequence[Learner], ranks: Ranks) -> T
         show=shower(recipe, stage, run.data, run.seed),
         quiet=run.quiet,
         ranks=ranks,
+        facts=recipe.known,
     )
 
 
@@ -292,6 +293,8 @@ def _config(run: _Run, stage: Stage, dataset: Dataset) -> dict[str, Any]:
     }
     if stage.gradient != Gradient():
         config["gradient"] = as_json(stage.gradient)
+    if stage.gradients:
+        config["gradients"] = as_json(stage.gradients)
     if recipe.known:
         config["facts"] = dict(recipe.known)
     if run.begun_from:

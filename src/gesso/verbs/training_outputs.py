@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from gesso.card import Slot
 from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
-from gesso.families.family import Inputs, Samples
+from gesso.families.family import STATE, Inputs, Samples
 from gesso.recipes.recipe import Recipe, Stage
 from gesso.training import checkpoint
 from gesso.training.batch import BatchMaker
 from gesso.training.learner import Learner
 from gesso.training.picture import sample_sheet
-from gesso.verbs.assemble import FAMILY
 from gesso.weights.store import read_weights, save_weights
 
 NUM_SHOWN = 8
@@ -52,8 +51,9 @@ def exporter(
             "seconds": round(seconds, 3),
         }
         del card["folder"]
-        modules = learner.export_networks | {FAMILY: learner.family}
-        states = {role: modules[role].state_dict() for role in recipe.keeps}
+        states = {role: learner.export_networks[role].state_dict() for role in recipe.keeps if role != STATE}
+        if STATE in recipe.keeps:  # of all stages: each has a family of its own
+            states[STATE] = {name: value for one in (*before, learner) for name, value in one.family.state_dict().items()}
         if not _holds(path, states, card):
             save_weights(path, states, card)
 
@@ -91,12 +91,13 @@ def shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Callab
     """A function that draws the same few validation examples each time, with the recipe's preview or else by sampling the family."""
     made: list[Any] = []
 
-    def show(networks: Mapping[str, nn.Module], step: int) -> np.ndarray | None:
+    def show(told: Mapping[str, nn.Module], step: int) -> np.ndarray | None:
+        networks = {role: network for role, network in told.items() if role != STATE}
         device = next((p.device for network in networks.values() for p in network.parameters()), torch.device("cpu"))
         if not made:
             dataset = stage.data(data, "val")
             slots = [slot.model_copy(update={"drop": 0.0}) for slot in slots_of(recipe, stage)]
-            maker = BatchMaker(dataset, slots, min(NUM_SHOWN, len(dataset)), seed, stage.frame)
+            maker = BatchMaker(dataset, slots, min(NUM_SHOWN, len(dataset)), seed, stage.frame, facts=recipe.known)
             draft = maker.clean_batch(0)
             made.extend([maker.with_conditions(draft).to(device), maker.null(draft).map(lambda t: t.to(device))])
         batch, null = made
@@ -110,7 +111,8 @@ def shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Callab
                 shape = next((tuple(v.shape) for v in batch.clean.values() if v.ndim == 4), None)
                 if shape is None:
                     return None
-                inputs = Inputs(batch.ports, null, shape, range(shape[0]))
+                state = told[STATE].state_dict() if STATE in told else {}
+                inputs = Inputs(batch.ports, null, shape, range(shape[0]), state, recipe.known)
                 if not isinstance(stage.family, Samples):
                     return None
                 outputs = stage.family.sample(networks, inputs, torch.Generator().manual_seed(seed), recipe.card.settings())

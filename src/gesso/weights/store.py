@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gesso.errors import GessoError
 from gesso.media.file import printable, read_bytes, write_atomic
-from gesso.weights.safe import MAX_HEADER, check_name, metadata_of, read_tensors, write_tensors
+from gesso.weights.safe import MAX_HEADER, check_name, metadata_of, read_header, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -94,13 +94,35 @@ def card_of(path: str | Path) -> dict[str, Any]:
     return _read_card(metadata_of(header, where=where), where)
 
 
+def read_network(path: str | Path, role: str, *, max_bytes: int = MAX_FILE) -> Weights:
+    """Read the weights of one network: those of `role` in a file of Gesso's, or all tensors of a safetensors file without a card, as
+    other programs write it. GessoError as `read_weights`.
+    """
+    where = printable(path)
+    data = read_bytes(path, max_bytes)
+    _, metadata = read_header(data, where=where)
+    if metadata.get("gesso") == LAYOUT:
+        held = read_weights(path, max_bytes=max_bytes)
+        if role not in held.states:
+            raise GessoError(f"the file holds no network {role!r}", where=where, fix="it holds " + ", ".join(held.states))
+        return Weights({role: held.states[role]}, held.card, held.sha256, held.path)
+    tensors, _ = read_tensors(data, where=where)
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise GessoError(f"{name} holds NaN or infinity", where=where, fix="these weights are damaged; use others")
+    return Weights({role: tensors}, {}, hashlib.sha256(data).hexdigest(), Path(path))
+
+
 def load_into(network: nn.Module, state: Mapping[str, Tensor], *, where: object) -> None:
     """Copy a state into a network, converted to the network's number types.
 
+    A network may define `migrated(state)`, which completes a state that was saved by an earlier version of its class.
     If anything is missing, unexpected or of another shape, GessoError lists it and nothing is changed.
     """
     import torch
 
+    migrated = getattr(network, "migrated", None)
+    state = state if migrated is None else migrated(state)
     own = network.state_dict()
     missing, extra = [n for n in own if n not in state], [n for n in state if n not in own]
     misfits = [f"{n} {list(state[n].shape)} for {list(own[n].shape)}" for n in own if n in state and state[n].shape != own[n].shape]
@@ -116,13 +138,14 @@ def load_into(network: nn.Module, state: Mapping[str, Tensor], *, where: object)
             target.copy_(state[name])
 
 
-def shipped(recipe_name: str) -> Path | None:
-    """The path of the weights that the package ships for a recipe, or None."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", recipe_name):
+def shipped(recipe_name: str, preset: str | None = None) -> Path | None:
+    """The path of the weights that the package ships for a recipe, or None: those of this preset, where it has some of its own."""
+    names = [f"{recipe_name}-{preset}"] * bool(preset) + [recipe_name]
+    if not all(re.fullmatch(r"[a-z][a-z0-9_-]*", name) for name in names) or "-" in recipe_name:
         return None
-    place = resources.files("gesso.weights").joinpath("shipped", f"{recipe_name}.safetensors")
-    path = Path(str(place))
-    return path if path.is_file() else None
+    folder = resources.files("gesso.weights").joinpath("shipped")
+    paths = [Path(str(folder.joinpath(f"{name}.safetensors"))) for name in names]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _stored(value: Tensor, half: bool, where: object) -> Tensor:

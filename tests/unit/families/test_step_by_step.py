@@ -55,15 +55,38 @@ def test_what_is_given_late_does_not_change_what_came_before_it_within_reach():
 def test_rules_are_obeyed_and_given_notes_stand_above_them():
     seen = []
 
-    def allowed(voice: int, now, before, settings) -> np.ndarray:
-        seen.append((voice, tuple(now), tuple(before)))
-        return np.arange(P) % 3 == voice
+    def rules(inputs, given, known, settings):
+        assert settings is SETTINGS and known[1, 4] and given[1, 4] == 8 and known.sum() == 1
 
-    made = sample(network(), ports(1, 12, {(1, 4): 8}), family=StepByStep(allowed=allowed))
+        def allowed(step: int, voice: int, now, before) -> np.ndarray:
+            seen.append((step, voice, tuple(now), tuple(before)))
+            return np.arange(P) % 3 == voice
+
+        return allowed
+
+    made = sample(network(), ports(1, 12, {(1, 4): 8}), family=StepByStep(rules=rules))
     assert made[1, 4] == 8
     made[1, 4] = 1
     assert all((made[voice] % 3 == voice).all() for voice in range(V))
-    assert seen[0] == (0, (-1, -1, -1), (-1, -1, -1)) and seen[1][1][0] == made[0, 0]
+    assert seen[0] == (0, 0, (-1, -1, -1), (-1, -1, -1)) and seen[1][2][0] == made[0, 0]
+
+
+def test_guidance_moves_away_from_what_a_sample_without_the_vector_would_be():
+    torch.manual_seed(0)
+    net = VoiceTransformer(V, P, grids=1, spatial=BLOCK, vector=25, width=32, depth=1, heads=2, order=(0, 2, 1), dropout=0.0).eval()
+    torch.nn.init.normal_(net.heads[0].degree.weight, 0, 0.5)
+    null = Ports(spatial=torch.zeros(1, BLOCK, 1, 24), vector=torch.zeros(1, 25))
+    given = Ports(spatial=null.spatial, vector=torch.nn.functional.one_hot(torch.tensor([3]), 25).float())
+
+    def made(ports: Ports, scale: float) -> np.ndarray:
+        settings = SimpleNamespace(temperature=0.5, guidance_scale=scale)
+        return list(FAMILY.sample({"composer": net}, Inputs(ports, null, (1, V, 24)), torch.Generator().manual_seed(0), settings))[
+            -1
+        ].media["notes"]
+
+    assert torch.equal(made(given, 0), made(null, 1)), "0 ignores it"
+    assert torch.equal(made(null, 3), made(null, 1)), "nothing given, nothing to strengthen"
+    assert not torch.equal(made(given, 1), made(given, 4))
 
 
 def test_previews_grow():

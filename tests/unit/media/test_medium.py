@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-import pkgutil
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gesso.media
+from gesso.card import Out
 from gesso.errors import GessoError
-from gesso.media.medium import NAMES, VALUE, Carried, Medium, carrier, content_type, endings_of, media, medium, medium_of_file, sidecar_of
+from gesso.media import medium as module
+from gesso.media.medium import VALUE, Carried, Medium, carrier, content_type, endings_of, media, medium, medium_of_file, sidecar_of
 from gesso.record import read_record, record_place
 
 SOURCE = Path(gesso.media.__file__).parent
@@ -26,12 +29,49 @@ EXAMPLES = {
 }
 
 
-def test_every_file_that_defines_a_medium_is_named() -> None:
-    found = {
-        one.name for one in pkgutil.iter_modules([str(SOURCE)]) if re.search(r"^MEDIUM = ", (SOURCE / f"{one.name}.py").read_text(), re.M)
-    }
-    assert found == set(NAMES), "add the file's name to media/medium.py"
+NAMES = sorted(path.stem for path in SOURCE.glob("*.py") if re.search(r"^MEDIUM = ", path.read_text(), re.M))
+
+
+def test_every_file_that_defines_a_medium_is_found() -> None:
+    assert [one.name for one in media()] == ["picture", *(name for name in NAMES if name != "picture")]
     assert set(EXAMPLES) >= {"picture", "pictures", "layers", "pieces"}
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test defines is forgotten after it."""
+    monkeypatch.setattr(module, "_own", {})
+
+
+def test_a_card_brings_a_medium_of_its_own(own: None) -> None:
+    beside = Beside()
+    out = Out(name="rows", medium=beside, help={})
+    assert out.medium == "rows" and medium("rows") is beside and medium_of_file("x.ROWS") is beside and beside in media()
+    assert Out(name="rows", medium=Beside(), help={}).medium == "rows" and medium("rows") is beside
+    taken = type("Taken", (Medium,), {"name": "taken", "endings": {".png": "image/png"}})
+    same = type("Same", (Medium,), {"name": "rows"})
+    for one, what in ((taken, ".png files are of the medium 'picture'"), (same, "another medium 'rows'")):
+        with pytest.raises(ValueError, match=what):
+            Out(name="rows", medium=one(), help={})
+
+
+def test_an_installed_package_brings_a_medium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rows_medium.py").write_text(
+        "from gesso.media.medium import Medium\nclass Rows(Medium):\n"
+        "    name, endings = 'installed_rows', {'.irows': 'text/plain'}\nMEDIUM = Rows()\n"
+    )
+    info = tmp_path / "rows_medium-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rows-medium\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[gesso.media]\ninstalled_rows = rows_medium\nbroken = no_such_module\n")
+    code = (
+        "from gesso.media.medium import medium, media, medium_of_file\n"
+        "assert medium_of_file('a.irows').name == medium('installed_rows').name == 'installed_rows'\n"
+        "try:\n    medium('broken')\nexcept Exception as error:\n    print(error)\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), str(Path(gesso.media.__file__).parents[2])])
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths})
+    assert run.returncode == 0 and "the medium 'broken' cannot be read" in run.stdout, run.stderr
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,16 +140,12 @@ def test_a_file_beside_does_not_hide_a_record_inside(tmp_path: Path) -> None:
     assert record_place(path) == path
 
 
-def test_a_result_saves_and_reads_a_record_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_saves_and_reads_a_record_beside(tmp_path: Path, own: None) -> None:
     from gesso import load
-    from gesso.media import medium as module
     from gesso.verbs.read_request import read_request
 
-    find = module._defined
-    monkeypatch.setattr(module, "NAMES", (*NAMES, "rows"))
-    monkeypatch.setattr(module, "_defined", lambda name: Beside() if name == "rows" else find(name))
     made = load("digits").generate(label=3, seed=5, num_steps=1)
-    card = made.card.model_copy(update={"outputs": (made.card.outputs[0].model_copy(update={"medium": "rows"}),)})
+    card = made.card.model_copy(update={"outputs": (Out(name="image", medium=Beside(), help={}),)})
     made.card = card
     path = made.save(tmp_path / "t.rows")
     assert read_record(path).text() == made.record.text() == made.sidecar(".rows").decode()

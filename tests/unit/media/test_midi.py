@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from gesso.errors import GessoError
-from gesso.media.midi import MidiBudget, encode_midi, highest, quantised, read_midi, text_in_midi
+from gesso.media.midi import MidiBudget, _variable, encode_midi, highest, quantised, read_midi, text_in_midi
 from gesso.media.score import NoteScore, score_of
+from midi_bytes import END, HOSTILE, flood, idle, length_of, midi, named, track, tune
 
 
 def some_score(seed: int = 0) -> NoteScore:
@@ -25,9 +27,6 @@ def some_score(seed: int = 0) -> NoteScore:
 def file(*tracks: bytes, kind: int = 1, division: int = 480) -> bytes:
     head = b"MThd" + (6).to_bytes(4, "big") + b"".join(n.to_bytes(2, "big") for n in (kind, len(tracks), division))
     return head + b"".join(b"MTrk" + len(one).to_bytes(4, "big") + one for one in tracks)
-
-
-END = b"\0\xff\x2f\0"
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -51,8 +50,74 @@ def test_the_record_is_in_a_text_event():
     assert text_in_midi(data, "gesso") == '{"recipe":"코랄"}' and text_in_midi(data, "other") is None
 
 
+def test_bytes_written_by_hand_are_read_to_the_tick():
+    """A format 1 file as the specification's example (page 141) lays one out: tempo and meter first, then a track a part."""
+    first = b"\x00\xff\x58\x04\x04\x02\x18\x08" + b"\x00\xff\x51\x03\x07\xa1\x20" + END
+    upper = b"\x00\xff\x03\x03Top" + b"\x00\xc0\x05" + b"\x00\x90\x4c\x20" + b"\x81\x40\x4c\x00" + END  # 192 ticks, running status
+    lower = b"\x60\x91\x37\x40" + b"\x81\x40\x81\x37\x40" + b"\x30\x91\x30\x40" + b"\x30\x81\x30\x00" + END
+    file = read_midi(midi(track(first), track(lower), track(upper)))
+    assert file.ticks == 96 and file.tempo == 120 and file.names == {2: "Top"}
+    assert file.parts == {(1, 1): [(96, 192, 55), (336, 48, 48)], (2, 0): [(0, 192, 76)]}
+    found = quantised(file)
+    assert found.score == NoteScore((((0, 8, 76),), ((4, 8, 55), (14, 2, 48))), 16, 120.0) and found.names == ("Top", "")
+    assert found.moved == found.dropped == 0
+
+
+def test_what_is_written_is_what_the_specification_asks_for_byte_by_byte():
+    conductor = (
+        b"\x00\xff\x01\x17" + b"gesso-grid:[8, 2, 90.0]" + b"\x00\xff\x51\x03\x0a\x2c\x2b" + b"\x00\xff\x58\x04\x04\x02\x18\x08" + END
+    )
+    upper = (
+        named(b"Voice 1") + b"\x00\xc0\x34" + b"\x00\x90\x48\x50" + b"\x83\x60\x80\x48\x00" + b"\x00\x90\x48\x50" + b"\x83\x60\x80\x48\x00"
+    )
+    lower = named(b"Voice 2") + b"\x00\xc1\x34" + b"\x81\x70\x91\x30\x50" + b"\x78\x81\x30\x00" + b"\x84\x58\xff\x2f\x00"
+    score = NoteScore((((0, 4, 72), (4, 4, 72)), ((2, 1, 48),)), 8, 90.0)
+    assert encode_midi(score) == midi(track(conductor), track(upper, END), track(lower), division=480)
+
+
+@pytest.mark.parametrize("value", [0, 1, 0x40, 0x7F, 0x80, 0x2000, 0x3FFF, 0x4000, 0x1FFFFF, 0x200000, 0xFFFFFFF])
+def test_lengths_of_any_size_survive(value: int):
+    """The specification's own table of variable-length quantities."""
+    budget = MidiBudget(max_beats=1 << 28)
+    if value:
+        body = length_of(0) + b"\x90\x3c\x50" + length_of(value) + b"\x80\x3c\x00" + END
+        assert read_midi(midi(track(body)), budget=budget).parts == {(0, 0): [(0, value, 60)]}
+    assert _variable(value) == length_of(value)
+
+
+def test_voices_are_sorted_from_the_highest_and_drums_never_are_one():
+    low, high, drums = tune((48, 16)), tune((0, 8), (76, 8), channel=2), tune((90, 16), channel=9)
+    found = quantised(
+        read_midi(midi(track(named(b"Cello"), low, END), track(named(b"Kit"), drums, END), track(named(b"Flute"), high, END)))
+    )
+    assert found.names == ("Flute", "Cello") and [part[0][2] for part in found.score.voices] == [76, 48]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_say_what_is_wrong_where_and_what_would_be_right(name: str):
+    data, word = HOSTILE[name]
+    with pytest.raises(GessoError, match=word) as told:
+        quantised(read_midi(data, where="a.mid"), where="a.mid")
+    assert told.value.where == "a.mid" and told.value.fix
+
+
+def test_a_tempo_of_zero_is_no_tempo():
+    data = midi(track(b"\x00\xff\x51\x03\x00\x00\x00", tune((60, 4)), END))
+    assert quantised(read_midi(data)).score.tempo == 80
+
+
+@pytest.mark.parametrize("data", [flood(2_000_000), idle(8 << 20)], ids=["notes", "controllers"])
+def test_floods_are_refused_at_their_first_excess(data: bytes):
+    """Memory for what is kept of a file of megabytes stays small: nothing is read past the budget."""
+    tracemalloc.start()
+    with pytest.raises(GessoError, match="50000 notes|500000 events"):
+        read_midi(data)
+    assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    tracemalloc.stop()
+
+
 def test_another_library_reads_the_same_notes(tmp_path):
-    symusic = pytest.importorskip("symusic")
+    symusic = pytest.importorskip("symusic", reason="symusic is not installed: a second opinion, beside the bytes written by hand")
     score = some_score()
     path = tmp_path / "a.mid"
     path.write_bytes(encode_midi(score, {"gesso": "{}"}))

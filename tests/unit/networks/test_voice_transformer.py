@@ -66,7 +66,7 @@ def test_one_step_at_a_time_equals_all_at_once(window: int):
         state = net.step(memory, None if step == 0 else notes[:, :, step - 1])
         for voice in net.order:
             torch.testing.assert_close(net.decide(state, memory, voice), whole[:, voice, step], rtol=1e-4, atol=1e-4)
-            state = net.tell(state, voice, notes[:, voice, step])
+            state = net.tell(state, memory, voice, notes[:, voice, step])
 
 
 @torch.no_grad()

@@ -78,6 +78,10 @@ def test_keys_and_chords_are_read_as_people_write_them():
 def test_what_a_piece_is_in():
     scale = np.array([[60, 62, 64, 65, 67, 69, 71, 72]])
     assert key_of(scale) == "C major" and key_of(scale + 3) == "Eb major"
+    minor = np.array(
+        [[69, 71, 72, 74, 76, 77, 80, 81, 76, 72, 71] * 2 + [73] * 8, [57, 62, 57, 53, 60, 62, 64, 57, 60, 57, 64] * 2 + [57] * 8]
+    )
+    assert key_of(minor) == "A minor", "it ends in major"
     assert key_of(np.array([[57, 59, 60, 62, 64, 65, 68, 69, 64, 57, 60, 57]])) == "A minor"
     assert chord_of(np.array([72, 67, 64, 48])) == "C" and chord_of(np.array([65, 62, 59, 55])) == "G7"
     assert chord_of(np.array([-1, -1, -1, -1])) is None and chord_of(np.array([60, 61, 62, 63])) is None

@@ -27,6 +27,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW")
 IN_ADDRESSES = {
     ("recipes", "name"): None,
     ("uploads", "id"): "upload",
+    ("films", "id"): "film",
     ("outputs", "id"): "output",
     ("sessions", "id"): "session",
     ("sessions", "node"): "node",
@@ -85,8 +86,11 @@ def belongings(app: FastAPI, client: TestClient, owner: str, picture: bytes) -> 
     weights.write_bytes(b"numbers")
     palette = client.post("/api/palettes", json={"name": f"secret of {owner}"}).json()["id"]
     output = made["outputs"]["image"]["id"]
+    film = services.files.incoming()
+    film.write_bytes(b"frames")
     return {
         "upload": upload,
+        "film": services.files.adopt(owner, "film", film, medium="video", suffix="mp4", size=(2, 2)).id,
         "session": session["id"],
         "node": node,
         "output": output,
@@ -222,6 +226,7 @@ def bodies(anns: dict[str, str], bobs: dict[str, str]) -> list[tuple[str, str, d
         ("POST", "/v1/images/generations", {"model": "dots", "conditions": {"page": upload}}),
         ("POST", "/api/jobs", {**job, "files": [upload]}),
         ("POST", "/api/jobs", {**job, "files": [*files, upload]}),
+        ("POST", "/api/jobs", {**job, "kind": "film", "files": [{"upload": anns["film"]}]}),
         ("POST", "/api/jobs", {**job, "files": files, "each": "page", "conditions": {"mood": upload}}),
         ("POST", "/api/jobs", {**job, "files": files, "weights": anns["training"]}),
         ("POST", "/api/jobs", {**job, "files": files, "weights": anns["job"]}),

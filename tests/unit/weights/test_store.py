@@ -102,3 +102,6 @@ def test_shipped_accepts_only_recipe_names() -> None:
     assert shipped("no_such_recipe") is None
     for name in ("../store", "a/b", "", "A", "a.b", "/etc/passwd"):
         assert shipped(name) is None
+    for preset in ("../store", "a/b", "A", "."):
+        assert shipped("upscale", preset) is None
+    assert shipped("upscale", "no_such_preset") == shipped("upscale") is not None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from fastapi import Query, Response
 from fastapi import Request as Http
-from fastapi import Response
 from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field
 
@@ -14,6 +14,7 @@ from gesso.errors import GessoError, Stopped
 from gesso.number import StrictNumbers, Whole
 from gesso.request import MAX_SEED
 from gesso.serving.api.signing import file_answer, header_text
+from gesso.serving.decode.midi_upload import is_midi
 from gesso.serving.http.guard import OPEN, TOKEN, identity_of
 from gesso.serving.http.routes import PICTURE_BODY, Routes, body_of, read_json
 from gesso.serving.http_errors import BodyTooLarge
@@ -47,10 +48,12 @@ def register(routes: Routes, services: Services) -> None:
         return {"recipes": services.catalogue.summaries()}
 
     @routes.http("GET", "/api/recipes/{name}", who=TOKEN, tags=["recipes"], summary="A recipe's card, and your own weights of it")
-    def recipe(name: str, http: Http) -> Any:
-        card = services.catalogue.describe(name)
+    def recipe(name: str, http: Http, weights: str = Query(default="", max_length=64)) -> Any:
+        """`weights` is the sha256 of weights of yours, which may know other data: the conditions have their options then."""
+        owner = identity_of(http).owner
+        card = services.catalogue.describe(name, services.card_of_weights(owner, name, {name: weights}) if weights else None)
         services.warmup.schedule()
-        return card | {"trained": services.own_weights(identity_of(http).owner, name), "folders": names_of_data(tuple(card["fits_data"]))}
+        return card | {"trained": services.own_weights(owner, name), "folders": names_of_data(tuple(card["fits_data"]))}
 
     @routes.http(
         "POST",
@@ -58,7 +61,7 @@ def register(routes: Routes, services: Services) -> None:
         who=TOKEN,
         max_body=limits.picture.max_bytes + 65_536,
         tags=["uploads"],
-        summary="A picture, as the body or as a form's file",
+        summary="A picture or a MIDI file, as the body or as a form's file",
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -72,15 +75,19 @@ def register(routes: Routes, services: Services) -> None:
     async def upload(http: Http) -> Any:
         owner = identity_of(http).owner
         data = await upload_body(http, services)
+        music = is_midi(data, http.headers.get("content-type", ""))
 
         def store() -> Any:
+            if music:
+                midi, about = services.decoder.music(data)
+                return services.files.put(owner, "upload", midi, medium="notes", suffix="mid").to_json() | about
             decoded = services.decoder.clean(data)
             return services.files.put(owner, "upload", decoded.png, size=(decoded.width, decoded.height)).to_json()
 
         stored = await asyncio.to_thread(store)
         return JSONResponse(stored, 201, {"Location": f"/api/uploads/{stored['id']}"})
 
-    @routes.http("GET", "/api/uploads/{id}", who=TOKEN, tags=["uploads"], summary="An upload, encoded anew as PNG")
+    @routes.http("GET", "/api/uploads/{id}", who=TOKEN, tags=["uploads"], summary="An upload, encoded anew as PNG or MIDI")
     def see_upload(id: str, http: Http) -> Any:
         return file_response(services, identity_of(http).owner, "upload", id)
 

@@ -10,6 +10,7 @@ from fastapi import Request as Http
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from gesso.media.file import read_bytes
+from gesso.serving.api.films import ranged
 from gesso.serving.api.generate import download
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.http.routes import Routes, read_json
@@ -92,13 +93,20 @@ def _register_outputs(routes: Routes, services: Services) -> None:
         sheets = [key for key in service.files(owner, id) if key.startswith("sheet")]
         return {"outputs": service.items(owner, id), "sheets": sheets}
 
-    @routes.http("GET", "/api/jobs/{id}/outputs/{output}", who=TOKEN, tags=["jobs"], summary="One of its outputs, or a contact sheet")
+    @routes.http(
+        "GET",
+        "/api/jobs/{id}/outputs/{output}",
+        who=TOKEN,
+        tags=["jobs"],
+        summary="One of its outputs, a contact sheet, or the source of a film",
+    )
     def output(id: str, output: str, http: Http) -> Any:
-        found = service.files(identity_of(http).owner, id).get(output)
+        owner = identity_of(http).owner
+        found = service.source(owner, id) if output == "source" else service.files(owner, id).get(output)
         if found is None:
             raise unknown("output")
         plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in " ._-") else "_" for letter in found.name)
-        return Response(read_bytes(found.path, 2**30, where="output"), media_type=found.content_type, headers=download(plain))
+        return ranged(found.path, found.content_type, plain)
 
     @routes.http("GET", "/api/jobs/{id}/zip", who=TOKEN, tags=["jobs"], summary="All its outputs, as one zip")
     def zip_stream(id: str, http: Http) -> Any:

@@ -19,7 +19,7 @@ from gesso.serving.api.generate import download, wait_for_result
 from gesso.serving.api.signing import file_answer, is_cacheable
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.http.routes import Routes, body_of, read_json
-from gesso.serving.render.outputs import check_format, first_picture, output_file, pixels_of, smaller
+from gesso.serving.render.outputs import check_format, output_file, pixels_of, shown_output, smaller
 from gesso.serving.render.renderer import RenderJob
 from gesso.serving.services import Services
 
@@ -88,6 +88,7 @@ def _register_sessions(routes: Routes, services: Services) -> None:
                         "you have no weights with this hash", where="weights", fix=f"see trained of GET /api/recipes/{card.name}"
                     )
                 services.user_weights.add(owner, own)
+            card = services.card_of_weights(owner, card.name, body.weights) or card
             edits = [services.sanitizer.sanitize_edit(owner, card, one) for one in body.edits]
             begun = store.create(owner, card.name, body.title, edits, weights=body.weights)
             services.user_weights.delete_unused(owner, {hashed for one in store.list(owner) for hashed in one.weights.values()})
@@ -126,7 +127,7 @@ def _register_nodes(routes: Routes, services: Services) -> None:
         owner, body = identity_of(http).owner, await read_json(http, AppendEdit)
 
         def append() -> Any:
-            card = services.catalogue.card(store.session(owner, id).recipe)
+            card = store.session_card(owner, store.session(owner, id))
             node = store.append(owner, id, body.parent, services.sanitizer.sanitize_edit(owner, card, body.edit), body.client)
             return {"node": node.model_dump(mode="json"), "missing": list(store.missing(owner, id, node.id))}
 
@@ -257,7 +258,7 @@ def _register_thumbnails(routes: Routes, services: Services) -> None:
         png, wanted = await asyncio.to_thread(find)
         if wanted:
             request = await asyncio.to_thread(store.request, owner, id, node)
-            name = first_picture(services.catalogue.card(request.recipe))
+            name = shown_output(services.catalogue.card(request.recipe))
             if name is not None:
                 job = RenderJob(owner, request, ("thumbs", owner))
                 result = await wait_for_result(http, services, services.renderer.submit(owner, ("thumbs", owner), job))

@@ -43,11 +43,11 @@ class CardCache:
 
 
 def code_fingerprint() -> str:
-    """A hash of sizes and times of the package's files, and of the versions of packages that offer recipes."""
+    """A hash of sizes and times of the package's files, and of the versions of packages that offer recipes or media."""
     digest = hashlib.sha256(f"{__version__} {sys.version}".encode())
     for path in sorted(PACKAGE.rglob("*.py")):
         stat = path.stat()
         digest.update(f"{path.relative_to(PACKAGE)} {stat.st_size} {stat.st_mtime_ns}".encode("utf-8", "surrogateescape"))
-    for entry in sorted(entry_points(group="gesso.recipes")):
+    for entry in sorted([*entry_points(group="gesso.recipes"), *entry_points(group="gesso.media")]):
         digest.update(f"{entry.name} {entry.value} {entry.dist.version if entry.dist else ''}".encode())
     return digest.hexdigest()

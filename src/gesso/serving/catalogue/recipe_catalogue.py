@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gesso import recipes
-from gesso.card import Card, Out
+from gesso.card import Card, Out, Slot
 from gesso.errors import GessoError
 from gesso.media.medium import medium
 from gesso.record import plain
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gesso.verbs.assemble import Assembled
 
 CARDS = "cards.json"  # in the home
+MOST_CARDS = 64  # of weights that users trained, in memory
 SUMMARY = ("name", "title", "summary", "ready")  # fields of a recipe in a list
 
 log = logging.getLogger("gesso.serving")
@@ -39,10 +40,11 @@ class Catalogue:
         self._settings, self._lock = settings, threading.Lock()
         self._recipes: dict[str, Recipe] | None = None
         self._loaded: OrderedDict[tuple[str, str, str], Assembled] = OrderedDict()
+        self._own_cards: OrderedDict[str, Card] = OrderedDict()  # by the weights' sha256
         self._cards: Cards | None = None
         self._cache: CardCache | None = None
         if settings.recipes is not None:  # recipes that the settings name must exist
-            self._recipes = {one.name: one for one in map(recipes.find, settings.recipes)}
+            self._recipes = {one.name: self._with_facts(one) for one in map(recipes.find, settings.recipes)}
         else:
             self._cache = CardCache(settings.home / CARDS)
 
@@ -52,7 +54,7 @@ class Catalogue:
                 found: dict[str, Recipe] = {}
                 for name in recipes.names():
                     try:
-                        one = recipes.find(name)
+                        one = self._with_facts(recipes.find(name))
                     except Exception:  # a broken plug-in must not disable the others
                         log.exception("the recipe %r cannot be read", name)
                     else:
@@ -60,6 +62,18 @@ class Catalogue:
                 self._cache_cards(found)
                 self._recipes = found
             return self._recipes
+
+    def _with_facts(self, recipe: Recipe) -> Recipe:
+        """The recipe with what the server's weights know of their data, so that its card has all options."""
+        from gesso.weights.store import shipped
+
+        path = self._settings.weights.get(recipe.name) or shipped(recipe.name)
+        if recipe.facts is None or path is None:
+            return recipe
+        from gesso.verbs.assemble import weights_file
+        from gesso.weights.store import read_weights
+
+        return recipe.with_facts(read_weights(weights_file(path)).card.get("facts", {}))
 
     def _cache_cards(self, found: Mapping[str, Recipe]) -> None:
         fresh = json.loads(json.dumps({name: recipe_json(one) for name, one in found.items()}))  # as it will be read back
@@ -74,7 +88,21 @@ class Catalogue:
         return found
 
     def card(self, name: str) -> Card:
-        return self.recipe(name).card
+        return self.recipe(name).card.for_generating()
+
+    def own_card(self, name: str, own: UserWeights) -> Card:
+        """The card with what the owner's weights know of their data."""
+        recipe = self.recipe(name)
+        if recipe.facts is None:
+            return recipe.card.for_generating()
+        with self._lock:
+            if own.sha256 not in self._own_cards:
+                from gesso.weights.store import read_weights
+
+                self._own_cards[own.sha256] = recipe.with_facts(read_weights(own.path).card.get("facts", {})).card.for_generating()
+                while len(self._own_cards) > MOST_CARDS:
+                    self._own_cards.popitem(last=False)
+            return self._own_cards[own.sha256]
 
     def assembled(self, name: str, preset: str = "", own: UserWeights | None = None) -> Assembled:
         """The recipe's networks with their weights, or with `own`; a few recently used ones stay loaded."""
@@ -84,7 +112,9 @@ class Catalogue:
         own_hash = own.sha256 if own else ""
         key = (name, preset, own_hash)
         if key not in self._loaded:
-            made = assemble(recipe, preset=preset or None, weights=own.path if own else self._settings.weights.get(name))
+            parents = [one for one in recipes.used_by(recipe) if one != name]
+            given = [own.path if own else self._settings.weights.get(name), *map(self._settings.weights.get, parents)]
+            made = assemble(recipe, preset=preset or None, weights=[place for place in given if place is not None] or None)
             known = (name, made.preset_name, own_hash)
             key = known if known in self._loaded else key
             self._loaded.setdefault(key, made)
@@ -99,13 +129,15 @@ class Catalogue:
         outputs = [[{"name": out["name"], "medium": out["medium"]} for out in one["outputs"]] for one in cards]
         return [{name: one[name] for name in SUMMARY} | {"outputs": outs} for one, outs in zip(cards, outputs, strict=True)]
 
-    def describe(self, name: str) -> dict[str, Any]:
-        """The whole card: conditions with their controls, settings as a JSON schema, texts in all languages."""
+    def describe(self, name: str, own: Card | None = None) -> dict[str, Any]:
+        """The whole card: conditions with their controls (`own`: of this card), settings as a JSON schema, texts in all languages."""
         card = self._descriptions().get(name) if isinstance(name, str) else None
         if card is None:
             raise self._unknown(name, self._descriptions())
         missing = self._absent(card["needs"])
-        return {**{key: one for key, one in card.items() if key != "needs"}, "missing": missing, "ready": not missing}
+        changed = {} if own is None else {"conditions": conditions_json(own)}
+        told = {**{key: one for key, one in card.items() if key != "needs"}, **changed}
+        return {**told, "missing": missing, "ready": not missing, "ready_presets": self._ready_presets(card)}
 
     def missing_weights(self, name: str) -> list[str]:
         """Names of recipes whose weights this recipe needs and the server does not have."""
@@ -121,6 +153,15 @@ class Catalogue:
                 self._cards = self._cards or _describe_each(loaded)
         return self._cards
 
+    def _ready_presets(self, card: Mapping[str, Any]) -> list[str]:
+        """The presets whose weights are shipped, the default first; none to choose from where the settings replace the weights."""
+        from gesso.weights.store import shipped
+
+        name, own = card["name"], shipped(card["name"])
+        if name in self._settings.weights or own is None:
+            return []
+        return [card["preset"], *(one for one in card["presets"] if one != card["preset"] and shipped(name, one) != own)]
+
     def _absent(self, needed: list[str]) -> list[str]:
         from gesso.weights.store import shipped
 
@@ -133,7 +174,7 @@ class Catalogue:
 
 def needs(recipe: Recipe) -> list[str]:
     """Names of the recipes whose weights it needs."""
-    return ([recipe.name] if recipe.keeps else []) + sorted(set(recipe.uses.values()))
+    return ([recipe.name] if recipe.keeps else []) + recipes.used_by(recipe)
 
 
 def _describe_each(recipes: Mapping[str, Recipe]) -> Cards:
@@ -145,6 +186,12 @@ def _describe_each(recipes: Mapping[str, Recipe]) -> Cards:
         except Exception:
             logging.getLogger(__name__).exception("the recipe %r is not shown: its card cannot be written as JSON", name)
     return cards
+
+
+def _control(slot: Slot) -> dict[str, Any]:
+    """A condition's control; where options that only the data tell are not known yet, a form of its value."""
+    known = all(option in slot.options for option in slot.facts)
+    return dict(plain(slot.kind.control(slot.options))) if known else {"tool": "form", "schema": slot.kind.model_json_schema()}
 
 
 def _output_json(out: Out) -> dict[str, Any]:
@@ -160,10 +207,9 @@ def _output_json(out: Out) -> dict[str, Any]:
     }
 
 
-def recipe_json(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as JSON, without the availability of the weights that it `needs`."""
-    card = recipe.card
-    conditions = [
+def conditions_json(card: Card) -> list[dict[str, Any]]:
+    """A card's conditions with their controls."""
+    return [
         {
             "name": slot.name,
             "kind": slot.kind.kind,
@@ -171,11 +217,16 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
             "help": dict(slot.help),
             "required": slot.required,
             "repeatable": slot.kind.repeatable,
-            "control": plain(slot.kind.control(slot.options)),
+            "control": _control(slot),
             "options": plain(slot.options),
         }
         for slot in card.conditions
     ]
+
+
+def recipe_json(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON, without the availability of the weights that it `needs`."""
+    card = recipe.card.for_generating()
     return {
         "name": card.name,
         "title": dict(card.title),
@@ -190,9 +241,11 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "learns_pictures": recipe.learns_pictures,
         "layout": dict(recipe.layout),
         "fits_data": [] if recipe.data is None else list(recipe.data_files),
+        "film": recipe.film is not None,
         "presets": list(recipe.presets),
         "preset": recipe.default_preset,
-        "conditions": conditions,
+        "conditions": conditions_json(card),
+        "one_of": [list(group) for group in card.one_of],
         "outputs": [_output_json(out) for out in card.outputs],
         "settings": card.settings_schema(),
     }

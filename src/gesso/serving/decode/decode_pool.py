@@ -16,7 +16,7 @@ from typing import Any
 from gesso.serving.settings import Limits
 
 START_SECONDS = 5.0  # for Python to start
-KINDS = {"P": "picture", "C": "palette"}
+KINDS = {"P": "picture", "C": "palette", "N": "notes"}
 PROGRAM = ("-B", "-m", "gesso.serving.decode.decode_worker")
 FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds")
 HEAD = 2**16
@@ -41,7 +41,7 @@ class DecodePool:
                 self._ensure_started()
 
     def decode(self, kind: str, data: bytes) -> bytes:
-        """A worker's answer to `data` (`kind`: P for a picture, C for a palette); empty if it died, TimeoutError if it hangs.
+        """A worker's answer to `data` (`kind`: P for a picture, C for a palette, N for notes); empty if it died, TimeoutError if it hangs.
 
         If the process that forks workers is killed meanwhile, another is started and `data` is sent once more.
         """

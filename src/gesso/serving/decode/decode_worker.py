@@ -22,8 +22,10 @@ from typing import Any
 from gesso.errors import GessoError
 from gesso.media.budget import Budget
 from gesso.serving.decode import sandbox
+from gesso.serving.decode.midi_upload import read_score_json
 
 GRACE_SECONDS = 1.0  # after a worker's own timeout, before the parent kills it
+Reader = Callable[[bytes, Budget], tuple[dict[str, Any], Any]]
 ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-be", "cp437", "unicode_escape")
 
 
@@ -98,7 +100,8 @@ def answer(does: str, data: bytes, budget: dict[str, int]) -> tuple[bytes, Any]:
     """The encoded head and the pixels of `data`; the head says why if it cannot be decoded."""
     pixels: Any = b""
     try:
-        head, pixels = (read_palette_json if does == "palette" else read_picture_rows)(data, Budget(**budget))
+        readers: dict[str, Reader] = {"picture": read_picture_rows, "palette": read_palette_json, "notes": read_score_json}
+        head, pixels = readers[does](data, Budget(**budget))
     except GessoError as error:
         head = {"what": error.what, "where": error.where, "fix": error.fix}
     except MemoryError:

@@ -19,6 +19,7 @@ from gesso.media.budget import Budget
 from gesso.media.density import kept_dpi
 from gesso.media.picture import DATA_URL, encode_png
 from gesso.serving.decode.decode_pool import DecodePool, split_answer
+from gesso.serving.decode.midi_upload import WHERE, DecodedMusic, decoded_music
 from gesso.serving.http_errors import ServerBusy
 from gesso.serving.settings import Limits
 
@@ -90,6 +91,11 @@ class Decoder:
             return json.loads(bytes(head))
         except ValueError:
             raise _decoder_failed("palette") from None
+
+    def music(self, data: bytes) -> DecodedMusic:
+        """A MIDI file written anew with what it holds; GessoError if it is invalid or too large. Blocks."""
+        with self._slot():
+            return decoded_music(bytes(self._decode("N", data, WHERE)[1]))
 
     def _remember(self, data: bytes) -> None:
         with self._lock:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gesso.card import Card, Slot
@@ -14,17 +15,20 @@ from gesso.serving.decode.decoder import Decoder, data_url_of
 from gesso.serving.storage.file_store import FileStore
 
 DEEPEST = 40
+OwnCard = Callable[[str, str, Mapping[str, str]], Card | None]  # (owner, recipe, weights) -> the card of these weights
 
 
 class InputSanitizer:
     """All methods may block: call them from a thread."""
 
-    def __init__(self, catalogue: Catalogue, files: FileStore, decoder: Decoder) -> None:
-        self._catalogue, self._files, self._decoder = catalogue, files, decoder
+    def __init__(self, catalogue: Catalogue, files: FileStore, decoder: Decoder, own_card: OwnCard | None = None) -> None:
+        self._catalogue, self._files, self._decoder, self._own_card = catalogue, files, decoder, own_card
 
     def sanitize_request(self, owner: str, asked: Mapping[str, Any]) -> Request:
         """A validated request from untrusted JSON."""
-        card = self._catalogue.card(asked.get("recipe", ""))
+        name, weights = asked.get("recipe", ""), asked.get("weights")
+        own = self._own_card(owner, name, weights) if self._own_card and isinstance(name, str) and isinstance(weights, Mapping) else None
+        card = own or self._catalogue.card(name)
         conditions = asked.get("conditions") or {}
         values = {name: self.condition(owner, card.slot(name), value) for name, value in conditions.items() if value is not None}
         return Request.from_json({**asked, "conditions": values}, card)
@@ -62,10 +66,12 @@ class InputSanitizer:
 
     def _url_of(self, owner: str, id: str, where: str) -> str:
         try:
-            data = self._files.read(owner, "upload", id)[1]
+            item, data = self._files.read(owner, "upload", id)
         except GessoError as error:
             error.where = where
             raise
+        if item.medium != "picture":  # written anew when it was uploaded, and parsed by the kinds that read it
+            return f"data:{item.content_type};base64,{base64.b64encode(data).decode()}"
         self._decoder.trust(data)
         return data_url_of(data)
 

@@ -40,10 +40,14 @@ ONCE = ("host", "origin", "authorization", "cookie", "content-length", "sec-fetc
 
 
 class Policy(NamedTuple):
-    """Who may use a route (`open`: any client that passes the Host and Origin checks; `token`: an owner), and the largest body in bytes."""
+    """Who may use a route (`open`: any client that passes the Host and Origin checks; `token`: an owner), and the largest body in bytes.
+
+    A `streamed` body is written to the disk as it comes, so it does not count as memory.
+    """
 
     who: str
     max_body: int = 0
+    streamed: bool = False
 
 
 NO_ROUTE = Policy(TOKEN)  # without a token, a missing route is not distinguishable from a protected one
@@ -197,7 +201,8 @@ class RequestGuard:
                 whole = not message.get("more_body", False)
                 if total > policy.max_body:
                     raise _too_large(policy)
-                count_bytes(len(message.get("body", b"")))
+                if not policy.streamed:
+                    count_bytes(len(message.get("body", b"")))
             return message
 
         return bounded
@@ -244,6 +249,7 @@ def response_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
         "script-src": "'self'",
         "style-src": "'self'",
         "img-src": "'self' blob: data:",
+        "media-src": "'self' blob:",
         "font-src": "'self'",
         "connect-src": f"'self' {sockets}",
         "worker-src": "'self'",

@@ -25,16 +25,27 @@ class Routes:
         self.app, self.policies = app, Policies(app.router.routes)
 
     def http(
-        self, method: str, path: str, *, who: str, max_body: int = 0, reads: type[BaseModel] | None = None, **more: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        who: str,
+        max_body: int = 0,
+        streamed: bool = False,
+        reads: type[BaseModel] | None = None,
+        **more: Any,
     ) -> Callable[[Endpoint], Endpoint]:
-        """Decorator for an endpoint that `who` may use, with a body of at most `max_body` bytes, described by the model `reads` if JSON."""
+        """Decorator for an endpoint that `who` may use, with a body of at most `max_body` bytes, described by the model `reads` if JSON.
+
+        The body of a `streamed` route is not held in memory.
+        """
         if reads is not None:
             content = {"application/json": {"schema": _inlined(reads)}}
             more["openapi_extra"] = {"requestBody": {"required": True, "content": content}}
 
         def register(endpoint: Endpoint) -> Endpoint:
             self.app.add_api_route(path, endpoint, methods=[method], response_model=None, **more)
-            self.policies.declare(self.app.router.routes[-1], Policy(who, max_body))
+            self.policies.declare(self.app.router.routes[-1], Policy(who, max_body, streamed))
             return endpoint
 
         return register

@@ -1,10 +1,11 @@
-"""The four verbs that run as jobs. Each continues from what an earlier attempt left, except measure and fits without a state."""
+"""The verbs that run as jobs. Each continues from what an earlier attempt left, except measure and fits without a state."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from gesso.errors import Stopped
 from gesso.media.file import write_atomic
 from gesso.request import Request
+from gesso.serving.jobs.config import WorkerConfig
+from gesso.serving.jobs.processes import follow_parent, shared
 
 if TYPE_CHECKING:
     from gesso.recipes.recipe import Recipe
-    from gesso.serving.jobs.config import WorkerConfig
     from gesso.serving.jobs.lease import JobLease
     from gesso.verbs.batch import BatchItem
+    from gesso.verbs.train import TrainResult
 
 TAIL = 8192
 
@@ -29,7 +32,7 @@ def batch(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: P
     from gesso.verbs.load import Model
 
     model = Model(assemble(config.recipe(spec["recipe"]), preset=spec["preset"] or None, weights=config.weights_of(spec)))
-    request = Request.from_json(spec["request"], _all_optional(model.card)).model_copy(
+    request = Request.from_json(spec["request"], model.card.for_parts()).model_copy(
         update={"weights": dict(model.assembled.hashes), "preset": model.preset}
     )
     with closing(config.marker()) as mark:
@@ -54,22 +57,36 @@ def items_of(spec: dict[str, Any], folder: Path) -> list[BatchItem]:
 
 def train(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
     """Train from the last checkpoint, if there is one."""
-    from gesso.verbs.train import train as run
-
-    recipe, out = config.recipe(spec["recipe"]), folder / "out"
-    logs = stage_logs(recipe, spec, out)
+    logs = stage_logs(config.recipe(spec["recipe"]), spec, folder / "out")
     total = sum(steps for _, steps in logs)
-    log_every, sample_every = log_intervals(total)
     lease.progress = lambda: (sum(last_step(path) for path, _ in logs), total, "")
-    made = run(
-        recipe, data=folder / "in" if spec["names"] else None, out=out, preset=spec["preset"] or None, steps=spec["steps"],
-        minutes=spec["minutes"], seed=spec["seed"], threads=config.threads, stop=lease.stop,
-        log_every=log_every, sample_every=sample_every,
-    )  # fmt: skip
+    with shared(spec.get("processes", 1), lease, folder, follow, config.to_json(), spec):
+        made = _train(config, spec, folder, lease.stop)
     if made.reason not in ("done", "minutes"):
         lease.stop_reason = lease.stop_reason or "closing"
         raise Stopped
     return {"words": made.reason}
+
+
+def follow(config: dict[str, Any], spec: dict[str, Any], folder: str, environment: dict[str, str]) -> None:
+    """Be a further process of a training that several share; the first one writes the files."""
+    follow_parent()
+    os.environ.update(environment)
+    own, place = WorkerConfig(**config), Path(folder)
+    with stderr_to_log(place):
+        _train(own, spec, place, None)
+
+
+def _train(config: WorkerConfig, spec: dict[str, Any], folder: Path, stop: Callable[[], bool] | None) -> TrainResult:
+    from gesso.verbs.train import train as run
+
+    recipe, out = config.recipe(spec["recipe"]), folder / "out"
+    log_every, sample_every = log_intervals(sum(steps for _, steps in stage_logs(recipe, spec, out)))
+    return run(
+        recipe, data=folder / "in" if spec["names"] else None, out=out, preset=spec["preset"] or None, steps=spec["steps"],
+        minutes=spec["minutes"], seed=spec["seed"], threads=config.threads, stop=stop,
+        log_every=log_every, sample_every=sample_every,
+    )  # fmt: skip
 
 
 def log_intervals(total: int) -> tuple[int, int]:
@@ -121,6 +138,29 @@ def fit(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Pat
     return {}
 
 
+def film(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
+    """Make a film frame by frame; complete segments of an earlier attempt are kept."""
+    from gesso.verbs.film import film as run
+
+    recipe, out = config.recipe(spec["recipe"]), folder / "out" / f"film.{spec['format']}"
+    request = Request.from_json(spec["request"], recipe.card.for_parts())
+    made = run(
+        recipe, {**request.conditions, **request.settings.model_dump()}, video=film_in(folder), out=out, each=spec["each"],
+        seed=request.seed, preset=spec["preset"] or None, weights=config.weights_of(spec), threads=config.threads, device="cpu",
+        resume=True, name=spec["names"][0], on_frame=lease.report_progress, stop=lease.stop,
+    )  # fmt: skip
+    for note in made.notes:
+        lease.log(note)
+    if not made.done:
+        raise Stopped
+    return {}
+
+
+def film_in(folder: Path) -> Path:
+    """The film of a film's job, whose ending its upload has chosen."""
+    return next((folder / "in").glob("00000.*"))
+
+
 def measure(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
     """Measure. It cannot stop halfway, so a cancel kills its process."""
     from gesso.verbs.measure import measure as run
@@ -135,8 +175,11 @@ def measure(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder:
     return {}
 
 
-def _all_optional(card: Any) -> Any:
-    return card.model_copy(update={"conditions": tuple(slot.model_copy(update={"required": False}) for slot in card.conditions)})
+@contextlib.contextmanager
+def stderr_to_log(folder: Path) -> Iterator[None]:
+    """Append stderr to the job's log."""
+    with open(folder / "log.txt", "a", encoding="utf-8", errors="replace", buffering=1) as file, contextlib.redirect_stderr(file):
+        yield
 
 
 HANDLERS: dict[str, Callable[[WorkerConfig, dict[str, Any], JobLease, Path], dict[str, Any]]] = {
@@ -144,4 +187,5 @@ HANDLERS: dict[str, Callable[[WorkerConfig, dict[str, Any], JobLease, Path], dic
     "train": train,
     "fit": fit,
     "measure": measure,
+    "film": film,
 }

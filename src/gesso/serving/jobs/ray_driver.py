@@ -12,11 +12,14 @@ import logging
 import os
 import secrets
 import sys
+from pathlib import Path
 from typing import Any
 
 from gesso.errors import GessoError
 from gesso.serving.jobs.config import WorkerConfig
+from gesso.serving.jobs.store import JobStore
 from gesso.serving.jobs.worker import NICE, run_job
+from gesso.serving.settings import Limits
 
 # Given 127.0.0.1, Ray looks up the machine's address and listens on all interfaces, unless clusters of several machines are disabled.
 CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
@@ -28,6 +31,15 @@ def _task(config: dict[str, Any], id: str, token: int) -> str:
     with contextlib.suppress(AttributeError, OSError):
         os.nice(max(0, NICE - os.nice(0)))  # Ray reuses its workers, and niceness can only increase
     return run_job(WorkerConfig(**config), id, token)
+
+
+def num_processes(config: dict[str, Any], id: str) -> int:
+    """How many processes share a job."""
+    store = JobStore(Path(config["home"]) / "jobs.sqlite", Limits())
+    try:
+        return int(store.spec(id).get("processes", 1))
+    finally:
+        store.close()
 
 
 class RayDriver:
@@ -46,6 +58,7 @@ class RayDriver:
 
         self._ray: Any = ray
         self._tasks: list[Any] = []
+        self._places: dict[int, Any] = {}  # task → the reservation of a job of several processes
         ray.init(address=address, namespace="gesso", log_to_driver=False, logging_level=logging.WARNING, **own)
         if own and not ipaddress.ip_address(ray.util.get_node_ip_address()).is_loopback:
             ray.shutdown()
@@ -57,18 +70,30 @@ class RayDriver:
         few = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         path = os.pathsep.join(os.path.abspath(one) for one in sys.path if one)
         # Ray's retries are off, as leases decide who runs a job. Each Ray worker runs one job, like a local process.
-        task = self._ray.remote(
-            num_cpus=threads,
-            max_retries=0,
-            max_calls=1,
-            name=f"gesso {kind} {id}",
-            runtime_env={"env_vars": few | {"PYTHONPATH": path}},
-        )(_task)
+        options = {"num_cpus": threads, "max_retries": 0, "max_calls": 1, "name": f"gesso {kind} {id}"}
+        number, processes = len(self._tasks), num_processes(config, id)
+        if processes > 1:
+            self._places[number], options["scheduling_strategy"] = self._reserve(processes, threads)
+        task = self._ray.remote(**options, runtime_env={"env_vars": few | {"PYTHONPATH": path}})(_task)
         self._tasks.append(task.remote(config, id, token))
-        return len(self._tasks) - 1
+        return number
+
+    def _reserve(self, processes: int, threads: int) -> tuple[Any, Any]:
+        """A reservation for all processes of a job at once, so that no two jobs wait for each other's, and the way to use it."""
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        has = self._ray.cluster_resources().get("CPU", 0)
+        if processes * threads > has:
+            raise GessoError(f"the cluster has {has:g} CPUs, and the job's {processes} processes need {processes * threads}", where="jobs")
+        place = self._ray.util.placement_group([{"CPU": threads}] * processes)
+        return place, PlacementGroupSchedulingStrategy(
+            place, placement_group_bundle_index=0, placement_group_capture_child_tasks=True
+        )  # the job's further processes are tasks of its first one
 
     def ended(self, task: int) -> bool:
         done, _ = self._ray.wait([self._tasks[task]], timeout=0)
+        if done and task in self._places:
+            self._ray.util.remove_placement_group(self._places.pop(task))
         return bool(done)
 
     def kill(self, task: int) -> None:

@@ -52,7 +52,9 @@ class WorkerProcess:
         )
         assert self._child.stdin is not None
         try:
-            self._child.stdin.write(json.dumps({"config": config.to_json(), "id": job.id, "token": job.token}).encode() + b"\n")
+            self._child.stdin.write(
+                json.dumps({"config": config.to_json(), "id": job.id, "kind": job.kind, "token": job.token}).encode() + b"\n"
+            )
             self._child.stdin.flush()
         except OSError:
             log.warning("a worker ended before it began")

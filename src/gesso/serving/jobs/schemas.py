@@ -50,12 +50,13 @@ class BatchSpec(_Spec):
 
 
 class TrainSpec(_Spec):
-    """A training on `files`, or on the recipe's own dataset; it resumes where it stopped."""
+    """A training on `files`, or on the recipe's own dataset; it resumes where it stopped. `processes` share each batch."""
 
     kind: Literal["train"]
     files: list[InputFile] = Field(default_factory=list)
     steps: Whole | None = Field(default=None, ge=1, le=10_000_000)
     minutes: float | None = Field(default=None, gt=0, le=100_000)
+    processes: Whole = Field(default=1, ge=1, le=64)
     seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
 
 
@@ -82,20 +83,38 @@ class MeasureSpec(_Spec):
     weights: str | None = Field(default=None, max_length=100)
 
 
-class JobSpec(RootModel[Annotated[BatchSpec | TrainSpec | FitSpec | MeasureSpec, Field(discriminator="kind")]]):
+class FilmSpec(_Spec):
+    """A film, each frame of which is made; `files` holds one upload from POST /api/films. It resumes where it stopped."""
+
+    kind: Literal["film"]
+    files: list[InputFile] = Field(min_length=1, max_length=1)
+    each: str | None = Field(default=None, max_length=100)
+    format: Literal["mp4", "mov", "mkv"] = "mp4"
+    conditions: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    settings: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
+    weights: str | None = Field(default=None, max_length=100)
+
+
+Spec = BatchSpec | TrainSpec | FitSpec | MeasureSpec | FilmSpec
+
+
+class JobSpec(RootModel[Annotated[Spec, Field(discriminator="kind")]]):
     """A job. Repeating a `client` key returns the job that the first submission made."""
 
 
-def check_spec(sanitizer: InputSanitizer, recipe: Any, owner: str, spec: BatchSpec | TrainSpec | FitSpec | MeasureSpec) -> dict[str, Any]:
+def check_spec(sanitizer: InputSanitizer, recipe: Any, owner: str, spec: Spec) -> dict[str, Any]:
     """The submission as it is stored for workers: validated, with sanitized conditions. GessoError names the invalid field."""
     preset = recipe.preset(spec.preset or None)
-    if isinstance(spec, BatchSpec):
+    if isinstance(spec, BatchSpec | FilmSpec):
         from gesso.verbs.batch import check_rest, each_of
         from gesso.verbs.result import check_out
 
         each = each_of(recipe.card, spec.each, spec.conditions)
         check_rest(recipe.card, each, spec.conditions)
-        if spec.format != "png":
+        if isinstance(spec, FilmSpec):
+            _check_frames(recipe.card)
+        elif spec.format != "png":
             _check_format(lambda: check_out(_name(f"out.{spec.format}"), recipe.card), "format")
         return spec.model_dump(exclude=STORED_ELSEWHERE) | {
             "each": each,
@@ -133,12 +152,16 @@ def names_of_data(patterns: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(path.name for path in found if holds(path, patterns)))
 
 
-def _request(sanitizer: InputSanitizer, card: Any, owner: str, spec: BatchSpec | FitSpec, *, partly: bool) -> dict[str, Any]:
+def _check_frames(card: Any) -> None:
+    if not any(out.medium == "picture" for out in card.outputs):
+        raise GessoError(f"{card.name} makes no picture", where="recipe", fix="choose a recipe that makes pictures of pictures")
+
+
+def _request(sanitizer: InputSanitizer, card: Any, owner: str, spec: BatchSpec | FilmSpec | FitSpec, *, partly: bool) -> dict[str, Any]:
     """The request as JSON; `partly`: required conditions may be missing, as files fill one of them."""
     values = {name: sanitizer.condition(owner, card.slot(name), value) for name, value in spec.conditions.items() if value is not None}
     if partly:
-        slots = tuple(slot.model_copy(update={"required": False}) for slot in card.conditions)
-        card = card.model_copy(update={"conditions": slots})
+        card = card.for_parts()
     return Request.build(card, values, seed=spec.seed, settings=spec.settings).to_json()
 
 

@@ -21,12 +21,13 @@ from gesso.serving.catalogue.recipe_catalogue import Catalogue
 from gesso.serving.decode.input_sanitizer import InputSanitizer
 from gesso.serving.http_errors import TooManyRequests, UnknownId, redacted
 from gesso.serving.jobs.config import WorkerConfig
+from gesso.serving.jobs.handlers import film_in
 from gesso.serving.jobs.quota import FIX, used_bytes
 from gesso.serving.jobs.scheduler import JobScheduler
-from gesso.serving.jobs.schemas import BatchSpec, FitSpec, MeasureSpec, TrainSpec, check_spec, clean_name, unknown
+from gesso.serving.jobs.schemas import FilmSpec, FitSpec, Spec, TrainSpec, check_spec, clean_name, unknown
 from gesso.serving.jobs.store import DONE, QUEUED, RETRY, RUNNING, Job, JobStore, new_id
 from gesso.serving.settings import Settings
-from gesso.serving.storage.file_store import FileStore
+from gesso.serving.storage.file_store import FileStore, Kind
 from gesso.serving.storage.user_weights import UserWeights
 
 if TYPE_CHECKING:
@@ -97,9 +98,10 @@ class JobService:
             self.scheduler.close()
         self.store.close()
 
-    def submit(self, owner: str, spec: BatchSpec | TrainSpec | FitSpec | MeasureSpec) -> tuple[Job, bool]:
+    def submit(self, owner: str, spec: Spec) -> tuple[Job, bool]:
         """Store a job with its files; gives the job and whether it is new."""
-        body = hashlib.sha256(json.dumps(spec.model_dump(mode="json"), sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()
+        said = {name: value for name, value in spec.model_dump(mode="json").items() if (name, value) != ("processes", 1)}  # added later
+        body = hashlib.sha256(json.dumps(said, sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()
         duplicate = self.store.find_duplicate(owner, spec.client, body)
         if duplicate is not None:
             return duplicate, False
@@ -109,16 +111,22 @@ class JobService:
         files = [] if isinstance(spec, FitSpec) else spec.files
         if len(files) > self._settings.limits.job_files:
             raise GessoError(f"holds {len(files)} files", where="files", fix=f"at most {self._settings.limits.job_files} at once")
+        if isinstance(spec, TrainSpec):
+            self._check_processes(spec.processes)
         recipe = self._catalogue.recipe(spec.recipe)
         checked = check_spec(self._sanitizer, recipe, owner, spec)
         if checked.get("weights"):
             self._check_weights(owner, checked["weights"], spec.recipe)
         id = new_id()
+        if isinstance(spec, FilmSpec):
+            checked |= self._size_of(owner, spec)
         checked["names"] = [clean_name(one.name, number) for number, one in enumerate(files)]
         try:
-            self._link_uploads(owner, id, [one.upload for one in files])
+            self._link_uploads(owner, id, "film" if isinstance(spec, FilmSpec) else "upload", [one.upload for one in files])
             title = " ".join(spec.title.split())  # the page shows its own text for an empty title
-            job = self.store.add(owner, id, spec.kind, title, checked, total=len(files), client=spec.client, body=body)
+            job = self.store.add(
+                owner, id, spec.kind, title, checked, total=0 if isinstance(spec, FilmSpec) else len(files), client=spec.client, body=body
+            )
         except BaseException:
             shutil.rmtree(self.config.folder(id), ignore_errors=True)
             raise
@@ -128,23 +136,34 @@ class JobService:
         self.wake()
         return job, True
 
-    def _link_uploads(self, owner: str, id: str, uploads: Sequence[str]) -> None:
+    def _size_of(self, owner: str, spec: FilmSpec) -> dict[str, Any]:
+        """The sides of an uploaded film."""
+        film = self._files.find(owner, "film", spec.files[0].upload)
+        return {"width": film.width, "height": film.height}
+
+    def _link_uploads(self, owner: str, id: str, kind: Kind, uploads: Sequence[str]) -> None:
         """Hard-link each upload into the job's folder, so that deleting the upload does not affect the job."""
         folder = self.config.folder(id) / "in"
         folder.mkdir(parents=True)
         for number, upload in enumerate(uploads):
             try:
-                source = self._files.path(owner, "upload", upload)
+                source = self._files.path(owner, kind, upload)
             except GessoError as error:
                 error.where = f"files.{number}"
                 raise
-            target = folder / f"{number:05}.png"
+            target = folder / f"{number:05}{source.suffix}"
             try:
                 os.link(source, target)
             except OSError:  # a disk without hard links
                 shutil.copyfile(source, target)
         for place in (folder, folder.parent, folder.parent.parent):
             sync_folder(place)
+
+    def _check_processes(self, num: int) -> None:
+        """A machine does not get more processes than it has cores for; a cluster's size is its own matter."""
+        most = max(1, (os.cpu_count() or 1) // self.config.threads)
+        if self._settings.jobs == "here" and num > most:
+            raise GessoError(f"this machine has no cores for {num} processes", where="processes", fix=f"at most {most}")
 
     def _check_weights(self, owner: str, id: str, recipe: str) -> None:
         try:
@@ -190,8 +209,9 @@ class JobService:
     def describe(self, owner: str, id: str) -> dict[str, Any]:
         job = self.store.get(owner, id)
         spec = self.store.spec_summary(id)
-        names = ("recipe", "preset", "each", "format", "steps", "minutes", "which", "seed", "weights", "data")
+        names = ("recipe", "preset", "each", "format", "steps", "minutes", "processes", "which", "seed", "weights", "data")
         asked = {name: spec[name] for name in names if name in spec} | {"num_files": len(spec["names"])}
+        asked |= {name: spec[name] for name in ("width", "height") if name in spec}
         made = job.kind in LEARNING and (self.config.folder(id) / "out" / "weights.safetensors").is_file()
         return job.to_json(self.store.clock()) | {"asked": asked, "has_weights": made}
 
@@ -276,10 +296,20 @@ class JobService:
             files |= {f"{key}-manifest": one for key, one in manifests.items()}
             sheets = sorted(out.glob(f"{SHEET}*.png"), key=lambda path: (len(path.name), path.name))
             files |= {"sheet" if n == 0 else f"sheet-{n + 1}": JobFile(path, path.name) for n, path in enumerate(sheets)}
+        elif job.kind == "film":
+            ending = spec["format"]
+            files = {"film": JobFile(out / f"film.{ending}", f"{Path(spec['names'][0]).stem}-{spec['recipe']}.{ending}")}
         else:
             made = {"train": ("weights.safetensors",), "fit": ("result.png", "weights.safetensors"), "measure": ("figures.json",)}
             files = {name.partition(".")[0]: JobFile(out / name, name) for name in made[job.kind]}
         return {key: one for key, one in files.items() if one.path.is_file()}
+
+    def source(self, owner: str, id: str) -> JobFile | None:
+        """The film that a film's job was given, to be played beside what it makes."""
+        if self.store.get(owner, id).kind != "film":
+            return None
+        path = film_in(self.config.folder(id))
+        return JobFile(path, self.store.spec_summary(id)["names"][0])
 
     def zip_stream(self, owner: str, id: str) -> Iterator[bytes]:
         """All files as a zip, in pieces, uncompressed as pictures are compressed already."""

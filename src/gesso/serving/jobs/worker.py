@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gesso.errors import GessoError, Stopped
+from gesso.serving.decode import sandbox
 from gesso.serving.http_errors import internal_error, redacted
 from gesso.serving.jobs.config import WorkerConfig
 from gesso.serving.jobs.lease import RENEW_SECONDS, JobLease
@@ -58,7 +59,7 @@ def _close(closing: threading.Event, lease: JobLease) -> None:
 
 def _run_handler(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
     """Run the handler. Gives the arguments of `JobStore.end`."""
-    from gesso.serving.jobs.handlers import HANDLERS
+    from gesso.serving.jobs.handlers import HANDLERS, stderr_to_log
 
     try:
         with folder_held(folder, lease), stderr_to_log(folder):
@@ -105,13 +106,6 @@ def folder_held(folder: Path, lease: JobLease) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def stderr_to_log(folder: Path) -> Iterator[None]:
-    """Append stderr to the job's log."""
-    with open(folder / "log.txt", "a", encoding="utf-8", errors="replace", buffering=1) as file, contextlib.redirect_stderr(file):
-        yield
-
-
 def main() -> None:
     """Run the job named on the first line of stdin; the end of stdin means that the server has ended."""
     first = json.loads(sys.stdin.readline())
@@ -135,6 +129,8 @@ def main() -> None:
     threading.Thread(target=wait_for_stdin_to_close, daemon=True).start()
     threading.Thread(target=exit_in_time, daemon=True).start()
     logging.basicConfig(stream=sys.__stderr__, level=logging.WARNING)
+    if first.get("kind") == "film":
+        sandbox.confine()
     run_job(config, first["id"], first["token"], closing)
     sys.stdout.flush()
     os._exit(0)  # do not wait for threads that block in reads

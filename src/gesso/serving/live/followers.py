@@ -1,4 +1,4 @@
-"""Which pieces took a hint's colour without a hint of their own: sent after a finished picture, only when new pieces follow."""
+"""Which regions follow an input that was given elsewhere: sent after a finished picture, only when new regions follow."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gesso.serving.live.viewport import OVERVIEW
 if TYPE_CHECKING:
     from gesso.verbs.result import Result
 
-MOST_PIECES = 255  # that are listed: the number of a piece is a byte
+MOST_REGIONS = 255  # that are listed: the number of a region is a byte
 COLOUR_CHANGE = 3  # of 255: larger differences count as another colour
 
 
 @dataclass(frozen=True)
 class FollowMask:
-    """Where pieces follow a hint, sampled every `step` pixels: `mask` bool [h w], `labels` int [h w] of pieces, `pixels` of the picture.
+    """Where a picture follows an input, every `step` pixels: `mask` bool [h w], `labels` int [h w] of regions, `pixels` of the picture.
 
     All three are None if nothing follows. `full` is the picture's (width, height).
     """
@@ -34,9 +34,10 @@ class FollowMask:
 
 @dataclass(frozen=True)
 class Followers:
-    """Pieces that newly follow: `num` in all, the largest listed with "box" [left, top, right, bottom] in picture pixels and "color".
+    """Regions that newly follow: `num` in all. `pieces` lists the largest, each with "box" [left, top, right, bottom] in pixels of the
+    picture and "color".
 
-    `mask` uint8 [h w] covers `box`, downsampled: 0, or the index of the piece in `pieces` plus 1.
+    `mask` uint8 [h w] covers `box`, downsampled: 0, or the index of the region in `pieces` plus 1.
     """
 
     num: int
@@ -74,7 +75,7 @@ def follow_mask(result: Result) -> FollowMask | None:
 
 
 def new_followers(before: FollowMask, now: FollowMask) -> Followers | None:
-    """Pieces whose majority did not follow before, or had another colour; None if there are none."""
+    """Regions whose majority did not follow before, or had another colour; None if there are none."""
     if now.mask is None or now.labels is None or now.pixels is None:
         return None
     new = now.mask.copy()
@@ -87,7 +88,7 @@ def new_followers(before: FollowMask, now: FollowMask) -> Followers | None:
     if not is_new.any():
         return None
     found = np.flatnonzero(is_new)
-    listed = found[np.argsort(-areas[found], kind="stable")][:MOST_PIECES]
+    listed = found[np.argsort(-areas[found], kind="stable")][:MOST_REGIONS]
     numbers = np.zeros(len(areas), np.uint8)
     numbers[listed] = np.arange(1, len(listed) + 1)
     mask = np.zeros(now.mask.shape, np.uint8)

@@ -137,7 +137,7 @@ class FrameSender:
             self.post({"type": "notes", "seq": target.seq, "node": target.node, "notes": notes})
 
     def post_followers(self, target: RenderTarget, now: FollowMask | None) -> None:
-        """Post the pieces that newly follow a hint, if a commit caused them and no newer target waits; after the finished pictures."""
+        """Post the regions that newly follow an input, if a commit caused them and no newer target waits; after the finished pictures."""
         if now is None:
             return
         before, self.last_follow_mask = self.last_follow_mask, now

@@ -6,8 +6,8 @@ the `client` key of an earlier edit. Each seq must be greater than the last. Wit
 picture, that part is sent first, its sides at most `max_side`, then the whole, its sides at most OVERVIEW; without one, the whole alone.
 server: {"type": "node", "seq", "node", "missing"} once it is on disk · {"type": "frame", …} with the PNG of `box` within the `view`
 (null: the whole), which is displayed at `size` · {"type": "notes", "seq", "node", "notes"}: notes on a finished picture, if they differ
-from the last · {"type": "follows", "seq", "node", "num", "pieces", "box", "format"} with a small PNG (see `followers.Followers`): pieces
-without a hint of their own that a commit coloured like a hint ·
+from the last · {"type": "follows", "seq", "node", "num", "pieces", "box", "format"} with a small PNG (see `followers.Followers`): regions
+that a commit changed after an input which was given elsewhere ·
 {"type": "progress", "seq", "step", "num_steps"} · {"type": "stopped"} · {"type": "error", "seq", "what", "where", "fix"}.
 """
 
@@ -32,7 +32,7 @@ from gesso.serving.live.followers import follow_mask
 from gesso.serving.live.frame import pack, unpack
 from gesso.serving.live.frame_sender import FrameSender, RenderTarget
 from gesso.serving.live.viewport import Viewport, parse_view
-from gesso.serving.render.outputs import Pictures, first_picture, medium_of, pictures_of
+from gesso.serving.render.outputs import Pictures, medium_of, pictures_of, shown_output
 from gesso.serving.render.renderer import RenderJob, RenderTicket
 from gesso.serving.services import Services
 
@@ -94,12 +94,12 @@ class LiveConnection:
     async def run(self) -> None:
         try:
             session = await asyncio.to_thread(self.services.sessions.session, self.owner, self.session)
-            card = await asyncio.to_thread(self.services.catalogue.card, session.recipe)
+            card = await asyncio.to_thread(self.services.sessions.session_card, self.owner, session)
         except GessoError as error:
             await self.socket.send_bytes(pack({"type": "error", "seq": None, **error_json(error)}))
             await self.socket.close(4404)
             return
-        self.card, self.current, viewport = card, session.head, Viewport(tuple(filter(None, [first_picture(card)])))
+        self.card, self.current, viewport = card, session.head, Viewport(tuple(filter(None, [shown_output(card)])))
         self.sender = FrameSender(self.socket, card, viewport, self.services.metrics, lambda: self.target)
         tasks = [asyncio.create_task(one()) for one in (self.read_messages, self.process_messages, self.render_newest)]
         try:
@@ -392,7 +392,7 @@ class LiveConnection:
 
     def _store_thumbnail(self) -> None:
         """Store a thumbnail if the rendered target is a stored node."""
-        small = self.pictures.get((first_picture(self.card) or "", 0))
+        small = self.pictures.get((shown_output(self.card) or "", 0))
         if self.rendered is not None and self.rendered.node is not None and small is not None:
             store = self.services.thumbnails.put
             asyncio.get_running_loop().run_in_executor(None, store, self.owner, self.session, self.rendered.node, small)

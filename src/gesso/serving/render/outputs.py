@@ -12,7 +12,7 @@ from gesso.card import Card
 from gesso.errors import GessoError
 from gesso.marking.marker import Marker
 from gesso.marking.signing_request import FORMATS, Branch, signing_request_of
-from gesso.media.medium import Carried, content_type, media, medium
+from gesso.media.medium import Carried, Medium, content_type, media, medium
 from gesso.media.picture import encode_png
 from gesso.record import KEYWORD, encoded, plain
 from gesso.serving.storage.file_store import FileStore
@@ -32,6 +32,12 @@ def medium_of(card: Card, name: str) -> str:
 
 def first_picture(card: Card) -> str | None:
     return next((out.name for out in card.outputs if out.medium == "picture"), None)
+
+
+def shown_output(card: Card) -> str | None:
+    """The output that a thumbnail shows: the first picture, or else the first that has one of its own."""
+    own = (out.name for out in card.outputs if type(medium(out.medium)).thumb is not Medium.thumb)
+    return first_picture(card) or next(own, None)
 
 
 def pixels_of(result: Result, name: str, index: int = 0) -> np.ndarray:
@@ -132,7 +138,7 @@ def file_of(result: Result, name: str, format: str, index: int = 0, *, clean: bo
     if format == "png":
         return png_of(result, name, index, clean=clean, max_side=max_side), content_type(ending)
     value = result.outputs[result.output_for(ending, name)]
-    carried = result.carried(value)
+    carried = result.carried(value, kind)
     return kind.encode(value, ending, Carried(dpi=carried.dpi) if clean else carried), content_type(ending)
 
 

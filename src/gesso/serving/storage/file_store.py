@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import secrets
 import time
@@ -10,14 +11,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from gesso.errors import GessoError
-from gesso.media.file import read_bytes, write_atomic
+from gesso.media.file import read_bytes, sync_folder, write_atomic
 from gesso.media.medium import content_type
 from gesso.serving.database import ServerDatabase
 from gesso.serving.http_errors import TooManyRequests, UnknownId
 from gesso.serving.settings import Limits
 
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
-Kind = Literal["upload", "output"]
+Kind = Literal["upload", "output", "film"]
 ORPHAN_SECONDS = 3600.0  # after which a file without a row is deleted
 UPLOAD_SECONDS = 86_400.0  # for which an upload is never deleted to make room
 
@@ -51,7 +52,7 @@ class FileStore:
         self, owner: str, kind: Kind, data: bytes, *, medium: str = "picture", suffix: str = "png", size: tuple[int, int] | None = None
     ) -> StoredFile:
         """Store `data`; `size` is (width, height). Old outputs are deleted to make room, uploads only after a day; else TooManyRequests."""
-        self._make_room(owner, kind, len(data))
+        self.make_room(owner, kind, len(data))
         width, height = size or (None, None)
         item = StoredFile(secrets.token_urlsafe(16), medium, suffix, width, height, len(data))
         path = self._path(item)
@@ -61,12 +62,33 @@ class FileStore:
         except GessoError as error:
             error.where = kind
             raise
-        values = (item.id, owner, kind, medium, suffix, width, height, len(data), time.time())
+        return self._enter(owner, kind, item)
+
+    def incoming(self) -> Path:
+        """A path for a file that is being received; it is deleted as an orphan unless `adopt` takes it."""
+        path = self._folder / "in" / secrets.token_urlsafe(16)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def adopt(self, owner: str, kind: Kind, path: Path, *, medium: str, suffix: str, size: tuple[int, int]) -> StoredFile:
+        """Store the file at `path`, which `incoming` gave and which moves; else as `put`."""
+        num_bytes = path.stat().st_size
+        self.make_room(owner, kind, num_bytes)
+        item = StoredFile(secrets.token_urlsafe(16), medium, suffix, *size, num_bytes)
+        target = self._path(item)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, target)
+        sync_folder(target.parent)
+        return self._enter(owner, kind, item)
+
+    def _enter(self, owner: str, kind: Kind, item: StoredFile) -> StoredFile:
+        """The row of a file that lies at its place."""
+        values = (item.id, owner, kind, item.medium, item.suffix, item.width, item.height, item.num_bytes, time.time())
         try:
             with self._database.writing() as rows:
                 rows.execute("insert into kept values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         except BaseException:  # without a row the file would never be deleted
-            path.unlink(missing_ok=True)
+            self._path(item).unlink(missing_ok=True)
             raise
         return item
 
@@ -108,7 +130,8 @@ class FileStore:
                 if path.name not in known and path.stat().st_mtime < old:
                     path.unlink()
 
-    def _make_room(self, owner: str, kind: Kind, num_bytes: int) -> None:
+    def make_room(self, owner: str, kind: Kind, num_bytes: int) -> None:
+        """Delete what may be deleted until `num_bytes` more fit; TooManyRequests where they do not."""
         limits, now = self._limits, time.time()
         rows = self._database.read(
             "select id, medium, suffix, width, height, bytes, made from kept where owner = ? and kind = ? order by made", (owner, kind)
@@ -117,7 +140,7 @@ class FileStore:
         for row in rows:
             if total + num_bytes <= limits.kept_bytes and num < limits.kept_items:
                 return
-            if kind == "upload" and now - row[6] < UPLOAD_SECONDS:
+            if kind != "output" and now - row[6] < UPLOAD_SECONDS:
                 break
             self._remove(StoredFile(*row[:6]))
             total, num = total - row[5], num - 1

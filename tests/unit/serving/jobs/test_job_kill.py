@@ -171,6 +171,19 @@ def finger(server: Server, id: str) -> str:
     return digest.hexdigest()
 
 
+def assert_close(server: Server, one: str, other: str) -> None:
+    """Two trainings' weights differ by rounding only: far less than a training moves them."""
+    from gesso.weights.store import read_weights
+
+    paths = (server.home / "jobs" / id / "out" / "weights.safetensors" for id in (one, other))
+    first, second = (read_weights(path).states for path in paths)
+    assert first.keys() == second.keys()
+    for role, state in first.items():
+        for name, value in state.items():
+            away = (value.float() - second[role][name].float()).abs().max()
+            assert away < 5e-3, f"{role}/{name}: {away}"
+
+
 def test_a_training_killed_again_and_again_ends_as_if_it_had_not_been(server: Server):
     server.start()
     ask = {"kind": "train", "recipe": "moon", "steps": 1500, "seed": 5}

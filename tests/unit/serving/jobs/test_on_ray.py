@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra gesso[studio] is not installed")
 pytest.importorskip("ray", reason="the extra gesso[dist] is not installed: jobs on Ray are not tried")
 
-from unit.serving.jobs.test_job_kill import Server, finger, give, stamps, until
+from unit.serving.jobs.test_job_kill import Server, assert_close, finger, give, stamps, until
 
 pytestmark = pytest.mark.slow
 
@@ -94,3 +94,21 @@ def test_jobs_are_done_cancelled_and_taken_again_on_ray(server: Server, picture:
     server.start()
     assert server.wait(again)["state"] == "done"
     assert finger(server, again) == finger(server, whole), "the same to the bit, killed or not"
+
+
+def test_a_training_in_two_processes_on_ray_equals_one_process(server: Server):
+    server.start()
+    train = {"kind": "train", "recipe": "moon", "steps": 60, "seed": 5}
+    one = server.call("POST", "/api/jobs", train)["id"]
+    assert server.wait(one)["state"] == "done"
+    two = server.call("POST", "/api/jobs", train | {"processes": 2, "steps": 2000})["id"]
+    until(lambda: server.job(two)["done"] > 0)
+    assert len(tasks(server)) == 2, "the second process is a task of Ray's too"
+    assert server.child is not None
+    assert all(one.is_loopback for one in listening(server.child.pid))
+    server.call("POST", f"/api/jobs/{two}/cancel")
+    assert server.wait(two)["state"] == "cancelled"
+
+    again = server.call("POST", "/api/jobs", train | {"processes": 2})["id"]
+    assert server.wait(again)["state"] == "done"
+    assert_close(server, one, again)

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from gesso.card import Card, Out
-from gesso.serving.live.followers import MOST_PIECES, FollowMask, follow_mask, new_followers
+from gesso.serving.live.followers import MOST_REGIONS, FollowMask, follow_mask, new_followers
 from gesso.serving.live.frame import pack, unpack
 from gesso.verbs.result import Result
 
@@ -87,7 +87,7 @@ def test_without_pieces_what_hangs_together_is_one():
 def test_it_stays_small_on_a_large_page_and_among_many_pieces():
     labels = np.arange(400, dtype=np.int32)[None].repeat(60, 0).repeat(10, 1)
     found = told(labels, {}, dict.fromkeys(range(400), RED))
-    assert found.num == 400 and len(found.pieces) == MOST_PIECES and max(found.mask.shape) <= 1024
+    assert found.num == 400 and len(found.pieces) == MOST_REGIONS and max(found.mask.shape) <= 1024
     assert found.box[2] <= 4000 and len(found.png()) + len(json.dumps(found.header())) < 40_000
 
 

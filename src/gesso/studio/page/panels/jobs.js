@@ -1,5 +1,6 @@
 /** Background jobs: a list with their progress, and a dialog for one job with its curve, pictures, failures and log. */
 import * as api from "../server/api.js";
+import { bar, farOf, isActive, nameOf, stateOf } from "./job_words.js";
 import { trainingCurve } from "./training_curve.js";
 import { dialog } from "../ui/dialog.js";
 import { fill, h } from "../ui/elements.js";
@@ -9,10 +10,13 @@ import { relativeTime, t, w } from "../words/language.js";
 
 const LOOK = 1200;
 const MOST_SHOWN = 400;
-const active = (/** @type {any} */ job) => job.state === "queued" || job.state === "running";
 
-/** @param {HTMLElement} place the list's container; the list is updated while it is visible @param {(session: string) => void} open */
-export function jobList(place, open) {
+/**
+ * @param {HTMLElement} place the list's container; the list is updated while it is visible
+ * @param {Record<string, (id: string, changed: () => void) => void>} dialogs of kinds of jobs that have one of their own
+ * @param {(session: string) => void} begun called with a session that began with what a job learned
+ */
+export function jobList(place, dialogs, begun) {
   const list = h("div", { class: "jobs" });
   const section = h("section", { class: "jobs-part", hidden: true }, h("h2", {}, w("jobs")), list);
   place.append(section);
@@ -24,7 +28,7 @@ export function jobList(place, open) {
       const all = await api.listJobs();
       section.hidden = !all.length;
       fill(list, all.map(line));
-      if (all.some(active) && place.offsetParent) timer = setTimeout(show, LOOK);
+      if (all.some(isActive) && place.offsetParent) timer = setTimeout(show, LOOK);
     } catch {
       timer = setTimeout(show, 5 * LOOK); // the server may be restarting
     }
@@ -32,47 +36,20 @@ export function jobList(place, open) {
 
   /** @param {any} job */
   const line = (job) =>
-    h("button", { type: "button", class: "job-line", "data-job": job.id, on: { click: () => openJob(job.id, show, open) } },
+    h("button", { type: "button", class: "job-line", "data-job": job.id, on: { click: () => open(job) } },
       h("span", { class: "job-top" }, h("b", job.title ? { "data-own": "" } : {}, nameOf(job)), h("small", { class: `job-state ${job.state}` }, stateOf(job))),
-      active(job) ? bar(job) : null,
-      h("small", { class: "quiet" }, w(`job_kind_${job.kind}`), " · ", active(job) ? farOf(job) : () => relativeTime(job.ended ?? job.made)));
+      isActive(job) ? bar(job) : null,
+      h("small", { class: "quiet" }, w(`job_kind_${job.kind}`), " · ", isActive(job) ? farOf(job) : () => relativeTime(job.ended ?? job.made)));
+
+  const open = (/** @type {any} */ job) => (dialogs[job.kind] ? dialogs[job.kind](job.id, show) : openJob(job.id, show, begun));
 
   new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && show()).observe(place);
   show();
-  return { show, open: (/** @type {string} */ id) => openJob(id, show, open) };
+  return { show, open: (/** @type {string} */ id) => openJob(id, show, begun) };
 }
 
-/** A job's title, or a description if it has none. @param {any} job */
-const nameOf = (job) => job.title || (job.kind === "batch" ? w("folder_title", { num: String(job.total) }) : w(`job_kind_${job.kind}`));
-
-/** @param {any} job */
-const stateOf = (job) => (job.stopping ? w("job_stopping") : w(`job_state_${job.state}`));
-
-/** @param {any} job */
-function bar(job) {
-  const share = job.total ? job.done / job.total : 0;
-  const known = job.state === "running" && job.total > 0;
-  const inner = h("i", {});
-  inner.style.width = known ? `${Math.round(100 * share)}%` : "";
-  return h("span", { class: known ? "job-bar" : "job-bar unknown", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(100 * share), "aria-label": nameOf(job) }, inner);
-}
-
-/** @param {any} job */
-function farOf(job) {
-  if (!job.total) return "";
-  const far = `${job.done} / ${job.total}`;
-  return job.seconds_left === null ? far : [far, " · ", w("job_left", { time: () => span(job.seconds_left) })];
-}
-
-/** @param {number} seconds */
-function span(seconds) {
-  if (seconds < 60) return t(w("job_seconds", { num: String(Math.max(1, Math.round(seconds))) }));
-  if (seconds < 3600) return t(w("job_minutes", { num: String(Math.round(seconds / 60)) }));
-  return t(w("job_hours", { num: (seconds / 3600).toFixed(1) }));
-}
-
-/** @param {string} id @param {() => void} changed @param {(session: string) => void} open */
-function openJob(id, changed, open) {
+/** @param {string} id @param {() => void} changed @param {(session: string) => void} begun */
+function openJob(id, changed, begun) {
   const head = h("div", { class: "job-head" });
   const acts = h("div", { class: "row job-acts" });
   const drawn = h("div", { class: "job-curve", hidden: true });
@@ -102,13 +79,13 @@ function openJob(id, changed, open) {
       const job = await api.readJob(id);
       fill(title, nameOf(job));
       box.setAttribute("aria-label", t(nameOf(job)));
-      fill(head, h("span", { class: `job-state ${job.state}` }, stateOf(job)), h("span", { class: "quiet" }, w(`job_kind_${job.kind}`)), active(job) ? [bar(job), h("span", { class: "quiet" }, farOf(job))] : null,
+      fill(head, h("span", { class: `job-state ${job.state}` }, stateOf(job)), h("span", { class: "quiet" }, w(`job_kind_${job.kind}`)), isActive(job) ? [bar(job), h("span", { class: "quiet" }, farOf(job))] : null,
         job.error ? h("p", { class: "warn" }, [job.error.what, job.error.fix].filter(Boolean).join(" — ")) : null);
       if (last !== `${job.state} ${job.stopping} ${job.num_failed}`) fill(acts, actsOf(job));
       await Promise.all([showPictures(job), showCurve(job), showLog()]);
       if (last !== `${job.state} ${job.stopping} ${job.num_failed}`) changed();
       last = `${job.state} ${job.stopping} ${job.num_failed}`;
-      if (active(job)) timer = setTimeout(look, LOOK);
+      if (isActive(job)) timer = setTimeout(look, LOOK);
     } catch (error) {
       if (/** @type {any} */ (error).status === 404) return box.close();
       timer = setTimeout(look, 3 * LOOK);
@@ -117,7 +94,7 @@ function openJob(id, changed, open) {
 
   /** @param {any} job */
   function actsOf(job) {
-    const over = !active(job);
+    const over = !isActive(job);
     const again = job.state === "done" && job.num_failed ? w("job_retry", { num: String(job.num_failed) }) : w("job_resume");
     return [
       !over && h("button", { type: "button", class: "soft", "data-act": "cancel-job", disabled: job.stopping, on: { click: act(api.cancelJob) } }, icon("close"), w("job_cancel")),
@@ -139,7 +116,7 @@ function openJob(id, changed, open) {
       const { sha256 } = trained.find((/** @type {any} */ one) => one.id === id);
       const session = await api.createSession({ recipe: name, title: job.title, weights: { [name]: sha256 } });
       box.close();
-      open(session.id);
+      begun(session.id);
     } catch (error) {
       notice(/** @type {Error} */ (error).message, "wrong");
     }

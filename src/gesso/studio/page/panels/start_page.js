@@ -1,17 +1,19 @@
 /** The start page: choose a recipe, a picture to start with, or an earlier session. */
 import * as api from "../server/api.js";
+import { chooseFilm } from "./film.js";
 import { learnPanel, WEIGHTS, weightsChoice } from "./own_weights.js";
 import { recentSessions } from "./recent_sessions.js";
 import { fill, h } from "../ui/elements.js";
 import { chooseFile } from "../ui/files.js";
 import { icon } from "../ui/icons.js";
 import { notice } from "../ui/messages.js";
+import { isMusic, readMusic, takesFile } from "../widgets/music_file.js";
 import { uploadValue } from "../widgets/picture.js";
 import { takesPicture } from "../widgets/registry.js";
 import { t, titleOf, w } from "../words/language.js";
 
-/** @param {HTMLElement} place @param {(id: string, node?: string) => void} open @param {(job: string) => void} openJob */
-export function startPage(place, open, openJob) {
+/** @param {HTMLElement} place @param {(id: string, node?: string) => void} open @param {(file: File) => void} takeFilm @param {(job: string) => void} openJob */
+export function startPage(place, open, takeFilm, openJob) {
   /** @type {any[]} */ let cards = [];
   /** @type {any[]} */ let samples = [];
   /** @type {any} */ let card = null;
@@ -122,7 +124,8 @@ export function startPage(place, open, openJob) {
     const tiles = samples.map((one) =>
       h("button", { type: "button", class: "sample", "data-sample": one.id, on: { click: () => takeSample(slot, one) } }, h("img", { src: api.sampleUrl(one.id), alt: "", loading: "lazy" }), h("span", {}, one.title)),
     );
-    return h("section", { class: among ? "slot-ground among" : "slot-ground" }, h("h3", {}, among ? titleOf(slot) : w("begin_with"), among && h("small", { class: "quiet" }, slot.help)), h("div", { class: "samples" }, drop, tiles));
+    const film = card.film && slot.required && h("button", { type: "button", class: "drop film-drop", "data-act": "choose-film", on: { click: () => chooseFilm(takeFilm) } }, icon("film"), h("span", {}, w("film_drop")));
+    return h("section", { class: among ? "slot-ground among" : "slot-ground" }, h("h3", {}, among ? titleOf(slot) : w("begin_with"), among && h("small", { class: "quiet" }, slot.help)), h("div", { class: "samples" }, drop, film, tiles));
   }
 
   /** @param {any} slot @param {any} one */
@@ -164,6 +167,20 @@ export function startPage(place, open, openJob) {
     }
   }
 
+  /** Start the first recipe with a control that takes this file of music. @param {File} file */
+  async function beginMusic(file) {
+    const [one, slot] = cards.flatMap((each) => each.conditions.filter((/** @type {any} */ s) => takesFile(s, file)).map((/** @type {any} */ s) => [each, s]))[0] ?? [];
+    if (!slot) return notice(w("music_no_recipe"), "wrong");
+    try {
+      const { value, said } = await readMusic(slot, file);
+      card = one;
+      await begin(file.name.replace(/\.[a-z]+$/i, ""), [{ op: "set", slot: slot.name, value }]);
+      notice(() => said.map(t).join(" "), "said");
+    } catch (error) {
+      notice(String(/** @type {Error} */ (error).message), "wrong");
+    }
+  }
+
   /** @param {File} file */
   async function importSession(file) {
     try {
@@ -177,6 +194,7 @@ export function startPage(place, open, openJob) {
   function takeFile(file) {
     if (file.name.endsWith(".zip")) return importSession(file);
     if (file.name.endsWith(WEIGHTS)) return takeWeights(file);
+    if (isMusic(file)) return beginMusic(file);
     const slots = card ? needed(card).filter(takesPicture) : [];
     const slot = slots.find((/** @type {any} */ s) => !given[s.name]) ?? slots[0];
     return slot ? take(slot, file, file.name) : undefined;
@@ -190,5 +208,5 @@ export function startPage(place, open, openJob) {
     if (slots.length === 1 && samples.length) await takeSample(slots[0], samples[0]);
     else if (!slots.length) await begin(t(card.title), []);
   }
-  return { show, takeFile, tryOut };
+  return { show, takeFile, tryOut, chosen: () => card?.name ?? "" };
 }

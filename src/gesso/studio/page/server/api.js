@@ -33,7 +33,8 @@ const enc = encodeURIComponent;
 const listOf = (/** @type {any} */ answer, /** @type {string} */ name) => (Array.isArray(answer) ? answer : (answer[name] ?? []));
 
 export const listRecipes = async () => listOf(await get("/api/recipes"), "recipes");
-export const readRecipe = (/** @type {string} */ name) => get(`/api/recipes/${enc(name)}`);
+/** A recipe's card; with the hash of weights of one's own, with what those know of their data. @param {string} name */
+export const readRecipe = (name, weights = "") => get(`/api/recipes/${enc(name)}${weights && `?weights=${enc(weights)}`}`);
 export const listSamples = async () => listOf(await get("/api/samples"), "samples");
 export const sampleUrl = (/** @type {string} */ id) => `/samples/${enc(id)}.png`;
 
@@ -73,6 +74,31 @@ export const upload = async (file) =>
 /** Send a weights file of the user's own. @param {Blob} file @returns {Promise<{sha256: string, recipe: string}>} */
 export const sendWeights = async (file) =>
   (await request("/api/weights", { method: "POST", headers: { "content-type": "application/octet-stream" }, body: file })).json();
+export const uploadUrl = (/** @type {string} */ id) => `/api/uploads/${enc(id)}`;
+export const madeUrl = (/** @type {string} */ id) => `/api/outputs/${enc(id)}`;
+
+/** Make what a request asks for. @param {any} body @param {AbortSignal} signal */
+export const generate = async (body, signal) =>
+  (await request("/api/generate", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal })).json();
+
+/** Upload a film. @param {File} file @param {(share: number) => void} sent @param {AbortSignal} signal @returns {Promise<any>} what it is */
+export function uploadFilm(file, sent, signal) {
+  return new Promise((done, wrong) => {
+    const asked = new XMLHttpRequest(); // fetch does not tell how much was sent
+    asked.open("POST", "/api/films");
+    asked.setRequestHeader("content-type", "application/octet-stream");
+    asked.responseType = "json";
+    asked.upload.onprogress = (event) => sent(event.loaded / Math.max(1, event.total));
+    asked.onload = () => (asked.status === 201 ? done(asked.response) : wrong(new ApiError(asked.response?.error ?? { what: String(asked.status) }, asked.status)));
+    asked.onerror = asked.onabort = () => wrong(new ApiError({ what: "the connection ended" }, 0));
+    signal.addEventListener("abort", () => asked.abort());
+    asked.send(file);
+  });
+}
+export const deleteFilm = (/** @type {string} */ id) => request(`/api/films/${enc(id)}`, { method: "DELETE", keepalive: true });
+
+/** Upload a MIDI file: its notes, what its voices are called, and what was changed. @param {Blob} file @returns {Promise<{id: string, score: any, voices: any[], moved: number, dropped: number}>} */
+export const uploadMusic = async (file) => (await request("/api/uploads", { method: "POST", headers: { "content-type": "audio/midi" }, body: file })).json();
 
 export const deleteUpload = (/** @type {string} */ id) => request(`/api/uploads/${enc(id)}`, { method: "DELETE" });
 

@@ -70,7 +70,7 @@ export class Editor extends EventTarget {
     const kept = this.leaving.get(id);
     if (kept) await Promise.race([kept, new Promise((done) => setTimeout(done, LEAVE_TIMEOUT_MS))]);
     const session = await api.readSession(id);
-    const card = await api.readRecipe(session.recipe);
+    const card = await api.readRecipe(session.recipe, session.weights?.[session.recipe]);
     if (visit !== this.numOpened) return false;
     this.leave();
     this.card = card;

@@ -1,5 +1,8 @@
 /** A melody to draw: notes on a roll, moved, stretched and taken away with the hand or with keys, and read from a text. */
-import { drawRoll, extentOf, spelled, Surface, Synth, word } from "../viewers/notes.js";
+import { drawRoll, extentOf, spelled, Surface, word } from "../viewers/roll.js";
+import { Synth } from "../viewers/synth.js";
+import { openButton } from "./music_file.js";
+import { h } from "../ui/elements.js";
 
 const SNAPS = [1, 2, 4, 8, 16];
 const NAMES = { C: 0, D: 2, E: 4, F: 5, G: 7, A: 9, B: 11 };
@@ -57,9 +60,10 @@ export function written({ steps, notes }) {
 
 /**
  * The editor alone: `change` is called with a melody, or null when it is empty, after each finished gesture.
- * @param {{change: (melody: Melody | null) => void, height?: number, low?: number, high?: number}} options
+ * @param {{change: (melody: Melody | null) => void, height?: number, low?: number, high?: number, voice?: number, ghost?: () => any}} options
+ *   `voice` is its number among others, from the highest; `ghost` a score to show faintly below
  */
-export function melodyEditor({ change, height = 240, low = 55, high = 84 }) {
+export function melodyEditor({ change, height = 240, low = 55, high = 84, voice = 0, ghost = () => null }) {
   /** @type {Melody} */ let melody = { steps: 64, notes: [] };
   let snap = 4;
   let selected = -1;
@@ -67,15 +71,16 @@ export function melodyEditor({ change, height = 240, low = 55, high = 84 }) {
   let focused = false;
   /** @type {null | {kind: "move" | "stretch" | "draw", from: Note, others: Note[], step: number, pitch: number, now: Note}} */ let hand = null;
   const synth = new Synth();
-  const score = () => ({ steps: melody.steps, tempo: 90, voices: [melody.notes] });
+  const score = () => ({ steps: melody.steps, tempo: 90, voices: [.../** @type {Note[][]} */ (Array(voice).fill([])), melody.notes] });
   const extent = () => {
-    const own = extentOf(score());
+    const below = ghost();
+    const own = extentOf({ ...score(), voices: [melody.notes, ...(below?.voices ?? [])] });
     return { low: Math.min(low, own.low), high: Math.max(high, own.high, cursor.pitch), steps: melody.steps };
   };
   const surface = new Surface(height, (g, width, tall) => {
     const at = synth.playing ? synth.now() : null;
     const shown = focused && !hand ? { ...cursor, length: selected < 0 ? snap : melody.notes[selected][1] } : null;
-    drawRoll(g, score(), { ...extent(), width, height: tall }, { selected, cursor: selected < 0 ? shown : null, at });
+    drawRoll(g, score(), { ...extent(), width, height: tall }, { voice, selected, cursor: selected < 0 ? shown : null, at, ghost: ghost() });
   });
   const canvas = surface.canvas;
   canvas.tabIndex = 0;
@@ -152,7 +157,7 @@ export function melodyEditor({ change, height = 240, low = 55, high = 84 }) {
       const from = /** @type {Note} */ ([start, Math.min(snap, melody.steps - start), pitch]);
       hand = { kind: "draw", from, others: melody.notes, step, pitch, now: from };
     }
-    synth.strike(hand.now[2]);
+    synth.strike(hand.now[2], voice);
     moved(event);
   });
   canvas.addEventListener("pointermove", (event) => (hand ? moved(event) : (canvas.style.cursor = under(event).edge ? "ew-resize" : "crosshair")));
@@ -271,6 +276,7 @@ export function melodyEditor({ change, height = 240, low = 55, high = 84 }) {
   return {
     element,
     synth,
+    surface,
     /** @param {Melody | null} next */
     set(next) {
       if (hand) return;
@@ -296,5 +302,5 @@ export function notesWidget(session, _view, slot) {
   };
   session.on("given", () => editor.element.isConnected && show());
   show();
-  return { element: editor.element };
+  return { element: h("div", {}, editor.element, openButton(session, slot)) };
 }

@@ -4,15 +4,18 @@
  * A tool without a widget gets a form made from its JSON schema.
  */
 import { formWidget } from "./form.js";
+import { chordsWidget } from "./chords.js";
 import { labelWidget } from "./label.js";
 import { maskWidget } from "./mask.js";
 import { notesWidget } from "./notes.js";
+import { numberWidget } from "./number.js";
 import { orbitWidget } from "./orbit.js";
+import { partsWidget } from "./parts.js";
 import { pictureWidget } from "./picture.js";
 import { strokeWidget } from "./stroke.js";
 
 /** @type {Map<string, (editor: any, view: any, slot: any) => {element?: HTMLElement, tools?: any[]}>} */
-const widgets = new Map(Object.entries({ brush: strokeWidget, pen: strokeWidget, page: pictureWidget, picture: pictureWidget, label: labelWidget, mask: maskWidget, notes: notesWidget, orbit: orbitWidget }));
+const widgets = new Map(Object.entries({ brush: strokeWidget, pen: strokeWidget, page: pictureWidget, picture: pictureWidget, label: labelWidget, mask: maskWidget, notes: notesWidget, number: numberWidget, known_notes: partsWidget, chords: chordsWidget, orbit: orbitWidget }));
 
 /** @param {any} slot */
 export const widgetOf = (slot) => widgets.get(slot.control?.tool) ?? formWidget;

@@ -1,0 +1,77 @@
+"""The loop of diffusers' training examples (train_unconditional): accelerate's prepare, backward and clipping, diffusers' schedule and EMA.
+
+The network, the loss and the batches are the same as ours. With --own-unet the network is diffusers' UNet2DModel with about as many
+parameters, which takes the digits' classes, noisy pixels and known pixels.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from work import FAR, Gate, Work, asked, loader, num_parameters
+
+
+class OwnUNet(nn.Module):
+    """UNet2DModel behind the call of our velocity networks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from diffusers import UNet2DModel
+
+        self.unet = UNet2DModel(
+            sample_size=28, in_channels=3, out_channels=1, layers_per_block=1, block_out_channels=(32, 64), num_class_embeds=11,
+            down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor, t: Tensor, ports: Any) -> Tensor:
+        given = ports.vector[:, -1] > 0
+        classes = torch.where(given, ports.vector[:, :10].argmax(1), 10)
+        return self.unet(torch.cat([x, ports.spatial], 1), 1000 * t, class_labels=classes).sample
+
+
+def main() -> None:
+    own = "--own-unet" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "--own-unet"]
+    given, gate = asked(), Gate()
+    warnings.filterwarnings("ignore")
+    import accelerate
+    import diffusers
+    from diffusers.optimization import get_scheduler
+    from diffusers.training_utils import EMAModel
+
+    work = Work(given.recipe, given.preset, given.data, given.batch)
+    if own:
+        work.networks = {work.role: OwnUNet()}
+    accelerator = accelerate.Accelerator(mixed_precision="bf16" if given.bf16 else "no", cpu=True)
+    model: Any = work.network
+    parameters = num_parameters(model)
+    average = EMAModel(model.parameters(), decay=work.stage.average, use_ema_warmup=True, inv_gamma=1.0, power=0.75)
+    optimiser: Any = work.optimiser(model)
+    schedule: Any = get_scheduler("cosine", optimizer=optimiser, num_warmup_steps=work.settings.warmup, num_training_steps=FAR)
+    model, optimiser, batches, schedule = accelerator.prepare(model, optimiser, loader(work), schedule)
+    versions = f"accelerate {accelerate.__version__}, diffusers {diffusers.__version__}"
+    if gate.ready(numbers="bf16" if given.bf16 else "float32", version=versions, parameters=parameters):
+        return
+    for step, (clean, made) in enumerate(batches):
+        batch = work.seen(clean, made, model) if work.looks(step) else made
+        with accelerator.accumulate(model):
+            loss = work.loss(batch, step, model)
+            accelerator.backward(loss)
+            if accelerator.sync_gradients:
+                accelerator.clip_grad_norm_(model.parameters(), work.clip)
+            optimiser.step()
+            schedule.step()
+            optimiser.zero_grad()
+        if accelerator.sync_gradients:
+            average.step(model.parameters())
+        loss.detach().item()  # for the progress bar of the examples
+        if gate.stepped():
+            return
+
+
+if __name__ == "__main__":
+    main()
