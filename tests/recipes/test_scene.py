@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import gesso
-from gesso.errors import GessoError
+from gesso.errors import GessoError, Stopped
 from gesso.media.medium import medium
 from gesso.verbs.fit import Fitted
 
@@ -42,6 +42,28 @@ def test_the_fits_own_picture_is_what_its_weights_give(fitted: Fitted):
     assert np.array_equal(again.outputs["image"], fitted.result.outputs["image"])
 
 
+def test_a_stopped_fit_goes_on_by_the_same_call_and_ends_as_if_it_had_not_stopped(fitted: Fitted, tmp_path: Path):
+    seen: list[int] = []
+
+    def run() -> Fitted:
+        return gesso.fit(
+            "scene", preset="tiny", out=tmp_path / "f", settings=SETTINGS, seed=1, on_output=lambda output: seen.append(output.step),
+            stop=lambda: len(seen) == 3,
+        )  # fmt: skip
+
+    with pytest.raises(Stopped):
+        run()
+    assert (tmp_path / "f" / "state.safetensors").is_file() and (tmp_path / "f" / "weights.safetensors").is_file()
+    with pytest.raises(GessoError, match="stopped fit of another request"):
+        gesso.fit("scene", preset="tiny", out=tmp_path / "f", settings={**SETTINGS, "num_steps": 7}, seed=1)
+    seen.append(-1)
+    done = run()
+    assert done.weights is not None and done.weights.read_bytes() == fitted.weights.read_bytes()  # type: ignore[union-attr]
+    assert [row["step"] for row in done.objective] == [row["step"] for row in fitted.objective]
+    assert seen[4:] == [4, 5, 6, 0] or seen[4:] == [4, 5, 6]
+    assert not (tmp_path / "f" / "state.safetensors").exists()
+
+
 def test_a_cloud_is_saved_with_its_record(fitted: Fitted, tmp_path: Path):
     model = gesso.load("scene", weights=fitted.weights)
     result = model.generate(size=24, points=200)
@@ -49,6 +71,34 @@ def test_a_cloud_is_saved_with_its_record(fitted: Fitted, tmp_path: Path):
     data = path.read_bytes()
     cloud = medium("points").decode(data, where="cloud.ply")
     assert 0 < len(cloud["position"]) <= 200 and "scene" in (medium("points").record_in(data, where="cloud.ply") or "")
+
+
+def test_a_film_of_one_turn_goes_on_where_it_stopped(fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("av", reason="the extra video is not installed: no film is written")
+    from gesso.media.video import Video, read_record
+    from gesso.verbs import shots as module
+
+    asked = {"weights": fitted.weights, "out": tmp_path / "turn.mp4", "threads": 1}
+    given = {"camera": "orbit 30 20", "size": 25, "seconds": 0.25}
+    seen: list[int] = []
+
+    def stop_once(done: int, total: int, said: str) -> None:
+        seen.append(done)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("gesso.media.video_writer.SEGMENT", 2)
+    with pytest.raises(KeyboardInterrupt):
+        module.shots("scene", given, on_frame=stop_once, **asked)
+    assert not (tmp_path / "turn.mp4").exists()
+    made = module.shots("scene", given, resume=True, on_frame=lambda done, *_: seen.append(done), **asked)
+    assert seen == [1, 2, 3, 3, 4, 5, 6] and made.frames == 6 and not (tmp_path / "turn.mp4.parts").exists()
+    with Video(tmp_path / "turn.mp4") as video:
+        pictures = [shot.rgb() for shot in video.frames()]
+    assert len(pictures) == 6 and pictures[0].shape == (24, 24, 3) and not np.array_equal(pictures[0], pictures[3])
+    assert '"scene"' in (read_record(tmp_path / "turn.mp4") or "")
+    with pytest.raises(GessoError, match="turn begins at an orbit"):
+        module.shots("scene", {"camera": np.eye(4)}, **asked)
 
 
 def test_held_views_are_measured(fitted: Fitted):

@@ -45,6 +45,12 @@ def generate_one(
         refused = {"--seeds": seeds, "--take": take, "--request": request, "--mark": mark or None}
         how = {"seed": seed or 0, "preset": preset, "weights": weights, "threads": threads, "device": device, "resume": resume}
         return _film(recipe, given, video, out, refused, **how)
+    from gesso.media.medium import medium
+
+    if recipe.shots is not None and out is not None and out.suffix.lower() in medium("video").endings:
+        refused = {"--seeds": seeds, "--take": take, "--request": request, "--mark": mark or None}
+        how = {"seed": seed, "preset": preset, "weights": weights, "threads": threads, "device": device, "resume": resume}
+        return _shots(recipe, given, out, refused, **how)
     from gesso.verbs.generate import generate
 
     with show.watch(recipe.name) as watched:
@@ -55,6 +61,19 @@ def generate_one(
             watched.pause()
             show.made(path, result)
     return None
+
+
+def _shots(recipe: Any, given: dict[str, Any], out: Path, refused: dict[str, Any], **how: Any) -> int:
+    """Make the film of a request, with a progress bar."""
+    from gesso.errors import GessoError
+    from gesso.verbs.shots import shots
+
+    wrong = next((name for name, value in refused.items() if value is not None), None)
+    if wrong:
+        raise GessoError(f"{wrong} is for pictures", where=wrong, fix=f"--out {out.with_suffix('.png')}")
+    with show.progress(recipe.name) as advance:
+        made = shots(recipe, given, out=out, on_frame=advance, **how)
+    return _tell_film(made)
 
 
 def _film(recipe: Any, given: dict[str, Any], video: Path, out: Path | None, refused: dict[str, Any], **how: Any) -> int:
@@ -68,6 +87,10 @@ def _film(recipe: Any, given: dict[str, Any], video: Path, out: Path | None, ref
         raise GessoError(what, where=wrong or "--out", fix=f"--video {video} --out film.mp4")
     with show.progress(recipe.name) as advance:
         made = film(recipe, given, video=video, out=out, on_frame=advance, **how)
+    return _tell_film(made)
+
+
+def _tell_film(made: Any) -> int:
     show.tell(made.notes)
     print(made.out)
     if made.done:

@@ -197,6 +197,19 @@ def seeds(several: str | None, one: int | None) -> list[int | None]:
     return numbers
 
 
+def by_recipe(given: Sequence[str] | None) -> dict[str, Path]:
+    """Weights by recipe, of texts such as "scene=runs/lego". GessoError where a text is another, or names nothing."""
+    found = {}
+    for text in given or ():
+        name, equals, place = text.partition("=")
+        path = Path(place).expanduser().resolve()
+        if not (name and equals and place and path.exists()):
+            what = f"there is no {place}" if place else f"{text[:60]!r} does not name a recipe and a file"
+            raise GessoError(what, where="--weights", fix="RECIPE=FILE, such as scene=runs/lego")
+        found[name] = path
+    return found
+
+
 def typed(text: str) -> Any:
     """The value of an option: a number, true or false, several of them between commas, or text."""
     if "," in text:

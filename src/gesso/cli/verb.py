@@ -264,6 +264,7 @@ def studio(
     home: Path | None = None,
     browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
     jobs: Literal["here", "ray", "off"] = "here",
+    weights: Annotated[list[str] | None, Parameter(negative=())] = None,
     link: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Open the studio, a page on this machine in which you draw and steer. Ctrl-C ends it.
@@ -282,6 +283,8 @@ def studio(
         Open the page in your browser, where there is a desktop.
     jobs
         Where trainings and batches run: in processes here, on the Ray cluster of RAY_ADDRESS (or one of its own), or not at all.
+    weights
+        RECIPE=FILE or RECIPE=FOLDER: weights of your own in place of those shipped, such as scene=runs/lego.
     link
         Print another link to the running studio (of --home), for a second browser, and exit. Each link opens once.
     """
@@ -292,5 +295,5 @@ def studio(
         print(another(home))
         return
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
-        run(port, home, jobs=jobs, on_start=lambda link: show.welcome(link, browser=browser))
+        run(port, home, jobs=jobs, weights=flag.by_recipe(weights), on_start=lambda link: show.welcome(link, browser=browser))
     show.farewell()

@@ -23,8 +23,8 @@ class Camera(Condition):
     """An orbit around the scene's middle, or a camera-to-world `matrix` (OpenGL: the camera looks along its -z, +y is up).
 
     Angles are degrees. `azimuth` turns about the scene's upward axis, 0 on its x axis; `elevation` rises from the ground; `roll`
-    turns the picture. `distance` is from the scene's middle in its units; 0 is the mean distance of the scene's photographs. `fov`
-    is the horizontal angle of view; 0 is the photographs' own.
+    turns the picture. `distance` is from the scene's middle in its units; 0 is the mean distance of the scene's photographs, and
+    `zoom` divides either. `fov` is the horizontal angle of view; 0 is the photographs' own.
     """
 
     kind: ClassVar[str] = "camera"
@@ -32,6 +32,7 @@ class Camera(Condition):
     azimuth: float = Field(default=0.0, ge=-3600, le=3600)
     elevation: float = Field(default=0.0, ge=-90, le=90)
     distance: float = Field(default=0.0, ge=0, le=1e6)
+    zoom: float = Field(default=1.0, ge=0.05, le=20)
     roll: float = Field(default=0.0, ge=-3600, le=3600)
     fov: float = Field(default=0.0, ge=0, lt=170)
     matrix: Annotated[tuple[Row, Row, Row, Row] | None, Field(description="camera-to-world, row by row")] = None
@@ -49,7 +50,7 @@ class Camera(Condition):
             raise ValueError("the angle of view is under one degree")
         if self.matrix is None:
             return self
-        if self.azimuth or self.elevation or self.distance or self.roll:
+        if self.azimuth or self.elevation or self.distance or self.roll or self.zoom != 1:
             raise ValueError("an orbit and a matrix exclude each other")
         whole = np.array(self.matrix)
         turn = whole[:3, :3]
@@ -110,7 +111,13 @@ class Camera(Condition):
         """Camera-to-world [4 4]: the matrix, or the orbit's around the origin with z up (from 1 away, if it has no distance)."""
         if self.matrix is not None:
             return np.array(self.matrix)
-        return orbit(self.azimuth, self.elevation, self.distance or 1.0, self.roll)
+        return orbit(self.azimuth, self.elevation, (self.distance or 1.0) / self.zoom, self.roll)
+
+    def turn(self, num: int) -> list[Self]:
+        """This camera, and `num` - 1 more at equal angles around the scene. GessoError for a matrix."""
+        if self.matrix is not None:
+            raise GessoError("a turn begins at an orbit, not at a matrix", where="camera", fix='"orbit 40 20"')
+        return [self.model_copy(update={"azimuth": (self.azimuth + 360 * n / num + 180) % 360 - 180}) for n in range(num)]
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:

@@ -40,8 +40,16 @@ def views(folder: Path | str | None, split: str, longest: int = 0) -> Views:
             raise GessoError(f"holds no views to measure on: {capture.rule}", where=printable(folder), fix=f"at least {EVERY} views")
         return held
     train = Views.load(capture.train, longest)
-    train.points, train.held = capture.points, held
+    train.name, train.points, train.held = printable(Path(folder).resolve().name), capture.points, held
     return train
+
+
+def unseen(folder: Path | str | None, num: int) -> Views:
+    """The views that are held out, and those to learn from that are not among `num` of them (`Views.some`)."""
+    train, held = views(folder, "train"), views(folder, "val")
+    seen = {view.name for view in train.some(num).views}
+    left = [number for number, view in enumerate(train.views) if view.name not in seen]
+    return Views([*held.views, *(train.views[i] for i in left)], [*held.pixels, *(train.pixels[i] for i in left)], train.name)
 
 
 def read_capture(folder: Path | str) -> Capture:
@@ -116,9 +124,10 @@ def _lens_of(data: Mapping[str, Any], where: str) -> Lens:
     if "camera_angle_x" not in data:
         raise GessoError("does not say how wide the camera sees", where=where, fix="camera_angle_x, or fl_x with w and h")
     angle = _number(data, "camera_angle_x", where)
-    if not 0 < angle < math.pi:
-        raise GessoError(f"camera_angle_x is {angle:g}", where=where, fix="an angle in radians between 0 and 3.14")
+    if not 0.001 <= angle <= 3.1:
+        raise GessoError(f"camera_angle_x is {angle:g}", where=where, fix="an angle in radians between 0.001 and 3.1")
     focal = 0.5 / math.tan(angle / 2)  # for a picture that is one wide; load_views knows the size
+    checked_lens(Lens(focal, focal, 0, 0, (1, 1), distortion), where)  # type: ignore[arg-type]
     return Lens(focal, focal, 0, 0, (0, 0), distortion)  # type: ignore[arg-type]
 
 
@@ -127,8 +136,8 @@ def checked_lens(lens: Lens, where: object) -> Lens:
     h, w = lens.size
     if min(h, w) < 1 or max(h, w) > 2**16:
         raise GessoError(f"a picture of {w} × {h} pixels", where=where, fix="the width and height of the pictures")
-    if not (0 < lens.fx < 1e7 and 0 < lens.fy < 1e7 and abs(lens.cx) < 1e7 and abs(lens.cy) < 1e7):
-        raise GessoError("focal lengths or middle are impossible", where=where, fix="positive focal lengths in pixels")
+    if not (0.01 < lens.fx / w < 1000 and 0.01 < lens.fy / h < 1000 and abs(lens.cx) < 1e7 and abs(lens.cy) < 1e7):
+        raise GessoError("focal lengths or middle are impossible", where=where, fix="focal lengths in pixels, of the size of the picture")
     if max(map(abs, lens.distortion)) > 10:
         raise GessoError("the distortion is impossible", where=where, fix="k1, k2, p1 and p2 of OpenCV's model")
     return lens
@@ -168,7 +177,7 @@ def _colmap_lenses(path: Path) -> dict[str, Lens]:
         if not line:
             continue
         at = f"{printable(path)}: line {number}"
-        name, model, *cells = line.split()[:20]
+        name, model, *cells = [*line.split()[:20], "", ""] if len(line.split()) < 2 else line.split()[:20]
         if model not in MODELS:
             raise GessoError(
                 f"has the camera model {printable(model)}", where=at, fix="one of " + ", ".join(MODELS) + ", or colmap image_undistorter"

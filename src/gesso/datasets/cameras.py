@@ -186,9 +186,13 @@ def inside(folder: Path, name: str, where: object) -> Path:
         raise GessoError(f"names the picture {printable(name)!r}", where=where, fix="the path of a picture in the folder")
     root = folder.resolve()
     candidates = [folder / (name + ending) for ending in ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")]
-    if not all(one.resolve().is_relative_to(root) for one in candidates):  # a link may lead outside too
+    try:
+        within = all(one.resolve().is_relative_to(root) for one in candidates)  # a link may lead outside too
+        found = next((one for one in candidates if one.is_file()), None)
+    except (OSError, ValueError):  # too long, or no text that a file can be named by
+        raise GessoError(f"names the picture {printable(name[:80])!r}", where=where, fix="the path of a picture in the folder") from None
+    if not within:
         raise GessoError(f"names {printable(name)!r}, outside the folder", where=where, fix="pictures inside the folder")
-    found = next((one for one in candidates if one.is_file()), None)
     if found is None:
         raise GessoError(f"names the picture {printable(name)!r}, which is missing", where=where, fix="put it there, or remove its camera")
     return found
@@ -201,7 +205,7 @@ def checked_matrix(values: Any, where: object) -> np.ndarray:
     """
     try:
         matrix = np.array(values, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         matrix = np.zeros(0)
     if matrix.shape not in ((4, 4), (3, 4)):
         raise GessoError("is not a matrix of 4 × 4 numbers", where=where, fix="a camera-to-world matrix")

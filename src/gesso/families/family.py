@@ -91,8 +91,10 @@ class Batch:
 class Output:
     """An output of a sampler: `media` by name (tensors until `finish` makes pictures), `taps` of inner values, `final` or a preview.
 
+    A preview is a `draft` if it is made quickly and shows the whole output: while a hand moves, the studio asks for nothing more.
     An output of a fit may carry what was fitted: `values` of conditions by slot (a projected latent, a corrected match), and `weights`
-    {role: state} (a scene, an adapter). Previews may carry them too; the newest is kept when the fit is stopped.
+    {role: state} (a scene, an adapter). Previews may carry them too; the newest is kept when the fit is stopped. A preview with a
+    `state`, all that its next step depends on, lets a stopped fit go on: it comes back in `Inputs.state`.
     """
 
     media: dict[str, Any]
@@ -102,6 +104,8 @@ class Output:
     num_steps: int = 1
     values: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    draft: bool = False
+    state: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,8 @@ class Inputs:
     """The inputs of a sampler: joined `ports`, their `null` version for guidance, the output's `shape` (b, …), and `items`, the item
     numbers that seed the noise.
 
-    `state` is the family's own state as training exported it (the role "family" of the weights), `facts` what is known of the data,
-    and `data` the examples of a fit.
+    `state` is the family's own state as training exported it (the role "family" of the weights), or as a stopped fit left it. `facts`
+    is what is known of the data, and `data` the examples of a fit. Without `previews`, nobody looks at outputs before the last.
     """
 
     ports: Ports
@@ -120,6 +124,7 @@ class Inputs:
     state: Mapping[str, Tensor] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     data: Any = None
+    previews: bool = True
 
     def to(self, device: torch.device | str) -> Inputs:
         def move(tensor: Tensor) -> Tensor:

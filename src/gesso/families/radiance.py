@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gesso.datasets.cameras import Views
@@ -19,8 +20,9 @@ from gesso.families.scene_learner import Plan, SceneLearner
 from gesso.families.volume import Rays, Seen
 from gesso.media.tensor import from_tensor
 
-PREVIEW_SIDE = 100  # pixels of a preview's longest side
+PREVIEW_SIDE = 100  # pixels of a fit's preview's longest side
 LOOKS = 40  # previews of a fit
+BANDS_UNTIL, CONSISTENCY = 0.6, 0.02  # of a Plan for few views
 SOLID = 0.9  # opacity from which a pixel is a point of the cloud
 CLOUD_VIEWS, CLOUD_SIDE = 12, 240
 
@@ -29,28 +31,39 @@ CLOUD_VIEWS, CLOUD_SIDE = 12, 240
 class Radiance:
     """Volume rendering of a scene (Mildenhall 2020), which `fit` learns from views.
 
-    The network in `role` is a `Scene`. The role `features`, if it is there, compares unseen views with photographs where the plan
+    The network in `role` is a `Scene`. The role `features`, if it is there, compares unseen views with photographs where the prior
     says so. The geometry port holds the cameras, as the condition `camera` encodes them.
     """
 
     plan: Plan = field(default_factory=Plan)
-    few: Plan | None = None  # for at most `few_views` views
-    few_views: int = 12
+    few_views: int = 12  # up to which the prior "auto" is "both"
     role: str = "scene"
 
     def learner(self, networks: Networks, views: Views, rng: torch.Generator, settings: Any) -> SceneLearner:
-        """What learns the scene from `views`; `settings` has `num_steps` and `minutes` (0: no limit of time)."""
-        plan = self.few if self.few is not None and len(views) <= self.few_views else self.plan
+        """What learns the scene from `views`; `settings` has `num_steps`, `minutes` (0: no limit of time), `views` (0: all) and `prior`."""
+        views = views.some(settings.views) if settings.views else views
+        plan = self.plan_for(len(views), settings.prior)
         scene: Any = networks[self.role]
         bounds = {"num_steps": settings.num_steps, "minutes": settings.minutes}
         return SceneLearner(scene, views, plan, rng, features=networks.get("features"), **bounds)
+
+    def plan_for(self, num_views: int, prior: str) -> Plan:
+        """The plan with what a prior assumes beside the photographs."""
+        if prior == "auto":
+            prior = "both" if num_views <= self.few_views else "silhouettes"
+        bands_until = BANDS_UNTIL if prior in ("frequencies", "both") else 0.0
+        consistency = CONSISTENCY if prior in ("features", "both") else 0.0
+        return replace(self.plan, hull=self.plan.hull and prior != "none", bands_until=bands_until, consistency=consistency)
 
     def fit(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         """Fit the scene to the views `inputs.data`; the last output is what `sample` gives, with the scene's `weights`."""
         views = inputs.data
         if not isinstance(views, Views):
             raise GessoError("a scene needs photographs with cameras", where="--data", fix="a folder with transforms.json, or COLMAP's")
-        yield from self.learn(self.learner(networks, views, rng, settings))
+        learner = self.learner(networks, views, rng, settings)
+        if inputs.state:
+            learner.load_state(inputs.state)
+        yield from self.learn(learner)
         for output in self.sample(networks, inputs, rng, settings):
             if output.final:
                 yield replace(output, step=settings.num_steps, num_steps=settings.num_steps, weights=self.weights(networks[self.role]))
@@ -73,27 +86,34 @@ class Radiance:
                 next_look = learner.progress + 1 / LOOKS
                 objective = {**terms, "psnr": psnr(terms["error"])}
                 image = picture_of(learner.scene, look(learner.scene, shown.views[0]))
-                weights = self.weights(learner.scene)
-                yield Output({"image": image}, {"objective": objective}, False, learner.step, learner.num_steps, weights=weights)
+                kept: dict[str, Any] = {"weights": self.weights(learner.scene), "state": learner.saved_state()}
+                yield Output({"image": image}, {"objective": objective}, False, learner.step, learner.num_steps, **kept)
         round_half(learner.scene)
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
-        """Render pictures [b 3 h w] in [-1, 1] as `image`, their `depth` [b 1 h w] and `opacity` [b 1 h w]; a small preview first.
+        """Render pictures [b 3 h w] in [-1, 1] as `image`, their `depth` [b 1 h w] and `opacity` [b 1 h w].
 
-        Where `settings.points` > 0, also a point cloud of the scene: `points`, {"position" [n 3], "colour" uint8 [n 3]}.
+        First a small draft, enlarged; then previews in which more and more rows are sharp. Where `settings.points` > 0, also a point
+        cloud of the scene: `points`, {"position" [n 3], "colour" uint8 [n 3]}.
         """
         scene: Any = networks[self.role]
-        h, w = inputs.shape[-2:]
+        size = inputs.shape[-2], inputs.shape[-1]
         cameras = cameras_of(scene, inputs)
-        if max(h, w) > PREVIEW_SIDE * 3 // 2:
-            small = shrunk((h, w), PREVIEW_SIDE)
-            views = [scene.render_rays(scene.camera_rays(camera, small, fov)) for camera, fov in cameras]
-            yield Output(media_of(scene, views, small), final=False, step=0, num_steps=1)
-        views = [scene.render_rays(scene.camera_rays(camera, (h, w), fov)) for camera, fov in cameras]
-        media: dict[str, Any] = media_of(scene, views, (h, w))
+        rays = Rays.of_all([scene.camera_rays(camera, size, fov) for camera, fov in cameras])
+        num_parts, draft = -(-len(rays) // scene.chunk), None
+        if inputs.previews and max(size) > scene.draft_side:
+            draft = Seen.joined([drafted(scene, camera, size, fov) for camera, fov in cameras])
+            yield Output(media_of(scene, draft, size), final=False, draft=True, step=0, num_steps=num_parts)
+        parts: list[Seen] = []
+        for seen in scene.render_parts(rays):
+            parts.append(seen)
+            if draft is not None and len(parts) < num_parts:
+                refined = Seen.joined([*parts, draft[len(parts) * scene.chunk :]])
+                yield Output(media_of(scene, refined, size), final=False, step=len(parts), num_steps=num_parts)
+        media: dict[str, Any] = media_of(scene, Seen.joined(parts), size)
         if getattr(settings, "points", 0):
             media["points"] = cloud(scene, settings.points, rng)
-        yield Output(media, step=1, num_steps=1)
+        yield Output(media, step=num_parts, num_steps=num_parts)
 
 
 def cameras_of(scene: Scene, inputs: Inputs) -> list[tuple[Tensor, float]]:
@@ -108,12 +128,22 @@ def cameras_of(scene: Scene, inputs: Inputs) -> list[tuple[Tensor, float]]:
     ]
 
 
-def media_of(scene: Scene, views: Sequence[Seen], size: tuple[int, int]) -> dict[str, Tensor]:
-    """Picture, depth and opacity of several views."""
+def drafted(scene: Scene, camera: Tensor, size: tuple[int, int], fov: float) -> Seen:
+    """What a camera sees at (height, width), from fewer rays and enlarged."""
+    small = shrunk(size, scene.draft_side)
+    seen = scene.draft(scene.camera_rays(camera, small, fov))
+    values = torch.cat([seen.colour, seen.opacity[:, None], seen.depth[:, None]], 1).T.reshape(1, 5, *small)
+    values = F.interpolate(values, size=size, mode="bilinear").view(5, -1)
+    return Seen(values[:3].T, values[3], values[4])
+
+
+def media_of(scene: Scene, seen: Seen, size: tuple[int, int]) -> dict[str, Tensor]:
+    """Picture, depth and opacity of one or several cameras, all of one (height, width)."""
+    colours = seen.over(scene.background).clamp(0, 1).view(-1, *size, 3)
     return {
-        "image": torch.cat([picture_of(scene, (seen, size)) for seen in views]),
-        "depth": torch.stack([seen.depth.view(1, *size) for seen in views]),
-        "opacity": torch.stack([seen.opacity.view(1, *size) for seen in views]),
+        "image": 2 * colours.permute(0, 3, 1, 2) - 1,
+        "depth": seen.depth.view(-1, 1, *size),
+        "opacity": seen.opacity.view(-1, 1, *size),
     }
 
 
@@ -140,6 +170,16 @@ def shrunk(size: tuple[int, int], longest: int) -> tuple[int, int]:
 
 def cloud(scene: Scene, most: int, rng: torch.Generator) -> dict[str, np.ndarray]:
     """At most `most` points on the scene's surfaces, from the depth of views on a spiral around it; picked at random from all."""
+    version = scene.version()
+    if scene.surface is None or scene.surface[0] != version:  # it takes seconds, and does not depend on the camera
+        scene.surface = version, surface_of(scene)
+    position, colour = scene.surface[1]
+    kept = torch.randperm(len(position), generator=rng)[:most].sort().values
+    return {"position": position[kept].numpy(), "colour": colour[kept].numpy()}
+
+
+def surface_of(scene: Scene) -> tuple[Tensor, Tensor]:
+    """Positions [n 3] and colours [n 3], uint8, of what CLOUD_VIEWS cameras see."""
     positions, colours = [], []
     for number in range(CLOUD_VIEWS):
         height = (2 * number + 1) / CLOUD_VIEWS - 1  # equal areas of the sphere
@@ -150,22 +190,9 @@ def cloud(scene: Scene, most: int, rng: torch.Generator) -> dict[str, np.ndarray
         solid = seen.opacity > SOLID
         positions.append((rays.origin + rays.direction * seen.depth[:, None])[solid])
         colours.append((seen.colour / seen.opacity.clamp_min(1e-6)[:, None])[solid].clamp(0, 1))
-    position, colour = torch.cat(positions), torch.cat(colours)
-    if not len(position):
+    if not any(map(len, positions)):
         raise GessoError("the scene has no surface to take points from", where="points", fix="fit it for longer")
-    kept = torch.randperm(len(position), generator=rng)[:most].sort().values
-    return {"position": position[kept].numpy(), "colour": (255 * colour[kept]).round().to(torch.uint8).numpy()}
-
-
-def film(scene: Scene, num_frames: int, size: tuple[int, int], elevation: float = 25.0, distance: float = 0.0) -> Iterator[np.ndarray]:
-    """The frames, uint8 [h w 3], of one turn around the scene at an elevation in degrees; `distance` 0 is the photographs' own."""
-    for number in range(num_frames):
-        matrix = orbit_matrix(2 * math.pi * number / num_frames, math.radians(elevation))
-        if distance:
-            matrix[:3, 3] *= distance / float(scene.distance)
-        camera = scene.camera(matrix, FORM_SCALED)
-        picture = picture_of(scene, (scene.render_rays(scene.camera_rays(camera, size)), size))[0]
-        yield ((picture + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    return torch.cat(positions).cpu(), (255 * torch.cat(colours)).round().to(torch.uint8).cpu()
 
 
 def pixels_of(media: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from gesso.families.volume import CHUNK, Field, Rays, RaySamples, Seen, Volume, composite, see, visible
+from gesso.families.scene_draft import DraftGrid
+from gesso.families.volume import CHUNK, Field, Rays, RaySamples, Seen, Volume, composite, render, see, visible
 
 FORM_NONE, FORM_MATRIX, FORM_ORBIT, FORM_SCALED = range(4)  # as the condition `camera` encodes them
 WARM_UP = 48  # steps before samples behind opaque ones are left out
@@ -19,10 +21,13 @@ class Scene(nn.Module):
     """What all scenes hold: the box (`volume`), the `middle` that an orbit turns around with the axes `turn` (columns, z up), the mean
     `distance` and the horizontal angle `fov` (degrees) of the photographs, and the `background` colour in [0, 1].
 
-    `trace` renders rays for learning: one Seen for each result that a photograph corrects. `render_rays` renders without gradients.
+    `trace` renders rays for learning: one Seen for each result that a photograph corrects. `render_rays` renders without gradients,
+    `chunk` rays at a time. A draft has a longest side of at most `draft_side` pixels.
     """
 
     num_bands: int
+    chunk: ClassVar[int] = CHUNK
+    draft_side: ClassVar[int] = 100
 
     def __init__(self, volume: Volume) -> None:
         super().__init__()
@@ -30,11 +35,12 @@ class Scene(nn.Module):
         self.middle, self.turn = nn.Buffer(torch.zeros(3)), nn.Buffer(torch.eye(3))
         self.distance, self.fov = nn.Buffer(torch.tensor(4.0)), nn.Buffer(torch.tensor(40.0))
         self.background = nn.Buffer(torch.ones(3))
+        self.surface: tuple[tuple[int, ...], tuple[Tensor, Tensor]] | None = None  # points on it, by the version of the parameters
 
     def trace(self, rays: Rays, rng: torch.Generator, step: int = 0, bands: Tensor | None = None) -> list[Seen]:
         raise NotImplementedError
 
-    def seen(self, rays: Rays, bands: Tensor | None = None) -> Seen:
+    def seen(self, rays: Rays) -> Seen:
         """Render some rays at once, without jitter."""
         raise NotImplementedError
 
@@ -42,11 +48,21 @@ class Scene(nn.Module):
         """Called before each step of learning."""
 
     @torch.no_grad()
-    def render_rays(self, rays: Rays, chunk: int = CHUNK) -> Seen:
+    def render_parts(self, rays: Rays) -> Iterator[Seen]:
         """Render rays, `chunk` at a time; bit-equal for equal weights and rays on one machine with a fixed number of threads."""
-        parts = [self.seen(rays[first : first + chunk]) for first in range(0, len(rays), chunk)]
-        colour, opacity, depth = (torch.cat([getattr(part, name) for part in parts]) for name in ("colour", "opacity", "depth"))
-        return Seen(colour, opacity, depth, sum(part.num_samples for part in parts))
+        for first in range(0, len(rays), self.chunk):
+            yield self.seen(rays[first : first + self.chunk])
+
+    def render_rays(self, rays: Rays) -> Seen:
+        return Seen.joined(list(self.render_parts(rays)))
+
+    def draft(self, rays: Rays) -> Seen:
+        """About what `render_rays` gives, for a camera that moves."""
+        return self.render_rays(rays)
+
+    def version(self) -> tuple[int, ...]:
+        """Another one after each change of the scene's numbers in place."""
+        return tuple(value._version for value in self.parameters())
 
     def camera(self, matrix: Tensor, form: int) -> Tensor:
         """The camera-to-world matrix [4 4] of a camera in one of the forms; without one, from the side and 25° above."""
@@ -77,6 +93,8 @@ class HashScene(Scene):
         super().__init__(volume)
         self.field: Any = field
         self.num_bands = field.num_bands
+        self._drafted: tuple[int, ...] | None = None  # the version that a draft was made of
+        self._grid: DraftGrid | None = None
 
     def trace(self, rays: Rays, rng: torch.Generator, step: int = 0, bands: Tensor | None = None) -> list[Seen]:
         jitter = torch.rand(len(rays), generator=rng).to(rays.origin.device)
@@ -85,9 +103,17 @@ class HashScene(Scene):
             samples = visible(self.field, self.volume, rays, samples, bands)
         return [see(self.field, self.volume, rays, samples, bands)]
 
-    def seen(self, rays: Rays, bands: Tensor | None = None) -> Seen:
-        samples = visible(self.field, self.volume, rays, self.volume.march(rays), bands)
-        return see(self.field, self.volume, rays, samples, bands)
+    def seen(self, rays: Rays) -> Seen:
+        return render(self.field, self.volume, rays, self.volume.march(rays))
+
+    def draft(self, rays: Rays) -> Seen:
+        """From the second one on, by a grid that is made then: one picture alone would not repay it."""
+        now = self.version()
+        if self._drafted != now:
+            self._drafted, self._grid = now, None
+            return self.render_rays(rays)
+        self._grid = self._grid or DraftGrid(self.field, self.volume)
+        return self._grid.along(rays)
 
     def refresh(self, step: int, rng: torch.Generator, bands: Tensor | None = None) -> None:
         if step and step % 16 == 0:
@@ -99,6 +125,9 @@ class PaperScene(Scene):
 
     `num_coarse` stratified samples of each ray, then `num_fine` more by inverse transform sampling.
     """
+
+    chunk: ClassVar[int] = 2**10
+    draft_side: ClassVar[int] = 24
 
     def __init__(self, coarse: Field, fine: Field, volume: Volume, num_coarse: int = 64, num_fine: int = 128) -> None:
         super().__init__(volume)
@@ -112,13 +141,10 @@ class PaperScene(Scene):
         draws = torch.rand(len(rays), self.num_fine, generator=rng).to(rays.origin.device)
         return self._both(rays, jitter, draws, bands)
 
-    def seen(self, rays: Rays, bands: Tensor | None = None) -> Seen:
+    def seen(self, rays: Rays) -> Seen:
         jitter = torch.full((len(rays), self.num_coarse), 0.5, device=rays.origin.device)
         draws = ((torch.arange(self.num_fine, device=rays.origin.device) + 0.5) / self.num_fine).expand(len(rays), -1)
-        return self._both(rays, jitter, draws, bands)[1]
-
-    def render_rays(self, rays: Rays, chunk: int = 2**10) -> Seen:
-        return super().render_rays(rays, chunk)
+        return self._both(rays, jitter, draws, None)[1]
 
     def _both(self, rays: Rays, jitter: Tensor, draws: Tensor, bands: Tensor | None) -> list[Seen]:
         near, far = self.volume.crossing(rays)

@@ -156,18 +156,27 @@ class SceneLearner:
         open_ = 1 + (num - 1) * self.progress / self.plan.bands_until
         return (open_ - torch.arange(num)).clamp(0, 1)
 
-    def saved_state(self) -> dict[str, Any]:
-        """Everything that the next step depends on."""
-        return {
-            "scene": self.scene.state_dict(), "optimiser": self.optimiser.state_dict(), "rng": self.rng.get_state(),
-            "step": self.step, "elapsed": self.elapsed, "num_rays": self.num_rays,
-        }  # fmt: skip
+    def saved_state(self) -> dict[str, Tensor]:
+        """A copy of everything that the next step depends on, as tensors by name."""
+        state = {f"scene.{name}": value for name, value in self.scene.state_dict().items()}
+        for number, held in self.optimiser.state_dict()["state"].items():
+            state |= {f"optimiser.{number}.{name}": torch.as_tensor(value) for name, value in held.items()}
+        state |= {"rng": self.rng.get_state(), "numbers": torch.tensor([self.step, self.elapsed, self.num_rays], dtype=torch.float64)}
+        return {name: value.detach().cpu().clone() for name, value in state.items()}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        self.scene.load_state_dict(state["scene"])
-        self.optimiser.load_state_dict(state["optimiser"])
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from `saved_state` of a learner of the same views and plan."""
+        self.scene.load_state_dict({name.removeprefix("scene."): value for name, value in state.items() if name.startswith("scene.")})
+        optimiser = self.optimiser.state_dict()
+        optimiser["state"] = {}
+        for name, value in state.items():
+            if name.startswith("optimiser."):
+                _, number, key = name.split(".", 2)
+                optimiser["state"].setdefault(int(number), {})[key] = value
+        self.optimiser.load_state_dict(optimiser)
         self.rng.set_state(state["rng"])
-        self.step, self.elapsed, self.num_rays = int(state["step"]), float(state["elapsed"]), int(state["num_rays"])
+        step, self.elapsed, num_rays = state["numbers"].tolist()
+        self.step, self.num_rays = int(step), int(num_rays)
 
     def _background(self, num: int) -> Tensor:
         """Random colours behind transparent photographs, so that what is not there cannot pass for the background's colour."""

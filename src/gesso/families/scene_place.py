@@ -11,10 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gesso.datasets.cameras import Lens, View, with_opacity
+from gesso.errors import GessoError
 from gesso.families.scene import Scene
 
 REACH = 0.55  # half a side of the box in mean camera distances, where neither silhouettes nor points say more
 NEAR_AXIS = 0.85  # cosine within which "up" is taken to be an axis of the file
+FARTHEST = 1e5  # sides of the box from the origin, beyond which float32 cannot tell its points apart
 OPAQUE = 8  # alpha, of 255, from which a pixel counts as covered
 MARGIN = 0.02  # of the box's size, on each side
 
@@ -48,7 +50,13 @@ def place_of(views: Sequence[View], pixels: Sequence[np.ndarray], points: np.nda
     low, high = middle - reach, middle + reach
     if len(points) >= 20:
         low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
-        low, high = low - 0.1 * (high - low).max(), high + 0.1 * (high - low).max()
+        margin = max(0.1 * (high - low).max(), 1e-3 * distance)
+        low, high = low - margin, high + margin
+    if max(np.abs(low).max(), np.abs(high).max()) > FARTHEST * (high - low).min():
+        raise GessoError(
+            "the cameras and points are too far from the origin for the size of the scene, or too far apart",
+            where="--data", fix="move the scene to the origin, and remove wrong points",
+        )  # fmt: skip
     if not all(picture.ndim == 3 and picture.shape[-1] == 4 for picture in pixels):
         return Place(middle, turn, distance, low, high)
     carved = carve(views, pixels, low, high, side)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 CLEAR = 1e-3  # a ray ends where less light than this passes
-CHUNK = 2**14  # rays rendered at once
+FAINT = 1e-4  # a sample that adds less than this is not coloured
+CHUNK = 2**13  # rays rendered at once
 ROUND = 6  # samples of a ray that are evaluated before asking whether it ended
+BLOCK = 8  # steps of a ray that are skipped at once where nothing is near
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,10 @@ class Rays:
 
     def __getitem__(self, rows: Tensor | slice) -> Rays:
         return Rays(self.origin[rows], self.direction[rows])
+
+    @classmethod
+    def of_all(cls, parts: Sequence[Rays]) -> Rays:
+        return cls(torch.cat([part.origin for part in parts]), torch.cat([part.direction for part in parts]))
 
 
 @dataclass(frozen=True)
@@ -42,14 +50,28 @@ class Seen:
         """The colours over a background [3] or [n 3]."""
         return self.colour + (1 - self.opacity[:, None]) * background
 
+    def __getitem__(self, rows: slice) -> Seen:
+        return Seen(self.colour[rows], self.opacity[rows], self.depth[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Seen]) -> Seen:
+        colour, opacity, depth = (torch.cat([getattr(part, name) for part in parts]) for name in ("colour", "opacity", "depth"))
+        return cls(colour, opacity, depth, sum(part.num_samples for part in parts))
+
 
 @dataclass(frozen=True)
 class RaySamples:
-    """RaySamples along rays, ray by ray and from near to far: `ray` [m] int64, `rank` [m] among the ray's samples, the distance `t` [m]."""
+    """Samples along rays, ray by ray and from near to far: `ray` [m] int64, `rank` [m] among the ray's samples, the distance `t` [m]."""
 
     ray: Tensor
     rank: Tensor
     t: Tensor
+
+    @classmethod
+    def of(cls, ray: Tensor, t: Tensor, num_rays: int) -> RaySamples:
+        """Samples in that order, of `num_rays` rays."""
+        num = torch.bincount(ray, minlength=num_rays)
+        return cls(ray, torch.arange(len(ray), device=ray.device) - (num.cumsum(0) - num)[ray], t)
 
 
 @runtime_checkable
@@ -104,16 +126,35 @@ class Volume(nn.Module):
 
     def march(self, rays: Rays, jitter: Tensor | None = None) -> RaySamples:
         """RaySamples at (k + jitter) steps from the box's side, `jitter` [n] in [0, 1), in occupied cells."""
+        # Blocks of steps first, against a grid in which the occupied cells are grown by half a block: most rays meet little.
         near, far = self.crossing(rays)
-        step = self.step
+        step, (occupied, grown), steps = self.step, self.masks(), torch.arange(BLOCK, device=near.device)
+        offset = near + step * (jitter if jitter is not None else 0.5)
         most = int(((far - near) / step).max().ceil()) if len(rays) else 0
-        offset = near[:, None] + step * (jitter[:, None] if jitter is not None else 0.5)
-        t = offset + step * torch.arange(max(1, most), device=near.device)
-        points = rays.origin[:, None] + t[..., None] * rays.direction[:, None]
-        live = (t < far[:, None]) & self.occupied.view(-1)[self.cell_of(self.to_unit(points))]
-        ray, column = live.nonzero(as_tuple=True)
-        rank = live.cumsum(1)[ray, column] - 1
-        return RaySamples(ray, rank, t[ray, column])
+        first = BLOCK * torch.arange(-(-most // BLOCK) or 1, device=near.device)
+        middle = offset[:, None] + step * (first + (BLOCK - 1) / 2)
+        found = grown[self.cell_of(self._at(rays, middle))]
+        ray, block = (found & (offset[:, None] + step * first < far[:, None])).nonzero(as_tuple=True)
+        t = offset[ray, None] + step * (first[block, None] + steps)
+        live = (t < far[ray, None]) & occupied[self.cell_of(self._at(rays[ray], t))]
+        row, column = live.nonzero(as_tuple=True)
+        return RaySamples.of(ray[row], t[row, column], len(rays))
+
+    def _at(self, rays: Rays, t: Tensor) -> Tensor:
+        """The points at distances `t` [n k] of rays, in the box's coordinates."""
+        return self.to_unit(rays.origin[:, None] + t[..., None] * rays.direction[:, None])
+
+    def masks(self) -> tuple[Tensor, Tensor]:
+        """The cells [side³] that are occupied, and those within half a block of one of them along each axis."""
+        occupied = self.occupied
+        cells = (self.step * (BLOCK - 1) / 2 * self.side / (self.high - self.low)).tolist()
+        grown = occupied.float()[None, None]
+        for axis, num in enumerate(cells):
+            radius = math.ceil(num + 1e-3)
+            kernel, pad = [1, 1, 1], [0, 0, 0]
+            kernel[axis], pad[axis] = 2 * radius + 1, radius
+            grown = F.max_pool3d(grown, kernel, 1, pad)
+        return occupied.view(-1), grown.view(-1) > 0
 
     def cell_of(self, x: Tensor) -> Tensor:
         """The number of the cell that holds a point of the box's coordinates."""
@@ -184,3 +225,35 @@ def rounds(samples: RaySamples) -> Iterator[tuple[int, Tensor]]:
     number = samples.rank // ROUND
     for one in range(int(number.max()) + 1):
         yield one, (number == one).nonzero()[:, 0]
+
+
+@torch.no_grad()
+def render(field: Field, volume: Volume, rays: Rays, samples: RaySamples) -> Seen:
+    """What `see` gives of the `visible` samples, without gradients: each density is evaluated once, and colours only where they count."""
+    num, step, device = len(rays), volume.step, rays.origin.device
+    count = torch.bincount(samples.ray, minlength=num)
+    first, columns = count.cumsum(0) - count, torch.arange(ROUND, device=device)
+    passed, sums, evaluated = torch.ones(num, device=device), torch.zeros(num, 5, device=device), 0
+    alive = (count > 0).nonzero()[:, 0]
+    for begin in range(0, int(count.max()) if num else 0, ROUND):
+        alive = alive[(count[alive] > begin) & (passed[alive] > CLEAR)]
+        if not len(alive):
+            break
+        row, column = (begin + columns < count[alive, None]).nonzero(as_tuple=True)
+        ray = alive[row]
+        t = samples.t[first[ray] + begin + column]
+        x = volume.to_unit(rays.origin[ray] + t[:, None] * rays.direction[ray])
+        density, features = field.density(x)
+        thick, distance = (t.new_zeros(len(alive), ROUND) for _ in range(2))
+        thick[row, column], distance[row, column] = density * step, t
+        weight = passed[alive, None] * torch.exp(-(thick.cumsum(1) - thick)) * -torch.expm1(-thick)
+        part = weight[row, column]
+        bright = (part > FAINT).nonzero()[:, 0]
+        colour = t.new_zeros(len(alive), ROUND, 3)
+        shown = field.colour(features[bright], rays.direction[ray[bright]])
+        colour[row[bright], column[bright]] = part[bright, None] * shown
+        sums[alive] += torch.cat([colour.sum(1), weight.sum(1, keepdim=True), (weight * distance).sum(1, keepdim=True)], 1)
+        passed[alive] *= torch.exp(-thick.sum(1))
+        evaluated += len(row)
+    opacity = sums[:, 3]
+    return Seen(sums[:, :3], opacity, sums[:, 4] / opacity.clamp_min(1e-6), evaluated)

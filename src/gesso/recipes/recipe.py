@@ -97,6 +97,7 @@ class Recipe:
     drafts: finish gives a usable draft from earlier network outputs if only optional conditions have changed since.
     film(networks, settings) -> a function from a film's frame to the one made of it, `Planes -> Planes` of 4:2:0 and even size. Without
     it a film's frames are made as pictures are.
+    shots(request) -> the requests of the frames, 24 a second, of a film that the recipe makes of a request alone (`--out film.mp4`).
     """
 
     card: Card
@@ -119,6 +120,7 @@ class Recipe:
     layout: Words = field(default_factory=dict)
     data_files: tuple[str, ...] = ()
     film: Callable[..., Any] | None = None
+    shots: Callable[[Request], Sequence[Request]] | None = None
     facts: Callable[[Dataset], Mapping[str, Any]] | None = None
     known: Mapping[str, Any] = field(default_factory=dict)  # the facts, once the data or the weights told them
 

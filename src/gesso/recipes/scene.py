@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.camera import Camera
-from gesso.datasets.camera_files import views
+from gesso.datasets.camera_files import unseen, views
 from gesso.media.tensor import from_tensor
 from gesso.metrics.views import measure_views
 from gesso.ports import Frame
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from gesso.families.radiance import Radiance
 
 AIM = 28.0  # decibels on held views of lego, 200 × 200
+FIT: dict[str, Any] = {"verb": "fit"}
+FILM: dict[str, Any] = {"verb": "film"}  # in the studio, settings of other verbs are not shown beside a picture
+LAYOUT = {"en": "photographs, and transforms.json or COLMAP's text", "ko": "사진들과 transforms.json 또는 COLMAP 텍스트"}
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,13 @@ PRESETS = {
 
 
 class SceneSettings(Settings):
-    num_steps: int = Field(default=3000, ge=1, le=1_000_000)
-    minutes: float = Field(default=0.0, ge=0, le=10_000)
+    num_steps: int = Field(default=3000, ge=1, le=1_000_000, json_schema_extra=FIT)
+    minutes: float = Field(default=0.0, ge=0, le=10_000, json_schema_extra=FIT)
+    views: int = Field(default=0, ge=0, le=4000, json_schema_extra=FIT)
+    prior: Literal["auto", "none", "silhouettes", "frequencies", "features", "both"] = Field(default="auto", json_schema_extra=FIT)
     size: int = Field(default=200, ge=8, le=2048)
     points: int = Field(default=0, ge=0, le=5_000_000)
+    seconds: float = Field(default=6.0, ge=0.1, le=600, json_schema_extra=FILM)
 
 
 CARD = Card(
@@ -81,7 +87,16 @@ CARD = Card(
         camera | Camera | 카메라 | an orbit around the scene, or a matrix | 장면을 도는 위치, 또는 행렬
         num_steps | Steps | 단계 수 | steps of learning, for a fit | 장면을 익히는 단계 수
         minutes | Minutes | 시간(분) | the most time that a fit takes; 0 is no limit | 익히는 데 쓸 최대 시간, 0이면 제한 없음
+        views | Photographs | 사진 수 | the most photographs to learn from; 0 is all | 익히는 데 쓸 최대 사진 수, 0이면 모두
+        prior | Prior | 사전 지식 | what is assumed beside the photographs | 사진 외에 더 가정하는 것
+        prior.auto | By the number | 사진 수에 따라
+        prior.none | None | 없음
+        prior.silhouettes | Silhouettes | 윤곽
+        prior.frequencies | Silhouettes, coarse first | 윤곽과 큰 형태 먼저
+        prior.features | Silhouettes, like features | 윤곽과 특징 비교
+        prior.both | All | 모두
         size | Size | 크기 | pixels a side | 한 변의 픽셀 수
+        seconds | Seconds | 초 | of one turn around the scene, for --out turn.mp4 | 장면을 한 바퀴 도는 시간, --out turn.mp4일 때
         points | Points | 점의 수 | the most points of the cloud; 0 makes none | 점 구름의 최대 점 수, 0이면 만들지 않음
     """),
     paper="Müller 2022, arXiv:2201.05989; Mildenhall 2020, arXiv:2003.08934",
@@ -89,8 +104,10 @@ CARD = Card(
     data="the photographs of one place, with cameras",
     numbers=("lego, 12 held views: 30.6 dB after 3,000 steps: gesso measure scene --data nerf_lego --weights runs/lego",),
     limits={
-        "en": "One box that stays still, without a far background. Cameras come from elsewhere, such as COLMAP.",
-        "ko": "움직이지 않는 상자 하나만 다루며 먼 배경은 없습니다. 카메라 위치는 COLMAP 같은 도구로 구해야 합니다.",
+        "en": "One box that stays still, without a far background. Cameras come from elsewhere, such as COLMAP. What no photograph "
+        "shows is guessed: from one photograph, only what that camera saw is right.",
+        "ko": "움직이지 않는 상자 하나만 다루며 먼 배경은 없습니다. 카메라 위치는 COLMAP 같은 도구로 구해야 합니다. "
+        "사진에 없는 곳은 추측이라, 사진이 한 장이면 그 카메라가 본 것만 맞습니다.",
     },
     example='gesso generate scene --weights runs/lego --camera "orbit 40 20 4" --out lego.png',
 )
@@ -115,7 +132,7 @@ def family(preset: Preset) -> Radiance:
 
     if preset.paper_rays:
         return Radiance(Plan(rays=preset.paper_rays, network_rate=5e-4, floor=0.1, hull=False))
-    return Radiance(Plan(samples=preset.samples), Plan(samples=preset.samples, bands_until=0.6, consistency=0.02))
+    return Radiance(Plan(samples=preset.samples))
 
 
 def shape(request: Request, frame: Frame, preset: Preset) -> tuple[int, ...]:
@@ -130,14 +147,23 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
     return pixels_of(made[-1][1].media)
 
 
+def shots(request: Request) -> list[Request]:
+    """One turn around the scene, from the request's camera on."""
+    settings, camera = request.settings, request.conditions.get("camera") or Camera(azimuth=30, elevation=25)
+    assert isinstance(camera, Camera) and isinstance(settings, SceneSettings)
+    still = request.model_copy(update={"settings": settings.model_copy(update={"points": 0})})
+    turned = camera.turn(max(1, round(24 * settings.seconds)))
+    return [still.model_copy(update={"conditions": {**request.conditions, "camera": one}}) for one in turned]
+
+
 def measure(make: Any, folder: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """PSNR on the held views; the option `limit` bounds their number."""
+    """PSNR on the held views; the option `limit` bounds their number. With `views`, on all that a fit with this setting did not see."""
     from gesso.families.radiance import look, picture_of
 
     scene = make.model.networks["scene"]
-    held = views(folder, "val")
-    num = int(options.get("limit", len(held)))
-    return measure_views(lambda view: from_tensor(picture_of(scene, look(scene, view, 0))[0]), held.views[:num], held.pixels[:num], AIM)
+    held = views(folder, "val") if not options.get("views") else unseen(folder, int(options["views"]))
+    held = held.some(int(options.get("limit", len(held))))
+    return measure_views(lambda view: from_tensor(picture_of(scene, look(scene, view, 0))[0]), held.views, held.pixels, AIM)
 
 
 recipe = Recipe(
@@ -149,11 +175,9 @@ recipe = Recipe(
     uses={"features": "cifar_classifier"},
     shape=shape,
     finish=finish,
-    layout={
-        "en": "photographs with cameras: transforms.json, or COLMAP's text files",
-        "ko": "카메라가 있는 사진들: transforms.json 또는 COLMAP 텍스트",
-    },
+    layout=LAYOUT,
     data_files=("transforms.json", "transforms_train.json", "cameras.txt+images.txt", "sparse/0/cameras.txt"),
+    shots=shots,
     measures={"views": measure},
     data=views,
 )

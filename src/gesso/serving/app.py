@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from gesso import __version__
 from gesso.errors import GessoError, field_error
-from gesso.serving.api import films, generate, jobs, openai_images, palettes, sessions, signing
+from gesso.serving.api import films, generate, jobs, openai_images, palettes, sessions, signing, weights
 from gesso.serving.api import pages as static
 from gesso.serving.http.guard import RequestGuard
 from gesso.serving.http.routes import Routes
@@ -27,7 +27,7 @@ from gesso.serving.services import Services
 from gesso.serving.settings import Settings
 
 THREADS = 64
-RESOURCES = (generate, films, sessions, socket, openai_images, signing, jobs, palettes)
+RESOURCES = (generate, films, sessions, socket, openai_images, signing, jobs, palettes, weights)
 
 
 def create_app(

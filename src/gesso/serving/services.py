@@ -77,6 +77,12 @@ class Services:
             return None
         return self.user_weights.find(owner, wanted) or self.jobs.find_weights(owner, recipe, weights)
 
+    def own_weights(self, owner: str, recipe: str) -> list[dict[str, Any]]:
+        """The owner's own weights of a recipe: what their jobs left, then what they sent."""
+        trained = [one.to_json() for one in self.jobs.trained(owner, recipe)]
+        known = {one["sha256"] for one in trained}
+        return trained + [one.to_json() for one in self.user_weights.sent(owner, recipe) if one.sha256 not in known]
+
     def close(self) -> None:
         self.jobs.close()
         self.warmup.close()

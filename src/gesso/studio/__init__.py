@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,16 +34,21 @@ def run(
     home: Path | None = None,
     *,
     jobs: Literal["here", "ray", "off"] = "here",
+    weights: Mapping[str, str | Path] | None = None,
     on_start: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve the studio on 127.0.0.1 until Ctrl-C; `on_start` is given the link that lets a browser in. `jobs`: where they are done."""
+    """Serve the studio on 127.0.0.1 until Ctrl-C; `on_start` is given the link that lets a browser in. `jobs`: where they are done.
+
+    `weights` {recipe: file or folder} replace the shipped ones.
+    """
     try:
         from gesso.serving.run import serve
     except ImportError as error:
         raise MissingExtra(error.name or "fastapi", "studio", purpose="the studio") from None
     from gesso.serving.settings import Settings
 
-    settings = Settings(port=port, jobs=jobs) if home is None else Settings(port=port, jobs=jobs, home=home.expanduser())
+    more: dict[str, Any] = {} if home is None else {"home": home.expanduser()}
+    settings = Settings(port=port, jobs=jobs, weights=weights or {}, **more)
     serve(settings, create=create_app, on_start=on_start)
 
 

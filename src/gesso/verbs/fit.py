@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from gesso import recipes
 from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError, MissingExtra
 from gesso.families.family import Fits, Output, Samples
-from gesso.media.file import write_atomic
+from gesso.media.file import read_bytes, write_atomic
 from gesso.media.medium import endings_of
 from gesso.media.picture import encode_png
 from gesso.number import whole
@@ -27,10 +28,15 @@ from gesso.verbs.data import find_data
 from gesso.verbs.generate import make, preview_of
 from gesso.verbs.read_request import files_of, split
 from gesso.verbs.result import Result, is_file_name, make_folder
+from gesso.weights.safe import read_tensors, write_tensors
+from gesso.weights.store import MAX_FILE as MOST_STATE
 from gesso.weights.store import save_weights
 
 MOST_PREVIEWS = 60
-OWN_FILES = ("objective.jsonl", "objective.png", "weights.safetensors", "request.json")
+LOOK_SECONDS = 5.0  # without a preview, until one is written between the usual steps
+STATE = "state.safetensors"  # of a fit that is not finished
+STATE_SECONDS = 30.0  # between two writings of it
+OWN_FILES = ("objective.jsonl", "objective.png", "weights.safetensors", "request.json", STATE)
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,8 @@ def fit(
     previews/NNNN.png (NNNN is the step), objective.jsonl and objective.png from the family's tap `objective` (a number, or numbers
     by name), and the result with its record. What was fitted is written too: weights.safetensors, for `--weights`, and request.json
     with the conditions' values, for `--request`. Ctrl-C keeps the newest preview and weights, and so does `stop`, which is called at
-    each step and ends the fit with Stopped; a fit goes on from weights with `weights`. `fresh` removes an earlier fit from the
-    folder. GessoError for a recipe whose family does not fit.
+    each step and ends the fit with Stopped. Where the family gives its state, the same call goes on from there; others begin again
+    from `weights`. `fresh` removes an earlier fit from the folder. GessoError for a recipe whose family does not fit.
     """
     if is_file_name(Path(out)):
         raise GessoError("a fit writes a folder, with result.png in it", where=out, fix=f"--out {Path(out).with_suffix('')}")
@@ -93,7 +99,8 @@ def fit(
     )  # fmt: skip
     origin = {"recipe": name, "preset": assembled.preset_name, "seed": seed, "commit": commit(), "licence": card.licence, "figures": {}}
     origin |= {"data": "" if examples is None else examples.name, **({"facts": known} if known else {})}
-    folder = FitFolder(Path(out), fresh, origin)
+    plan = {"request": request.to_json(), "data": origin["data"], "examples": 0 if examples is None else len(examples)}
+    folder = FitFolder(Path(out), fresh, origin, plan)
 
     def look(output: Output) -> None:
         folder.log_step(output)
@@ -103,9 +110,10 @@ def fit(
     try:
         result = make(
             assembled, request, on_output=look, on_final=folder.fitted, threads=threads, files=files or files_of(card, given or {}),
-            stop=stop, data=examples, fitting=True,
+            stop=stop, data=examples, fitting=True, state=folder.state,
         )  # fmt: skip
     except BaseException:  # Ctrl-C too: the newest preview is worth keeping
+        folder.keep_state()
         folder.keep_newest()
         folder.keep_weights()
         raise
@@ -120,6 +128,7 @@ def fit(
     path = result.save(folder.out / f"result{ending}")
     folder.keep_weights()
     folder.keep_values(result.request)
+    (folder.out / STATE).unlink(missing_ok=True)
     return Fitted(result, folder.out, path, folder.objective, folder.weights)
 
 
@@ -133,13 +142,21 @@ def _examples(recipe: Recipe, data: Path | str | None) -> Dataset | None:
 
 
 class FitFolder:
-    """The folder that a fit writes while it runs."""
+    """The folder that a fit writes while it runs. `state` is where an earlier run of the same `plan` (as JSON) was stopped, if one was."""
 
-    def __init__(self, out: Path, fresh: bool, origin: Mapping[str, Any]) -> None:
+    def __init__(self, out: Path, fresh: bool, origin: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         self.out, self.objective, self.origin = out, list[dict[str, float]](), dict(origin)
         self.weights: Path | None = None
+        self.state: dict[str, Tensor] | None = None
+        self._plan = json.dumps(plan, sort_keys=True)
         self._newest: Output | None = None
         self._fitted: Output | None = None
+        self._state: Output | None = None
+        self._state_written = time.monotonic()
+        self._looked, self._num_looks = time.monotonic(), 0
+        if not fresh and (out / STATE).is_file():
+            self._go_on()
+            return
         earlier = [*sorted(out.glob("result.*")), *(out / name for name in OWN_FILES), *sorted((out / "previews").glob("[0-9]*.png"))]
         earlier = [path for path in earlier if path.is_file()]
         if earlier and not fresh:
@@ -149,6 +166,19 @@ class FitFolder:
         make_folder(out / "previews")
         for path in earlier:
             path.unlink()
+
+    def _go_on(self) -> None:
+        tensors, told = read_tensors(read_bytes(self.out / STATE, MOST_STATE), where=self.out / STATE)
+        if told.get("plan") != self._plan:
+            raise GessoError(
+                "this folder holds a stopped fit of another request or of other data",
+                where=self.out, fix="give what it was begun with, choose another folder, or --fresh to remove it",
+            )  # fmt: skip
+        self.state, step = tensors, int(told["step"])
+        lines = (self.out / "objective.jsonl").read_text("utf-8").splitlines() if (self.out / "objective.jsonl").is_file() else []
+        rows = [row for row in map(json.loads, lines) if row["step"] <= step]  # later ones will be made again
+        write_atomic(self.out / "objective.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+        self.objective += rows
 
     def log_step(self, output: Output) -> None:
         """Log the objective, and write a preview; of a long run, every so many steps."""
@@ -161,14 +191,28 @@ class FitFolder:
         self._newest = output
         if output.weights or output.values:
             self._fitted = output
-        if output.step % max(1, output.num_steps // MOST_PREVIEWS) == 0:
+        waited = time.monotonic() - self._looked  # a slow fit, or one that time ends, makes few of its steps
+        if output.step % max(1, output.num_steps // MOST_PREVIEWS) == 0 or (waited > LOOK_SECONDS and self._num_looks < MOST_PREVIEWS):
             self.keep_newest()
+        if output.state:
+            self._state = output
+            if time.monotonic() - self._state_written > STATE_SECONDS:
+                self.keep_state()
+
+    def keep_state(self) -> None:
+        """Write the newest state, from which the same fit goes on."""
+        output, self._state = self._state, None
+        if output is not None:
+            told = {"plan": self._plan, "step": str(output.step)}
+            write_atomic(self.out / STATE, write_tensors({name: one.contiguous() for name, one in output.state.items()}, told))
+            self._state_written = time.monotonic()
 
     def keep_newest(self) -> None:
         output, self._newest = self._newest, None
         pixels = None if output is None else preview_of(output)
         if output is not None and pixels is not None:
             write_atomic(self.out / "previews" / f"{output.step:04d}.png", encode_png(pixels))
+            self._looked, self._num_looks = time.monotonic(), self._num_looks + 1
 
     def fitted(self, output: Output) -> None:
         """Take what the last output carries."""

@@ -89,6 +89,7 @@ def make(
     on_final: Callable[[Output], None] | None = None,
     data: Any = None,
     fitting: bool = False,
+    state: Mapping[str, Tensor] | None = None,
 ) -> Result:
     """The outputs of one request, one item a forward pass, and what their record says.
 
@@ -96,13 +97,13 @@ def make(
     torch's number of threads while this runs, and `dtype` the number type of the networks, "float32" or "bfloat16" (None:
     `native_dtype`): both change last bits, so the record has them. `files` {condition: file's name} goes into the record.
     `stop` is called between frames and steps; once it returns true, Stopped is raised. `fitting` makes a family that can do both fit,
-    on the examples `data`, instead of sample.
+    on the examples `data`, instead of sample, and go on from a `state`.
     GessoError where the request is for another recipe, or an output is missing, empty or not finite.
     """
     callbacks = Callbacks(on_output, stop, on_final)
     run = method_of(assembled, fitting)
     with computing(assembled, request, threads, dtype, grad=run.__name__ == "fit") as numbers:
-        sampled = sample(assembled, request, numbers.dtype, callbacks, run=run, data=data)
+        sampled = sample(assembled, request, numbers.dtype, callbacks, run=run, data=data, state=state)
         callbacks.check_stop()
         outputs, notes = finish(assembled, request, sampled)
     return described(assembled, request, outputs, notes, numbers, files)
@@ -170,6 +171,7 @@ def sample(
     *,
     run: Callable[..., Iterator[Output]] | None = None,
     data: Any = None,
+    state: Mapping[str, Tensor] | None = None,
 ) -> Sampled:
     """The final outputs of the networks, frame by frame: everything before the recipe's finish.
 
@@ -183,7 +185,8 @@ def sample(
     with torch.autocast(device.type, torch.bfloat16, enabled=dtype == REDUCED):
         for frame in recipe.frames(request, assembled.preset):
             callbacks.check_stop()
-            inputs = replace(encode(assembled, request, frame), data=data)
+            inputs = replace(encode(assembled, request, frame), data=data, previews=callbacks.on_output is not None)
+            inputs = inputs if state is None else replace(inputs, state=state)
             inputs = inputs if device.type == "cpu" else inputs.to(device)
             # Frames are views of one item, so each starts with the same random numbers.
             rng = torch.Generator().manual_seed(request.seed)

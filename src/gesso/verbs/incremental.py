@@ -19,7 +19,7 @@ from gesso.families.family import Output
 from gesso.ports import Frame
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled
-from gesso.verbs.generate import Callbacks, Sampled, computing, described, finish, sample
+from gesso.verbs.generate import Callbacks, Sampled, computing, described, finish, on_cpu, sample
 from gesso.verbs.result import Result
 
 MOST_KEPT = 4  # requests whose network outputs are kept: the newest, and some to undo to
@@ -52,10 +52,18 @@ class IncrementalModel:
         """The same bits as `generate.make`; `on_output` is called only while networks run.
 
         Where networks must run and the recipe `drafts`, `on_draft` is first called with what its finish makes of their latest
-        outputs, so that the user's own marks are shown at once. `stop` is called between frames and steps; once it returns
-        true, Stopped is raised and the cache stays as it was.
+        outputs, so that the user's own marks are shown at once; and with a preview that is a draft, finished. `stop` is called
+        between frames and steps; once it returns true, Stopped is raised and the cache stays as it was.
         """
-        assembled, callbacks = self.assembled, Callbacks(on_output, stop)
+        assembled = self.assembled
+
+        def see(output: Output) -> None:
+            if output.draft and on_draft is not None:
+                self._finish_draft(request, output, on_draft)
+            elif on_output is not None:
+                on_output(output)
+
+        callbacks = Callbacks(see, stop)
         with computing(assembled, request) as numbers:
             key = self._key(request)
             sampled = self._recalled(key, request)
@@ -89,6 +97,11 @@ class IncrementalModel:
         if last is not None:
             outputs, notes = finish(self.assembled, request, copied(last.sampled))
             on_draft(Result(self.assembled.recipe.card, outputs, request, _no_record, notes))
+
+    def _finish_draft(self, request: Request, output: Output, on_draft: Callable[[Result], None]) -> None:
+        frame = self.assembled.recipe.frames(request, self.assembled.preset)[0]
+        outputs, notes = finish(self.assembled, request, [(frame, on_cpu(output))])
+        on_draft(Result(self.assembled.recipe.card, outputs, request, _no_record, notes))
 
     def _key(self, request: Request) -> _Key:
         recipe, preset = self.assembled.recipe, self.assembled.preset

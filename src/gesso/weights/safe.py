@@ -75,14 +75,24 @@ def read_header(data: bytes, *, where: object, dtypes: Collection[str] = tuple(N
     if 8 + length > len(data):
         raise GessoError(f"the file is cut short: {len(data)} bytes of at least {8 + length}", where=where, fix="copy or download it again")
     header = _parse(data[8 : 8 + length], where)
-    metadata = header.pop(METADATA, {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise GessoError("the header's metadata is not text by name", where=where, fix=SAFE)
+    metadata = _metadata(header, where)
     if len(header) > MAX_TENSORS:
         raise GessoError(f"the file names {len(header)} tensors; the limit is {MAX_TENSORS}", where=where, fix=SAFE)
     entries = sorted((_entry(name, value, dtypes, where) for name, value in header.items()), key=lambda e: (e.begin, e.end))
     _check_places(entries, len(data) - 8 - length, where)
     return entries, metadata
+
+
+def metadata_of(header: bytes, *, where: object) -> dict[str, str]:
+    """The metadata in the JSON of a header."""
+    return _metadata(_parse(header, where), where)
+
+
+def _metadata(header: dict[str, Any], where: object) -> dict[str, str]:
+    metadata = header.pop(METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise GessoError("the header's metadata is not text by name", where=where, fix=SAFE)
+    return metadata
 
 
 def refuse_other_formats(data: bytes, where: object) -> None:

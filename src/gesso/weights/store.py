@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gesso.errors import GessoError
 from gesso.media.file import printable, read_bytes, write_atomic
-from gesso.weights.safe import MAX_HEADER, check_name, read_header, read_tensors, write_tensors
+from gesso.weights.safe import MAX_HEADER, check_name, metadata_of, read_header, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,6 +83,15 @@ def read_weights(path: str | Path, *, recipe: str | None = None, max_bytes: int 
     if not states:
         raise GessoError("the file holds no weights", where=where)
     return Weights(states, card, hashlib.sha256(data).hexdigest(), Path(path))
+
+
+def card_of(path: str | Path) -> dict[str, Any]:
+    """The card of a weights file, without reading its tensors. GessoError where there is none."""
+    where = printable(path)
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = file.read(min(length, MAX_HEADER))
+    return _read_card(metadata_of(header, where=where), where)
 
 
 def read_network(path: str | Path, role: str, *, max_bytes: int = MAX_FILE) -> Weights:

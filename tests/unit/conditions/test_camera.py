@@ -53,6 +53,14 @@ def test_an_orbit_looks_at_the_middle(angles):
     assert np.isclose(np.linalg.norm(place), 3) and np.allclose(-turn[:, 2] * 3, -place)
 
 
+def test_zoom_divides_the_distance():
+    near, far = (Camera(azimuth=40, elevation=20, distance=4, zoom=zoom).to_matrix() for zoom in (2, 1))
+    assert np.allclose(near[:3, :3], far[:3, :3]) and np.allclose(2 * near[:3, 3], far[:3, 3])
+    for wrong in ({"zoom": 0}, {"zoom": 21}, {"matrix": np.eye(4).tolist(), "zoom": 2}):
+        with pytest.raises(GessoError):
+            SLOT.read(wrong)
+
+
 def test_without_roll_the_horizon_is_level():
     assert abs(orbit(33, 20, 1)[2, 0]) < 1e-12 and orbit(33, 20, 1)[2, 1] > 0
 

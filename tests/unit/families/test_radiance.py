@@ -11,11 +11,12 @@ from gesso.datasets.balls import balls
 from gesso.datasets.cameras import Lens, Views
 from gesso.errors import GessoError
 from gesso.families.family import Fits, Inputs, Samples
-from gesso.families.radiance import Radiance, cloud, depth_picture, film, look, picture_of, psnr, round_half
+from gesso.families.radiance import Radiance, cloud, depth_picture, look, picture_of, psnr, round_half
 from gesso.families.scene import HashScene, PaperScene, Scene, inverse_sample
+from gesso.families.scene_draft import weights_of
 from gesso.families.scene_learner import Plan, between
 from gesso.families.scene_place import looked_at, place_of, project, upright
-from gesso.families.volume import Rays, RaySamples, Volume, composite
+from gesso.families.volume import Rays, RaySamples, Volume, composite, render, see, visible
 from gesso.networks.hash_grid import HashGrid
 from gesso.networks.nerf import InstantNGP, NeRF
 from gesso.ports import Frame, Ports
@@ -29,8 +30,8 @@ def scene(seed: int = 0, paper: bool = False) -> Scene:
     return HashScene(InstantNGP(HashGrid(4, 10, 2, 4, 32), 16), volume)
 
 
-def settings(num_steps: int, minutes: float = 0.0, points: int = 0) -> SimpleNamespace:
-    return SimpleNamespace(num_steps=num_steps, minutes=minutes, points=points)
+def settings(num_steps: int, minutes: float = 0.0, points: int = 0, views: int = 0, prior: str = "auto") -> SimpleNamespace:
+    return SimpleNamespace(num_steps=num_steps, minutes=minutes, points=points, views=views, prior=prior)
 
 
 def inputs(*cameras: Camera | None, size: int = 24, data: object = None) -> Inputs:
@@ -140,7 +141,8 @@ def test_a_resumed_fit_equals_one_that_never_stopped(paper: bool):
     first = family.learner({"scene": scene(0, paper)}, data, torch.Generator().manual_seed(1), settings(12))
     while first.step < 5:
         first.take_step()
-    state = {**first.saved_state(), "scene": {name: value.clone() for name, value in first.scene.state_dict().items()}}
+    state = first.saved_state()
+    first.take_step()  # must not change what was saved
     second = family.learner({"scene": scene(3, paper)}, data, torch.Generator().manual_seed(8), settings(12))
     second.load_state(state)
     while second.step < 12:
@@ -150,11 +152,11 @@ def test_a_resumed_fit_equals_one_that_never_stopped(paper: bool):
 
 
 def test_frequencies_join_from_coarse_to_fine():
-    learner = Radiance(Plan(samples=500, bands_until=0.5)).learner(
-        {"scene": scene()}, balls(8, 16), torch.Generator().manual_seed(0), settings(100)
+    learner = Radiance(Plan(samples=500)).learner(
+        {"scene": scene()}, balls(8, 16), torch.Generator().manual_seed(0), settings(100, prior="frequencies")
     )
     seen = []
-    for learner.step in (0, 20, 40, 50):
+    for learner.step in (0, 24, 48, 60):
         bands = learner.bands()
         seen.append(None if bands is None else bands.tolist())
     assert seen[0] == [1, 0, 0, 0] and seen[3] is None
@@ -166,7 +168,7 @@ def test_few_views_are_compared_by_features():
         def pooled(self, x: torch.Tensor) -> torch.Tensor:
             return torch.nn.functional.adaptive_avg_pool2d(x, 4).flatten(1)
 
-    family = Radiance(PLAN, few=Plan(samples=500, consistency=0.1))
+    family = Radiance(Plan(samples=500))
     learner = family.learner({"scene": scene(), "features": Mean()}, balls(8, 24), torch.Generator().manual_seed(0), settings(50))
     assert "consistency" in learner.take_step() and "consistency" not in learner.take_step()
     many = family.learner({"scene": scene(), "features": Mean()}, balls(16, 24), torch.Generator().manual_seed(0), settings(50))
@@ -221,19 +223,97 @@ def test_a_picture_depends_on_the_camera_alone(paper: bool):
 def test_chunks_change_nothing():
     made = scene()
     rays = made.camera_rays(made.camera(torch.eye(4), 0), (20, 20))
-    one, other = made.render_rays(rays, 64), made.render_rays(rays)
+    one = made.render_rays(rays)
+    made.chunk = 64
+    other = made.render_rays(rays)
     assert torch.allclose(one.colour, other.colour, atol=1e-6) and one.num_samples == other.num_samples
 
 
-def test_clouds_films_and_depth():
+def test_a_prior_is_chosen_by_the_number_of_views_or_by_name():
+    plans = {name: Radiance().plan_for(8, name) for name in ("none", "silhouettes", "frequencies", "features", "both")}
+    assert [plan.hull for plan in plans.values()] == [False, True, True, True, True]
+    assert [plan.bands_until > 0 for plan in plans.values()] == [False, False, True, False, True]
+    assert [plan.consistency > 0 for plan in plans.values()] == [False, False, False, True, True]
+    assert Radiance().plan_for(12, "auto") == plans["both"] and Radiance().plan_for(13, "auto") == plans["silhouettes"]
+
+
+def test_the_setting_views_bounds_what_is_learned_from():
+    learner = Radiance(PLAN).learner({"scene": scene()}, balls(9, 24), torch.Generator(), settings(2, views=3))
+    assert len(learner.views) == 3
+
+
+def test_marching_by_blocks_finds_the_samples_that_looking_everywhere_finds():
+    volume = Volume(16, 100)
+    volume.set_box(torch.tensor([-0.8, -1.3, -0.7]), torch.tensor([0.7, 1.3, 1.1]))
+    volume.cells.copy_(100.0 * (torch.rand(16, 16, 16, generator=torch.Generator().manual_seed(0)) < 0.05))
+    made = HashScene(InstantNGP(HashGrid(2, 8, 2, 4, 8), 16), volume)
+    rays = made.camera_rays(made.camera(torch.eye(4), 0), (12, 12))
+    jitter = torch.rand(len(rays), generator=torch.Generator().manual_seed(1))
+    samples = volume.march(rays, jitter)
+    near, far = volume.crossing(rays)
+    t = near[:, None] + volume.step * jitter[:, None] + volume.step * torch.arange(101)
+    inside = volume.to_unit(rays.origin[:, None] + t[..., None] * rays.direction[:, None])
+    ray, column = ((t < far[:, None]) & (volume.cells > 0).view(-1)[volume.cell_of(inside)]).nonzero(as_tuple=True)
+    assert len(samples.t) > 50 and torch.equal(samples.ray, ray) and torch.equal(samples.t, t[ray, column])
+    first = torch.searchsorted(ray, ray)
+    assert torch.equal(samples.rank, torch.arange(len(ray)) - first)
+
+
+def test_rendering_without_gradients_sees_what_learning_sees():
+    made = scene(1)
+    with torch.no_grad():
+        made.field.grid.table.uniform_(-1, 1)
+        made.field.trunk[-1].bias[0] = 3.0
+    rays = made.camera_rays(made.camera(torch.eye(4), 0), (16, 16))
+    samples = made.volume.march(rays)
+    one = see(made.field, made.volume, rays, visible(made.field, made.volume, rays, samples))
+    other = render(made.field, made.volume, rays, samples)
+    assert float(one.opacity.detach().max()) > 0.5 and one.num_samples == other.num_samples
+    for name in ("colour", "opacity", "depth"):
+        assert torch.allclose(getattr(one, name), getattr(other, name), atol=2e-3)
+
+
+def test_a_large_picture_comes_as_a_draft_then_row_by_row():
+    made = scene()
+    made.chunk, made.draft_side = 100, 8
+    outputs = list(Radiance().sample({"scene": made}, inputs(Camera(azimuth=10)), torch.Generator(), settings(1)))
+    assert [output.draft for output in outputs] == [True] + [False] * 6 and [output.final for output in outputs] == [False] * 6 + [True]
+    assert all(output.media["image"].shape == (1, 3, 24, 24) for output in outputs)
+    last, draft = outputs[-1].media["image"], outputs[0].media["image"]
+    assert torch.equal(outputs[1].media["image"][..., :4, :], last[..., :4, :])
+    assert torch.equal(outputs[1].media["image"][..., 5:, :], draft[..., 5:, :]) and not torch.equal(draft, last)
+
+
+def test_drafts_from_the_second_on_come_from_a_grid_and_look_like_the_scene():
+    made = scene(2)
+    with torch.no_grad():
+        made.field.grid.table.uniform_(-0.3, 0.3)
+        made.field.trunk[-1].bias[0] = 2.5
+    rays = made.camera_rays(made.camera(torch.eye(4), 0), (24, 24))
+    whole, first, second = made.render_rays(rays), made.draft(rays), made.draft(rays)
+    assert torch.equal(first.colour, whole.colour) and second.num_samples != whole.num_samples
+    for name, most in (("colour", 0.05), ("opacity", 0.05), ("depth", 0.2)):
+        assert float((getattr(second, name) - getattr(whole, name)).abs().mean()) < most
+    with torch.no_grad():
+        made.field.trunk[-1].bias[0] = -20.0  # another scene: its old grid is of no use
+    assert float(made.draft(rays).opacity.max()) < 1e-3 and float(made.draft(rays).opacity.max()) < 1e-3
+
+
+def test_light_is_shared_out_ray_by_ray():
+    ray = torch.tensor([0, 0, 2, 2, 2])
+    thick = torch.tensor([1.0, 0.5, 2.0, 0.0, 30.0])
+    weight = weights_of(thick, ray, 3)
+    whole = torch.zeros(3).index_add(0, ray, weight)
+    assert torch.allclose(whole, torch.tensor([1 - np.exp(-1.5), 0.0, 1.0]).float(), atol=1e-6) and float(weight[3]) == 0
+
+
+def test_clouds_and_depth():
     made = scene()
     with torch.no_grad():
         made.field.trunk[-1].bias[0] = 4.0
     points = cloud(made, 500, torch.Generator().manual_seed(0))
     assert points["position"].shape == points["colour"].shape == (500, 3) and points["colour"].dtype == np.uint8
     assert np.abs(points["position"]).max() <= 1.1
-    frames = list(film(made, 3, (12, 16)))
-    assert len(frames) == 3 and frames[0].shape == (12, 16, 3) and frames[0].dtype == np.uint8
     picture = depth_picture(np.array([[1.0, 2.0], [3.0, 9.0]], np.float32), np.array([[1.0, 1.0], [1.0, 0.0]]))
     assert picture[0, 0] > picture[0, 1] > picture[1, 0] > picture[1, 1] == 0
     with torch.no_grad():

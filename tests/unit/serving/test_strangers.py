@@ -45,7 +45,7 @@ NAMING = {"edits", "edit", "parent", "client", "node", "conditions", "files", "u
 PLAIN = set(
     """
     recipe title move name favourite seed settings preset kind each format steps minutes processes which options colours model prompt n size
-    response_format output_format color q part max_side index clean make after image mask file
+    response_format output_format color q part max_side index clean make after image mask file data
 """.split()
 )
 

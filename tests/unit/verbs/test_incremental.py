@@ -305,3 +305,22 @@ def test_a_draft_is_finished_from_what_the_networks_gave_before(toy: Path, pixel
     ask(pixels // 2)
     assert len(drafts) == 1, "another drawing's outputs are no draft of this one"
     assert_same(model.make(second.request), make(assembled, second.request))
+
+
+def test_a_preview_that_is_a_draft_is_finished_and_ends_the_work_where_nothing_more_is_asked(tmp_path: Path):
+    import gesso
+
+    weights = gesso.fit("scene", preset="tiny", out=tmp_path / "w", settings={"num_steps": 1, "size": 8}).weights
+    model = IncrementalModel(assemble("scene", weights=weights))
+    request = Request.build(model.assembled.recipe.card, {}, seed=0, settings={"size": 120})
+    drafts: list[Result] = []
+    previews: list[Output] = []
+    result = model.make(request, on_output=previews.append, on_draft=drafts.append)
+    assert len(drafts) == 1 and drafts[0].outputs["image"].shape == result.outputs["image"].shape == (120, 120, 3)
+    assert previews and not any(output.draft for output in previews)
+
+    def enough(_: Result) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        IncrementalModel(model.assembled).make(request, on_draft=enough)

@@ -18,6 +18,7 @@ from gesso.serving.decode.midi_upload import is_midi
 from gesso.serving.http.guard import OPEN, TOKEN, identity_of
 from gesso.serving.http.routes import PICTURE_BODY, Routes, body_of, read_json
 from gesso.serving.http_errors import BodyTooLarge
+from gesso.serving.jobs.schemas import names_of_data
 from gesso.serving.render.outputs import accepted_file, output_file, store_outputs
 from gesso.serving.render.renderer import RenderJob, RenderTicket
 from gesso.serving.services import Services
@@ -46,13 +47,13 @@ def register(routes: Routes, services: Services) -> None:
     def recipes() -> Any:
         return {"recipes": services.catalogue.summaries()}
 
-    @routes.http("GET", "/api/recipes/{name}", who=TOKEN, tags=["recipes"], summary="A recipe's card, and what you trained of it")
+    @routes.http("GET", "/api/recipes/{name}", who=TOKEN, tags=["recipes"], summary="A recipe's card, and your own weights of it")
     def recipe(name: str, http: Http, weights: str = Query(default="", max_length=64)) -> Any:
         """`weights` is the sha256 of weights of yours, which may know other data: the conditions have their options then."""
         owner = identity_of(http).owner
         card = services.catalogue.describe(name, services.card_of_weights(owner, name, {name: weights}) if weights else None)
         services.warmup.schedule()
-        return card | {"trained": [one.to_json() for one in services.jobs.trained(owner, name)]}
+        return card | {"trained": services.own_weights(owner, name), "folders": names_of_data(tuple(card["fits_data"]))}
 
     @routes.http(
         "POST",

@@ -81,10 +81,11 @@ def _register_sessions(routes: Routes, services: Services) -> None:
         def store_session() -> Any:
             card = services.catalogue.card(body.recipe)
             if body.weights:
-                own = services.jobs.find_weights(owner, card.name, body.weights)
+                wanted = body.weights.get(card.name, "")
+                own = services.jobs.find_weights(owner, card.name, body.weights) or services.user_weights.find(owner, wanted)
                 if own is None:
                     raise GessoError(
-                        "you have no training with these weights", where="weights", fix=f"see trained of GET /api/recipes/{card.name}"
+                        "you have no weights with this hash", where="weights", fix=f"see trained of GET /api/recipes/{card.name}"
                     )
                 services.user_weights.add(owner, own)
             card = services.card_of_weights(owner, card.name, body.weights) or card

@@ -239,6 +239,8 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "example": card.example,
         "limits": dict(card.limits),
         "learns_pictures": recipe.learns_pictures,
+        "layout": dict(recipe.layout),
+        "fits_data": [] if recipe.data is None else list(recipe.data_files),
         "film": recipe.film is not None,
         "presets": list(recipe.presets),
         "preset": recipe.default_preset,

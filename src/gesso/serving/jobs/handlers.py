@@ -1,4 +1,4 @@
-"""The verbs that run as jobs. Each continues from what an earlier attempt left, except fit and measure."""
+"""The verbs that run as jobs. Each continues from what an earlier attempt left, except measure and fits without a state."""
 
 from __future__ import annotations
 
@@ -118,15 +118,17 @@ def last_step(path: Path) -> int:
 
 
 def fit(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
-    """Fit from the start each time: a fit stores previews but no state to continue from."""
+    """Fit, from where an earlier attempt stopped if the family gives its state."""
+    from gesso.verbs.fit import STATE
     from gesso.verbs.fit import fit as run
 
     recipe = config.recipe(spec["recipe"])
     request = Request.from_json(spec["request"], recipe.card)
     made = run(
         recipe, out=folder / "out", conditions=request.conditions, settings=request.settings.model_dump(), seed=request.seed,
-        preset=spec["preset"] or None, weights=config.weights_of(spec), threads=config.threads, fresh=True,
-        on_output=lambda output: lease.report_progress(output.step, output.num_steps), stop=lease.stop,
+        preset=spec["preset"] or None, weights=config.weights_of(spec), threads=config.threads,
+        data=spec.get("data") or None, fresh=not (folder / "out" / STATE).is_file(), stop=lease.stop,
+        on_output=lambda output: lease.report_progress(output.step, output.num_steps),
     )  # fmt: skip
     with closing(config.marker()) as mark:
         file = made.result.marked(".png", mark)

@@ -61,9 +61,10 @@ class TrainSpec(_Spec):
 
 
 class FitSpec(_Spec):
-    """An output optimised for one request."""
+    """An output optimised for one request. `data` names one of the server's folders of examples (`folders` of the recipe)."""
 
     kind: Literal["fit"]
+    data: str = Field(default="", max_length=200)
     conditions: dict[str, Any] = Field(default_factory=dict, max_length=100)
     settings: dict[str, Any] = Field(default_factory=dict, max_length=100)
     seed: Whole = Field(default=0, ge=0, le=MAX_SEED)
@@ -124,6 +125,11 @@ def check_spec(sanitizer: InputSanitizer, recipe: Any, owner: str, spec: Spec) -
 
         if not isinstance(recipe.family(preset), Fits):
             raise GessoError("makes its output at once: there is nothing to fit", where="recipe", fix="ask for a batch")
+        if spec.data:
+            known = names_of_data(recipe.data_files if recipe.data is not None else ())
+            if spec.data not in known:
+                fix = f"one of {', '.join(known)}" if known else "leave it out"
+                raise GessoError(f"there is no folder {spec.data[:60]!r} for {recipe.name}", where="data", fix=fix)
         return spec.model_dump(exclude=STORED_ELSEWHERE) | {"request": _request(sanitizer, recipe.card, owner, spec, partly=False)}
     if isinstance(spec, TrainSpec):
         if not recipe.stages(preset):
@@ -136,6 +142,14 @@ def check_spec(sanitizer: InputSanitizer, recipe: Any, owner: str, spec: Spec) -
     if reserved:
         raise GessoError("is no option", where=f"options.{reserved[0]}", fix="the measure's own options")
     return spec.model_dump(exclude=STORED_ELSEWHERE)
+
+
+def names_of_data(patterns: tuple[str, ...]) -> list[str]:
+    """The names of this machine's folders of examples with files of these patterns."""
+    from gesso.verbs.data import holds, places
+
+    found = (path for place in places() if place.is_dir() for path in sorted(place.iterdir()) if path.is_dir())
+    return list(dict.fromkeys(path.name for path in found if holds(path, patterns)))
 
 
 def _check_frames(card: Any) -> None:

@@ -33,6 +33,7 @@ from gesso.serving.storage.user_weights import UserWeights
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LEARNING = ("train", "fit")  # kinds of jobs that may leave weights
 MOST_POINTS = 600
 MOST_LINES = 500
 ORPHAN_SECONDS = 3600.0  # after which a folder without a row is deleted
@@ -170,16 +171,16 @@ class JobService:
         except GessoError:
             raise unknown("training") from None
         path = self.config.folder(id) / "out" / "weights.safetensors"
-        if job.kind != "train" or self.store.spec_summary(id)["recipe"] != recipe or not path.is_file():
+        if job.kind not in LEARNING or self.store.spec_summary(id)["recipe"] != recipe or not path.is_file():
             raise GessoError("is not a training of this recipe that has made weights", where="weights", fix="the id of one that has")
 
     def trained(self, owner: str, recipe: str) -> list[TrainedWeights]:
-        """The weights of the owner's ended trainings of a recipe, the latest first."""
+        """The weights of the owner's ended trainings and fits of a recipe, the latest first."""
         weights = []
         for job in self.store.list(owner):
             path = self.config.folder(job.id) / "out" / "weights.safetensors"
             with contextlib.suppress(OSError, UnknownId):  # no weights yet, or the job was deleted meanwhile
-                if job.kind == "train" and job.state not in (QUEUED, RUNNING) and self.store.spec_summary(job.id)["recipe"] == recipe:
+                if job.kind in LEARNING and job.state not in (QUEUED, RUNNING) and self.store.spec_summary(job.id)["recipe"] == recipe:
                     weights.append(TrainedWeights(job.id, job.title, job.ended, self._hash_of(path), path))
         return weights
 
@@ -208,10 +209,10 @@ class JobService:
     def describe(self, owner: str, id: str) -> dict[str, Any]:
         job = self.store.get(owner, id)
         spec = self.store.spec_summary(id)
-        names = ("recipe", "preset", "each", "format", "steps", "minutes", "processes", "which", "seed", "weights")
+        names = ("recipe", "preset", "each", "format", "steps", "minutes", "processes", "which", "seed", "weights", "data")
         asked = {name: spec[name] for name in names if name in spec} | {"num_files": len(spec["names"])}
         asked |= {name: spec[name] for name in ("width", "height") if name in spec}
-        made = job.kind == "train" and (self.config.folder(id) / "out" / "weights.safetensors").is_file()
+        made = job.kind in LEARNING and (self.config.folder(id) / "out" / "weights.safetensors").is_file()
         return job.to_json(self.store.clock()) | {"asked": asked, "has_weights": made}
 
     def log_lines(self, owner: str, id: str, after: int) -> dict[str, Any]:
@@ -299,8 +300,8 @@ class JobService:
             ending = spec["format"]
             files = {"film": JobFile(out / f"film.{ending}", f"{Path(spec['names'][0]).stem}-{spec['recipe']}.{ending}")}
         else:
-            name = {"train": "weights.safetensors", "fit": "result.png", "measure": "figures.json"}[job.kind]
-            files = {name.partition(".")[0]: JobFile(out / name, name)}
+            made = {"train": ("weights.safetensors",), "fit": ("result.png", "weights.safetensors"), "measure": ("figures.json",)}
+            files = {name.partition(".")[0]: JobFile(out / name, name) for name in made[job.kind]}
         return {key: one for key, one in files.items() if one.path.is_file()}
 
     def source(self, owner: str, id: str) -> JobFile | None:

@@ -1,28 +1,44 @@
-"""Weights that users trained, kept as long as one of their sessions uses them, even after the training is deleted."""
+"""Weights that users trained or sent, kept as long as one of their sessions uses them, even after the training is deleted."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gesso.errors import GessoError
 from gesso.media.file import sync_folder
+from gesso.weights.store import card_of, read_weights
 
 SUFFIX = ".safetensors"
+MOST_BYTES = 2**32  # of one owner
 UNUSED_SECONDS = 3600.0  # after which unused weights are deleted
 
 
 class UserWeights(NamedTuple):
-    """A weights file that a user trained."""
+    """A weights file that a user trained or sent."""
 
     sha256: str
     path: Path
+
+
+class SentWeights(NamedTuple):
+    """What a weights file of a user says of itself."""
+
+    sha256: str
+    recipe: str
+    preset: str
+    title: str
+    ended: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {"id": "", "title": self.title, "ended": self.ended, "sha256": self.sha256, "preset": self.preset}
 
 
 class UserWeightsStore:
@@ -50,6 +66,38 @@ class UserWeightsStore:
         for folder in (target.parent, self._home, self._home.parent):
             sync_folder(folder)
 
+    def put(self, owner: str, data: bytes) -> SentWeights:
+        """Check and keep a file that a user sent. GessoError if it is not a weights file with a recipe's card, or there is no room."""
+        folder = self._folder(owner)
+        folder.mkdir(parents=True, exist_ok=True)
+        if sum(path.stat().st_size for path in folder.iterdir()) + len(data) > MOST_BYTES:
+            raise GessoError("there is no room left for your weights", where="weights", fix="delete sessions, then try again in an hour")
+        partial = folder / f"{os.getpid()}-{secrets.token_hex(8)}.half"
+        try:
+            partial.write_bytes(data)
+            held = read_weights(partial)
+            target = self._path(owner, held.sha256)
+            os.replace(partial, target)
+        except GessoError as error:
+            raise GessoError(error.what, where="weights", fix=error.fix) from error
+        finally:
+            partial.unlink(missing_ok=True)
+        sync_folder(folder)
+        return _described(held.sha256, held.card, target)
+
+    def drop(self, owner: str, sha256: str) -> None:
+        self._path(owner, sha256).unlink(missing_ok=True)
+
+    def sent(self, owner: str, recipe: str) -> list[SentWeights]:
+        """The owner's files of a recipe, the latest first."""
+        found = []
+        for path in self._folder(owner).glob(f"*{SUFFIX}"):
+            with contextlib.suppress(OSError, GessoError):
+                one = _described(path.stem, card_of(path), path)
+                if one.recipe == recipe:
+                    found.append(one)
+        return sorted(found, key=lambda one: -one.ended)
+
     def find(self, owner: str, sha256: str) -> UserWeights | None:
         path = self._path(owner, sha256)
         return UserWeights(sha256, path) if path.is_file() else None
@@ -68,3 +116,8 @@ class UserWeightsStore:
         """Invalid hashes map to a fixed name, so input never reaches the path."""
         plain = sha256 if len(sha256) == 64 and all(letter in "0123456789abcdef" for letter in sha256) else "none"
         return self._folder(owner) / f"{plain}{SUFFIX}"
+
+
+def _described(sha256: str, card: Mapping[str, Any], path: Path) -> SentWeights:
+    title = str(card.get("title") or card.get("data") or "")[:100]
+    return SentWeights(sha256, str(card.get("recipe", "")), str(card.get("preset", "")), title, path.stat().st_mtime)

@@ -19,6 +19,7 @@ import { guide, keyTable } from "./panels/guide.js";
 import { history } from "./panels/history.js";
 import { jobList } from "./panels/jobs.js";
 import { minimap } from "./panels/minimap.js";
+import { onRequest } from "./panels/on_request.js";
 import { player } from "./panels/player.js";
 import { progress } from "./panels/progress.js";
 import { saveMenu } from "./panels/save_menu.js";
@@ -44,8 +45,8 @@ const toolRail = toolbar(editor, view, at("rail"));
 const given = controls(editor, view, at("controls"), (kind) => openAlternatives(editor, view, kind));
 const tree = history(editor, at("history"), (a, b) => openCompare(editor, a, b));
 const { menu, acts } = saveMenu(editor);
-const home = startPage(at("start"), (id, node) => (location.hash = [id, node].filter(Boolean).map(encodeURIComponent).join("/")), (file) => takeFilmFile(file));
-const jobs = jobList(/** @type {any} */ (document.querySelector("#start .before")), { film: openFilm });
+const home = startPage(at("start"), (id, node) => (location.hash = [id, node].filter(Boolean).map(encodeURIComponent).join("/")), (file) => takeFilmFile(file), (id) => (jobs.show(), jobs.open(id)));
+const jobs = jobList(/** @type {any} */ (document.querySelector("#start .before")), { film: openFilm }, (id) => (location.hash = encodeURIComponent(id)));
 folderBatch(/** @type {any} */ (document.querySelector("#start .do")), jobs);
 
 for (const [id, words] of [["rail", w("page_tools")], ["canvas", w("canvas")], ["panel", w("controls")]]) bindText(at(/** @type {string} */ (id)), () => at(/** @type {string} */ (id)).setAttribute("aria-label", t(words)));
@@ -77,6 +78,7 @@ fill(at("foot"), iconButton("minus", w("zoom_out"), () => view.zoomAt(0.8)), zoo
 
 progress(editor, at("progress"), speed);
 player(editor, at("stage"));
+onRequest(editor, at("stage"));
 
 // The tabs of the side panel
 const tabs = [["controls", "dials", w("controls")], ["history", "tree", w("history")]].map(([id, sign, words]) =>

@@ -113,6 +113,7 @@ export function listenToPointers(view, editor, held, tools) {
     "wheel",
     (event) => {
       event.preventDefault();
+      if (editor.tool?.wheel && !event.ctrlKey && !event.shiftKey && !event.altKey) return editor.tool.wheel(event);
       const place = at(event);
       const unit = event.deltaMode === 1 ? 24 : 1;
       if (event.shiftKey) view.pan(-(event.deltaY + event.deltaX) * unit, 0);

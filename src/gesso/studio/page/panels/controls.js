@@ -68,7 +68,8 @@ export function controls(editor, view, place, choose) {
   /** Dials are always visible; the other settings are folded if the card has a colour to draw with. */
   function settingsPanels() {
     const schema = editor.card.settings ?? {};
-    const fields = Object.entries(schema.properties ?? {}).map(([name, one]) => {
+    const shown = Object.entries(schema.properties ?? {}).filter(([, one]) => !(/** @type {any} */ (one).verb)); // others are of a fit, or of a film
+    const fields = shown.map(([name, one]) => {
       const edit = (/** @type {any} */ value) => ({ op: "setting", name, value });
       const field = fieldOf(name, /** @type {any} */ (one), { look: (v) => editor.preview(edit(v)), keep: (v) => editor.commit(edit(v)) }, schema.$defs);
       return { name, start: /** @type {any} */ (one).default, dial: isDial(one), ...field };

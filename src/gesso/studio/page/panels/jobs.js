@@ -13,9 +13,10 @@ const MOST_SHOWN = 400;
 
 /**
  * @param {HTMLElement} place the list's container; the list is updated while it is visible
- * @param {Record<string, (id: string, changed: () => void) => void>} [dialogs] of kinds of jobs that have one of their own
+ * @param {Record<string, (id: string, changed: () => void) => void>} dialogs of kinds of jobs that have one of their own
+ * @param {(session: string) => void} begun called with a session that began with what a job learned
  */
-export function jobList(place, dialogs = {}) {
+export function jobList(place, dialogs, begun) {
   const list = h("div", { class: "jobs" });
   const section = h("section", { class: "jobs-part", hidden: true }, h("h2", {}, w("jobs")), list);
   place.append(section);
@@ -40,15 +41,15 @@ export function jobList(place, dialogs = {}) {
       isActive(job) ? bar(job) : null,
       h("small", { class: "quiet" }, w(`job_kind_${job.kind}`), " · ", isActive(job) ? farOf(job) : () => relativeTime(job.ended ?? job.made)));
 
-  const open = (/** @type {any} */ job) => (dialogs[job.kind] ?? openJob)(job.id, show);
+  const open = (/** @type {any} */ job) => (dialogs[job.kind] ? dialogs[job.kind](job.id, show) : openJob(job.id, show, begun));
 
   new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && show()).observe(place);
   show();
-  return { show, open: (/** @type {string} */ id) => openJob(id, show) };
+  return { show, open: (/** @type {string} */ id) => openJob(id, show, begun) };
 }
 
-/** @param {string} id @param {() => void} changed */
-function openJob(id, changed) {
+/** @param {string} id @param {() => void} changed @param {(session: string) => void} begun */
+function openJob(id, changed, begun) {
   const head = h("div", { class: "job-head" });
   const acts = h("div", { class: "row job-acts" });
   const drawn = h("div", { class: "job-curve", hidden: true });
@@ -98,12 +99,27 @@ function openJob(id, changed) {
     return [
       !over && h("button", { type: "button", class: "soft", "data-act": "cancel-job", disabled: job.stopping, on: { click: act(api.cancelJob) } }, icon("close"), w("job_cancel")),
       over && (job.state !== "done" || job.num_failed > 0 || job.words === "minutes") && h("button", { type: "button", class: "primary", "data-act": "resume-job", on: { click: act(api.resumeJob) } }, icon("turn"), again),
+      over && job.kind === "fit" && job.has_weights && h("button", { type: "button", class: "primary", "data-act": "begin-learned", on: { click: () => beginWith(job) } }, w("begin")),
       job.kind === "batch" && job.done > 0 && h("a", { class: "button soft", href: api.jobZipUrl(id), download: "", "data-act": "job-zip" }, icon("save"), w("job_download")),
       job.kind !== "batch" && job.state === "done" && h("a", { class: "button soft", href: api.jobZipUrl(id), download: "" }, icon("save"), w("job_download")),
       job.kind === "batch" && job.state === "done" && h("a", { class: "button soft", href: api.jobOutputUrl(id, "sheet"), download: "", "data-act": "job-sheet" }, icon("grid"), w("job_sheet")),
       h("span", { class: "gap" }),
       over && iconButton("trash", w("job_delete"), async () => confirm(t(w("job_delete_sure"))) && (await act(api.deleteJob)(), box.close())),
     ];
+  }
+
+  /** A session with the weights that a job learned. @param {any} job */
+  async function beginWith(job) {
+    try {
+      const name = job.asked.recipe;
+      const { trained } = await api.readRecipe(name);
+      const { sha256 } = trained.find((/** @type {any} */ one) => one.id === id);
+      const session = await api.createSession({ recipe: name, title: job.title, weights: { [name]: sha256 } });
+      box.close();
+      begun(session.id);
+    } catch (error) {
+      notice(/** @type {Error} */ (error).message, "wrong");
+    }
   }
 
   /** @param {any} job */

@@ -1,6 +1,7 @@
 /** The start page: choose a recipe, a picture to start with, or an earlier session. */
 import * as api from "../server/api.js";
 import { chooseFilm } from "./film.js";
+import { learnPanel, WEIGHTS, weightsChoice } from "./own_weights.js";
 import { recentSessions } from "./recent_sessions.js";
 import { fill, h } from "../ui/elements.js";
 import { chooseFile } from "../ui/files.js";
@@ -9,10 +10,10 @@ import { notice } from "../ui/messages.js";
 import { isMusic, readMusic, takesFile } from "../widgets/music_file.js";
 import { uploadValue } from "../widgets/picture.js";
 import { takesPicture } from "../widgets/registry.js";
-import { relativeTime, t, titleOf, w } from "../words/language.js";
+import { t, titleOf, w } from "../words/language.js";
 
-/** @param {HTMLElement} place @param {(id: string, node?: string) => void} open @param {(file: File) => void} takeFilm */
-export function startPage(place, open, takeFilm) {
+/** @param {HTMLElement} place @param {(id: string, node?: string) => void} open @param {(file: File) => void} takeFilm @param {(job: string) => void} openJob */
+export function startPage(place, open, takeFilm, openJob) {
   /** @type {any[]} */ let cards = [];
   /** @type {any[]} */ let samples = [];
   /** @type {any} */ let card = null;
@@ -52,7 +53,7 @@ export function startPage(place, open, takeFilm) {
 
   /** Update the lists of trained weights: a training may have ended since the page was last shown. */
   async function lookAtTrainings() {
-    const told = await Promise.all(cards.map((one) => (one.learns_pictures || one.trained?.length ? api.readRecipe(one.name) : one)));
+    const told = await Promise.all(cards.map((one) => (one.learns_pictures || one.fits_data?.length || one.trained?.length ? api.readRecipe(one.name) : one)));
     const news = told.some((one, n) => JSON.stringify(one.trained) !== JSON.stringify(cards[n].trained));
     cards.forEach((one, n) => (one.trained = told[n].trained));
     if (news && !Object.keys(given).length) choose(card);
@@ -76,20 +77,29 @@ export function startPage(place, open, takeFilm) {
   }
 
   function groundOf() {
-    return card ? [weightsOf(card), ...groundFor()] : [];
+    return card ? [weightsChoice(card, learned, (hash) => (learned = hash), takeWeights), ...groundFor(), learnPanel(card, openJob)] : [];
   }
 
-  /** A choice of weights; null if the user has trained none. @param {any} one */
-  function weightsOf(one) {
-    if (!one.trained?.length) return null;
-    const options = [...(one.missing?.length ? [] : [["", w("folder_shipped")]]), ...one.trained.map((/** @type {any} */ mine) => [mine.sha256, mine.title || (() => `${t(w("job_kind_train"))} · ${relativeTime(mine.ended)}`)])];
-    const chosen = h("select", { "data-field": "weights", on: { change: () => (learned = chosen.value) } }, options.map(([key, words]) => h("option", { value: key, props: { selected: key === learned } }, words)));
-    return h("label", { class: "field start-weights" }, h("span", {}, w("folder_weights")), chosen);
+  /** Open a weights file of the user's own, and choose its recipe. @param {File} file */
+  async function takeWeights(file) {
+    try {
+      const sent = await api.sendWeights(file);
+      const told = await api.readRecipe(sent.recipe);
+      const one = cards.find((each) => each.name === sent.recipe);
+      if (!one) return void notice(w("weights_of_other", { name: sent.recipe }), "wrong");
+      one.trained = told.trained;
+      choose(one);
+      learned = sent.sha256;
+      fill(ground, groundOf());
+    } catch (error) {
+      notice(String(/** @type {Error} */ (error).message), "wrong");
+    }
   }
 
   function groundFor() {
     const slots = needed(card).filter(takesPicture);
     if (!slots.length) {
+      if (card.missing?.length && !learned) return []; // nothing to begin with yet
       return [h("div", { class: "begin-plain" }, h("p", { class: "quiet" }, w("begin_without")), h("button", { type: "button", class: "primary big", "data-act": "begin", on: { click: () => begin(t(card.title), []) } }, w("begin")))];
     }
     return [...slots.map((/** @type {any} */ slot) => slotGround(slot, slots.length > 1)), slots.length > 1 && h("button", { type: "button", class: "primary big", disabled: slots.some((/** @type {any} */ s) => !given[s.name]), "data-act": "begin", on: { click: beginGiven } }, w("begin"))];
@@ -183,6 +193,7 @@ export function startPage(place, open, takeFilm) {
   /** Start the chosen recipe with a picture that was pasted or dropped anywhere on the page. @param {File} file */
   function takeFile(file) {
     if (file.name.endsWith(".zip")) return importSession(file);
+    if (file.name.endsWith(WEIGHTS)) return takeWeights(file);
     if (isMusic(file)) return beginMusic(file);
     const slots = card ? needed(card).filter(takesPicture) : [];
     const slot = slots.find((/** @type {any} */ s) => !given[s.name]) ?? slots[0];

@@ -71,6 +71,9 @@ export const importSession = async (/** @type {Blob} */ file) =>
 export const upload = async (file) =>
   (await request("/api/uploads", { method: "POST", headers: { "content-type": file.type || "application/octet-stream" }, body: file })).json();
 
+/** Send a weights file of the user's own. @param {Blob} file @returns {Promise<{sha256: string, recipe: string}>} */
+export const sendWeights = async (file) =>
+  (await request("/api/weights", { method: "POST", headers: { "content-type": "application/octet-stream" }, body: file })).json();
 export const uploadUrl = (/** @type {string} */ id) => `/api/uploads/${enc(id)}`;
 export const madeUrl = (/** @type {string} */ id) => `/api/outputs/${enc(id)}`;
 

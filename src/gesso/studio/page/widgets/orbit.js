@@ -1,5 +1,5 @@
 /**
- * Turns a camera around a scene: drag to turn, wheel to zoom, arrow keys and + and − for the keyboard.
+ * Turns a camera around a scene: drag the picture or the pad to turn, the wheel to come nearer, arrow keys and + and − for the keyboard.
  * The picture follows while the pointer moves (`preview`), and the edit is kept when the hand rests (`commit`).
  */
 import { h } from "../ui/elements.js";
@@ -8,10 +8,11 @@ import { titleOf } from "../words/language.js";
 const DEGREES_PER_PIXEL = 0.5;
 const KEY_DEGREES = 5;
 const ZOOM = 1.1; // of one notch of the wheel, or one key
+const MOST_ZOOM = 20;
 const REST_MS = 300; // without a movement, until the edit is kept
-const FIRST = { azimuth: 30, elevation: 25, distance: 0, roll: 0, fov: 0, matrix: null };
+const FIRST = { azimuth: 30, elevation: 25, distance: 0, zoom: 1, roll: 0, fov: 0, matrix: null };
 
-/** @typedef {{azimuth: number, elevation: number, distance: number, roll: number, fov: number, matrix: number[][] | null}} Orbit */
+/** @typedef {{azimuth: number, elevation: number, distance: number, zoom: number, roll: number, fov: number, matrix: number[][] | null}} Orbit */
 
 /** @param {import("../session/editor.js").Editor} editor @param {any} _view @param {any} slot */
 export function orbitWidget(editor, _view, slot) {
@@ -40,7 +41,7 @@ export function orbitWidget(editor, _view, slot) {
     const next = { ...now(), ...change };
     next.azimuth = round(((((next.azimuth + 180) % 360) + 360) % 360) - 180);
     next.elevation = round(Math.min(90, Math.max(-90, next.elevation)));
-    next.distance = round(Math.max(0, next.distance));
+    next.zoom = round(Math.min(MOST_ZOOM, Math.max(1 / MOST_ZOOM, next.zoom)));
     moving = next;
     editor.preview({ op: "set", slot: slot.name, value: next });
     show();
@@ -58,9 +59,14 @@ export function orbitWidget(editor, _view, slot) {
 
   /** @param {PointerEvent} event */
   function press(event) {
+    take(event);
+    pad.setPointerCapture?.(event.pointerId);
+  }
+
+  /** @param {PointerEvent} event */
+  function take(event) {
     clearTimeout(resting);
     held = [event.clientX, event.clientY];
-    pad.setPointerCapture?.(event.pointerId);
   }
 
   /** @param {PointerEvent} event */
@@ -77,16 +83,10 @@ export function orbitWidget(editor, _view, slot) {
     keep();
   }
 
-  /** @param {number} factor */
-  function nearer(factor) {
-    const scene = slot.control.distance ?? 4; // the distance that 0 stands for, where the control knows it
-    turn({ distance: (now().distance || scene) * factor });
-  }
-
   /** @param {WheelEvent} event */
   function zoom(event) {
     event.preventDefault();
-    nearer(event.deltaY > 0 ? ZOOM : 1 / ZOOM);
+    turn({ zoom: now().zoom * (event.deltaY > 0 ? 1 / ZOOM : ZOOM) });
   }
 
   /** @param {KeyboardEvent} event */
@@ -97,9 +97,9 @@ export function orbitWidget(editor, _view, slot) {
       ArrowRight: () => turn({ azimuth: at.azimuth + KEY_DEGREES }),
       ArrowUp: () => turn({ elevation: at.elevation + KEY_DEGREES }),
       ArrowDown: () => turn({ elevation: at.elevation - KEY_DEGREES }),
-      "+": () => nearer(1 / ZOOM),
-      "=": () => nearer(1 / ZOOM),
-      "-": () => nearer(ZOOM),
+      "+": () => turn({ zoom: at.zoom * ZOOM }),
+      "=": () => turn({ zoom: at.zoom * ZOOM }),
+      "-": () => turn({ zoom: at.zoom / ZOOM }),
     };
     const move = moves[event.key];
     if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -112,12 +112,24 @@ export function orbitWidget(editor, _view, slot) {
     const at = now();
     ball.style.left = `${((at.azimuth + 180) / 360) * 100}%`;
     ball.style.top = `${((90 - at.elevation) / 180) * 100}%`;
-    readout.textContent = `${Math.round(at.azimuth)}° · ${Math.round(at.elevation)}°${at.distance ? ` · ${at.distance}` : ""}`;
+    readout.textContent = `${Math.round(at.azimuth)}° · ${Math.round(at.elevation)}°${at.zoom === 1 ? "" : ` · ×${at.zoom}`}`;
   }
 
   editor.on("given", () => element.isConnected && !moving && show());
   show();
-  return { element };
+  const tool = {
+    name: slot.name,
+    slot: slot.name,
+    icon: "orbit",
+    title: titleOf(slot),
+    help: slot.help,
+    down: (/** @type {any} */ _place, /** @type {PointerEvent | undefined} */ event) => event && take(event),
+    move: (/** @type {any} */ _place, /** @type {PointerEvent} */ event) => drag(event),
+    up: release,
+    cancel: release,
+    wheel: zoom,
+  };
+  return { element, tools: [tool] };
 }
 
 const round = (/** @type {number} */ value) => Math.round(value * 100) / 100;
