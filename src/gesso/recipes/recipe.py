@@ -120,7 +120,7 @@ class Recipe:
     layout: Words = field(default_factory=dict)
     data_files: tuple[str, ...] = ()
     film: Callable[..., Any] | None = None
-    shots: Callable[[Request], Sequence[Request]] | None = None
+    shots: Callable[..., Sequence[Any]] | None = None
     facts: Callable[[Dataset], Mapping[str, Any]] | None = None
     known: Mapping[str, Any] = field(default_factory=dict)  # the facts, once the data or the weights told them
 

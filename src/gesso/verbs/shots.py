@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from gesso.errors import GessoError
-from gesso.media.video import BT709, Colours, Facts
+from gesso.media.video import BT709
+from gesso.media.video_facts import Colours, Facts
 from gesso.media.video_writer import Look, SegmentWriter, check_target, join, sha256_of
 from gesso.number import whole
 from gesso.recipes.recipe import Recipe
