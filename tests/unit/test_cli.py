@@ -197,7 +197,7 @@ def test_a_requests_preset_and_weights_are_honoured_or_refused(
     assert gesso("generate", toy, "--request", first, "--out", second).code == 0
     assert read_record(second).request.preset == "other"
     gesso("generate", kept, "--weights", kept_weights, "--number", 1, "--out", first)
-    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: other_weights)
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name, preset="": other_weights)
     line = refused("generate", kept, "--request", first, "--out", tmp_path / "c.png")
     assert read_record(first).request.weights["kept"][:16] in line and "--weights" in line and not (tmp_path / "c.png").exists()
     assert gesso("generate", kept, "--request", first, "--weights", kept_weights, "--out", tmp_path / "c.png").code == 0

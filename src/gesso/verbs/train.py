@@ -194,7 +194,7 @@ def _begin_from(assembled: Assembled, place: Path | str) -> str:
     GessoError where the file holds none of them, or other shapes.
     """
     recipe = assembled.recipe
-    path = shipped(recipe.name) if str(place) == "shipped" else weights_file(place)
+    path = shipped(recipe.name, assembled.preset_name) if str(place) == "shipped" else weights_file(place)
     if path is None:
         raise GessoError(f"no trained weights of {recipe.name!r} are shipped", where="--begin", fix="give a file or a run's folder")
     held = read_weights(path)
