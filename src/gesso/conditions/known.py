@@ -181,7 +181,7 @@ def _parts(given: Any, where: str) -> tuple[Any, Any]:
     """Split the input into the picture and the mask (None: use the picture's transparency)."""
     if isinstance(given, Mapping):
         if set(given) != {"pixels", "mask"}:
-            raise GessoError(f"has {', '.join(map(str, given)) or 'nothing'}", where=where, fix="pixels and mask")
+            raise GessoError(f"its keys are {', '.join(map(str, given)) or 'none'}", where=where, fix="give the keys pixels and mask")
         return given["pixels"], given["mask"]
     if isinstance(given, str) and not given.startswith("data:") and "," in given and not Path(given).is_file():
         files = given.split(",")

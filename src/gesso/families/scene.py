@@ -107,7 +107,7 @@ class HashScene(Scene):
         return render(self.field, self.volume, rays, self.volume.march(rays))
 
     def draft(self, rays: Rays) -> Seen:
-        """From the second one on, by a grid that is made then: one picture alone would not repay it."""
+        """The first draft is rendered as usual; the second makes a grid, which later ones use."""
         now = self.version()
         if self._drafted != now:
             self._drafted, self._grid = now, None

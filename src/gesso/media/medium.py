@@ -56,11 +56,11 @@ class Medium:
     name: ClassVar[str] = "value"
     endings: ClassVar[Mapping[str, str]] = {}  # {".png": "image/png"}: the files that it is written to, the usual one first
     inputs: ClassVar[frozenset[str]] = frozenset()  # the endings of files that `decode` reads
-    viewer: ClassVar[str] = "value"  # how the studio shows it: as a picture, or by the module of `viewers/` of that name
+    viewer: ClassVar[str] = "value"  # how the studio shows it: the page lists which of its viewers has this name
     sidecar: ClassVar[bool] = False  # True: the record lies in a file beside, because the format has no place for it
     on_request: ClassVar[bool] = False  # True: a server encodes its files when they are asked for, and stores none
     streamed: ClassVar[bool] = False  # True: files may be larger than the memory, and `record_at` reads them in place
-    digested: ClassVar[bool] = True  # False: records have a hash of other values than `decode` gives
+    digested: ClassVar[bool] = True  # False: the hash in a record is not that of what `decode` returns
     exact: ClassVar[bool] = True  # False: files lose some of the value, so `decode` gives another one than `content`
     usual: ClassVar[bool] = False  # True: offered before others where a client accepts several
     budget: ClassVar[Budget] = DEFAULT  # the limits of one file

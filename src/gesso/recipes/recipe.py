@@ -25,8 +25,8 @@ LATER = {"later": True}  # of a field that was added later: a run's config leave
 class Optimiser:
     """The optimiser of one role: `kind` "adamw" or "sgd" (its momentum is the first of `betas`), with `decay` of weights.
 
-    The rate warms up over `warmup` steps. Then it falls to `floor` of itself, as a "cosine" or "linear"ly, or stays ("constant").
-    `clip` bounds the length of the gradient; 0 does not.
+    The rate warms up over `warmup` steps. Then it falls to `floor` times itself along a "cosine" or a "linear" ramp, or stays ("constant").
+    `clip` bounds the length of the gradient; 0 turns that off.
     """
 
     rate: float = 1e-3
@@ -46,7 +46,7 @@ class Gradient:
 
     accumulate: the number of parts in which a batch is computed, to save memory; the result is the same.
     clip_each: the bound of each example's own gradient, and noise: the standard deviation of the normal noise that is added to their
-    sum, in units of `clip_each` (DP-SGD, Abadi 2016, algorithm 1). 0 is neither. Needs losses per item and no batch norm.
+    sum, in units of `clip_each` (DP-SGD, Abadi 2016, algorithm 1). 0 turns either off. Needs losses per item and no batch norm.
     """
 
     accumulate: int = 1

@@ -25,7 +25,7 @@ class Ranks:
         return self.rank == 0
 
     def row_range(self, num: int, *, may_be_empty: bool = False) -> tuple[int, int]:
-        """The first and the last-but-one row of this process, of `num`.
+        """The rows of this process among `num`: the first, and the one after the last.
 
         GessoError where there are fewer rows than processes, unless a process's share `may_be_empty`.
         """

@@ -47,7 +47,7 @@ def layered_over(base: Weights, overlays: Sequence[Weights]) -> dict[str, dict[s
 def _apply(state: dict[str, Tensor], name: str, value: Tensor, changes: Mapping[str, Tensor], where: str) -> None:
     target = name.removesuffix(DOWN)
     if target not in state:
-        raise GessoError("the weights below have no such parameter", where=where)
+        raise GessoError("the weights that it lies over have no such parameter", where=where)
     old = state[target]
     if name == target:
         new = value
@@ -57,8 +57,8 @@ def _apply(state: dict[str, Tensor], name: str, value: Tensor, changes: Mapping[
             raise GessoError("a low-rank change is .down [r i] with .up [o r]", where=where)
         change = up.float() @ value.float()
         if change.numel() != old.numel():
-            raise GessoError(f"the change is {list(change.shape)}, the parameter {list(old.shape)}", where=where)
+            raise GessoError(f"a change of shape {list(change.shape)} does not fit the parameter's {list(old.shape)}", where=where)
         new = old.float() + change.view(old.shape)
     if new.shape != old.shape:
-        raise GessoError(f"is {list(new.shape)}, the parameter {list(old.shape)}", where=where)
+        raise GessoError(f"its shape {list(new.shape)} is not the parameter's {list(old.shape)}", where=where)
     state[target] = new

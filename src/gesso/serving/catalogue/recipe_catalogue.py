@@ -195,7 +195,7 @@ def _control(slot: Slot) -> dict[str, Any]:
 
 
 def _output_json(out: Out) -> dict[str, Any]:
-    """An output: what it is called, the module of the page that shows it, and the files it is written to."""
+    """An output: its name, the name of the page's viewer for it, and the files it is written to."""
     kind = medium(out.medium)
     return {
         "name": out.name,

@@ -1,1 +1,1 @@
-"""Untrusted input: pictures and palettes are decoded in sandboxed processes, JSON is sanitized."""
+"""Untrusted input: pictures, palettes and music are decoded in sandboxed processes, JSON is sanitized."""

@@ -1,4 +1,4 @@
-"""Decoding of untrusted pictures and palettes in sandboxed processes, so that a malicious file cannot harm the server."""
+"""Decoding of untrusted pictures, palettes and music in sandboxed processes, so that a malicious file cannot harm the server."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Decoder:
         try:
             answer = split_answer(self._pool.decode(kind, data))
         except TimeoutError:
-            raise GessoError("it takes too long to read", where=where, fix="save it again from an image editor") from None
+            raise GessoError("it takes too long to read", where=where, fix="save it again from the program that made it") from None
         if answer is None:
             raise _decoder_failed(where)
         head, rows = answer
@@ -120,7 +120,7 @@ class Decoder:
     def _slot(self) -> Iterator[None]:
         with self._lock:
             if self._waiting >= self._limits.decodes_waiting + self._limits.decoding:
-                raise ServerBusy("many pictures are being read already", fix="try again in a moment", retry_after=2)
+                raise ServerBusy("many files are being read already", fix="try again in a moment", retry_after=2)
             self._waiting += 1
         try:
             with self._free:
@@ -146,4 +146,4 @@ def _pixels(head: dict[str, Any], rows: memoryview, budget: Budget) -> np.ndarra
 
 
 def _decoder_failed(where: str) -> GessoError:
-    return GessoError("it could not be read: its decoder failed", where=where, fix="save it again from an image editor, as PNG")
+    return GessoError("it could not be read: its decoder failed", where=where, fix="save it again from the program that made it")
