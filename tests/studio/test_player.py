@@ -40,9 +40,9 @@ def test_music_plays_and_is_saved_as_midi(composing: Any) -> None:
     page = composing.page
     page.locator("#player canvas").wait_for()
     assert page.locator("#player output").inner_text() == "bar 1/4"
-    page.locator("#player button").first.click()
+    page.locator("#player [data-act=play]").click()
     page.wait_for_function("() => document.querySelector('#player output').textContent !== 'bar 1/4'")
-    page.locator("#player button").first.click()
+    page.locator("#player [data-act=play]").click()
     page.locator(".save-menu summary").click()
     with page.expect_download() as started:
         page.locator("[data-act=mid]").click()

@@ -105,7 +105,7 @@ def test_the_samples_of_this_checkout_are_whole():
 
 
 def test_without_weights_it_says_so_and_writes_nothing(two: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: None)
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name, preset="": None)
     with pytest.raises(GessoError, match="no trained weights of 'colorize'"):
         demo(tmp_path / "out")
     assert not (tmp_path / "out").exists()

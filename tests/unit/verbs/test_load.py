@@ -113,12 +113,12 @@ def test_weights_that_are_not_at_hand_are_named(
 ):
     made = load(kept, weights=kept_weights).generate(number=1).save(tmp_path / "k.png")
     asked = read_record(made).request.weights["kept"]
-    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: other_weights)
-    monkeypatch.setattr("gesso.verbs.read_request.shipped", lambda name: other_weights)
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name, preset="": other_weights)
+    monkeypatch.setattr("gesso.verbs.read_request.shipped", lambda name, preset="": other_weights)
     with pytest.raises(GessoError) as caught:
         load(kept, base=made)
     assert asked[:16] in caught.value.what and str(made) in str(caught.value) and str(other_weights) in str(caught.value)
-    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: kept_weights)
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name, preset="": kept_weights)
     assert load(kept, base=made).request(base=made).weights == {"kept": asked}
 
 

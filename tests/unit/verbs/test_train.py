@@ -249,13 +249,13 @@ def test_another_parents_weights_are_another_training(
     kept: Path, kept_weights: Path, other_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = dataclasses.replace(toy.one_player(NUM_STEPS), uses={"seen": str(kept)})
-    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: kept_weights)
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name, preset="": kept_weights)
     run(recipe, tmp_path, minutes=1e-9)
     assert json.loads((tmp_path / "config.json").read_text())["parents"] == {"kept": read_weights(kept_weights).sha256}
-    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: other_weights)
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name, preset="": other_weights)
     with pytest.raises(GessoError, match="another training: parents was"):
         run(recipe, tmp_path)
-    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name: kept_weights)
+    monkeypatch.setattr("gesso.verbs.assemble.shipped", lambda name, preset="": kept_weights)
     assert run(recipe, tmp_path).done
 
 

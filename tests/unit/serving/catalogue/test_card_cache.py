@@ -91,7 +91,7 @@ from gesso.studio import create_app
 app = create_app(Settings(home=Path(sys.argv[1]), tokens={"ann": "a" * 30}, sign=False))
 ann = TestClient(app, base_url="http://127.0.0.1:8765", headers={"Authorization": "Bearer " + "a" * 30})
 for line in ann.get("/api/recipes").json()["recipes"]:
-    assert ann.get("/api/recipes/" + line["name"]).json()["conditions"]
+    assert ann.get("/api/recipes/" + line["name"]).json()["outputs"]
 for path in ("/api/samples", "/api/sessions", "/api/jobs", "/api/palettes"):
     assert ann.get(path).status_code == 200, path
 print(sorted({"torch", "scipy", "skimage"} & set(sys.modules)))

@@ -20,7 +20,7 @@ export function notesViewer(first, { height = 300, marks = () => ({}) } = {}) {
     element.append(...kids);
     return element;
   };
-  const play = /** @type {HTMLButtonElement} */ (make("button", { type: "button", class: "chip" }));
+  const play = /** @type {HTMLButtonElement} */ (make("button", { type: "button", class: "chip", "data-act": "play" }));
   const start = make("button", { type: "button", class: "chip" });
   const range = /** @type {HTMLInputElement} */ (make("input", { type: "range", min: "0", step: "1" }));
   const place = make("output", {});
