@@ -41,7 +41,8 @@ def piece_at(pieces: Pieces, x: float, y: float, radius: float = 0.0) -> int:
     """
     height, width = pieces.shape
     if not (0 <= x < width and 0 <= y < height and radius >= 0):
-        raise GessoError(f"a dot at ({x:g}, {y:g}) of radius {radius:g} lies outside the picture", where="hint", fix=f"stay within the {width}x{height} picture")
+        what = f"a dot at ({x:g}, {y:g}) of radius {radius:g} lies outside the picture"
+        raise GessoError(what, where="hint", fix=f"stay within {width}x{height} pixels")
     rows, columns, away = _disc(pieces.shape, x, y, radius)
     here = pieces.free[rows, columns] & (away <= radius + 0.5)
     if not here.any():
