@@ -47,6 +47,7 @@ class Gradient:
     accumulate: the number of parts in which a batch is computed, to save memory; the result is the same.
     clip_each: the bound of each example's own gradient, and noise: the standard deviation of the normal noise that is added to their
     sum, in units of `clip_each` (DP-SGD, Abadi 2016, algorithm 1). 0 turns either off. Needs losses per item and no batch norm.
+    The run's seed decides the noise, and is in the weights' card: for a private release train with a secret seed and remove it there.
     """
 
     accumulate: int = 1

@@ -46,7 +46,8 @@ def set_gradients(
     """
     for player in players:
         player.optimiser.zero_grad(set_to_none=True)
-    logs, total, state = dict[str, Any](), torch.zeros(()), rng.get_state()
+    where = next((p.device for player in players for p in player.parameters.values()), None)
+    logs, total, state = dict[str, Any](), torch.zeros((), device=where), rng.get_state()
     size = batch.total or len(batch) or 1
     for start, stop in _parts(len(batch), settings.accumulate):
         rng.set_state(state)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gesso.errors import GessoError
 from gesso.media.budget import Budget
 from gesso.media.midi import SIGNATURE, encode_midi, quantised, read_midi
-from gesso.media.score import NoteScore
+from gesso.media.score import MAX_VOICES, NoteScore
 
 TYPES = ("audio/mid", "audio/midi", "audio/x-mid", "audio/x-midi", "audio/sp-midi")
 WHERE = "music"
@@ -30,7 +30,7 @@ def is_midi(data: bytes, content_type: str = "") -> bool:
 
 def read_score_json(data: bytes, budget: Budget) -> tuple[dict[str, Any], bytes]:
     """In the worker: an empty head, and the score of a MIDI file as JSON in place of pixels."""
-    found = quantised(read_midi(data, where=WHERE), where=WHERE)
+    found = quantised(read_midi(data, where=WHERE), where=WHERE, voices=MAX_VOICES)
     about = {"score": found.score.to_json(), "names": found.names, "moved": found.moved, "dropped": found.dropped}
     return {}, json.dumps(about).encode()
 

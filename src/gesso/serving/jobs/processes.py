@@ -148,7 +148,14 @@ def _on_ray() -> bool:
 
 def _variables(rank: int, total: int, meeting: Path, on_ray: bool) -> dict[str, str]:
     names = {"RANK": str(rank), "WORLD_SIZE": str(total), "LOCAL_RANK": str(rank), "GESSO_MEETING": meeting.resolve().as_uri()}
-    return names | ({} if on_ray and not _all_here() else _loopback())
+    names |= {} if on_ray and not _all_here() else _loopback()
+    return names | ({"CUDA_VISIBLE_DEVICES": ""} if _num_gpus() < total else {})
+
+
+def _num_gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def _all_here() -> bool:

@@ -55,6 +55,11 @@ def test_hostile_files_are_refused_with_what_where_and_how_to_mend_it(ann: TestC
     assert ann.get("/api/uploads/" + "a" * 22).status_code == 404, "nothing was kept"
 
 
+def test_more_parts_than_a_score_has_are_told(ann: TestClient):
+    answer = ann.post("/api/uploads", content=midi(*[track(tune((60, 4)), END)] * 17), headers={"Content-Type": "audio/midi"})
+    assert answer.status_code == 400 and "17 parts" in answer.json()["error"]["what"]
+
+
 @pytest.mark.parametrize("data", [flood(10_000_000), idle(39 << 20)], ids=["10 million notes", "39 MB of running status"])
 def test_floods_end_soon_and_in_bounded_memory(data: bytes):
     decoder = Decoder(Limits(decode_seconds=8, decode_bytes=700 << 20))
