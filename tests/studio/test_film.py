@@ -89,3 +89,13 @@ def test_what_is_no_film_is_told(visit: Visit, tmp_path: Path) -> None:
     alert = page.locator(".film-sheet [role=alert]")
     alert.wait_for(timeout=1000 * JOB_PATIENCE)
     assert "its index (moov) is missing" in alert.inner_text() and "copy or download it again" in alert.inner_text()
+
+
+def test_a_reload_deletes_the_upload(visit: Visit, app: Any, tmp_path: Path) -> None:
+    page = visit.page
+    give(page, clip(tmp_path / "left.mp4", 6))
+    page.locator(".film-form select").first.wait_for(timeout=1000 * JOB_PATIENCE)
+    rows = app.state.services.database
+    assert rows.read("select count(*) from kept where kind = 'film'")[0][0] == 1
+    page.reload()
+    visit.wait_until(lambda: rows.read("select count(*) from kept where kind in ('film', 'upload')")[0][0] == 0, "the upload is there")

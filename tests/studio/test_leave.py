@@ -83,3 +83,14 @@ def test_a_malformed_address_leads_to_the_start_page(visit: Any) -> None:
     visit.page.evaluate("location.hash = '%E0%A4%A'")
     visit.page.locator("[data-sample]").first.wait_for()
     assert not [one for one in visit.complaints if "404" not in one]
+
+
+def test_a_recipe_that_cannot_be_read_does_not_hide_the_others(visit: Any) -> None:
+    page = visit.page
+    recipes = page.evaluate("fetch('/api/recipes').then(a => a.json()).then(told => told.recipes.map(one => one.name))")
+    page.route(f"**/api/recipes/{recipes[-1]}", lambda route: route.fulfill(status=500, json={"error": {"what": "a broken card"}}))
+    page.reload()
+    page.locator("[data-recipe]").first.wait_for()
+    assert page.locator("[data-recipe]").count() == len(recipes) - 1
+    assert "a broken card" in page.locator(".notice.wrong").first.inner_text()
+    assert not [one for one in visit.complaints if "500" not in one]

@@ -184,6 +184,10 @@ def _read_card(metadata: Mapping[str, str], where: object) -> dict[str, Any]:
         card = json.loads(metadata["card"])
     except (ValueError, RecursionError) as error:
         raise GessoError("the card is not JSON", where=where, fix=fix) from error
+    try:
+        json.dumps(card, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError) as error:  # a lone surrogate cannot be encoded
+        raise GessoError("the card holds text that is not Unicode", where=where, fix=fix) from error
     if not isinstance(card, dict) or not isinstance(card.get("recipe", ""), str) or not isinstance(card.get("preset", ""), str):
         raise GessoError("the card is not a table that names its recipe and preset", where=where, fix=fix)
     return card

@@ -5,6 +5,7 @@ A new route, parameter or field that this file has no word for fails a test here
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -21,6 +22,7 @@ from starlette.websockets import WebSocketDisconnect
 from gesso import studio
 from gesso.serving.jobs.worker import run_job
 from gesso.serving.live.frame import pack, unpack
+from gesso.serving.storage.user_weights import UserWeights
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW")
 # What each parameter of an address names, by the address's second part; None: nothing that has an owner.
@@ -37,6 +39,7 @@ IN_ADDRESSES = {
     ("jobs", "sample"): None,
     ("jobs", "output"): None,
     ("palettes", "id"): "palette",
+    ("weights", "sha256"): "sent",
 }
 PARTS = {"slot": "page", "output": "image", "sample": "0", "name": "dots"}  # the parts that are equal for all users
 OF_JOBS = {"output": "0"}
@@ -56,7 +59,10 @@ def dot(x: int = 1) -> dict[str, Any]:
 
 def made_up(ids: dict[str, str]) -> dict[str, str]:
     """Ids of the same format that do not exist."""
-    return {kind: secrets.token_hex(len(id) // 2) if kind in ("session", "node") else secrets.token_urlsafe(16) for kind, id in ids.items()}
+    return {
+        kind: secrets.token_hex(len(id) // 2) if kind in ("session", "node", "sent") else secrets.token_urlsafe(16)
+        for kind, id in ids.items()
+    }
 
 
 @pytest.fixture
@@ -86,6 +92,10 @@ def belongings(app: FastAPI, client: TestClient, owner: str, picture: bytes) -> 
     weights.write_bytes(b"numbers")
     palette = client.post("/api/palettes", json={"name": f"secret of {owner}"}).json()["id"]
     output = made["outputs"]["image"]["id"]
+    sent = hashlib.sha256(owner.encode()).hexdigest()
+    own = services.settings.home / f"{owner}.sent"
+    own.write_bytes(owner.encode())
+    services.user_weights.add(owner, UserWeights(sent, own))
     film = services.files.incoming()
     film.write_bytes(b"frames")
     return {
@@ -97,6 +107,7 @@ def belongings(app: FastAPI, client: TestClient, owner: str, picture: bytes) -> 
         "job": job,
         "training": training,
         "palette": palette,
+        "sent": sent,
     }
 
 

@@ -1,4 +1,4 @@
-"""The endpoint for weights that a user has: of a fit or a training on the command line."""
+"""Endpoints for weights that a user sends: of a fit or a training on the command line."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ import asyncio
 from typing import Any
 
 from fastapi import Request as Http
+from fastapi import Response
 from fastapi.responses import JSONResponse
 
-from gesso.errors import GessoError
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.http.routes import PICTURE_BODY, Routes, body_of
+from gesso.serving.http_errors import HttpError
 from gesso.serving.services import Services
 
 MOST_BYTES = 128 * 2**20
 
 
 def register(routes: Routes, services: Services) -> None:
-    """Register the endpoint of weights."""
+    """Register the endpoints of weights."""
+
+    def used(owner: str) -> set[str]:
+        return {hashed for one in services.sessions.list(owner) for hashed in one.weights.values()}
 
     def keep(owner: str, data: bytes) -> dict[str, Any]:
-        used = {hashed for one in services.sessions.list(owner) for hashed in one.weights.values()}
-        services.user_weights.delete_unused(owner, used)
-        sent = services.user_weights.put(owner, data)
-        known = services.catalogue.recipes()
-        if sent.recipe not in known or not known[sent.recipe].keeps:
-            services.user_weights.drop(owner, sent.sha256)
-            what = f"are weights of {sent.recipe[:60]!r}, which is no recipe here"
-            raise GessoError(what, where="weights", fix=f"weights of one of {', '.join(name for name in known if known[name].keeps)}")
+        services.user_weights.delete_unused(owner, used(owner))
+        known = {name: tuple(one.presets) for name, one in services.catalogue.recipes().items() if one.keeps}
+        sent = services.user_weights.put(owner, data, known)
         return sent.to_json() | {"recipe": sent.recipe}
 
     @routes.http(
@@ -42,3 +41,13 @@ def register(routes: Routes, services: Services) -> None:
     async def send(http: Http) -> Any:
         owner, data = identity_of(http).owner, await body_of(http)
         return JSONResponse(await asyncio.to_thread(keep, owner, data), 201)
+
+    @routes.http("DELETE", "/api/weights/{sha256}", who=TOKEN, tags=["recipes"], summary="Delete weights that no session of yours uses")
+    def drop(sha256: str, http: Http) -> Any:
+        owner = identity_of(http).owner
+        if sha256 in used(owner):
+            refused = HttpError("a session uses these weights", where="sha256", fix="delete the session first")
+            refused.status = 409
+            raise refused
+        services.user_weights.delete(owner, sha256)
+        return Response(status_code=204)

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -20,7 +21,8 @@ from gesso.serving.settings import Limits
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
 Kind = Literal["upload", "output", "film"]
 ORPHAN_SECONDS = 3600.0  # after which a file without a row is deleted
-UPLOAD_SECONDS = 86_400.0  # for which an upload is never deleted to make room
+# For how long a file is never deleted to make room. A film is large, and a job has its own link to it.
+KEPT_SECONDS: Mapping[Kind, float] = {"upload": 86_400.0, "film": 3600.0, "output": 0.0}
 
 
 class StoredFile(NamedTuple):
@@ -51,7 +53,7 @@ class FileStore:
     def put(
         self, owner: str, kind: Kind, data: bytes, *, medium: str = "picture", suffix: str = "png", size: tuple[int, int] | None = None
     ) -> StoredFile:
-        """Store `data`; `size` is (width, height). Old outputs are deleted to make room, uploads only after a day; else TooManyRequests."""
+        """Store `data`; `size` is (width, height). Files older than `KEPT_SECONDS` are deleted to make room; else TooManyRequests."""
         self.make_room(owner, kind, len(data))
         width, height = size or (None, None)
         item = StoredFile(secrets.token_urlsafe(16), medium, suffix, width, height, len(data))
@@ -140,7 +142,7 @@ class FileStore:
         for row in rows:
             if total + num_bytes <= limits.kept_bytes and num < limits.kept_items:
                 return
-            if kind != "output" and now - row[6] < UPLOAD_SECONDS:
+            if now - row[6] < KEPT_SECONDS[kind]:
                 break
             self._remove(StoredFile(*row[:6]))
             total, num = total - row[5], num - 1

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gesso.errors import GessoError
-from gesso.media.file import sync_folder
+from gesso.media.file import DiskFull, is_full, printable, sync_folder, write_atomic
+from gesso.serving.http_errors import UnknownId
 from gesso.weights.store import card_of, read_weights
 
 SUFFIX = ".safetensors"
@@ -66,27 +67,49 @@ class UserWeightsStore:
         for folder in (target.parent, self._home, self._home.parent):
             sync_folder(folder)
 
-    def put(self, owner: str, data: bytes) -> SentWeights:
-        """Check and keep a file that a user sent. GessoError if it is not a weights file with a recipe's card, or there is no room."""
+    def put(self, owner: str, data: bytes, known: Mapping[str, Collection[str]]) -> SentWeights:
+        """Check and store a file that a user sent; `known` maps the recipes that take weights to their presets.
+
+        GessoError if it is not a weights file of such a recipe, or there is no room; files stored before are then unchanged.
+        """
         folder = self._folder(owner)
-        folder.mkdir(parents=True, exist_ok=True)
-        if sum(path.stat().st_size for path in folder.iterdir()) + len(data) > MOST_BYTES:
-            raise GessoError("there is no room left for your weights", where="weights", fix="delete sessions, then try again in an hour")
         partial = folder / f"{os.getpid()}-{secrets.token_hex(8)}.half"
         try:
-            partial.write_bytes(data)
+            folder.mkdir(parents=True, exist_ok=True)
+            if self._num_bytes(owner) + len(data) > MOST_BYTES:
+                raise GessoError("there is no room left for your weights", fix="delete sessions, then try again in an hour")
+            write_atomic(partial, data)
             held = read_weights(partial)
+            _check_known(held.card, known)
             target = self._path(owner, held.sha256)
             os.replace(partial, target)
+            sync_folder(folder)
+        except OSError as error:
+            if is_full(error):
+                raise DiskFull("the disk is full", where="weights", fix="free some space there, and try again") from error
+            raise
         except GessoError as error:
-            raise GessoError(error.what, where="weights", fix=error.fix) from error
+            error.where = "weights"
+            raise
         finally:
-            partial.unlink(missing_ok=True)
-        sync_folder(folder)
+            with contextlib.suppress(OSError):
+                partial.unlink()
         return _described(held.sha256, held.card, target)
 
-    def drop(self, owner: str, sha256: str) -> None:
-        self._path(owner, sha256).unlink(missing_ok=True)
+    def delete(self, owner: str, sha256: str) -> None:
+        """Delete a file of the owner. UnknownId if there is none."""
+        try:
+            self._path(owner, sha256).unlink()
+        except FileNotFoundError:
+            raise UnknownId("there are no such weights", where="sha256") from None
+
+    def _num_bytes(self, owner: str) -> int:
+        """The size of all files of an owner, in bytes."""
+        total = 0
+        for path in self._folder(owner).iterdir():
+            with contextlib.suppress(FileNotFoundError):  # another upload has just ended
+                total += path.stat().st_size
+        return total
 
     def sent(self, owner: str, recipe: str) -> list[SentWeights]:
         """The owner's files of a recipe, the latest first."""
@@ -118,6 +141,16 @@ class UserWeightsStore:
         return self._folder(owner) / f"{plain}{SUFFIX}"
 
 
+def _check_known(card: Mapping[str, Any], known: Mapping[str, Collection[str]]) -> None:
+    recipe, preset = str(card.get("recipe", "")), str(card.get("preset", ""))
+    if recipe not in known:
+        what = f"are weights of {printable(recipe[:60])!r}, which is no recipe here"
+        raise GessoError(what, fix=f"weights of one of {', '.join(known)}")
+    if preset and preset not in known[recipe]:
+        what = f"are weights of the preset {printable(preset[:60])!r}, which {recipe} does not have"
+        raise GessoError(what, fix=f"weights of one of its presets: {', '.join(known[recipe])}")
+
+
 def _described(sha256: str, card: Mapping[str, Any], path: Path) -> SentWeights:
-    title = str(card.get("title") or card.get("data") or "")[:100]
+    title = printable(str(card.get("title") or card.get("data") or "")[:100])
     return SentWeights(sha256, str(card.get("recipe", "")), str(card.get("preset", "")), title, path.stat().st_mtime)

@@ -18,6 +18,7 @@ from PIL import Image
 from gesso.media.video import Video, read_record
 from gesso.record import parse_record
 from gesso.serving.jobs.worker import run_job
+from gesso.serving.settings import Limits
 from unit.media.clip import clip, times
 
 TOY = Path(__file__).resolve().parents[2] / "verbs" / "toy.py"
@@ -178,3 +179,15 @@ def test_jobs_of_films_are_checked_before_they_wait(ann: TestClient, bob: TestCl
     batch = {"kind": "batch", "recipe": "toy", "files": [{"upload": film["id"]}]}
     assert ann.post("/api/jobs", json=batch).status_code == 404, "a film is no picture"
     assert ann.get("/api/jobs").json()["jobs"] == []
+
+
+def test_an_old_upload_of_a_film_makes_room_after_an_hour(ann: TestClient, app: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    given = clip(tmp_path / "a.mp4", 6)
+    monkeypatch.setattr(app.state.services.files, "_limits", Limits(kept_bytes=given.stat().st_size * 3 // 2))
+    old = send(ann, given)
+    assert ann.post("/api/films", content=given.read_bytes(), headers=BYTES).status_code == 429
+    with app.state.services.database.writing() as rows:
+        rows.execute("update kept set made = made - 3700 where id = ?", (old["id"],))
+    send(ann, given)
+    assert ann.get(f"/api/films/{old['id']}").status_code == 404
+    assert ann.get(f"/api/uploads/{old['first']['id']}").status_code == 200, "a picture stays for a day"

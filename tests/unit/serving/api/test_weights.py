@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from PIL import Image
 import gesso
 from gesso.conditions.camera import orbit
 from gesso.serving.jobs.worker import run_job
+from gesso.weights.safe import read_tensors, write_tensors
 from gesso.weights.store import card_of, read_weights
 
 SETTINGS = {"num_steps": 2, "size": 16}
@@ -80,6 +83,66 @@ def test_weights_of_a_recipe_that_is_not_here_are_refused(ann: TestClient, app: 
     answer = ann.post("/api/weights", content=data)
     assert answer.status_code == 400 and "ocean" in answer.text
     assert not [path for path in (app.state.services.settings.home / "learned").rglob("*") if path.is_file()]
+
+
+def with_card(weights: Path, **changes: Any) -> bytes:
+    """The file with other values in its card."""
+    tensors, metadata = read_tensors(weights.read_bytes(), where="w")
+    return write_tensors(tensors, metadata | {"card": json.dumps(json.loads(metadata["card"]) | changes)})
+
+
+@pytest.mark.parametrize("changes", [{"title": "\ud800"}, {"data": "\udfff"}, {"preset": "\ud800"}, {"facts": {"names": ["\ud800"]}}])
+def test_text_that_is_not_unicode_does_not_break_the_recipe(ann: TestClient, app: FastAPI, weights: Path, changes: dict[str, Any]):
+    answer = ann.post("/api/weights", content=with_card(weights, **changes))
+    assert answer.status_code == 400 and "not Unicode" in answer.text
+    folder = app.state.services.user_weights._folder("ann")
+    (folder / f"{'0' * 64}.safetensors").write_bytes(with_card(weights, **changes))  # as an earlier server stored it
+    told = ann.get("/api/recipes/scene")
+    assert told.status_code == 200 and told.json()["trained"] == []
+
+
+def test_a_title_is_printable_and_a_preset_is_one_of_the_recipes(ann: TestClient, weights: Path):
+    assert ann.post("/api/weights", content=with_card(weights, title="a\x1b[2J선")).json()["title"] == "a\\x1b[2J선"
+    answer = ann.post("/api/weights", content=with_card(weights, preset="huge"))
+    assert answer.status_code == 400 and "huge" in answer.text
+
+
+def test_a_refused_upload_leaves_the_weights_of_a_session(ann: TestClient, app: FastAPI, weights: Path, monkeypatch: pytest.MonkeyPatch):
+    sha256 = ann.post("/api/weights", content=weights.read_bytes()).json()["sha256"]
+    assert open_with(ann, sha256).status_code == 201
+    monkeypatch.setattr(app.state.services.catalogue, "recipes", dict)
+    assert ann.post("/api/weights", content=weights.read_bytes()).status_code == 400
+    assert app.state.services.user_weights.find("ann", sha256)
+
+
+def test_sent_weights_are_deleted_where_no_session_uses_them(ann: TestClient, bob: TestClient, weights: Path):
+    sha256 = ann.post("/api/weights", content=weights.read_bytes()).json()["sha256"]
+    session = open_with(ann, sha256).json()["session"]["id"]
+    assert ann.delete(f"/api/weights/{sha256}").status_code == 409
+    ann.delete(f"/api/sessions/{session}")
+    assert bob.delete(f"/api/weights/{sha256}").status_code == 404
+    assert ann.delete(f"/api/weights/{sha256}").status_code == 204
+    assert ann.get("/api/recipes/scene").json()["trained"] == [] and ann.delete(f"/api/weights/{sha256}").status_code == 404
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_weights_on_a_full_disk_are_refused(ann: TestClient, app: FastAPI, weights: Path, monkeypatch: pytest.MonkeyPatch, call: str):
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, call, full)
+        answer = ann.post("/api/weights", content=weights.read_bytes())
+    assert answer.status_code == 507 and answer.json()["error"]["where"] == "weights", answer.text
+    assert not [path for path in (app.state.services.settings.home / "learned").rglob("*") if path.is_file()]
+
+
+def test_a_file_that_another_upload_moves_is_not_counted(ann: TestClient, app: FastAPI, weights: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = app.state.services.user_weights._folder("ann")
+    folder.mkdir(parents=True)
+    there = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda self: [*there(self), *([self / "moved.half"] if self == folder else [])])
+    assert ann.post("/api/weights", content=weights.read_bytes()).status_code == 201
 
 
 def test_a_fit_from_a_folder_leaves_weights_to_open(ann: TestClient, app: FastAPI):

@@ -34,7 +34,7 @@ function sheet(title) {
 /** Take a film: show it, and offer to make it. @param {File} file @param {string} wanted a recipe's name @param {(job: any) => void} made */
 export async function takeFilm(file, wanted, made) {
   const lines = await api.listRecipes();
-  const cards = (await Promise.all(lines.map((/** @type {any} */ one) => api.readRecipe(one.name)))).filter((one) => one.film && one.ready !== false);
+  const cards = (await api.readRecipes(lines)).cards.filter((one) => one.film && one.ready !== false);
   if (!cards.length) return notice(w("film_no_recipe"), "wrong");
   let card = cards.find((one) => one.name === wanted) ?? cards[0];
   const { box, viewer, below } = sheet(file.name);
@@ -42,7 +42,10 @@ export async function takeFilm(file, wanted, made) {
   const local = URL.createObjectURL(file);
   viewer.show({ before: { src: local } }, [16, 9]); // plays while it is sent, where the browser can
   /** @type {any} */ let film = null;
+  const leave = (/** @type {PageTransitionEvent} */ event) => film && !event.persisted && forget(film); // a page in the browser's cache may come back
+  addEventListener("pagehide", leave);
   box.addEventListener("close", () => {
+    removeEventListener("pagehide", leave);
     stopper.abort();
     URL.revokeObjectURL(local);
     if (film) forget(film);
@@ -128,8 +131,7 @@ export async function takeFilm(file, wanted, made) {
 
 /** Delete uploads that are no longer needed: a job keeps its own reference. @param {any} film */
 async function forget(film) {
-  await api.deleteFilm(film.id).catch(() => undefined);
-  await api.deleteUpload(film.first.id).catch(() => undefined);
+  await Promise.allSettled([api.deleteFilm(film.id), api.deleteUpload(film.first.id)]); // both at once: a page that closes sends no later request
 }
 
 /** @param {string} src @returns {Promise<HTMLImageElement>} */

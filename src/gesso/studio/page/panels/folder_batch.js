@@ -68,7 +68,7 @@ async function filesIn(entry) {
 /** @param {File[]} files @param {{open: (id: string) => void, show: () => void}} jobs */
 async function ask(files, jobs) {
   const lines = await api.listRecipes();
-  const cards = (await Promise.all(lines.filter((/** @type {any} */ one) => one.ready !== false).map((/** @type {any} */ one) => api.readRecipe(one.name)))).filter((one) => one.conditions.some(takesPicture));
+  const cards = (await api.readRecipes(lines.filter((/** @type {any} */ one) => one.ready !== false))).cards.filter((one) => one.conditions.some(takesPicture));
   if (!cards.length) return notice(w("folder_no_recipe"), "wrong");
   const started = document.querySelector("[data-recipe][aria-checked=true]")?.getAttribute("data-recipe");
   let card = cards.find((one) => one.name === started) ?? cards[0];

@@ -39,8 +39,10 @@ export function startPage(place, open, takeFilm, openJob) {
       if (!cards.length) {
         const lines = await api.listRecipes();
         titles = Object.fromEntries(lines.map((/** @type {any} */ one) => [one.name, one.title]));
-        [samples, cards] = await Promise.all([api.listSamples().catch(() => []), Promise.all(lines.map((/** @type {any} */ one) => api.readRecipe(one.name)))]);
-        cards = cards.filter((one) => one.outputs.some((/** @type {any} */ out) => out.medium.startsWith("picture")));
+        const [shown, told] = await Promise.all([api.listSamples().catch(() => []), api.readRecipes(lines)]);
+        if (told.error) notice(told.error.message, "wrong");
+        samples = shown;
+        cards = told.cards.filter((one) => one.outputs.some((/** @type {any} */ out) => out.medium.startsWith("picture")));
         // Recipes that start from a drawing come first.
         cards.sort((a, b) => rank(a) - rank(b));
         choose(cards[0]);
@@ -53,7 +55,7 @@ export function startPage(place, open, takeFilm, openJob) {
 
   /** Update the lists of trained weights: a training may have ended since the page was last shown. */
   async function lookAtTrainings() {
-    const told = await Promise.all(cards.map((one) => (one.learns_pictures || one.fits_data?.length || one.trained?.length ? api.readRecipe(one.name) : one)));
+    const told = await Promise.all(cards.map((one) => (one.learns_pictures || one.fits_data?.length || one.trained?.length ? api.readRecipe(one.name).catch(() => one) : one)));
     const news = told.some((one, n) => JSON.stringify(one.trained) !== JSON.stringify(cards[n].trained));
     cards.forEach((one, n) => (one.trained = told[n].trained));
     if (news && !Object.keys(given).length) choose(card);

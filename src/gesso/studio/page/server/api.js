@@ -35,6 +35,14 @@ const listOf = (/** @type {any} */ answer, /** @type {string} */ name) => (Array
 export const listRecipes = async () => listOf(await get("/api/recipes"), "recipes");
 /** A recipe's card; with the hash of weights of one's own, with what those know of their data. @param {string} name */
 export const readRecipe = (name, weights = "") => get(`/api/recipes/${enc(name)}${weights && `?weights=${enc(weights)}`}`);
+/** The cards of those recipes that can be read, and the first error of the others, or null. @param {any[]} lines of `listRecipes` @returns {Promise<{cards: any[], error: Error | null}>} */
+export async function readRecipes(lines) {
+  const told = await Promise.allSettled(lines.map((one) => readRecipe(one.name)));
+  const cards = told.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const [error = null] = told.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+  if (!cards.length && error) throw error;
+  return { cards, error };
+}
 export const listSamples = async () => listOf(await get("/api/samples"), "samples");
 export const sampleUrl = (/** @type {string} */ id) => `/samples/${enc(id)}.png`;
 
@@ -100,7 +108,7 @@ export const deleteFilm = (/** @type {string} */ id) => request(`/api/films/${en
 /** Upload a MIDI file: its notes, what its voices are called, and what was changed. @param {Blob} file @returns {Promise<{id: string, score: any, voices: any[], moved: number, dropped: number}>} */
 export const uploadMusic = async (file) => (await request("/api/uploads", { method: "POST", headers: { "content-type": "audio/midi" }, body: file })).json();
 
-export const deleteUpload = (/** @type {string} */ id) => request(`/api/uploads/${enc(id)}`, { method: "DELETE" });
+export const deleteUpload = (/** @type {string} */ id) => request(`/api/uploads/${enc(id)}`, { method: "DELETE", keepalive: true });
 
 /**
  * The URL of the pixels in a condition's value: a data URL, an upload, or a picture that the session stores.
