@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,3 +90,18 @@ def test_what_is_no_film_is_told(visit: Visit, tmp_path: Path) -> None:
     alert = page.locator(".film-sheet [role=alert]")
     alert.wait_for(timeout=1000 * JOB_PATIENCE)
     assert "its index (moov) is missing" in alert.inner_text() and "copy or download it again" in alert.inner_text()
+
+
+def test_a_film_cancelled_before_it_began_does_not_say_that_it_plays(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+
+    def cancelled(route: Any) -> None:
+        job = route.fetch().json()
+        route.fulfill(json=job | {"state": "cancelled", "done": 0, "total": 0})
+
+    page.route(re.compile(r"/api/jobs/[^/]+$"), cancelled)
+    page.route(re.compile(r"/api/jobs/[^/]+/outputs$"), lambda route: route.fulfill(json={"outputs": []}))
+    give(page, clip(tmp_path / "late.mp4", 5))
+    page.click("[data-act=film-start]", timeout=1000 * JOB_PATIENCE)
+    page.locator(".film-far .job-state.cancelled").wait_for(timeout=1000 * JOB_PATIENCE)
+    assert "frames are made" not in page.locator(".film-far").inner_text()
