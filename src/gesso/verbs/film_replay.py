@@ -59,7 +59,8 @@ def replay_film(
 ) -> FilmReplay:
     """Make the frames of the film `source` again.
 
-    `each` is the condition that the frames were, `others` are the JSON of the other conditions that the record lacks. GessoError where the film that it was made of is not found.
+    `each` is the condition that the frames were, `others` are the JSON of the other conditions that the record lacks.
+    GessoError where the film that it was made of is not found.
     """
     model = Model(assembled)
     asked = record_.request
