@@ -91,7 +91,8 @@ def test_a_film_of_one_turn_goes_on_where_it_stopped(fitted: Fitted, tmp_path: P
     with pytest.raises(KeyboardInterrupt):
         module.shots("scene", given, on_frame=stop_once, **asked)
     assert not (tmp_path / "turn.mp4").exists()
-    made = module.shots("scene", given, resume=True, on_frame=lambda done, *_: seen.append(done), **asked)
+    made = module.shots("scene", given, resume=True, on_frame=lambda done, *_: seen.append(done), **{**asked, "threads": 2})
+    assert made.record.made.threads == 1, "it goes on with the threads that it was begun with"
     assert seen == [1, 2, 3, 3, 4, 5, 6] and made.frames == 6 and not (tmp_path / "turn.mp4.parts").exists()
     with Video(tmp_path / "turn.mp4") as video:
         pictures = [shot.rgb() for shot in video.frames()]

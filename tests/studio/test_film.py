@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,18 @@ def test_a_reload_deletes_the_upload(visit: Visit, app: Any, tmp_path: Path) -> 
     assert rows.read("select count(*) from kept where kind = 'film'")[0][0] == 1
     page.reload()
     visit.wait_until(lambda: rows.read("select count(*) from kept where kind in ('film', 'upload')")[0][0] == 0, "the upload is there")
+
+
+def test_a_film_cancelled_before_it_began_does_not_say_that_it_plays(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+
+    def cancelled(route: Any) -> None:
+        job = route.fetch().json()
+        route.fulfill(json=job | {"state": "cancelled", "done": 0, "total": 0})
+
+    page.route(re.compile(r"/api/jobs/[^/]+$"), cancelled)
+    page.route(re.compile(r"/api/jobs/[^/]+/outputs$"), lambda route: route.fulfill(json={"outputs": []}))
+    give(page, clip(tmp_path / "late.mp4", 5))
+    page.click("[data-act=film-start]", timeout=1000 * JOB_PATIENCE)
+    page.locator(".film-far .job-state.cancelled").wait_for(timeout=1000 * JOB_PATIENCE)
+    assert "frames are made" not in page.locator(".film-far").inner_text()

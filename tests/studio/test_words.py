@@ -31,6 +31,8 @@ def test_both_languages_are_complete() -> None:
         if key not in SAME:
             assert HANGUL.search(ko), f"{key} is not Korean: {ko}"
             assert not HANGUL.search(en), f"{key} is not English: {en}"
+        if en.startswith("No recipe"):
+            assert "레시피" in ko, key
 
 
 def test_every_text_used_exists_and_every_text_is_used() -> None:

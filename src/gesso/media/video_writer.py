@@ -36,6 +36,10 @@ CODECS = {8: (("libx264", {"crf": "18", "preset": "fast"}),), 10: (("libsvtav1",
 OWN_KEYS = {"major_brand", "minor_version", "compatible_brands", "encoder", "creation_time", KEY}
 
 
+class OtherFilm(GessoError):
+    """A folder holds segments of a film that was begun with another plan."""
+
+
 @dataclass(frozen=True)
 class Look:
     """What the written film is: size in pixels, times, tags. `rotation` is in degrees, as ffmpeg's display matrix has it."""
@@ -139,7 +143,7 @@ class SegmentWriter:
             changed = sorted(key for key in {*held, *plan} if held.get(key) != plan.get(key))
             if changed:
                 what = f"the stopped film has another {' and another '.join(changed)}"
-                raise GessoError(what, where=printable(self.folder), fix="leave --resume out to begin again")
+                raise OtherFilm(what, where=printable(self.folder), fix="leave --resume out to begin again")
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -81,36 +81,41 @@ def film(
     `given` holds the other conditions and the settings by the card's names; all frames have the same seed.
     `each` is the condition that the frames are, where there could be several. Finished segments lie in
     OUT.parts until the film is whole; `resume` keeps those of a run that was stopped. `stop` is called after each frame and ends the
-    run as Ctrl-C does. `device` is where networks run (None: what is there). `name` is the film's in the record, if not its file's.
+    run as Ctrl-C does. `device` is where networks run (None: what is there); a film that goes on keeps its device and threads.
+    `name` is the film's in the record, if not its file's.
     GessoError where the film cannot be read, a frame has
     another size, or the file cannot hold the sound.
     """
     source, target = Path(video), Path(out)
     refuse_overwriting([target], [source])
-    model = load(recipe, preset=preset, weights=weights, device=device)
+    parts = target.with_name(f"{target.name}.parts")
+    held = held_plan(parts) if resume and complete(parts) else {}
+    model = load(recipe, preset=preset, weights=weights, device=held.get("device", device))
     conditions, settings = split(model.card, given)
     each = each_of(model.card, each, conditions)
     check_rest(model.card, each, conditions)
     request = shared(model, conditions, seed, settings)
+    threads = held.get("threads", threads)
     number = default_threads() if threads is None else whole(threads, where="threads", low=1, high=MAX_THREADS)
     with Video(source, budget or VideoBudget()) as opened:
         check_target(target, opened.facts.sound)
         make_folder(target.parent)
-        parts = target.with_name(f"{target.name}.parts")
         hashed = sha256_of_file(source)
-        dtype = _dtype(model, held_plan(parts) if resume else {})
+        dtype = _dtype(model, held)
         frame_of = frames_of(model, request, each, number, dtype)
         plan = {"film": hashed, "request": request.to_json()} | ({"dtype": dtype} if dtype == REDUCED else {})
+        plan |= computed_with(number, model.assembled, held)
         make_folder(parts)
-        try:
-            with locked(parts, "another film"), Interrupt(stop=stop) as interrupt, fixed_threads(number), torch.inference_mode():
-                reason, writer, shown = _run(opened, frame_of, parts, plan, resume, segment, interrupt, on_frame)
-                told = _record(request, each, source, name or source.name, hashed, writer, shown, number, dtype, model.assembled)
-                join(parts, shown, target, writer.look, source, told.text())
-        except GessoError:
-            if not complete(parts):  # there is nothing to go on with
-                shutil.rmtree(parts, ignore_errors=True)
-            raise
+        with locked(parts, "another film"):
+            try:
+                with Interrupt(stop=stop) as interrupt, fixed_threads(number), torch.inference_mode():
+                    reason, writer, shown = _run(opened, frame_of, parts, plan, resume, segment, interrupt, on_frame)
+                    told = _record(request, each, source, name or source.name, hashed, writer, shown, number, dtype, model.assembled)
+                    join(parts, shown, target, writer.look, source, told.text())
+            except GessoError:
+                if not complete(parts):  # there is nothing to go on with
+                    shutil.rmtree(parts, ignore_errors=True)
+                raise
         if reason == "done":
             shutil.rmtree(parts, ignore_errors=True)
         return Filmed(target, sum(one.frames for one in shown), reason, told, _notes(opened, writer.look))
@@ -150,6 +155,12 @@ def _run(
             writer.drop_segment()
         raise
     return reason, writer, [*writer.done, *([short] if short is not None and reason != "done" else [])]
+
+
+def computed_with(threads: int, assembled: Assembled, held: Mapping[str, Any]) -> dict[str, Any]:
+    """What a film's plan says of threads and device; a `held` plan of an earlier version has neither, and keeps none."""
+    said = {"threads": threads, "device": str(assembled.device)}
+    return {key: value for key, value in said.items() if not held or key in held}
 
 
 def _dtype(model: Model, plan: Mapping[str, Any]) -> str:

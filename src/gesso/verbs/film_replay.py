@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from gesso.card import Card
 from gesso.errors import GessoError
 from gesso.media.planes import Planes
 from gesso.media.video import Video
 from gesso.media.video_writer import SEGMENT, Segment, hash_planes, sha256_of
 from gesso.record import LeftOut, Record, record
 from gesso.verbs.assemble import Assembled
-from gesso.verbs.batch import each_of, shared
+from gesso.verbs.batch import is_page, shared
 from gesso.verbs.film import FILM, frames_of, sha256_of_file
 from gesso.verbs.load import Model
 from gesso.verbs.thread import fixed_threads
@@ -39,17 +40,31 @@ class FilmReplay:
     changed: bool
 
 
-def is_film(record: Record) -> bool:
-    """Whether a record is a film's."""
-    return FILM in record.output
+def is_film(record: Record, card: Card) -> bool:
+    """Whether a record is that of a film whose frames `film` or `shots` made one by one, and not an output of the recipe's own."""
+    return FILM in record.output and all(out.name != FILM for out in card.outputs)
 
 
-def replay_film(source: Path, record_: Record, assembled: Assembled, with_files: WithFiles, threads: int) -> FilmReplay:
-    """Make the frames of the film `source` again. GessoError where the film that it was made of is not found."""
+def filmed(record: Record, card: Card) -> str | None:
+    """The condition that the frames were: the last picture in `left`, as `film` writes it after conditions too large to embed.
+
+    None for a film that a recipe's `shots` made of its request alone.
+    """
+    pages = [name for name in record.left if is_page(card.slot(name).kind)]
+    return pages[-1] if pages else None
+
+
+def replay_film(
+    source: Path, record_: Record, each: str, assembled: Assembled, others: Mapping[str, Any], with_files: WithFiles, threads: int
+) -> FilmReplay:
+    """Make the frames of the film `source` again.
+
+    `each` is the condition that the frames were, `others` are the JSON of the other conditions that the record lacks.
+    GessoError where the film that it was made of is not found.
+    """
     model = Model(assembled)
     asked = record_.request
-    each = next(iter(record_.left)) if len(record_.left) == 1 else each_of(model.card, None, asked.conditions)
-    given = {name: model.card.slot(name).from_json(value) for name, value in asked.conditions.items()}
+    given = {name: model.card.slot(name).from_json(value) for name, value in {**asked.conditions, **others}.items()}
     found = source_film(source, each, record_.left[each], with_files)
     request = shared(model, given, asked.seed, asked.settings)
     shape = record_.output[FILM].shape or (0,)

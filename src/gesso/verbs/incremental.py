@@ -63,7 +63,7 @@ class IncrementalModel:
             elif on_output is not None:
                 on_output(output)
 
-        callbacks = Callbacks(see, stop)
+        callbacks = Callbacks(see if on_output or on_draft else None, stop)
         with computing(assembled, request) as numbers:
             key = self._key(request)
             sampled = self._recalled(key, request)

@@ -18,7 +18,7 @@ from gesso.recipes.recipe import Recipe
 from gesso.record import Environment, LeftOut, Record, condition_hash, digest, read_record
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled, GivenWeights, assemble
-from gesso.verbs.film_replay import is_film, replay_film
+from gesso.verbs.film_replay import filmed, is_film, replay_film
 from gesso.verbs.generate import MAX_THREADS, make
 from gesso.verbs.result import Result, check_out
 
@@ -65,9 +65,9 @@ def replay(
     recipe = None if recipe is None else recipes.find(recipe)  # first, because it may bring the medium of the file
     record = read_record(source)
     assembled = _assembled(record, source, recipe, weights)
-    if is_film(record):
-        return _film(source, out, record, assembled, with_files, threads)
     card = assembled.recipe.card
+    if is_film(record, card):
+        return _film(source, out, record, assembled, with_files, threads)
     given: dict[str, Any] = {**record.request.conditions}
     for name, left in record.left.items():
         given[name] = _missing_input(card.slot(name), name, left, with_files)
@@ -90,7 +90,13 @@ def _film(
     if out is not None:
         raise GessoError("a replay compares a film's frames and writes none", where="--out", fix="gesso generate … --video, to write it")
     number = min(record.made.threads, MAX_THREADS) if threads is None else threads
-    made = replay_film(source, record, assembled, with_files, number)
+    card = assembled.recipe.card
+    each = filmed(record, card)
+    if each is None:
+        what = f"{record.request.recipe} made this film of its request alone, and such films cannot be replayed yet"
+        raise GessoError(what, where=source, fix="gesso inspect shows its request; generate it again and compare")
+    others = {name: _missing_input(card.slot(name), name, left, with_files) for name, left in record.left.items() if name != each}
+    made = replay_film(source, record, each, assembled, others, with_files, number)
     words = [*made.differences]
     if not made.equal:
         words = [*causes(record, made.again), *words, "the frames came out differently"]

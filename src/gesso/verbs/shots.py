@@ -19,7 +19,7 @@ import torch
 from gesso.errors import GessoError
 from gesso.media.video import BT709
 from gesso.media.video_facts import Colours, Facts
-from gesso.media.video_writer import Look, SegmentWriter, check_target, join, sha256_of
+from gesso.media.video_writer import Look, SegmentWriter, check_target, complete, held_plan, join, sha256_of
 from gesso.number import whole
 from gesso.recipes.recipe import Recipe
 from gesso.record import Digest, Record, record
@@ -27,7 +27,7 @@ from gesso.request import Request
 from gesso.storage.lock import locked
 from gesso.training.interrupt import Interrupt
 from gesso.verbs.assemble import Assembled, GivenWeights
-from gesso.verbs.film import Filmed, OnFrame, planes_of
+from gesso.verbs.film import Filmed, OnFrame, computed_with, planes_of
 from gesso.verbs.generate import MAX_THREADS, make, parameter_dtype
 from gesso.verbs.read_request import assemble_for, request_of
 from gesso.verbs.result import make_folder
@@ -53,21 +53,24 @@ def shots(
     """Make the film of a request and write it to `out` (.mp4, .mov or .mkv), with the record inside.
 
     `given` holds conditions and settings by the card's names. Finished segments lie in OUT.parts until the film is whole; `resume`
-    keeps those of a run that was stopped. GessoError where the recipe makes no film, or another film was begun in that place.
+    keeps those of a run that was stopped, with its threads and device.
+    GessoError where the recipe makes no film, or another film was begun in that place.
     """
     target = Path(out)
     check_target(target, ())
-    assembled = assemble_for(recipe, preset=preset, weights=weights, base=None, device=device)
+    parts = target.with_name(f"{target.name}.parts")
+    held = held_plan(parts) if resume and complete(parts) else {}
+    assembled = assemble_for(recipe, preset=preset, weights=weights, base=None, device=held.get("device", device))
     if assembled.recipe.shots is None:
         raise GessoError(f"{assembled.recipe.name} makes no film of its own", where="--out", fix="the name of a picture")
     request = request_of(assembled, given, seed=seed, base=None)
     asked = assembled.recipe.shots(request)
+    threads = held.get("threads", threads)
     number = default_threads() if threads is None else whole(threads, where="threads", low=1, high=MAX_THREADS)
     make_folder(target.parent)
-    parts = target.with_name(f"{target.name}.parts")
     make_folder(parts)
     with locked(parts, "another film"), Interrupt() as interrupt, fixed_threads(number), torch.inference_mode():
-        writer, reason, short = _write(assembled, asked, request, parts, number, resume, interrupt, on_frame)
+        writer, reason, short = _write(assembled, asked, request, parts, number, held, interrupt, on_frame)
         shown = [*writer.done, *([short] if short is not None and reason != "done" else [])]
         told = _record(request, shown, writer.look, number, assembled)
         join(parts, shown, target, writer.look, None, told.text())
@@ -82,13 +85,14 @@ def _write(
     request: Request,
     parts: Path,
     threads: int,
-    resume: bool,
+    held: Mapping[str, Any],
     interrupt: Interrupt,
     on_frame: OnFrame | None,
 ) -> tuple[SegmentWriter, str, Any]:
     """All frames into segments: their writer, the reason why it ended, and the last segment."""
     writer: SegmentWriter | None = None
     number, reason = 0, "done"
+    plan = {"request": request.to_json(), "frames": len(asked)} | computed_with(threads, assembled, held)
     try:
         while number < len(asked):
             planes = planes_of(_picture(assembled, asked[number], threads), _facts((2, 2)))
@@ -96,7 +100,7 @@ def _write(
                 height, width = planes.luma.shape
                 facts = _facts((height, width))
                 look = Look(width, height, 8, facts.time_base, facts.rate, facts.aspect, COLOURS)
-                writer = SegmentWriter(parts, look, {"request": request.to_json(), "frames": len(asked)}, resume=resume)
+                writer = SegmentWriter(parts, look, plan, resume=bool(held))
                 if writer.frames:  # the first frame said what the film looks like; those of complete segments are there
                     number = writer.frames
                     continue

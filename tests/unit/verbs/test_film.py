@@ -18,9 +18,11 @@ import av
 
 from gesso.errors import GessoError
 from gesso.media.video import Video, read_record
-from gesso.record import parse_record
+from gesso.record import LeftOut, parse_record
+from gesso.storage.lock import locked
 from gesso.verbs.assemble import assemble
 from gesso.verbs.film import Filmed, film
+from gesso.verbs.film_replay import is_film
 from gesso.verbs.inspect import inspect
 from gesso.verbs.replay import replay
 from gesso.weights.store import save_weights
@@ -246,3 +248,44 @@ def test_the_number_type_is_kept_by_replay_and_by_going_on(tmp_path: Path, weigh
     assert replay(whole.out, weights=weights).equal
     again = larger(given, tmp_path / "d.mp4", weights, resume=True, segment=4)
     assert again.done and again.record.output == made.record.output and again.record.made.dtype == made.record.made.dtype
+
+
+def test_a_second_run_leaves_the_parts_of_a_running_one(tmp_path: Path, weights: Path):
+    given, parts = clip(tmp_path / "a.mp4", 3), tmp_path / "b.mp4.parts"
+    parts.mkdir()
+    (parts / "open.part").write_bytes(b"being written")
+    with locked(parts, "another film"), pytest.raises(GessoError, match="another film is writing"):
+        larger(given, tmp_path / "b.mp4", weights)
+    assert (parts / "open.part").exists()
+
+
+def test_going_on_keeps_threads_and_device(tmp_path: Path, weights: Path):
+    given, out = clip(tmp_path / "a.mp4", 12), tmp_path / "b.mp4"
+    larger(given, out, weights, **stopped_after(6))
+    plan = tmp_path / "b.mp4.parts" / "plan.json"
+    held = json.loads(plan.read_text())
+    assert (held["threads"], held["device"]) == (1, "cpu")
+    again = film("upscale", {"scale": 2}, video=given, out=out, weights=weights, threads=2, resume=True, **stopped_after(4))
+    assert again.record.made.threads == 1
+    plan.write_text(json.dumps({key: value for key, value in held.items() if key not in ("threads", "device")}))
+    assert larger(given, out, weights, resume=True, segment=4).done, "a plan of an earlier version has neither"
+
+
+def test_only_a_films_record_is_a_films(tmp_path: Path):
+    made = film(toy.recipe, {}, video=clip(tmp_path / "a.mp4", 3), out=tmp_path / "b.mp4", threads=1)
+    card = toy.recipe.card
+    assert is_film(made.record, card)
+    own = card.model_copy(update={"outputs": (card.outputs[0].model_copy(update={"name": "film"}),)})
+    assert not is_film(made.record, own), "a recipe may have an output of that name"
+
+
+def test_a_replay_reads_all_that_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made = film(toy.recipe, {}, video=clip(tmp_path / "a.mp4", 3), out=tmp_path / "b.mp4", threads=1)
+    more = LeftOut(sha256="0" * 64, name="tags.json", size=9)
+    changed = made.record.model_copy(update={"left": {"tags": more, **made.record.left}})
+    monkeypatch.setattr("gesso.verbs.replay.read_record", lambda source: changed)
+    with pytest.raises(GessoError, match=r"tags.json.*too large"):
+        replay(made.out, recipe=toy.recipe)
+    monkeypatch.setattr("gesso.verbs.replay.read_record", lambda source: made.record.model_copy(update={"left": {}}))
+    with pytest.raises(GessoError, match="request alone"):
+        replay(made.out, recipe=toy.recipe)

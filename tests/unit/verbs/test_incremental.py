@@ -13,7 +13,7 @@ import torch
 
 from gesso.card import Settings
 from gesso.errors import GessoError, Stopped
-from gesso.families.family import Output
+from gesso.families.family import Inputs, Output
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled, assemble
 from gesso.verbs.generate import make
@@ -26,12 +26,14 @@ class Counting:
 
     def __init__(self, family: Any) -> None:
         self.family, self.times = family, 0
+        self.previews: list[bool] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.family, name)
 
     def sample(self, *given: Any) -> Iterator[Output]:
         self.times += 1
+        self.previews += [one.previews for one in given if isinstance(one, Inputs)]
         return self.family.sample(*given)
 
 
@@ -324,3 +326,11 @@ def test_a_preview_that_is_a_draft_is_finished_and_ends_the_work_where_nothing_m
 
     with pytest.raises(Stopped):
         IncrementalModel(model.assembled).make(request, on_draft=enough)
+
+
+def test_previews_are_made_only_for_those_who_look(bench: Bench, pixels: np.ndarray):
+    request = Request.build(bench.fresh.recipe.card, {"photo": pixels})
+    bench.model.make(request)
+    assert bench.family.previews and not any(bench.family.previews)
+    bench.model.make(request.model_copy(update={"seed": 1}), on_output=lambda output: None)
+    assert bench.family.previews[-1]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gesso.errors import Stopped
+from gesso.errors import GessoError, Stopped
 from gesso.media.file import write_atomic
 from gesso.request import Request
 from gesso.serving.jobs.config import WorkerConfig
-from gesso.serving.jobs.processes import follow_parent, shared
+from gesso.serving.jobs.processes import follow_parent, on_ray, shared
 
 if TYPE_CHECKING:
     from gesso.recipes.recipe import Recipe
@@ -139,21 +140,40 @@ def fit(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Pat
 
 
 def film(config: WorkerConfig, spec: dict[str, Any], lease: JobLease, folder: Path) -> dict[str, Any]:
-    """Make a film frame by frame; complete segments of an earlier attempt are kept."""
+    """Make a film frame by frame; complete segments of an earlier attempt are kept, unless they are of other weights."""
+    from gesso.media.video_writer import OtherFilm
+    from gesso.verbs.film import Filmed
     from gesso.verbs.film import film as run
 
+    if on_ray():  # it was submitted to a server without Ray
+        raise no_film_on_ray()
     recipe, out = config.recipe(spec["recipe"]), folder / "out" / f"film.{spec['format']}"
     request = Request.from_json(spec["request"], recipe.card.for_parts())
-    made = run(
-        recipe, {**request.conditions, **request.settings.model_dump()}, video=film_in(folder), out=out, each=spec["each"],
-        seed=request.seed, preset=spec["preset"] or None, weights=config.weights_of(spec), threads=config.threads, device="cpu",
-        resume=True, name=spec["names"][0], on_frame=lease.report_progress, stop=lease.stop,
-    )  # fmt: skip
+
+    def make() -> Filmed:
+        return run(
+            recipe, {**request.conditions, **request.settings.model_dump()}, video=film_in(folder), out=out, each=spec["each"],
+            seed=request.seed, preset=spec["preset"] or None, weights=config.weights_of(spec), threads=config.threads, device="cpu",
+            resume=True, name=spec["names"][0], on_frame=lease.report_progress, stop=lease.stop,
+        )  # fmt: skip
+
+    try:
+        made = make()
+    except OtherFilm as error:  # such as after an update of the shipped weights
+        lease.log(f"begun again: {error.what}")
+        shutil.rmtree(out.with_name(f"{out.name}.parts"))
+        made = make()
     for note in made.notes:
         lease.log(note)
     if not made.done:
         raise Stopped
     return {}
+
+
+def no_film_on_ray() -> GessoError:
+    """The error for a film where jobs run on Ray."""
+    what = "films are not made on Ray, whose workers are not confined while they decode a film"
+    return GessoError(what, where="kind", fix="start the server with --jobs here")
 
 
 def film_in(folder: Path) -> Path:

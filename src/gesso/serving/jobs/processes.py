@@ -46,9 +46,9 @@ def shared(num: int, lease: JobLease, folder: Path, follow: Follow, config: Mapp
         yield
         return
     meeting = folder / f"meeting-{secrets.token_hex(8)}"
-    on_ray = _on_ray()
-    names = [_variables(rank, num, meeting, on_ray) for rank in range(num)]
-    start = _RayTasks if on_ray else _Children
+    ray = on_ray()
+    names = [_variables(rank, num, meeting, ray) for rank in range(num)]
+    start = _RayTasks if ray else _Children
     with _set(names[0]):
         others = start(follow, [(dict(config), dict(spec), str(folder), own) for own in names[1:]])
         ended = threading.Event()
@@ -141,7 +141,7 @@ def _die(lease: JobLease, why: str) -> None:
     os._exit(1)
 
 
-def _on_ray() -> bool:
+def on_ray() -> bool:
     ray: Any = sys.modules.get("ray")
     return ray is not None and bool(ray.is_initialized())
 

@@ -21,7 +21,7 @@ from gesso.serving.catalogue.recipe_catalogue import Catalogue
 from gesso.serving.decode.input_sanitizer import InputSanitizer
 from gesso.serving.http_errors import TooManyRequests, UnknownId, redacted
 from gesso.serving.jobs.config import WorkerConfig
-from gesso.serving.jobs.handlers import film_in
+from gesso.serving.jobs.handlers import film_in, no_film_on_ray
 from gesso.serving.jobs.quota import FIX, used_bytes
 from gesso.serving.jobs.scheduler import JobScheduler
 from gesso.serving.jobs.schemas import FilmSpec, FitSpec, Spec, TrainSpec, check_spec, clean_name, unknown
@@ -111,6 +111,8 @@ class JobService:
         files = [] if isinstance(spec, FitSpec) else spec.files
         if len(files) > self._settings.limits.job_files:
             raise GessoError(f"holds {len(files)} files", where="files", fix=f"at most {self._settings.limits.job_files} at once")
+        if isinstance(spec, FilmSpec) and self._settings.jobs == "ray":
+            raise no_film_on_ray()
         if isinstance(spec, TrainSpec):
             self._check_processes(spec.processes)
         recipe = self._catalogue.recipe(spec.recipe)

@@ -112,6 +112,8 @@ def main() -> None:
     config, closing = WorkerConfig(**first["config"]), threading.Event()
     with contextlib.suppress(AttributeError, OSError):
         os.nice(NICE)
+    if first.get("kind") == "film":
+        sandbox.confine()  # before any thread starts, as threads that run already would not be confined
 
     parent = os.getppid()
 
@@ -129,8 +131,6 @@ def main() -> None:
     threading.Thread(target=wait_for_stdin_to_close, daemon=True).start()
     threading.Thread(target=exit_in_time, daemon=True).start()
     logging.basicConfig(stream=sys.__stderr__, level=logging.WARNING)
-    if first.get("kind") == "film":
-        sandbox.confine()
     run_job(config, first["id"], first["token"], closing)
     sys.stdout.flush()
     os._exit(0)  # do not wait for threads that block in reads

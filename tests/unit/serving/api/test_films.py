@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +193,29 @@ def test_an_old_upload_of_a_film_makes_room_after_an_hour(ann: TestClient, app: 
     send(ann, given)
     assert ann.get(f"/api/films/{old['id']}").status_code == 404
     assert ann.get(f"/api/uploads/{old['first']['id']}").status_code == 200, "a picture stays for a day"
+
+
+def test_a_film_begun_with_other_weights_is_begun_again(ann: TestClient, app: FastAPI, work: Callable[[], str], tmp_path: Path):
+    film = send(ann, clip(tmp_path / "a.mp4", 5))
+    job = ann.post("/api/jobs", json={"kind": "film", "recipe": "toy", "files": [{"upload": film["id"]}]}).json()
+    parts = app.state.services.jobs.config.folder(job["id"]) / "out" / "film.mp4.parts"
+    parts.mkdir(parents=True)
+    look = {"width": 48, "height": 32, "bits": 8, "time_base": "1/12800", "rate": "25", "aspect": "1", "rotation": 0}
+    look["colours"] = {"range": 1, "matrix": 1, "primaries": 1, "transfer": 1}
+    (parts / "plan.json").write_text(json.dumps({"film": "other", "request": {}, "look": look, "segment": 96}))
+    (parts / "000000.json").write_text(json.dumps({"number": 0, "frames": 1, "first": 0, "last": 0, "sha256": "0" * 64}))
+    assert work() == "done", ann.get(f"/api/jobs/{job['id']}").json()
+    assert ann.get(f"/api/jobs/{job['id']}").json()["done"] == 5
+    assert any("begun again" in line for line in ann.get(f"/api/jobs/{job['id']}/log").json()["lines"])
+
+
+def test_no_film_is_made_on_ray(ann: TestClient, app: FastAPI, work: Callable[[], str], tmp_path: Path, monkeypatch):
+    """A worker of Ray's is not confined."""
+    ask = {"kind": "film", "recipe": "toy", "files": [{"upload": send(ann, clip(tmp_path / "a.mp4", 3))["id"]}]}
+    earlier = ann.post("/api/jobs", json=ask).json()
+    desk = app.state.services.jobs
+    monkeypatch.setattr(desk, "_settings", replace(desk._settings, jobs="ray"))
+    told = ann.post("/api/jobs", json=ask)
+    assert told.status_code == 400 and "not made on Ray" in told.text and "--jobs here" in told.text
+    monkeypatch.setattr("gesso.serving.jobs.handlers.on_ray", lambda: True)
+    assert work() == "failed" and "not made on Ray" in ann.get(f"/api/jobs/{earlier['id']}").text

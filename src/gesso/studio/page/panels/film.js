@@ -173,13 +173,13 @@ export function openFilm(id, changed) {
     if (!box.isConnected) return;
     try {
       const job = await api.readJob(id);
+      const made = isActive(job) ? null : (await api.listJobOutputs(id)).find((/** @type {any} */ one) => one.state === "done");
       fill(title, job.title || w("job_kind_film"));
       box.setAttribute("aria-label", title.textContent);
       fill(head, h("span", { class: `job-state ${job.state}` }, stateOf(job)), isActive(job) ? [bar(job), h("span", { class: "quiet" }, farOf(job))] : null,
-        job.state === "cancelled" ? h("span", { class: "quiet" }, w("film_part", { done: String(job.done), total: String(job.total) })) : null,
+        job.state === "cancelled" && job.done && made ? h("span", { class: "quiet" }, w("film_part", { done: String(job.done), total: String(job.total) })) : null,
         job.error ? h("p", { class: "warn" }, [job.error.what, job.error.fix].filter(Boolean).join(" — ")) : null);
       const now = `${job.state} ${job.stopping}`;
-      const made = isActive(job) ? null : (await api.listJobOutputs(id)).find((/** @type {any} */ one) => one.state === "done");
       if (last !== now) fill(acts, actsOf(job, made));
       await Promise.all([showFilms(job, made), showLog()]);
       if (last !== now) changed();
