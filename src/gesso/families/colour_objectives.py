@@ -18,7 +18,7 @@ PAPER_WEIGHT = 0.5  # most pixels are paper, which is easy
 LINE_BELOW = 100  # pixels with a lower line value are ink and have no visible colour
 AREA_EXPONENT = 0.4  # the weight of a piece is its area to the power of (1 - this)
 MIN_SHARE = 1e-8
-MEAN_TEMPERATURE = 0.5  # softmax temperature of the mean colour for simulated users and critics
+MEAN_TEMPERATURE = 0.5  # softmax temperature of the mean colour for simulated users
 
 
 def targets_of(batch: Batch, num_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -94,12 +94,6 @@ def preview_sheet(networks: Any, batch: Batch) -> np.ndarray:
     """A contact sheet of proposals, each beside the picture that its user wants."""
     pairs = zip(proposal_picture(networks["generator"](batch.ports), batch), target_picture(batch), strict=True)
     return contact_sheet([from_tensor(one) for pair in pairs for one in pair], 8)
-
-
-def condition_maps(batch: Batch) -> Tensor:
-    """The condition maps that the generator received, for the critic."""
-    assert batch.ports.spatial is not None
-    return batch.ports.spatial
 
 
 def looked_at(field: Any, batch: Batch) -> Tensor:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gesso.judgement import Judgement
+from gesso.ports import Ports
+from gesso.shapes import Images
+
 
 class PatchGAN(nn.Module):
-    """Picture [b c h w] and condition maps [b d h w] -> logits [b 1 h/8 w/8]; spectral norm stabilises the training."""
+    """Picture joined with what is given [b c h w] -> logits [b 1 h/8 w/8] of overlapping patches; spectral norm (Miyato 2018)."""
 
     def __init__(self, channels: int, *, width: int = 32) -> None:
         super().__init__()
@@ -22,9 +25,10 @@ class PatchGAN(nn.Module):
             ]
         )
 
-    def forward(self, picture: Tensor, given: Tensor) -> Tensor:
-        x = torch.cat([picture, given], 1)
-        x = F.pixel_unshuffle(F.pad(x, (0, -x.shape[-1] % 8, 0, -x.shape[-2] % 8)), 2)
+    def forward(self, picture: Images, ports: Ports) -> Judgement:
+        x = F.pixel_unshuffle(F.pad(picture, (0, -picture.shape[-1] % 8, 0, -picture.shape[-2] % 8)), 2)
+        seen: list[Tensor] = []
         for layer in self.layers[:-1]:
             x = F.leaky_relu(layer(x), 0.2)
-        return self.layers[-1](x)
+            seen.append(x)
+        return Judgement((self.layers[-1](x),), features=tuple(seen))

@@ -1,4 +1,4 @@
-"""The adversarial family's phases, and the objectives for colouring."""
+"""The objectives for colouring."""
 
 import numpy as np
 import pytest
@@ -6,24 +6,18 @@ import torch
 
 from gesso.conditions.hints import Hints
 from gesso.datasets.drawings import PALETTE, synthetic_set
-from gesso.families.adversarial import Adversarial
 from gesso.families.colour_objectives import (
     colour_likelihood,
-    condition_maps,
-    looked_at,
+    likelihood,
     proposal_picture,
-    shares,
     target_picture,
     targets_of,
 )
-from gesso.families.family import Batch, Phase
-from gesso.networks.patchgan import PatchGAN
+from gesso.families.family import Batch
 from gesso.networks.region_painter import RegionField, RegionPainter
 from gesso.ports import PortSizes
 from gesso.recipes.colorize import CARD
 from gesso.training.batch import BatchMaker
-
-FAMILY = Adversarial(colour_likelihood, proposal_picture, target_picture, condition_maps, shares, looked_at, critic_from=10, weight=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +30,6 @@ def networks():
     torch.manual_seed(0)
     return {
         "generator": RegionPainter(CARD.port_sizes(), torch.from_numpy(PALETTE), widths=(16, 16, 16), depth=(1, 1, 1), wide=32, layers=1),
-        "critic": PatchGAN(3 + CARD.port_sizes().spatial, width=8),
     }
 
 
@@ -50,11 +43,6 @@ def perfect(batch: Batch) -> RegionField:
     scores[..., k:][answers.transpose(1, 2)] = 20.0
     colours = torch.cat([(torch.from_numpy(PALETTE) / 127.5 - 1).expand(len(classes), -1, -1), tokens.values], 1)
     return RegionField(scores, batch.clean["pieces"], colours, k)
-
-
-def test_the_critic_joins_at_its_step():
-    assert FAMILY.phases(9) == (Phase("maker", ("generator",)),)
-    assert [p.players for p in FAMILY.phases(10)] == [("critic",), ("generator",)]
 
 
 def test_a_perfect_field_has_no_loss_and_looks_like_the_truth(batch):
@@ -76,18 +64,8 @@ def test_a_field_that_ignores_changed_colours_has_a_loss(batch):
     assert value[repainted].min() > 0.1 and value[~repainted].max() < 1e-3
 
 
-def test_each_players_loss_reaches_its_parameters(networks, batch):
-    state = FAMILY.prepare(networks, None, torch.Generator())
-    for phase in FAMILY.phases(10):
-        networks[phase.players[0]].zero_grad()
-        loss = FAMILY.loss(phase, networks, batch, state, 10, torch.Generator())
-        loss.value.mean().backward()
-        assert sum(p.grad.abs().sum() for p in networks[phase.players[0]].parameters() if p.grad is not None) > 0
-    assert state.real != state.made
-
-
 def test_propose_returns_a_picture_for_simulated_users(networks, batch):
-    shown = FAMILY.propose(networks, batch, torch.Generator()).numpy()
+    shown = likelihood().propose(networks, batch, torch.Generator()).numpy()
     assert shown.shape == (6, 72, 72, 3) and 0 <= shown.min() and shown.max() <= 255
     clean = synthetic_set().item(0, np.random.default_rng(0))
     Hints.simulate(clean, np.random.default_rng(1), 1.0, given=shown[0])

@@ -1,0 +1,115 @@
+"""Pictures at one small size, for generators of whole pictures: a folder of files, with a class for each subfolder, or made-up ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gesso.datasets.cifar import Patterns, cifar, stack_items
+from gesso.datasets.coloured import MIN_PICTURES, pictures_in, splits
+from gesso.datasets.dataset import Dataset, describe_left_out
+from gesso.datasets.digits import IMAGES
+from gesso.datasets.stacked_digits import stacked_digits
+from gesso.errors import GessoError
+from gesso.media.file import read_bytes
+from gesso.media.picture import read_picture, to_white
+
+ONE_CLASS = ""
+
+
+class SmallPictures:
+    """Pictures uint8 [n side side 3] with class numbers; `mirror` flips them at random."""
+
+    def __init__(
+        self,
+        pixels: np.ndarray,
+        labels: np.ndarray,
+        classes: tuple[str, ...],
+        *,
+        name: str,
+        licence: str = "as their owner says",
+        mirror: bool = False,
+        left_out: Mapping[str, str] | None = None,
+        content: str = "",
+    ) -> None:
+        self.pixels, self.labels, self.classes = pixels, labels, classes
+        self.name, self.licence, self.mirror, self.content = name, licence, mirror, content
+        self.left_out = left_out or {}
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
+        """`picture` uint8 [side side 3] and `label`."""
+        picture = self.pixels[index]
+        mirrored = self.mirror and rng.random() < 0.5
+        return {"picture": np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture, "label": int(self.labels[index])}
+
+    def stack(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """`image` float [b 3 side side] in [-1, 1] and `label` int64 [b]."""
+        return stack_items(items)
+
+
+def small_pictures(folder: Path | None, split: str, side: int) -> Dataset:
+    """Whole pictures of `split` at side × side: of a folder of files, CIFAR-10's tables, MNIST's digits stacked, or made up.
+
+    GessoError where the folder holds none of these, or a size that its kind does not have.
+    """
+    if folder is None:
+        return Patterns(500, first=0 if split == "train" else 500)
+    place = Path(folder)
+    if not place.is_dir():
+        raise GessoError("there is no such folder", where=place, fix="a folder of pictures")
+    if side == 32 and any((one / "train.parquet").is_file() for one in (place, place / "cifar10")):
+        return cifar(place, split)
+    if side == 32 and any((one / IMAGES).is_file() for one in (place, place / "mnist10k")):
+        return stacked_digits(place, split)
+    return from_files(place, split, side)
+
+
+def from_files(place: Path, split: str, side: int) -> SmallPictures:
+    """The picture files of a folder at side × side, of each the middle square; "val" is about a tenth of them.
+
+    Files that cannot be read are named in `left_out`; GessoError where fewer than 8 are left. Each subfolder is a class.
+    """
+    classes = sorted(one.name for one in place.iterdir() if one.is_dir() and pictures_in(one)) or [ONE_CLASS]
+    pixels: list[np.ndarray] = []
+    labels: list[int] = []
+    left_out: dict[str, str] = {}
+    content = hashlib.sha256()
+    for number, name in enumerate(classes):
+        for file in (one for one, part in splits(pictures_in(place / name)).items() if part == split):
+            try:
+                data = read_bytes(file, where=file.name)
+                pixels.append(square(to_white(read_picture(data, where=file.name)), side))
+            except GessoError as error:
+                left_out[file.name] = error.what
+                continue
+            labels.append(number)
+            content.update(repr((name, file.name, hashlib.sha256(data).hexdigest())).encode())
+    if len(pixels) < (MIN_PICTURES if split == "train" else 1):
+        what = f"{len(pixels)} pictures for {split!r} can be read" + (f"; not {describe_left_out(left_out)}" if left_out else "")
+        raise GessoError(what, where=place, fix=f"at least {MIN_PICTURES} pictures (300 are good)")
+    return SmallPictures(
+        np.stack(pixels),
+        np.array(labels),
+        tuple(classes),
+        name=place.resolve().name,
+        mirror=split == "train",
+        left_out=left_out,
+        content=content.hexdigest(),
+    )
+
+
+def square(picture: np.ndarray, side: int) -> np.ndarray:
+    """The middle square of a picture uint8 [h w 3] at side × side."""
+    h, w = picture.shape[:2]
+    least = min(h, w)
+    top, left = (h - least) // 2, (w - least) // 2
+    cut = Image.fromarray(picture[top : top + least, left : left + least])
+    return np.asarray(cut.resize((side, side), Image.Resampling.LANCZOS if least > side else Image.Resampling.BICUBIC))

@@ -1,0 +1,222 @@
+"""The game: generators make pictures, critics judge them beside real ones, and both learn from what they say (Goodfellow 2014).
+
+A recipe says how pictures are made (`play`), which critic judges which (`seats`), by which objective, and what else counts
+(`terms`). One critic and one generator are the plain game; two of each with a term for the way back are CycleGAN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gesso.families.adversarial.augment import Augment
+from gesso.families.adversarial.objectives import NON_SATURATING, Objective
+from gesso.families.adversarial.pool import Pool
+from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
+from gesso.judgement import Judgement, per_item
+
+MEMORY = 0.01  # share of the newest step in running means
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A critic's place in the game: `role` judges the picture `fake` beside the picture `real`, both by their names in `play`.
+
+    given: the names of pictures that it sees too, joined to both by channel (a conditional critic).
+    pool: the number of old generated pictures that are kept, and shown to it in place of new ones half the time; 0 is none.
+    """
+
+    role: str = "critic"
+    real: str = "real"
+    fake: str = "fake"
+    given: tuple[str, ...] = ()
+    pool: int = 0
+
+
+@dataclass
+class Scene:
+    """All that one step's terms can read: the batch, the pictures by name, and the rounds that were judged."""
+
+    networks: Networks
+    batch: Batch
+    pictures: Mapping[str, Tensor]
+    rng: torch.Generator
+    step: int
+    state: GameState
+    rounds: dict[str, Round] = field(default_factory=dict)
+
+    def uniform(self, *shape: int) -> Tensor:
+        return self.batch.uniform(self.rng, *shape)
+
+
+@dataclass
+class Round:
+    """One critic's look at a step's pictures. `real` and `fake` are what it was shown before augmentation."""
+
+    scene: Scene
+    seat: Seat
+    judge: Callable[[Tensor], Judgement]
+    real: Tensor
+    fake: Tensor
+    of_real: Judgement | None = None
+    of_fake: Judgement | None = None
+
+
+@dataclass(frozen=True)
+class Term:
+    """A part of a loss: `weight` times value(scene) for generators, or value(round) for critics, per item [b].
+
+    every: taken at every so many steps, with as many times the weight (lazy regularisation, Karras 2020, section 3.1).
+    slopes: the value differentiates logits by pictures.
+    """
+
+    name: str
+    value: Callable[[Any], Tensor]
+    weight: float = 1.0
+    every: int = 1
+    slopes: bool = False
+
+    def due(self, step: int) -> bool:
+        return step % self.every == 0
+
+
+class GameState(nn.Module):
+    """Running means of each critic's logits, the strength of augmentation, and the pools; saved in checkpoints."""
+
+    real: Tensor
+    fake: Tensor
+    sign: Tensor
+    strength: Tensor
+
+    def __init__(self, seats: Sequence[Seat], strength: float = 0.0) -> None:
+        super().__init__()
+        for name in ("real", "fake", "sign"):
+            self.register_buffer(name, torch.zeros(len(seats)))
+        self.register_buffer("strength", torch.tensor(float(strength)))
+        self.pools = nn.ModuleDict({seat.role: Pool(seat.pool) for seat in seats if seat.pool})
+
+    @torch.no_grad()
+    def note(self, at: int, real: Tensor, fake: Tensor) -> None:
+        """Take in the logits that the critic of seat `at` gave to real and generated pictures, float [b]."""
+        for kept, new in ((self.real, real.mean()), (self.fake, fake.mean()), (self.sign, real.sign().mean())):
+            kept[at].lerp_(new.to(kept), MEMORY)
+
+
+Play = Callable[[Networks, Batch, torch.Generator], Mapping[str, Tensor]]
+Show = Callable[[Networks, Inputs, torch.Generator, Any], Iterator[Output]]
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """The game's parts.
+
+    play(networks, batch, rng) -> the pictures of a step by name, real ones and generated ones; it is called once for the critics,
+    without gradients, and once for the generators.
+    terms and critic_terms: what generators and critics learn from besides the objective. show(networks, inputs, rng, settings)
+    samples. generator_every: critics take so many steps for each of the generators'. critics_from: the step from which there are
+    critics; before it generators learn from their terms alone. proposal(pictures) -> what simulated users see.
+    """
+
+    play: Play
+    show: Show
+    seats: tuple[Seat, ...] = (Seat(),)
+    generators: tuple[str, ...] = ("generator",)
+    objective: Objective = NON_SATURATING
+    weight: float = 1.0
+    terms: tuple[Term, ...] = ()
+    critic_terms: tuple[Term, ...] = ()
+    augment: Augment | None = None
+    generator_every: int = 1
+    critics_from: int = 0
+    proposal: Callable[[Mapping[str, Tensor]], Any] | None = None
+
+    def phases(self, step: int) -> Sequence[Phase]:
+        generator = Phase("generator", self.generators, every=self.generator_every)
+        critics = Phase("critic", tuple(dict.fromkeys(seat.role for seat in self.seats)))
+        return (critics, generator) if step >= self.critics_from else (generator,)
+
+    def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
+        return GameState(self.seats, self.augment.strength if self.augment else 0.0)
+
+    def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
+        assert isinstance(state, GameState)
+        if phase.name == "critic":
+            with torch.no_grad():
+                pictures = self.play(networks, batch, rng)
+            return self._critics(Scene(networks, batch, pictures, rng, step, state))
+        return self._generators(Scene(networks, batch, self.play(networks, batch, rng), rng, step, state))
+
+    def _critics(self, scene: Scene) -> Loss:
+        total, logs = torch.zeros(()), dict[str, Any]()
+        due = [term for term in self.critic_terms if term.due(scene.step)]
+        slopes = any(term.slopes for term in due)
+        for at, seat in enumerate(self.seats):
+            round = self._round(scene, seat)
+            round.fake = _recalled(round, scene)
+            if slopes:
+                round.real, round.fake = (picture.detach().requires_grad_(True) for picture in (round.real, round.fake))
+            round.of_real, round.of_fake = round.judge(round.real), round.judge(round.fake)
+            total = total + self.objective.critic_loss(round.of_real, round.of_fake)
+            real, fake = (per_item(judgement.logits[0].detach()) for judgement in (round.of_real, round.of_fake))
+            scene.state.note(at, real, fake)
+            logs |= {f"{seat.role}_real": scene.state.real[at].clone(), f"{seat.role}_fake": scene.state.fake[at].clone()}
+            for term in due:
+                value = term.value(round)
+                total = total + term.weight * term.every * value
+                logs[f"{term.name}"] = value.mean().detach()
+        if self.augment is not None:
+            self.augment.adapt(scene.state.strength, scene.state.sign, scene.batch.total or len(scene.batch), scene.step)
+            logs |= {"augmented": scene.state.strength.clone(), "overfit": scene.state.sign.mean()}
+        return Loss(total, logs)
+
+    def _generators(self, scene: Scene) -> Loss:
+        total, logs = torch.zeros(len(scene.batch)), dict[str, Any]()
+        for seat in self.seats if scene.step >= self.critics_from else ():
+            round = self._round(scene, seat)
+            if self.objective.paired:
+                round.of_real = round.judge(round.real)
+            round.of_fake = round.judge(round.fake)
+            fooled = self.objective.generator_loss(round.of_real, round.of_fake)
+            total = total.to(fooled) + self.weight * fooled
+            logs[f"{seat.role}_fooled"] = fooled.mean().detach()
+            scene.rounds[seat.role] = round
+        for term in self.terms:
+            if term.due(scene.step):
+                value = term.value(scene)
+                total = total.to(value) + term.weight * term.every * value
+                logs[term.name] = value.mean().detach()
+        return Loss(total, logs)
+
+    def _round(self, scene: Scene, seat: Seat) -> Round:
+        given = [scene.pictures[name] for name in seat.given]
+        judge = partial(self._judged, scene, scene.networks[seat.role], given)
+        return Round(scene, seat, judge, scene.pictures[seat.real], scene.pictures[seat.fake])
+
+    def _judged(self, scene: Scene, critic: nn.Module, given: Sequence[Tensor], picture: Tensor) -> Judgement:
+        """What the critic says of pictures, joined with what is given and augmented together."""
+        shown = torch.cat([picture, *given], 1) if given else picture
+        if self.augment is not None:
+            shown = self.augment(shown, scene.state.strength, scene.uniform, picture.shape[1])
+        judgement: Judgement = critic(shown, scene.batch.ports)
+        return judgement
+
+    @torch.no_grad()
+    def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> Any:
+        return None if self.proposal is None else self.proposal(self.play(networks, batch, rng))
+
+    def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
+        yield from self.show(networks, inputs, rng, settings)
+
+
+def _recalled(round: Round, scene: Scene) -> Tensor:
+    """The generated pictures that the critic is shown: some of them old ones, if it has a pool."""
+    if not round.seat.pool:
+        return round.fake
+    pool = scene.state.pools[round.seat.role]
+    assert isinstance(pool, Pool)
+    return pool.swap(round.fake, scene.uniform(), scene.uniform())
