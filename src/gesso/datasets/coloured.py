@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +13,13 @@ from PIL import Image
 from gesso.datasets.dataset import describe_left_out
 from gesso.datasets.drawing_table import RENDER_SIZE, VARIANTS, from_table, random_mesh, warped
 from gesso.datasets.drawings import BLACK, UNCOLOURED, Drawing, Drawings, drawing, merged, nearest
+from gesso.datasets.picture_files import MIN_PICTURES, pictures_in, splits
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes
 from gesso.media.picture import read_picture, to_white
 
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-MIN_PICTURES = 8  # the fewest pictures for a training
 INK_BELOW, WHITE_ABOVE = 70, 150  # a pixel whose brightest channel is below the first is all line, above the second no line
 EDGE_WIDTH, MIN_SPECK = 2, 24  # at RENDER_SIZE: width of a line's soft edge in pixels, and the fewest pixels of a colour
-VAL_EVERY, DEV_EVERY = 10, 16  # 1 in 10 pictures is held out for "val", and 1 in 16 of the others for "dev"
 
 
 def from_folder(path: Path | str, split: str = "train", *, shares: Mapping[int, float] | None = None) -> Drawings:
@@ -79,21 +77,6 @@ def from_pictures(path: Path | str, split: str = "train", *, shares: Mapping[int
         left_out=left_out,
         content=content.hexdigest(),
     )
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """The picture files directly in a folder, sorted by name."""
-    return sorted(one for one in folder.iterdir() if one.suffix.lower() in PICTURES and one.name[0] != "." and one.is_file())
-
-
-def splits(files: Sequence[Path]) -> dict[Path, str]:
-    """The split of each file. It depends on the file's name, so that a held-out picture stays held out when others are added."""
-    keys = {one: int(hashlib.sha256(one.name.encode("utf-8", "surrogateescape")).hexdigest(), 16) for one in files}
-    parts = {one: "val" if key % VAL_EVERY == 0 else "dev" if key // VAL_EVERY % DEV_EVERY == 0 else "train" for one, key in keys.items()}
-    for wanted in ("val", "dev"):
-        if wanted not in parts.values() and (free := [one for one in files if parts[one] == "train"]):
-            parts[min(free, key=lambda one: keys[one])] = wanted
-    return parts
 
 
 def split_picture(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

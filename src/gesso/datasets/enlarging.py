@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gesso.datasets.coloured import pictures_in, splits
 from gesso.datasets.dataset import describe_left_out
 from gesso.datasets.dead_leaves import dead_leaves
+from gesso.datasets.picture_files import files_of
 from gesso.errors import GessoError
 from gesso.media.bicubic import rounded, scaled
 from gesso.media.file import read_bytes
@@ -106,7 +106,7 @@ def pairs(folder: Path | None, split: str, *, scales: Sequence[int], side: int, 
     found: list[list[Source]] = []
     left_out: dict[str, str] = {}
     content = hashlib.sha256()
-    for file in _files(Path(folder), split):
+    for file in files_of(Path(folder), split):
         try:
             data = read_bytes(file, where=file.name)
             picture = to_white(read_picture(data, where=file.name))
@@ -123,16 +123,6 @@ def pairs(folder: Path | None, split: str, *, scales: Sequence[int], side: int, 
         raise GessoError(f"holds no pictures to learn from{reasons}", where=folder, fix=f"photographs of at least {least} pixels a side")
     name = Path(folder).resolve().name
     return Pairs(name, "as their owner says", found, **shape, left_out=left_out, content=content.hexdigest())  # type: ignore[arg-type]
-
-
-def _files(folder: Path, split: str) -> list[Path]:
-    place = folder / "photos" if (folder / "photos").is_dir() else folder
-    if not (place / "train").is_dir():
-        return [one for one, part in splits(pictures_in(place)).items() if part == split]
-    if split == "val" and (place / "test").is_dir():
-        return pictures_in(place / "test")
-    parts = splits(pictures_in(place / "train"))
-    return [one for one, part in parts.items() if (part == "dev") == (split == "dev")]
 
 
 def _sizes(picture: np.ndarray, least: int, split: str) -> list[np.ndarray]:

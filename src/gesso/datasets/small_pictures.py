@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from gesso.datasets.cifar import Patterns, cifar, stack_items
-from gesso.datasets.coloured import MIN_PICTURES, pictures_in, splits
 from gesso.datasets.dataset import Dataset, describe_left_out
 from gesso.datasets.digits import IMAGES
+from gesso.datasets.picture_files import MIN_PICTURES, pictures_in, splits
 from gesso.datasets.stacked_digits import stacked_digits
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes

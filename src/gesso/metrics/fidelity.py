@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gesso.datasets.coloured import pictures_in
+from gesso.datasets.picture_files import pictures_in
 from gesso.datasets.dead_leaves import dead_leaves
 from gesso.errors import GessoError
 from gesso.media.bicubic import rounded, scaled

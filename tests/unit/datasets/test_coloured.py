@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from gesso.datasets.coloured import MIN_PICTURES, from_folder, from_pictures, pictures_in, split_picture, splits
+from gesso.datasets.coloured import from_folder, from_pictures, split_picture
+from gesso.datasets.picture_files import MIN_PICTURES, pictures_in, splits
 from gesso.datasets.drawing_table import RENDER_SIZE
 from gesso.datasets.drawings import WHITE, nearest
 from gesso.errors import GessoError

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from gesso.datasets.coloured import from_pictures, pictures_in, splits
+from gesso.datasets.coloured import from_pictures
+from gesso.datasets.picture_files import pictures_in, splits
 from gesso.errors import GessoError
 from gesso.metrics.colour import protocol
 from gesso.metrics.drawing_pieces import table_of, truths_of

@@ -1,0 +1,66 @@
+"""Games that turn one picture into another: pairs (Isola 2017), and two sets without pairs (Zhu 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gesso.families.adversarial.game import Scene
+from gesso.families.family import Batch, Inputs, Networks, Output
+
+
+@dataclass(frozen=True)
+class Paired:
+    """`play` and `show` of a generator of pictures from condition maps; the critic judges both beside the maps."""
+
+    clean: str = "target"
+    role: str = "generator"
+
+    def play(self, networks: Networks, batch: Batch, rng: torch.Generator) -> Mapping[str, Tensor]:
+        given = batch.ports.spatial
+        assert given is not None
+        return {"given": given, "real": batch.clean[self.clean], "fake": networks[self.role](given)}
+
+    def show(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
+        yield Output({"image": networks[self.role](inputs.ports.spatial).float()})
+
+
+@dataclass(frozen=True)
+class Unpaired:
+    """`play` and `show` of two generators, `there` from set a to b and `back`; settings with `direction` say which samples."""
+
+    def play(self, networks: Networks, batch: Batch, rng: torch.Generator) -> Mapping[str, Tensor]:
+        a, b, there, back = batch.clean["a"], batch.clean["b"], networks["there"], networks["back"]
+        ab, ba = there(a), back(b)
+        return {"a": a, "b": b, "ab": ab, "ba": ba, "aba": back(ab), "bab": there(ba)}
+
+    def show(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
+        given = inputs.ports.spatial
+        assert given is not None
+        yield Output({"image": networks[settings.direction](given[:, :-1]).float()})
+
+
+def l1(scene: Scene) -> Tensor:
+    """Mean distance of the generated from the real picture, [b] (Isola 2017, equation 3)."""
+    return distance(scene.pictures["fake"], scene.pictures["real"])
+
+
+def cycle(scene: Scene) -> Tensor:
+    """Distance of each picture from itself after the way there and back, [b] (Zhu 2017, equation 2)."""
+    pictures = scene.pictures
+    return distance(pictures["aba"], pictures["a"]) + distance(pictures["bab"], pictures["b"])
+
+
+def identity(scene: Scene) -> Tensor:
+    """Distance of each picture from what the generator into its own set makes of it, [b] (Zhu 2017, section 5.2)."""
+    a, b = scene.pictures["a"], scene.pictures["b"]
+    return distance(scene.networks["there"](b), b) + distance(scene.networks["back"](a), a)
+
+
+def distance(one: Tensor, two: Tensor) -> Tensor:
+    """The mean absolute difference of each item, [b …] -> [b]."""
+    return (one.float() - two.float()).abs().flatten(1).mean(1)
