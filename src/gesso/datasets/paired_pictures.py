@@ -98,11 +98,8 @@ def _from_files(place: Path, split: str, side: int) -> PairedPictures:
             left_out[file.name] = error.what
     if len(pairs) < (MIN_PICTURES if split == "train" else 1):
         what = f"{len(pairs)} pairs for {split!r} can be read" + (f"; not {describe_left_out(left_out)}" if left_out else "")
-        raise GessoError(
-            what,
-            where=place,
-            fix=f"at least {MIN_PICTURES} pairs: subfolders a and b with the same names, or both side by side in one file",
-        )
+        fix = f"at least {MIN_PICTURES} pairs: subfolders a and b with the same names, or both side by side in one file"
+        raise GessoError(what, where=place, fix=fix)
     return _pairs(place.resolve().name, "as their owner says", pairs, side, split, left_out, content.hexdigest())
 
 

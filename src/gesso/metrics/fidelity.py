@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gesso.datasets.picture_files import pictures_in
 from gesso.datasets.dead_leaves import dead_leaves
+from gesso.datasets.picture_files import pictures_in
 from gesso.errors import GessoError
 from gesso.media.bicubic import rounded, scaled
 from gesso.media.luma import luma

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from gesso.datasets.coloured import line_and_colours
-from gesso.datasets.picture_files import pictures_in, splits
 from gesso.datasets.dataset import describe_left_out
+from gesso.datasets.picture_files import pictures_in, splits
 from gesso.errors import GessoError
 from gesso.media.picture import read_picture, to_white
 from gesso.rules.fill import over_line

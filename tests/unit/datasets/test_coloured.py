@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from gesso.datasets.coloured import from_folder, from_pictures, split_picture
-from gesso.datasets.picture_files import MIN_PICTURES, pictures_in, splits
 from gesso.datasets.drawing_table import RENDER_SIZE
 from gesso.datasets.drawings import WHITE, nearest
+from gesso.datasets.picture_files import MIN_PICTURES, pictures_in, splits
 from gesso.errors import GessoError
 
 YELLOW, BLUE = (252, 234, 43), (97, 178, 228)
