@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gesso.datasets.cifar import Patterns, cifar, stack_items
+from gesso.datasets.cifar import PATTERNS, Patterns, cifar, stack_items
 from gesso.datasets.dataset import Dataset, describe_left_out
 from gesso.datasets.digits import IMAGES
 from gesso.datasets.picture_files import MIN_PICTURES, pictures_in, splits
@@ -61,7 +61,8 @@ def small_pictures(folder: Path | None, split: str, side: int) -> Dataset:
     GessoError where the folder holds none of these, or a size that its kind does not have.
     """
     if folder is None:
-        return Patterns(500, first=0 if split == "train" else 500)
+        patterns = Patterns(500, first=0 if split == "train" else 500)
+        return patterns if side == 32 else _resized(patterns, side)
     place = Path(folder)
     if not place.is_dir():
         raise GessoError("there is no such folder", where=place, fix="a folder of pictures")
@@ -70,6 +71,12 @@ def small_pictures(folder: Path | None, split: str, side: int) -> Dataset:
     if side == 32 and any((one / IMAGES).is_file() for one in (place, place / "mnist10k")):
         return stacked_digits(place, split)
     return from_files(place, split, side)
+
+
+def _resized(patterns: Patterns, side: int) -> SmallPictures:
+    items = [patterns.item(index, np.random.default_rng(0)) for index in range(len(patterns))]
+    pixels, labels = np.stack([square(item["picture"], side) for item in items]), np.array([item["label"] for item in items])
+    return SmallPictures(pixels, labels, PATTERNS, name=patterns.name, licence=patterns.licence)
 
 
 def from_files(place: Path, split: str, side: int) -> SmallPictures:

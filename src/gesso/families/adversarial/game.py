@@ -86,18 +86,20 @@ class Term:
 
 
 class GameState(nn.Module):
-    """Running means of each critic's logits, the strength of augmentation, and the pools; saved in checkpoints."""
+    """Running means of each critic's logits and of path lengths, the strength of augmentation, and the pools; saved in checkpoints."""
 
     real: Tensor
     fake: Tensor
     sign: Tensor
     strength: Tensor
+    path: Tensor
 
     def __init__(self, seats: Sequence[Seat], strength: float = 0.0) -> None:
         super().__init__()
         for name in ("real", "fake", "sign"):
             self.register_buffer(name, torch.zeros(len(seats)))
         self.register_buffer("strength", torch.tensor(float(strength)))
+        self.register_buffer("path", torch.zeros(()))
         self.pools = nn.ModuleDict({seat.role: Pool(seat.pool) for seat in seats if seat.pool})
 
     @torch.no_grad()

@@ -150,5 +150,5 @@ def test_the_state_is_a_checkpoint(networks):
     game = Adversarial(play, show, (Seat(pool=2),), augment=Augment(strength=0.25, speed=100))
     state = game.prepare(networks, None, torch.Generator())
     game.loss(game.phases(0)[0], networks, batch_of(), state, 0, torch.Generator())
-    assert set(state.state_dict()) == {"real", "fake", "sign", "strength", "pools.critic.pictures"}
+    assert set(state.state_dict()) == {"real", "fake", "sign", "strength", "path", "pools.critic.pictures"}
     assert state.real != state.fake and state.strength != 0.25
