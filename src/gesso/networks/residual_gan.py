@@ -28,7 +28,7 @@ class ResidualGenerator(nn.Module):
         self.start = nn.Parameter(torch.randn(1, widths[0], START, START))
         self.levels = nn.ModuleList()
         for wide_in, wide in zip((widths[0], *widths), widths, strict=False):
-            self.levels.append(nn.ModuleList([_changed(wide_in, wide), *(PlainBlock(wide) for _ in range(depth))]))
+            self.levels.append(nn.Sequential(_changed(wide_in, wide), *(PlainBlock(wide) for _ in range(depth))))
         self.leave = nn.Conv2d(widths[-1], channels * patch**2, 1)
 
     def forward(self, latent: Vectors, ports: Ports) -> Images:
@@ -36,10 +36,8 @@ class ResidualGenerator(nn.Module):
         if self.given is not None:
             z = torch.cat([z, self.given(ports.vector)], 1)
         x = self.start * self.enter(z)[:, :, None, None]
-        for number, (change, *blocks) in enumerate(self.levels):
-            x = change(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False) if number else x)
-            for block in blocks:
-                x = block(x)
+        for number, level in enumerate(self.levels):
+            x = level(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False) if number else x)
         return F.pixel_shuffle(self.leave(x), self.patch)
 
 
@@ -56,7 +54,7 @@ class ResidualCritic(nn.Module):
         self.enter = nn.Conv2d(channels * patch**2, narrow[0], 1)
         self.levels = nn.ModuleList()
         for wide, wide_out in zip(narrow, (*narrow[1:], narrow[-1]), strict=False):
-            self.levels.append(nn.ModuleList([*(PlainBlock(wide) for _ in range(depth)), _changed(wide, wide_out)]))
+            self.levels.append(nn.Sequential(*(PlainBlock(wide) for _ in range(depth)), _changed(wide, wide_out)))
         self.gather = nn.Conv2d(narrow[-1], narrow[-1], START, groups=narrow[-1], bias=False)
         self.leave = nn.Linear(narrow[-1], 1)
         self.project = nn.Linear(given, narrow[-1], bias=False) if given else None
@@ -64,10 +62,9 @@ class ResidualCritic(nn.Module):
 
     def forward(self, picture: Images, ports: Ports) -> Judgement:
         x = self.enter(F.pixel_unshuffle(picture, self.patch))
-        for number, (*blocks, change) in enumerate(self.levels):
-            for block in blocks:
-                x = block(x)
-            x = change(x if number == len(self.levels) - 1 else F.avg_pool2d(x, 2))
+        for number, level in enumerate(self.levels):
+            x = level(x)
+            x = x if number == len(self.levels) - 1 else F.avg_pool2d(x, 2)
         features = self.gather(x).flatten(1)
         logit = self.leave(features)
         if self.project is not None:

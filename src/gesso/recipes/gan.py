@@ -79,7 +79,8 @@ def build(preset: Preset) -> dict[str, Any]:
     from gesso.networks.residual_gan import ResidualCritic, ResidualGenerator
 
     if not preset.penalty:
-        return {"generator": DCGANGenerator(3, SIDE, *preset.widths, preset.latent), "critic": lambda: DCGANCritic(3, SIDE, *preset.widths)}
+        (width,) = preset.widths
+        return {"generator": DCGANGenerator(3, SIDE, width, preset.latent), "critic": lambda: DCGANCritic(3, SIDE, width)}
     critic = ResidualCritic
     return {
         "generator": ResidualGenerator(3, preset.widths, preset.latent, patch=2),

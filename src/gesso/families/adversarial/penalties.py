@@ -41,7 +41,7 @@ def one_centred(round: Round) -> Tensor:
 def squared_slope(judgement: Judgement | None, picture: Tensor) -> Tensor:
     """|∇ Σ logits|² of each picture [b c h w], as [b]; the logits of patches are averaged. It can be differentiated again."""
     assert judgement is not None
-    total = sum(one.float().flatten(1).mean(1).sum() for one in judgement.logits)
+    total = torch.stack([one.float().flatten(1).mean(1).sum() for one in judgement.logits]).sum()
     (slope,) = torch.autograd.grad(total, picture, create_graph=True)
     return slope.float().square().flatten(1).sum(1)
 

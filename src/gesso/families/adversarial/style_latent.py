@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gesso.families.adversarial.game import MEMORY, Scene
 from gesso.families.adversarial.penalties import path_lengths
@@ -31,7 +31,8 @@ class StyleLatent:
     handles: str = "handles"
 
     def play(self, networks: Networks, batch: Batch, rng: torch.Generator) -> Mapping[str, Tensor]:
-        mapping, synthesis = networks["mapping"], networks["synthesis"]
+        mapping: Any = networks["mapping"]
+        synthesis: Any = networks["synthesis"]
         one, two = (mapping(batch.normal(rng, self.size), batch.ports) for _ in range(2))
         where, mixed = batch.uniform(rng), batch.uniform(rng) < self.mixing
         layers = synthesis.num_layers
@@ -42,7 +43,8 @@ class StyleLatent:
         return {"real": batch.clean[self.clean], "fake": synthesis(ws, noise), "ws": ws}
 
     def show(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
-        synthesis, seed = networks["synthesis"], rng.initial_seed()
+        synthesis: Any = networks["synthesis"]
+        seed = rng.initial_seed()
         w = self._w(networks, inputs, seed, settings)
         ws = w[:, None].expand(-1, synthesis.num_layers, -1)
         if settings.mix_seed >= 0:
@@ -58,7 +60,7 @@ class StyleLatent:
         yield Output({self.clean: made.float()}, taps={"w": ws})
 
     def _w(self, networks: Networks, inputs: Inputs, seed: int, settings: Any) -> Tensor:
-        mapping = networks["mapping"]
+        mapping: Any = networks["mapping"]
         z = item_noise((inputs.shape[0], self.size), seed, inputs.items).to(mapping.mean.device)
         return torch.lerp(mapping.mean, mapping(z, inputs.ports).float(), settings.truncation)
 
@@ -74,7 +76,7 @@ def path_length(scene: Scene) -> Tensor:
 
 
 @torch.no_grad()
-def directions(synthesis: nn.Module, num: int) -> Tensor:
+def directions(synthesis: Any, num: int) -> Tensor:
     """The `num` directions of w that change styles most, unit vectors [num width], the strongest first (Shen and Zhou 2021).
 
     They are the eigenvectors of AᵀA, where A stacks the layers that turn w into styles; of each, the largest entry is positive.
@@ -86,6 +88,6 @@ def directions(synthesis: nn.Module, num: int) -> Tensor:
     return axes * largest.sign()
 
 
-def style_weights(synthesis: nn.Module) -> Sequence[Tensor]:
+def style_weights(synthesis: Any) -> list[Tensor]:
     """The matrices [channels width] of all layers that turn w into styles."""
     return [layer.conv.style.weight for layer in synthesis.layers]
