@@ -24,10 +24,12 @@ VERBS = {
 }  # fmt: skip
 
 ALLOWED_METHODS = {
+    "due": "whether an interval and a lazy term are taken at a step",
     "describe": "a recipe and a job, each as the JSON of the HTTP API",
     "for_batch": "a dataset chooses what one batch has in common: the size of drawings, the scale of pairs",
     "make": "`Model.make` and `IncrementalModel.make` both make a request's result",
     "null": "a condition and a batch of conditions, each encoded as absent",
+    "play": "each way of an adversarial game makes a step's pictures",
     "png": "both encode a picture as PNG",
     "recipe": "the catalogue and a worker both find a recipe by name",
     "renew": "a lease extends itself by the store's method of that name",
@@ -36,6 +38,7 @@ ALLOWED_METHODS = {
     "stack": "a dataset puts examples into a batch, the medium of layers puts a picture's layers on each other",
     "step": "one optimisation step, as in torch",
     "to": "moves tensors, as in torch",
+    "uniform": "a batch, and a turn of a game over it, draw uniform numbers for its items",
     "wake": "the job service wakes its scheduler",
     "with_facts": "a recipe passes the facts on to its card",
 }

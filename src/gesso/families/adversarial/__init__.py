@@ -1,6 +1,6 @@
 """Adversarial training as a kit: a game of generators and critics, put together from objectives, terms, penalties and augmentation."""
 
-from gesso.families.adversarial.game import Adversarial, Round, Scene, Seat, Term
+from gesso.families.adversarial.game import Adversarial, Round, Turn, Seat, Term
 from gesso.judgement import Judgement
 
-__all__ = ["Adversarial", "Judgement", "Round", "Scene", "Seat", "Term"]
+__all__ = ["Adversarial", "Judgement", "Round", "Turn", "Seat", "Term"]

@@ -39,8 +39,8 @@ class Seat:
 
 
 @dataclass
-class Scene:
-    """All that one step's terms can read: the batch, the pictures by name, and the rounds that were judged."""
+class Turn:
+    """One player's turn, all that its terms can read: the batch, the pictures by name, and the rounds that were judged."""
 
     networks: Networks
     batch: Batch
@@ -58,7 +58,7 @@ class Scene:
 class Round:
     """One critic's look at a step's pictures. `real` and `fake` are what it was shown before augmentation."""
 
-    scene: Scene
+    turn: Turn
     seat: Seat
     judge: Callable[[Tensor], Judgement]
     real: Tensor
@@ -69,7 +69,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Term:
-    """A part of a loss: `weight` times value(scene) for generators, or value(round) for critics, per item [b].
+    """A part of a loss: `weight` times value(turn) for generators, or value(round) for critics, per item [b].
 
     every: taken at every so many steps, with as many times the weight (lazy regularisation, Karras 2020, section 3.1).
     slopes: the value differentiates logits by pictures.
@@ -103,7 +103,7 @@ class GameState(nn.Module):
         self.pools = nn.ModuleDict({seat.role: Pool(seat.pool) for seat in seats if seat.pool})
 
     @torch.no_grad()
-    def note(self, at: int, real: Tensor, fake: Tensor) -> None:
+    def take_in(self, at: int, real: Tensor, fake: Tensor) -> None:
         """Take in the logits that the critic of seat `at` gave to real and generated pictures, float [b]."""
         for kept, new in ((self.real, real.mean()), (self.fake, fake.mean()), (self.sign, real.sign().mean())):
             kept[at].lerp_(new.to(kept), MEMORY)
@@ -139,8 +139,8 @@ class Adversarial:
 
     def phases(self, step: int) -> Sequence[Phase]:
         generator = Phase("generator", self.generators, every=self.generator_every)
-        critics = Phase("critic", tuple(dict.fromkeys(seat.role for seat in self.seats)))
-        return (critics, generator) if step >= self.critics_from else (generator,)
+        roles = tuple(dict.fromkeys(seat.role for seat in self.seats))
+        return (Phase("critic", roles), generator) if roles and step >= self.critics_from else (generator,)
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
         return GameState(self.seats, self.augment.strength if self.augment else 0.0)
@@ -150,61 +150,61 @@ class Adversarial:
         if phase.name == "critic":
             with torch.no_grad():
                 pictures = self.play(networks, batch, rng)
-            return self._critics(Scene(networks, batch, pictures, rng, step, state))
-        return self._generators(Scene(networks, batch, self.play(networks, batch, rng), rng, step, state))
+            return self._critics(Turn(networks, batch, pictures, rng, step, state))
+        return self._generators(Turn(networks, batch, self.play(networks, batch, rng), rng, step, state))
 
-    def _critics(self, scene: Scene) -> Loss:
+    def _critics(self, turn: Turn) -> Loss:
         total, logs = torch.zeros(()), dict[str, Any]()
-        due = [term for term in self.critic_terms if term.due(scene.step)]
+        due = [term for term in self.critic_terms if term.due(turn.step)]
         slopes = any(term.slopes for term in due)
         for at, seat in enumerate(self.seats):
-            round = self._round(scene, seat)
-            round.fake = _recalled(round, scene)
+            round = self._round(turn, seat)
+            round.fake = _recalled(round, turn)
             if slopes:
                 round.real, round.fake = (picture.detach().requires_grad_(True) for picture in (round.real, round.fake))
             round.of_real, round.of_fake = round.judge(round.real), round.judge(round.fake)
             total = total + self.objective.critic_loss(round.of_real, round.of_fake)
             real, fake = (per_item(judgement.logits[0].detach()) for judgement in (round.of_real, round.of_fake))
-            scene.state.note(at, real, fake)
-            logs |= {f"{seat.role}_real": scene.state.real[at].clone(), f"{seat.role}_fake": scene.state.fake[at].clone()}
+            turn.state.take_in(at, real, fake)
+            logs |= {f"{seat.role}_real": turn.state.real[at].clone(), f"{seat.role}_fake": turn.state.fake[at].clone()}
             for term in due:
                 value = term.value(round)
                 total = total + term.weight * term.every * value
                 logs[f"{term.name}"] = value.mean().detach()
         if self.augment is not None:
-            self.augment.adapt(scene.state.strength, scene.state.sign, scene.batch.total or len(scene.batch), scene.step)
-            logs |= {"augmented": scene.state.strength.clone(), "overfit": scene.state.sign.mean()}
+            self.augment.adapt(turn.state.strength, turn.state.sign, turn.batch.total or len(turn.batch), turn.step)
+            logs |= {"augmented": turn.state.strength.clone(), "overfit": turn.state.sign.mean()}
         return Loss(total, logs)
 
-    def _generators(self, scene: Scene) -> Loss:
-        total, logs = torch.zeros(len(scene.batch)), dict[str, Any]()
-        for seat in self.seats if scene.step >= self.critics_from else ():
-            round = self._round(scene, seat)
+    def _generators(self, turn: Turn) -> Loss:
+        total, logs = torch.zeros(len(turn.batch)), dict[str, Any]()
+        for seat in self.seats if turn.step >= self.critics_from else ():
+            round = self._round(turn, seat)
             if self.objective.paired:
                 round.of_real = round.judge(round.real)
             round.of_fake = round.judge(round.fake)
             fooled = self.objective.generator_loss(round.of_real, round.of_fake)
             total = total.to(fooled) + self.weight * fooled
             logs[f"{seat.role}_fooled"] = fooled.mean().detach()
-            scene.rounds[seat.role] = round
+            turn.rounds[seat.role] = round
         for term in self.terms:
-            if term.due(scene.step):
-                value = term.value(scene)
+            if term.due(turn.step):
+                value = term.value(turn)
                 total = total.to(value) + term.weight * term.every * value
                 logs[term.name] = value.mean().detach()
         return Loss(total, logs)
 
-    def _round(self, scene: Scene, seat: Seat) -> Round:
-        given = [scene.pictures[name] for name in seat.given]
-        judge = partial(self._judged, scene, scene.networks[seat.role], given)
-        return Round(scene, seat, judge, scene.pictures[seat.real], scene.pictures[seat.fake])
+    def _round(self, turn: Turn, seat: Seat) -> Round:
+        given = [turn.pictures[name] for name in seat.given]
+        judge = partial(self._judged, turn, turn.networks[seat.role], given)
+        return Round(turn, seat, judge, turn.pictures[seat.real], turn.pictures[seat.fake])
 
-    def _judged(self, scene: Scene, critic: nn.Module, given: Sequence[Tensor], picture: Tensor) -> Judgement:
+    def _judged(self, turn: Turn, critic: nn.Module, given: Sequence[Tensor], picture: Tensor) -> Judgement:
         """What the critic says of pictures, joined with what is given and augmented together."""
         shown = torch.cat([picture, *given], 1) if given else picture
         if self.augment is not None:
-            shown = self.augment(shown, scene.state.strength, scene.uniform, picture.shape[1])
-        judgement: Judgement = critic(shown, scene.batch.ports)
+            shown = self.augment(shown, turn.state.strength, turn.uniform, picture.shape[1])
+        judgement: Judgement = critic(shown, turn.batch.ports)
         return judgement
 
     @torch.no_grad()
@@ -215,10 +215,10 @@ class Adversarial:
         yield from self.show(networks, inputs, rng, settings)
 
 
-def _recalled(round: Round, scene: Scene) -> Tensor:
+def _recalled(round: Round, turn: Turn) -> Tensor:
     """The generated pictures that the critic is shown: some of them old ones, if it has a pool."""
     if not round.seat.pool:
         return round.fake
-    pool = scene.state.pools[round.seat.role]
+    pool = turn.state.pools[round.seat.role]
     assert isinstance(pool, Pool)
-    return pool.swap(round.fake, scene.uniform(), scene.uniform())
+    return pool.swap(round.fake, turn.uniform(), turn.uniform())

@@ -33,7 +33,7 @@ def r2(round: Round) -> Tensor:
 
 def one_centred(round: Round) -> Tensor:
     """How far the slope is from 1, squared, at random points between real and generated pictures, [b]."""
-    t = round.scene.uniform(1, 1, 1)
+    t = round.turn.uniform(1, 1, 1)
     between = torch.lerp(round.fake.detach(), round.real.detach(), t).requires_grad_(True)
     return (squared_slope(round.judge(between), between).clamp_min(1e-12).sqrt() - 1) ** 2
 

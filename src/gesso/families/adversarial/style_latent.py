@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gesso.families.adversarial.game import MEMORY, Scene
+from gesso.families.adversarial.game import MEMORY, Turn
 from gesso.families.adversarial.penalties import path_lengths
 from gesso.families.family import Batch, Inputs, Networks, Output, item_noise
 
@@ -65,11 +65,11 @@ class StyleLatent:
         return torch.lerp(mapping.mean, mapping(z, inputs.ports).float(), settings.truncation)
 
 
-def path_length(scene: Scene) -> Tensor:
+def path_length(turn: Turn) -> Tensor:
     """How far the change of pictures by styles is from its running mean, squared, [b] (Karras 2020, equation 4)."""
-    fake, ws = scene.pictures["fake"], scene.pictures["ws"]
-    lengths = path_lengths(fake, ws, scene.batch.normal(scene.rng, *fake.shape[1:]))
-    mean = scene.state.path
+    fake, ws = turn.pictures["fake"], turn.pictures["ws"]
+    lengths = path_lengths(fake, ws, turn.batch.normal(turn.rng, *fake.shape[1:]))
+    mean = turn.state.path
     with torch.no_grad():
         mean.lerp_(lengths.mean().to(mean), MEMORY)
     return (lengths - mean) ** 2

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gesso.families.adversarial.game import Scene
+from gesso.families.adversarial.game import Turn
 from gesso.families.family import Batch, Inputs, Networks, Output
 
 
@@ -44,21 +44,21 @@ class Unpaired:
         yield Output({"image": networks[settings.direction](given[:, :-1]).float()})
 
 
-def l1(scene: Scene) -> Tensor:
+def l1(turn: Turn) -> Tensor:
     """Mean distance of the generated from the real picture, [b] (Isola 2017, equation 3)."""
-    return distance(scene.pictures["fake"], scene.pictures["real"])
+    return distance(turn.pictures["fake"], turn.pictures["real"])
 
 
-def cycle(scene: Scene) -> Tensor:
+def cycle(turn: Turn) -> Tensor:
     """Distance of each picture from itself after the way there and back, [b] (Zhu 2017, equation 2)."""
-    pictures = scene.pictures
+    pictures = turn.pictures
     return distance(pictures["aba"], pictures["a"]) + distance(pictures["bab"], pictures["b"])
 
 
-def identity(scene: Scene) -> Tensor:
+def identity(turn: Turn) -> Tensor:
     """Distance of each picture from what the generator into its own set makes of it, [b] (Zhu 2017, section 5.2)."""
-    a, b = scene.pictures["a"], scene.pictures["b"]
-    return distance(scene.networks["there"](b), b) + distance(scene.networks["back"](a), a)
+    a, b = turn.pictures["a"], turn.pictures["b"]
+    return distance(turn.networks["there"](b), b) + distance(turn.networks["back"](a), a)
 
 
 def distance(one: Tensor, two: Tensor) -> Tensor:

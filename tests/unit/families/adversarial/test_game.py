@@ -97,11 +97,11 @@ def test_a_relativistic_generator_compares_with_the_real(networks):
 def test_terms_of_the_generator_see_the_pictures_and_the_rounds(networks):
     """L1 and feature matching (Salimans 2016, section 3.1) as terms."""
 
-    def l1(scene: Any) -> Tensor:
-        return (scene.pictures["fake"] - scene.pictures["real"]).abs().flatten(1).mean(1)
+    def l1(turn: Any) -> Tensor:
+        return (turn.pictures["fake"] - turn.pictures["real"]).abs().flatten(1).mean(1)
 
-    def matching(scene: Any) -> Tensor:
-        round = scene.rounds["critic"]
+    def matching(turn: Any) -> Tensor:
+        round = turn.rounds["critic"]
         with torch.no_grad():
             real = round.judge(round.real).features[0]
         return (round.of_fake.features[0] - real).abs().flatten(1).mean(1)
@@ -120,8 +120,8 @@ def test_two_generators_and_two_critics_with_pools_play_at_once():
         ab, ba = networks["there"](a), networks["back"](b)
         return {"a": a, "b": b, "ab": ab, "ba": ba, "aba": networks["back"](ab), "bab": networks["there"](ba)}
 
-    def cycle(scene: Any) -> Tensor:
-        p = scene.pictures
+    def cycle(turn: Any) -> Tensor:
+        p = turn.pictures
         return sum((p[x] - p[y]).abs().flatten(1).mean(1) for x, y in (("a", "aba"), ("b", "bab")))
 
     seats = (Seat("critic_a", "a", "ba", pool=3), Seat("critic_b", "b", "ab", pool=3))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gesso.families.adversarial import Round, Scene, Seat, objectives
+from gesso.families.adversarial import Round, Turn, Seat, objectives
 from gesso.families.adversarial.augment import COLOUR, GEOMETRY, Augment
 from gesso.families.adversarial.game import GameState
 from gesso.families.adversarial.penalties import one_centred, path_lengths, r1, r2, squared_slope
@@ -57,8 +57,8 @@ def linear_round(weight: Tensor) -> Round:
 
     real, fake = (torch.randn(4, *weight.shape, requires_grad=True) for _ in range(2))
     batch = Batch({}, Ports(), torch.arange(4))
-    scene = Scene({}, batch, {}, torch.Generator(), 0, GameState((Seat(),)))
-    return Round(scene, Seat(), judge, real, fake, judge(real), judge(fake))
+    turn = Turn({}, batch, {}, torch.Generator(), 0, GameState((Seat(),)))
+    return Round(turn, Seat(), judge, real, fake, judge(real), judge(fake))
 
 
 def test_penalties_of_a_linear_critic_are_its_slope():
