@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gesso.families.adversarial import Round, Turn, Seat, objectives
+from gesso.families.adversarial import Round, Seat, Turn, objectives
 from gesso.families.adversarial.augment import COLOUR, GEOMETRY, Augment
 from gesso.families.adversarial.game import GameState
 from gesso.families.adversarial.penalties import one_centred, path_lengths, r1, r2, squared_slope
