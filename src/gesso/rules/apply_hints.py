@@ -129,15 +129,17 @@ def _sides(
 ) -> np.ndarray:
     """The mark whose colour each pixel of the piece's box takes, int32 [h w]: the mark over it, else the most likely by the predictions."""
     box, stands = pieces.boxes[piece], _alike(marks, numbers)
-    own, area = np.zeros(inside.shape, np.int32), dict.fromkeys(sorted(set(stands.values())), 0)
+    own, area = np.zeros(inside.shape, np.int32), dict[int, int]()
     for n in numbers:
         at, cover = _under(pieces, piece, marks[n - 1])
-        own[_within(at, box)][cover] = stands[n]
-        area[stands[n]] += int(cover.sum())
+        own[_within(at, box)][cover] = n
+        area[n] = int(cover.sum())
     left = np.bincount(own.ravel(), minlength=len(marks) + 1)
-    kept = [n for n in area if left[n] and 2 * left[n] >= area[n]] or [
-        stands[numbers[-1]]
-    ]  # a colour that is mostly painted over is dropped
+    # A colour all of whose marks are mostly painted over is dropped.
+    kept = sorted({stands[n] for n in numbers if left[n] and 2 * left[n] >= area[n]}) or [stands[numbers[-1]]]
+    same = np.arange(len(marks) + 1, dtype=np.int32)
+    same[list(stands)] = list(stands.values())
+    own = same[own]
     if len(kept) == 1:
         return np.full(inside.shape, kept[0], np.int32)
     own[~np.isin(own, kept)] = 0
