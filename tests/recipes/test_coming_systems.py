@@ -249,7 +249,7 @@ def test_a_servers_card_knows_what_its_weights_know(run: Path, tmp_path: Path) -
         ]
         return slot["control"]
 
-    assert control({})["tool"] == "form", "without weights nobody knows the classes; the card is shown all the same"
+    assert control({})["tool"] == "form", "the classes come with the weights; until then the card has a plain form"
     assert control({"speller": run})["classes"] == list(WORDS)
 
     catalogue = Catalogue(Settings(home=tmp_path, tokens={"ann": "a" * 32}, recipes=[speller()]))

@@ -50,9 +50,6 @@ class Handles(Condition):
             raise GessoError(f"{far:g} is too far", where=where, fix=f"from {-reach:g} to {reach:g}")
         return self
 
-    def merge(self, edit: Self) -> Self:
-        return edit
-
     @classmethod
     def sizes(cls, options: Mapping[str, Any]) -> PortSizes:
         return PortSizes(vector=int(options["num"]) + 1)

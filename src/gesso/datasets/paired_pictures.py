@@ -48,16 +48,21 @@ class PairedPictures:
 
     def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
         """`picture`, what is given, and `target`, both uint8 [side side 3]."""
-        spare = self.given.shape[1] - self.side
-        top, left = rng.integers(0, spare + 1, 2) if self.jitter else (spare // 2, spare // 2)
-        mirrored = self.jitter and rng.random() < 0.5
-        both = (one[index, top : top + self.side, left : left + self.side] for one in (self.given, self.target))
-        given, target = (np.ascontiguousarray(one[:, ::-1] if mirrored else one) for one in both)
+        given, target = parts([self.given[index], self.target[index]], self.side, rng if self.jitter else None)
         return {"picture": given, "target": target}
 
     def stack(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """`target` float [b 3 side side] in [-1, 1]."""
         return {"target": to_images([item["target"] for item in items])}
+
+
+def parts(pictures: Sequence[np.ndarray], side: int, rng: np.random.Generator | None) -> list[np.ndarray]:
+    """The same part, `side` × `side`, of pictures of one size: at random and mirrored half the time, or without `rng` the middle."""
+    spare = len(pictures[0]) - side
+    top, left = (spare // 2, spare // 2) if rng is None else rng.integers(0, spare + 1, 2)
+    mirrored = rng is not None and rng.random() < 0.5
+    cut = [one[top : top + side, left : left + side] for one in pictures]
+    return [np.ascontiguousarray(one[:, ::-1] if mirrored else one) for one in cut]
 
 
 def to_images(pictures: Sequence[np.ndarray]) -> Any:

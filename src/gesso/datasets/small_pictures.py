@@ -58,7 +58,7 @@ class SmallPictures:
 def small_pictures(folder: Path | None, split: str, side: int) -> Dataset:
     """Whole pictures of `split` at side × side: of a folder of files, CIFAR-10's tables, MNIST's digits stacked, or made up.
 
-    GessoError where the folder holds none of these, or a size that its kind does not have.
+    CIFAR-10 and digits come at 32 × 32 only; at another side a folder is read for picture files. GessoError where it holds too few.
     """
     if folder is None:
         patterns = Patterns(500, first=0 if split == "train" else 500)

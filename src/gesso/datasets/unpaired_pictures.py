@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gesso.datasets.paired_pictures import BORDER, paired_pictures, to_images
+from gesso.datasets.paired_pictures import BORDER, paired_pictures, parts, to_images
 from gesso.datasets.small_pictures import from_files
 
 
@@ -32,14 +32,9 @@ class UnpairedPictures:
 
     def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
         """`picture` and `a`, from the first set, and `b`, from the other, uint8 [side side 3]."""
-        a, b = self._part(self.a[index], rng), self._part(self.b[rng.integers(len(self.b))], rng)
+        other = int(rng.integers(len(self.b)))
+        a, b = (parts([one], self.side, rng if self.jitter else None)[0] for one in (self.a[index], self.b[other]))
         return {"picture": a, "a": a, "b": b}
-
-    def _part(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        spare = len(picture) - self.side
-        top, left = rng.integers(0, spare + 1, 2) if self.jitter else (spare // 2, spare // 2)
-        part = picture[top : top + self.side, left : left + self.side]
-        return np.ascontiguousarray(part[:, ::-1] if self.jitter and rng.random() < 0.5 else part)
 
     def stack(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """`a` and `b` float [b 3 side side] in [-1, 1]."""

@@ -114,7 +114,7 @@ class Inputs:
     numbers that seed the noise.
 
     `state` is the family's own state as training exported it (the role "family" of the weights), or as a stopped fit left it. `facts`
-    is what is known of the data, and `data` the examples of a fit. Without `previews`, nobody looks at outputs before the last.
+    is what is known of the data, and `data` the examples of a fit. Where `previews` is false, only the last output is used.
     """
 
     ports: Ports

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gesso.errors import GessoError
+from gesso.metrics.views import psnr
 from gesso.number import whole
 
 
@@ -25,11 +25,7 @@ def measure_pairs(model: Any, held: Any, options: Mapping[str, Any]) -> dict[str
 
 def figures(picture: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """PSNR and mean absolute difference between pictures uint8 of one size."""
-    if picture.shape != truth.shape:
-        raise GessoError(f"{picture.shape} and {truth.shape} are not of one size", where="picture")
-    apart = picture.astype(np.float64) - truth
-    square = max(float(np.square(apart).mean()), 1e-10)
-    return {"psnr": 10 * np.log10(255**2 / square), "l1": float(np.abs(apart).mean())}
+    return {"psnr": psnr(picture, truth), "l1": float(np.abs(picture.astype(np.float64) - truth).mean())}
 
 
 def _mean(rows: list[dict[str, float]]) -> dict[str, float]:

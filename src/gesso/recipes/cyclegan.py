@@ -9,7 +9,6 @@ The user gives `picture`; the setting `direction` says which way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,14 +19,12 @@ from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.picture import Picture
 from gesso.datasets.paired_pictures import paired_pictures
 from gesso.datasets.unpaired_pictures import unpaired_pictures
-from gesso.media.tensor import from_tensor
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
 
 if TYPE_CHECKING:
     from gesso.families.adversarial import Adversarial
-    from gesso.families.family import Output
 
 CYCLE, IDENTITY, POOL = 10.0, 5.0, 50
 
@@ -134,10 +131,6 @@ def frames(request: Request, preset: Preset) -> list[Frame]:
     return [Frame(page, page=page)] if page else []
 
 
-def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
-    return {"image": from_tensor(made[-1][1].media["image"][0])}
-
-
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Distances from the hidden other picture of held-out pairs. Options: `limit`, the most pairs."""
     from gesso.metrics.translated import measure_pairs
@@ -154,7 +147,6 @@ recipe = Recipe(
     keeps=("there", "back"),
     frames=frames,
     shape=lambda request, frame, preset: (1, 3, *frame.size),
-    finish=finish,
     layout={
         "en": "subfolders a and b; names need not agree",
         "ko": "a와 b 두 폴더. 이름이 같을 필요는 없습니다",

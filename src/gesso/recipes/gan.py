@@ -7,7 +7,6 @@ Deviations: `small` makes 2 × 2 pixels at once and has plain convolutions, for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +15,11 @@ from pydantic import Field
 
 from gesso.card import Card, Out, Settings, wordbook
 from gesso.datasets.small_pictures import small_pictures
-from gesso.media.tensor import from_tensor
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
-from gesso.request import Request
 
 if TYPE_CHECKING:
     from gesso.families.adversarial import Adversarial
-    from gesso.families.family import Output
 
 SIDE = 32
 
@@ -120,10 +116,6 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
-def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
-    return {"image": from_tensor(made[-1][1].media["image"][0])}
-
-
 def measure_modes(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Kinds of stacked digits, as `digit_classifier` reads them. Options: `num` pictures (25,600), `judge` (its weights)."""
     from gesso.metrics.modes import measure_modes
@@ -140,7 +132,6 @@ recipe = Recipe(
     keeps=("generator",),
     frames=lambda request, preset: [Frame((SIDE, SIDE), page=(SIDE, SIDE))],
     shape=lambda request, frame, preset: (1, 3, *frame.size),
-    finish=finish,
     layout={
         "en": "pictures; CIFAR-10's parquet files; MNIST's t10k files",
         "ko": "그림들. CIFAR-10의 parquet 파일, MNIST의 t10k 파일도 가능",

@@ -8,7 +8,6 @@ from L1 alone, the paper's ablation. A picture of any size is translated at its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +15,12 @@ from typing import TYPE_CHECKING, Any
 from gesso.card import Card, Out, Slot, wordbook
 from gesso.conditions.picture import Picture
 from gesso.datasets.paired_pictures import paired_pictures
-from gesso.media.tensor import from_tensor
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
 
 if TYPE_CHECKING:
     from gesso.families.adversarial import Adversarial
-    from gesso.families.family import Output
 
 L1_WEIGHT = 100.0
 
@@ -110,10 +107,6 @@ def frames(request: Request, preset: Preset) -> list[Frame]:
     return [Frame(page, page=page)] if page else []
 
 
-def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
-    return {"image": from_tensor(made[-1][1].media["image"][0])}
-
-
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Distances from the true pictures of held-out pairs. Options: `limit`, the most pairs."""
     from gesso.metrics.translated import measure_pairs
@@ -131,7 +124,6 @@ recipe = Recipe(
     keeps=("generator",),
     frames=frames,
     shape=lambda request, frame, preset: (1, 3, *frame.size),
-    finish=finish,
     layout={
         "en": "subfolders a and b with the same names; or both side by side in one file; photographs alone, of which edges are given",
         "ko": "이름이 같은 그림이 든 a와 b 폴더, 또는 나란히 붙인 그림. 사진만 있으면 윤곽선을 입력으로 씁니다",

@@ -9,7 +9,6 @@ The user gives `handles`; truncation and a second seed for the finer layers are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,16 +18,13 @@ from pydantic import Field
 from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.handles import Handles
 from gesso.datasets.small_pictures import small_pictures
-from gesso.media.tensor import from_tensor
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
-from gesso.request import Request
 
 if TYPE_CHECKING:
     from torch import nn
 
     from gesso.families.adversarial import Adversarial
-    from gesso.families.family import Output
 
 R1_EVERY, PATH_EVERY = 16, 4
 
@@ -133,10 +129,6 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
-def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
-    return {"image": from_tensor(made[-1][1].media["image"][0])}
-
-
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
@@ -146,7 +138,6 @@ recipe = Recipe(
     keeps=("mapping", "synthesis"),
     frames=lambda request, preset: [Frame((preset.side, preset.side), page=(preset.side, preset.side))],
     shape=lambda request, frame, preset: (1, 3, *frame.size),
-    finish=finish,
     layout={"en": "pictures; CIFAR-10's parquet files", "ko": "그림들. CIFAR-10의 parquet 파일도 가능"},
     data_files=("*.png", "*.jpg", "train.parquet:image,label+val.parquet"),
 )

@@ -170,7 +170,7 @@ class Adversarial:
             for term in due:
                 value = term.value(round)
                 total = total + term.weight * term.every * value
-                logs[f"{term.name}"] = value.mean().detach()
+                logs[term.name if len(self.seats) == 1 else f"{seat.role}_{term.name}"] = value.mean().detach()
         if self.augment is not None:
             self.augment.adapt(turn.state.strength, turn.state.sign, turn.batch.total or len(turn.batch), turn.step)
             logs |= {"augmented": turn.state.strength.clone(), "overfit": turn.state.sign.mean()}
