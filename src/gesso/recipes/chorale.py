@@ -110,7 +110,7 @@ CARD = Card(
     paper="Huang 2018, arXiv:1809.04281",
     licence="Apache-2.0",
     data="JSB-Chorales-dataset, Jsb16thSeparated: 229 chorales of J. S. Bach to learn from (public domain scores)",
-    numbers=("0.388 nats a note on the 76 pieces of valid: gesso measure chorale --data jsb_chorales --num 16",),
+    numbers=("0.388 nats a note on valid; keys followed 94 %, chords 97 %: gesso measure chorale --data jsb_chorales --num 16",),
     limits={
         "en": "Four voices on sixteenths, after 229 chorales; no repeated notes of its own, and metre is guessed from the notes.",
         "ko": "코랄 229곡에서 배운 16분음표 격자의 네 성부입니다. 같은 음의 반복은 만들지 않고, 박자는 음표에서 짐작합니다.",
