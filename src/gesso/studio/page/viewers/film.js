@@ -6,10 +6,10 @@
  */
 import { fill, h } from "../ui/elements.js";
 import { icon, iconButton } from "../ui/icons.js";
+import { placeGrip, wipeGrip } from "../ui/wipe_grip.js";
 import { t, w } from "../words/language.js";
 
 const APART = 0.08; // seconds by which the films may differ before one is moved to the other
-const STEP = 0.02;
 
 /** m:ss, or h:mm:ss. @param {number} seconds */
 export function clock(seconds) {
@@ -29,7 +29,7 @@ export function filmViewer() {
 
   const under = h("div", { class: "film-side" });
   const over = h("div", { class: "film-side" });
-  const grip = h("div", { class: "film-grip", role: "slider", "aria-label": w("wipe"), "aria-valuemin": 0, "aria-valuemax": 100, tabindex: 0, hidden: true }, h("i", {}), h("span", {}, icon("compare")));
+  const grip = wipeGrip({ class: "film-grip" }, () => stage, () => share, put);
   const names = [h("small", { class: "film-name", hidden: true }, w("film_before")), h("small", { class: "film-name end", hidden: true }, w("film_after"))];
   const stage = h("div", { class: "film-stage" }, under, over, grip, names);
   const told = h("p", { class: "quiet", role: "status", hidden: true });
@@ -43,25 +43,8 @@ export function filmViewer() {
   function put(wanted) {
     share = Math.max(0, Math.min(1, wanted));
     over.style.clipPath = grip.hidden ? "" : `inset(0 ${100 - 100 * share}% 0 0)`;
-    grip.style.left = `${100 * share}%`;
-    grip.setAttribute("aria-valuenow", String(Math.round(100 * share)));
+    placeGrip(grip, share);
   }
-
-  grip.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
-    grip.setPointerCapture(event.pointerId);
-    event.preventDefault();
-    grip.focus();
-  });
-  grip.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
-    const box = stage.getBoundingClientRect();
-    if (grip.hasPointerCapture(event.pointerId)) put((event.clientX - box.left) / box.width);
-  });
-  grip.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    const step = { ArrowLeft: -STEP, ArrowRight: STEP, Home: -1, End: 1 }[event.key];
-    if (!step) return;
-    put(share + step);
-    event.preventDefault();
-  });
 
   /** The element of one side. @param {Side} side @param {boolean} leads */
   function made(side, leads) {
