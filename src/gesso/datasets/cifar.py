@@ -87,6 +87,18 @@ def cifar(folder: Path | None, split: str, *, sway: bool = True) -> Cifar:
     return Cifar(pictures, labels, source=str(path), sway=sway and split == "train")
 
 
+def is_cifar(folder: Path) -> bool:
+    """Whether `cifar` would find its tables in a folder: both columns in train.parquet, or a subfolder cifar10."""
+    if (folder / "cifar10" / "train.parquet").is_file():
+        return True
+    try:
+        from pyarrow import ArrowException, parquet
+
+        return {"image", "label"} <= set(parquet.read_schema(folder / "train.parquet").names)
+    except (ImportError, OSError, ArrowException):
+        return False
+
+
 def read_parquet(path: Path) -> tuple[list[bytes], np.ndarray]:
     """Read encoded pictures and class numbers from the columns `image` (bytes, or a struct with bytes) and `label` (name or number)."""
     try:

@@ -1,4 +1,4 @@
-"""Pictures at one small size, for generators of whole pictures: a folder of files, with a class for each subfolder, or made-up ones."""
+"""Pictures at one small size, for generators of whole pictures: a folder of files with a class for each subfolder, a table, or made-up."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gesso.datasets.cifar import PATTERNS, Patterns, cifar, stack_items
+from gesso.datasets.cifar import PATTERNS, Patterns, cifar, is_cifar, stack_items
 from gesso.datasets.dataset import Dataset, describe_left_out
 from gesso.datasets.digits import IMAGES
 from gesso.datasets.picture_files import MIN_PICTURES, pictures_in, splits
+from gesso.datasets.picture_table import picture_rows, table_in
 from gesso.datasets.stacked_digits import stacked_digits
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes
@@ -56,9 +57,9 @@ class SmallPictures:
 
 
 def small_pictures(folder: Path | None, split: str, side: int) -> Dataset:
-    """Whole pictures of `split` at side × side: of a folder of files, CIFAR-10's tables, MNIST's digits stacked, or made up.
+    """Whole pictures of `split` at side × side: of a folder of files or its table, CIFAR-10's, MNIST's digits stacked, or made up.
 
-    CIFAR-10 and digits come at 32 × 32 only; at another side a folder is read for picture files. GessoError where it holds too few.
+    Stacked digits come at 32 × 32 only. GessoError where a folder holds too few pictures.
     """
     if folder is None:
         patterns = Patterns(500, first=0 if split == "train" else 500)
@@ -66,11 +67,12 @@ def small_pictures(folder: Path | None, split: str, side: int) -> Dataset:
     place = Path(folder)
     if not place.is_dir():
         raise GessoError("there is no such folder", where=place, fix="a folder of pictures")
-    if side == 32 and any((one / "train.parquet").is_file() for one in (place, place / "cifar10")):
+    if side == 32 and is_cifar(place):
         return cifar(place, split)
     if side == 32 and any((one / IMAGES).is_file() for one in (place, place / "mnist10k")):
         return stacked_digits(place, split)
-    return from_files(place, split, side)
+    table = table_in(place)
+    return from_files(place, split, side) if table is None else from_table(table, split, side)
 
 
 def _resized(patterns: Patterns, side: int) -> SmallPictures:
@@ -99,18 +101,46 @@ def from_files(place: Path, split: str, side: int) -> SmallPictures:
                 continue
             labels.append(number)
             content.update(repr((name, file.name, hashlib.sha256(data).hexdigest())).encode())
+    return _enough(pixels, labels, split, classes, left_out, where=place, content=content.hexdigest())
+
+
+def from_table(table: Path, split: str, side: int) -> SmallPictures:
+    """The pictures of a parquet table (`picture_table`) on white at side × side. GessoError where fewer than 8 can be read."""
+    rows = picture_rows(table, split)
+    classes = sorted(set(rows.classes)) or [ONE_CLASS]
+    pixels: list[np.ndarray] = []
+    labels: list[int] = []
+    left_out: dict[str, str] = {}
+    content = hashlib.sha256()
+    for number, (data, name) in enumerate(zip(rows.pictures, rows.classes, strict=True)):
+        try:
+            pixels.append(square(to_white(read_picture(data, where=f"{rows.file}, row {number}")), side))
+        except GessoError as error:
+            left_out[f"row {number}"] = error.what
+            continue
+        labels.append(classes.index(name))
+        content.update(repr((name, hashlib.sha256(data).hexdigest())).encode())
+    where = table.resolve().parent
+    return _enough(pixels, labels, split, classes, left_out, where=where, licence=rows.licence, content=content.hexdigest())
+
+
+def _enough(
+    pixels: list[np.ndarray],
+    labels: list[int],
+    split: str,
+    classes: Sequence[str],
+    left_out: Mapping[str, str],
+    *,
+    where: Path,
+    licence: str = "as their owner says",
+    content: str,
+) -> SmallPictures:
     if len(pixels) < (MIN_PICTURES if split == "train" else 1):
         what = f"{len(pixels)} pictures for {split!r} can be read" + (f"; not {describe_left_out(left_out)}" if left_out else "")
-        raise GessoError(what, where=place, fix=f"at least {MIN_PICTURES} pictures (300 are good)")
-    return SmallPictures(
-        np.stack(pixels),
-        np.array(labels),
-        tuple(classes),
-        name=place.resolve().name,
-        mirror=split == "train",
-        left_out=left_out,
-        content=content.hexdigest(),
-    )
+        raise GessoError(what, where=where, fix=f"at least {MIN_PICTURES} pictures (300 are good)")
+    mirror = split == "train"
+    named = {"name": where.resolve().name, "licence": licence, "content": content}
+    return SmallPictures(np.stack(pixels), np.array(labels), tuple(classes), mirror=mirror, left_out=left_out, **named)
 
 
 def square(picture: np.ndarray, side: int) -> np.ndarray:

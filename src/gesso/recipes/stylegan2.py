@@ -138,6 +138,9 @@ recipe = Recipe(
     keeps=("mapping", "synthesis"),
     frames=lambda request, preset: [Frame((preset.side, preset.side), page=(preset.side, preset.side))],
     shape=lambda request, frame, preset: (1, 3, *frame.size),
-    layout={"en": "pictures; CIFAR-10's parquet files", "ko": "그림들. CIFAR-10의 parquet 파일도 가능"},
-    data_files=("*.png", "*.jpg", "train.parquet:image,label+val.parquet"),
+    layout={
+        "en": "pictures, a subfolder for each class or none; or a parquet table with a column image or color",
+        "ko": "그림들(분류별 하위 폴더 가능), 또는 image나 color 열이 있는 parquet 표",
+    },
+    data_files=("*.png", "*.jpg", "*.parquet:image", "*.parquet:color"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +62,44 @@ def test_stacked_digits_write_their_number():
     assert len({item["label"] for item in items}) > 30 and all(0 <= item["label"] < 1000 for item in items)
     assert np.array_equal(found.item(7, rng)["picture"], items[7]["picture"]), "held-out ones stay as they are"
     assert items[0]["picture"].shape == (32, 32, 3) and items[0]["picture"][0].max() == 0
+
+
+def write_table(path: Path, num: int = 400, **more: list[object]) -> None:
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    cells = []
+    for n in range(num):
+        buffer = io.BytesIO()
+        Image.new("RGBA", (20, 20), (n % 256, 100 + n // 256, 0, 255) if n % 8 else (0, 0, 0, 0)).save(buffer, "PNG")
+        cells.append(buffer.getvalue())
+    parquet.write_table(pa.table({"color": cells, "group": [f"g{n % 3}" for n in range(num)], **more}), path)
+
+
+def test_a_table_is_divided_by_its_pictures_and_named_by_group(tmp_path: Path):
+    write_table(tmp_path / "tiles.parquet")
+    parts = {split: small_pictures(tmp_path, split, 16) for split in ("train", "val", "dev")}
+    assert sum(map(len, parts.values())) == 400 and min(map(len, parts.values())) >= 1
+    assert parts["train"].classes == ("g0", "g1", "g2")
+    shown = {split: {one.tobytes() for one in part.pixels} for split, part in parts.items()}
+    assert not shown["train"] & shown["val"], "a picture is in one split, however often it occurs"
+
+
+def test_near_equal_rows_stay_together_and_flagged_ones_are_left_out(tmp_path: Path):
+    write_table(tmp_path / "train.parquet", cluster=[n // 4 for n in range(400)], flag=[n >= 396 for n in range(400)])
+    parts = {split: small_pictures(tmp_path, split, 16) for split in ("train", "val")}
+    assert len(parts["train"]) % 4 == 0 and len(parts["val"]) % 4 == 0
+    write_table(tmp_path / "val.parquet", 9)
+    assert len(small_pictures(tmp_path, "val", 16)) == 9
+    assert len(small_pictures(tmp_path, "train", 16)) >= len(parts["train"])
+
+
+def test_a_table_without_pictures_is_refused(tmp_path: Path):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pa.table({"x": [1]}), tmp_path / "t.parquet")
+    with pytest.raises(GessoError, match="has columns x"):
+        small_pictures(tmp_path, "train", 16)
+    (tmp_path / "t.parquet").write_bytes(b"no table")
+    with pytest.raises(GessoError, match="cannot be read as parquet"):
+        small_pictures(tmp_path, "train", 16)
+    parquet.write_table(pa.table({"image": ["text"]}), tmp_path / "t.parquet")
+    with pytest.raises(GessoError, match="row 0, column image"):
+        small_pictures(tmp_path, "train", 16)
