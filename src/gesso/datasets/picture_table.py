@@ -54,7 +54,7 @@ def picture_rows(table: Path, split: str) -> PictureRows:
         raise GessoError("is not a picture's bytes", where=f"{file}, row {bad}, column {name}")
     keys = columns.get("cluster") or pictures
     flags = columns.get("flag") or [False] * len(pictures)
-    mine = [i for i, key in enumerate(keys) if not flags[i] and (given and split == "val" or _part(key, given) == split)]
+    mine = [i for i, key in enumerate(keys) if not flags[i] and ((given and split == "val") or _part(key, given) == split)]
     kind = next((one for one in CLASS_COLUMNS if one in columns), None)
     classes = [str(columns[kind][i]) for i in mine] if kind else [""] * len(mine)
     licences = sorted({str(columns["licence"][i]) for i in mine}) if "licence" in columns else ["as the table says"]
@@ -86,4 +86,4 @@ def _read(file: Path) -> dict[str, list[Any]]:
         rows: dict[str, list[Any]] = table.read(columns=columns).to_pydict()
     except (pyarrow.ArrowException, OSError, MemoryError) as error:
         raise GessoError(f"cannot be read as parquet: {str(error).splitlines()[0][:120]}", where=file, fix="a parquet table") from None
-    return rows if set(rows) & set(PICTURE_COLUMNS) else dict.fromkeys(sorted(found), [])
+    return rows if set(rows) & set(PICTURE_COLUMNS) else {name: [] for name in sorted(found)}
