@@ -41,7 +41,7 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset(width=8, num_blocks=1, critic=8, side=32, num_steps=200, batch_size=4),
-    "small": Preset(width=24, num_blocks=4, critic=32, side=64, num_steps=20_000, batch_size=4),
+    "small": Preset(width=16, num_blocks=4, critic=32, side=64, num_steps=20_000, batch_size=4),
     "base": Preset(width=64, num_blocks=9, critic=64, side=128, num_steps=200_000, batch_size=4),
 }
 

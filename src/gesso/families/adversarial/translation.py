@@ -35,8 +35,7 @@ class Unpaired:
 
     def play(self, networks: Networks, batch: Batch, rng: torch.Generator) -> Mapping[str, Tensor]:
         a, b, there, back = batch.clean["a"], batch.clean["b"], networks["there"], networks["back"]
-        ab, ba = there(a), back(b)
-        return {"a": a, "b": b, "ab": ab, "ba": ba, "aba": back(ab), "bab": there(ba)}
+        return {"a": a, "b": b, "ab": there(a), "ba": back(b)}
 
     def show(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         given = inputs.ports.spatial
@@ -51,8 +50,8 @@ def l1(turn: Turn) -> Tensor:
 
 def cycle(turn: Turn) -> Tensor:
     """Distance of each picture from itself after the way there and back, [b] (Zhu 2017, equation 2)."""
-    pictures = turn.pictures
-    return distance(pictures["aba"], pictures["a"]) + distance(pictures["bab"], pictures["b"])
+    pictures, there, back = turn.pictures, turn.networks["there"], turn.networks["back"]
+    return distance(back(pictures["ab"]), pictures["a"]) + distance(there(pictures["ba"]), pictures["b"])
 
 
 def identity(turn: Turn) -> Tensor:
