@@ -132,10 +132,11 @@ def frames(request: Request, preset: Preset) -> list[Frame]:
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Distances from the hidden other picture of held-out pairs. Options: `limit`, the most pairs."""
+    """Distances from the hidden other picture of held-out pairs. Options: `limit`, the most pairs; `rival`, weights of `pix2pix`."""
     from gesso.metrics.translated import measure_pairs
 
-    return measure_pairs(make.model, paired_pictures(data, "val", make.model.assembled.preset.side), options)
+    rival = make.other("pix2pix", weights=options["rival"]) if "rival" in options else None
+    return measure_pairs(make.model, paired_pictures(data, "val", make.model.assembled.preset.side), options, rival)
 
 
 recipe = Recipe(
