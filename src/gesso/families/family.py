@@ -159,6 +159,15 @@ class Learns(Protocol):
 
 
 @runtime_checkable
+class Watches(Protocol):
+    """A family that reads signs of trouble from the log of its training."""
+
+    def signs(self, lines: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+        """What is going wrong after these log lines: a sentence for each sign, which says what to do, by the sign's name."""
+        ...
+
+
+@runtime_checkable
 class Samples(Protocol):
     """A family that makes outputs, without gradients. Networks and inputs are on one device."""
 

@@ -19,7 +19,7 @@ def measure_pairs(model: Any, held: Any, options: Mapping[str, Any], rival: Any 
     rival that `model` closes.
     """
     num = min(whole(options.get("limit", len(held)), where="--limit", low=1), len(held))
-    rows: dict[str, list[dict[str, float]]] = {"translated": [], "the input itself": []} | ({"from pairs": []} if rival else {})
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in ("translated", "the input itself", "from pairs")[: 3 if rival else 2]}
     for index in range(num):
         item = held.item(index, np.random.default_rng(0))
         shown = {"translated": _translated(model, item["picture"]), "the input itself": item["picture"]}

@@ -29,6 +29,7 @@ from gesso.training.learner import Learner, buffers_of
 from gesso.training.log import Log, NoLog, Progress
 from gesso.training.optimiser import OptimiserSettings, Player, rate_at
 from gesso.training.ranks import Ranks
+from gesso.training.watch import Watch
 
 MAX_ROLLBACKS = 3
 ROLLBACK_FACTOR = 0.5
@@ -121,6 +122,7 @@ class Loop:
         self.checkpoints = plan.folder / "checkpoints"
         self.log = Log(plan.folder) if plan.ranks.leads else NoLog()
         self.progress = Progress(plan.stage.name, self.stage.num_steps, quiet=plan.quiet or not plan.ranks.leads)
+        self.watch: Watch
         self.last_good: Snapshot | None = None
         self._clock = self._logged = time.monotonic()
         self._logged_step = 0
@@ -167,6 +169,7 @@ class Loop:
         self.last_good = found or learner.snapshot(plan.config)
         checkpoint.check_space(plan.folder, _full_size(self.last_good, learner))
         self.log.open(learner.step)
+        self.watch = Watch(self.stage.family, self.log.lines())
         plan.ranks.wait()
         if found is None and plan.ranks.leads:
             checkpoint.save(self.checkpoints, self.last_good)
@@ -288,10 +291,15 @@ class Loop:
         line = {"step": learner.step, **{f"loss/{n}": v for n, v in losses.items()}, **{n: _number(v) for n, v in logs.items()}, **rates}
         speed = num * self.stage.batch_size / took
         self.log.write(line | {"items_per_second": round(speed, 2), "seconds": round(learner.seconds, 2)})
+        self.watch.take_in(line, self._tell)
         every = self.plan.intervals.checkpoint_every
         to_checkpoint = every - learner.step % every if every else self.stage.num_steps - learner.step
         self.progress.show(learner.step, losses, speed, num / took, to_checkpoint)
         self._logged, self._logged_step = time.monotonic(), learner.step
+
+    def _tell(self, event: Mapping[str, Any], words: str) -> None:
+        self.log.write(event)
+        self.progress.say(f"step {event['step']}: {words}")
 
     def _save(self) -> None:
         """Write a checkpoint and export the weights; Diverged if a tensor holds NaN or infinity."""
@@ -338,6 +346,7 @@ class Loop:
         self.plan.ranks.wait()
         self.log.roll_back(learner.step)
         self.log.write({"step": learner.step, "event": "roll-back", "at": at, "reason": str(reason), "slow": learner.rate_factor})
+        self.watch = Watch(self.stage.family, self.log.lines())
         self.progress.say(f"step {at}: {reason}; back to step {learner.step}, at {learner.rate_factor:g} of the rate")
         self._logged, self._logged_step = time.monotonic(), learner.step
 

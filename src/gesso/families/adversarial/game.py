@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gesso.families.adversarial.augment import Augment
 from gesso.families.adversarial.objectives import NON_SATURATING, Objective
 from gesso.families.adversarial.pool import Pool
+from gesso.families.adversarial.signs import signs_of_trouble, spread
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
 from gesso.judgement import Judgement, per_item
 
@@ -86,11 +87,13 @@ class Term:
 
 
 class GameState(nn.Module):
-    """Running means of each critic's logits and of path lengths, the strength of augmentation, and the pools; saved in checkpoints."""
+    """Running means of each critic's logits, of its sureness, of path lengths and of the spread of generated pictures over that of
+    real ones, the strength of augmentation, and the pools; saved in checkpoints."""
 
     real: Tensor
     fake: Tensor
     sign: Tensor
+    spread: Tensor
     strength: Tensor
     path: Tensor
 
@@ -98,15 +101,22 @@ class GameState(nn.Module):
         super().__init__()
         for name in ("real", "fake", "sign"):
             self.register_buffer(name, torch.zeros(len(seats)))
+        self.register_buffer("spread", torch.ones(len(seats)))
         self.register_buffer("strength", torch.tensor(float(strength)))
         self.register_buffer("path", torch.zeros(()))
         self.pools = nn.ModuleDict({seat.role: Pool(seat.pool) for seat in seats if seat.pool})
 
     @torch.no_grad()
-    def take_in(self, at: int, real: Tensor, fake: Tensor) -> None:
-        """Take in the logits that the critic of seat `at` gave to real and generated pictures, float [b]."""
-        for kept, new in ((self.real, real.mean()), (self.fake, fake.mean()), (self.sign, real.sign().mean())):
+    def take_in(self, at: int, real: Tensor, fake: Tensor, sure: Tensor) -> None:
+        """Take in the logits that the critic of seat `at` gave to real and generated pictures, and its sureness, float [b]."""
+        for kept, new in ((self.real, real.mean()), (self.fake, fake.mean()), (self.sign, sure.mean())):
             kept[at].lerp_(new.to(kept), MEMORY)
+
+    @torch.no_grad()
+    def compare_spreads(self, at: int, real: Tensor, fake: Tensor) -> None:
+        """Take in how far generated pictures differ from each other, over how far real ones do; a batch of one says nothing."""
+        if len(real) > 1:
+            self.spread[at].lerp_((spread(fake) / spread(real).clamp_min(1e-4)).to(self.spread), MEMORY)
 
 
 Play = Callable[[Networks, Batch, torch.Generator], Mapping[str, Tensor]]
@@ -159,21 +169,23 @@ class Adversarial:
         slopes = any(term.slopes for term in due)
         for at, seat in enumerate(self.seats):
             round = self._round(turn, seat)
+            turn.state.compare_spreads(at, round.real, round.fake)
             round.fake = _recalled(round, turn)
             if slopes:
                 round.real, round.fake = (picture.detach().requires_grad_(True) for picture in (round.real, round.fake))
             round.of_real, round.of_fake = round.judge(round.real), round.judge(round.fake)
             total = total + self.objective.critic_loss(round.of_real, round.of_fake)
             real, fake = (per_item(judgement.logits[0].detach()) for judgement in (round.of_real, round.of_fake))
-            turn.state.take_in(at, real, fake)
-            logs |= {f"{seat.role}_real": turn.state.real[at].clone(), f"{seat.role}_fake": turn.state.fake[at].clone()}
+            turn.state.take_in(at, real, fake, self.objective.sure(real, fake))
+            logs |= {f"{seat.role}_{name}": getattr(turn.state, name)[at].clone() for name in ("real", "fake", "spread")}
+            logs[f"{seat.role}_r_t"] = turn.state.sign[at].clone()
             for term in due:
                 value = term.value(round)
                 total = total + term.weight * term.every * value
                 logs[term.name if len(self.seats) == 1 else f"{seat.role}_{term.name}"] = value.mean().detach()
         if self.augment is not None:
             self.augment.adapt(turn.state.strength, turn.state.sign, turn.batch.total or len(turn.batch), turn.step)
-            logs |= {"augmented": turn.state.strength.clone(), "overfit": turn.state.sign.mean()}
+            logs["augmented"] = turn.state.strength.clone()
         return Loss(total, logs)
 
     def _generators(self, turn: Turn) -> Loss:
@@ -206,6 +218,9 @@ class Adversarial:
             shown = self.augment(shown, turn.state.strength, turn.uniform, picture.shape[1])
         judgement: Judgement = critic(shown, turn.batch.ports)
         return judgement
+
+    def signs(self, lines: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+        return signs_of_trouble(lines, [seat.role for seat in self.seats], augmented=self.augment is not None)
 
     @torch.no_grad()
     def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> Any:

@@ -24,11 +24,15 @@ OfLogits = Callable[[Tensor, Tensor], Tensor]  # (logits of real pictures, logit
 
 @dataclass(frozen=True)
 class Objective:
-    """Losses of a critic and of a generator; `paired`: the generator's compares with the logits of real pictures."""
+    """Losses of a critic and of a generator; `paired`: the generator's compares with the logits of real pictures.
+
+    sure(real, fake): 1 where the critic takes a real picture for real, -1 where for generated; its mean is r_t (Karras 2020, ADA).
+    """
 
     critic: OfLogits
     generator: OfLogits
     paired: bool = False
+    sure: OfLogits = lambda real, fake: real.sign()
 
     def critic_loss(self, real: Judgement, fake: Judgement) -> Tensor:
         """The critic's loss per item [b], the mean over its scales."""
@@ -56,13 +60,16 @@ HINGE = Objective(
 LEAST_SQUARES = Objective(
     critic=lambda real, fake: (real - 1) ** 2 + fake**2,
     generator=lambda real, fake: (fake - 1) ** 2,
+    sure=lambda real, fake: (real - 0.5).sign(),
 )
 WASSERSTEIN = Objective(
     critic=lambda real, fake: fake - real,
     generator=lambda real, fake: -fake,
+    sure=lambda real, fake: (real - fake).sign(),
 )
 RELATIVISTIC = Objective(
     critic=lambda real, fake: softplus(fake - real),
     generator=lambda real, fake: softplus(real - fake),
     paired=True,
+    sure=lambda real, fake: (real - fake).sign(),
 )

@@ -209,13 +209,16 @@ class JobService:
     # Queries of one job
 
     def describe(self, owner: str, id: str) -> dict[str, Any]:
+        from gesso.training.watch import signs_in
+
         job = self.store.get(owner, id)
         spec = self.store.spec_summary(id)
         names = ("recipe", "preset", "each", "format", "steps", "minutes", "processes", "which", "seed", "weights", "data")
         asked = {name: spec[name] for name in names if name in spec} | {"num_files": len(spec["names"])}
         asked |= {name: spec[name] for name in ("width", "height") if name in spec}
         made = job.kind in LEARNING and (self.config.folder(id) / "out" / "weights.safetensors").is_file()
-        return job.to_json(self.store.clock()) | {"asked": asked, "has_weights": made}
+        signs = signs_in(self._log(job, id)) if job.kind == "train" else {}
+        return job.to_json(self.store.clock()) | {"asked": asked, "has_weights": made, "signs": signs}
 
     def log_lines(self, owner: str, id: str, after: int) -> dict[str, Any]:
         """Lines of the log from number `after` on, at most the last MOST_LINES."""
@@ -227,21 +230,25 @@ class JobService:
 
     def curve(self, owner: str, id: str) -> list[dict[str, Any]]:
         """Logged numbers by step of a training or a fit, thinned to about MOST_POINTS; stages one after another."""
-        from gesso.serving.jobs.handlers import stage_logs
-        from gesso.training.log import read_lines
-
-        job, spec, out = self.store.get(owner, id), self.store.spec_summary(id), self.config.folder(id) / "out"
-        points: list[dict[str, Any]] = []
-        if job.kind == "fit":
-            points = list(read_lines(out / "objective.jsonl"))
-        elif job.kind == "train":
-            before = 0
-            for path, steps in stage_logs(self._catalogue.recipe(spec["recipe"]), spec, out):
-                points += [line | {"step": before + line["step"]} for line in read_lines(path)]
-                before += steps
+        points = self._log(self.store.get(owner, id), id)
         every = max(1, -(-len(points) // MOST_POINTS))
         kept = [point for number, point in enumerate(points) if number % every == 0 or number == len(points) - 1]
         return [{k: v for k, v in point.items() if k == "step" or (isinstance(v, (int, float)) and math.isfinite(v))} for point in kept]
+
+    def _log(self, job: Job, id: str) -> list[dict[str, Any]]:
+        """The lines that a fit or a training logged; those of stages one after another."""
+        from gesso.serving.jobs.handlers import stage_logs
+        from gesso.training.log import read_lines
+
+        spec, out = self.store.spec_summary(id), self.config.folder(id) / "out"
+        if job.kind == "fit":
+            return read_lines(out / "objective.jsonl")
+        found: list[dict[str, Any]] = []
+        before = 0
+        for path, steps in stage_logs(self._catalogue.recipe(spec["recipe"]), spec, out) if job.kind == "train" else ():
+            found += [line | {"step": before + line["step"]} for line in read_lines(path)]
+            before += steps
+        return found
 
     def samples(self, owner: str, id: str) -> dict[str, tuple[str, Path]]:
         """Pictures that show progress, {id: (caption, file)}: thumbnails of a batch, sample sheets of a training, previews of a fit."""

@@ -65,7 +65,7 @@ def losses(game: Adversarial, networks: Mapping[str, nn.Module], step: int = 0) 
 
 def test_both_players_learn(networks):
     logs = losses(Adversarial(play, show), networks)
-    assert set(logs) == {"critic/critic_real", "critic/critic_fake", "generator/critic_fooled"}
+    assert set(logs) == {*(f"critic/critic_{name}" for name in ("real", "fake", "spread", "r_t")), "generator/critic_fooled"}
 
 
 def test_a_critic_may_join_late_and_move_more_often():
@@ -150,5 +150,5 @@ def test_the_state_is_a_checkpoint(networks):
     game = Adversarial(play, show, (Seat(pool=2),), augment=Augment(strength=0.25, speed=100))
     state = game.prepare(networks, None, torch.Generator())
     game.loss(game.phases(0)[0], networks, batch_of(), state, 0, torch.Generator())
-    assert set(state.state_dict()) == {"real", "fake", "sign", "strength", "path", "pools.critic.pictures"}
+    assert set(state.state_dict()) == {"real", "fake", "sign", "spread", "strength", "path", "pools.critic.pictures"}
     assert state.real != state.fake and state.strength != 0.25

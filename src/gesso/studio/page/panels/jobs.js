@@ -48,6 +48,13 @@ export function jobList(place, dialogs, begun) {
   return { show, open: (/** @type {string} */ id) => openJob(id, show, begun) };
 }
 
+/** What a sign of trouble in a training means: in the page's language where its kind is known, else as the server says it. @param {string} sign @param {string} reason */
+function signWords(sign, reason) {
+  const [kind, ...of] = sign.split(" ");
+  const known = { collapse: w("job_sign_collapse"), overfit: w("job_sign_overfit") };
+  return kind in known ? [/** @type {any} */ (known)[kind], of.length ? h("span", { class: "quiet" }, ` (${of.join(" ")})`) : null] : reason;
+}
+
 /** @param {string} id @param {() => void} changed @param {(session: string) => void} begun */
 function openJob(id, changed, begun) {
   const head = h("div", { class: "job-head" });
@@ -80,6 +87,7 @@ function openJob(id, changed, begun) {
       fill(title, nameOf(job));
       box.setAttribute("aria-label", t(nameOf(job)));
       fill(head, h("span", { class: `job-state ${job.state}` }, stateOf(job)), h("span", { class: "quiet" }, w(`job_kind_${job.kind}`)), isActive(job) ? [bar(job), h("span", { class: "quiet" }, farOf(job))] : null,
+        Object.entries(job.signs).map(([sign, reason]) => h("p", { class: "warn", role: "status", "data-sign": sign, title: reason }, signWords(sign, reason))),
         job.error ? h("p", { class: "warn" }, [job.error.what, job.error.fix].filter(Boolean).join(" — ")) : null);
       if (last !== `${job.state} ${job.stopping} ${job.num_failed}`) fill(acts, actsOf(job));
       await Promise.all([showPictures(job), showCurve(job), showLog()]);

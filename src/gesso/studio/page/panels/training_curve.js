@@ -1,17 +1,18 @@
-/** Charts of metrics over training steps, one a metric; the vertical axis is logarithmic if all values are positive. */
+/** Charts of losses and other metrics over training steps, one a metric; the vertical axis is logarithmic if all values are positive. */
 import { h } from "../ui/elements.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 640;
 const HEIGHT = 150;
+const MOST = 8;
 const NOT_SHOWN = /^(step|seconds|items_per_second|slow|at|norm\/.*|rate\/.*)$/;
 
 /** @param {Object<string, number>[]} points */
 export function trainingCurve(points) {
   const names = [...new Set(points.flatMap((one) => Object.keys(one)))].filter((name) => !NOT_SHOWN.test(name));
   const losses = names.filter((name) => name.startsWith("loss/"));
-  const chosen = (losses.length ? losses : names).slice(0, 4);
-  return h("div", { class: "curves" }, chosen.map((name, place) => one(name, points, place)));
+  const chosen = [...losses, ...names.filter((name) => !losses.includes(name))].slice(0, MOST);
+  return h("div", { class: "curves" }, chosen.map((name, place) => one(name, points, place % 4)));
 }
 
 /** @param {string} name @param {Object<string, number>[]} points @param {number} place */

@@ -1,0 +1,44 @@
+"""Signs of trouble in a game: what counts as collapse and as a critic that overfits, and when nothing is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from gesso.families.adversarial.objectives import LEAST_SQUARES, NON_SATURATING, RELATIVISTIC
+from gesso.families.adversarial.signs import EARLY, LONG, signs_of_trouble, spread
+
+
+def lines(num: int = LONG, start: int = EARLY, **values: float) -> list[dict[str, Any]]:
+    return [{"step": start + 20 * (n + 1), **{f"critic/critic_{k}": v for k, v in values.items()}} for n in range(num)]
+
+
+def test_spread_is_of_pictures_not_of_pixels():
+    flat = torch.full((8, 3, 32, 32), 0.5)
+    same_noise = torch.randn(1, 3, 32, 32).expand(8, -1, -1, -1)
+    shades = torch.linspace(-1, 1, 8)[:, None, None, None].expand(-1, 3, 32, 32)
+    assert spread(flat) == 0 and spread(same_noise) < 1e-6 and spread(shades) > 0.5
+
+
+def test_a_collapse_is_told_after_it_lasts():
+    assert not signs_of_trouble(lines(spread=0.9, r_t=0.5), ["critic"], augmented=False)
+    told = signs_of_trouble(lines(spread=0.1, r_t=0.5), ["critic"], augmented=False)
+    assert list(told) == ["collapse critic"] and "10%" in told["collapse critic"]
+    assert not signs_of_trouble(lines(LONG - 1, spread=0.1, r_t=0.5), ["critic"], augmented=False)
+    assert not signs_of_trouble([*lines(spread=0.1), *lines(1, EARLY + 400, spread=0.6)], ["critic"], augmented=False)
+    assert not signs_of_trouble(lines(start=0, spread=0.1, num=LONG), ["critic"], augmented=False), "too early"
+
+
+@pytest.mark.parametrize(("augmented", "word"), [(True, "limit"), (False, "or with augmentation")])
+def test_a_critic_that_overfits_is_told_with_what_to_do(augmented: bool, word: str):
+    told = signs_of_trouble(lines(spread=0.9, r_t=0.99), ["critic"], augmented=augmented)
+    assert list(told) == ["overfit critic"] and word in told["overfit critic"]
+
+
+def test_sureness_follows_the_objective():
+    real, fake = torch.tensor([0.3, 0.7]), torch.tensor([0.5, 0.5])
+    assert NON_SATURATING.sure(real, fake).tolist() == [1, 1]
+    assert LEAST_SQUARES.sure(real, fake).tolist() == [-1, 1]
+    assert RELATIVISTIC.sure(real, fake).tolist() == [-1, 1]
