@@ -189,6 +189,30 @@ def measure(
         show.write(f"written to {out}")
 
 
+@app.command(sort_key=5)
+def compare(runs: Annotated[list[Path], Parameter(name="RUN")], /, *, out: Annotated[Path | None, Parameter(alias="-o")] = None) -> None:
+    """Put runs side by side: what was trained, how far and how fast, losses, figures, signs of trouble.
+
+    gesso compare runs/l1 runs/gan
+    gesso compare runs/* --out comparison
+
+    Figures are those of gesso measure … --out RUN/NAME.json.
+
+    Parameters
+    ----------
+    runs
+        Folders of trainings.
+    out
+        A folder for the table as JSON, the curves and the samples as pictures.
+    """
+    from gesso.verbs.compare import compare as run
+    from gesso.verbs.compare import tables
+
+    show.write(tables(run(runs, out=out)))
+    if out is not None:
+        show.write(f"written to {out}")
+
+
 @app.command(sort_key=6)
 def replay(
     file: Path,

@@ -291,7 +291,7 @@ class Loop:
         line = {"step": learner.step, **{f"loss/{n}": v for n, v in losses.items()}, **{n: _number(v) for n, v in logs.items()}, **rates}
         speed = num * self.stage.batch_size / took
         self.log.write(line | {"items_per_second": round(speed, 2), "seconds": round(learner.seconds, 2)})
-        self.watch.take_in(line, self._tell)
+        self.watch.follow(line, self._tell)
         every = self.plan.intervals.checkpoint_every
         to_checkpoint = every - learner.step % every if every else self.stage.num_steps - learner.step
         self.progress.show(learner.step, losses, speed, num / took, to_checkpoint)

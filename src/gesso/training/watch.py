@@ -19,7 +19,7 @@ class Watch:
         self.lines: deque[Mapping[str, Any]] = deque((line for line in lines if "event" not in line), maxlen=NUM_LINES)
         self.signs: Mapping[str, str] = self._read()
 
-    def take_in(self, line: Mapping[str, Any], tell: Callable[[Mapping[str, Any], str], None]) -> None:
+    def follow(self, line: Mapping[str, Any], tell: Callable[[Mapping[str, Any], str], None]) -> None:
         """Take in a new line; tell(event, words) of each sign that appears or is over."""
         self.lines.append(line)
         before, self.signs = self.signs, self._read()

@@ -108,14 +108,14 @@ def tables(report: Mapping[str, Any]) -> list[Table]:
     for name, value in figures.items():
         rows = _rows(value)
         if rows is None:
-            single.add_row(str(name), _number(value))
+            single.add_row(str(name), cell_text(value))
             continue
         columns = list(dict.fromkeys(key for row in rows for key in row))
         table = Table(title=f"{title}: {name}")
         for number, column in enumerate(columns):
             table.add_column(str(column), justify="right" if number else "left")
         for row in rows:
-            table.add_row(*(_number(row.get(column)) for column in columns))
+            table.add_row(*(cell_text(row.get(column)) for column in columns))
         made.append(table)
     return [*made, single] if single.row_count else made
 
@@ -128,13 +128,13 @@ def _rows(value: Any) -> list[dict[str, Any]] | None:
     return None
 
 
-def _number(value: Any) -> str:
+def cell_text(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 10 else f"{value:.2f}"
     if isinstance(value, (list, tuple)):
-        return " – ".join(_number(one) for one in value) if len(value) == 2 else ", ".join(_number(one) for one in value)
+        return " – ".join(cell_text(one) for one in value) if len(value) == 2 else ", ".join(cell_text(one) for one in value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else str(value)
 
 

@@ -17,16 +17,16 @@ def test_each_sign_is_told_once_and_when_it_is_over():
     told: list[tuple[str, str]] = []
     watch = Watch(Nervous())
     for step, loss in enumerate((0.5, 2.0, 3.0, 0.5)):
-        watch.take_in({"step": step, "loss/a": loss}, lambda event, words: told.append((event["event"], words)))
+        watch.follow({"step": step, "loss/a": loss}, lambda event, words: told.append((event["event"], words)))
     assert told == [("sign", "the loss is high"), ("sign over", "high: over")]
 
 
 def test_a_resumed_run_knows_its_signs_and_a_family_without_them_is_silent():
     told: list[str] = []
     watch = Watch(Nervous(), [{"step": 1, "loss/a": 2.0}, {"step": 1, "event": "sign", "sign": "high"}])
-    watch.take_in({"step": 2, "loss/a": 2.0}, lambda event, words: told.append(words))
+    watch.follow({"step": 2, "loss/a": 2.0}, lambda event, words: told.append(words))
     assert not told and list(watch.signs) == ["high"]
-    Watch(object()).take_in({"step": 1}, lambda event, words: told.append(words))
+    Watch(object()).follow({"step": 1}, lambda event, words: told.append(words))
     assert not told
 
 
