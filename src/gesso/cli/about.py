@@ -43,19 +43,29 @@ def recipes(*, json: bool = False) -> None:
     )
 
 
-def data(*, json: bool = False) -> None:
-    """List the folders of examples that are here, which recipes take them, and how to lay out one's own.
+def data(folder: Path | None = None, /, *, json: bool = False) -> None:
+    """List the folders of examples that are here, which recipes take them, and how to lay out one's own. Or look at one folder.
 
     gesso data
+    gesso data my_pictures
     GESSO_DATA=~/pictures gesso data
 
     Parameters
     ----------
+    folder
+        Pictures to look at before a training: how many, broken ones, copies, look-alikes, classes.
     json
         Print JSON.
     """
-    from gesso.verbs.data import folders, places, taken
+    from gesso.verbs.data import check, folders, places, taken
 
+    if folder is not None:
+        looked_at = check(folder)
+        if json:
+            show.print_json(looked_at.to_json())
+        else:
+            show.write(*looked_at.lines())
+        return
     found, layouts = list(folders()), list(taken())
     if json:
         listed = [{"name": one.name, "path": str(one.path), "num_files": one.num_files, "recipes": list(one.recipes)} for one in found]

@@ -136,6 +136,7 @@ recipe = Recipe(
         "en": "pictures; CIFAR-10's parquet files; MNIST's t10k files",
         "ko": "그림들. CIFAR-10의 parquet 파일, MNIST의 t10k 파일도 가능",
     },
+    learns_pictures=True,
     data_files=("*.png", "*.jpg", "*.parquet:image", "*.parquet:color", "t10k-images-idx3-ubyte.gz+t10k-labels-idx1-ubyte.gz"),
     measures={"modes": measure_modes},
 )

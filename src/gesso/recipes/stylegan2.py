@@ -142,5 +142,6 @@ recipe = Recipe(
         "en": "pictures, a subfolder for each class or none; or a parquet table with a column image or color",
         "ko": "그림들(분류별 하위 폴더 가능), 또는 image나 color 열이 있는 parquet 표",
     },
+    learns_pictures=True,
     data_files=("*.png", "*.jpg", "*.parquet:image", "*.parquet:color"),
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gesso import recipes
 from gesso.card import Words
+from gesso.datasets.folder_check import FolderCheck, check_folder
 from gesso.errors import GessoError
 from gesso.storage.home import data_home
 
@@ -56,6 +57,16 @@ def find_data(given: Path | str | None) -> Path | None:
         where=given,
         fix=f"a path, or one of {here}" if here else f"a path, or a name in {VARIABLE}: gesso data",
     )
+
+
+def check(folder: Path | str) -> FolderCheck:
+    """Look at a folder of pictures before a training; GessoError where it holds none."""
+    place = find_data(folder)
+    assert place is not None
+    found = check_folder(place) if place.is_dir() else None
+    if found is None:
+        raise GessoError("holds no picture files", where=place, fix="a folder of pictures; tables are checked when they are read")
+    return found
 
 
 def folders() -> Iterator[DataFolder]:

@@ -22,6 +22,7 @@ from torch import nn
 import gesso
 from gesso import recipes
 from gesso.datasets.dataset import Dataset, describe_left_out
+from gesso.datasets.folder_check import check_folder
 from gesso.errors import GessoError
 from gesso.media.file import REASONS, write_atomic
 from gesso.number import whole
@@ -108,6 +109,7 @@ def train(
             plan = _plan(run, one, learners, ranks)
             loop = Loop(plan)
             _report_left_out(plan.dataset, loop)
+            _report_folder(run, one, loop)
             if ranks.leads:
                 _save_config(plan.folder, plan.config)
             reason = loop.run(deadline=None if minutes is None else began + 60 * minutes, interrupt=interrupt)
@@ -262,6 +264,15 @@ def _report_left_out(dataset: Dataset, loop: Loop) -> None:
     if left_out:
         num = f"{len(left_out)} file" + ("s" if len(left_out) > 1 else "")
         loop.progress.say(f"left out {num} that cannot be read: {describe_left_out(left_out)}; learning from the {len(dataset)} others")
+
+
+def _report_folder(run: _Run, stage: Stage, loop: Loop) -> None:
+    """Before the first step, print what was found in a folder of pictures, and what to do about it."""
+    if stage is not run.stages[0] or run.quiet or run.data is None or not run.data.is_dir() or checkpoint.steps(loop.checkpoints):
+        return
+    found = check_folder(run.data)
+    for line in found.lines() if found is not None else ():
+        loop.progress.say(line)
 
 
 def _config(run: _Run, stage: Stage, dataset: Dataset) -> dict[str, Any]:
