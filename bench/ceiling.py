@@ -69,8 +69,8 @@ class Step:
         with counter, self.device.computing():
             clean, batch = self.work.made(step)
             if self.work.looks(step):
-                batch = self.work.seen(clean, batch, self.network)
-            self.work.loss(batch, step, self.network).backward()
+                batch = self.work.seen(clean, batch)
+            self.work.loss(self.work.phases(step)[0], batch, step).backward()
         for hook in hooks:
             hook.remove()
         return int(counter.get_total_flops())

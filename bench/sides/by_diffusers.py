@@ -44,25 +44,29 @@ def main() -> None:
     from diffusers.training_utils import EMAModel
 
     work = Work(given.recipe, given.preset, given.data, given.batch)
+    if len(work.settings) > 1:
+        raise SystemExit("diffusers' training examples have one player")
     if own:
         work.networks = {work.role: OwnUNet()}
     accelerator = accelerate.Accelerator(mixed_precision="bf16" if given.bf16 else "no", cpu=True)
     model: Any = work.network
     parameters = num_parameters(model)
     average = EMAModel(model.parameters(), decay=work.stage.average, use_ema_warmup=True, inv_gamma=1.0, power=0.75)
-    optimiser: Any = work.optimiser(model)
-    schedule: Any = get_scheduler("cosine", optimizer=optimiser, num_warmup_steps=work.settings.warmup, num_training_steps=FAR)
+    optimiser: Any = work.optimiser(work.role)
+    schedule: Any = get_scheduler("cosine", optimizer=optimiser, num_warmup_steps=work.settings[work.role].warmup, num_training_steps=FAR)
     model, optimiser, batches, schedule = accelerator.prepare(model, optimiser, loader(work), schedule)
+    work.networks[work.role] = model
     versions = f"accelerate {accelerate.__version__}, diffusers {diffusers.__version__}"
     if gate.ready(numbers="bf16" if given.bf16 else "float32", version=versions, parameters=parameters):
         return
     for step, (clean, made) in enumerate(batches):
-        batch = work.seen(clean, made, model) if work.looks(step) else made
+        batch = work.seen(clean, made) if work.looks(step) else made
         with accelerator.accumulate(model):
-            loss = work.loss(batch, step, model)
+            (phase,) = work.phases(step)
+            loss = work.loss(phase, batch, step)
             accelerator.backward(loss)
             if accelerator.sync_gradients:
-                accelerator.clip_grad_norm_(model.parameters(), work.clip)
+                accelerator.clip_grad_norm_(model.parameters(), work.clip(work.role))
             optimiser.step()
             schedule.step()
             optimiser.zero_grad()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gesso import recipes
-from gesso.families.family import Batch, due_phases
+from gesso.families.family import Batch, Phase, due_phases
 from gesso.training.batch import BatchMaker, CleanBatch
 from gesso.training.optimiser import rate_at
 from gesso.verbs.data import find_data
@@ -66,7 +66,7 @@ class Gate:
 
 
 class Work:
-    """The networks, examples and loss of a recipe's only stage, as any loop may use them."""
+    """The networks, examples and losses of a recipe's only stage, as any loop may use them."""
 
     def __init__(self, recipe: str, preset: str, data: str | None, batch: int | None = None) -> None:
         found = recipes.find(recipe)
@@ -76,51 +76,71 @@ class Work:
         found = found.with_facts(found.facts(dataset) if found.facts else {})
         torch.manual_seed(0)
         self.networks = found.networks(chosen)
-        ((self.role, self.settings),) = self.stage.trains.items()
+        self.settings = dict(self.stage.trains)
+        for role, network in self.networks.items():
+            network.requires_grad_(role in self.settings).train(role in self.settings)
+        self.keeps = [role for role in self.settings if role in found.keeps]
         self.maker = BatchMaker(dataset, slots_of(found, self.stage), batch or self.stage.batch_size, 0, self.stage.frame)
         self.state = self.stage.family.prepare(self.networks, dataset, torch.Generator().manual_seed(0)) or nn.Module()
 
     @property
+    def role(self) -> str:
+        """The only player's role."""
+        (role,) = self.settings
+        return role
+
+    @property
     def network(self) -> nn.Module:
-        return self.networks[self.role].train()
+        return self.networks[self.role]
+
+    @property
+    def players(self) -> dict[str, nn.Module]:
+        return {role: self.networks[role] for role in self.settings}
 
     def looks(self, step: int) -> bool:
-        """Whether simulated users see the network's output at this step."""
+        """Whether simulated users see the networks' output at this step."""
         return self.stage.look_every > 0 and step % self.stage.look_every == 0
 
     def made(self, step: int) -> tuple[CleanBatch, Batch]:
         clean = self.maker.clean_batch(step)
         return clean, self.maker.with_conditions(clean)
 
-    def seen(self, clean: CleanBatch, batch: Batch, network: nn.Module) -> Batch:
+    def seen(self, clean: CleanBatch, batch: Batch) -> Batch:
         """The batch with input of users who see the output."""
-        network.eval()
+        for network in self.players.values():
+            network.eval()
         with torch.no_grad():
-            shown = self.stage.family.propose({self.role: network}, batch, torch.Generator().manual_seed(clean.step))
-        network.train()
+            shown = self.stage.family.propose(self.networks, batch, torch.Generator().manual_seed(clean.step))
+        for network in self.players.values():
+            network.train()
         return self.maker.with_conditions(clean, shown)
 
-    def loss(self, batch: Batch, step: int, network: nn.Module) -> Tensor:
-        (phase,) = due_phases(self.stage.family, step)
-        rng = torch.Generator().manual_seed(step)
-        return self.stage.family.loss(phase, {self.role: network}, batch, self.state, step, rng).value.float().mean()
+    def phases(self, step: int) -> list[Phase]:
+        return due_phases(self.stage.family, step)
 
-    def factor(self, step: int) -> float:
-        """The rate of a step as a share of the highest."""
-        return rate_at(self.settings, step, FAR) / self.settings.rate
+    def loss(self, phase: Phase, batch: Batch, step: int) -> Tensor:
+        rng = torch.Generator().manual_seed(step)
+        return self.stage.family.loss(phase, self.networks, batch, self.state, step, rng).value.float().mean()
+
+    def factor(self, role: str, step: int) -> float:
+        """A player's rate at a step as a share of its highest."""
+        return rate_at(self.settings[role], step, FAR) / self.settings[role].rate
 
     def decay(self, step: int) -> float:
         return min(self.stage.average, (1 + step) / (10 + step))
 
-    def optimiser(self, network: nn.Module, **more: Any) -> torch.optim.AdamW:
-        """AdamW, which decays only matrices and kernels."""
-        parts = [p for p in network.parameters() if p.ndim >= 2], [p for p in network.parameters() if p.ndim < 2]
-        groups = [{"params": part, "weight_decay": decay} for part, decay in zip(parts, (self.settings.decay, 0.0), strict=True) if part]
-        return torch.optim.AdamW(groups, lr=self.settings.rate, betas=self.settings.betas, eps=self.settings.eps, **more)
+    def optimisers(self, **more: Any) -> dict[str, torch.optim.AdamW]:
+        return {role: self.optimiser(role, **more) for role in self.settings}
 
-    @property
-    def clip(self) -> float:
-        return self.settings.clip or math.inf
+    def optimiser(self, role: str, **more: Any) -> torch.optim.AdamW:
+        """AdamW, which decays only matrices and kernels."""
+        network, settings = self.networks[role], self.settings[role]
+        parts = [p for p in network.parameters() if p.ndim >= 2], [p for p in network.parameters() if p.ndim < 2]
+        groups = [{"params": part, "weight_decay": decay} for part, decay in zip(parts, (settings.decay, 0.0), strict=True) if part]
+        return torch.optim.AdamW(groups, lr=settings.rate, betas=settings.betas, eps=settings.eps, **more)
+
+    def clip(self, role: str) -> float:
+        return self.settings[role].clip or math.inf
 
 
 class Steps(torch.utils.data.Dataset[tuple[CleanBatch, Batch]]):
@@ -167,8 +187,8 @@ def asked() -> argparse.Namespace:
     return found
 
 
-def num_parameters(network: nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())
+def num_parameters(*networks: nn.Module) -> int:
+    return sum(p.numel() for network in networks for p in network.parameters())
 
 
 def folder_of(asked: argparse.Namespace) -> Path:
