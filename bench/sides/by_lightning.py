@@ -22,6 +22,7 @@ def main() -> None:
     work = Work(given.recipe, given.preset, given.data, given.batch)
 
     several = len(work.settings) > 1
+    clip = None if several else work.clip(work.role)
 
     class Module(L.LightningModule):
         def __init__(self) -> None:
@@ -64,7 +65,7 @@ def main() -> None:
             trainer.should_stop = gate.stepped()
 
     trainer = L.Trainer(
-        accelerator="cpu", devices=1, max_epochs=1, precision="bf16-mixed" if given.bf16 else "32-true", gradient_clip_val=None if several else work.clip(work.role),
+        accelerator="cpu", devices=1, max_epochs=1, precision="bf16-mixed" if given.bf16 else "32-true", gradient_clip_val=clip,
         logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         callbacks=[EMAWeightAveraging(decay=work.stage.average), Turns()],
     )  # fmt: skip
