@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gesso.judgement import Judgement
+from gesso.networks.twice_conv import TwiceConv2d
 from gesso.ports import Ports
 from gesso.shapes import Images, Vectors
 
@@ -51,7 +52,7 @@ class ResidualCritic(nn.Module):
     def __init__(self, channels: int, widths: tuple[int, ...], given: int = 0, depth: int = 1, patch: int = 1, classes: int = 0) -> None:
         super().__init__()
         self.patch, narrow = patch, tuple(reversed(widths))
-        self.enter = nn.Conv2d(channels * patch**2, narrow[0], 1)
+        self.enter = TwiceConv2d(channels * patch**2, narrow[0], 1)
         self.levels = nn.ModuleList()
         for wide, wide_out in zip(narrow, (*narrow[1:], narrow[-1]), strict=False):
             self.levels.append(nn.Sequential(*(PlainBlock(wide) for _ in range(depth)), _changed(wide, wide_out)))
@@ -77,7 +78,7 @@ class PlainBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.conv1, self.conv2 = TwiceConv2d(width, width, 3, padding=1), TwiceConv2d(width, width, 3, padding=1, bias=False)
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,4 +86,4 @@ class PlainBlock(nn.Module):
 
 
 def _changed(wide_in: int, wide: int) -> nn.Module:
-    return nn.Conv2d(wide_in, wide, 1, bias=False) if wide_in != wide else nn.Identity()
+    return TwiceConv2d(wide_in, wide, 1, bias=False) if wide_in != wide else nn.Identity()

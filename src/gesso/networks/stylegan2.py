@@ -36,16 +36,17 @@ class EqualLinear(nn.Module):
 
 
 class EqualConv(nn.Module):
-    """A convolution scaled by 1/√fan-in at run time."""
+    """A convolution scaled by 1/√fan-in at run time, and its output by `gain`, with the weights, as that costs less than with maps."""
 
-    def __init__(self, wide_in: int, wide: int, kernel: int, *, bias: bool = True) -> None:
+    def __init__(self, wide_in: int, wide: int, kernel: int, *, bias: bool = True, gain: float = 1.0) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(wide, wide_in, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(wide)) if bias else None
-        self.scale = 1 / math.sqrt(wide_in * kernel**2)
+        self.scale, self.gain = gain / math.sqrt(wide_in * kernel**2), gain
 
     def forward(self, x: Maps) -> Maps:
-        return F.conv2d(x, self.weight * self.scale, self.bias, padding=self.weight.shape[-1] // 2)
+        bias = self.bias if self.bias is None or self.gain == 1 else self.bias * self.gain
+        return F.conv2d(x, self.weight * self.scale, bias, padding=self.weight.shape[-1] // 2)
 
 
 class MappingNetwork(nn.Module):
@@ -75,11 +76,12 @@ class MappingNetwork(nn.Module):
 class ModulatedConv(nn.Module):
     """A convolution whose input channels the style scales and whose output channels are scaled back to unit variance (section 2.2).
 
-    y = d · conv(s · x), with d = 1/√Σ(s · weight)²: the paper's equations 1 and 3 without a kernel for each item.
+    y = gain · d · conv(s · x), with d = 1/√Σ(s · weight)²: the paper's equations 1 and 3 without a kernel for each item.
     """
 
-    def __init__(self, wide_in: int, wide: int, kernel: int, width: int, *, demodulate: bool = True) -> None:
+    def __init__(self, wide_in: int, wide: int, kernel: int, width: int, *, demodulate: bool = True, gain: float = 1.0) -> None:
         super().__init__()
+        self.gain = gain
         self.style = EqualLinear(width, wide_in, bias=1.0)
         self.weight = nn.Parameter(torch.randn(wide, wide_in, kernel, kernel))
         self.scale, self.demodulate = 1 / math.sqrt(wide_in * kernel**2), demodulate
@@ -91,7 +93,8 @@ class ModulatedConv(nn.Module):
         if not self.demodulate:
             return x
         squares = weight.float().square().sum((2, 3))
-        return x * torch.rsqrt(style.float().square() @ squares.T + 1e-8)[:, :, None, None].to(x.dtype)
+        factor = self.gain * torch.rsqrt(style.float().square() @ squares.T + 1e-8)
+        return x * factor[:, :, None, None].to(x.dtype)
 
 
 class StyledLayer(nn.Module):
@@ -99,15 +102,15 @@ class StyledLayer(nn.Module):
 
     def __init__(self, wide_in: int, wide: int, width: int) -> None:
         super().__init__()
-        self.conv = ModulatedConv(wide_in, wide, 3, width)
+        self.conv = ModulatedConv(wide_in, wide, 3, width, gain=GAIN)
         self.strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(wide))
 
     def forward(self, x: Maps, w: Vectors, noise: Tensor | None) -> Maps:
         x = self.conv(x, w)
         if noise is not None:
-            x = x + self.strength * noise.to(x.dtype)
-        return leaky(x + self.bias[:, None, None])
+            x = x + (self.strength * GAIN * noise).to(x.dtype)
+        return F.leaky_relu(x + (self.bias * GAIN).to(x.dtype)[:, None, None], 0.2)
 
 
 class Synthesis(nn.Module):
@@ -153,18 +156,18 @@ class StyleCritic(nn.Module):
     def __init__(self, channels: int, widths: Sequence[int], given: int = 0, group: int = 4) -> None:
         super().__init__()
         narrow = tuple(reversed(widths))
-        self.enter, self.group = EqualConv(channels, narrow[0], 1), group
+        self.enter, self.group = EqualConv(channels, narrow[0], 1, gain=GAIN), group
         self.blocks = nn.ModuleList(CriticBlock(a, b) for a, b in zip(narrow, narrow[1:], strict=False))
-        self.last = EqualConv(narrow[-1] + 1, narrow[-1], 3)
+        self.last = EqualConv(narrow[-1] + 1, narrow[-1], 3, gain=GAIN)
         self.flat = EqualLinear(narrow[-1] * START**2, narrow[-1])
         self.leave = EqualLinear(narrow[-1], 1)
         self.project = EqualLinear(given, narrow[-1]) if given else None
 
     def forward(self, picture: Images, ports: Ports) -> Judgement:
-        x = leaky(self.enter(picture))
+        x = F.leaky_relu(self.enter(picture), 0.2)
         for block in self.blocks:
             x = block(x)
-        x = leaky(self.last(torch.cat([x, group_deviation(x, self.group)], 1)))
+        x = F.leaky_relu(self.last(torch.cat([x, group_deviation(x, self.group)], 1)), 0.2)
         features = leaky(self.flat(x.flatten(1)))
         logit = self.leave(features)
         if self.project is not None:
@@ -173,16 +176,16 @@ class StyleCritic(nn.Module):
 
 
 class CriticBlock(nn.Module):
-    """Two convolutions, a halving and a skip, together of unit variance."""
+    """Two convolutions, a halving and a skip, together of unit variance: (inner + skip)/√2."""
 
     def __init__(self, wide_in: int, wide: int) -> None:
         super().__init__()
-        self.conv1, self.conv2 = EqualConv(wide_in, wide_in, 3), EqualConv(wide_in, wide, 3)
-        self.skip = EqualConv(wide_in, wide, 1, bias=False)
+        self.conv1, self.conv2 = EqualConv(wide_in, wide_in, 3, gain=GAIN), EqualConv(wide_in, wide, 3)
+        self.skip = EqualConv(wide_in, wide, 1, bias=False, gain=1 / GAIN)
 
     def forward(self, x: Maps) -> Maps:
-        inner = leaky(self.conv2(halved(leaky(self.conv1(x)))))
-        return (inner + self.skip(halved(x))) / GAIN
+        inner = F.leaky_relu(self.conv2(halved(F.leaky_relu(self.conv1(x), 0.2))), 0.2)
+        return inner + self.skip(halved(x))
 
 
 def group_deviation(x: Maps, size: int) -> Maps:

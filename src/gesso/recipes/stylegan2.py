@@ -37,7 +37,7 @@ class Preset:
     batch_size: int
     r1: float = 1.0
     path: float = 2.0
-    speed: int = 100_000  # pictures in which augmentation can go from nothing to always; 0 is none
+    speed: int = 20_000  # pictures in which augmentation can go from nothing to always; 0 is none
 
     @property
     def side(self) -> int:
