@@ -59,6 +59,7 @@ def train(
     weights: Annotated[list[str] | None, Parameter(negative=())] = None,
     threads: int | None = None,
     device: str | None = None,
+    patience: int | None = None,
     quiet: bool = False,
 ) -> None:
     """Train a recipe. After Ctrl-C or --minutes, the same command continues.
@@ -96,6 +97,8 @@ def train(
         Torch's threads.
     device
         cpu, cuda or cuda:1; what is there if left out.
+    patience
+        Stop when the figure of samples has not improved for so many looks (one every 500 steps).
     quiet
         Print nothing while training.
     """
@@ -103,7 +106,8 @@ def train(
 
     run(
         recipe, data=data, out=out, preset=preset, steps=steps, minutes=minutes, seed=seed, fresh=fresh, stage=stage,
-        begin=begin, weights=weights, threads=threads, device=device, quiet=quiet,
+        begin=begin, weights=weights, threads=threads, device=device,
+        patience=patience, quiet=quiet,
     )  # fmt: skip
 
 

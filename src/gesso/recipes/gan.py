@@ -98,6 +98,8 @@ def family(preset: Preset) -> Adversarial:
 
 
 def stages(preset: Preset) -> list[Stage]:
+    from gesso.metrics.progress import distance_of_sets
+
     def data(folder: Path | None, split: str) -> Any:
         return small_pictures(folder, split, SIDE)
 
@@ -112,6 +114,7 @@ def stages(preset: Preset) -> list[Stage]:
             batch_size=preset.batch_size,
             average=0.999,
             frame=Frame((SIDE, SIDE)),
+            figures=distance_of_sets,
         )
     ]
 

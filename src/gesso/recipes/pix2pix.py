@@ -84,6 +84,8 @@ def family(preset: Preset) -> Adversarial:
 
 
 def stages(preset: Preset) -> list[Stage]:
+    from gesso.metrics.progress import distance_of_pairs
+
     def data(folder: Path | None, split: str) -> Any:
         return paired_pictures(folder, split, preset.side)
 
@@ -98,6 +100,7 @@ def stages(preset: Preset) -> list[Stage]:
             batch_size=preset.batch_size,
             average=0.99,
             frame=Frame((preset.side, preset.side)),
+            figures=distance_of_pairs,
         )
     ]
 

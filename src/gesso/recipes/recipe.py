@@ -60,6 +60,7 @@ class Stage:
     """One training: `trains` maps the roles that learn to their optimisers; everything else is frozen.
 
     conditions: the names of the card's conditions that are simulated and encoded; None is all that networks read.
+    figures(samples, true pictures, features) -> figures of samples by name, of which the first says which weights are best.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Stage:
     gradient: Gradient = Gradient()
     gradients: Mapping[str, Gradient] = field(default_factory=dict)  # by phase, where it is another one: a critic's alone is private
     conditions: tuple[str, ...] | None = None
+    figures: Callable[..., Mapping[str, float]] | None = None
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,8 @@ def family(preset: Preset) -> Adversarial:
 
 
 def stages(preset: Preset) -> list[Stage]:
+    from gesso.metrics.progress import distance_of_sets
+
     def data(folder: Path | None, split: str) -> Any:
         return small_pictures(folder, split, preset.side)
 
@@ -124,6 +126,7 @@ def stages(preset: Preset) -> list[Stage]:
             batch_size=preset.batch_size,
             average=0.998,
             frame=Frame((preset.side, preset.side)),
+            figures=distance_of_sets,
             conditions=(),
         )
     ]

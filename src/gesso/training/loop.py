@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
-from gesso.families.family import STATE, Batch, Learns, Loss, Phase, due_phases
+from gesso.families.family import Batch, Learns, Loss, Phase, due_phases
 from gesso.ports import Frame
-from gesso.training import checkpoint, picture
+from gesso.training import checkpoint
 from gesso.training.batch import BatchMaker, CleanBatch, Prefetcher, SlotInfo
 from gesso.training.checkpoint import BrokenCheckpoint, Snapshot
 from gesso.training.config import check_same
@@ -29,9 +29,11 @@ from gesso.training.learner import Learner, buffers_of
 from gesso.training.log import Log, NoLog, Progress
 from gesso.training.optimiser import OptimiserSettings, Player, rate_at
 from gesso.training.ranks import Ranks
+from gesso.training.showing import Export, MakeFigures, MakeSamples, Showing
 from gesso.training.watch import Watch
 
 MAX_ROLLBACKS = 3
+NO_BETTER = "no better"  # why a run ends whose figure stays as it is
 ROLLBACK_FACTOR = 0.5
 GLOBAL, LOSS, PROPOSE, PREPARE, NOISE = 1, 2, 3, 4, 1000  # appended to (seed, step) to get independent random streams
 
@@ -59,10 +61,6 @@ class StageInfo(Protocol):
     def gradient(self) -> GradientSettings: ...
     @property
     def gradients(self) -> Mapping[str, GradientSettings]: ...
-
-
-MakeSamples = Callable[[Mapping[str, nn.Module], int], np.ndarray | None]  # (networks and the family's state, step) -> a picture uint8
-Export = Callable[[Learner], None]
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,10 @@ class TrainingPlan:
     intervals: Intervals = Intervals()
     may_change: Collection[str] = ()
     export: Export | None = None
+    export_best: Export | None = None
     show: MakeSamples | None = None
+    figures: MakeFigures | None = None
+    patience: int | None = None
     quiet: bool = False
     ranks: Ranks = Ranks()
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -126,10 +127,19 @@ class Loop:
         self.last_good: Snapshot | None = None
         self._clock = self._logged = time.monotonic()
         self._logged_step = 0
-        self._picture_failed = False
+        leads = plan.ranks.leads
+        self.showing = Showing(
+            plan.folder,
+            self.log,
+            self.progress,
+            samples=plan.show if leads else None,
+            figures=plan.figures if leads else None,
+            export_best=plan.export_best,
+            patience=plan.patience,
+        )
 
     def run(self, *, deadline: float | None = None, interrupt: Interrupt | None = None) -> str:
-        """Train, and return why it ended: "done", "minutes" or the signal's name. `deadline` is a time of time.monotonic."""
+        """Train, and return why it ended: "done", "minutes", "no better" or the signal's name. `deadline` is a time of time.monotonic."""
         try:
             self._begin()
             while True:
@@ -140,7 +150,7 @@ class Loop:
                 except Diverged as diverged:
                     self._roll_back(diverged)
             if self.plan.ranks.leads:
-                self._draw_curve()
+                self.showing.draw_curve()
             return reason
         except OSError as error:
             raise checkpoint.cannot_write(error, self.plan.folder, "the run's folder") from error
@@ -170,6 +180,7 @@ class Loop:
         checkpoint.check_space(plan.folder, _full_size(self.last_good, learner))
         self.log.open(learner.step)
         self.watch = Watch(self.stage.family, self.log.lines())
+        self.showing.resume()
         plan.ranks.wait()
         if found is None and plan.ranks.leads:
             checkpoint.save(self.checkpoints, self.last_good)
@@ -191,8 +202,11 @@ class Loop:
                 self._roll_back(reason)
                 continue
             if intervals.due(intervals.sample_every, learner.step):
-                self._draw_samples()
+                if self.plan.ranks.leads:
+                    self.showing.look(learner)
             asked = interrupt.requested if interrupt is not None else None
+            if asked is None and self.showing.stale:
+                asked = NO_BETTER
             if asked is None and deadline is not None and time.monotonic() >= deadline and learner.step < self.stage.num_steps:
                 asked = "minutes"
             if self.plan.ranks.any(asked is not None):
@@ -347,32 +361,9 @@ class Loop:
         self.log.roll_back(learner.step)
         self.log.write({"step": learner.step, "event": "roll-back", "at": at, "reason": str(reason), "slow": learner.rate_factor})
         self.watch = Watch(self.stage.family, self.log.lines())
+        self.showing.resume()
         self.progress.say(f"step {at}: {reason}; back to step {learner.step}, at {learner.rate_factor:g} of the rate")
         self._logged, self._logged_step = time.monotonic(), learner.step
-
-    def _draw_samples(self) -> None:
-        """Save sample pictures. An error here is only reported, because it must not end the training."""
-        if self.plan.show is None or not self.plan.ranks.leads:
-            return
-        try:
-            shown = self.plan.show(self.learner.export_networks | {STATE: self.learner.family}, self.learner.step)
-            if shown is not None:
-                picture.save_samples(self.plan.folder / "samples", self.learner.step, shown)
-                self.log.picture("samples", shown, self.learner.step)
-        except Exception as error:
-            self._report_picture_error(error)
-        self._draw_curve()
-
-    def _draw_curve(self) -> None:
-        try:
-            picture.save_curve(self.plan.folder / "curve.png", self.log.lines())
-        except Exception as error:
-            self._report_picture_error(error)
-
-    def _report_picture_error(self, error: Exception) -> None:
-        if not self._picture_failed:
-            self._picture_failed = True
-            self.progress.say(f"a picture of the run could not be drawn ({type(error).__name__}: {error}); the training continues")
 
     def _count_seconds(self) -> None:
         now = time.monotonic()

@@ -32,13 +32,13 @@ def save_samples(folder: Path, step: int, picture: np.ndarray) -> Path:
 
 
 def save_curve(path: Path, lines: Sequence[Mapping[str, Any]]) -> bool:
-    """Plot the losses over the steps as a PNG. Returns whether matplotlib is installed."""
+    """Plot the losses, and the figures of samples, over the steps as a PNG. Returns whether matplotlib is installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         return False
-    names = sorted({name for line in lines for name in line if name.startswith("loss/")})
+    names = sorted({name for line in lines for name in line if name.startswith(("loss/", "figure/"))})
     if not names:
         return True
     figure = Figure(figsize=(7, 2.2 * len(names)), layout="constrained")

@@ -16,6 +16,7 @@ from gesso.media.file import read_bytes, write_atomic
 from gesso.media.grid import contact_sheet
 from gesso.media.picture import encode_png, read_picture
 from gesso.training.log import read_lines
+from gesso.training.showing import FIGURE
 from gesso.training.watch import signs_in
 from gesso.verbs.result import make_folder
 from gesso.weights.store import read_weights
@@ -42,7 +43,8 @@ class Run:
     def facts(self) -> dict[str, Any]:
         """One row of the table: what was trained, on what, how far and how fast, the last losses, signs of trouble."""
         logged = [line for line in self.lines if "event" not in line]
-        last: Mapping[str, Any] = logged[-1] if logged else {}
+        last: Mapping[str, Any] = next((line for line in reversed(logged) if any(name.startswith("loss/") for name in line)), {})
+        best = {name: min(line[name] for line in logged if name in line) for line in logged for name in line if name.startswith(FIGURE)}
         speeds = [line["items_per_second"] for line in logged if "items_per_second" in line]
         losses = {name: value for name, value in last.items() if name.startswith("loss/")}
         return {
@@ -53,6 +55,7 @@ class Run:
             "minutes": round(float(self.card.get("seconds", 0)) / 60, 1),
             "items/s": float(np.median(speeds)) if speeds else None,
             **losses,
+            **{f"best {name.removeprefix(FIGURE)} in training": value for name, value in best.items()},
             **self.figures,
             "signs": "; ".join(signs_in(self.lines)) or None,
         }

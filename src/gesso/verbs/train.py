@@ -39,10 +39,10 @@ from gesso.training.loop import Intervals, Loop, TrainingPlan
 from gesso.training.ranks import Ranks, joined
 from gesso.verbs.assemble import Assembled, GivenWeights, assemble, weights_file
 from gesso.verbs.data import find_data
-from gesso.verbs.training_outputs import exporter, later_exported, shower, slots_of
+from gesso.verbs.training_outputs import exporter, judger, later_exported, shower, slots_of
 from gesso.weights.store import load_into, read_weights, shipped
 
-OWN_FILES = ("log.jsonl", "config.json", "curve.png", "weights.safetensors")
+OWN_FILES = ("log.jsonl", "config.json", "curve.png", "weights.safetensors", "best.safetensors")
 OWN_FOLDERS = ("samples", "tensorboard")
 
 
@@ -54,7 +54,7 @@ class TrainResult:
     log: Path
     steps: int
     seconds: float
-    reason: str  # "done", "minutes", "stopped", or the signal's name
+    reason: str  # "done", "minutes", "no better", "stopped", or the signal's name
 
     @property
     def done(self) -> bool:
@@ -77,6 +77,7 @@ def train(
     begin: Path | str | None = None,
     weights: GivenWeights = None,
     quiet: bool = False,
+    patience: int | None = None,
     log_every: int = 20,
     sample_every: int = 500,
     checkpoint_every: int = 500,
@@ -89,13 +90,15 @@ def train(
     the run at a step, as Ctrl-C does, and as `stop` does, which is called after each step; continuing later gives the same bits as
     not stopping, on the same machine with the same number of threads. `stage` is the last one trained. `begin` is the weights file
     or run from which the networks start ("shipped": the package's own); `weights` are those of frozen parents, by role. `device` is
-    as for `generate`. Started by `torchrun`, the processes share each batch, and the first one writes the files.
+    as for `generate`. `patience` ends a run whose own figure, of samples at each `sample_every`, was no better than before for so
+    many looks; best.safetensors holds the weights that had the best. Started by `torchrun`, the processes share each batch, and the
+    first one writes the files.
     GessoError where the folder holds another training, the disk is full, or the training diverges repeatedly; weights and
     checkpoints written before stay.
     """
     began = time.monotonic()
     intervals = Intervals(log_every, sample_every, checkpoint_every)
-    start = Start(begin, weights, device)
+    start = Start(begin, weights, device, None if patience is None else whole(patience, where="--patience", low=1))
     run = _begin(recipes.find(recipe), data, out, preset, steps, minutes, seed, stage, threads, intervals, quiet, start)
     learners: list[Learner] = []
     reason, log = "done", run.folder / "log.jsonl"
@@ -125,11 +128,13 @@ def train(
 
 @dataclass(frozen=True)
 class Start:
-    """Where a training starts: the weights that the networks `begin` from, the `weights` of frozen parents, and the device's name."""
+    """Where a training starts: the weights that the networks `begin` from, the `weights` of frozen parents, and the device's name; and
+    after how many looks without a better figure it ends (`patience`)."""
 
     begin: Path | str | None = None
     weights: GivenWeights = None
     device: str | None = None
+    patience: int | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,7 @@ class _Run:
     intervals: Intervals
     origin: dict[str, Any]
     quiet: bool
+    patience: int | None
     first: Dataset  # the first stage's examples
     begun_from: str  # sha256 of the weights that the networks began from, or ""
 
@@ -187,7 +193,9 @@ def _begin(
     origin = _origin(recipe, assembled.preset_name, source, folder, seed, steps, minutes)
     origin |= ({"facts": known} if known else {}) | ({"begun_from": begun_from} if begun_from else {})
     _make_folder(folder)
-    return _Run(assembled, stages, source, folder, seed, steps, num_threads, device, intervals, origin, quiet, first, begun_from)
+    return _Run(
+        assembled, stages, source, folder, seed, steps, num_threads, device, intervals, origin, quiet, start.patience, first, begun_from
+    )
 
 
 def _begin_from(assembled: Assembled, place: Path | str) -> str:
@@ -232,7 +240,10 @@ def _plan(run: _Run, stage: Stage, before: Sequence[Learner], ranks: Ranks) -> T
         intervals=run.intervals,
         may_change=("threads", "numbers", *(("num_steps",) if run.steps is not None else ())),
         export=exporter(recipe, run.weights, run.origin, before, dataset) if newest else None,
+        export_best=exporter(recipe, run.weights.with_name("best.safetensors"), run.origin, before, dataset) if newest else None,
         show=shower(recipe, stage, run.data, run.seed),
+        figures=judger(recipe, stage, run.data, run.seed),
+        patience=run.patience,
         quiet=run.quiet,
         ranks=ranks,
         facts=recipe.known,

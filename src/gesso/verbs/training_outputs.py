@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,21 @@ from torch import Tensor, nn
 from gesso.card import Slot
 from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
-from gesso.families.family import STATE, Inputs, Samples
+from gesso.families.family import STATE, Batch, Inputs, Samples
+from gesso.media.tensor import from_tensor
+from gesso.metrics.agreement import features_of
+from gesso.ports import Ports
 from gesso.recipes.recipe import Recipe, Stage
 from gesso.training import checkpoint
 from gesso.training.batch import BatchMaker
 from gesso.training.learner import Learner
 from gesso.training.picture import sample_sheet
+from gesso.verbs.assemble import assemble
 from gesso.weights.store import read_weights, save_weights
 
 NUM_SHOWN = 8
+NUM_JUDGED, MIN_JUDGED, JUDGED_AT_ONCE = 256, 64, 32
+JUDGE, JUDGE_ROLE = "cifar_classifier", "classifier"
 
 
 def slots_of(recipe: Recipe, stage: Stage) -> list[Slot]:
@@ -93,33 +100,86 @@ def shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Callab
 
     def show(told: Mapping[str, nn.Module], step: int) -> np.ndarray | None:
         networks = {role: network for role, network in told.items() if role != STATE}
-        device = next((p.device for network in networks.values() for p in network.parameters()), torch.device("cpu"))
         if not made:
-            dataset = stage.data(data, "val")
-            slots = [slot.model_copy(update={"drop": 0.0}) for slot in slots_of(recipe, stage)]
-            maker = BatchMaker(dataset, slots, min(NUM_SHOWN, len(dataset)), seed, stage.frame, facts=recipe.known)
-            draft = maker.clean_batch(0)
-            made.extend([maker.with_conditions(draft).to(device), maker.null(draft).map(lambda t: t.to(device))])
+            made.extend(_examples(recipe, stage, stage.data(data, "val"), seed, NUM_SHOWN, 1)[0])
         batch, null = made
-        modes = {role: network.training for role, network in networks.items()}
-        try:
-            for network in networks.values():
-                network.eval()
-            with torch.no_grad():
-                if recipe.preview is not None:
-                    return np.asarray(recipe.preview(networks, batch))
-                shape = next((tuple(v.shape) for v in batch.clean.values() if v.ndim == 4), None)
-                if shape is None:
-                    return None
-                state = told[STATE].state_dict() if STATE in told else {}
-                inputs = Inputs(batch.ports, null, shape, range(shape[0]), state, recipe.known)
-                if not isinstance(stage.family, Samples):
-                    return None
-                outputs = stage.family.sample(networks, inputs, torch.Generator().manual_seed(seed), recipe.card.settings())
-                last = [output for output in outputs if output.final]
-                return sample_sheet(last[-1].media) if last else None
-        finally:
-            for role, network in networks.items():
-                network.train(modes[role])
+        with _evaluating(networks) as device:
+            if recipe.preview is not None:
+                return np.asarray(recipe.preview(networks, batch.to(device)))
+            media = _sampled(recipe, stage, told, batch, null, seed)
+            return sample_sheet(media) if media else None
 
     return show
+
+
+def judger(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Callable[[Mapping[str, nn.Module]], Mapping[str, float]] | None:
+    """A function that measures samples for held-out examples by the stage's `figures`; None where it has none.
+
+    Features are those of `cifar_classifier`. Where fewer than 64 pictures are held out, training pictures stand in for them.
+    """
+    figures = stage.figures
+    if figures is None:
+        return None
+    kept: list[Any] = []
+
+    def judge(told: Mapping[str, nn.Module]) -> Mapping[str, float]:
+        if not kept:
+            held = stage.data(data, "dev")
+            dataset = held if len(held) >= MIN_JUDGED else stage.data(data, "train")
+            batches = _examples(recipe, stage, dataset, seed, JUDGED_AT_ONCE, -(-min(NUM_JUDGED, len(dataset)) // JUDGED_AT_ONCE))
+            network: Any = assemble(JUDGE).networks[JUDGE_ROLE]
+            true = [from_tensor(one) for batch, _ in batches for one in _pictures(batch.clean)]
+            kept.extend([batches, true, lambda pictures: features_of(network, pictures)])
+        batches, true, features = kept
+        made: list[np.ndarray] = []
+        with _evaluating({role: network for role, network in told.items() if role != STATE}):
+            for number, (batch, null) in enumerate(batches):
+                media = _sampled(recipe, stage, told, batch, null, seed, first=number * JUDGED_AT_ONCE) or {}
+                made += [from_tensor(one) for one in _pictures(media)]
+        return figures(made, true, features)
+
+    return judge
+
+
+def _pictures(values: Mapping[str, Any]) -> Tensor:
+    """The first batch of pictures among media or clean tensors, [b c h w] in [-1, 1]."""
+    return next(value for value in values.values() if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] in (1, 3))
+
+
+def _examples(recipe: Recipe, stage: Stage, dataset: Dataset, seed: int, size: int, num: int) -> list[tuple[Batch, Ports]]:
+    """`num` batches of `size` examples with their conditions, none of them dropped, and the ports of nothing given."""
+    slots = [slot.model_copy(update={"drop": 0.0}) for slot in slots_of(recipe, stage)]
+    maker = BatchMaker(dataset, slots, min(size, len(dataset)), seed, stage.frame, facts=recipe.known)
+    drafts = [maker.clean_batch(number) for number in range(num)]
+    return [(maker.with_conditions(draft), maker.null(draft)) for draft in drafts]
+
+
+@contextmanager
+def _evaluating(networks: Mapping[str, nn.Module]) -> Iterator[torch.device]:
+    """Networks in eval mode and no gradients, on the device that is given back; afterwards as before."""
+    modes = {role: network.training for role, network in networks.items()}
+    try:
+        for network in networks.values():
+            network.eval()
+        with torch.no_grad():
+            yield next((p.device for network in networks.values() for p in network.parameters()), torch.device("cpu"))
+    finally:
+        for role, network in networks.items():
+            network.train(modes[role])
+
+
+def _sampled(
+    recipe: Recipe, stage: Stage, told: Mapping[str, nn.Module], batch: Batch, null: Ports, seed: int, first: int = 0
+) -> Mapping[str, Any] | None:
+    """The media that the stage's family samples for a batch, as the items from `first` on; None where it makes none."""
+    networks = {role: network for role, network in told.items() if role != STATE}
+    device = next((p.device for network in networks.values() for p in network.parameters()), torch.device("cpu"))
+    shape = next((tuple(v.shape) for v in batch.clean.values() if v.ndim == 4), None)
+    if shape is None or not isinstance(stage.family, Samples):
+        return None
+    state = told[STATE].state_dict() if STATE in told else {}
+    ports, nothing = batch.to(device).ports, null.map(lambda t: t.to(device))
+    inputs = Inputs(ports, nothing, shape, range(first, first + shape[0]), state, recipe.known)
+    outputs = stage.family.sample(networks, inputs, torch.Generator().manual_seed(seed), recipe.card.settings())
+    last = [output for output in outputs if output.final]
+    return last[-1].media if last else None

@@ -278,3 +278,14 @@ def test_a_training_cannot_start_in_a_folder_that_trains(tmp_path: Path) -> None
 
     with locked(tmp_path), pytest.raises(GessoError, match="another training is writing"):
         run(toy.one_player(NUM_STEPS), tmp_path)
+
+
+def test_an_adversarial_run_measures_its_samples_and_keeps_the_best(tmp_path: Path):
+    from gesso.training.log import read_lines
+
+    result = train("gan", out=tmp_path / "run", preset="tiny", steps=4, threads=1, quiet=True, log_every=1, sample_every=1, patience=9)
+    found = [line["figure/kernel distance"] for line in read_lines(result.log) if "figure/kernel distance" in line]
+    assert result.done and len(found) == 4 and (tmp_path / "run" / "best.safetensors").is_file()
+    from gesso import load
+
+    assert load("gan", weights=tmp_path / "run" / "best.safetensors").generate(seed=1).outputs["image"].shape == (32, 32, 3)

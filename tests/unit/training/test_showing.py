@@ -1,0 +1,66 @@
+"""What a run shows of itself: figures of samples in the log, the best weights, the stop when they get no better, errors that are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from torch import nn
+
+from gesso.training.log import Log, Progress
+from gesso.training.showing import Showing
+
+
+def learner(step: int) -> Any:
+    return SimpleNamespace(step=step, export_networks={}, family=nn.Module())
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    made = Log(tmp_path)
+    made.open(0)
+    return made
+
+
+def shown(log: Log, values: list[float], patience: int | None = None) -> tuple[Showing, list[int]]:
+    kept: list[int] = []
+    rest = iter(values)
+    made = Showing(
+        log.folder, log, Progress("t", 10, quiet=True), figures=lambda networks: {"distance": next(rest), "other": 1.0},
+        export_best=lambda learner: kept.append(learner.step), patience=patience,
+    )  # fmt: skip
+    return made, kept
+
+
+def test_the_best_weights_are_kept_and_a_run_that_gets_no_better_is_stale(log: Log):
+    values = [5.0, 3.0, 4.0, 3.0, 3.5]
+    showing, kept = shown(log, values, patience=2)
+    stale = []
+    for step in range(len(values)):
+        showing.look(learner(step))
+        stale.append(showing.stale)
+    assert kept == [0, 1] and stale == [False, False, False, True, True]
+    assert [line["figure/distance"] for line in log.lines()] == values and (log.folder / "curve.png").is_file()
+    assert not shown(log, [1.0, 1.0, 1.0])[0].stale
+
+
+def test_a_resumed_run_knows_its_figures(log: Log):
+    first, _ = shown(log, [5.0, 3.0])
+    for step in (1, 2):
+        first.look(learner(step))
+    again, kept = shown(log, [4.0])
+    again.resume()
+    again.look(learner(3))
+    assert not kept and again.values == [5.0, 3.0, 4.0]
+
+
+def test_an_error_is_told_once_and_does_not_end_the_run(log: Log, capsys: pytest.CaptureFixture[str]):
+    def fails(networks: Any) -> Any:
+        raise RuntimeError("no pictures")
+
+    showing = Showing(log.folder, log, Progress("t", 10, quiet=False), figures=fails)
+    showing.look(learner(1))
+    showing.look(learner(2))
+    assert capsys.readouterr().err.count("no pictures") == 1
