@@ -59,12 +59,13 @@ def measure_classes(network: Any, dataset: Any, classes: Sequence[str], batch_si
     return {"accuracy": class_agreement(asked, found), "n": len(asked), "data": dataset.name, "per class": rows}
 
 
-def classes_of(network: Any, pictures: Sequence[np.ndarray]) -> np.ndarray:
+def classes_of(network: Any, pictures: Sequence[np.ndarray], batch_size: int = 250) -> np.ndarray:
     """The class [n] that a classifier assigns to each picture (uint8, all of one size)."""
     import torch
 
     with torch.inference_mode():
-        return network(_stacked(pictures)).argmax(1).numpy()
+        parts = [network(_stacked(pictures[i : i + batch_size])).argmax(1) for i in range(0, len(pictures), batch_size)]
+        return torch.cat(parts).numpy()
 
 
 def features_of(network: Any, pictures: Sequence[np.ndarray], batch_size: int = 250) -> np.ndarray:
