@@ -64,7 +64,7 @@ def data(folder: Path | None = None, /, *, json: bool = False) -> None:
         if json:
             show.print_json(looked_at.to_json())
         else:
-            show.write(*looked_at.lines())
+            show.write(*looked_at.sentences())
         return
     found, layouts = list(folders()), list(taken())
     if json:

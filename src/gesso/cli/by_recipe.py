@@ -157,4 +157,19 @@ def batch_one(
     return SOME_FAILED if made.failed else 0
 
 
-BY_RECIPE: dict[str, Callable[..., Any]] = {"generate": generate_one, "fit": fit_one, "batch": batch_one}
+def export_one(
+    recipe: Any,
+    given: dict[str, Any],
+    *,
+    out: Annotated[Path, Parameter(alias="-o", help="The folder to write into.")],
+    preset: Annotated[str | None, Parameter(help="The model's size: the weights' own if left out.")] = None,
+    weights: Weights = None,
+) -> None:
+    """Write the recipe's networks as ONNX files, and print how far their outputs are from ours."""
+    from gesso.verbs.export import export
+
+    for one in export(recipe, given, out=out, weights=weights, preset=preset):
+        show.write(f"{one.file}  differs by at most {one.difference:.1e} of its range")
+
+
+BY_RECIPE: dict[str, Callable[..., Any]] = {"generate": generate_one, "fit": fit_one, "batch": batch_one, "export": export_one}

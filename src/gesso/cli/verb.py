@@ -218,6 +218,23 @@ def compare(runs: Annotated[list[Path], Parameter(name="RUN")], /, *, out: Annot
 
 
 @app.command(sort_key=6)
+def export(recipe: str, /) -> None:
+    """Write a recipe's networks as ONNX, checked equal. Each recipe has flags of its own: gesso export RECIPE --help
+
+    gesso export gan --weights runs/gan --out gan_onnx
+    gesso export pix2pix --weights runs/pairs --picture edges.png --out pairs_onnx
+
+    The conditions' flags give an example that the networks are recorded with.
+
+    Parameters
+    ----------
+    recipe
+        A recipe's name or the path of a recipe file.
+    """
+    flag.recipe_first("export", recipe)
+
+
+@app.command(sort_key=6)
 def replay(
     file: Path,
     /,

@@ -53,7 +53,7 @@ class FolderCheck:
             "advice": list(self.advice()),
         }
 
-    def lines(self) -> list[str]:
+    def sentences(self) -> list[str]:
         """The findings as sentences, then the advice."""
         told = [f"{self.num} pictures" + (f", {self.num_opened} of them looked at" if self.num_opened < self.num else "")]
         if self.sizes:

@@ -180,7 +180,7 @@ class Loop:
         checkpoint.check_space(plan.folder, _full_size(self.last_good, learner))
         self.log.open(learner.step)
         self.watch = Watch(self.stage.family, self.log.lines())
-        self.showing.resume()
+        self.showing.read_log()
         plan.ranks.wait()
         if found is None and plan.ranks.leads:
             checkpoint.save(self.checkpoints, self.last_good)
@@ -203,7 +203,7 @@ class Loop:
                 continue
             if intervals.due(intervals.sample_every, learner.step):
                 if self.plan.ranks.leads:
-                    self.showing.look(learner)
+                    self.showing.observe(learner)
             asked = interrupt.requested if interrupt is not None else None
             if asked is None and self.showing.stale:
                 asked = NO_BETTER
@@ -361,7 +361,7 @@ class Loop:
         self.log.roll_back(learner.step)
         self.log.write({"step": learner.step, "event": "roll-back", "at": at, "reason": str(reason), "slow": learner.rate_factor})
         self.watch = Watch(self.stage.family, self.log.lines())
-        self.showing.resume()
+        self.showing.read_log()
         self.progress.say(f"step {at}: {reason}; back to step {learner.step}, at {learner.rate_factor:g} of the rate")
         self._logged, self._logged_step = time.monotonic(), learner.step
 

@@ -43,7 +43,7 @@ class Showing:
         self.values: list[float] = []
         self._failed = False
 
-    def resume(self) -> None:
+    def read_log(self) -> None:
         """Read the figures so far from the log."""
         values = (next((v for k, v in line.items() if k.startswith(FIGURE)), None) for line in self.log.lines() if "event" not in line)
         self.values = [value for value in values if isinstance(value, (int, float))]
@@ -55,7 +55,7 @@ class Showing:
             return False
         return min(self.values[-self.patience :]) >= min(self.values[: -self.patience])
 
-    def look(self, learner: Learner) -> None:
+    def observe(self, learner: Learner) -> None:
         networks = learner.export_networks | {STATE: learner.family}
         self._trying(lambda: self._draw(networks, learner.step))
         self._trying(lambda: self._measure(networks, learner))

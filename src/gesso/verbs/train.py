@@ -282,7 +282,7 @@ def _report_folder(run: _Run, stage: Stage, loop: Loop) -> None:
     if stage is not run.stages[0] or run.quiet or run.data is None or not run.data.is_dir() or checkpoint.steps(loop.checkpoints):
         return
     found = check_folder(run.data)
-    for line in found.lines() if found is not None else ():
+    for line in found.sentences() if found is not None else ():
         loop.progress.say(line)
 
 

@@ -27,7 +27,7 @@ def test_a_good_folder_has_counts_and_no_complaint_but_its_size(tmp_path: Path):
     found = check_folder(tmp_path)
     assert found is not None and (found.num, found.num_opened) == (60, 60) and not found.duplicates and not found.near
     assert sum(found.parts.values()) == 60 and min(found.parts.values()) >= 1
-    assert found.lines()[0] == "60 pictures" and "80×64" in found.lines()[1] and "60 wide" in found.lines()[1]
+    assert found.sentences()[0] == "60 pictures" and "80×64" in found.sentences()[1] and "60 wide" in found.sentences()[1]
     assert len(found.advice()) == 1 and "by heart" in found.advice()[0]
 
 

@@ -39,7 +39,7 @@ def test_the_best_weights_are_kept_and_a_run_that_gets_no_better_is_stale(log: L
     showing, kept = shown(log, values, patience=2)
     stale = []
     for step in range(len(values)):
-        showing.look(learner(step))
+        showing.observe(learner(step))
         stale.append(showing.stale)
     assert kept == [0, 1] and stale == [False, False, False, True, True]
     assert [line["figure/distance"] for line in log.lines()] == values and (log.folder / "curve.png").is_file()
@@ -49,10 +49,10 @@ def test_the_best_weights_are_kept_and_a_run_that_gets_no_better_is_stale(log: L
 def test_a_resumed_run_knows_its_figures(log: Log):
     first, _ = shown(log, [5.0, 3.0])
     for step in (1, 2):
-        first.look(learner(step))
+        first.observe(learner(step))
     again, kept = shown(log, [4.0])
-    again.resume()
-    again.look(learner(3))
+    again.read_log()
+    again.observe(learner(3))
     assert not kept and again.values == [5.0, 3.0, 4.0]
 
 
@@ -61,6 +61,6 @@ def test_an_error_is_told_once_and_does_not_end_the_run(log: Log, capsys: pytest
         raise RuntimeError("no pictures")
 
     showing = Showing(log.folder, log, Progress("t", 10, quiet=False), figures=fails)
-    showing.look(learner(1))
-    showing.look(learner(2))
+    showing.observe(learner(1))
+    showing.observe(learner(2))
     assert capsys.readouterr().err.count("no pictures") == 1
