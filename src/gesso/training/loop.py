@@ -203,7 +203,7 @@ class Loop:
                 continue
             if intervals.due(intervals.sample_every, learner.step):
                 if self.plan.ranks.leads:
-                    self.showing.observe(learner)
+                    self.showing.show(learner)
             asked = interrupt.requested if interrupt is not None else None
             if asked is None and self.showing.stale:
                 asked = NO_BETTER

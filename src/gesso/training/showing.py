@@ -55,7 +55,7 @@ class Showing:
             return False
         return min(self.values[-self.patience :]) >= min(self.values[: -self.patience])
 
-    def observe(self, learner: Learner) -> None:
+    def show(self, learner: Learner) -> None:
         networks = learner.export_networks | {STATE: learner.family}
         self._trying(lambda: self._draw(networks, learner.step))
         self._trying(lambda: self._measure(networks, learner))

@@ -39,7 +39,7 @@ def test_the_best_weights_are_kept_and_a_run_that_gets_no_better_is_stale(log: L
     showing, kept = shown(log, values, patience=2)
     stale = []
     for step in range(len(values)):
-        showing.observe(learner(step))
+        showing.show(learner(step))
         stale.append(showing.stale)
     assert kept == [0, 1] and stale == [False, False, False, True, True]
     assert [line["figure/distance"] for line in log.lines()] == values and (log.folder / "curve.png").is_file()
@@ -49,10 +49,10 @@ def test_the_best_weights_are_kept_and_a_run_that_gets_no_better_is_stale(log: L
 def test_a_resumed_run_knows_its_figures(log: Log):
     first, _ = shown(log, [5.0, 3.0])
     for step in (1, 2):
-        first.observe(learner(step))
+        first.show(learner(step))
     again, kept = shown(log, [4.0])
     again.read_log()
-    again.observe(learner(3))
+    again.show(learner(3))
     assert not kept and again.values == [5.0, 3.0, 4.0]
 
 
@@ -61,6 +61,6 @@ def test_an_error_is_told_once_and_does_not_end_the_run(log: Log, capsys: pytest
         raise RuntimeError("no pictures")
 
     showing = Showing(log.folder, log, Progress("t", 10, quiet=False), figures=fails)
-    showing.observe(learner(1))
-    showing.observe(learner(2))
+    showing.show(learner(1))
+    showing.show(learner(2))
     assert capsys.readouterr().err.count("no pictures") == 1
