@@ -67,10 +67,24 @@ def small_pictures(folder: Path | None, split: str, side: int) -> Dataset:
     if not place.is_dir():
         raise GessoError("there is no such folder", where=place, fix="a folder of pictures")
     if side == 32 and any((one / "train.parquet").is_file() for one in (place, place / "cifar10")):
-        return cifar(place, split)
+        return cifar(place, split, shift=0)  # a generator would learn the repeated edges of shifted pictures
     if side == 32 and any((one / IMAGES).is_file() for one in (place, place / "mnist10k")):
         return stacked_digits(place, split)
     return from_files(place, split, side)
+
+
+def labelled_pictures(folder: Path | None, split: str, side: int) -> Dataset:
+    """`small_pictures` of at least two classes, whose names are the attribute `classes`. GessoError where they have none."""
+    found = small_pictures(folder, split, side)
+    classes: Sequence[str] = getattr(found, "classes", ())
+    if len(classes) < 2:
+        raise GessoError("its pictures have no classes", where=folder, fix="a subfolder for each class, named as it, with its pictures")
+    if split == "train" and isinstance(found, SmallPictures):
+        counts = np.bincount(found.labels, minlength=len(classes))
+        if not counts.all():
+            what = f"no picture of the class {classes[int(counts.argmin())]!r} is left for training"
+            raise GessoError(what, where=folder, fix="at least 3 pictures a class (50 are good)")
+    return found
 
 
 def _resized(patterns: Patterns, side: int) -> SmallPictures:
