@@ -123,6 +123,13 @@ def measure_modes(make: Any, data: Path | None, options: dict[str, Any]) -> dict
     return measure_modes(make.model, make.other("digit_classifier", weights=options.get("judge")), data, options)
 
 
+def measure_pictures(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Generated against held-out pictures. Options: `num`, `learned`, `seed` (`gesso.metrics.yardstick`)."""
+    from gesso.metrics.yardstick import measure_pictures
+
+    return measure_pictures(make, lambda split: small_pictures(data, split, SIDE), options)
+
+
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
@@ -137,5 +144,5 @@ recipe = Recipe(
         "ko": "그림들. CIFAR-10의 parquet 파일, MNIST의 t10k 파일도 가능",
     },
     data_files=("*.png", "*.jpg", "train.parquet:image,label+val.parquet", "t10k-images-idx3-ubyte.gz+t10k-labels-idx1-ubyte.gz"),
-    measures={"modes": measure_modes},
+    measures={"modes": measure_modes, "pictures": measure_pictures},
 )

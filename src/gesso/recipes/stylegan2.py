@@ -129,6 +129,13 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
+def measure_pictures(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Generated against held-out pictures. Options: `num`, `learned`, `seed` (`gesso.metrics.yardstick`)."""
+    from gesso.metrics.yardstick import measure_pictures
+
+    return measure_pictures(make, lambda split: small_pictures(data, split, make.model.assembled.preset.side), options)
+
+
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
@@ -140,4 +147,5 @@ recipe = Recipe(
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     layout={"en": "pictures; CIFAR-10's parquet files", "ko": "그림들. CIFAR-10의 parquet 파일도 가능"},
     data_files=("*.png", "*.jpg", "train.parquet:image,label+val.parquet"),
+    measures={"pictures": measure_pictures},
 )
