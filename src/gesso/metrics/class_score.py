@@ -57,19 +57,16 @@ def measure_score(
     right_made, right_real = (classes_of_many(network, test) == wanted for network in (by_made, by_real))
     shipped = make.other(JUDGE)
     varied = [diversity(features_of(shipped.network, pictures[:COMPARED]), labels[:COMPARED]) for pictures in (made, real)]
+    everywhere = np.ones(len(wanted), bool)
+    parts = {"all classes": everywhere, **{name: wanted == c for c, name in enumerate(classes) if (wanted == c).any()}}
     return {
-        "accuracy on held-out pictures": {
-            "learned from generated": right_made.mean(),
-            "learned from real": right_real.mean(),
-            "ratio": right_made.mean() / right_real.mean(),
-            "ratio, 90 %": _interval(right_made, right_real, seed),
-            "aim": (aims or {}).get(make.model.preset),
+        "accuracy": {
+            name: {"learned from generated": right_made[part].mean(), "learned from real": right_real[part].mean(), "n": int(part.sum())}
+            for name, part in parts.items()
         },
-        "by class": {
-            name: {"learned from generated": right_made[wanted == c].mean(), "learned from real": right_real[wanted == c].mean()}
-            for c, name in enumerate(classes)
-            if (wanted == c).any()
-        },
+        "ratio": _ratio(right_made, right_real),
+        "ratio, 90 %": _interval(right_made, right_real, seed),
+        "aim": (aims or {}).get(make.model.preset),
         "class obeyed": class_agreement(labels, classes_of_many(by_real, made)),
         "diversity within classes over real": varied[0] / varied[1],
         "n": len(made),
@@ -108,9 +105,14 @@ def _classifier(
     return trained["classifier"]
 
 
-def _interval(made: np.ndarray, real: np.ndarray, seed: int) -> list[float]:
+def _ratio(made: np.ndarray, real: np.ndarray) -> float | None:
+    """The share of right classes over that of the other side; None where the other side has none right."""
+    return float(made.mean() / real.mean()) if real.any() else None
+
+
+def _interval(made: np.ndarray, real: np.ndarray, seed: int) -> list[float | None]:
     """90 % of the ratios of resampled test pictures, the same ones on both sides."""
     rng = np.random.default_rng(seed)
-    draws = rng.integers(len(made), size=(25 * NUM_RESAMPLED, len(made)))
-    ratios = made[draws].mean(1) / np.maximum(real[draws].mean(1), 1 / len(real))
-    return [float(value) for value in np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])]
+    draws = (rng.integers(len(made), size=len(made)) for _ in range(25 * NUM_RESAMPLED))
+    ratios = [ratio for draw in draws if (ratio := _ratio(made[draw], real[draw])) is not None]
+    return [float(value) for value in np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])] if ratios else [None, None]

@@ -33,6 +33,7 @@ class ResidualGenerator(nn.Module):
         for wide_in, wide in zip((widths[0], *widths), widths, strict=False):
             self.levels.append(nn.Sequential(_changed(wide_in, wide), *(PlainBlock(wide) for _ in range(depth))))
         self.leave = nn.Conv2d(widths[-1], channels * patch**2, 1)
+        _same_in_patches(self.leave, channels)
         self.scales = nn.ModuleList(_from_zero(known, wide) for wide in widths) if given else None
 
     def forward(self, latent: Vectors, ports: Ports) -> Images:
@@ -88,6 +89,15 @@ class PlainBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(F.leaky_relu(self.conv1(F.leaky_relu(x, 0.2)), 0.2))
+
+
+@torch.no_grad()
+def _same_in_patches(layer: nn.Conv2d, channels: int) -> None:
+    """All pixels of a patch begin alike, so that there is no pattern of patches to unlearn (Aitken 2017, "ICNR")."""
+    for values in (layer.weight, layer.bias):
+        assert values is not None
+        by_pixel = values.view(channels, -1, *values.shape[1:])
+        by_pixel.copy_(by_pixel[:, :1].expand_as(by_pixel))
 
 
 def _from_zero(num_in: int, num_out: int) -> nn.Linear:
