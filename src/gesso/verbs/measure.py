@@ -68,7 +68,9 @@ class Make:
         changed = replace(recipe, stages=lambda preset: stages, build=build or recipe.build)
         with tempfile.TemporaryDirectory(prefix="gesso-measure-") as folder:
             quiet = {"quiet": True, "sample_every": 0, "checkpoint_every": 0}
-            train(changed, out=folder, preset=preset, steps=steps, threads=default_threads(), device="cpu", seed=seed, **quiet)
+            run = train(changed, out=folder, preset=preset, steps=steps, threads=default_threads(), device="cpu", seed=seed, **quiet)
+            if not run.done:  # Ctrl-C ends a training in good order, and here it is to end the measure
+                raise KeyboardInterrupt
             return load(changed, weights=folder, device="cpu").networks
 
 
