@@ -27,7 +27,7 @@ from gesso.number import whole
 
 NUM, LEARNED = 5000, 50_000  # the most pictures of a set, and of those that could be copied
 JUDGE = "cifar_classifier"
-SHEET, COLUMNS = 48, 8  # pictures of a sheet
+SHEET, COLUMNS, CELL = 48, 8, 64  # pictures of a sheet, and how many pixels wide each is at least
 OPTIONS = ("num", "learned", "seed")
 
 
@@ -70,7 +70,7 @@ def measure_pictures(
     if target != "picture" and any("picture" in one for one in given):
         rows["the input itself"] = features.row([to_white(item["picture"]) for item in held], may_copy=False)
     make.show("made", lambda: sheet_of_made(make, given, chosen.model_dump()))
-    make.show("real", lambda: contact_sheet(real[:SHEET], COLUMNS))
+    make.show("real", lambda: contact_sheet([legible(one) for one in real[:SHEET]], COLUMNS))
     return {
         "pictures": rows,
         "n": len(made),
@@ -124,10 +124,16 @@ def sheet_of_made(make: Any, given: Sequence[Mapping[str, Any]], settings: Mappi
     for seed, one in enumerate(given[:SHEET]):
         picture = to_white(make(seed=seed, **settings, **one).outputs["image"])
         begun = getattr(one.get("picture"), "pixels", None)
-        shown.append(picture if begun is None else np.concatenate([to_white(begun), picture], 1))
+        shown.append(legible(picture if begun is None else np.concatenate([to_white(begun), picture], 1)))
         label = getattr(one.get("label"), "name", "")
         seeds.append(f"{seed} {label}".strip())
     return contact_sheet(shown, COLUMNS, seeds)
+
+
+def legible(picture: np.ndarray) -> np.ndarray:
+    """The picture, each pixel repeated until it is wide enough for words below it."""
+    times = -(-CELL // picture.shape[1])
+    return picture.repeat(times, 0).repeat(times, 1)
 
 
 def _examples(dataset: Any, num: int, seed: int) -> list[Mapping[str, Any]]:

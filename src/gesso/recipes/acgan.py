@@ -37,16 +37,16 @@ class Preset:
     latent: int
     num_steps: int
     batch_size: int
-    penalty: float = 0.05  # weight of R1 and of R2
-    rate: float = 1e-3
+    penalty: float = 0.2  # weight of R1 and of R2
+    rate: float = 3e-4
     depth: int = 1  # blocks a level
     classes: float = 1.0  # weight of the classes that the critic finds
 
 
 PRESETS = {
     "tiny": Preset(widths=(16, 16, 8), latent=16, num_steps=200, batch_size=8),
-    "small": Preset(widths=(128, 128, 64), latent=64, num_steps=4000, batch_size=64),
-    "base": Preset(widths=(384, 256, 128), latent=128, num_steps=60_000, batch_size=128, rate=4e-4, depth=2),
+    "small": Preset(widths=(128, 128, 64), latent=64, num_steps=20_000, batch_size=32),
+    "base": Preset(widths=(384, 256, 128), latent=128, num_steps=200_000, batch_size=64, penalty=0.05, rate=2e-4, depth=2),
 }
 
 

@@ -115,6 +115,13 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
     return measure_classes(make.model.networks["classifier"], cifar(data, "val"), CLASSES)
 
 
+def measure_faults(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """What measures on this network's features say of real pictures with planted faults. Options: `num` pictures a set."""
+    from gesso.metrics.planted_faults import measure_faults
+
+    return measure_faults(make.model, cifar(data, "val"), options)
+
+
 def finish(request: Any, made: Any) -> dict[str, Any]:
     from gesso.families.supervised import classification
 
@@ -136,5 +143,5 @@ recipe = Recipe(
         "ko": "image와 label 열이 있는 CIFAR-10의 train.parquet와 val.parquet",
     },
     data_files=("train.parquet:image,label+val.parquet",),
-    measures={"accuracy": measure},
+    measures={"accuracy": measure, "faults": measure_faults},
 )
