@@ -72,7 +72,9 @@ def measure_faults(judge: Any, held: Any, options: Mapping[str, Any]) -> dict[st
     learned, real, others = pictures[:num], pictures[num : 2 * num], pictures[2 * num :]
     features = Features(judge.network, real, learned)
     faults = series(others, labels[2 * num :], learned, num)
-    found = {name: {amount: features.row(make(), may_copy="copies" in name) for amount, make in sets.items()} for name, sets in faults.items()}
+    found = {
+        name: {amount: features.row(make(), may_copy="copies" in name) for amount, make in sets.items()} for name, sets in faults.items()
+    }
     return {**found, "distances grow": grows(found), "n": num, "data": held.name, "features": dict(judge.assembled.hashes)}
 
 
