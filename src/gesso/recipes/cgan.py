@@ -118,6 +118,10 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
+def facts(dataset: Any) -> dict[str, Any]:
+    return {"classes": list(dataset.classes)}
+
+
 def measure_score(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """What a classifier learns from generated pictures. Options: `num`, `steps`, `seed` (`gesso.metrics.class_score`)."""
     from gesso.metrics.class_score import measure_score
@@ -139,7 +143,7 @@ recipe = Recipe(
     family=family,
     stages=stages,
     keeps=("generator",),
-    facts=lambda dataset: {"classes": list(dataset.classes)},
+    facts=facts,
     frames=lambda request, preset: [Frame((SIDE, SIDE), page=(SIDE, SIDE))],
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     layout={

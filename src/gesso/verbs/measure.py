@@ -67,8 +67,10 @@ class Make:
         stages = [replace(stage, data=lambda folder, split: examples) for stage in recipe.stages(recipe.preset(preset))]
         changed = replace(recipe, stages=lambda preset: stages, build=build or recipe.build)
         with tempfile.TemporaryDirectory(prefix="gesso-measure-") as folder:
-            quiet = {"quiet": True, "sample_every": 0, "checkpoint_every": 0}
-            run = train(changed, out=folder, preset=preset, steps=steps, threads=default_threads(), device="cpu", seed=seed, **quiet)
+            run = train(
+                changed, out=folder, preset=preset, steps=steps, seed=seed, threads=default_threads(), device="cpu", quiet=True,
+                sample_every=0, checkpoint_every=0,
+            )  # fmt: skip
             if not run.done:  # Ctrl-C ends a training in good order, and here it is to end the measure
                 raise KeyboardInterrupt
             return load(changed, weights=folder, device="cpu").networks

@@ -24,6 +24,7 @@ def found(data_root: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # twenty sets of pictures, about a minute and a half on an idle core
 def test_distances_grow_with_each_planted_fault(found: dict[str, Any]):
     assert found["distances grow"] == dict.fromkeys(("blur", "noise", "lost classes", "uneven classes", "copies"), True)
     for name in ("blur", "noise", "lost classes"):
