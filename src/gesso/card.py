@@ -72,6 +72,11 @@ class Slot(BaseModel):
         with named_errors(self.name, self.kind):
             return self.kind.read(given, where=self.name, options=self.options)
 
+    def control(self) -> dict[str, Any]:
+        """What the studio draws for it; where options that only the data tell are not known yet, a form of its value."""
+        known = all(option in self.options for option in self.facts)
+        return self.kind.control(self.options) if known else {"tool": "form", "schema": self.kind.model_json_schema()}
+
     def from_json(self, value: Any) -> Condition:
         """Parse a value from its own JSON, as requests store it."""
         with named_errors(self.name, self.kind):

@@ -60,6 +60,6 @@ def test_conditions_draw_themselves(name: str):
     import json
 
     for slot in recipes.find(name).card.conditions:
-        control = slot.kind.control(slot.options)
+        control = slot.control()
         assert control["tool"], slot.name
         json.dumps(control["schema"])

@@ -12,14 +12,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from gesso import recipes
 from gesso.families.family import due_phases
 from gesso.training.batch import BatchMaker
 from gesso.verbs.assemble import assemble
 from gesso.verbs.generate import encode, method_of
 from gesso.verbs.load import Model
 from gesso.verbs.training_outputs import slots_of
-from recipes.test_recipes import brief, every, given_for, own_data
+from recipes.test_recipes import brief, every, given_for, known, own_data
 
 ELSEWHERE = torch.device("meta")
 MOVES = {"aten::_to_copy", "aten::copy_", "aten::_copy_from"}
@@ -66,9 +65,9 @@ def until_values_are_read() -> Iterator[OneDevice]:
 
 @every
 def test_what_is_made_is_made_where_the_networks_are(name: str) -> None:
-    recipe = recipes.find(name)
+    recipe = known(name)
     torch.manual_seed(0)
-    assembled = assemble(recipe, preset="tiny", untrained=True)
+    assembled = assemble(name, preset="tiny", untrained=True, facts=recipe.known)
     request = Model(assembled).request(**given_for(recipe, own_data(recipe), 0), **brief(recipe))
     (frame, *_) = recipe.frames(request, assembled.preset)
     inputs = encode(assembled, request, frame).to(ELSEWHERE)
@@ -81,13 +80,13 @@ def test_what_is_made_is_made_where_the_networks_are(name: str) -> None:
 
 @every
 def test_what_is_learned_is_learned_where_the_networks_are(name: str) -> None:
-    recipe = recipes.find(name)
+    recipe = known(name)
     stages = recipe.stages(recipe.preset("tiny"))
     if not stages:
         pytest.skip(f"{name} learns nothing of its own")
     for stage in stages:
         dataset = stage.data(None, "train")
-        assembled = assemble(recipe, preset="tiny", untrained=True, facts=None if recipe.facts is None else recipe.facts(dataset))
+        assembled = assemble(name, preset="tiny", untrained=True, facts=recipe.known)
         batch = BatchMaker(dataset, slots_of(recipe, stage), min(2, stage.batch_size), 0, stage.frame).batch(0).to(ELSEWHERE)
         networks = {role: network.to(ELSEWHERE).train() for role, network in assembled.networks.items()}
         rng = torch.Generator().manual_seed(0)

@@ -160,6 +160,7 @@ def measure(
 
     gesso measure colorize --data openmoji/val.parquet --size 512 --counts 0,1,3 --limit 20
     gesso measure digits --out digits.json
+    gesso measure gan --which pictures --data cifar10 --weights runs/gan --out runs/gan/measured
 
     Parameters
     ----------
@@ -170,7 +171,7 @@ def measure(
     data
         The file or folder to measure on.
     out
-        Where to write the figures, as .json.
+        Where to write the figures: a .json file, or a folder for the table and sheets of pictures too.
     weights
         A .safetensors file or a run's folder; ROLE=FILE for a network it uses.
     preset

@@ -17,16 +17,17 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 PATTERNS = ("rows", "columns", "diagonals", "checks", "disc", "ring", "square", "cross", "grain", "fade")
 SMALL = Budget(max_bytes=1 << 20, max_pixels=2**16)
 MOST_BYTES = 2 << 30
+SHIFT = 4  # pixels that a picture is moved by at most, to teach a classifier
 DEV_EVERY = 25  # every 25th picture of the training file is held out for samples during training
 
 
 class Cifar:
-    """Encoded pictures (JPEG or PNG) with their classes, decoded on first use; `sway` mirrors and shifts them at random."""
+    """Encoded pictures (JPEG or PNG) with their classes, decoded on first use; `sway` mirrors them and shifts them by `shift` at most."""
 
-    name, licence = "CIFAR-10", "as CIFAR-10 (research)"
+    name, licence, classes = "CIFAR-10", "as CIFAR-10 (research)", CLASSES
 
-    def __init__(self, pictures: Sequence[bytes], labels: np.ndarray, *, source: str, sway: bool = False) -> None:
-        self.pictures, self.labels, self.source, self.sway = pictures, labels, source, sway
+    def __init__(self, pictures: Sequence[bytes], labels: np.ndarray, *, source: str, sway: bool = False, shift: int = SHIFT) -> None:
+        self.pictures, self.labels, self.source, self.sway, self.shift = pictures, labels, source, sway, shift
         self._pixels = np.zeros((len(pictures), *SIZE, 3), np.uint8)
         self._seen = np.zeros(len(pictures), bool)
 
@@ -39,7 +40,7 @@ class Cifar:
             self._pixels[index] = self._decoded(index)
             self._seen[index] = True
         picture = self._pixels[index]
-        return {"picture": shifted(picture, rng) if self.sway else picture, "label": int(self.labels[index])}
+        return {"picture": shifted(picture, rng, self.shift) if self.sway else picture, "label": int(self.labels[index])}
 
     def _decoded(self, index: int) -> np.ndarray:
         where = f"{self.source}, picture {index}"
@@ -56,7 +57,7 @@ class Cifar:
 class Patterns:
     """Ten synthetic patterns in random colours, drawn from their index, for training without data."""
 
-    name, licence = "made-up patterns", "Apache-2.0"
+    name, licence, classes = "made-up patterns", "Apache-2.0", PATTERNS
 
     def __init__(self, num: int, *, first: int = 0) -> None:
         self.num, self.first = num, first
@@ -72,7 +73,7 @@ class Patterns:
         return stack_items(items)
 
 
-def cifar(folder: Path | None, split: str, *, sway: bool = True) -> Cifar:
+def cifar(folder: Path | None, split: str, *, sway: bool = True, shift: int = SHIFT) -> Cifar:
     """CIFAR-10's "train", "dev" (every 25th of the training file) or "val", from the parquet files in `folder` or its cifar10/."""
     if folder is None:
         raise GessoError(
@@ -84,7 +85,7 @@ def cifar(folder: Path | None, split: str, *, sway: bool = True) -> Cifar:
     if split != "val":
         mine = np.flatnonzero((np.arange(len(labels)) % DEV_EVERY == DEV_EVERY - 1) == (split == "dev"))
         pictures, labels = [pictures[i] for i in mine], labels[mine]
-    return Cifar(pictures, labels, source=str(path), sway=sway and split == "train")
+    return Cifar(pictures, labels, source=str(path), sway=sway and split == "train", shift=shift)
 
 
 def is_cifar(folder: Path) -> bool:
@@ -146,7 +147,7 @@ def stack_items(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"image": pixels.float() / 127.5 - 1, "label": torch.tensor([item["label"] for item in items])}
 
 
-def shifted(picture: np.ndarray, rng: np.random.Generator, most: int = 4) -> np.ndarray:
+def shifted(picture: np.ndarray, rng: np.random.Generator, most: int = SHIFT) -> np.ndarray:
     """Mirror the picture half the time and shift it by up to `most` pixels; its edge is repeated."""
     h, w = picture.shape[:2]
     padded = np.pad(picture, ((most, most), (most, most), (0, 0)), mode="edge")

@@ -22,10 +22,14 @@ MOST_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class PictureRows:
-    """Encoded pictures of one split, the class name of each (empty without classes), the file they come from and their licence."""
+    """Encoded pictures of one split, the class name of each (empty without classes), the file they come from and their licence.
+
+    `names` are the classes of all training pictures, sorted.
+    """
 
     pictures: Sequence[bytes]
     classes: Sequence[str]
+    names: Sequence[str]
     file: Path
     licence: str
 
@@ -57,8 +61,10 @@ def picture_rows(table: Path, split: str) -> PictureRows:
     mine = [i for i, key in enumerate(keys) if not flags[i] and ((given and split == "val") or _part(key, given) == split)]
     kind = next((one for one in CLASS_COLUMNS if one in columns), None)
     classes = [str(columns[kind][i]) for i in mine] if kind else [""] * len(mine)
+    all_rows = _read(table, CLASS_COLUMNS) if file != table else columns
+    names = sorted({str(one) for one in all_rows.get(kind or "", ())}) or [""]
     licences = sorted({str(columns["licence"][i]) for i in mine}) if "licence" in columns else ["as the table says"]
-    return PictureRows([pictures[i] for i in mine], classes, file, ", ".join(licences))
+    return PictureRows([pictures[i] for i in mine], classes, names, file, ", ".join(licences))
 
 
 def _part(key: Any, val_given: bool) -> str:
@@ -69,13 +75,12 @@ def _part(key: Any, val_given: bool) -> str:
     return "dev" if number // VAL_EVERY % DEV_EVERY == 0 else "train"
 
 
-def _read(file: Path) -> dict[str, list[Any]]:
+def _read(file: Path, wanted: Sequence[str] = (*PICTURE_COLUMNS, *CLASS_COLUMNS, "cluster", "flag", "licence")) -> dict[str, list[Any]]:
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
         raise MissingExtra("pyarrow", "data", purpose="reading a parquet table") from None
-    wanted = {*PICTURE_COLUMNS, *CLASS_COLUMNS, "cluster", "flag", "licence"}
     try:
         table = parquet.ParquetFile(file)
         facts = table.metadata
@@ -86,4 +91,4 @@ def _read(file: Path) -> dict[str, list[Any]]:
         rows: dict[str, list[Any]] = table.read(columns=columns).to_pydict()
     except (pyarrow.ArrowException, OSError, MemoryError) as error:
         raise GessoError(f"cannot be read as parquet: {str(error).splitlines()[0][:120]}", where=file, fix="a parquet table") from None
-    return rows if set(rows) & set(PICTURE_COLUMNS) else {name: [] for name in sorted(found)}
+    return rows if set(rows) & set(wanted) else {name: [] for name in sorted(found)}

@@ -68,11 +68,25 @@ def small_pictures(folder: Path | None, split: str, side: int) -> Dataset:
     if not place.is_dir():
         raise GessoError("there is no such folder", where=place, fix="a folder of pictures")
     if side == 32 and is_cifar(place):
-        return cifar(place, split)
+        return cifar(place, split, shift=0)  # a generator would learn the repeated edges of shifted pictures
     if side == 32 and any((one / IMAGES).is_file() for one in (place, place / "mnist10k")):
         return stacked_digits(place, split)
     table = table_in(place)
     return from_files(place, split, side) if table is None else from_table(table, split, side)
+
+
+def labelled_pictures(folder: Path | None, split: str, side: int) -> Dataset:
+    """`small_pictures` of at least two classes, whose names are the attribute `classes`. GessoError where they have none."""
+    found = small_pictures(folder, split, side)
+    classes: Sequence[str] = getattr(found, "classes", ())
+    if len(classes) < 2:
+        raise GessoError("its pictures have no classes", where=folder, fix="a subfolder for each class, named as it, with its pictures")
+    if split == "train" and isinstance(found, SmallPictures):
+        counts = np.bincount(found.labels, minlength=len(classes))
+        if not counts.all():
+            what = f"no picture of the class {classes[int(counts.argmin())]!r} is left for training"
+            raise GessoError(what, where=folder, fix="at least 3 pictures a class (50 are good)")
+    return found
 
 
 def _resized(patterns: Patterns, side: int) -> SmallPictures:
@@ -107,12 +121,15 @@ def from_files(place: Path, split: str, side: int) -> SmallPictures:
 def from_table(table: Path, split: str, side: int) -> SmallPictures:
     """The pictures of a parquet table (`picture_table`) on white at side × side. GessoError where fewer than 8 can be read."""
     rows = picture_rows(table, split)
-    classes = sorted(set(rows.classes)) or [ONE_CLASS]
+    classes = list(rows.names)
     pixels: list[np.ndarray] = []
     labels: list[int] = []
     left_out: dict[str, str] = {}
     content = hashlib.sha256()
     for number, (data, name) in enumerate(zip(rows.pictures, rows.classes, strict=True)):
+        if name not in classes:
+            left_out[f"row {number}"] = f"its class {name!r} has no training picture"
+            continue
         try:
             pixels.append(square(to_white(read_picture(data, where=f"{rows.file}, row {number}")), side))
         except GessoError as error:

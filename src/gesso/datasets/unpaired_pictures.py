@@ -16,7 +16,8 @@ from gesso.datasets.small_pictures import from_files
 
 @dataclass(frozen=True)
 class UnpairedPictures:
-    """Sets `a` and `b` uint8 [n s s 3]; to each picture of `a` one of `b` is drawn. With `jitter`, random parts and mirror images."""
+    """Sets `a` and `b` uint8 [n s s 3]; to each picture of `a` one of `b` is drawn. With `jitter`, random parts and mirror images;
+    without, the middles, and the pictures of `b` in their order."""
 
     name: str
     licence: str
@@ -32,7 +33,7 @@ class UnpairedPictures:
 
     def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
         """`picture` and `a`, from the first set, and `b`, from the other, uint8 [side side 3]."""
-        other = int(rng.integers(len(self.b)))
+        other = int(rng.integers(len(self.b))) if self.jitter else index % len(self.b)
         a, b = (parts([one], self.side, rng if self.jitter else None)[0] for one in (self.a[index], self.b[other]))
         return {"picture": a, "a": a, "b": b}
 

@@ -104,12 +104,14 @@ def _batch(model: Any, given: Sequence[Mapping[str, Any]], settings: Any, seed: 
     request = SimpleNamespace(conditions=given[0], settings=settings, seed=seed)
     frame: Frame = next(iter(assembled.recipe.frames(request, assembled.preset)))
     ports, null = [], []
-    for slot in model.card.conditions:
+    slots = [slot for slot in model.card.conditions if slot.network]
+    for slot in slots:
         view = frame.with_options(slot.options)
         ports.append(slot.kind.encode([one.get(slot.name) for one in given], view))
         null.append(slot.kind.null(view, len(given)))
     shape = (len(given), *assembled.recipe.shape(request, frame, assembled.preset)[1:])
-    inputs = Inputs(join(ports), join(null), shape, range(start, start + len(given)))
+    names, items = [slot.name for slot in slots], range(start, start + len(given))
+    inputs = Inputs(join(ports, names), join(null, names), shape, items, assembled.state, assembled.recipe.known, previews=False)
     with torch.inference_mode():
         family = assembled.recipe.family(assembled.preset)
         *_, last = family.sample(assembled.networks, inputs, torch.Generator().manual_seed(seed), settings)

@@ -20,17 +20,22 @@ class ResidualGenerator(nn.Module):
     After Huang 2024 ("R3GAN"), section 4: no norm, leaky ReLU, resampling outside the blocks, and a last convolution of each block that
     starts at zero. Deviations: plain 3×3 convolutions in place of inverted bottlenecks with groups, and `patch` × `patch` pixels
     are made at once, both for speed on CPUs. `widths` are channels from 4×4 on, each at twice the resolution before.
+    With a vector port of width `given`, latent and port also scale the channels of each level, as class-conditional batch normalisation
+    does (Miyato and Koyama 2018, section 4) where there is no normalisation; the scales start at one.
     """
 
     def __init__(self, channels: int, widths: tuple[int, ...], latent: int, given: int = 0, depth: int = 1, patch: int = 1) -> None:
         super().__init__()
         self.patch, self.given = patch, nn.Linear(given, latent) if given else None
-        self.enter = nn.Linear(latent * (2 if given else 1), widths[0])
+        known = latent * (2 if given else 1)
+        self.enter = nn.Linear(known, widths[0])
         self.start = nn.Parameter(torch.randn(1, widths[0], START, START))
         self.levels = nn.ModuleList()
         for wide_in, wide in zip((widths[0], *widths), widths, strict=False):
             self.levels.append(nn.Sequential(_changed(wide_in, wide), *(PlainBlock(wide) for _ in range(depth))))
         self.leave = nn.Conv2d(widths[-1], channels * patch**2, 1)
+        _same_in_patches(self.leave, channels)
+        self.scales = nn.ModuleList(_from_zero(known, wide) for wide in widths) if given else None
 
     def forward(self, latent: Vectors, ports: Ports) -> Images:
         z = F.normalize(latent.float(), dim=1) * latent.shape[1] ** 0.5
@@ -39,6 +44,8 @@ class ResidualGenerator(nn.Module):
         x = self.start * self.enter(z)[:, :, None, None]
         for number, level in enumerate(self.levels):
             x = level(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False) if number else x)
+            if self.scales is not None:
+                x = x * (1 + self.scales[number](z))[:, :, None, None]
         return F.pixel_shuffle(self.leave(x), self.patch)
 
 
@@ -83,6 +90,23 @@ class PlainBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(F.leaky_relu(self.conv1(F.leaky_relu(x, 0.2)), 0.2))
+
+
+@torch.no_grad()
+def _same_in_patches(layer: nn.Conv2d, channels: int) -> None:
+    """All pixels of a patch begin alike, so that there is no pattern of patches to unlearn (Aitken 2017, "ICNR")."""
+    for values in (layer.weight, layer.bias):
+        assert values is not None
+        by_pixel = values.view(channels, -1, *values.shape[1:])
+        by_pixel.copy_(by_pixel[:, :1].expand_as(by_pixel))
+
+
+def _from_zero(num_in: int, num_out: int) -> nn.Linear:
+    """A layer whose output is zero until it learns."""
+    layer = nn.Linear(num_in, num_out)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def _changed(wide_in: int, wide: int) -> nn.Module:

@@ -5,7 +5,7 @@ convolutions (Qiao 2019) replace batch normalisation and fold into plain weights
 advises for Gram matrices; one linear layer. The user gives a picture; outputs are its class and the probability of each class.
 
 The preset `vgg19` is the paper's network for `style`, without a classifier. Its weights are not included and not trained here;
-tools/convert_vgg.py converts them.
+tools/convert_vgg.py converts them. `score` is a short training, by which generated pictures are measured (`gesso.metrics.class_score`).
 """
 
 from __future__ import annotations
@@ -31,11 +31,14 @@ class Preset:
     num_steps: int
     batch_size: int
     made_up: bool = False  # without --data, train on synthetic patterns
+    warmup: int = 200
+    average: float = 0.995
 
 
 PRESETS = {
     "tiny": Preset(plan=((8, 1), (8, 1), (16, 1), (16, 1)), num_steps=200, batch_size=16, made_up=True),
     "small": Preset(plan=((32, 2), (64, 2), (128, 2), (256, 2)), num_steps=3000, batch_size=128),
+    "score": Preset(plan=((32, 2), (64, 2), (128, 2), (256, 2)), num_steps=400, batch_size=128, warmup=50, average=0.98),
     "vgg19": Preset(plan=(), num_steps=0, batch_size=0),
 }
 
@@ -91,7 +94,7 @@ def stages(preset: Preset) -> list[Stage]:
 
     if not preset.num_steps:
         return []
-    optimiser = Optimiser(rate=2e-3, decay=0.05, warmup=200)
+    optimiser = Optimiser(rate=2e-3, decay=0.05, warmup=preset.warmup)
     return [
         Stage(
             name="classify",
@@ -100,7 +103,7 @@ def stages(preset: Preset) -> list[Stage]:
             data=data,
             num_steps=preset.num_steps,
             batch_size=preset.batch_size,
-            average=0.995,
+            average=preset.average,
             frame=Frame(SIZE),
         )
     ]
@@ -110,6 +113,13 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
     from gesso.metrics.agreement import measure_classes
 
     return measure_classes(make.model.networks["classifier"], cifar(data, "val"), CLASSES)
+
+
+def measure_faults(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """What measures on this network's features say of real pictures with planted faults. Options: `num` pictures a set."""
+    from gesso.metrics.planted_faults import measure_faults
+
+    return measure_faults(make.model, cifar(data, "val"), options)
 
 
 def finish(request: Any, made: Any) -> dict[str, Any]:
@@ -133,5 +143,5 @@ recipe = Recipe(
         "ko": "image와 label 열이 있는 CIFAR-10의 train.parquet와 val.parquet",
     },
     data_files=("train.parquet:image,label+val.parquet",),
-    measures={"accuracy": measure},
+    measures={"accuracy": measure, "faults": measure_faults},
 )

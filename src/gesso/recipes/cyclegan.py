@@ -139,6 +139,13 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
     return measure_pairs(make.model, paired_pictures(data, "val", make.model.assembled.preset.side), options, rival)
 
 
+def measure_pictures(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Generated against held-out pictures. Options: `num`, `learned`, `seed` (`gesso.metrics.yardstick`)."""
+    from gesso.metrics.yardstick import measure_pictures
+
+    return measure_pictures(make, lambda split: unpaired_pictures(data, split, make.model.assembled.preset.side), options, target="b")
+
+
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
@@ -153,5 +160,5 @@ recipe = Recipe(
         "ko": "a와 b 두 폴더. 이름이 같을 필요는 없습니다",
     },
     data_files=("a/*.png+b/*.png", "a/*.jpg+b/*.jpg", "train.parquet:line,color"),
-    measures={"pairs": measure},
+    measures={"pairs": measure, "pictures": measure_pictures},
 )

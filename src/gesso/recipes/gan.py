@@ -126,6 +126,13 @@ def measure_modes(make: Any, data: Path | None, options: dict[str, Any]) -> dict
     return measure_modes(make.model, make.other("digit_classifier", weights=options.get("judge")), data, options)
 
 
+def measure_pictures(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Generated against held-out pictures. Options: `num`, `learned`, `seed` (`gesso.metrics.yardstick`)."""
+    from gesso.metrics.yardstick import measure_pictures
+
+    return measure_pictures(make, lambda split: small_pictures(data, split, SIDE), options)
+
+
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
@@ -141,5 +148,5 @@ recipe = Recipe(
     },
     learns_pictures=True,
     data_files=("*.png", "*.jpg", "*.parquet:image", "*.parquet:color", "t10k-images-idx3-ubyte.gz+t10k-labels-idx1-ubyte.gz"),
-    measures={"modes": measure_modes},
+    measures={"modes": measure_modes, "pictures": measure_pictures},
 )

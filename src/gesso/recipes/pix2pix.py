@@ -118,6 +118,13 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
     return measure_pairs(make.model, stage.data(data, "val"), options)
 
 
+def measure_pictures(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Generated against held-out pictures. Options: `num`, `learned`, `seed` (`gesso.metrics.yardstick`)."""
+    from gesso.metrics.yardstick import measure_pictures
+
+    return measure_pictures(make, lambda split: paired_pictures(data, split, make.model.assembled.preset.side), options, target="target")
+
+
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
@@ -132,5 +139,5 @@ recipe = Recipe(
         "ko": "이름이 같은 그림이 든 a와 b 폴더, 또는 나란히 붙인 그림. 사진만 있으면 윤곽선을 입력으로 씁니다",
     },
     data_files=("a/*.png+b/*.png", "a/*.jpg+b/*.jpg", "*.jpg", "*.png", "train.parquet:line,color"),
-    measures={"pairs": measure},
+    measures={"pairs": measure, "pictures": measure_pictures},
 )

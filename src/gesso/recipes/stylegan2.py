@@ -132,6 +132,13 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
+def measure_pictures(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Generated against held-out pictures. Options: `num`, `learned`, `seed` (`gesso.metrics.yardstick`)."""
+    from gesso.metrics.yardstick import measure_pictures
+
+    return measure_pictures(make, lambda split: small_pictures(data, split, make.model.assembled.preset.side), options)
+
+
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
@@ -147,4 +154,5 @@ recipe = Recipe(
     },
     learns_pictures=True,
     data_files=("*.png", "*.jpg", "*.parquet:image", "*.parquet:color"),
+    measures={"pictures": measure_pictures},
 )

@@ -1,17 +1,23 @@
-"""Measure: a recipe's figures, as tables and as JSON with everything that is needed to reproduce them."""
+"""Measure: a recipe's figures, as tables and as JSON with everything that is needed to reproduce them; and sheets of pictures."""
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gesso
+from gesso import recipes
+from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
 from gesso.media.file import write_atomic
+from gesso.media.picture import encode_png
 from gesso.recipes.recipe import Recipe
 from gesso.record import commit, encoded, environment_here, plain
 from gesso.verbs.assemble import GivenWeights, named_places
@@ -20,16 +26,23 @@ from gesso.verbs.generate import native_dtype
 from gesso.verbs.load import Model, load
 from gesso.verbs.result import Result, make_folder
 from gesso.verbs.thread import default_threads
+from gesso.verbs.train import train
 
 if TYPE_CHECKING:
+    import numpy as np
     from rich.table import Table
+    from torch import nn
 
 
 class Make:
-    """The function that a measure makes outputs with: `make(sketch=…, seed=0) -> Result`; `make.model` is the model, for batches."""
+    """The function that a measure makes outputs with: `make(sketch=…, seed=0) -> Result`; `make.model` is the model, for batches.
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    `sheets`: the pictures that the measure shows, by name, where a folder was asked for.
+    """
+
+    def __init__(self, model: Model, *, keeps_sheets: bool = False) -> None:
+        self.model, self.keeps_sheets = model, keeps_sheets
+        self.sheets: dict[str, np.ndarray] = {}
 
     def __call__(self, **given: Any) -> Result:
         return self.model.generate(**given)
@@ -37,6 +50,30 @@ class Make:
     def other(self, name: str, weights: Path | str | None = None) -> Model:
         """The model of another recipe, to measure with."""
         return load(name, weights=weights)
+
+    def show(self, name: str, draw: Callable[[], np.ndarray]) -> None:
+        """Keep the picture that `draw` makes, uint8, to be written beside the figures as `name`.png; not called without a folder."""
+        if self.keeps_sheets:
+            self.sheets[name] = draw()
+
+    def learned(
+        self, name: str, examples: Dataset, *, preset: str, steps: int | None = None, build: Callable[..., Any] | None = None, seed: int = 0
+    ) -> Mapping[str, nn.Module]:
+        """The networks of another recipe, trained on `examples` by its preset to measure with; `build` is in place of the recipe's own.
+
+        The run's files are removed.
+        """
+        recipe = recipes.find(name)
+        stages = [replace(stage, data=lambda folder, split: examples) for stage in recipe.stages(recipe.preset(preset))]
+        changed = replace(recipe, stages=lambda preset: stages, build=build or recipe.build)
+        with tempfile.TemporaryDirectory(prefix="gesso-measure-") as folder:
+            run = train(
+                changed, out=folder, preset=preset, steps=steps, seed=seed, threads=default_threads(), device="cpu", quiet=True,
+                sample_every=0, checkpoint_every=0,
+            )  # fmt: skip
+            if not run.done:  # Ctrl-C ends a training in good order, and here it is to end the measure
+                raise KeyboardInterrupt
+            return load(changed, weights=folder, device="cpu").networks
 
 
 def measure(
@@ -50,7 +87,10 @@ def measure(
     preset: str | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Run one of the recipe's measures (`which`, or its first) and return its report; `out` (.json) is where to write it.
+    """Run one of the recipe's measures (`which`, or its first) and return its report; `out` is where to write it.
+
+    A name with .json is the file of figures; a name without an ending is a folder for figures.json, table.txt and, where the measure
+    shows pictures, a sheet of each kind.
 
     `data` is the file or folder to measure on, or its name (`gesso data`); `options` are the measure's own. The figures are under
     `figures`, beside command, versions and commit.
@@ -64,7 +104,8 @@ def measure(
         raise GessoError(what, where="--which", fix=f"one of {', '.join(measures)}" if measures else None)
     place = find_data(data)
     began = time.monotonic()
-    figures = plain(measures[chosen](Make(model), place, options))
+    make = Make(model, keeps_sheets=target is not None and not target.suffix)
+    figures = plain(measures[chosen](make, place, options))
     report = {
         "recipe": model.card.name,
         "measure": chosen,
@@ -78,9 +119,28 @@ def measure(
         "figures": figures,
     }
     if target is not None:
-        make_folder(target.parent)
-        write_atomic(target, encoded(json.dumps(report, ensure_ascii=False, indent=1) + "\n"))
+        _write(target, report, make.sheets)
     return report
+
+
+def _write(target: Path, report: Mapping[str, Any], sheets: Mapping[str, np.ndarray]) -> None:
+    text = encoded(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+    make_folder(target.parent if target.suffix else target)
+    if target.suffix:
+        write_atomic(target, text)
+        return
+    for name, sheet in sheets.items():
+        write_atomic(target / f"{name}.png", encode_png(sheet))
+    write_atomic(target / "table.txt", encoded(f"{_as_text(report)}\n{report['command']}\n"))
+    write_atomic(target / "figures.json", text)
+
+
+def _as_text(report: Mapping[str, Any]) -> str:
+    from rich.console import Console
+
+    page = io.StringIO()
+    Console(file=page, width=200).print(*tables(report), sep="\n")
+    return page.getvalue()
 
 
 def command(name: str, which: str | None, data: Path | None, weights: GivenWeights, options: Mapping[str, Any]) -> str:
@@ -142,6 +202,6 @@ def _checked_out(out: Path | str | None) -> Path | None:
     if out is None:
         return None
     path = Path(out)
-    if path.suffix.lower() != ".json" or path.is_dir():
-        raise GessoError("figures are written as .json", where=path, fix=f"{path.stem or 'figures'}.json")
+    if path.suffix.lower() not in (".json", "") or (path.is_dir() if path.suffix else path.is_file()):
+        raise GessoError("figures are written as .json, or into a folder", where=path, fix=f"{path.stem or 'figures'}.json")
     return path

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gesso.datasets.small_pictures import from_files, small_pictures, square
+from gesso.datasets.small_pictures import from_files, labelled_pictures, small_pictures, square
 from gesso.datasets.stacked_digits import stacked_digits
 from gesso.errors import GessoError
 
@@ -103,3 +103,24 @@ def test_a_table_without_pictures_is_refused(tmp_path: Path):
     parquet.write_table(pa.table({"image": ["text"]}), tmp_path / "t.parquet")
     with pytest.raises(GessoError, match="row 0, column image"):
         small_pictures(tmp_path, "train", 16)
+
+
+def test_labelled_pictures_have_classes(tmp_path: Path):
+    for name in ("cats", "dogs"):
+        fill(tmp_path / "good" / name)
+    assert labelled_pictures(tmp_path / "good", "train", 8).classes == ("cats", "dogs")
+    assert len(labelled_pictures(None, "train", 32).classes) == 10
+    fill(tmp_path / "flat")
+    with pytest.raises(GessoError, match="no classes.*subfolder for each class"):
+        labelled_pictures(tmp_path / "flat", "train", 8)
+    fill(tmp_path / "uneven" / "many", 20)
+    fill(tmp_path / "uneven" / "one", 1)
+    with pytest.raises(GessoError, match="no picture of the class 'one'"):
+        labelled_pictures(tmp_path / "uneven", "train", 8)
+
+
+@pytest.mark.parametrize("data", ["cifar10"], indirect=True)
+def test_generators_see_cifar_mirrored_and_not_shifted(data: Path):
+    found = labelled_pictures(data, "train", 32)
+    seen = {found.item(3, np.random.default_rng(seed))["picture"].tobytes() for seed in range(12)}
+    assert len(seen) == 2 and found.classes[0] == "airplane"

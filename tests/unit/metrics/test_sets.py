@@ -7,7 +7,16 @@ import pytest
 
 from gesso.errors import GessoError
 from gesso.metrics.frechet import fd_gesso
-from gesso.metrics.sets import coverage_figures, distances, kernel_distance, measure_set, memorised, with_interval
+from gesso.metrics.sets import (
+    coverage_figures,
+    distances,
+    diversity_of_set,
+    kernel_distance,
+    kernel_interval,
+    measure_set,
+    memorised,
+    with_interval,
+)
 
 NUM, WIDE = 400, 8
 
@@ -76,9 +85,28 @@ def test_an_interval_holds_the_value_and_narrows_with_more_pictures():
     assert many["high"] - many["low"] < few["high"] - few["low"] and few["n"] == 60
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+def test_an_interval_is_about_its_value_and_as_wide_as_chance(shift: float):
+    """In 30 draws of both sets, values spread about as widely as an interval of one draw says."""
+    pairs = [(clusters(2 * n, 100) + shift, clusters(2 * n + 1, 100)) for n in range(30)]
+    for measure, interval in ((fd_gesso, lambda a, b: with_interval(fd_gesso, a, b)), (kernel_distance, kernel_interval)):
+        one = interval(*pairs[0])
+        assert one["low"] <= one["value"] <= one["high"] and one["value"] == pytest.approx(measure(*pairs[0]))
+        spread = np.std([measure(*pair) for pair in pairs])
+        assert 0.3 < (one["high"] - one["low"]) / (3.3 * spread) < 3
+
+
+def test_diversity_is_the_mean_distance_of_two():
+    few = clusters(0, 30)
+    apart = np.linalg.norm(few[:, None] - few[None], axis=2)
+    assert diversity_of_set(few) == pytest.approx(apart.sum() / (30 * 29), rel=1e-4)
+    assert diversity_of_set(clusters(1, kinds=(1.0, 0.0, 0.0, 0.0, 0.0))) < 0.7 * diversity_of_set(clusters(1))
+
+
 def test_a_report_names_its_numbers():
     figures = measure_set(clusters(1), clusters(0), clusters(2))
-    assert {"fd_gesso", "kernel distance", "precision", "recall", "density", "coverage", "memorised", "n made", "n real"} == set(figures)
+    named = {"fd_gesso", "kernel distance", "precision", "recall", "density", "coverage", "diversity over real", "memorised"}
+    assert set(figures) == named | {"n made", "n real"}
 
 
 def test_sets_that_cannot_be_compared_are_refused():

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+from gesso import recipes
+from gesso.datasets.cifar import Patterns
 from gesso.errors import GessoError
-from gesso.verbs.measure import command, measure, tables
+from gesso.media.picture import read_picture
+from gesso.verbs.load import load
+from gesso.verbs.measure import Make, command, measure, tables
 
 
 def test_the_report_says_how_to_get_it_again(toy: Path, tmp_path: Path):
@@ -20,6 +28,43 @@ def test_the_report_says_how_to_get_it_again(toy: Path, tmp_path: Path):
     assert report["command"] == f"gesso measure toy --data {tmp_path} --limit 3 --counts 0,half"
     assert report["gesso"] and report["made"]["torch"] and report["measure"] == "means" and "commit" in report
     assert measure(toy, limit=3)["figures"]["rows"] == report["figures"]["rows"]
+
+
+def test_a_folder_holds_the_table_and_what_the_measure_shows(toy: Path, tmp_path: Path):
+    recipe = recipes.find(toy)
+    drawn = []
+
+    def shows(make: Any, data: Any, options: Any) -> dict[str, Any]:
+        make.show("sheet", lambda: drawn.append(1) or np.full((8, 9, 3), 7, np.uint8))
+        return {"a figure": 1.5}
+
+    shown = replace(recipe, measures={"shows": shows})
+    report = measure(shown, out=tmp_path / "deep" / "measured")
+    folder = tmp_path / "deep" / "measured"
+    assert {one.name for one in folder.iterdir()} == {"figures.json", "table.txt", "sheet.png"} and len(drawn) == 1
+    assert json.loads((folder / "figures.json").read_text("utf-8")) == report
+    assert read_picture(folder / "sheet.png").shape == (8, 9, 3)
+    text = (folder / "table.txt").read_text("utf-8")
+    assert "a figure" in text and "1.5" in text and report["command"] in text
+    measure(shown, out=tmp_path / "figures.json")
+    assert len(drawn) == 1, "nothing is drawn for figures alone"
+    measure(shown, out=folder)
+    with pytest.raises(GessoError, match="json"):
+        measure(shown, out=folder / "sheet.png")
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(GessoError, match="into a folder"):
+        measure(shown, out=tmp_path / "taken")
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_a_measure_trains_another_recipe_on_its_own_examples(toy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    make = Make(load(toy))
+    both = [make.learned("cifar_classifier", Patterns(40), preset="tiny", steps=2, seed=seed)["classifier"] for seed in (0, 0)]
+    assert all(torch.equal(a, b) for a, b in zip(both[0].parameters(), both[1].parameters(), strict=True))
+    other = make.learned("cifar_classifier", Patterns(40, first=70), preset="tiny", steps=2)["classifier"]
+    assert any(not torch.equal(a, b) for a, b in zip(both[0].parameters(), other.parameters(), strict=True))
+    assert not list(tmp_path.glob("gesso-measure-*")), "the run's files are removed"
 
 
 def test_a_command_is_quoted():

@@ -146,7 +146,7 @@ def prompt_conditions(card: Card, prompt: str) -> dict[str, Any]:
     """The prompt as a condition; GessoError if the card has no condition for it."""
     if not prompt.strip():
         return {}
-    controls = [(slot, slot.kind.control(slot.options)) for slot in card.conditions]
+    controls = [(slot, slot.control()) for slot in card.conditions]
     for slot, control in controls:
         if control.get("tool") == "words":
             return {slot.name: slot.read(prompt)}

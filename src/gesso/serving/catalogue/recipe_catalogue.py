@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gesso import recipes
-from gesso.card import Card, Out, Slot
+from gesso.card import Card, Out
 from gesso.errors import GessoError
 from gesso.media.medium import medium
 from gesso.record import plain
@@ -188,12 +188,6 @@ def _describe_each(recipes: Mapping[str, Recipe]) -> Cards:
     return cards
 
 
-def _control(slot: Slot) -> dict[str, Any]:
-    """A condition's control; where options that only the data tell are not known yet, a form of its value."""
-    known = all(option in slot.options for option in slot.facts)
-    return dict(plain(slot.kind.control(slot.options))) if known else {"tool": "form", "schema": slot.kind.model_json_schema()}
-
-
 def _output_json(out: Out) -> dict[str, Any]:
     """An output: its name, the name of the page's viewer for it, and the files it is written to."""
     kind = medium(out.medium)
@@ -217,7 +211,7 @@ def conditions_json(card: Card) -> list[dict[str, Any]]:
             "help": dict(slot.help),
             "required": slot.required,
             "repeatable": slot.kind.repeatable,
-            "control": _control(slot),
+            "control": dict(plain(slot.control())),
             "options": plain(slot.options),
         }
         for slot in card.conditions

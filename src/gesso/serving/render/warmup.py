@@ -85,7 +85,7 @@ class Warmup:
 
     def _drawn_with(self, recipe: Recipe) -> bool:
         """Whether the page can start with this recipe, and it has weights to load."""
-        tools = [slot.kind.control(slot.options).get("tool") for slot in recipe.card.conditions if slot.required]
+        tools = [slot.control().get("tool") for slot in recipe.card.conditions if slot.required]
         return bool(recipe.keeps) and tools == ["page"] and not self._catalogue.missing_weights(recipe.name)
 
 
