@@ -201,7 +201,7 @@ def compare(runs: Annotated[list[Path], Parameter(name="RUN")], /, *, out: Annot
     gesso compare runs/l1 runs/gan
     gesso compare runs/* --out comparison
 
-    Figures are those of gesso measure … --out RUN/NAME.json.
+    Figures are those of gesso measure … --out RUN/NAME.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ APART = {"step", "seconds", "items_per_second"}
 
 @dataclass(frozen=True)
 class Run:
-    """What a run's folder says: its weights' card, its log, the figures of measures written into it (`--out RUN/x.json`) by name, and
+    """What a run's folder says: its weights' card, its log, the figures of measures written into it (`--out RUN/x.json` or `--out RUN/x`) by name, and
     its newest sheet of samples."""
 
     name: str
@@ -104,7 +104,7 @@ def read_run(folder: Path, name: str = "") -> Run:
 def _figures(folder: Path) -> dict[str, float]:
     """The single numbers of the reports that `gesso measure --out` wrote into a folder, those within groups as "group name"."""
     found: dict[str, float] = {}
-    for file in sorted(folder.glob("*.json")):
+    for file in sorted([*folder.glob("*.json"), *folder.glob("*/figures.json")]):
         try:
             report = json.loads(read_bytes(file, 2**24, where=str(file)))
         except (ValueError, GessoError):

@@ -20,6 +20,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         train("gan", out=place / f"seed{seed}", preset="tiny", steps=steps, seed=seed, threads=1, quiet=True, log_every=1, sample_every=1)
     report = {"measure": "modes", "figures": {"made": {"modes": 7, "KL": 2.5}, "fd": {"value": 1.5, "low": 1.0, "high": 2.0}, "n": 9}}
     (place / "seed0" / "modes.json").write_text(json.dumps(report))
+    (place / "seed1" / "pictures").mkdir()
+    (place / "seed1" / "pictures" / "figures.json").write_text(
+        json.dumps({"measure": "pictures", "figures": {"rows": {"made": {"fd": 4.0}}}})
+    )
     with open(place / "seed1" / "log.jsonl", "a") as log:
         log.write(json.dumps({"step": 2, "event": "sign", "sign": "collapse critic", "reason": "all alike"}) + "\n")
     return [place / "seed0", place / "seed1"]
@@ -29,6 +33,7 @@ def test_two_runs_with_figures_and_signs(runs: list[Path], tmp_path: Path):
     rows = compare(runs, out=tmp_path / "c")
     assert list(rows) == ["seed0", "seed1"] and (rows["seed0"]["steps"], rows["seed1"]["steps"]) == (3, 2)
     assert rows["seed0"]["made modes"] == 7 and rows["seed0"]["fd"] == 1.5 and "made modes" not in rows["seed1"]
+    assert rows["seed1"]["rows made fd"] == 4.0
     assert rows["seed1"]["signs"] == "collapse critic" and rows["seed0"]["signs"] is None
     assert {one.name for one in (tmp_path / "c").iterdir()} == {"compare.json", "curves.png", "samples.png"}
     assert json.loads((tmp_path / "c" / "compare.json").read_text()) == rows
