@@ -31,7 +31,7 @@ APART = {"step", "seconds", "items_per_second"}
 
 @dataclass(frozen=True)
 class Run:
-    """What a run's folder says: its weights' card, its log, the figures of measures written into it (`--out RUN/x.json` or `--out RUN/x`) by name, and
+    """What a run's folder says: its weights' card, its log, the figures of measures that wrote into it (`--out RUN/NAME`) by name, and
     its newest sheet of samples."""
 
     name: str
