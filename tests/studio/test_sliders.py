@@ -179,6 +179,7 @@ def drop(page: Any, selector: str, file: Path) -> None:
       const data = new DataTransfer();
       data.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
       const place = document.querySelector(selector);
-      for (const kind of ["dragover", "drop"]) place.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+      const how = { dataTransfer: data, bubbles: true, cancelable: true };
+      for (const kind of ["dragover", "drop"]) place.dispatchEvent(new DragEvent(kind, how));
     }"""
     page.evaluate(script, [selector, list(file.read_bytes()), file.name])
