@@ -34,10 +34,15 @@ AIM, PASSES, ITERATIONS = 10.0, (1, 2), 100
 SOME = 3  # iterations of L-BFGS in a round
 
 
-def seconds(run: Callable[[], Any]) -> float:
+def seconds(run: Callable[[Any], Any], given: Any) -> float:
     began = time.perf_counter()
-    run()
+    run(given)
     return time.perf_counter() - began
+
+
+def iterate(descent: PictureOptimiser) -> None:
+    for _ in range(SOME):
+        descent.step()
 
 
 def main() -> None:
@@ -71,10 +76,10 @@ def main() -> None:
     sides["request, passes 1"] = lambda i: frame(i, 1)
     times: dict[str, list[float]] = {name: [] for name in [*sides, "style, 100 iterations"]}
     for number in range(-2, args.rounds):
-        found = {name: seconds(lambda run=run: run(number)) for name, run in sides.items()}
+        found = {name: seconds(run, number) for name, run in sides.items()}
         descent = PictureOptimiser(objective, contents[0])
         descent.step()
-        found["style, 100 iterations"] = seconds(lambda: [descent.step() for _ in range(SOME)]) / SOME * ITERATIONS
+        found["style, 100 iterations"] = seconds(iterate, descent) / SOME * ITERATIONS
         if number >= 0:  # the first rounds warm up
             for name, value in found.items():
                 times[name].append(value)

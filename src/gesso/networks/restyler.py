@@ -22,7 +22,7 @@ class Restyler(nn.Module):
     def __init__(self, channels: Sequence[int], widths: Sequence[int], blocks: Sequence[int], code: int, wide_code: int = 128) -> None:
         super().__init__()
         self.enter = nn.ModuleList(nn.Conv2d(num, width, 1) for num, width in zip(channels, widths, strict=True))
-        self.see = nn.Conv2d(12, widths[0], 3, padding=1)
+        self.see = nn.Conv2d(3, widths[0], 6, stride=2, padding=2)
         self.blocks = nn.ModuleList(
             nn.ModuleList(ModulatedBlock(width, wide_code) for _ in range(num)) for width, num in zip(widths, blocks, strict=True)
         )
@@ -39,7 +39,7 @@ class Restyler(nn.Module):
             entered = self.enter[i](levels[i])
             x = entered if x is None else entered + F.interpolate(self.up[i](F.relu(x)), size=entered.shape[-2:], mode="nearest")
             if i == 0:
-                x = x + self.see(F.pixel_unshuffle(picture[..., : h // 2 * 2, : w // 2 * 2], 2))
+                x = x + self.see(picture)
             for block in self.blocks[i]:  # type: ignore[union-attr]
                 x = block(x, read)
         change = F.pixel_shuffle(self.leave(F.relu(x)), 2)  # type: ignore[arg-type]
