@@ -50,7 +50,7 @@ class StyleTransfer:
         noise = 0.25 * item_noise(inputs.shape, rng.initial_seed(), inputs.items).to(device)
         starts = content if settings.start == "content" else noise
         runs = [
-            PictureOptimiser(self._objective(network, content[i : i + 1], style[i], settings), starts[i : i + 1])
+            PictureOptimiser(self.objective(network, content[i : i + 1], style[i], settings), starts[i : i + 1])
             for i in range(len(content))
         ]
         num = settings.num_steps
@@ -61,7 +61,8 @@ class StyleTransfer:
             yield Output({"image": now}, taps={"objective": mean_terms}, final=False, step=step, num_steps=num)
         yield Output({"image": now}, step=num, num_steps=num)
 
-    def _objective(self, network: Any, content: Images, style: Tensor, settings: Any) -> Callable[[Images], Terms]:
+    def objective(self, network: Any, content: Images, style: Tensor, settings: Any) -> Callable[[Images], Terms]:
+        """The objective's terms, of a picture [1 3 h w] for a content [1 3 h w] and a style [1 3 h w] of any size; "all" is their sum."""
         with torch.no_grad():
             names = {self.content_layer, *self.style_layers}
             of_content, of_style = layer_outputs(network, content, names), layer_outputs(network, style, names)

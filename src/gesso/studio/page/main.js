@@ -23,6 +23,7 @@ import { onRequest } from "./panels/on_request.js";
 import { player } from "./panels/player.js";
 import { progress } from "./panels/progress.js";
 import { saveMenu } from "./panels/save_menu.js";
+import { openSeedGrid } from "./panels/seed_grid.js";
 import { selectionBar } from "./panels/selection_bar.js";
 import { startPage } from "./panels/start_page.js";
 import { toolbar } from "./panels/toolbar.js";
@@ -42,7 +43,7 @@ editor.pieces = new Pieces(editor, view);
 editor.ink = new Ink(view);
 const held = { space: false, turn: false };
 const toolRail = toolbar(editor, view, at("rail"));
-const given = controls(editor, view, at("controls"), (kind) => openAlternatives(editor, view, kind));
+const given = controls(editor, view, at("controls"), () => openSeedGrid(editor, view));
 const tree = history(editor, at("history"), (a, b) => openCompare(editor, a, b));
 const { menu, acts } = saveMenu(editor);
 const home = startPage(at("start"), (id, node) => (location.hash = [id, node].filter(Boolean).map(encodeURIComponent).join("/")), (file) => takeFilmFile(file), (id) => (jobs.show(), jobs.open(id)));
@@ -64,7 +65,7 @@ const undo = iconButton("undo", w("undo"), () => editor.undo(), { "data-act": "u
 const redo = iconButton("redo", w("redo"), () => editor.redo(), { "data-act": "redo" });
 const before = iconButton("eye", w("before"), () => undefined, { "data-act": "before", "aria-pressed": "false" }, h("span", { class: "wide-only" }, w("before_short")));
 const wiper = beforeAfter(editor, view, at("stage"));
-const proposals = iconButton("grid", w("proposals_help"), () => openAlternatives(editor, view, "proposals"), { "data-act": "proposals" }, h("span", { class: "wide-only" }, w("proposals")));
+const proposals = iconButton("grid", w("proposals_help"), () => openAlternatives(editor, view), { "data-act": "proposals" }, h("span", { class: "wide-only" }, w("proposals")));
 const marks = iconButton("marks", w("marks"), () => showMarks(), { "data-act": "marks", "aria-pressed": "true" });
 const languages = () => h("button", { type: "button", class: "language soft", label: w("language"), on: { click: () => setLanguage(lang() === "ko" ? "en" : "ko") } }, () => (lang() === "ko" ? "EN" : "한국어"));
 const help = iconButton("help", w("help"), () => keyTable(editor), { "data-act": "help" });
@@ -130,7 +131,7 @@ listenToKeys(editor, view, held, {
   save: () => acts.png(),
   copy: () => acts.copy(),
   marks: () => showMarks(),
-  proposals: () => chooserOf(editor.card) && openAlternatives(editor, view, "proposals"),
+  proposals: () => chooserOf(editor.card) && openAlternatives(editor, view),
   help: () => keyTable(editor),
   before: () => showBefore(true),
   after: () => showBefore(false),

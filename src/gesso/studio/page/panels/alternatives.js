@@ -1,5 +1,4 @@
-/** A dialog with alternatives to choose from: other proposals, or other seeds. Each is a preview; only the chosen one becomes a node. */
-import { randomSeed } from "../session/editor.js";
+/** A dialog with other proposals to choose from. Each is a preview; only the chosen one becomes a node. */
 import { copyCanvas } from "../ui/copy_canvas.js";
 import { dialog } from "../ui/dialog.js";
 import { fill, h } from "../ui/elements.js";
@@ -19,23 +18,20 @@ export function chooserOf(card) {
   return { name, values: Array.from({ length: Math.min(9, schema.maximum - low + 1) }, (_, i) => low + i) };
 }
 
-/** @param {import("../session/editor.js").Editor} editor @param {import("../canvas/view.js").View} view @param {string} kind */
-export async function openAlternatives(editor, view, kind) {
+/** @param {import("../session/editor.js").Editor} editor @param {import("../canvas/view.js").View} view */
+export async function openAlternatives(editor, view) {
   const live = editor.live;
   const chooser = chooserOf(editor.card);
-  if (!live || (kind === "proposals" && !chooser) || document.querySelector(".choices-sheet")) return;
-  const edits =
-    kind === "proposals" && chooser
-      ? chooser.values.map((value) => ({ op: "setting", name: chooser.name, value }))
-      : [editor.given.seed, ...Array.from({ length: 8 }, randomSeed)].map((value) => ({ op: "seed", value }));
-  const now = kind === "proposals" && chooser ? (editor.given.settings[chooser.name] ?? chooser.values[0]) : editor.given.seed;
+  if (!live || !chooser || document.querySelector(".choices-sheet")) return;
+  const edits = chooser.values.map((value) => ({ op: "setting", name: chooser.name, value }));
+  const now = editor.given.settings[chooser.name] ?? chooser.values[0];
   let over = false;
   let kept = false;
   const tiles = edits.map((edit, i) =>
     h("button", { type: "button", class: "choice", disabled: true, "aria-current": edit.value === now ? "true" : null, "data-choice": i, "aria-label": w("choice_nth", { num: String(i + 1) }), on: { click: () => keep(edit) } }, h("span", { class: "choice-wait" }, icon("dice"))),
   );
   const line = h("p", { class: "quiet", role: "status" });
-  const box = dialog(w(kind === "proposals" ? "proposals" : "seed_grid"), [h("div", { class: `choices of-${edits.length}` }, tiles), line], "wide choices-sheet");
+  const box = dialog(w("proposals"), [h("div", { class: `choices of-${edits.length}` }, tiles), line], "wide choices-sheet");
   view.frozen = copyCanvas(live.picture);
   box.addEventListener("close", () => {
     over = true;
@@ -60,11 +56,5 @@ export async function openAlternatives(editor, view, kind) {
     tiles[i].disabled = false;
     if (i === 0) tiles[i].focus();
   }
-  const alike = kind !== "proposals" && tiles.every((tile) => isSame(tile.querySelector("canvas"), tiles[0].querySelector("canvas")));
-  fill(line, alike && w("choices_same"));
-}
-
-/** @param {HTMLCanvasElement | null} one @param {HTMLCanvasElement | null} other */
-function isSame(one, other) {
-  return Boolean(one && other && one.width === other.width && one.toDataURL() === other.toDataURL());
+  fill(line);
 }

@@ -7,8 +7,8 @@ import { fieldOf, isDial } from "../widgets/form.js";
 import { widgetOf } from "../widgets/registry.js";
 import { refreshText, t, titleOf, w } from "../words/language.js";
 
-/** @param {import("../session/editor.js").Editor} editor @param {import("../canvas/view.js").View} view @param {HTMLElement} place @param {(kind: string) => void} choose */
-export function controls(editor, view, place, choose) {
+/** @param {import("../session/editor.js").Editor} editor @param {import("../canvas/view.js").View} view @param {HTMLElement} place @param {() => void} openSeeds */
+export function controls(editor, view, place, openSeeds) {
   /** @returns {any[]} the tools for the rail */
   const build = () => editor.withCardScope(fresh);
 
@@ -90,7 +90,7 @@ export function controls(editor, view, place, choose) {
       refreshText(lock);
     }, { "aria-pressed": String(editor.seedLocked), class: "plain lock" });
     const vary = iconButton("dice", w("seed_vary"), () => editor.commit({ op: "seed", value: randomSeed() }), { class: "soft", "data-act": "vary" }, w("seed_vary"));
-    const grid = iconButton("grid", w("seed_grid"), () => choose("seeds"), { class: "soft", "data-act": "grid" }, w("seed_grid"));
+    const grid = iconButton("grid", w("seed_grid"), () => openSeeds(), { class: "soft", "data-act": "grid" }, w("seed_grid"));
     const show = () => (number.value = String(editor.given.seed));
     const element = section(w("seed"), [h("div", { class: "row" }, number, lock), h("div", { class: "row" }, vary, grid)]);
     editor.on("given", () => element.isConnected && show());

@@ -12,11 +12,12 @@ const MINUTES = 10;
 export function weightsChoice(card, chosen, choose, take) {
   const own = card.trained ?? [];
   const file = h("button", { type: "button", class: "soft", "data-act": "open-weights", title: () => t(w("weights_open_help")), on: { click: () => chooseFile(take, WEIGHTS) } }, w("weights_open"));
-  if (!own.length) return card.fits_data?.length ? h("div", { class: "row start-weights" }, file) : null;
+  const opens = Boolean(card.fits_data?.length || card.missing?.length);
+  if (!own.length) return opens ? h("div", { class: "row start-weights" }, file) : null;
   const nameOf = (/** @type {any} */ mine) => mine.title || (() => `${t(w("job_kind_train"))} · ${relativeTime(mine.ended)}`);
   const options = [...(card.missing?.length ? [] : [["", w("folder_shipped")]]), ...own.map((/** @type {any} */ mine) => [mine.sha256, nameOf(mine)])];
   const select = h("select", { "data-field": "weights", on: { change: () => choose(select.value) } }, options.map(([key, words]) => h("option", { value: key, props: { selected: key === chosen } }, words)));
-  return h("div", { class: "row start-weights" }, h("label", { class: "field" }, h("span", {}, w("folder_weights")), select), card.fits_data?.length ? file : null);
+  return h("div", { class: "row start-weights" }, h("label", { class: "field" }, h("span", {}, w("folder_weights")), select), file);
 }
 
 /** Learning with a folder of this machine, as a job; null if the recipe reads none. @param {any} card @param {(job: string) => void} openJob */

@@ -1,5 +1,6 @@
 /** Forms made from JSON schemas: the settings of a card, and controls without a widget of their own. */
 import { h } from "../ui/elements.js";
+import { slider } from "../ui/slider.js";
 import { bindText, humanize, refreshText, t, titleOf, w } from "../words/language.js";
 
 /**
@@ -68,27 +69,16 @@ export const isDial = (schema) => Boolean(schema.words?.choices?.[schema.minimum
 function dialOf(schema, id, hear) {
   const { minimum: low, maximum: high, words } = schema;
   const step = schema.type === "integer" ? 1 : (high - low) / 20;
-  const said = () => t(words.choices[String(Number(slider.value))]) || `${Math.round((100 * (Number(slider.value) - low)) / (high - low))} %`;
-  const slider = h("input", { type: "range", id, min: low, max: high, step, list: `${id}-tick` });
-  bindText(slider, () => slider.setAttribute("aria-valuetext", said()));
+  const said = () => t(words.choices[String(Number(bar.input.value))]) || `${Math.round((100 * (Number(bar.input.value) - low)) / (high - low))} %`;
+  const bar = slider({ id, min: low, max: high, step, list: `${id}-tick`, title: w("slider_help") }, schema.default ?? low, { look: (v) => (refreshText(bar.input), hear.look(v)), keep: hear.keep });
+  bindText(bar.input, () => bar.input.setAttribute("aria-valuetext", said()));
   const tick = h("datalist", { id: `${id}-tick` }, schema.default === undefined ? null : h("option", { value: schema.default }));
-  let moved = false; // while the user moves it, undo does not change it
-  slider.addEventListener("input", () => {
-    moved = true;
-    refreshText(slider);
-    hear.look(Number(slider.value));
-  });
-  slider.addEventListener("change", () => {
-    moved = false;
-    hear.keep(Number(slider.value));
-  });
   const show = (/** @type {any} */ value) => {
-    if (moved) return;
-    slider.value = value ?? schema.default ?? low;
-    refreshText(slider);
+    bar.show(value ?? schema.default ?? low);
+    refreshText(bar.input);
   };
   const ends = h("div", { class: "dial-ends quiet", "aria-hidden": "true" }, h("span", {}, words.choices[low]), h("span", {}, words.choices[high]));
-  return { input: h("div", { class: "dial" }, slider, tick, ends), show };
+  return { input: h("div", { class: "dial" }, bar.input, tick, ends), show };
 }
 
 /** A number box, with a slider if the range is limited and not too long. @param {any} schema @param {string} id @param {{look: (v: any) => void, keep: (v: any) => void}} hear */
@@ -99,29 +89,23 @@ function numberOf(schema, id, hear) {
   const slides = low !== undefined && high !== undefined && high - low <= 2000;
   const step = whole ? 1 : slides ? Math.max(0.01, Math.round((high - low) / 2) / 100) : "any";
   const box = h("input", { type: "number", min: low, max: high, step: whole ? 1 : "any", id: slides ? `${id}-box` : id, class: "number", placeholder: schema.optional ? w("auto") : null });
-  const slider = slides ? h("input", { type: "range", min: low, max: high, step, id }) : null;
-  if (slider) box.setAttribute("aria-labelledby", id);
-  const valueOf = (/** @type {HTMLInputElement} */ one) => (one.value === "" && schema.optional ? null : Number(one.value));
-  let moved = false; // and not released yet
-  for (const one of [slider, box]) {
-    one?.addEventListener("input", () => {
-      moved = true;
-      if (!one.validity.valid) return;
-      for (const other of [slider, box]) if (other && other !== one) other.value = one.value;
-      if (one === slider) hear.look(valueOf(one));
-    });
-    one?.addEventListener("change", () => {
-      moved = false;
-      if (one.validity.valid) hear.keep(valueOf(one));
-      else one.reportValidity();
-    });
-  }
+  const valueOf = () => (box.value === "" && schema.optional ? null : Number(box.value));
+  const put = (/** @type {number | null} */ value) => (box.value = String(value ?? ""));
+  const bar = slides ? slider({ id, min: low, max: high, step, title: w("slider_help") }, schema.default ?? (schema.optional ? null : low), { look: (v) => (put(v), hear.look(v)), keep: hear.keep }) : null;
+  if (bar) box.setAttribute("aria-labelledby", id);
+  let typing = false; // and not entered yet
+  box.addEventListener("input", () => (typing = true));
+  box.addEventListener("change", () => {
+    typing = false;
+    if (box.validity.valid) hear.keep(valueOf());
+    else box.reportValidity();
+  });
   const show = (/** @type {any} */ value) => {
-    if (moved && (document.activeElement === slider || document.activeElement === box)) return;
+    bar?.show(value ?? null);
+    if (bar?.moving() || (typing && document.activeElement === box)) return;
     box.value = value ?? "";
-    if (slider) slider.value = value ?? low;
   };
-  return { input: h("div", { class: "number-row" }, slider, box), show };
+  return { input: h("div", { class: "number-row" }, bar?.input, box), show };
 }
 
 /** The form of a condition whose tool has no widget. @param {import("../session/editor.js").Editor} editor @param {any} _view @param {any} slot */

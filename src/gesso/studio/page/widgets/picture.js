@@ -27,7 +27,8 @@ export function pictureWidget(editor, _view, slot) {
   const place = h("div", { class: "slot-picture" });
   const put = (/** @type {Blob} */ file) => putPicture(editor, slot, file);
   const button = h("button", { type: "button", class: "soft", on: { click: () => chooseFile(put) } }, w("replace"));
-  const element = h("div", { class: "slot-row", "data-drop": slot.name, "aria-label": titleOf(slot), role: "group" }, place, button);
+  const clear = slot.required ? null : h("button", { type: "button", class: "soft", "data-act": "clear", on: { click: () => editor.commit({ op: "drop", slot: slot.name }) } }, w("clear"));
+  const element = h("div", { class: "slot-row", "data-drop": slot.name, "aria-label": titleOf(slot), role: "group" }, place, h("div", { class: "slot-acts" }, button, clear));
   const over = (/** @type {boolean} */ on) => () => element.classList.toggle("over", on);
   element.addEventListener("dragover", over(true));
   for (const end of ["dragleave", "drop"]) element.addEventListener(end, over(false));
@@ -42,6 +43,7 @@ export function pictureWidget(editor, _view, slot) {
   let shown = "";
   const show = () => {
     const at = (editor.session && editor.pictureOf(slot.name)) ?? "";
+    if (clear) clear.hidden = !at;
     if (at === shown) return;
     shown = at;
     fill(place, at ? h("img", { src: api.previewUrl(at), alt: titleOf(slot) }) : h("span", { class: "quiet" }, w("nothing_yet")));
