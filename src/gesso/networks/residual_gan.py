@@ -20,8 +20,8 @@ class ResidualGenerator(nn.Module):
     After Huang 2024 ("R3GAN"), section 4: no norm, leaky ReLU, resampling outside the blocks, and a last convolution of each block that
     starts at zero. Deviations: plain 3×3 convolutions in place of inverted bottlenecks with groups, and `patch` × `patch` pixels
     are made at once, both for speed on CPUs. `widths` are channels from 4×4 on, each at twice the resolution before.
-    With a vector port of width `given`, latent and port also scale the channels of each level, as class-conditional batch normalisation
-    does (Miyato and Koyama 2018, section 4) where there is no normalisation; the scales start at one.
+    The latent, with the vector port of width `given` where there is one, also scales the channels of each level, as class-conditional
+    batch normalisation does (Miyato and Koyama 2018, section 4) where there is no normalisation; the scales start at one.
     """
 
     def __init__(self, channels: int, widths: tuple[int, ...], latent: int, given: int = 0, depth: int = 1, patch: int = 1) -> None:
@@ -35,7 +35,7 @@ class ResidualGenerator(nn.Module):
             self.levels.append(nn.Sequential(_changed(wide_in, wide), *(PlainBlock(wide) for _ in range(depth))))
         self.leave = nn.Conv2d(widths[-1], channels * patch**2, 1)
         _same_in_patches(self.leave, channels)
-        self.scales = nn.ModuleList(_from_zero(known, wide) for wide in widths) if given else None
+        self.scales = nn.ModuleList(_from_zero(known, wide) for wide in widths)
 
     def forward(self, latent: Vectors, ports: Ports) -> Images:
         z = F.normalize(latent.float(), dim=1) * latent.shape[1] ** 0.5
@@ -44,8 +44,7 @@ class ResidualGenerator(nn.Module):
         x = self.start * self.enter(z)[:, :, None, None]
         for number, level in enumerate(self.levels):
             x = level(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False) if number else x)
-            if self.scales is not None:
-                x = x * (1 + self.scales[number](z))[:, :, None, None]
+            x = x * (1 + self.scales[number](z))[:, :, None, None]
         return F.pixel_shuffle(self.leave(x), self.patch)
 
 
