@@ -55,7 +55,7 @@ def test_all_korean_texts_are_in_the_table() -> None:
 def test_the_page_names_no_recipe_and_no_kind_but_only_tools() -> None:
     found = [recipes.find(name).card for name in recipes.names()]
     kinds = {slot.kind.kind for card in found for slot in card.conditions}
-    tools = {slot.kind.control(slot.options)["tool"] for card in found for slot in card.conditions}
+    tools = {slot.control()["tool"] for card in found for slot in card.conditions}
     names = {card.name for card in found} | (kinds - tools)
     for path, text in sources().items():
         quoted = set(re.findall(r'"(\w+)"', text))

@@ -43,8 +43,8 @@ export function startPage(place, open, takeFilm, openJob) {
         if (told.error) notice(told.error.message, "wrong");
         samples = shown;
         cards = told.cards.filter((one) => one.outputs.some((/** @type {any} */ out) => out.medium.startsWith("picture")));
-        // Recipes that start from a drawing come first.
-        cards.sort((a, b) => rank(a) - rank(b));
+        // Recipes that start from a drawing come first, those without weights last.
+        cards.sort((a, b) => Number(unready(a)) - Number(unready(b)) || rank(a) - rank(b));
         choose(cards[0]);
       } else await lookAtTrainings();
       await recent.show();
@@ -61,6 +61,11 @@ export function startPage(place, open, takeFilm, openJob) {
     if (news && !Object.keys(given).length) choose(card);
   }
 
+  const unready = (/** @type {any} */ one) => Boolean(one.missing?.length && !one.trained?.length);
+  const whatIsMissing = (/** @type {any} */ one) =>
+    one.missing.every((/** @type {string} */ name) => name === one.name)
+      ? w("not_trained")
+      : w("not_ready", { names: () => one.missing.map((/** @type {string} */ name) => t(titles[name] ?? name)).join(", ") });
   const rank = (/** @type {any} */ one) => (one.conditions.some((/** @type {any} */ s) => s.control?.tool === "page") ? 0 : needed(one).length ? 2 : 1);
   const needed = (/** @type {any} */ one) => one.conditions.filter((/** @type {any} */ s) => s.required);
 
@@ -73,7 +78,7 @@ export function startPage(place, open, takeFilm, openJob) {
       choices,
       cards.map((each) =>
         h("button", { type: "button", role: "radio", class: "recipe", "aria-checked": String(each === card), "data-recipe": each.name, on: { click: () => choose(each) } },
-          h("b", {}, each.title), h("span", {}, each.summary), each.missing?.length && !each.trained?.length ? h("small", { class: "warn" }, w("not_ready", { names: () => each.missing.map((/** @type {string} */ name) => t(titles[name] ?? name)).join(", ") })) : null)),
+          h("b", {}, each.title), h("span", {}, each.summary), unready(each) ? h("small", { class: "warn" }, whatIsMissing(each)) : null)),
     );
     fill(ground, groundOf());
   }
