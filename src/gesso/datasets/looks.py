@@ -50,6 +50,11 @@ class LookPictures:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    @property
+    def knows_variants(self) -> bool:
+        """Whether some group has pictures in several looks."""
+        return len(np.unique(self.groups)) < len(self)
+
     def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
         """`picture` and the number of its look, `source`; another look, `target`, and two pictures of it, `exemplar` and `another`."""
         target = int(rng.integers(len(self.classes)))

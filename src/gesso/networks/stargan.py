@@ -91,6 +91,10 @@ class StyledTranslator(nn.Module):
         self.channels = channels
 
     def forward(self, picture: Images, style: Vectors) -> Images:
+        return self.changed(picture, style)[0]
+
+    def changed(self, picture: Images, style: Vectors) -> tuple[Images, Tensor]:
+        """The picture, and the share of what was made in each of its pixels [b 1 h w]."""
         h, w = picture.shape[-2:]
         whole = padded(picture, PATCH * 2 ** len(self.down))
         pixels = F.pixel_unshuffle(whole, PATCH)
@@ -105,7 +109,7 @@ class StyledTranslator(nn.Module):
         made = self.leave(torch.cat([x, pixels], 1)).float()
         colour = F.interpolate(torch.tanh(made[:, : self.channels]), scale_factor=PATCH, mode="bilinear", align_corners=False)
         share = F.pixel_shuffle(torch.sigmoid(made[:, self.channels :]), PATCH)
-        return torch.lerp(whole.float(), colour, share)[..., :h, :w]
+        return torch.lerp(whole.float(), colour, share)[..., :h, :w], share[..., :h, :w]
 
 
 class StyledBlock(nn.Module):

@@ -17,7 +17,7 @@ from torch import Tensor
 from gesso.families.adversarial.game import Round, Turn
 from gesso.families.adversarial.translation import distance
 from gesso.families.family import Batch, Inputs, Networks, Output, item_noise
-from gesso.judgement import Judgement
+from gesso.judgement import Judgement, per_item
 from gesso.ports import Ports
 
 
@@ -34,14 +34,16 @@ class Looks:
     attribute: str = "attribute"
 
     def play(self, networks: Networks, batch: Batch, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """Besides the real and the generated picture: `style`, and `second`, another style of the same way."""
+        """Besides the real and the generated picture: `share` of it that was made, `style`, and `second`, another style of the same way."""
+        generator: Any = networks["generator"]
         wanted, picture = self.domain(batch.ports), batch.clean["picture"]
         mapped = batch.uniform(rng)[:, None] < 0.5
         drawn = [networks["mapping"](batch.normal(rng, self.size), wanted) for _ in range(2)]
         seen = [networks["encoder"](batch.clean[name], wanted) for name in ("exemplar", "another")]
         first, second = (torch.where(mapped, one, two) for one, two in zip(drawn, seen, strict=True))
-        fake = networks["generator"](picture, first)
-        return {"real": batch.clean["exemplar"], "fake": fake, "picture": picture, "style": first, "second": second}
+        fake, share = generator.changed(picture, first)
+        made = {"fake": fake, "share": share, "style": first, "second": second}
+        return {"real": batch.clean["exemplar"], "picture": picture, **made}
 
     def show(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         """The style of the exemplar where there is one, else of noise by the seed."""
@@ -87,6 +89,10 @@ class Looks:
         own = F.one_hot(turn.batch.clean["source"], self.domain(turn.batch.ports).shape[1]).to(picture)
         style = turn.networks["encoder"](picture, own)
         return distance(turn.networks["generator"](turn.pictures["fake"], style), picture)
+
+    def share(self, turn: Turn) -> Tensor:
+        """The mean share of what was made in the picture, [b]: little is changed where little must be."""
+        return per_item(turn.pictures["share"])
 
     def sameness(self, turn: Turn) -> Tensor:
         """Minus the distance between pictures of two styles, [b], which counts less and less (equation 3); 0 after `fades` steps."""
