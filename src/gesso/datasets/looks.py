@@ -139,9 +139,7 @@ def _made_up(split: str, side: int) -> LookPictures:
     pixels = [_shapes(first + group, colour, size) for group in range(num) for colour in MADE_UP_COLOURS.values()]
     labels = np.tile(np.arange(len(MADE_UP_COLOURS)), num)
     groups = np.repeat(np.arange(num), len(MADE_UP_COLOURS))
-    return LookPictures(
-        "made-up shapes", "Apache-2.0", np.stack(pixels), labels, tuple(MADE_UP_COLOURS), groups, side, split == "train"
-    )
+    return LookPictures("made-up shapes", "Apache-2.0", np.stack(pixels), labels, tuple(MADE_UP_COLOURS), groups, side, split == "train")
 
 
 def _shapes(number: int, colour: tuple[int, int, int], size: int) -> np.ndarray:

@@ -55,7 +55,8 @@ def _related(model: Any, held: ExemplarPictures, folder: Path | None, limit: int
     rows = []
     for number, (index, right) in enumerate(pairs):
         item, wrong = _seeded(held, index, 0), pairs[(number + len(pairs) // 2) % len(pairs)][1]
-        shown = [model.generate(picture=item["picture"], exemplar=_seeded(held, one, 0)["target"], seed=0).outputs for one in (right, wrong)]
+        colours = [_seeded(held, one, 0)["target"] for one in (right, wrong)]
+        shown = [model.generate(picture=item["picture"], exemplar=one, seed=0).outputs for one in colours]
         made = (shown[0]["image"], shown[1]["image"], shown[0]["warped"])
         a, b, c = (psnr(one, item["target"]) for one in made)
         rows.append((a, b, c))

@@ -51,9 +51,7 @@ def measure_looks(model: Any, learned: LookPictures, held: LookPictures, told: L
 def _made(model: Any, held: LookPictures, pair: Pair, exemplar: np.ndarray | None = None) -> np.ndarray:
     index, look = pair
     given = {} if exemplar is None else {"exemplar": exemplar}
-    picture: np.ndarray = model.generate(
-        picture=held.pixels[index], attribute=held.classes[look], seed=index, **given
-    ).outputs["image"]
+    picture: np.ndarray = model.generate(picture=held.pixels[index], attribute=held.classes[look], seed=index, **given).outputs["image"]
     return picture
 
 

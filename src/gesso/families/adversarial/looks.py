@@ -1,4 +1,4 @@
-"""The game of many looks: one generator turns a picture into each of several domains, by a style from noise or from an exemplar (Choi 2020).
+"""The game of many looks: one generator turns a picture into several domains, by a style from noise or from an exemplar (Choi 2020).
 
 Of each batch item a style is taken from noise or from an exemplar at equal odds, where the paper takes a step for each. The critic compares
 what was made with real pictures of the domain that was asked for.
