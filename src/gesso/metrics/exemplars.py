@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gesso.datasets.exemplar_pictures import GRID, ExemplarPictures, centres, relatives
-from gesso.metrics.views import psnr
+from gesso.metrics.looks import nearness
 from gesso.number import whole
 
 GAIN, FOUND = 3.0, 0.6  # aims: dB between right and wrong exemplars, share of parts found
@@ -30,7 +30,8 @@ def measure_exemplars(model: Any, held: ExemplarPictures, folder: Path | None, o
         item, other = _seeded(held, index, index), _seeded(held, (index + num // 2) % num, index)
         made = model.generate(picture=item["picture"], exemplar=item["exemplar"], seed=0).outputs
         wrong = model.generate(picture=item["picture"], exemplar=other["exemplar"], seed=0).outputs["image"]
-        rows.append((psnr(made["image"], item["target"]), psnr(wrong, item["target"]), psnr(made["warped"], item["target"])))
+        a, b, c = (nearness(one, item["target"]) for one in (made["image"], wrong, made["warped"]))
+        rows.append((a, b, c))
         shown = parts_to_find(item["target"], item["places"])
         if shown.any():
             found.append(near(places_of(made["places"]), item["places"])[shown].mean())
@@ -58,7 +59,7 @@ def _related(model: Any, held: ExemplarPictures, folder: Path | None, limit: int
         colours = [_seeded(held, one, 0)["target"] for one in (right, wrong)]
         shown = [model.generate(picture=item["picture"], exemplar=one, seed=0).outputs for one in colours]
         made = (shown[0]["image"], shown[1]["image"], shown[0]["warped"])
-        a, b, c = (psnr(one, item["target"]) for one in made)
+        a, b, c = (nearness(one, item["target"]) for one in made)
         rows.append((a, b, c))
     return rows
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from gesso.datasets.looks import LookPictures
 from gesso.metrics.agreement import classes_of
-from gesso.metrics.views import psnr
+from gesso.metrics.translated import figures
 from gesso.networks.convnet import ConvNet
 from gesso.number import whole
 
@@ -40,12 +40,12 @@ def measure_looks(model: Any, learned: LookPictures, held: LookPictures, told: L
         "a table of colours, told the pairs": [table(held.pixels[i], int(held.labels[i]), look) for i, look in pairs],
     }
     truths = [_variant(held, pair) for pair in pairs]
-    figures = {name: _figures(judge, held, pairs, pictures, truths) for name, pictures in sets.items()}
+    rows = {name: _figures(judge, held, pairs, pictures, truths) for name, pictures in sets.items()}
     known = [truth for truth in truths if truth is not None]
     right = [look for (_, look), truth in zip(pairs, truths, strict=True) if truth is not None] if known else []
-    figures["the true variants"] = {"accuracy": _share(judge, known, right)} if known else _own_accuracy(judge, held)
+    rows["the true variants"] = {"accuracy": _share(judge, known, right)} if known else _own_accuracy(judge, held)
     aims = {"aim: psnr": NEARNESS, "aim: accuracy": ACCURACY}
-    return {"looks": figures, "n": len(pairs), "pictures": num, **aims, "data": held.name}
+    return {"looks": rows, "n": len(pairs), "pictures": num, **aims, "data": held.name}
 
 
 def _made(model: Any, held: LookPictures, pair: Pair, exemplar: np.ndarray | None = None) -> np.ndarray:
@@ -76,9 +76,14 @@ def _figures(
     row = {"accuracy": _share(judge, pictures, [look for _, look in pairs])}
     known = [(made, truth, held.pixels[i]) for made, truth, (i, _) in zip(pictures, truths, pairs, strict=True) if truth is not None]
     if known:
-        row["psnr"] = float(np.mean([psnr(made, truth) for made, truth, _ in known]))
+        row["psnr"] = float(np.mean([nearness(made, truth) for made, truth, _ in known]))
         row["elsewhere"] = float(np.mean([change_elsewhere(*one) for one in known]))
     return row
+
+
+def nearness(made: np.ndarray, truth: np.ndarray) -> float:
+    """PSNR in dB of pictures uint8 of one size, capped as all translations are."""
+    return figures(made, truth)["psnr"]
 
 
 def change_elsewhere(made: np.ndarray, truth: np.ndarray, source: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gesso.judgement import Judgement
 from gesso.networks.translator import padded
+from gesso.networks.twice_conv import TwiceConv2d
 from gesso.ports import Ports
 from gesso.shapes import Images, Maps, Vectors
 
@@ -60,7 +61,7 @@ class DomainCritic(nn.Module):
 
     def __init__(self, channels: int, widths: Sequence[int], domains: int, slot: str) -> None:
         super().__init__()
-        self.layers = halving(channels, widths)
+        self.layers = halving(channels, widths, TwiceConv2d)
         self.leave = nn.Conv2d(widths[-1], domains, 1)
         self.classify = nn.Linear(widths[-1], domains)
         self.domains, self.slot = domains, slot
@@ -134,10 +135,10 @@ def chosen(values: Tensor, domain: Tensor) -> Vectors:
     return (apart * domain.float()[:, :, None]).sum(1)
 
 
-def halving(channels: int, widths: Sequence[int]) -> nn.ModuleList:
+def halving(channels: int, widths: Sequence[int], make: type[nn.Conv2d] = nn.Conv2d) -> nn.ModuleList:
     """Convolutions to 1/2, 1/4, … of the size, with He's initial weights and without normalisation."""
-    layers = nn.ModuleList([nn.Conv2d(channels * PATCH**2, widths[0], 3, padding=1)])
-    layers.extend(nn.Conv2d(a, b, 4, 2, 1) for a, b in zip(widths, widths[1:], strict=False))
+    layers = nn.ModuleList([make(channels * PATCH**2, widths[0], 3, padding=1)])
+    layers.extend(make(a, b, 4, 2, 1) for a, b in zip(widths, widths[1:], strict=False))
     for layer in layers:
         nn.init.kaiming_normal_(layer.weight, SLOPE)
         nn.init.zeros_(layer.bias)
