@@ -24,6 +24,7 @@ VERBS = {
 }  # fmt: skip
 
 ALLOWED_METHODS = {
+    "control": "a slot passes on its kind's control",
     "due": "whether an interval and a lazy term are taken at a step",
     "describe": "a recipe and a job, each as the JSON of the HTTP API",
     "for_batch": "a dataset chooses what one batch has in common: the size of drawings, the scale of pairs",

@@ -32,7 +32,7 @@ OPTIONS = ("num", "learned", "seed")
 
 
 @dataclass(frozen=True)
-class Numbers:
+class PictureNumbers:
     """How many pictures are generated, how many training pictures they are compared with, and the seed."""
 
     num: int
@@ -40,7 +40,7 @@ class Numbers:
     seed: int
 
     @classmethod
-    def read(cls, options: Mapping[str, Any]) -> Numbers:
+    def read(cls, options: Mapping[str, Any]) -> PictureNumbers:
         if unknown := [name for name in options if name not in OPTIONS]:
             raise GessoError(f"this measure has no option {unknown[0]!r}", where=f"--{unknown[0]}", fix="one of " + ", ".join(OPTIONS))
         return cls(
@@ -58,7 +58,7 @@ def measure_pictures(
     Options: `num` pictures (5,000, or all that are held out), `learned` training pictures (50,000), `seed`. Makes the sheets "made",
     whose pictures have the seeds below them, and "real".
     """
-    numbers = Numbers.read(options)
+    numbers = PictureNumbers.read(options)
     held, learned = _examples(data("val"), numbers.num, numbers.seed), _examples(data("train"), numbers.learned, numbers.seed)
     chosen = make.model.card.settings(**settings or {})
     given = [_given(make.model.card, item) for item in held]

@@ -90,4 +90,4 @@ def _normed(wide_in: int, wide: int, kernel: int, stride: int = 1) -> list[nn.Mo
 def padded(x: Tensor, multiple: int) -> Tensor:
     """Maps whose bottom and right are repeated until both sides are multiples of `multiple`."""
     h, w = x.shape[-2:]
-    return F.pad(x, (0, -w % multiple, 0, -h % multiple), mode="replicate")
+    return F.pad(x, (0, -w % multiple, 0, -h % multiple), mode="replicate") if h % multiple or w % multiple else x

@@ -9,7 +9,7 @@ import pytest
 
 import gesso
 from gesso.errors import GessoError
-from gesso.metrics.yardstick import Numbers
+from gesso.metrics.yardstick import PictureNumbers
 from gesso.verbs.measure import measure
 
 NUM = 400
@@ -76,4 +76,4 @@ def test_unknown_options_and_too_few_pictures_are_refused(run: Path):
     with pytest.raises(GessoError, match="no option 'number'"):
         measure("cgan", which="pictures", weights=run, number=20)
     with pytest.raises(GessoError, match="--num"):
-        Numbers.read({"num": 2})
+        PictureNumbers.read({"num": 2})

@@ -1,0 +1,92 @@
+"""Whether colours come from the exemplar: the right one against a wrong one, and how many parts are found where they are.
+
+Right exemplars are of two kinds: a warped copy of the true picture (`gesso.datasets.exemplar_pictures.random_warp`, by a seed of the
+picture's number), and, where a table names drawings, another drawing of the same with somebody else in it. The wrong one is made in the
+same way from a picture half the set away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gesso.datasets.exemplar_pictures import GRID, ExemplarPictures, centres, relatives
+from gesso.metrics.looks import nearness
+from gesso.number import whole
+
+GAIN, FOUND = 3.0, 0.6  # aims: dB between right and wrong exemplars, share of parts found
+NEAR = 0.1  # of the picture's side: a part is found if it is no farther off
+PAPER = 250  # a part with no darker pixel shows nothing
+
+
+def measure_exemplars(model: Any, held: ExemplarPictures, folder: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """PSNR by right and by wrong exemplars in dB and their difference, and the share of parts found. Options: `limit`."""
+    num = min(whole(options.get("limit", len(held)), where="--limit", low=2), len(held))
+    rows, found, same = [], [], []
+    for index in range(num):
+        item, other = _seeded(held, index, index), _seeded(held, (index + num // 2) % num, index)
+        made = model.generate(picture=item["picture"], exemplar=item["exemplar"], seed=0).outputs
+        wrong = model.generate(picture=item["picture"], exemplar=other["exemplar"], seed=0).outputs["image"]
+        a, b, c = (nearness(one, item["target"]) for one in (made["image"], wrong, made["warped"]))
+        rows.append((a, b, c))
+        shown = parts_to_find(item["target"], item["places"])
+        if shown.any():
+            found.append(near(places_of(made["places"]), item["places"])[shown].mean())
+            same.append(near(centres(len(item["places"])), item["places"])[shown].mean())
+    figures = {"warped copies": _means(rows), "another drawing": _means(_related(model, held, folder, num))}
+    parts = {"found": float(np.mean(found)), "at the same place": float(np.mean(same)), "aim": FOUND, "n": len(found)}
+    return {
+        "exemplars": {name: row for name, row in figures.items() if row},
+        f"parts within {NEAR:g} (PCK)": {"of the drawing": parts},
+        "aim: right - wrong": GAIN,
+        "data": held.name,
+    }
+
+
+def _seeded(held: ExemplarPictures, index: int, seed: int) -> Mapping[str, Any]:
+    return held.item(index, np.random.default_rng([seed, 77]))
+
+
+def _related(model: Any, held: ExemplarPictures, folder: Path | None, limit: int) -> list[tuple[float, float, float]]:
+    """The same for drawings whose exemplar is another drawing; the wrong one is that of a drawing half the list away."""
+    pairs = [one for one in relatives(folder) if max(one) < len(held)][:limit] if folder is not None else []
+    rows = []
+    for number, (index, right) in enumerate(pairs):
+        item, wrong = _seeded(held, index, 0), pairs[(number + len(pairs) // 2) % len(pairs)][1]
+        colours = [_seeded(held, one, 0)["target"] for one in (right, wrong)]
+        shown = [model.generate(picture=item["picture"], exemplar=one, seed=0).outputs for one in colours]
+        made = (shown[0]["image"], shown[1]["image"], shown[0]["warped"])
+        a, b, c = (nearness(one, item["target"]) for one in made)
+        rows.append((a, b, c))
+    return rows
+
+
+def _means(rows: Iterable[tuple[float, float, float]]) -> dict[str, float]:
+    table = np.array(list(rows))
+    if not table.size:
+        return {}
+    right, wrong, carried = table.mean(0)
+    row = {"right": right, "wrong": wrong, "right - wrong": right - wrong, "carried over alone": carried}
+    return {name: float(value) for name, value in row.items()} | {"n": len(table)}
+
+
+def places_of(picture: np.ndarray) -> np.ndarray:
+    """The places [n n 2] in [-1, 1] that an output `places`, uint8 [h w 3], shows for each part."""
+    middle = picture[GRID // 2 :: GRID, GRID // 2 :: GRID, :2]
+    return middle.astype(np.float64) / 127.5 - 1
+
+
+def near(places: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Whether places [n n 2] lie within NEAR of the true ones, bool [n n]."""
+    return np.linalg.norm(places - truth, axis=-1) <= 2 * NEAR
+
+
+def parts_to_find(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The parts of a picture uint8 [h w 3] that show something, and that the exemplar shows too, bool [n n]."""
+    n = len(places)
+    dark = picture.min(2)[: n * GRID, : n * GRID].reshape(n, GRID, n, GRID).min((1, 3)) < PAPER
+    inside: np.ndarray = dark & (np.abs(places) < 1).all(2)
+    return inside
