@@ -53,7 +53,10 @@ def register(routes: Routes, services: Services) -> None:
         owner = identity_of(http).owner
         card = services.catalogue.describe(name, services.card_of_weights(owner, name, {name: weights}) if weights else None)
         services.warmup.schedule()
-        return card | {"trained": services.own_weights(owner, name), "folders": names_of_data(tuple(card["fits_data"]))}
+        return card | {
+            "trained": services.own_weights(owner, name),
+            "folders": names_of_data(tuple(card["fits_data"] or card.get("trains_data", ()))),
+        }
 
     @routes.http(
         "POST",

@@ -235,6 +235,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "learns_pictures": recipe.learns_pictures,
         "layout": dict(recipe.layout),
         "fits_data": [] if recipe.data is None else list(recipe.data_files),
+        "trains_data": list(recipe.data_files) if recipe.stages(recipe.preset(None)) else [],
         "film": recipe.film is not None,
         "presets": list(recipe.presets),
         "preset": recipe.default_preset,

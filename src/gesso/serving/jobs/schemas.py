@@ -50,10 +50,12 @@ class BatchSpec(_Spec):
 
 
 class TrainSpec(_Spec):
-    """A training on `files`, or on the recipe's own dataset; it resumes where it stopped. `processes` share each batch."""
+    """A training on `files`, on one of the server's folders of examples (`data`, a name in the recipe's `folders`), or on the recipe's
+    own examples; it resumes where it stopped. `processes` share each batch."""
 
     kind: Literal["train"]
     files: list[InputFile] = Field(default_factory=list)
+    data: str = Field(default="", max_length=200)
     steps: Whole | None = Field(default=None, ge=1, le=10_000_000)
     minutes: float | None = Field(default=None, gt=0, le=100_000)
     processes: Whole = Field(default=1, ge=1, le=64)
@@ -125,15 +127,14 @@ def check_spec(sanitizer: InputSanitizer, recipe: Any, owner: str, spec: Spec) -
 
         if not isinstance(recipe.family(preset), Fits):
             raise GessoError("makes its output at once: there is nothing to fit", where="recipe", fix="ask for a batch")
-        if spec.data:
-            known = names_of_data(recipe.data_files if recipe.data is not None else ())
-            if spec.data not in known:
-                fix = f"one of {', '.join(known)}" if known else "leave it out"
-                raise GessoError(f"there is no folder {spec.data[:60]!r} for {recipe.name}", where="data", fix=fix)
+        _check_data(spec.data, recipe.name, recipe.data_files if recipe.data is not None else ())
         return spec.model_dump(exclude=STORED_ELSEWHERE) | {"request": _request(sanitizer, recipe.card, owner, spec, partly=False)}
     if isinstance(spec, TrainSpec):
         if not recipe.stages(preset):
             raise GessoError(f"{recipe.name} is not trained", where="recipe", fix="ask for a fit")
+        if spec.data and spec.files:
+            raise GessoError("are given beside a folder", where="files", fix="give files or data")
+        _check_data(spec.data, recipe.name, recipe.data_files)
         return spec.model_dump(exclude=STORED_ELSEWHERE) | {"seed": spec.seed}
     if not recipe.measures or (spec.which is not None and spec.which not in recipe.measures):
         what = f"{recipe.name} has no such measure" if recipe.measures else f"{recipe.name} has no measures"
@@ -142,6 +143,14 @@ def check_spec(sanitizer: InputSanitizer, recipe: Any, owner: str, spec: Spec) -
     if reserved:
         raise GessoError("is no option", where=f"options.{reserved[0]}", fix="the measure's own options")
     return spec.model_dump(exclude=STORED_ELSEWHERE)
+
+
+def _check_data(name: str, recipe: str, patterns: tuple[str, ...]) -> None:
+    """Refuse the name of a folder that is not here, or that the recipe does not read."""
+    known = names_of_data(patterns) if name else []
+    if name and name not in known:
+        fix = f"one of {', '.join(known)}" if known else "leave it out"
+        raise GessoError(f"there is no folder {name[:60]!r} for {recipe}", where="data", fix=fix)
 
 
 def names_of_data(patterns: tuple[str, ...]) -> list[str]:

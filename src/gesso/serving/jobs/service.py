@@ -100,7 +100,8 @@ class JobService:
 
     def submit(self, owner: str, spec: Spec) -> tuple[Job, bool]:
         """Store a job with its files; gives the job and whether it is new."""
-        said = {name: value for name, value in spec.model_dump(mode="json").items() if (name, value) != ("processes", 1)}  # added later
+        later = {"processes": 1, "data": ""} if isinstance(spec, TrainSpec) else {}  # fields that older submissions do not have
+        said = {name: value for name, value in spec.model_dump(mode="json").items() if name not in later or value != later[name]}
         body = hashlib.sha256(json.dumps(said, sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()
         duplicate = self.store.find_duplicate(owner, spec.client, body)
         if duplicate is not None:

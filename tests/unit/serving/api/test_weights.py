@@ -165,3 +165,29 @@ def test_a_fit_from_a_folder_leaves_weights_to_open(ann: TestClient, app: FastAP
 
 def test_a_card_is_read_without_its_tensors(weights: Path):
     assert card_of(weights) == read_weights(weights).card
+
+
+def test_a_training_from_a_folder_of_this_machine(
+    make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("mine", "other"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for number in range(12):
+        Image.fromarray(np.full((12, 16, 3), 20 * number, np.uint8)).save(tmp_path / "data" / "mine" / f"{number}.png")
+    monkeypatch.setenv("GESSO_DATA", str(tmp_path / "data"))
+    app = make_app(jobs="off", recipes=["gan"])
+    ann = client_of(app, "ann")
+    card = ann.get("/api/recipes/gan").json()
+    assert card["folders"] == ["mine"] and card["trains_data"] and not card["fits_data"]
+    train = {"kind": "train", "recipe": "gan", "preset": "tiny", "steps": 2}
+    for name in ("other", "../mine", "nowhere"):
+        refused = ann.post("/api/jobs", json={**train, "data": name})
+        assert refused.status_code == 400 and refused.json()["error"]["where"] == "data"
+    job = ann.post("/api/jobs", json={**train, "data": "mine"}).json()
+    desk = app.state.services.jobs
+    claimed = desk.store.claim("here")
+    assert run_job(desk.config, claimed.id, claimed.token) == "done"
+    told = ann.get(f"/api/jobs/{job['id']}").json()
+    assert told["has_weights"] and told["asked"]["data"] == "mine" and told["signs"] == {}
+    log = "\n".join(ann.get(f"/api/jobs/{job['id']}/log").json()["lines"])
+    assert "12 pictures" in log, "the folder was looked at before the first step"

@@ -55,7 +55,7 @@ export function startPage(place, open, takeFilm, openJob) {
 
   /** Update the lists of trained weights: a training may have ended since the page was last shown. */
   async function lookAtTrainings() {
-    const told = await Promise.all(cards.map((one) => (one.learns_pictures || one.fits_data?.length || one.trained?.length ? api.readRecipe(one.name).catch(() => one) : one)));
+    const told = await Promise.all(cards.map((one) => (one.learns_pictures || one.fits_data?.length || one.trains_data?.length || one.trained?.length ? api.readRecipe(one.name).catch(() => one) : one)));
     const news = told.some((one, n) => JSON.stringify(one.trained) !== JSON.stringify(cards[n].trained));
     cards.forEach((one, n) => (one.trained = told[n].trained));
     if (news && !Object.keys(given).length) choose(card);
@@ -84,7 +84,19 @@ export function startPage(place, open, takeFilm, openJob) {
   }
 
   function groundOf() {
-    return card ? [weightsChoice(card, learned, (hash) => (learned = hash), takeWeights), ...groundFor(), learnPanel(card, openJob)] : [];
+    return card ? [weightsChoice(card, learned, useWeights, takeWeights, forgetWeights), ...groundFor(), learnPanel(card, openJob)] : [];
+  }
+
+  /** @param {string} hash */
+  function useWeights(hash) {
+    learned = hash;
+    fill(ground, groundOf());
+  }
+
+  /** @param {string} hash weights that were deleted */
+  function forgetWeights(hash) {
+    card.trained = card.trained.filter((/** @type {any} */ one) => one.sha256 !== hash);
+    choose(card);
   }
 
   /** Open a weights file of the user's own, and choose its recipe. @param {File} file */

@@ -79,6 +79,8 @@ export const importSession = async (/** @type {Blob} */ file) =>
 export const upload = async (file) =>
   (await request("/api/uploads", { method: "POST", headers: { "content-type": file.type || "application/octet-stream" }, body: file })).json();
 
+/** Delete weights that the user sent. @param {string} hash */
+export const deleteWeights = (hash) => request(`/api/weights/${enc(hash)}`, { method: "DELETE" });
 /** Send a weights file of the user's own. @param {Blob} file @returns {Promise<{sha256: string, recipe: string}>} */
 export const sendWeights = async (file) =>
   (await request("/api/weights", { method: "POST", headers: { "content-type": "application/octet-stream" }, body: file })).json();
