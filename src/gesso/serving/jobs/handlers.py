@@ -83,8 +83,9 @@ def _train(config: WorkerConfig, spec: dict[str, Any], folder: Path, stop: Calla
 
     recipe, out = config.recipe(spec["recipe"]), folder / "out"
     log_every, sample_every = log_intervals(sum(steps for _, steps in stage_logs(recipe, spec, out)))
+    data = folder / "in" if spec["names"] else spec.get("data") or None
     return run(
-        recipe, data=folder / "in" if spec["names"] else spec.get("data") or None, out=out, preset=spec["preset"] or None, steps=spec["steps"],
+        recipe, data=data, out=out, preset=spec["preset"] or None, steps=spec["steps"],
         minutes=spec["minutes"], seed=spec["seed"], threads=config.threads, stop=stop,
         log_every=log_every, sample_every=sample_every,
     )  # fmt: skip
