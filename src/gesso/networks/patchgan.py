@@ -32,3 +32,21 @@ class PatchGAN(nn.Module):
             x = F.leaky_relu(layer(x), 0.2)
             seen.append(x)
         return Judgement((self.layers[-1](x),), features=tuple(seen))
+
+
+class MultiScalePatchGAN(nn.Module):
+    """PatchGANs of one form, each on the picture at half the size of the one before: the finer judge texture, the coarser composition.
+
+    Wang 2018 ("pix2pixHD"), section 3.2. Logits are those of each scale, features those of all.
+    """
+
+    def __init__(self, channels: int, *, width: int = 32, scales: int = 2) -> None:
+        super().__init__()
+        self.critics = nn.ModuleList(PatchGAN(channels, width=width) for _ in range(scales))
+
+    def forward(self, picture: Images, ports: Ports) -> Judgement:
+        judged: list[Judgement] = []
+        for number, critic in enumerate(self.critics):
+            picture = F.avg_pool2d(picture, 2, ceil_mode=True) if number else picture
+            judged.append(critic(picture, ports))
+        return Judgement(tuple(one.logits[0] for one in judged), features=tuple(feature for one in judged for feature in one.features))

@@ -3,7 +3,8 @@
 Isola 2017, "Image-to-Image Translation with Conditional Adversarial Networks": a U-Net, L1 with weight 100, and a critic of patches that
 sees what is given beside the picture. Deviations: instance normalisation, which at batch size 1 is what the paper's batch normalisation
 at test time computes; no dropout, so an output depends on its input alone; spectral normalisation in the critic; the preset `l1` learns
-from L1 alone, the paper's ablation. A picture of any size is translated at its size.
+from L1 alone, the paper's ablation; `base` has critics of two scales and feature matching (Wang 2018, "pix2pixHD"). A picture of any
+size is translated at its size.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from gesso.families.adversarial import Adversarial
 
 L1_WEIGHT = 100.0
@@ -33,13 +36,15 @@ class Preset:
     num_steps: int
     batch_size: int
     game: float = 1.0  # weight of the critic's judgement; 0 learns from L1 alone
+    scales: int = 1  # of the critic
+    matching: float = 0.0  # weight of feature matching
 
 
 PRESETS = {
     "tiny": Preset(widths=(8, 16, 16), critic=8, side=32, num_steps=200, batch_size=4),
     "l1": Preset(widths=(32, 64, 128, 256), critic=32, side=64, num_steps=8000, batch_size=16, game=0.0),
     "small": Preset(widths=(32, 64, 128, 256), critic=32, side=64, num_steps=8000, batch_size=16),
-    "base": Preset(widths=(64, 128, 256, 512, 512), critic=64, side=128, num_steps=100_000, batch_size=16),
+    "base": Preset(widths=(64, 128, 256, 512, 512), critic=64, side=128, num_steps=100_000, batch_size=16, scales=2, matching=10.0),
 }
 
 CARD = Card(
@@ -66,21 +71,29 @@ CARD = Card(
 
 
 def build(preset: Preset) -> dict[str, Any]:
-    from gesso.networks.patchgan import PatchGAN
+    from gesso.networks.patchgan import MultiScalePatchGAN, PatchGAN
     from gesso.networks.translator import SkipTranslator
 
     given = CARD.port_sizes().spatial
     networks: dict[str, Any] = {"generator": SkipTranslator(given, 3, preset.widths)}
-    return networks | ({"critic": lambda: PatchGAN(3 + given, width=preset.critic)} if preset.game else {})
+
+    def critic() -> nn.Module:
+        if preset.scales > 1:
+            return MultiScalePatchGAN(3 + given, width=preset.critic, scales=preset.scales)
+        return PatchGAN(3 + given, width=preset.critic)
+
+    return networks | ({"critic": critic} if preset.game else {})
 
 
 def family(preset: Preset) -> Adversarial:
     from gesso.families.adversarial import Adversarial, Seat, Term
+    from gesso.families.adversarial.matching import feature_matching
     from gesso.families.adversarial.translation import Paired, l1
 
     paired = Paired()
     seats = (Seat(given=("given",)),) if preset.game else ()
-    return Adversarial(paired.play, paired.show, seats, weight=preset.game, terms=(Term("l1", l1, L1_WEIGHT),))
+    terms = (Term("l1", l1, L1_WEIGHT),) + ((Term("matching", feature_matching, preset.matching),) if preset.matching else ())
+    return Adversarial(paired.play, paired.show, seats, weight=preset.game, terms=terms)
 
 
 def stages(preset: Preset) -> list[Stage]:
