@@ -26,11 +26,17 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return gesso.train("stylegan2", preset="tiny", steps=2, out=out / "w", quiet=True).weights
 
 
+@pytest.fixture(scope="module")
+def styles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network for styles, trained for a few steps on made-up pictures."""
+    return gesso.train("fast_style", preset="tiny", steps=2, out=tmp_path_factory.mktemp("run") / "s", quiet=True).weights
+
+
 @pytest.fixture
 def visiting(browser: Any, tmp_path: Path) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
     context.add_init_script("localStorage.setItem('gesso.guided', '1')")
-    with serving(tmp_path, ["stylegan2", "style"]) as app:
+    with serving(tmp_path, ["stylegan2", "style", "fast_style", "digits"]) as app:
         visit = Visit(context.new_page())
         visit.page.goto(app.state.services.access.link("me"))
         visit.page.locator("[data-recipe=stylegan2]").wait_for()
@@ -46,13 +52,36 @@ def look(page: Any, name: str) -> None:
 
 def begin(visit: Visit, weights: Path) -> None:
     """Open weights of one's own, and start with them."""
+    open_weights(visit, "stylegan2", weights)
+    visit.page.locator("[data-act=begin]").click()
+    visit.painted()
+
+
+def open_weights(visit: Visit, recipe: str, weights: Path) -> None:
     page = visit.page
-    page.locator("[data-recipe=stylegan2]").click()
+    page.locator(f"[data-recipe={recipe}]").click()
     with page.expect_file_chooser() as chooser:
         page.locator("[data-act=open-weights]").click()
     chooser.value.set_files(str(weights))
-    page.locator("[data-act=begin]").click()
-    visit.painted()
+    page.locator("[data-field=weights]").wait_for()
+
+
+def pictures(folder: Path, *names: str) -> list[Path]:
+    """Small noisy pictures, each of another colour."""
+    files = []
+    for number, name in enumerate(names):
+        noise = np.random.default_rng(number).integers(-50, 50, (24, 32, 3)) + np.roll((200, 60, 60), number)
+        files.append(folder / f"{name}.png")
+        Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(files[-1])
+    return files
+
+
+def put(page: Any, slot: str, file: Path) -> None:
+    """Choose a picture for a slot of the start page."""
+    with page.expect_file_chooser() as chooser:
+        page.locator(f".drop[data-slot={slot}]").click()
+    chooser.value.set_files(str(file))
+    page.locator(f".drop[data-slot={slot}] img").wait_for()
 
 
 def spot(page: Any, selector: str, share: float) -> tuple[float, float]:
@@ -150,18 +179,11 @@ def test_seeds_are_kept_varied_and_taken_from_a_grid(visiting: Visit, weights: P
 
 def test_each_slot_takes_a_picture_that_is_dropped_on_it(visiting: Visit, tmp_path: Path) -> None:
     page = visiting.page
-    files = []
-    for name, colour in (("content", (200, 60, 60)), ("style", (60, 60, 200)), ("other", (60, 200, 60))):
-        noise = np.random.default_rng(len(name)).integers(-50, 50, (24, 32, 3)) + np.array(colour)
-        Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(tmp_path / f"{name}.png")
-        files.append(tmp_path / f"{name}.png")
+    files = pictures(tmp_path, "content", "style", "other")
     page.locator("[data-recipe=style]").click()
     for slot, file in zip(("content", "style"), files[:2], strict=True):
         assert page.locator("[data-act=begin]").is_disabled()
-        with page.expect_file_chooser() as chooser:
-            page.locator(f".drop[data-slot={slot}]").click()
-        chooser.value.set_files(str(file))
-        page.locator(f".drop[data-slot={slot}] img").wait_for()
+        put(page, slot, file)
     look(page, "pictures-start")
     page.locator("[data-act=begin]").click()
     page.locator("[data-drop=style] img").wait_for()
@@ -172,6 +194,50 @@ def test_each_slot_takes_a_picture_that_is_dropped_on_it(visiting: Visit, tmp_pa
     drop(page, "#canvas", files[0])
     page.locator("[data-place=content]").click()
     visiting.wait_nodes(nodes + 2)
+
+
+def test_styles_are_mixed_with_sliders_and_an_optional_picture_is_cleared(visiting: Visit, styles: Path, tmp_path: Path) -> None:
+    page = visiting.page
+    files = pictures(tmp_path, "content", "style", "other")
+    open_weights(visiting, "fast_style", styles)
+    for slot, file in zip(("content", "style"), files[:2], strict=True):
+        put(page, slot, file)
+    page.locator("[data-act=begin]").click()
+    visiting.painted()
+    nodes, before = visiting.num_nodes(), page.evaluate(PICTURE)
+    strength = "[data-field=strength] input[type=range]"
+    drag(page, strength, (0.99, 0.6, 0.3))
+    visiting.wait_until(lambda: page.evaluate(PICTURE) != before, "the picture follows the slider")
+    page.mouse.up()
+    visiting.wait_nodes(nodes + 1)
+    assert page.locator("[data-drop=second] [data-act=clear]").is_hidden()
+    drop(page, "[data-drop=second]", files[2])
+    visiting.wait_nodes(nodes + 2)
+    visiting.wait_until(lambda: page.locator("[data-field=mix] input").get_attribute("aria-valuetext") == "50 %")
+    page.locator("[data-field=mix] input").focus()
+    page.keyboard.press("End")
+    visiting.wait_nodes(nodes + 3)
+    assert page.locator("[data-field=mix] input").get_attribute("aria-valuetext") == "Second"
+    look(page, "styles-mixed")
+    page.locator("[data-drop=second] [data-act=clear]").click()
+    visiting.wait_nodes(nodes + 4)
+    assert page.locator("[data-drop=second] img").count() == 0
+
+
+def test_a_class_is_picked_by_its_name(visiting: Visit) -> None:
+    page = visiting.page
+    page.locator("[data-recipe=digits]").click()
+    page.locator("[data-act=begin]").click()
+    page.locator(".chips .chip").first.wait_for()
+    assert page.locator(".chips .chip").count() == 11, "ten digits, or any"
+    nodes = visiting.num_nodes()
+    page.locator(".chips .chip[data-value='7']").click()
+    visiting.wait_nodes(nodes + 1)
+    visiting.wait_until(lambda: page.locator(".chips .chip[data-value='7']").get_attribute("aria-checked") == "true")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    visiting.wait_nodes(nodes + 2)
+    assert page.locator(".chips .chip[data-value='8']").get_attribute("aria-checked") == "true"
 
 
 def drop(page: Any, selector: str, file: Path) -> None:

@@ -1,8 +1,8 @@
 """StarGAN v2's networks, small: mapping and style encoder with a head for each domain, a generator that styles steer, a critic (Choi 2020).
 
-A domain is chosen by numbers [b k], one for each domain: 1 for the one that is meant. Deviation: the generator answers with a colour and a
-share for each pixel, and lays the one over its input by the other, so what no domain changes is passed on as it is. Colours are made at
-half the size: they are flat where looks differ, and the shares have the edges.
+A domain is chosen by numbers [b k], one for each domain: 1 for the one that is meant. Deviations: the generator answers with a colour and
+a share for each pixel, and lays the one over its input by the other, so what no domain changes is passed on as it is. Both are the sum of
+what a U-Net makes at half the size and of what the style makes of the pixel's own colour, so one colour becomes one colour.
 """
 
 from __future__ import annotations
@@ -88,7 +88,10 @@ class StyledTranslator(nn.Module):
         self.middle = StyledBlock(widths[-1], widths[-1], width)
         ways = zip(reversed(widths), list(reversed(widths))[1:], strict=False)
         self.up = nn.ModuleList(StyledBlock(below + wide, wide, width) for below, wide in ways)
-        self.leave = nn.Conv2d(widths[0] + channels * PATCH**2, channels + PATCH**2, 3, padding=1)
+        self.leave = nn.Conv2d(widths[0] + channels * PATCH**2, channels + 1, 3, padding=1)
+        self.palette = StyledPalette(channels, channels + 1, width)
+        with torch.no_grad():
+            self.leave.weight[:channels] = 0  # what is made begins as a change of colours
         self.channels = channels
 
     def forward(self, picture: Images, style: Vectors) -> Images:
@@ -108,9 +111,25 @@ class StyledTranslator(nn.Module):
         for block in self.up:
             x = block(torch.cat([F.interpolate(x, scale_factor=2, mode="nearest"), skips.pop()], 1), style)
         made = self.leave(torch.cat([x, pixels], 1)).float()
-        colour = F.interpolate(torch.tanh(made[:, : self.channels]), scale_factor=PATCH, mode="bilinear", align_corners=False)
-        share = F.pixel_shuffle(torch.sigmoid(made[:, self.channels :]), PATCH)
+        made = F.interpolate(made, scale_factor=PATCH, mode="bilinear", align_corners=False) + self.palette(whole, style).float()
+        colour, share = torch.tanh(made[:, : self.channels]), torch.sigmoid(made[:, self.channels :])
         return torch.lerp(whole.float(), colour, share)[..., :h, :w], share[..., :h, :w]
+
+
+class StyledPalette(nn.Module):
+    """Pixels [b c h w] and style [b width] -> values [b d h w] of each pixel alone: what becomes of a colour."""
+
+    def __init__(self, channels: int, out: int, width: int, hidden: int = 32) -> None:
+        super().__init__()
+        self.enter, self.inner = nn.Conv2d(channels, hidden, 1), nn.Conv2d(hidden, hidden, 1)
+        self.style, self.leave = nn.Linear(width, 4 * hidden), nn.Conv2d(hidden, out, 1)
+
+    def forward(self, pixels: Images, style: Vectors) -> Maps:
+        gamma, beta, gamma2, beta2 = self.style(style)[:, :, None, None].chunk(4, 1)
+        x = F.leaky_relu((1 + gamma) * self.enter(pixels) + beta, SLOPE)
+        x = F.leaky_relu((1 + gamma2) * self.inner(x) + beta2, SLOPE)
+        values: Maps = self.leave(x)
+        return values
 
 
 class StyledBlock(nn.Module):

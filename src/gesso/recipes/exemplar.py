@@ -40,7 +40,7 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset(width=8, painter=(8, 16), side=32, num_steps=200, batch_size=4, critic=8),
-    "small": Preset(width=48, painter=(32, 64, 96, 128), side=64, num_steps=2000, batch_size=16),
+    "small": Preset(width=48, painter=(32, 64, 96, 128), side=64, num_steps=2000, batch_size=8),
     "base": Preset(width=96, painter=(64, 128, 256, 512), side=128, num_steps=100_000, batch_size=16, critic=64),
 }
 

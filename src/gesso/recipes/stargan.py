@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LATENT, STYLE = 16, 32
 R1, CLASSES, STYLE_AGAIN, CYCLE, SAMENESS, SHARE = 1.0, 1.0, 1.0, 1.0, 0.1, 0.1
+LAZY = 4  # steps between two of the costly terms
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,11 @@ def family(preset: Preset) -> Adversarial:
         terms=(
             Term("style", looks.style_again, STYLE_AGAIN),
             Term("cycle", looks.cycle, CYCLE),
-            Term("sameness", looks.sameness, SAMENESS),
+            Term("sameness", looks.sameness, SAMENESS, every=LAZY),
             Term("share", looks.share, SHARE),
             Term("taken_for", looks.taken_for, CLASSES),
         ),
-        critic_terms=(Term("r1", r1, R1, slopes=True), Term("classified", looks.classified, CLASSES)),
+        critic_terms=(Term("r1", r1, R1, every=LAZY, slopes=True), Term("classified", looks.classified, CLASSES)),
     )
 
 
@@ -112,7 +113,7 @@ def stages(preset: Preset) -> list[Stage]:
     def data(folder: Path | None, split: str) -> Any:
         return look_pictures(folder, split, preset.side)
 
-    optimiser = Optimiser(rate=5e-4, betas=(0.0, 0.99), decay=1e-4, warmup=0, floor=0.05, clip=0.0, schedule="linear")
+    optimiser = Optimiser(rate=8e-4, betas=(0.0, 0.99), decay=1e-4, warmup=0, floor=0.05, clip=0.0, schedule="linear")
     return [
         Stage(
             name="looks",

@@ -29,7 +29,7 @@ def test_a_picture_keeps_its_size_and_what_is_not_changed(size):
     picture = torch.rand(2, 3, *size) * 2 - 1
     made, share = network.changed(picture, torch.randn(2, 8))
     assert made.shape == picture.shape and share.shape == (2, 1, *size) and made.abs().max() <= 1
-    torch.nn.init.constant_(network.leave.bias[3:], -100.0)
+    torch.nn.init.constant_(network.leave.bias[3:], -1000.0)
     assert torch.allclose(network(picture, torch.randn(2, 8)), picture), "where the share is 0 the input stays"
 
 
