@@ -41,7 +41,7 @@ class Preset:
 PRESETS = {
     "tiny": Preset(widths=(16, 16, 8), latent=16, num_steps=200, batch_size=8, penalty=0.2),
     "dcgan": Preset(widths=(64,), latent=100, num_steps=10_000, batch_size=64),
-    "small": Preset(widths=(128, 128, 64), latent=64, num_steps=10_000, batch_size=64, penalty=0.2, rate=5e-4),
+    "small": Preset(widths=(128, 128, 64), latent=64, num_steps=10_000, batch_size=64, penalty=10.0, rate=3e-4),
 }
 
 
