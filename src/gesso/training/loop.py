@@ -190,10 +190,9 @@ class Loop:
 
     def _until_stop(self, deadline: float | None, interrupt: Interrupt | None) -> str:
         learner, intervals = self.learner, self.plan.intervals
-        logs: dict[str, Any] = {}  # the newest value of each: terms that are taken every so many steps are rarely due at a log line
         while learner.step < self.stage.num_steps:
             try:
-                logs |= self._train_step(learner.step)
+                logs = self._train_step(learner.step)
                 learner.step += 1
                 if intervals.due(intervals.log_every, learner.step) or learner.step == self.stage.num_steps:
                     self._log_losses(logs)

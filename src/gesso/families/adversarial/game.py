@@ -83,7 +83,7 @@ class Term:
     slopes: bool = False
 
     def due(self, step: int) -> bool:
-        return step % self.every == 0
+        return step % self.every == self.every - 1  # of a step that is logged, since log lines end round numbers of steps
 
 
 class GameState(nn.Module):
