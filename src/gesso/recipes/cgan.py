@@ -70,6 +70,11 @@ CARD = Card(
     paper="Miyato and Koyama 2018, arXiv:1802.05637; Huang 2024, arXiv:2501.05441",
     licence="Apache-2.0; weights, what their pictures allow",
     data="a folder with a subfolder of pictures for each class; CIFAR-10 (research)",
+    numbers=(
+        "a classifier that learns from 10,000 generated pictures is right on 32.0 % of real ones, from as many real ones on 68.3 %: ratio "
+        "0.47 (0.45 to 0.48); 3,800 steps, twelve minutes of one core: gesso train cgan --data cifar10 --steps 3800 --out runs/cgan, "
+        "gesso measure cgan --data cifar10 --weights runs/cgan",
+    ),
     limits={
         "en": "One size, 32×32, and only the classes that it learned.",
         "ko": "크기는 32×32뿐이고, 학습한 종류만 만들 수 있습니다.",

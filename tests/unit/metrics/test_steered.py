@@ -84,8 +84,9 @@ def model(family: Paints) -> Any:
         family=lambda preset: family,
         frames=lambda request, preset: [Frame(SIZE)],
         shape=lambda request, frame, preset: (1, 1, *frame.size),
+        known={},
     )
-    return SimpleNamespace(card=CARD, assembled=SimpleNamespace(recipe=recipe, preset=None, networks={}))
+    return SimpleNamespace(card=CARD, assembled=SimpleNamespace(recipe=recipe, preset=None, networks={}, state={}))
 
 
 JUDGE = SimpleNamespace(network=Sees(), assembled=SimpleNamespace(hashes={"toy_judge": "abc"}))
