@@ -100,7 +100,7 @@ def family(preset: Preset) -> Adversarial:
     from gesso.families.adversarial.translation import l1
 
     game = ByExemplar()
-    terms = (Term("l1", l1, L1), Term("found", game.found, FOUND), Term("carried", game.carried, CARRIED))
+    terms = (Term("l1", l1, L1), Term("found", game.found, FOUND), Term("carried", game.carried_over, CARRIED))
     return Adversarial(
         game.play,
         game.show,
@@ -126,7 +126,6 @@ def stages(preset: Preset) -> list[Stage]:
             batch_size=preset.batch_size,
             average=0.99,
             frame=Frame((preset.side, preset.side)),
-            conditions=(),
         )
     ]
 

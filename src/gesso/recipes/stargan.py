@@ -102,7 +102,7 @@ def family(preset: Preset) -> Adversarial:
             Term("style", looks.style_again, STYLE_AGAIN),
             Term("cycle", looks.cycle, CYCLE),
             Term("sameness", looks.sameness, SAMENESS, every=LAZY),
-            Term("share", looks.share, SHARE),
+            Term("share", looks.share_made, SHARE),
             Term("taken_for", looks.taken_for, CLASSES),
         ),
         critic_terms=(Term("r1", r1, R1, every=LAZY, slopes=True), Term("classified", looks.classified, CLASSES)),
@@ -124,7 +124,6 @@ def stages(preset: Preset) -> list[Stage]:
             batch_size=preset.batch_size,
             average=0.995,
             frame=Frame((preset.side, preset.side)),
-            conditions=("attribute",),
         )
     ]
 

@@ -103,7 +103,7 @@ def layers(place: Path) -> None:
             sheet(f"legs/pants/{body}/pants{n}.png", (0, 0, 0, 0))
             sheet(f"torso/tunics/{body}/tunic{n}.png", (0, 0, 0, 0))
             for m, colour in enumerate(COLOURS):
-                sheet(f"hair/{body}/style{n}/{colour}.png", (40 * m, 0, n + 100 * number, 255))
+                sheet(f"hair/{body}/cut{n}/{colour}.png", (40 * m, 0, n + 100 * number, 255))
 
 
 def test_characters_wear_held_out_hair_in_all_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -52,7 +52,7 @@ class ByExemplar:
         entropy = -(truth * logits.log_softmax(2)).sum(2)
         return (entropy * shown).sum(1) / shown.sum(1).clamp_min(1)
 
-    def carried(self, turn: Turn) -> Tensor:
+    def carried_over(self, turn: Turn) -> Tensor:
         """Distance of the colours carried over from the true ones, [b]."""
         colours = turn.pictures["colours"]
         return distance(colours, F.adaptive_avg_pool2d(turn.pictures["real"].float(), colours.shape[-1]))

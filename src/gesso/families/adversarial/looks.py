@@ -90,7 +90,7 @@ class Looks:
         style = turn.networks["encoder"](picture, own)
         return distance(turn.networks["generator"](turn.pictures["fake"], style), picture)
 
-    def share(self, turn: Turn) -> Tensor:
+    def share_made(self, turn: Turn) -> Tensor:
         """The mean share of what was made in the picture, [b]: little is changed where little must be."""
         return per_item(turn.pictures["share"])
 
