@@ -148,7 +148,7 @@ def test_a_slider_is_moved_by_keys_and_reset_by_a_double_click(visiting: Visit, 
     visiting.wait_until(lambda: page.locator(setting).input_value() == "0.8", "back to the default")
     page.click("#editor .language")
     look(page, "sliders-korean")
-    assert page.locator(HANDLE).get_attribute("aria-label") == "손잡이 1"
+    assert page.locator(HANDLE).get_attribute("aria-label") == "손잡이 1번"
 
 
 def test_seeds_are_kept_varied_and_taken_from_a_grid(visiting: Visit, weights: Path) -> None:
