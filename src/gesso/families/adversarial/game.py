@@ -220,7 +220,8 @@ class Adversarial:
         return judgement
 
     def signs(self, lines: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
-        return signs_of_trouble(lines, [seat.role for seat in self.seats], augmented=self.augment is not None)
+        roles = [seat.role for seat in self.seats]
+        return signs_of_trouble(lines, roles, augmented=self.augment is not None, absolute=self.objective.absolute)
 
     @torch.no_grad()
     def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> Any:

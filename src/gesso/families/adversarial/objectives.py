@@ -27,12 +27,15 @@ class Objective:
     """Losses of a critic and of a generator; `paired`: the generator's compares with the logits of real pictures.
 
     sure(real, fake): 1 where the critic takes a real picture for real, -1 where for generated; its mean is r_t (Karras 2020, ADA).
+    absolute: a logit says by itself whether a picture is real. Where it does not, `sure` compares two pictures, of which a critic that
+    has learned anything tells nearly all apart, so that r_t near 1 is no sign of overfitting.
     """
 
     critic: OfLogits
     generator: OfLogits
     paired: bool = False
     sure: OfLogits = lambda real, fake: real.sign()
+    absolute: bool = True
 
     def critic_loss(self, real: Judgement, fake: Judgement) -> Tensor:
         """The critic's loss per item [b], the mean over its scales."""
@@ -66,10 +69,12 @@ WASSERSTEIN = Objective(
     critic=lambda real, fake: fake - real,
     generator=lambda real, fake: -fake,
     sure=lambda real, fake: (real - fake).sign(),
+    absolute=False,
 )
 RELATIVISTIC = Objective(
     critic=lambda real, fake: softplus(fake - real),
     generator=lambda real, fake: softplus(real - fake),
     paired=True,
     sure=lambda real, fake: (real - fake).sign(),
+    absolute=False,
 )

@@ -19,8 +19,11 @@ def spread(pictures: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(pictures.float(), 8).std(0).mean()
 
 
-def signs_of_trouble(lines: Sequence[Mapping[str, Any]], roles: Sequence[str], *, augmented: bool) -> dict[str, str]:
-    """The signs that the last log lines show, by name, for the critics in `roles`; empty in the first steps."""
+def signs_of_trouble(lines: Sequence[Mapping[str, Any]], roles: Sequence[str], *, augmented: bool, absolute: bool = True) -> dict[str, str]:
+    """The signs that the last log lines show, by name, for the critics in `roles`; empty in the first steps.
+
+    Overfitting is told of `absolute` objectives alone (`objectives.Objective`).
+    """
     recent = [line for line in lines if "event" not in line and line["step"] > EARLY][-LONG:]
     if len(recent) < LONG:
         return {}
@@ -32,7 +35,7 @@ def signs_of_trouble(lines: Sequence[Mapping[str, Any]], roles: Sequence[str], *
                 f"generated pictures differ {spreads[-1]:.0%} as much as real ones ({role}): the generator makes few kinds. "
                 "Go back to an earlier checkpoint's rate, or train with more pictures a batch or a stronger penalty"
             )
-        if all(one is not None and one > OVERFIT for one in sure):
+        if absolute and all(one is not None and one > OVERFIT for one in sure):
             found[f"overfit {role}"] = (
                 f"{role} tells real from generated pictures nearly always (r_t {sure[-1]:.2f}): "
                 + ("augmentation is at its limit; " if augmented else "")

@@ -37,6 +37,10 @@ def test_a_critic_that_overfits_is_told_with_what_to_do(augmented: bool, word: s
     assert list(told) == ["overfit critic"] and word in told["overfit critic"]
 
 
+def test_a_relativistic_critic_that_is_always_right_is_no_sign():
+    assert not signs_of_trouble(lines(spread=0.9, r_t=0.99), ["critic"], augmented=False, absolute=RELATIVISTIC.absolute)
+
+
 def test_sureness_follows_the_objective():
     real, fake = torch.tensor([0.3, 0.7]), torch.tensor([0.5, 0.5])
     assert NON_SATURATING.sure(real, fake).tolist() == [1, 1]
