@@ -146,6 +146,14 @@ def measure_pictures(make: Any, data: Path | None, options: dict[str, Any]) -> d
     return measure_pictures(make, lambda split: unpaired_pictures(data, split, make.model.assembled.preset.side), options, target="b")
 
 
+def preview(networks: Any, batch: Any) -> Any:
+    """Pictures of the first set and there, pictures of the second and back."""
+    from gesso.families.adversarial.preview import sheet_of
+    from gesso.families.adversarial.translation import Unpaired
+
+    return sheet_of(Unpaired().play, ("a", "ab", "b", "ba"))(networks, batch)
+
+
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
@@ -153,6 +161,7 @@ recipe = Recipe(
     family=family,
     stages=stages,
     keeps=("there", "back"),
+    preview=preview,
     frames=frames,
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     layout={

@@ -143,6 +143,14 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
     return measure_looks(make.model, learned, held, told, options)
 
 
+def preview(networks: Any, batch: Any) -> Any:
+    """The pictures, what was made of them, and real pictures of the wanted look."""
+    from gesso.families.adversarial.looks import Looks
+    from gesso.families.adversarial.preview import sheet_of
+
+    return sheet_of(Looks(LATENT, fades=0).play, ("picture", "fake", "real"))(networks, batch)
+
+
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
@@ -150,6 +158,7 @@ recipe = Recipe(
     family=family,
     stages=stages,
     keeps=("generator", "mapping", "encoder"),
+    preview=preview,
     frames=frames,
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     facts=lambda dataset: {"classes": list(dataset.classes)},
