@@ -113,7 +113,7 @@ def trained_judge(learned: LookPictures) -> ConvNet:
             batch = learned.stack(items)
             loss = F.cross_entropy(network(batch["picture"]), batch["source"])
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.param_groups[0]["lr"] = 3e-3 * (1 - step / JUDGE_STEPS)
             optimiser.step()
     return network.eval()

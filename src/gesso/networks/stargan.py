@@ -156,12 +156,12 @@ def chosen(values: Tensor, domain: Tensor) -> Vectors:
 
 def halving(channels: int, widths: Sequence[int], make: type[nn.Conv2d] = nn.Conv2d) -> nn.ModuleList:
     """Convolutions to 1/2, 1/4, … of the size, with He's initial weights and without normalisation."""
-    layers = nn.ModuleList([make(channels * PATCH**2, widths[0], 3, padding=1)])
-    layers.extend(make(a, b, 4, 2, 1) for a, b in zip(widths, widths[1:], strict=False))
+    layers = [make(channels * PATCH**2, widths[0], 3, padding=1)]
+    layers += [make(a, b, 4, 2, 1) for a, b in zip(widths, widths[1:], strict=False)]
     for layer in layers:
         nn.init.kaiming_normal_(layer.weight, SLOPE)
-        nn.init.zeros_(layer.bias)
-    return layers
+        nn.init.constant_(layer.bias, 0.0)  # type: ignore[arg-type]
+    return nn.ModuleList(layers)
 
 
 def features_of(layers: nn.ModuleList, picture: Images) -> Maps:

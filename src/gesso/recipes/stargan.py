@@ -88,6 +88,10 @@ def build(preset: Preset, facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def facts(dataset: Any) -> dict[str, Any]:
+    return {"classes": list(dataset.classes)}
+
+
 def family(preset: Preset) -> Adversarial:
     from gesso.families.adversarial import Adversarial, Term
     from gesso.families.adversarial.looks import Looks
@@ -161,7 +165,7 @@ recipe = Recipe(
     preview=preview,
     frames=frames,
     shape=lambda request, frame, preset: (1, 3, *frame.size),
-    facts=lambda dataset: {"classes": list(dataset.classes)},
+    facts=facts,
     layout={
         "en": "a subfolder of pictures for each look; OpenMoji's tables; LPC's layers of characters",
         "ko": "모습마다 그림 폴더 하나씩. OpenMoji 표와 LPC 캐릭터 레이어도 가능",
