@@ -90,9 +90,13 @@ CARD = Card(
     paper="Johnson 2016, arXiv:1603.08155; Huang and Belongie 2017, arXiv:1703.06868",
     licence="Apache-2.0; outputs are subject to the rights in both pictures",
     data="photographs, each a content and a style, and made-up pictures; the features are cifar_classifier's",
+    numbers=(
+        "the objective stands at 8.2 times what `style` reaches in 100 iterations (aim 1.3), mean of 12 pairs with styles never seen, "
+        "4 passes; after 855 steps, where it still fell: gesso measure fast_style --data style --pairs 12 --size 128",
+    ),
     limits={
-        "en": "Colours and fine textures carry over, large brushwork and shapes do not. `style` takes longer and comes closer.",
-        "ko": "색과 고운 질감을 옮기며, 큰 붓질과 형태는 옮기지 못합니다. 더 가깝게 하려면 한 장을 오래 최적화하는 `style`을 쓰세요.",
+        "en": "Colours carry over, textures partly, large brushwork and shapes do not. `style` takes longer and comes much closer.",
+        "ko": "색은 옮기고 질감은 일부만 옮기며, 큰 붓질과 형태는 옮기지 못합니다. `style`은 오래 걸리지만 훨씬 가깝습니다.",
     },
     example="gesso train fast_style --data photos --out runs/styles",
 )
