@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from gesso.errors import GessoError
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
 from gesso.families.optimise import PIXELS, layer_outputs
-from gesso.networks.restyler import feature_code
 from gesso.shapes import Images, Maps
 
 BEYOND = 10.0  # weight of the squared distance of pixels from what a picture can hold
@@ -243,3 +242,8 @@ def filled(inputs: Inputs, name: str, device: torch.device) -> Images | None:
     valid = ports.spatial[0, -1] > 0
     rows, columns = valid.any(1).nonzero()[:, 0], valid.any(0).nonzero()[:, 0]
     return ports.spatial[:1, :-1, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].contiguous().to(device)
+
+
+def feature_code(means: Sequence[Tensor], deviations: Sequence[Tensor]) -> Tensor:
+    """Logarithms of features' means and deviations, each [b c], as one code [b d]."""
+    return torch.cat([(one.float() + 0.01).log() for one in (*means, *deviations)], 1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -40,7 +40,8 @@ class Restyler(nn.Module):
             x = entered if x is None else entered + F.interpolate(self.up[i](F.relu(x)), size=entered.shape[-2:], mode="nearest")
             if i == 0:
                 x = x + self.see(picture)
-            for block in self.blocks[i]:  # type: ignore[union-attr]
+            blocks: Any = self.blocks[i]
+            for block in blocks:
                 x = block(x, read)
         change = F.pixel_shuffle(self.leave(F.relu(x)), 2)  # type: ignore[arg-type]
         return F.pad(change, (0, w % 2, 0, h % 2), mode="replicate")
@@ -62,10 +63,5 @@ class ModulatedBlock(nn.Module):
 
 
 def code_length(channels: Sequence[int]) -> int:
-    """The length of `feature_code` of levels with so many features."""
+    """The length of a code with two means and two deviations of each of so many features a level."""
     return 4 * sum(channels)
-
-
-def feature_code(means: Sequence[torch.Tensor], deviations: Sequence[torch.Tensor]) -> Vectors:
-    """Logarithms of features' means and deviations, each [b c], as one code [b d]."""
-    return torch.cat([(one.float() + 0.01).log() for one in (*means, *deviations)], 1)
