@@ -4,7 +4,9 @@ The protocol, pinned: N = 10,000 training pictures (all, where there are fewer) 
 each. On either set a network of `cifar_classifier`'s preset `score` learns from nothing: 400 steps of 128, mirrored and shifted by up to
 4 pixels, the last step's averaged weights. Both are tested on all held-out pictures. The score is the share of right classes after learning
 from generated pictures; the ratio divides it by that of the real ones. `class obeyed` is the reverse: the share of generated pictures whose
-class the network finds that learned from real ones (Shmelkov 2018, "GAN-test"). One training a side: the interval is of the test pictures.
+class the network finds that learned from real ones (Shmelkov 2018, "GAN-test"). Diversity within classes is that of the shipped network's
+features, over that of held-out pictures (which it did not learn from); pictures that do not obey their class are spread there too, so read
+it beside `class obeyed`. One training a side: the interval is of the test pictures.
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ def measure_score(
     by_made, by_real = (_classifier(make, pictures, labels, classes, steps, seed) for pictures in (made, real))
     right_made, right_real = (classes_of_many(network, test) == wanted for network in (by_made, by_real))
     shipped = make.other(JUDGE)
-    varied = [diversity(features_of(shipped.network, pictures[:COMPARED]), labels[:COMPARED]) for pictures in (made, real)]
+    sides = ((made, labels), (test, wanted))
+    varied = [diversity(features_of(shipped.network, shown[:COMPARED]), of[:COMPARED]) for shown, of in sides]
     everywhere = np.ones(len(wanted), bool)
     parts = {"all classes": everywhere, **{name: wanted == c for c, name in enumerate(classes) if (wanted == c).any()}}
     return {
