@@ -20,19 +20,19 @@ TINY = 1e-5
 
 
 @dataclass(frozen=True)
-class Look:
+class StyleMoments:
     """What a style is to the network: the mean [b c 1] and covariance [b c c] of each level's features, and of PIXELS."""
 
     means: Mapping[str, Tensor]
     covariances: Mapping[str, Tensor]
 
-    def mixed(self, other: Look, share: float) -> Look:
+    def mixed(self, other: StyleMoments, share: float) -> StyleMoments:
         """This look with a `share` of another's."""
         means, covariances = (
             {name: torch.lerp(value, two[name], share) for name, value in one.items()}
             for one, two in ((self.means, other.means), (self.covariances, other.covariances))
         )
-        return Look(means, covariances)
+        return StyleMoments(means, covariances)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Restyle:
         with torch.no_grad():
             given = self._taps(encoder, torch.cat([content, style]))
             of_content, of_style = ({name: tap[part] for name, tap in given.items()} for part in halves(len(content)))
-            look = self.look(of_style)
+            look = self.moments_in(of_style)
             x = recoloured(content, look)
             taps = self._taps(encoder, x)
         values = []
@@ -99,7 +99,7 @@ class Restyle:
             look = look.mixed(self.look_of(encoder, second), settings.mix)
         yield from self.restyled(networks, content, look, settings.passes, settings.strength)
 
-    def restyled(self, networks: Networks, content: Images, look: Look, passes: int, strength: float = 1.0) -> Iterator[Output]:
+    def restyled(self, networks: Networks, content: Images, look: StyleMoments, passes: int, strength: float = 1.0) -> Iterator[Output]:
         """Yield a content in a look after each pass; with less `strength` each step goes so far only, and with none nowhere."""
         x = torch.lerp(content, recoloured(content, look), strength)
         for number in range(1, passes + 1):
@@ -107,16 +107,18 @@ class Restyle:
             x = torch.lerp(x, made, strength).clamp(-1, 1)
             yield Output({"image": x}, final=number == passes, draft=number < passes, step=number, num_steps=passes)
 
-    def look_of(self, encoder: nn.Module, style: Images) -> Look:
+    def look_of(self, encoder: nn.Module, style: Images) -> StyleMoments:
         """The look of style pictures [b 3 h w]."""
-        return self.look(self._taps(encoder, style))
+        return self.moments_in(self._taps(encoder, style))
 
-    def look(self, taps: Mapping[str, Maps]) -> Look:
+    def moments_in(self, taps: Mapping[str, Maps]) -> StyleMoments:
         """The look of pictures by their features."""
         found = {name: moments(taps[name]) for name in (*self.levels, PIXELS)}
-        return Look({name: mean for name, (mean, _) in found.items()}, {name: covariance for name, (_, covariance) in found.items()})
+        return StyleMoments(
+            {name: mean for name, (mean, _) in found.items()}, {name: covariance for name, (_, covariance) in found.items()}
+        )
 
-    def stepped(self, network: nn.Module, x: Images, taps: Mapping[str, Maps], look: Look) -> Images:
+    def stepped(self, network: nn.Module, x: Images, taps: Mapping[str, Maps], look: StyleMoments) -> Images:
         """The pictures after one step of the network towards a look, with the look's colours."""
         levels, means, deviations = [], [], []
         with torch.no_grad(), full_precision(x):
@@ -192,7 +194,7 @@ def spectrum(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return values.clamp_min(TINY * values[:, -1:] + 1e-8), vectors
 
 
-def recoloured(x: Images, look: Look) -> Images:
+def recoloured(x: Images, look: StyleMoments) -> Images:
     """Pictures whose pixels have the mean and covariance of a look's; gradients pass."""
     with full_precision(x):
         wanted_mean, wanted = look.means[PIXELS][:, :3], look.covariances[PIXELS][:, :3, :3]

@@ -148,11 +148,10 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
 
 
 def preview(networks: Any, batch: Any) -> Any:
-    """The pictures, what was made of them, and real pictures of the wanted look."""
     from gesso.families.adversarial.looks import Looks
     from gesso.families.adversarial.preview import sheet_of
 
-    return sheet_of(Looks(LATENT, fades=0).play, ("picture", "fake", "real"))(networks, batch)
+    return sheet_of(Looks(LATENT, fades=0).play, ("picture", "fake", "real"))(networks, batch)  # real ones of the wanted look
 
 
 recipe = Recipe(
