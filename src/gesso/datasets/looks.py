@@ -57,7 +57,7 @@ class LookPictures:
 
     def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
         """`picture` and the number of its look, `source`; another look, `target`, and two pictures of it, `exemplar` and `another`."""
-        target = int(rng.integers(len(self.classes)))
+        target = int((self.labels[index] + rng.integers(len(self.classes))) % len(self.classes))  # any look, its own among them
         there = np.flatnonzero((self.labels == target) & (self.groups != self.groups[index]))
         shown = [index, *(int(one) for one in rng.choice(there, 2))]
         cut = [parts([self.pixels[one]], self.side, rng if self.jitter else None)[0] for one in shown]
