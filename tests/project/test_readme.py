@@ -74,6 +74,11 @@ def test_the_verb_and_its_flags_exist(words: tuple[str, ...]):
         from gesso.metrics import colour, reliability
 
         page += " ".join(f"--{name}" for name in (*colour.OPTIONS, *reliability.OPTIONS, "num"))
+        if len(words) > 2 and words[2] in known():  # a measure's docstring names its options
+            from gesso import recipes
+
+            told = " ".join(one.__doc__ or "" for one in recipes.find(words[2]).measures.values())
+            page += " ".join(f" --{name}" for name in re.findall(r"`(\w+)`", told))
     for flag in (w.split("=")[0] for w in words[2:] if w.startswith("--") and w != "--help"):
         assert flag in page or flag.replace("_", "-") in page, f"{flag} is not in the help of gesso {verb} {' '.join(recipe)}"
 

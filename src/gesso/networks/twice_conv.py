@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from gesso.shapes import Maps
 
+AUTOCAST = ("cpu", "cuda")  # devices that may compute in fewer bits; asking it of an unknown one is an error
+
 
 class TwiceConv2d(nn.Conv2d):
     """nn.Conv2d without dilation and groups, and with zeros at its borders."""
@@ -26,8 +28,9 @@ def twice_conv(x: Maps, weight: Tensor, bias: Tensor | None = None, stride: int 
     """A convolution of x [b c h w] with square kernels `weight` [d c k k]."""
     if not torch.is_grad_enabled():
         return F.conv2d(x, weight, bias, stride, padding)
-    if torch.is_autocast_enabled(x.device.type):  # autocast does not see into a function with its own gradient
-        dtype = torch.get_autocast_dtype(x.device.type)
+    kind = x.device.type
+    if kind in AUTOCAST and torch.is_autocast_enabled(kind):  # autocast does not see into a function with its own gradient
+        dtype = torch.get_autocast_dtype(kind)
         x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     made: Maps = _Conv.apply(x, weight, bias, stride, padding)
     return made
