@@ -219,7 +219,7 @@ class JobService:
         asked |= {name: spec[name] for name in ("width", "height") if name in spec}
         made = job.kind in LEARNING and (self.config.folder(id) / "out" / "weights.safetensors").is_file()
         signs = signs_in(self._log(job, id)) if job.kind == "train" else {}
-        return job.to_json(self.store.clock()) | {"asked": asked, "has_weights": made, "signs": signs}
+        return job.to_json(self.store.clock()) | {"asked": asked, "has_weights": made} | ({"signs": signs} if signs else {})
 
     def log_lines(self, owner: str, id: str, after: int) -> dict[str, Any]:
         """Lines of the log from number `after` on, at most the last MOST_LINES."""

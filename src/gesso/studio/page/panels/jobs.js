@@ -87,7 +87,7 @@ function openJob(id, changed, begun) {
       fill(title, nameOf(job));
       box.setAttribute("aria-label", t(nameOf(job)));
       fill(head, h("span", { class: `job-state ${job.state}` }, stateOf(job)), h("span", { class: "quiet" }, w(`job_kind_${job.kind}`)), isActive(job) ? [bar(job), h("span", { class: "quiet" }, farOf(job))] : null,
-        Object.entries(job.signs).map(([sign, reason]) => h("p", { class: "warn", role: "status", "data-sign": sign, title: reason }, signWords(sign, reason))),
+        Object.entries(job.signs ?? {}).map(([sign, reason]) => h("p", { class: "warn", role: "status", "data-sign": sign, title: reason }, signWords(sign, reason))),
         job.error ? h("p", { class: "warn" }, [job.error.what, job.error.fix].filter(Boolean).join(" — ")) : null);
       if (last !== `${job.state} ${job.stopping} ${job.num_failed}`) fill(acts, actsOf(job));
       await Promise.all([showPictures(job), showCurve(job), showLog()]);
