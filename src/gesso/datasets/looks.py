@@ -8,7 +8,6 @@ examples for training never have two of one group.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +17,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from gesso.datasets.coloured import on_paper
-from gesso.datasets.paired_pictures import BORDER, parts, to_images
+from gesso.datasets.paired_pictures import BORDER, encoded_on_paper, parts, to_images
 from gesso.datasets.small_pictures import from_files
 from gesso.errors import GessoError, MissingExtra
-from gesso.media.picture import to_white
 
 TONES = {"": "no tone", "1": "light", "2": "medium-light", "3": "medium", "4": "medium-dark", "5": "dark"}
 MADE_UP = {"train": (0, 40), "dev": (40, 8), "val": (48, 12)}  # first group and number of groups
@@ -121,15 +119,11 @@ def _tones(file: Path, split: str, side: int) -> LookPictures:
         table = table[held if split == "dev" else ~held]
     if not len(table):
         raise GessoError(f"has no drawings in all tones for {split!r}", where=file)
-    pixels = np.stack([_on_white(data, side + BORDER) for data in table["color"]])
+    pixels = np.stack([encoded_on_paper(data, side + BORDER) for data in table["color"]])
     labels = table["skintone"].map({tone: n for n, tone in enumerate(TONES)}).to_numpy(np.int64)
     _, groups = np.unique(table["base"].to_numpy(str), return_inverse=True)
     name = f"{file.parent.name}, tones of skin"
     return LookPictures(name, "CC BY-SA 4.0", pixels, labels, tuple(TONES.values()), groups, side, split == "train")
-
-
-def _on_white(data: bytes, size: int) -> np.ndarray:
-    return on_paper(to_white(np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))), size)
 
 
 def _made_up(split: str, side: int) -> LookPictures:

@@ -150,11 +150,15 @@ def _from_table(file: Path, split: str, side: int) -> PairedPictures:
 
         held = held_out(table) if "cluster" in known else np.arange(len(table)) % 16 == 15
         table = table[held if split == "dev" else ~held]
-    pairs = [(_paper(line, side + BORDER), _paper(one, side + BORDER)) for line, one in zip(table["line"], table[colour], strict=True)]
+    pairs = [
+        (encoded_on_paper(line, side + BORDER), encoded_on_paper(one, side + BORDER))
+        for line, one in zip(table["line"], table[colour], strict=True)
+    ]
     return _pairs(file.parent.name, "as the table says", pairs, side, split)
 
 
-def _paper(data: bytes, size: int) -> np.ndarray:
+def encoded_on_paper(data: bytes, size: int) -> np.ndarray:
+    """An encoded picture of a table on white, uint8 [size size 3]."""
     return on_paper(to_white(np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))), size)
 
 

@@ -155,12 +155,20 @@ def split_pictures(ports: Ports, device: torch.device) -> tuple[Images, list[Ten
     content, style = ports.spatial.to(device).chunk(2, 1)
     styles = []
     for one in style:
-        valid = one[-1] > 0
-        rows, columns = valid.any(1).nonzero()[:, 0], valid.any(0).nonzero()[:, 0]
-        if not len(rows):
+        shown = filled_part(one)
+        if shown is None:
             raise GessoError("no style was given", where="style", fix="give a picture with the style")
-        styles.append(one[None, :-1, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].contiguous())
+        styles.append(shown)
     return content[:, :-1].contiguous(), styles
+
+
+def filled_part(maps: Tensor) -> Images | None:
+    """Of maps [4 h w] the rectangle in which the last channel, the validity, is above 0, as a picture [1 3 h w]; None if there is none."""
+    valid = maps[-1] > 0
+    rows, columns = valid.any(1).nonzero()[:, 0], valid.any(0).nonzero()[:, 0]
+    if not len(rows):
+        return None
+    return maps[None, :-1, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].contiguous()
 
 
 def longest_side(page: tuple[int, int], length: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gesso.errors import GessoError
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
-from gesso.families.optimise import PIXELS, layer_outputs
+from gesso.families.optimise import PIXELS, filled_part, layer_outputs
 from gesso.shapes import Images, Maps
 
 BEYOND = 10.0  # weight of the squared distance of pixels from what a picture can hold
@@ -239,11 +239,8 @@ def full_precision(x: Tensor) -> Any:
 def filled(inputs: Inputs, name: str, device: torch.device) -> Images | None:
     """The picture of a slot [1 3 h w], cropped to the rectangle that it fills; None if the slot is empty."""
     ports = inputs.ports.by_slot.get(name)
-    if ports is None or ports.spatial is None or not ports.spatial[0, -1].any():
-        return None
-    valid = ports.spatial[0, -1] > 0
-    rows, columns = valid.any(1).nonzero()[:, 0], valid.any(0).nonzero()[:, 0]
-    return ports.spatial[:1, :-1, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].contiguous().to(device)
+    shown = None if ports is None or ports.spatial is None else filled_part(ports.spatial[0])
+    return None if shown is None else shown.to(device)
 
 
 def feature_code(means: Sequence[Tensor], deviations: Sequence[Tensor]) -> Tensor:

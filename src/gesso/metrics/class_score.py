@@ -56,7 +56,7 @@ def measure_score(
     label = make.model.card.slot("label").kind
     made = make_many(make.model, [{"label": label(name=classes[c])} for c in labels], make.model.card.settings(), seed)
     by_made, by_real = (_classifier(make, pictures, labels, classes, steps, seed) for pictures in (made, real))
-    right_made, right_real = (classes_of_many(network, test) == wanted for network in (by_made, by_real))
+    right_made, right_real = (classes_of(network, test) == wanted for network in (by_made, by_real))
     shipped = make.other(JUDGE)
     sides = ((made, labels), (test, wanted))
     varied = [diversity(features_of(shipped.network, shown[:COMPARED]), of[:COMPARED]) for shown, of in sides]
@@ -70,7 +70,7 @@ def measure_score(
         "ratio": _ratio(right_made, right_real),
         "ratio, 90 %": _interval(right_made, right_real, seed),
         "aim": (aims or {}).get(make.model.preset),
-        "class obeyed": class_agreement(labels, classes_of_many(by_real, made)),
+        "class obeyed": class_agreement(labels, classes_of(by_real, made)),
         "diversity within classes over real": varied[0] / varied[1],
         "n": len(made),
         "n held-out": len(test),
@@ -78,11 +78,6 @@ def measure_score(
         "data": learned.name,
         "features of diversity": dict(shipped.assembled.hashes),
     }
-
-
-def classes_of_many(network: Any, pictures: Sequence[np.ndarray], batch_size: int = 250) -> np.ndarray:
-    """`classes_of` in batches, int [n]."""
-    return np.concatenate([classes_of(network, pictures[start : start + batch_size]) for start in range(0, len(pictures), batch_size)])
 
 
 def _pictures(dataset: Any, indices: Any) -> tuple[list[np.ndarray], np.ndarray]:

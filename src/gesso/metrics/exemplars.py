@@ -1,8 +1,8 @@
 """Whether colours come from the exemplar: the right one against a wrong one, and how many parts are found where they are.
 
-Right exemplars are of two kinds: a warped copy of the true picture (`gesso.datasets.exemplar_pictures.random_warp`, by a seed of the
-picture's number), and, where a table names drawings, another drawing of the same with somebody else in it. The wrong one is made in the
-same way from a picture half the set away.
+Right exemplars are of two kinds: a warped copy of the true picture (`gesso.datasets.exemplar_pictures.random_warp`, seeded by the
+picture's number), and, where a table names its drawings, a drawing of the same subject with another person. The wrong exemplar is made in
+the same way from a picture half the set away.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from gesso.datasets.looks import LookPictures
-from gesso.metrics.agreement import classes_of
+from gesso.metrics.agreement import class_agreement, classes_of
 from gesso.metrics.translated import figures
 from gesso.networks.convnet import ConvNet
 from gesso.number import whole
@@ -93,8 +93,7 @@ def change_elsewhere(made: np.ndarray, truth: np.ndarray, source: np.ndarray) ->
 
 
 def _share(judge: ConvNet, pictures: Sequence[np.ndarray], looks: Sequence[int]) -> float:
-    found = np.concatenate([classes_of(judge, pictures[i : i + 100]) for i in range(0, len(pictures), 100)])
-    return float((found == np.asarray(looks)).mean())
+    return class_agreement(looks, classes_of(judge, pictures))
 
 
 def _own_accuracy(judge: ConvNet, held: LookPictures) -> dict[str, float]:

@@ -22,7 +22,7 @@ def spread(pictures: Tensor) -> Tensor:
 def signs_of_trouble(lines: Sequence[Mapping[str, Any]], roles: Sequence[str], *, augmented: bool, absolute: bool = True) -> dict[str, str]:
     """The signs that the last log lines show, by name, for the critics in `roles`; empty in the first steps.
 
-    Overfitting is told of `absolute` objectives alone (`objectives.Objective`).
+    absolute: the objective is one whose r_t says something of overfitting (`objectives.Objective.absolute`); else only collapse is told.
     """
     recent = [line for line in lines if "event" not in line and line["step"] > EARLY][-LONG:]
     if len(recent) < LONG:
@@ -33,13 +33,11 @@ def signs_of_trouble(lines: Sequence[Mapping[str, Any]], roles: Sequence[str], *
         if all(one is not None and one < COLLAPSED for one in spreads):
             found[f"collapse {role}"] = (
                 f"generated pictures differ {spreads[-1]:.0%} as much as real ones ({role}): the generator makes few kinds. "
-                "Go back to an earlier checkpoint's rate, or train with more pictures a batch or a stronger penalty"
+                "Train with more pictures a batch, a stronger penalty, or another seed"
             )
         if absolute and all(one is not None and one > OVERFIT for one in sure):
             found[f"overfit {role}"] = (
                 f"{role} tells real from generated pictures nearly always (r_t {sure[-1]:.2f}): "
-                + ("augmentation is at its limit; " if augmented else "")
-                + "samples will get no better; stop here, or train with more pictures"
-                + ("" if augmented else " or with augmentation (stylegan2)")
+                "samples will hardly get better; stop here, or train with more pictures" + ("" if augmented else " or with augmentation")
             )
     return found

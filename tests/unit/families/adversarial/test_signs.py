@@ -31,7 +31,7 @@ def test_a_collapse_is_told_after_it_lasts():
     assert not signs_of_trouble(lines(start=0, spread=0.1, num=LONG), ["critic"], augmented=False), "too early"
 
 
-@pytest.mark.parametrize(("augmented", "word"), [(True, "limit"), (False, "or with augmentation")])
+@pytest.mark.parametrize(("augmented", "word"), [(True, "more pictures"), (False, "or with augmentation")])
 def test_a_critic_that_overfits_is_told_with_what_to_do(augmented: bool, word: str):
     told = signs_of_trouble(lines(spread=0.9, r_t=0.99), ["critic"], augmented=augmented)
     assert list(told) == ["overfit critic"] and word in told["overfit critic"]
