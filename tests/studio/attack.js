@@ -5,9 +5,9 @@
 async function attack(address, ids) {
   const told = {};
   const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
-  const tried = async (name, work) => {
+  const tried = async (name, work, limit = 8000) => {
     try {
-      told[name] = await Promise.race([work(), wait(8000).then(() => "no: nothing came")]);
+      told[name] = await Promise.race([work(), wait(limit).then(() => "no: nothing came")]);
     } catch (error) {
       told[name] = `no: ${String(error).slice(0, 80)}`;
     }
@@ -112,14 +112,17 @@ async function attack(address, ids) {
 
   await tried("window", async () => {
     const other = window.open(`${address}/#${ids.session}`, "other");
-    await wait(1500);
-    other?.postMessage({ type: "edit", edit: { op: "seed", seed: 66 } }, "*");
     let inside = null;
-    try {
-      inside = other?.document?.body?.textContent || null;
-    } catch { /* as it should be */ }
+    // Until the studio's answer arrives this is a blank page of the attacker's own, so a busy machine gets time to load it.
+    for (let round = 0; round < 60 && !inside && other && !other.closed; round++) {
+      await wait(500);
+      other.postMessage({ type: "edit", edit: { op: "seed", seed: 66 } }, "*");
+      try {
+        inside = other.document?.body?.textContent || null;
+      } catch { /* as it should be */ }
+    }
     return inside ? `READ ${inside}` : other === null || other.closed ? "no: cut off" : `HELD ${other.length}`;
-  });
+  }, 60000);
   const form = element("form", { method: "post", action: `${address}/api/sessions`, enctype: "text/plain", target: "posted" });
   form.append(Object.assign(document.createElement("input"), { name: '{"recipe": "toy", "title": "attacked', value: '"}' }));
   await tried("form in a window", async () => {
