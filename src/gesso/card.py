@@ -98,6 +98,11 @@ class Out(BaseModel):
     role: Literal["", "follows"] = ""
 
 
+# For a setting's `json_schema_extra`: the verb that it is for. The studio shows those of other verbs not beside a picture.
+FIT: dict[str, Any] = {"verb": "fit"}
+FILM: dict[str, Any] = {"verb": "film"}
+
+
 class Settings(StrictNumbers):
     """Settings of a generation. Recipes add fields, which become flags, API fields and sliders."""
 

@@ -44,7 +44,7 @@ def given_for(recipe: Recipe, dataset: Any, index: int) -> dict[str, Any]:
     """What people would give for examples, one after another, so that two pictures on a card differ."""
     values = {}
     left_out = {name for group in recipe.card.one_of for name in group[1:]}
-    for k, slot in enumerate(s for s in recipe.card.conditions if s.network and s.name not in left_out):
+    for k, slot in enumerate(s for s in recipe.card.for_generating().conditions if s.network and s.name not in left_out):
         rng = np.random.default_rng([index, k])
         item = dataset.item((index + 3 * k) % len(dataset), rng)
         values[slot.name], _ = slot.kind.simulate(example_of(slot, item), rng, 1.0)

@@ -249,3 +249,26 @@ def drop(page: Any, selector: str, file: Path) -> None:
       for (const kind of ["dragover", "drop"]) place.dispatchEvent(new DragEvent(kind, how));
     }"""
     page.evaluate(script, [selector, list(file.read_bytes()), file.name])
+
+
+def test_a_picture_is_found_in_the_model_and_then_moved_by_a_handle(visiting: Visit, weights: Path, tmp_path: Path) -> None:
+    page = visiting.page
+    begin(visiting, weights)
+    nodes, before = visiting.num_nodes(), page.evaluate(PICTURE)
+    with page.expect_file_chooser() as chooser:
+        page.locator("[data-slot=place] [data-act=find]").click()
+    chooser.value.set_files(str(pictures(tmp_path, "mine")[0]))
+    page.locator("[data-slot=place] progress").wait_for()
+    look(page, "found-searching")
+    visiting.wait_nodes(nodes + 1)
+    visiting.wait_until(lambda: page.evaluate(PICTURE) != before, "the picture is what was found")
+    page.locator("[data-slot=place] progress").wait_for(state="hidden")
+    look(page, "found")
+    found = page.evaluate(PICTURE)
+    drag(page, HANDLE, (0.5, 0.9))
+    page.mouse.up()
+    visiting.wait_nodes(nodes + 2)
+    visiting.wait_until(lambda: page.evaluate(PICTURE) != found, "a handle moves it")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    visiting.wait_until(lambda: page.evaluate(PICTURE) == before, "undone like any edit")

@@ -18,7 +18,7 @@ from gesso.datasets.picture_table import picture_rows, table_in
 from gesso.datasets.stacked_digits import stacked_digits
 from gesso.errors import GessoError
 from gesso.media.file import read_bytes
-from gesso.media.picture import read_picture, to_white
+from gesso.media.picture import middle_square, read_picture, to_white
 
 ONE_CLASS = ""
 
@@ -162,8 +162,6 @@ def _enough(
 
 def square(picture: np.ndarray, side: int) -> np.ndarray:
     """The middle square of a picture uint8 [h w 3] at side × side."""
-    h, w = picture.shape[:2]
-    least = min(h, w)
-    top, left = (h - least) // 2, (w - least) // 2
-    cut = Image.fromarray(picture[top : top + least, left : left + least])
-    return np.asarray(cut.resize((side, side), Image.Resampling.LANCZOS if least > side else Image.Resampling.BICUBIC))
+    left, top, right, bottom = middle_square(picture.shape[:2])
+    cut = Image.fromarray(picture[top:bottom, left:right])
+    return np.asarray(cut.resize((side, side), Image.Resampling.LANCZOS if right - left > side else Image.Resampling.BICUBIC))

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import stat
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -92,6 +93,14 @@ def read_bounded(file: BinaryIO, max_bytes: int, expected: int = 2**20) -> bytes
         pieces.append(piece)
         left -= len(piece)
     return pieces[0] if len(pieces) == 1 and isinstance(pieces[0], bytes) else b"".join(pieces)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A hard link to a file at a new place, or a copy of it on a disk without hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def read_json(path: str | Path, max_bytes: int = DEFAULT.max_text_bytes, where: object = None) -> Any:

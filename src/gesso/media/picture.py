@@ -222,3 +222,11 @@ class PictureMedium(Medium):
 
 
 MEDIUM = PictureMedium()
+
+
+def middle_square(page: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The largest square in the middle of a page (height, width), as (left, top, right, bottom)."""
+    h, w = page
+    least = min(h, w)
+    top, left = (h - least) // 2, (w - least) // 2
+    return left, top, left + least, top + least

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from gesso.card import Card, Out, Settings, Slot, wordbook
+from gesso.card import FILM, FIT, Card, Out, Settings, Slot, wordbook
 from gesso.conditions.camera import Camera
 from gesso.datasets.camera_files import unseen, views
 from gesso.media.tensor import from_tensor
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from gesso.families.radiance import Radiance
 
 AIM = 28.0  # decibels on held views of lego, 200 × 200
-FIT: dict[str, Any] = {"verb": "fit"}
-FILM: dict[str, Any] = {"verb": "film"}  # in the studio, settings of other verbs are not shown beside a picture
 LAYOUT = {"en": "photographs, and transforms.json or COLMAP's text", "ko": "사진들과 transforms.json 또는 COLMAP 텍스트"}
 
 

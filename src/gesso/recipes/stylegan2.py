@@ -4,7 +4,8 @@ Karras 2020, "Analyzing and Improving the Image Quality of StyleGAN" and "Traini
 modulated convolutions, noise, skips, lazy R1 and path length, augmentation that follows the critic's overfitting. The preset `plain` is
 the same without augmentation. Handles are the directions that change styles most, found in the weights (Shen and Zhou 2021).
 
-The user gives `handles`; truncation and a second seed for the finer layers are settings.
+The user gives `handles`, and `place`, where a picture was found; truncation and a second seed for the finer layers are settings.
+`gesso fit` finds the place of `picture`.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from gesso.card import Card, Out, Settings, Slot, wordbook
+from gesso.card import FIT, Card, Out, Settings, Slot, wordbook
 from gesso.conditions.handles import Handles
+from gesso.conditions.latent import Latent
+from gesso.conditions.picture import Picture
 from gesso.datasets.small_pictures import small_pictures
+from gesso.media.picture import middle_square
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from gesso.families.adversarial import Adversarial
+    from gesso.families.adversarial.projection import StyleGame
 
 R1_EVERY, PATH_EVERY = 16, 4
 
@@ -56,6 +60,7 @@ class StyleGan2Settings(Settings):
     truncation: float = Field(default=0.8, ge=0, le=2)
     mix_seed: int = Field(default=-1, ge=-1, le=2**31 - 1)
     mix_from: int = Field(default=4, ge=0, le=20)
+    num_steps: int = Field(default=400, ge=1, le=100_000, json_schema_extra=FIT)
 
 
 CARD = Card(
@@ -65,11 +70,18 @@ CARD = Card(
         "en": "Learns a folder of pictures, makes new ones, and offers handles that change them step by step.",
         "ko": "폴더의 그림을 익혀 새 그림을 만들고, 조금씩 바꿀 수 있는 손잡이를 줍니다.",
     },
-    conditions=(Slot(name="handles", kind=Handles, options={"num": 8, "reach": 5.0}),),
+    conditions=(
+        Slot(name="handles", kind=Handles, options={"num": 8, "reach": 5.0}),
+        Slot(name="place", kind=Latent, options={"finds": "picture"}),
+        Slot(name="picture", kind=Picture, required=True, fit=True),
+    ),
     outputs=(Out(name="image", medium="picture", help={"en": "a new picture", "ko": "새 그림"}),),
     settings=StyleGan2Settings,
     words=wordbook("""
         handles | Handles | 손잡이 | how far along the directions that change most | 가장 크게 바꾸는 방향부터, 얼마나 움직일지
+        place | Place | 자리 | where a picture was found, in place of seed and truncation | 그림을 찾은 자리. 시드와 절단 대신 사용
+        picture | Picture to find | 찾을 그림 | the picture that is searched for | 비슷하게 만들 그림
+        num_steps | Steps | 단계 수 | steps of the search, for a fit | 찾는 단계 수
         truncation | Truncation | 절단 | below 1: more typical and less varied pictures | 1보다 작으면 전형적이고 덜 다양한 그림이 됩니다
         mix_seed | Second seed | 둘째 시드 | whose picture gives the finer layers; -1 is none | 세부를 가져올 그림의 시드. -1이면 없음
         mix_from | Mix from layer | 섞기 시작할 층 | from which layer on the second seed counts | 이 층부터 둘째 시드를 씁니다
@@ -92,20 +104,22 @@ def build(preset: Preset) -> dict[str, Any]:
     return mapping | {"synthesis": Synthesis(3, preset.widths, preset.width), "critic": lambda: StyleCritic(3, preset.widths)}
 
 
-def family(preset: Preset) -> Adversarial:
-    from gesso.families.adversarial import Adversarial, Term
+def family(preset: Preset) -> StyleGame:
+    from gesso.families.adversarial import Term
     from gesso.families.adversarial.augment import Augment
     from gesso.families.adversarial.penalties import r1
+    from gesso.families.adversarial.projection import StyleGame
     from gesso.families.adversarial.style_latent import StyleLatent, path_length
 
     latent = StyleLatent(preset.width)
-    return Adversarial(
+    return StyleGame(
         latent.play,
         latent.show,
         generators=("mapping", "synthesis"),
         terms=(Term("path_length", path_length, preset.path, every=PATH_EVERY),),
         critic_terms=(Term("r1", r1, preset.r1, every=R1_EVERY, slopes=True),),
         augment=Augment(speed=preset.speed) if preset.speed else None,
+        latent=latent,
     )
 
 
@@ -132,6 +146,12 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
+def frames(request: Any, preset: Preset) -> list[Frame]:
+    """The picture's size; of a picture to find, the square in its middle."""
+    size, given = (preset.side, preset.side), request.conditions.get("picture")
+    return [Frame(size, page=size) if given is None else Frame(size, middle_square(given.page), given.page)]
+
+
 def measure_pictures(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Generated against held-out pictures. Options: `num`, `learned`, `seed` (`gesso.metrics.yardstick`)."""
     from gesso.metrics.yardstick import measure_pictures
@@ -146,7 +166,7 @@ recipe = Recipe(
     family=family,
     stages=stages,
     keeps=("mapping", "synthesis"),
-    frames=lambda request, preset: [Frame((preset.side, preset.side), page=(preset.side, preset.side))],
+    frames=frames,
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     layout={
         "en": "pictures, a subfolder for each class or none; or a parquet table with a column image or color",

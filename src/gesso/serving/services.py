@@ -52,7 +52,7 @@ class Services:
         self.sessions = Store(settings.home / "sessions.sqlite", cards=self.catalogue.card, own_card=self.card_of_weights)
         self.thumbnails = Thumbnails(settings.home / "thumbs.sqlite")
         self.user_weights = UserWeightsStore(settings.home / "learned")
-        self.jobs = JobService(settings, self.catalogue, self.files, self.sanitizer)
+        self.jobs = JobService(settings, self.catalogue, self.files, self.sanitizer, self.user_weights)
         self.sockets: Counter[str] = Counter()
         self.cpu_pool = ThreadPoolExecutor(CPU_THREADS, "cpu")
         self.renderer = Renderer(self.catalogue, settings.limits, self.metrics, self.user_weights_for)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gesso.errors import GessoError
 from gesso.families.adversarial.game import MEMORY, Turn
 from gesso.families.adversarial.penalties import path_lengths
 from gesso.families.family import Batch, Inputs, Networks, Output, item_noise
@@ -22,13 +23,14 @@ class StyleLatent:
 
     In training two latents share the layers at a random crossing, with probability `mixing` (Karras 2019, section 3.1). Settings of
     samples: `truncation`, `mix_seed` (-1: none) and `mix_from`, the layer from which the second latent counts. The condition
-    `handles` moves w along the directions of the synthesis network's styles.
+    `handles` moves w along the directions of the synthesis network's styles; `place` is a w for each layer instead of the seed's.
     """
 
     size: int
     mixing: float = 0.9
     clean: str = "image"
     handles: str = "handles"
+    place: str = "place"
 
     def play(self, networks: Networks, batch: Batch, rng: torch.Generator) -> Mapping[str, Tensor]:
         mapping: Any = networks["mapping"]
@@ -45,19 +47,35 @@ class StyleLatent:
     def show(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         synthesis: Any = networks["synthesis"]
         seed = rng.initial_seed()
-        w = self._w(networks, inputs, seed, settings)
-        ws = w[:, None].expand(-1, synthesis.num_layers, -1)
+        ws = self.start(networks, inputs, seed, settings)
         if settings.mix_seed >= 0:
             other = self._w(networks, inputs, settings.mix_seed, settings)[:, None]
-            late = torch.arange(synthesis.num_layers, device=w.device) >= settings.mix_from
+            late = torch.arange(synthesis.num_layers, device=ws.device) >= settings.mix_from
             ws = torch.where(late[None, :, None], other, ws)
         amounts = inputs.ports.by_slot[self.handles].vector if self.handles in inputs.ports.by_slot else None
         if amounts is not None:
             axes = directions(synthesis, amounts.shape[1] - 1)
             ws = ws + (amounts[:, :-1] @ axes)[:, None]
-        noise = [item_noise((len(w), 1, size, size), seed + MANY_NOISES * (n + 1), inputs.items) for n, size in enumerate(synthesis.sizes)]
-        made = synthesis(ws, [one.to(w.device) for one in noise])
+        made = synthesis(ws, self.noise(synthesis, inputs, seed))
         yield Output({self.clean: made.float()}, taps={"w": ws})
+
+    def start(self, networks: Networks, inputs: Inputs, seed: int, settings: Any) -> Tensor:
+        """w for each layer [b layers width]: the place that is given, else the seed's."""
+        synthesis: Any = networks["synthesis"]
+        ws = self._w(networks, inputs, seed, settings)[:, None].expand(-1, synthesis.num_layers, -1)
+        given = inputs.ports.by_slot[self.place].tokens if self.place in inputs.ports.by_slot else None
+        if given is None:
+            return ws
+        if given.values.shape[2] != ws.shape[2] or given.values.shape[1] not in (1, ws.shape[1]):
+            what = "a place of {} layers of {} numbers is of another model".format(*given.values.shape[1:])
+            raise GessoError(what, where=self.place, fix="{} layers of {} numbers; fit one for these weights".format(*ws.shape[1:]))
+        return torch.where(given.mask[:, :1, None], given.values.to(ws), ws)
+
+    def noise(self, synthesis: Any, inputs: Inputs, seed: int) -> list[Tensor]:
+        """The noise of each layer [b 1 h w], which does not depend on the latent's."""
+        device, num = synthesis.start.device, inputs.shape[0]
+        seeds = [(size, seed + MANY_NOISES * (n + 1)) for n, size in enumerate(synthesis.sizes)]
+        return [item_noise((num, 1, size, size), own, inputs.items).to(device) for size, own in seeds]
 
     def _w(self, networks: Networks, inputs: Inputs, seed: int, settings: Any) -> Tensor:
         mapping: Any = networks["mapping"]

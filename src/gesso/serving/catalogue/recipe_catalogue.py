@@ -240,6 +240,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "presets": list(recipe.presets),
         "preset": recipe.default_preset,
         "conditions": conditions_json(card),
+        "fit_conditions": [one for one in conditions_json(recipe.card) if recipe.card.slot(one["name"]).fit],
         "one_of": [list(group) for group in card.one_of],
         "outputs": [_output_json(out) for out in card.outputs],
         "settings": card.settings_schema(),

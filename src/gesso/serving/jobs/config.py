@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from gesso.marking.marker import Marker
     from gesso.recipes.recipe import Recipe
 
+OWN_WEIGHTS = "weights.safetensors"  # in the folder of a job that was given weights by their hash
+
 
 @dataclass(frozen=True)
 class WorkerConfig:
@@ -39,11 +41,13 @@ class WorkerConfig:
         return next(found for found in map(recipes.find, self.recipes) if found.name == name)
 
     def folder(self, id: str) -> Path:
-        """The folder of a job: `in`, `out`, `log.txt`. The id must come from the store."""
+        """The folder of a job: `in`, `out`, `log.txt`, and weights that it was given. The id must come from the store."""
         return Path(self.home) / "jobs" / id
 
     def weights_of(self, spec: dict[str, Any]) -> Path | str | None:
-        """The weights from the training that the job names, else from the server's settings; None means the shipped weights."""
+        """The weights that the job was given, of the training that it names, or of the server's settings; None: the shipped ones."""
+        if spec.get("own_weights"):
+            return self.folder(spec["own_weights"]) / OWN_WEIGHTS
         if spec.get("weights"):
             return self.folder(spec["weights"]) / "out" / "weights.safetensors"
         return self.weights.get(spec["recipe"])

@@ -37,7 +37,8 @@ class InputFile(StrictNumbers):
 
 
 class BatchSpec(_Spec):
-    """One request over many pictures. `each` names the condition that they fill; `weights` may be the id of your own training job."""
+    """One request over many pictures. `each` names the condition that they fill; `weights` is the id of your own training job, or the
+    SHA-256 of weights of your own."""
 
     kind: Literal["batch"]
     files: list[InputFile] = Field(min_length=1)

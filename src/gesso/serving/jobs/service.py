@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gesso.errors import GessoError
-from gesso.media.file import read_bytes, sync_folder
+from gesso.media.file import link_or_copy, read_bytes, sync_folder
 from gesso.media.medium import content_type
 from gesso.serving.catalogue.recipe_catalogue import Catalogue
 from gesso.serving.decode.input_sanitizer import InputSanitizer
 from gesso.serving.http_errors import TooManyRequests, UnknownId, redacted
-from gesso.serving.jobs.config import WorkerConfig
+from gesso.serving.jobs.config import OWN_WEIGHTS, WorkerConfig
 from gesso.serving.jobs.handlers import film_in, no_film_on_ray
 from gesso.serving.jobs.quota import FIX, used_bytes
 from gesso.serving.jobs.scheduler import JobScheduler
@@ -28,11 +28,13 @@ from gesso.serving.jobs.schemas import FilmSpec, FitSpec, Spec, TrainSpec, check
 from gesso.serving.jobs.store import DONE, QUEUED, RETRY, RUNNING, Job, JobStore, new_id
 from gesso.serving.settings import Settings
 from gesso.serving.storage.file_store import FileStore, Kind
-from gesso.serving.storage.user_weights import UserWeights
+from gesso.serving.storage.user_weights import UserWeights, UserWeightsStore
+from gesso.weights.store import read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MADE = {"train": ("weights.safetensors",), "fit": ("result.png", "weights.safetensors", "request.json"), "measure": ("figures.json",)}
 LEARNING = ("train", "fit")  # kinds of jobs that may leave weights
 MOST_POINTS = 600
 MOST_LINES = 500
@@ -66,8 +68,11 @@ class TrainedWeights(NamedTuple):
 class JobService:
     """Thread-safe; all queries name the owner. Most methods may block: call them from a thread."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, files: FileStore, sanitizer: InputSanitizer) -> None:
+    def __init__(
+        self, settings: Settings, catalogue: Catalogue, files: FileStore, sanitizer: InputSanitizer, weights: UserWeightsStore
+    ) -> None:
         self._settings, self._catalogue, self._files, self._sanitizer = settings, catalogue, files, sanitizer
+        self._user_weights = weights
         self.store = JobStore(settings.home / "jobs.sqlite", settings.limits)
         recipes = None if settings.recipes is None else [str(one) for one in settings.recipes]
         weights = {name: str(path) for name, path in settings.weights.items()}
@@ -118,14 +123,17 @@ class JobService:
             self._check_processes(spec.processes)
         recipe = self._catalogue.recipe(spec.recipe)
         checked = check_spec(self._sanitizer, recipe, owner, spec)
-        if checked.get("weights"):
-            self._check_weights(owner, checked["weights"], spec.recipe)
+        own = self._own_weights(owner, spec.recipe, checked.get("weights"))
         id = new_id()
         if isinstance(spec, FilmSpec):
             checked |= self._size_of(owner, spec)
         checked["names"] = [clean_name(one.name, number) for number, one in enumerate(files)]
         try:
             self._link_uploads(owner, id, "film" if isinstance(spec, FilmSpec) else "upload", [one.upload for one in files])
+            if own is not None:
+                link_or_copy(own.path, self.config.folder(id) / OWN_WEIGHTS)
+                sync_folder(self.config.folder(id))
+                checked["own_weights"] = id
             title = " ".join(spec.title.split())  # the page shows its own text for an empty title
             job = self.store.add(
                 owner, id, spec.kind, title, checked, total=0 if isinstance(spec, FilmSpec) else len(files), client=spec.client, body=body
@@ -154,11 +162,7 @@ class JobService:
             except GessoError as error:
                 error.where = f"files.{number}"
                 raise
-            target = folder / f"{number:05}{source.suffix}"
-            try:
-                os.link(source, target)
-            except OSError:  # a disk without hard links
-                shutil.copyfile(source, target)
+            link_or_copy(source, folder / f"{number:05}{source.suffix}")
         for place in (folder, folder.parent, folder.parent.parent):
             sync_folder(place)
 
@@ -167,6 +171,17 @@ class JobService:
         most = max(1, (os.cpu_count() or 1) // self.config.threads)
         if self._settings.jobs == "here" and num > most:
             raise GessoError(f"this machine has no cores for {num} processes", where="processes", fix=f"at most {most}")
+
+    def _own_weights(self, owner: str, recipe: str, named: str | None) -> UserWeights | None:
+        """The owner's file that is named by its hash; None for a training's id, which is checked, and for the server's own weights."""
+        if not named:
+            return None
+        own = self._user_weights.find(owner, named) or self.find_weights(owner, recipe, {recipe: named})
+        if own is None:
+            self._check_weights(owner, named, recipe)
+        elif read_weights(own.path).card.get("recipe") != recipe:
+            raise GessoError("are of another recipe", where="weights", fix=f"weights of {recipe}")
+        return own
 
     def _check_weights(self, owner: str, id: str, recipe: str) -> None:
         try:
@@ -310,8 +325,7 @@ class JobService:
             ending = spec["format"]
             files = {"film": JobFile(out / f"film.{ending}", f"{Path(spec['names'][0]).stem}-{spec['recipe']}.{ending}")}
         else:
-            made = {"train": ("weights.safetensors",), "fit": ("result.png", "weights.safetensors"), "measure": ("figures.json",)}
-            files = {name.partition(".")[0]: JobFile(out / name, name) for name in made[job.kind]}
+            files = {name.partition(".")[0]: JobFile(out / name, name) for name in MADE[job.kind]}
         return {key: one for key, one in files.items() if one.path.is_file()}
 
     def source(self, owner: str, id: str) -> JobFile | None:

@@ -6,14 +6,13 @@ import contextlib
 import hashlib
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gesso.errors import GessoError
-from gesso.media.file import DiskFull, is_full, printable, sync_folder, write_atomic
+from gesso.media.file import DiskFull, is_full, link_or_copy, printable, sync_folder, write_atomic
 from gesso.serving.http_errors import UnknownId
 from gesso.weights.store import card_of, read_weights
 
@@ -56,10 +55,7 @@ class UserWeightsStore:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(f".{os.getpid()}.half")
         partial.unlink(missing_ok=True)
-        try:
-            os.link(own.path, partial)
-        except OSError:
-            shutil.copyfile(own.path, partial)
+        link_or_copy(own.path, partial)
         if hashlib.sha256(partial.read_bytes()).hexdigest() != own.sha256:  # the training has continued meanwhile
             partial.unlink()
             raise GessoError("have just changed", where="weights", fix="create the session again with the current weights")

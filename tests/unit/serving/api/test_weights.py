@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 from collections.abc import Callable
@@ -191,3 +192,27 @@ def test_a_training_from_a_folder_of_this_machine(
     assert told["has_weights"] and told["asked"]["data"] == "mine" and "signs" not in told
     log = "\n".join(ann.get(f"/api/jobs/{job['id']}/log").json()["lines"])
     assert "12 pictures" in log, "the folder was looked at before the first step"
+
+
+def test_a_fit_with_sent_weights_gives_the_value_that_it_found(
+    make_app: Callable[..., FastAPI], client_of: Callable[..., TestClient], tmp_path: Path, picture: Callable[..., bytes]
+):
+    """A picture is found in a generator whose weights its owner sent and names by their hash; the value makes it again."""
+    app = make_app(jobs="off", recipes=["stylegan2"])
+    ann, bob = client_of(app, "ann"), client_of(app, "bob")
+    trained = gesso.train("stylegan2", preset="tiny", steps=1, out=tmp_path / "w", quiet=True).weights
+    hashed = ann.post("/api/weights", content=trained.read_bytes()).json()["sha256"]
+    upload = ann.post("/api/uploads", content=picture()).json()["id"]
+    ask = {"kind": "fit", "recipe": "stylegan2", "conditions": {"picture": {"pixels": {"upload": upload}}}, "settings": {"num_steps": 3}}
+    assert bob.post("/api/jobs", json={**ask, "conditions": {}, "weights": hashed}).status_code in (400, 404), "another's"
+    job = ann.post("/api/jobs", json={**ask, "weights": hashed}).json()
+    desk = app.state.services.jobs
+    claimed = desk.store.claim("here")
+    assert run_job(desk.config, claimed.id, claimed.token) == "done"
+    found = ann.get(f"/api/jobs/{job['id']}/outputs/request").json()
+    assert found["weights"] == {"stylegan2": hashed} and len(found["conditions"]["place"]["rows"][0]) == 16
+    edits = [{"op": "set", "slot": "place", "value": found["conditions"]["place"]}]
+    begun = ann.post("/api/sessions", json={"recipe": "stylegan2", "weights": {"stylegan2": hashed}, "edits": edits}).json()["session"]
+    shown = ann.get(f"/api/sessions/{begun['id']}/nodes/{begun['head']}/image")
+    made = ann.get(f"/api/jobs/{job['id']}/outputs/result")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(shown.content))), np.asarray(Image.open(io.BytesIO(made.content))))

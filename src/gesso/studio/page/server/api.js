@@ -163,6 +163,7 @@ export const listJobSamples = async (/** @type {string} */ id) => (await get(`/a
 export const jobSampleUrl = (/** @type {string} */ id, /** @type {string} */ sample) => `/api/jobs/${enc(id)}/samples/${enc(sample)}`;
 export const listJobOutputs = async (/** @type {string} */ id) => (await get(`/api/jobs/${enc(id)}/outputs`)).outputs;
 export const jobOutputUrl = (/** @type {string} */ id, /** @type {string} */ output) => `/api/jobs/${enc(id)}/outputs/${enc(output)}`;
+export const readJobJson = (/** @type {string} */ id, /** @type {string} */ output) => get(jobOutputUrl(id, output));
 export const jobZipUrl = (/** @type {string} */ id) => `/api/jobs/${enc(id)}/zip`;
 
 export const listPalettes = async () => listOf(await get("/api/palettes"), "palettes");

@@ -5,6 +5,7 @@
  */
 import { formWidget } from "./form.js";
 import { chordsWidget } from "./chords.js";
+import { foundWidget } from "./found.js";
 import { labelWidget } from "./label.js";
 import { maskWidget } from "./mask.js";
 import { notesWidget } from "./notes.js";
@@ -16,7 +17,7 @@ import { slidersWidget } from "./sliders.js";
 import { strokeWidget } from "./stroke.js";
 
 /** @type {Map<string, (editor: any, view: any, slot: any) => {element?: HTMLElement, tools?: any[]}>} */
-const widgets = new Map(Object.entries({ brush: strokeWidget, pen: strokeWidget, page: pictureWidget, picture: pictureWidget, label: labelWidget, mask: maskWidget, notes: notesWidget, number: numberWidget, known_notes: partsWidget, chords: chordsWidget, orbit: orbitWidget, sliders: slidersWidget }));
+const widgets = new Map(Object.entries({ brush: strokeWidget, pen: strokeWidget, page: pictureWidget, picture: pictureWidget, label: labelWidget, mask: maskWidget, notes: notesWidget, number: numberWidget, known_notes: partsWidget, chords: chordsWidget, orbit: orbitWidget, sliders: slidersWidget, latent: foundWidget }));
 
 /** @param {any} slot */
 export const widgetOf = (slot) => widgets.get(slot.control?.tool) ?? formWidget;

@@ -282,6 +282,8 @@ export const TABLE = {
   music_track: ["Track", "트랙"],
   music_used: ["Read from the file: {names}, the highest of {num}.", "파일의 {num}개 성부 중 가장 높은 쪽을 읽었어요: {names}."],
   nothing_found: ["Nothing found.", "찾은 것이 없어요."],
+  finding: ["searching…", "찾는 중…"],
+  found_it: ["found; handles move it", "찾았습니다. 손잡이로 움직여 보세요"],
   nothing_yet: ["nothing yet", "아직 없음"],
   num_steps: ["{num} steps, all saved", "{num}단계, 모두 저장됨"],
   only_favourites: ["Only favourites and named", "즐겨찾기와 이름 있는 것만"],
