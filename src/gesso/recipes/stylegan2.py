@@ -18,7 +18,7 @@ from pydantic import Field
 
 from gesso.card import FIT, Card, Out, Settings, Slot, wordbook
 from gesso.conditions.handles import Handles
-from gesso.conditions.latent import Latent
+from gesso.conditions.latent_place import LatentPlace
 from gesso.conditions.picture import Picture
 from gesso.datasets.small_pictures import small_pictures
 from gesso.media.picture import middle_square
@@ -72,7 +72,7 @@ CARD = Card(
     },
     conditions=(
         Slot(name="handles", kind=Handles, options={"num": 8, "reach": 5.0}),
-        Slot(name="place", kind=Latent, options={"finds": "picture"}),
+        Slot(name="place", kind=LatentPlace, options={"finds": "picture"}),
         Slot(name="picture", kind=Picture, required=True, fit=True),
     ),
     outputs=(Out(name="image", medium="picture", help={"en": "a new picture", "ko": "새 그림"}),),

@@ -17,20 +17,28 @@ from gesso.errors import GessoError
 
 
 def as_json(value: Any) -> Any:
-    """Convert dataclasses, pydantic models and mappings to JSON types, and anything else to text without memory addresses."""
+    """Convert dataclasses, pydantic models and mappings to JSON types, and anything else to text without memory addresses.
+
+    A dataclass's field with the metadata `later` is left out at its default, so that old runs resume; one with `aside`, on which
+    training does not depend, always.
+    """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, BaseModel):
         return {name: as_json(getattr(value, name)) for name in type(value).model_fields}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        kept = (f for f in dataclasses.fields(value) if not (f.metadata.get("later") and getattr(value, f.name) == f.default))
-        return {f.name: as_json(getattr(value, f.name)) for f in kept}
+        return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value) if not _left_out(value, f)}
     if isinstance(value, Mapping):
         return {str(k): as_json(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [as_json(v) for v in value]
     name = getattr(value, "__qualname__", None)
     return name if isinstance(name, str) else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def _left_out(value: Any, field: dataclasses.Field[Any]) -> bool:
+    told = field.metadata
+    return bool(told.get("aside") or (told.get("later") and getattr(value, field.name) == field.default))
 
 
 def check_same(old: Mapping[str, Any], new: Mapping[str, Any], may_change: Collection[str], *, where: object) -> list[str]:

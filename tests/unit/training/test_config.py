@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -80,3 +80,12 @@ def test_a_run_of_before_a_setting_existed_resumes() -> None:
     """Fields added later are left out of the config while they hold their default."""
     assert as_json(Optimiser()) == {"rate": 1e-3, "betas": [0.9, 0.99], "decay": 0.0, "warmup": 100, "floor": 0.02, "clip": 1.0}
     assert as_json(Optimiser(kind="sgd"))["kind"] == "sgd"
+
+
+def test_what_training_does_not_depend_on_is_left_out() -> None:
+    @dataclass(frozen=True)
+    class Shown:
+        rate: float = 0.1
+        sign: bool = field(default=True, metadata={"aside": True})
+
+    assert as_json(Shown(sign=False)) == as_json(Shown()) == {"rate": 0.1}

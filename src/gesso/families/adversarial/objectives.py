@@ -12,7 +12,7 @@ All are losses: each player makes its own small.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 from torch.nn.functional import relu, softplus
@@ -35,7 +35,7 @@ class Objective:
     generator: OfLogits
     paired: bool = False
     sure: OfLogits = lambda real, fake: real.sign()
-    absolute: bool = True
+    absolute: bool = field(default=True, metadata={"aside": True})
 
     def critic_loss(self, real: Judgement, fake: Judgement) -> Tensor:
         """The critic's loss per item [b], the mean over its scales."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gesso.conditions.latent import Latent
+from gesso.conditions.latent_place import LatentPlace
 from gesso.families.adversarial.game import Adversarial
 from gesso.families.adversarial.style_latent import StyleLatent
 from gesso.families.family import Inputs, Networks, Output
@@ -30,8 +30,8 @@ class StyleGame(Adversarial):
     result is what the same seed generates. The distance is the mean of squared differences at several scales.
     """
 
-    latent: StyleLatent = StyleLatent(1)
-    wanted: str = "picture"
+    latent: StyleLatent = field(default=StyleLatent(1), metadata={"aside": True})  # training knows it by `play`
+    wanted: str = field(default="picture", metadata={"aside": True})
 
     def fit(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         """Yield a preview at every step with the tap `objective`, then the picture with its latent. `settings` has `num_steps`."""
@@ -61,7 +61,7 @@ class StyleGame(Adversarial):
         yield self._output(found, made, float(difference(made, target).mean()), num, num, final=True)
 
     def _output(self, ws: Tensor, made: Images, distance: float, step: int, num: int, *, final: bool) -> Output:
-        values = {self.latent.place: Latent.of(ws[0].detach().cpu().numpy())}
+        values = {self.latent.place: LatentPlace.of(ws[0].detach().cpu().numpy())}
         taps = {"objective": {"distance": distance}}
         return Output({self.latent.clean: made}, taps=taps, values=values, final=final, step=step, num_steps=num)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import gesso
-from gesso.conditions.latent import Latent
+from gesso.conditions.latent_place import LatentPlace
 from gesso.conditions.picture import Picture
 from gesso.errors import GessoError
 from gesso.families.adversarial.projection import difference
@@ -63,7 +63,7 @@ def test_a_generated_picture_is_found_again(tmp_path: Path, model: Model):
 
 def test_a_place_of_another_model_is_refused(model: Model):
     with pytest.raises(GessoError, match="of another model"):
-        model.generate(place=Latent.of(np.zeros((3, 5), np.float32)))
+        model.generate(place=LatentPlace.of(np.zeros((3, 5), np.float32)))
 
 
 def test_the_picture_is_for_a_fit_only(model: Model):

@@ -10,22 +10,22 @@ import pytest
 from pydantic import ValidationError
 
 from gesso.card import Slot
-from gesso.conditions.latent import Latent
+from gesso.conditions.latent_place import LatentPlace
 from gesso.errors import GessoError
 from gesso.ports import Frame
 
-SLOT = Slot(name="place", kind=Latent, options={"finds": "picture"})
+SLOT = Slot(name="place", kind=LatentPlace, options={"finds": "picture"})
 ROWS = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
 
 
 def test_json_keeps_every_bit():
-    value = Latent.of(ROWS)
+    value = LatentPlace.of(ROWS)
     again = SLOT.from_json(json.loads(value.model_dump_json()))
     assert again == value and np.array_equal(np.array(again.rows, np.float32), ROWS)
 
 
 def test_it_is_read_from_a_file_of_its_own_and_from_a_request(tmp_path: Path):
-    value = Latent.of(ROWS)
+    value = LatentPlace.of(ROWS)
     own, request, other = (tmp_path / f"{name}.json" for name in ("own", "request", "other"))
     own.write_text(value.model_dump_json())
     request.write_text(json.dumps({"conditions": {"place": json.loads(value.model_dump_json())}}))
@@ -43,13 +43,13 @@ def test_what_is_no_latent_is_refused(wrong: object):
         SLOT.read(wrong)
     if isinstance(wrong, list):
         with pytest.raises(ValidationError):
-            Latent(rows=wrong)  # type: ignore[arg-type]
+            LatentPlace(rows=wrong)  # type: ignore[arg-type]
 
 
 def test_it_is_encoded_as_tokens_and_mixed_shapes_are_refused():
-    ports = Latent.encode([Latent.of(ROWS), None], Frame())
+    ports = LatentPlace.encode([LatentPlace.of(ROWS), None], Frame())
     assert ports.tokens is not None and ports.tokens.values.shape == (2, 5, 8)
     assert ports.tokens.mask.tolist() == [[True] * 5, [False] * 5]
-    assert Latent.encode([None], Frame()).tokens is None
+    assert LatentPlace.encode([None], Frame()).tokens is None
     with pytest.raises(GessoError, match="different models"):
-        Latent.encode([Latent.of(ROWS), Latent.of(ROWS[:2])], Frame())
+        LatentPlace.encode([LatentPlace.of(ROWS), LatentPlace.of(ROWS[:2])], Frame())

@@ -1,4 +1,4 @@
-"""The kind "latent": a place in a generator's latent space, such as the one that a fit found for a picture."""
+"""The kind "latent_place": a place in a generator's latent space, such as the one that a fit found for a picture."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gesso.ports import Frame, Ports, PortSizes
 MOST = 2**16  # numbers
 
 
-class Latent(Condition):
+class LatentPlace(Condition):
     """`rows`: a vector for each layer of the generator, or one for all. They mean something to the model that they were found for only.
 
     A fit finds them; nobody draws them. They are encoded as tokens [b layers width], which no network is built for: a family reads them.
     """
 
-    kind: ClassVar[str] = "latent"
+    kind: ClassVar[str] = "latent_place"
     notation: ClassVar[str] = "FILE: the request.json that a fit wrote"
     rows: tuple[tuple[float, ...], ...]
 
