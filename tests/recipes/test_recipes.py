@@ -18,6 +18,7 @@ from gesso.training.batch import example_of
 from gesso.verbs.assemble import Assembled, assemble
 from gesso.verbs.generate import encode, method_of
 from gesso.verbs.load import Model
+from gesso.verbs.training_outputs import shower
 
 NAMES = recipes.names()
 every = pytest.mark.parametrize("name", NAMES)
@@ -163,3 +164,20 @@ def test_the_card_says_what_people_need(name: str):
     for field in ("title", "summary", "limits"):
         assert set(getattr(card, field)) >= {"en", "ko"}, field
     assert card.paper and card.example.startswith("gesso ") and name in card.example
+
+
+@every
+def test_a_training_shows_how_far_it_is(name: str):
+    """The sheet that a run saves at intervals can be drawn from its first step on."""
+    recipe = known(name)
+    stages = recipe.stages(recipe.preset("tiny"))
+    if not stages:
+        pytest.skip(f"{name} learns nothing of its own")
+    torch.manual_seed(0)
+    try:
+        networks = assemble(name, preset="tiny", untrained=True, facts=recipe.known).networks
+    except GessoError as error:
+        pytest.skip(f"{name} stands on weights that are not here: {error}")
+    sheet = shower(recipe, stages[0], None, 0)(networks, 0)
+    assert sheet is None or (sheet.dtype == np.uint8 and sheet.ndim in (2, 3))
+    assert sheet is not None or recipe.card.outputs[0].medium != "picture", "pictures are shown"

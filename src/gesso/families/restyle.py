@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gesso.errors import GessoError
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
 from gesso.families.optimise import PIXELS, filled_part, layer_outputs
+from gesso.media.grid import contact_sheet
+from gesso.media.tensor import from_tensor
 from gesso.shapes import Images, Maps
 
 BEYOND = 10.0  # weight of the squared distance of pixels from what a picture can hold
@@ -106,6 +109,14 @@ class Restyle:
             made = self.stepped(networks[self.role], x, self._taps(networks[self.features], x), look)
             x = torch.lerp(x, made, strength).clamp(-1, 1)
             yield Output({"image": x}, final=number == passes, draft=number < passes, step=number, num_steps=passes)
+
+    @torch.no_grad()
+    def sheet(self, networks: Networks, batch: Batch) -> np.ndarray:
+        """A sheet of a batch's contents, its styles, and the contents in those styles, a column each."""
+        content, style = batch.clean["content"], batch.clean["style"]
+        *_, last = self.restyled(networks, content, self.look_of(networks[self.features], style), self.passes)
+        rows = (content, style, last.media["image"])
+        return contact_sheet([from_tensor(one.float()) for row in rows for one in row], len(batch))
 
     def look_of(self, encoder: nn.Module, style: Images) -> StyleMoments:
         """The look of style pictures [b 3 h w]."""

@@ -188,6 +188,6 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
 recipe = Recipe(
     card=CARD, presets=PRESETS, build=build, family=lambda preset: objectives().mirrored(), stages=stages, keeps=("generator",),
     frames=frames, finish=finish, measures={"protocol": protocol, "reliability": reliability}, native=True, drafts=True,
-    preview=lambda networks, batch: objectives().preview_sheet(networks, batch), learns_pictures=True, layout=LAYOUT,
+    preview=lambda networks, batch, family: objectives().preview_sheet(networks, batch), learns_pictures=True, layout=LAYOUT,
     data_files=("train.parquet:color_svg,line_svg", "*/train.parquet:color_svg,line_svg", "*.png"),
 )  # fmt: skip

@@ -146,12 +146,11 @@ def measure_pictures(make: Any, data: Path | None, options: dict[str, Any]) -> d
     return measure_pictures(make, lambda split: unpaired_pictures(data, split, make.model.assembled.preset.side), options, target="b")
 
 
-def preview(networks: Any, batch: Any) -> Any:
+def preview(networks: Any, batch: Any, family: Any) -> Any:
     """Pictures of the first set and there, pictures of the second and back."""
-    from gesso.families.adversarial.preview import sheet_of
-    from gesso.families.adversarial.translation import Unpaired
+    from gesso.families.adversarial.preview import played
 
-    return sheet_of(Unpaired().play, ("a", "ab", "b", "ba"))(networks, batch)
+    return played(family, networks, batch, ("a", "ab", "b", "ba"))
 
 
 recipe = Recipe(

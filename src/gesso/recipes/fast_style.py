@@ -149,6 +149,11 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
     return measure_restyled(make, data, options)
 
 
+def preview(networks: Any, batch: Any, family: Any) -> Any:
+    """Contents, their styles, and the contents repainted."""
+    return family.sheet(networks, batch)
+
+
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
@@ -158,6 +163,7 @@ recipe = Recipe(
     keeps=("restyler",),
     uses={"features": "cifar_classifier"},
     frames=frames,
+    preview=preview,
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     layout={
         "en": "pictures, each both a content and a style; or subfolders content and style",

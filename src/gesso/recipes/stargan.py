@@ -147,11 +147,10 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
     return measure_looks(make.model, learned, held, told, options)
 
 
-def preview(networks: Any, batch: Any) -> Any:
-    from gesso.families.adversarial.looks import Looks
-    from gesso.families.adversarial.preview import sheet_of
+def preview(networks: Any, batch: Any, family: Any) -> Any:
+    from gesso.families.adversarial.preview import played
 
-    return sheet_of(Looks(LATENT, fades=0).play, ("picture", "fake", "real"))(networks, batch)  # real ones of the wanted look
+    return played(family, networks, batch, ("picture", "fake", "real"))  # real ones of the wanted look
 
 
 recipe = Recipe(

@@ -105,7 +105,7 @@ def shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Callab
         batch, null = made
         with _evaluating(networks) as device:
             if recipe.preview is not None:
-                return np.asarray(recipe.preview(networks, batch.to(device)))
+                return np.asarray(recipe.preview(networks, batch.to(device), stage.family))
             media = _sampled(recipe, stage, told, batch, null, seed)
             return sample_sheet(media) if media else None
 

@@ -185,7 +185,7 @@ def test_samples_are_drawn_from_the_validation_split(tmp_path: Path) -> None:
     sheets = sorted((tmp_path / "a" / "samples").iterdir())
     assert [p.name for p in sheets] == ["000000002.png", "000000004.png"] and set(asked) == {"train", "val"}
     assert np.asarray(Image.open(sheets[0]))[8, 8].tolist() == [255, 255, 255]
-    shown = dataclasses.replace(recipe, preview=lambda networks, batch: np.full((5, 6, 3), len(batch.index), np.uint8))
+    shown = dataclasses.replace(recipe, preview=lambda networks, batch, family: np.full((5, 6, 3), len(batch.index), np.uint8))
     run(shown, tmp_path / "b", sample_every=4)
     assert np.asarray(Image.open(tmp_path / "b" / "samples" / "000000004.png")).tolist() == [[[8] * 3] * 6] * 5
 
