@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gesso.metrics.colour import CAP
+from gesso.metrics.structure import WINDOW, ms_ssim, ssim
 from gesso.metrics.views import psnr
 from gesso.number import whole
 
@@ -40,8 +41,11 @@ def _translated(model: Any, picture: np.ndarray) -> np.ndarray:
 
 
 def figures(picture: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """PSNR, at most CAP, and mean absolute difference between pictures uint8 of one size."""
-    return {"psnr": min(CAP, psnr(picture, truth)), "l1": float(np.abs(picture.astype(np.float64) - truth).mean())}
+    """PSNR, at most CAP, mean absolute difference, and structural similarity at one and at several scales, of pictures uint8 of one size."""
+    found = {"psnr": min(CAP, psnr(picture, truth)), "l1": float(np.abs(picture.astype(np.float64) - truth).mean())}
+    if min(truth.shape[:2]) >= len(WINDOW):
+        found |= {"ssim": ssim(picture, truth), "ms_ssim": ms_ssim(picture, truth)}
+    return found
 
 
 def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
