@@ -41,7 +41,7 @@ def _translated(model: Any, picture: np.ndarray) -> np.ndarray:
 
 
 def figures(picture: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """PSNR, at most CAP, mean absolute difference, and structural similarity at one and at several scales, of pictures uint8 of one size."""
+    """PSNR, at most CAP, mean absolute difference, and structural similarity (at one scale, at several) of pictures uint8 of one size."""
     found = {"psnr": min(CAP, psnr(picture, truth)), "l1": float(np.abs(picture.astype(np.float64) - truth).mean())}
     if min(truth.shape[:2]) >= len(WINDOW):
         found |= {"ssim": ssim(picture, truth), "ms_ssim": ms_ssim(picture, truth)}
