@@ -1,0 +1,112 @@
+"""Whether a picture shows what a caption asked for: objects are found and named by comparison with all shapes and colours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import find_objects, label
+
+from gesso.datasets.composed_scenes import COLOURS, KINDS, PAPER, SIZE, Composition, Group, named, shape
+
+INK = 60.0  # distance from paper, in levels, from which a pixel belongs to an object
+LEAST = 0.006  # share of the picture that an object covers at least
+NEAR = 2  # pixels by which an object may lie off the middle of what was found
+KIND, COLOUR, COUNT, RELATION = "kind", "colour", "count", "relation"
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object in a picture: what it looks most like, and its centre in shares of the side."""
+
+    kind: str
+    colour: str
+    x: float
+    y: float
+
+
+def objects_in(picture: np.ndarray) -> list[Found]:
+    """The objects of a square picture uint8 [side side 3] on paper: each connected part is compared with every shape in every colour, at
+    the size of objects and at every place near it, and is what it differs from least."""
+    values = picture.astype(np.float64)
+    side = len(values)
+    size = round(side * SIZE)
+    ink = np.sqrt(((values - PAPER) ** 2).sum(-1)) > INK
+    parts, _ = label(ink)
+    found = []
+    for number, (ys, xs) in enumerate(find_objects(parts), 1):
+        if (parts[ys, xs] == number).sum() < LEAST * ink.size:
+            continue
+        alone = np.where((parts == number)[..., None] | ~ink[..., None], values, PAPER)
+        top, left = ((one.start + one.stop - size) // 2 for one in (ys, xs))
+        kind, colour = _nearest(alone, top, left, size)
+        found.append(Found(kind, colour, (xs.start + xs.stop) / 2 / side, (ys.start + ys.stop) / 2 / side))
+    return found
+
+
+def _nearest(picture: np.ndarray, top: int, left: int, size: int) -> tuple[str, str]:
+    """The kind and colour whose picture at about this place differs least."""
+    names, templates = _templates(size)
+    padded = np.pad(picture - PAPER, ((NEAR + size,) * 2, (NEAR + size,) * 2, (0, 0)))
+    best, answer = np.inf, names[0]
+    for y in range(-NEAR, NEAR + 1):
+        for x in range(-NEAR, NEAR + 1):
+            row, column = top + y + NEAR + size, left + x + NEAR + size
+            inside = padded[row : row + size, column : column + size]
+            around = padded[row - NEAR : row + size + NEAR, column - NEAR : column + size + NEAR]
+            missed = (around**2).sum() - (inside**2).sum()
+            errors = ((templates - inside) ** 2).sum((1, 2, 3)) + missed
+            if errors.min() < best:
+                best, answer = errors.min(), names[int(errors.argmin())]
+    return answer
+
+
+@lru_cache(maxsize=8)
+def _templates(size: int) -> tuple[list[tuple[str, str]], np.ndarray]:
+    """Every kind in every colour, as its difference from paper, float [n size size 3]."""
+    names = [(kind, colour) for kind in KINDS for colour in COLOURS]
+    return names, np.stack([shape(kind, size)[..., None] * (np.array(COLOURS[colour][0], float) - PAPER) for kind, colour in names])
+
+
+def judged(picture: np.ndarray, asked: Composition, text: str) -> dict[str, list[bool]]:
+    """Which of the attributes that the caption names are right, by attribute: of each group its kind, count and (if named) colour, and
+    the relation. What a group is, is said by most of the objects in its half of the picture."""
+    found = objects_in(picture)
+    halves = [[one for one in found if ((one.x if asked.relation == "left" else one.y) < 0.5) == (half == 0)] for half in (0, 1)]
+    right: dict[str, list[bool]] = {KIND: [], COLOUR: [], COUNT: [], RELATION: []}
+    most = [_most(half) for half in halves]
+    for group, told, half, says in zip((asked.first, asked.second), named(text, asked), halves, most, strict=True):
+        right[KIND].append(says.kind == group.kind)
+        right[COUNT].append(sum(one.kind == group.kind for one in half) == group.count == len(half))
+        if told:
+            right[COLOUR].append(says.colour == group.colour)
+    kinds = {asked.first.kind: 0, asked.second.kind: 1}
+    placed = [(kinds[one.kind], half) for half, side in enumerate(halves) for one in side if one.kind in kinds]
+    right[RELATION].append({group for group, _ in placed} == {0, 1} and all(group == half for group, half in placed))
+    return right
+
+
+def _most(objects: Sequence[Found]) -> Group:
+    if not objects:
+        return Group("", "", 0)
+    kind = Counter(one.kind for one in objects).most_common(1)[0][0]
+    colour = Counter(one.colour for one in objects if one.kind == kind).most_common(1)[0][0]
+    return Group(kind, colour, len(objects))
+
+
+def shares(judgements: Sequence[Mapping[str, Sequence[bool]]]) -> dict[str, Any]:
+    """Over many pictures: the share of attributes that are right, by attribute and in all, and of pictures with nothing wrong."""
+    rows = {name: [one for judgement in judgements for one in judgement[name]] for name in (KIND, COLOUR, COUNT, RELATION)}
+    every = [one for row in rows.values() for one in row]
+    whole = [all(one for row in judgement.values() for one in row) for judgement in judgements]
+    return {name: float(np.mean(row)) for name, row in rows.items()} | {"all": float(np.mean(every)), "whole": float(np.mean(whole))}
+
+
+def share_of(judgement: Mapping[str, Sequence[bool]]) -> float:
+    """The share of one picture's attributes that are right."""
+    every = [one for row in judgement.values() for one in row]
+    return float(np.mean(every))
