@@ -21,6 +21,7 @@ class StackedDigits:
     def __init__(self, found: Digits, num: int, *, fresh: bool) -> None:
         self.digits, self.num, self.fresh = found, num, fresh
         self.name, self.licence = f"{found.name}, stacked by three", found.licence
+        self.classes = tuple(f"{number:03}" for number in range(KINDS))
 
     def __len__(self) -> int:
         return self.num

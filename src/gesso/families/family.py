@@ -193,8 +193,15 @@ def due_phases(family: Learns, step: int) -> list[Phase]:
 
 def item_noise(shape: Sequence[int], seed: int, items: Sequence[int]) -> Tensor:
     """Standard normal noise [b …], drawn per item from (seed, item), so that an item's picture does not depend on its batch."""
-    rows = []
-    for item in items:
-        rng = torch.Generator().manual_seed((seed * 1_000_003 + item * 7919 + 12345) % (2**63 - 1))
-        rows.append(torch.randn(tuple(shape[1:]), generator=rng))
-    return torch.stack(rows)
+    return ItemNoise(shape, seed, items)()
+
+
+class ItemNoise:
+    """`item_noise`, drawn again and again: each item's draws go on from its own last one."""
+
+    def __init__(self, shape: Sequence[int], seed: int, items: Sequence[int]) -> None:
+        self.shape = tuple(shape[1:])
+        self.rngs = [torch.Generator().manual_seed((seed * 1_000_003 + item * 7919 + 12345) % (2**63 - 1)) for item in items]
+
+    def __call__(self) -> Tensor:
+        return torch.stack([torch.randn(self.shape, generator=rng) for rng in self.rngs])

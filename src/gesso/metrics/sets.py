@@ -102,10 +102,10 @@ def with_interval(
     """`measure(made, real)`, and an interval of 90 % from `num` resampled pairs of sets (Efron 1979)."""
     rng = np.random.default_rng(seed)
     again = [measure(*(one[rng.integers(len(one), size=len(one))] for one in (made, real))) for _ in range(num)]
-    return _interval(measure(made, real), again, len(made))
+    return interval_of(measure(made, real), again, len(made))
 
 
-def _interval(value: float, again: Sequence[float], num: int) -> dict[str, float]:
+def interval_of(value: float, again: Sequence[float], num: int) -> dict[str, float]:
     """The interval is centred on the value: a resampled set repeats pictures, which moves every distance by about the same amount."""
     low, high = np.quantile(again, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - np.mean(again)
     return {"value": value, "low": float(value + low), "high": float(value + high), "n": num}
@@ -123,7 +123,7 @@ def kernel_interval(made: np.ndarray, real: np.ndarray, *, num: int = 5 * NUM_RE
     ]
     between = _weighted_sums(made, real, *weights) / (len(made) * len(real))
     value, *again = (inner[0] + inner[1] - 2 * between).tolist()
-    return _interval(value, again, len(made))
+    return interval_of(value, again, len(made))
 
 
 def _weighted_sums(one: np.ndarray, two: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -30,8 +30,8 @@ def measure_steered(model: Any, judge: Any, real: Any, options: Mapping[str, Any
     network = judge.network
     num = min(whole(options.get("num", len(real)), where="--num", low=1), len(real))
     seed = whole(options.get("seed", 0), where="--seed", low=0)
-    scales = [float(v) for v in _several(options.get("guidance", "1,1.5,3"))]
-    runs = [_run(text) for text in _several(options.get("runs", RUNS))]
+    scales = [float(v) for v in several(options.get("guidance", "1,1.5,3"))]
+    runs = [_run(text) for text in several(options.get("runs", RUNS))]
     items = [real.item(i, np.random.default_rng(0)) for i in range(num)]
     pictures, labels = [item["picture"] for item in items], [item["label"] for item in items]
     truth = features_of(network, pictures)
@@ -128,5 +128,6 @@ def _run(text: str) -> tuple[str, int]:
         raise GessoError(f"{text[:40]!r} is not a run", where="--runs", fix="solver:steps, as in heun:8") from None
 
 
-def _several(value: Any) -> list[str]:
+def several(value: Any) -> list[str]:
+    """The parts of an option that was given as a list, or as a text with commas."""
     return [str(v) for v in value] if isinstance(value, (list, tuple)) else [part for part in str(value).split(",") if part]

@@ -11,7 +11,7 @@ Rows have the measures of `gesso.metrics.sets`. Distances depend on the number o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,17 +51,24 @@ class PictureNumbers:
 
 
 def measure_pictures(
-    make: Any, data: Callable[[str], Any], options: Mapping[str, Any], *, target: str = "picture", settings: Mapping[str, Any] | None = None
+    make: Any,
+    data: Callable[[str], Any],
+    options: Mapping[str, Any],
+    *,
+    target: str = "picture",
+    settings: Mapping[str, Any] | None = None,
+    gives: Collection[str] = (),
 ) -> dict[str, Any]:
     """The table of rows above. `data` gives the examples of "val" and "train", whose `target` is a picture of the kind that is made.
 
+    Each picture is made under the conditions that the card requires, and under those that `gives` names.
     Options: `num` pictures (5,000, or all that are held out), `learned` training pictures (50,000), `seed`. Makes the sheets "made",
     whose pictures have the seeds below them, and "real".
     """
     numbers = PictureNumbers.read(options)
-    held, learned = _examples(data("val"), numbers.num, numbers.seed), _examples(data("train"), numbers.learned, numbers.seed)
+    held, learned = examples_of(data("val"), numbers.num, numbers.seed), examples_of(data("train"), numbers.learned, numbers.seed)
     chosen = make.model.card.settings(**settings or {})
-    given = [_given(make.model.card, item) for item in held]
+    given = [given_for(make.model.card, item, gives) for item in held]
     made = make_many(make.model, given, chosen, numbers.seed)
     judge = make.other(JUDGE)
     real, trained = ([to_white(item[target]) for item in items] for items in (held, learned))
@@ -136,14 +143,14 @@ def legible(picture: np.ndarray) -> np.ndarray:
     return picture.repeat(times, 0).repeat(times, 1)
 
 
-def _examples(dataset: Any, num: int, seed: int) -> list[Mapping[str, Any]]:
+def examples_of(dataset: Any, num: int, seed: int) -> list[Mapping[str, Any]]:
     """`num` examples in a random order, or all."""
     chosen = np.random.default_rng([seed, 77]).permutation(len(dataset))[:num]
     return [dataset.item(int(index), np.random.default_rng([seed, int(index)])) for index in chosen]
 
 
-def _given(card: Any, item: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the conditions that the card requires, as a user would give them for an example."""
+def given_for(card: Any, item: Mapping[str, Any], gives: Collection[str] = ()) -> dict[str, Any]:
+    """The values of the conditions that the card requires, and of those in `gives`, as a user would give them for an example."""
     rng = np.random.default_rng(0)
-    slots = [slot for slot in card.conditions if slot.required]
+    slots = [slot for slot in card.conditions if slot.required or slot.name in gives]
     return {slot.name: slot.kind.simulate({**item, "slot": slot}, rng, 1.0)[0] for slot in slots}

@@ -18,7 +18,8 @@ class UNet(nn.Module):
 
     `widths` are the channels at each resolution, each half of the one before; `depths` are the numbers of blocks there, both on the
     way down and up. The spatial port is concatenated to the input; self-attention is at the lowest resolution. `patch` × `patch`
-    pixels are folded into channels at the start and unfolded at the end, which is faster with similar quality.
+    pixels are folded into channels at the start and unfolded at the end, which is faster with similar quality. With `spans` it also
+    takes a second time, the span to another time on the path, whose embedding starts at zero.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class UNet(nn.Module):
         depths: Sequence[int] = (1, 1, 1),
         embedding: int = 128,
         patch: int = 1,
+        spans: bool = False,
     ) -> None:
         super().__init__()
         self.embedding, self.patch = embedding, patch
         self.num_spatial, self.num_vector = ports.spatial, ports.vector
         self.time = nn.Sequential(nn.Linear(embedding, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
         self.given = nn.Linear(ports.vector, embedding) if ports.vector else None
+        self.span = SpanEmbedding(embedding, embedding) if spans else None
         self.enter = nn.Conv2d((channels + ports.spatial) * patch**2, widths[0], 3, padding=1)
 
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
@@ -53,12 +56,15 @@ class UNet(nn.Module):
         nn.init.zeros_(last.weight)
         self.leave = nn.Sequential(PixelNorm(widths[0]), nn.SiLU(), last)
 
-    def forward(self, x: Images, t: Times, ports: Ports) -> Images:
+    def forward(self, x: Images, t: Times, ports: Ports, span: Times | None = None) -> Images:
+        """`span` [b] is that to another time; None is 0, which is also all that a network without `spans` knows."""
         embedded = self.time(sinusoids(t, self.embedding))
+        if self.span is not None:
+            embedded = embedded + self.span(torch.zeros_like(t) if span is None else span)
         if self.given is not None:
-            embedded = embedded + self.given(_checked_port(ports.vector, "vector", self.num_vector))
+            embedded = embedded + self.given(checked_port(ports.vector, "vector", self.num_vector))
         if self.num_spatial:
-            x = torch.cat([x, _checked_port(ports.spatial, "spatial", self.num_spatial)], 1)
+            x = torch.cat([x, checked_port(ports.spatial, "spatial", self.num_spatial)], 1)
         h = self.enter(F.pixel_unshuffle(x, self.patch))
         skips = []
         for level, blocks in enumerate(self.down):
@@ -121,13 +127,28 @@ class Attention(nn.Module):
         b, c, h, w = x.shape
         parts = self.read(self.norm(x)).reshape(b, 3, self.num_heads, c // self.num_heads, h * w)
         query, key, value = parts.transpose(-1, -2).unbind(1)
-        if self.training and torch.is_grad_enabled():
-            # torch's own attention takes eight times as long backward for bf16 sets as small as these with channels last
+        if self.training:
+            # torch's own attention takes eight times as long backward for bf16 sets as small as these with channels last, and
+            # has no forward derivative
             share = torch.softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, -1).to(value.dtype)
             mixed = share @ value
         else:
             mixed = F.scaled_dot_product_attention(query, key, value)
         return x + self.write(mixed.transpose(-1, -2).reshape(b, c, h, w))
+
+
+class SpanEmbedding(nn.Module):
+    """The embedding of the span between two times [b] -> [b d], added to that of the time. Its last layer starts at zero."""
+
+    def __init__(self, num: int, width: int) -> None:
+        super().__init__()
+        self.num, self.layers = num, nn.Sequential(nn.Linear(num, width), nn.SiLU(), nn.Linear(width, width))
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, span: Times) -> Vectors:
+        embedded: Vectors = self.layers(sinusoids(span, self.num))
+        return embedded
 
 
 def sinusoids(t: Times, num: int) -> Vectors:
@@ -137,10 +158,11 @@ def sinusoids(t: Times, num: int) -> Vectors:
     return torch.cat([angles.cos(), angles.sin()], 1)
 
 
-def _checked_port(port: Tensor | None, name: str, num: int) -> Tensor:
+def checked_port(port: Tensor | None, name: str, num: int) -> Tensor:
+    """The port; ValueError where it is not as wide as the network was built for."""
     if port is None or port.shape[1] != num:
         raise ValueError(f"this network was built for a {name} port {num} wide, not {None if port is None else port.shape[1]}")
     return port
 
 
-__all__ = ["Attention", "ConditionedBlock", "PixelNorm", "UNet", "sinusoids"]
+__all__ = ["Attention", "ConditionedBlock", "PixelNorm", "SpanEmbedding", "UNet", "checked_port", "sinusoids"]

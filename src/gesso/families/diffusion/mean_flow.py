@@ -1,0 +1,80 @@
+"""MeanFlow: the network says the mean velocity between two times, so that one long step does the work of many (Geng 2025).
+
+With data at t = 1 and r ≥ t the mean velocity is u(z, t, r) = 1/(r - t) ∫ₜʳ v dτ. Differentiating (r - t) u by t along the path gives
+
+    u = v + (r - t) du/dt,   du/dt = v ∂u/∂z + ∂u/∂t                      (Geng 2025, equation 6, with time turned round)
+
+The right-hand side, without gradient, is the target. The network is called `network(x, t, ports, r - t)`: its tangent is (v, 1, -1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gesso.families.diffusion.denoise import Diffusion
+from gesso.families.diffusion.guidance import guided, scale_at
+from gesso.families.diffusion.paths import Guess, beside
+from gesso.families.diffusion.samplers import euler
+from gesso.families.family import Batch, Inputs, Loss, Networks, Phase
+from gesso.shapes import Samples, Times
+
+MeanVelocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # (z, t [b], r - t [b]) -> u, like z
+
+
+@dataclass(frozen=True)
+class MeanFlow(Diffusion):
+    """Flow matching (r = t) for a part of each batch, MeanFlow for the `share` of it that has r > t.
+
+    The weight of an item is 1 / (error + floor)^power, without gradient (Geng 2025, equation 22). Its sampler is "euler" with the
+    mean velocity of each step.
+    """
+
+    sampler: str = "euler"
+    share: float = 0.5
+    power: float = 0.75
+    floor: float = 1e-3
+
+    def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
+        clean, network = batch.clean[self.clean], networks[self.role]
+        noise = batch.normal(rng, *clean.shape[1:])
+        one, other = self.objective.draw(batch, rng), self.objective.draw(batch, rng)
+        apart = batch.uniform(rng) < self.share
+        t = torch.where(apart, torch.minimum(one, other), one)
+        span = torch.where(apart, (one - other).abs(), torch.zeros_like(one))
+        _, z, v, _ = self.objective.lesson(clean, noise, t)
+        target = v.clone()
+        if apart.any():
+            ports = batch.ports.map(lambda value: value[apart])
+            target[apart] = target_of(lambda z, t, span: network(z, t, ports, span), z[apart], v[apart], t[apart], span[apart])
+        said = network(z, t, batch.ports, span).float()
+        error = (said - target).square().mean(tuple(range(1, clean.ndim)))
+        weight = (error.detach() + self.floor) ** -self.power
+        return Loss(weight * error, {"mean_error": _mean_where(error, apart), "velocity_error": _mean_where(error, ~apart)})
+
+    def look(self, network: nn.Module, inputs: Inputs, settings: Any, x: Samples, t: Times, s: Times) -> Guess:
+        """The guess at (x, t) whose rate is the mean velocity up to s for Euler steps, and the velocity at t for the other samplers."""
+        scale = scale_at(settings, self.objective.path.share(float(t[0])))
+        span = s - t if self.chosen(settings) is euler else torch.zeros_like(t)
+        said = guided(network, x, t, inputs.ports, inputs.null, scale, span)
+        return self.objective.guess(said, x, t)
+
+
+@torch.no_grad()
+def target_of(u: MeanVelocity, z: Samples, v: Samples, t: Times, span: Times) -> Samples:
+    """v + (r - t) du/dt, with du/dt the directional derivative of u along (v, 1, -1)."""
+    with torch.autocast(z.device.type, enabled=False):  # a slope in bfloat16 is coarse, and torch has not all of them
+        _, slope = torch.func.jvp(u, (z, t, span), (v, torch.ones_like(t), -torch.ones_like(span)))
+    return v + beside(span, z) * slope
+
+
+def _mean_where(error: Tensor, chosen: Tensor) -> Tensor:
+    """The mean over the chosen items; 0 where there are none."""
+    return (error.detach() * chosen).sum() / chosen.sum().clamp_min(1)
+
+
+__all__ = ["MeanFlow", "target_of"]
