@@ -51,7 +51,5 @@ class Flow:
         """Sample data [b …] of any rank from noise. Yields a preview of the predicted end after every step but the last."""
         if settings.solver not in SOLVERS:
             raise GessoError(f"there is no solver {settings.solver!r}", where="solver", fix=" or ".join(SOLVERS))
-        chosen = SimpleNamespace(
-            sampler=settings.solver, num_steps=settings.num_steps, guidance_scale=settings.guidance_scale
-        )
+        chosen = SimpleNamespace(sampler=settings.solver, num_steps=settings.num_steps, guidance_scale=settings.guidance_scale)
         yield from self.kit.sample(networks, inputs, rng, chosen)

@@ -54,7 +54,7 @@ def measure_steps(make: Any, held: Any, options: Mapping[str, Any], aim: float, 
 
 
 def rows_of(counts: Sequence[int], features: Sequence[np.ndarray], real: np.ndarray) -> list[dict[str, Any]]:
-    """The distances of each set, and their ratio to the last set's, with intervals. Sets are resampled together, as they belong together."""
+    """The distances of each set, and their ratio to the last set's, with intervals from sets that are resampled together."""
     rng = np.random.default_rng(0)
     values = [fd_gesso(one, real) for one in features]
     again = np.array([_resampled(features, real, rng) for _ in range(NUM_RESAMPLED)])
@@ -62,8 +62,8 @@ def rows_of(counts: Sequence[int], features: Sequence[np.ndarray], real: np.ndar
     for number, (count, value) in enumerate(zip(counts, values, strict=True)):
         row: dict[str, Any] = {"steps": count}
         ratio = again[:, number] / again[:, -1]
-        for name, one, several in (("fd_gesso", value, again[:, number]), (f"over {counts[-1]}", value / values[-1], ratio)):
-            found = interval_of(one, several.tolist(), len(real))
+        for name, one, resampled in (("fd_gesso", value, again[:, number]), (f"over {counts[-1]}", value / values[-1], ratio)):
+            found = interval_of(one, resampled.tolist(), len(real))
             row |= {name: found["value"], f"{name}, 90 %": [found["low"], found["high"]]}
         rows.append(row | {"kernel distance": kernel_distance(features[number], real)})
     return rows

@@ -1,9 +1,8 @@
 """Pictures from noise by diffusion: of a class, around a part that stays, or whatever the folder shows.
 
-Sources: Lipman 2022 with the straight path of Liu 2022 (`small`, `dit`, `base`); Ho 2020 (`epsilon`), Salimans and Ho 2022 (`v`) and Karras
-2022 (`edm`) with the network of `small`, to compare with; Geng 2025 (`few`), which goes on from the weights of `small` and needs few steps;
-classifier-free guidance (Ho and Salimans 2022). Networks are U-Nets on patches of 2 × 2, and a DiT (Peebles and Xie 2023).
-Deviations: pixel-wise layer normalisation, small networks, some times drawn uniformly (see `families.diffusion`).
+Lipman 2022 with the straight path of Liu 2022 (`small`, `dit`, `base`); Ho 2020 (`epsilon`), Salimans and Ho 2022 (`v`) and Karras 2022
+(`edm`) with the network of `small`, to compare with; Geng 2025 (`few`), which goes on from weights of `small` and needs few steps. Networks
+are U-Nets on patches of 2 × 2, and a DiT (Peebles and Xie 2023). Deviations: pixel-wise layer normalisation, some times drawn uniformly.
 
 The user gives `label`, a class that the pictures had, and `known`, pixels that stay: the network sees them at every step, and they are
 copied exactly into the output. Previews are the current estimate of the picture.
@@ -88,25 +87,22 @@ CARD = Card(
         label | Class | 종류 | what to show: one of the classes that the pictures had | 무엇을 그릴지. 학습한 종류 가운데 하나
         known | Kept part | 남길 부분 | 32×32 pixels that stay, transparent elsewhere | 그대로 남길 32×32 픽셀. 나머지는 투명하게
         num_steps | Steps | 단계 수 | sampling steps; more are finer and slower | 샘플링 단계. 많을수록 곱고 느립니다
-        guidance_scale | Guidance | 조건 강도 | how strictly conditions are followed: 0 not at all, 1 normally | 조건을 따르는 정도. 0은 무시, 1은 보통
-        guidance_from | Guidance from | 강조 시작 | share of the way from noise to picture at which guidance begins | 조건 강도를 쓰기 시작하는 지점. 0은 노이즈, 1은 완성
-        guidance_to | Guidance to | 강조 끝 | share of the way at which guidance ends | 조건 강도를 그만 쓰는 지점
-        sampler | Sampler | 샘플러 | how noise becomes a picture; heun runs the network twice a step, ddpm and ddim add noise | 노이즈를 그림으로 바꾸는 방식. heun은 단계마다 두 번 계산하고, ddpm과 ddim은 노이즈를 더합니다
+        guidance_scale | Guidance | 조건 강도 | how strictly conditions are followed: 0 not at all, 1 normally | 조건을 따르는 정도
+        guidance_from | Guidance from | 강조 시작 | of the way from noise to picture, where it begins | 조건 강도를 쓰기 시작하는 지점
+        guidance_to | Guidance to | 강조 끝 | of the way, where it ends | 조건 강도를 그만 쓰는 지점
+        sampler | Sampler | 샘플러 | how noise becomes a picture step by step | 노이즈를 그림으로 바꾸는 방식
         sampler.auto | What suits the weights | 가중치에 맞게
         sampler.dpm | DPM-Solver++ | DPM-Solver++
         sampler.heun | Heun, twice the work | Heun (계산 두 배)
         sampler.euler | Euler | Euler
         sampler.ddim | DDIM | DDIM
         sampler.ddpm | DDPM, many steps | DDPM (단계가 많아야 함)
-        eta | Added noise | 더하는 노이즈 | of the sampler ddim: 0 adds none, 1 as much as ddpm | ddim에서 더하는 노이즈. 0은 없음, 1은 ddpm만큼
+        eta | Added noise | 더하는 노이즈 | with ddim: 0 adds none, 1 as much as ddpm | ddim에서만. 0은 없음, 1은 ddpm만큼
     """),
     paper="Lipman 2022, arXiv:2210.02747; Ho 2020, arXiv:2006.11239; Karras 2022, arXiv:2206.00364; Geng 2025, arXiv:2505.13447",
     licence="Apache-2.0; weights, what their pictures allow",
     data="a folder of pictures, with a subfolder for each class where there are some; CIFAR-10 (research)",
-    limits={
-        "en": "One size, 32×32, and only the classes that it learned. Small networks make blurred objects.",
-        "ko": "크기는 32×32뿐이고, 학습한 종류만 만들 수 있습니다. 작은 신경망은 흐릿한 물체를 만듭니다.",
-    },
+    limits={"en": "One size, 32×32, and only the classes that it learned.", "ko": "크기는 32×32뿐이고, 학습한 종류만 만들 수 있습니다."},
     example="gesso train diffusion --data cifar10 --out runs/diffusion",
 )
 
@@ -185,8 +181,8 @@ recipe = Recipe(
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     finish=finish,
     layout={
-        "en": "pictures, in a subfolder for each class where there are some; CIFAR-10's parquet files",
-        "ko": "그림들. 종류가 있으면 종류마다 하위 폴더에. CIFAR-10의 parquet 파일도 가능",
+        "en": "pictures, or a subfolder of them for each class; parquet tables",
+        "ko": "그림들, 또는 종류마다 하위 폴더. parquet 표도 가능",
     },
     learns_pictures=True,
     data_files=("*.png", "*.jpg", "*/*.png", "*/*.jpg", "*.parquet:image", "*.parquet:color"),

@@ -1,4 +1,4 @@
-"""Flow matching: the straight path, solvers, guidance and noise per item."""
+"""Flow matching as a family of its own: solvers, guidance and noise per item."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from gesso.errors import GessoError
 from gesso.families.family import Batch, Inputs, Phase
-from gesso.families.flow import Flow, euler, guided, heun, interpolate
+from gesso.families.flow import Flow
 from gesso.ports import Ports
 
 
@@ -40,13 +40,6 @@ def run(field, asked, chosen, seed=0):
     return list(Flow().sample({"velocity": field}, asked, torch.Generator().manual_seed(seed), chosen))
 
 
-def test_the_path_is_a_straight_line():
-    noise, data = torch.randn(2, 1, 4, 4), torch.randn(2, 1, 4, 4)
-    assert torch.equal(interpolate(noise, data, torch.zeros(2)), noise)
-    assert torch.allclose(interpolate(noise, data, torch.ones(2)), data)
-    assert torch.allclose(interpolate(noise, data, torch.tensor([0.25, 0.5]))[1], (noise[1] + data[1]) / 2)
-
-
 def test_the_loss_is_the_squared_error_of_the_velocity():
     """For data that is one picture the velocity is (data - x) / (1 - t)."""
     data = torch.full((8, 1, 4, 4), 0.7)
@@ -60,14 +53,6 @@ def test_the_loss_is_the_squared_error_of_the_velocity():
     off = loss(lambda x, t, v: (0.7 - x) / (1 - t) + 2)
     assert torch.allclose(off.value, torch.full((8,), 4.0), atol=1e-3)
     assert float(off.logs["velocity_error"]) == pytest.approx(4, abs=1e-3)
-
-
-def test_times_cover_the_whole_path():
-    times = Flow().times(Batch({}, Ports(), torch.arange(4000)), torch.Generator().manual_seed(0))
-    assert 0 <= times.min() < 0.02 and 0.98 < times.max() <= 1
-    assert abs(float(times.mean()) - 0.5) < 0.02
-    middle = ((times > 0.25) & (times < 0.75)).float().mean()
-    assert middle > 0.6, "logit-normal times are mostly in the middle"
 
 
 @pytest.mark.parametrize("solver", ["euler", "heun"])
@@ -105,14 +90,6 @@ def test_the_number_of_evaluations_is_as_documented(solver, scale, calls):
     assert field.calls == calls
 
 
-@pytest.mark.parametrize(("scale", "wanted"), [(0.0, 0.0), (1.0, 2.0), (3.0, 6.0)])
-def test_guidance_scales_the_effect_of_the_conditions(scale, wanted):
-    field = Field(lambda x, t, v: 0 * x + v[:, :, None, None])
-    given, null = Ports(vector=torch.full((1, 1), 2.0)), Ports(vector=torch.zeros(1, 1))
-    velocity = guided(field, torch.zeros(1, 1, 4, 4), torch.zeros(1), given, null, scale)
-    assert torch.allclose(velocity, torch.full_like(velocity, wanted))
-
-
 def test_noise_depends_on_seed_and_item_but_not_on_the_batch():
     field = Field(lambda x, t, v: 0 * x)
     together = run(field, inputs((3, 4, 5)), settings(1), seed=9)[-1].media["image"]
@@ -125,9 +102,3 @@ def test_noise_depends_on_seed_and_item_but_not_on_the_batch():
 def test_an_unknown_solver_is_refused():
     with pytest.raises(GessoError, match="euler or heun"):
         run(Field(lambda x, t, v: x), inputs(), settings(solver="rk9"))
-
-
-def test_one_step_of_euler_and_heun():
-    x, t0, t1 = torch.ones(1, 1, 1, 1), torch.zeros(1), torch.full((1,), 0.5)
-    assert euler(None, x, 2 * x, t0, t1).item() == 2
-    assert heun(lambda x, t: 4 * torch.ones_like(x), x, 2 * x, t0, t1).item() == 2.5

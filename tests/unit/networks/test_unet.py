@@ -111,3 +111,15 @@ def test_pixel_norm_is_local_to_a_pixel():
     changed = (norm(other) - norm(x)).abs().amax(1)[0] > 1e-6
     assert changed.sum() <= 1
     assert torch.allclose(norm(x).mean(1), torch.zeros(1, 4, 4), atol=1e-5)
+
+
+def test_a_span_enters_from_zero_on():
+    """A network with spans begins as one without, and its output depends on the span once that layer has learned."""
+    torch.manual_seed(0)
+    network = UNet(1, PortSizes(), widths=(8, 16), depths=(1, 1), embedding=16, spans=True)
+    torch.nn.init.normal_(network.leave[-1].weight)
+    x, t = torch.randn(2, 1, 8, 8), torch.rand(2)
+    assert torch.equal(network(x, t, Ports(), torch.ones(2)), network(x, t, Ports()))
+    awake(network)
+    assert torch.equal(network(x, t, Ports(), torch.zeros(2)), network(x, t, Ports()))
+    assert not torch.allclose(network(x, t, Ports(), torch.ones(2)), network(x, t, Ports()))

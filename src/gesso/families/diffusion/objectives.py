@@ -11,7 +11,7 @@ Each gives (t, x_t, target, weight) to training, and to samplers the same `Guess
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 
@@ -32,6 +32,7 @@ class Lesson(NamedTuple):
     weight: Times
 
 
+@runtime_checkable
 class DenoisingObjective(Protocol):
     """`predicts` names what the network says. `levels` are those of a sampler, from noise to data, one more than its steps."""
 

@@ -9,10 +9,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
-
 import math
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -24,6 +23,7 @@ FIRST = 1e-3  # the least s that is learned: the first of DDPM's 1,000 steps
 MOST_NOISE = 0.0066  # the least α: that of LinearBeta at s = 1. Beyond it a cosine has only noise
 
 
+@runtime_checkable
 class Schedule(Protocol):
     """`draw` the σ [b] of a training batch, the σ of `levels`, and the time that the network is told, about [0, 1] with 1 for data."""
 
