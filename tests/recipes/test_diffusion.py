@@ -49,8 +49,8 @@ def test_few_steps_are_tuned_from_trained_weights(trained: Path, tmp_path: Path)
 def test_a_kept_part_stays_and_the_rest_depends_on_seed_and_class(trained: Path):
     model = gesso.load(tiny("small"), weights=trained)
     for parameter in model.network.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, 0, 0.1)
+        if parameter.abs().max() < 0.05:  # layers that begin at zero have hardly learned yet
+            torch.nn.init.normal_(parameter, 0, 0.3)
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     mask = np.zeros((32, 32), bool)
     mask[:, :16] = True

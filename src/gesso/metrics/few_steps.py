@@ -9,12 +9,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
-from gesso.errors import GessoError
+from gesso.errors import GessoError, as_gesso_error
 from gesso.media.grid import contact_sheet
 from gesso.media.picture import to_white
 from gesso.metrics.agreement import features_of
-from gesso.metrics.sets import NUM_RESAMPLED, fd_gesso, interval_of, kernel_distance
+from gesso.metrics.frechet import fd_gesso
+from gesso.metrics.sets import NUM_RESAMPLED, interval_of, kernel_distance
 from gesso.metrics.steered import make_many, several
 from gesso.metrics.yardstick import COLUMNS, JUDGE, examples_of, given_for, legible
 from gesso.number import parse_whole, whole
@@ -37,7 +39,10 @@ def measure_steps(make: Any, held: Any, options: Mapping[str, Any], aim: float, 
     changed = {setting: options[option] for option, setting in names.items() if option in options}
     counts = sorted({whole(parse_whole(part), where="--steps", low=1) for part in several(options.get("steps", STEPS))})
     card, network = make.model.card, make.other(JUDGE).network
-    settings = [card.settings(**changed, num_steps=count) for count in counts]
+    try:
+        settings = [card.settings(**changed, num_steps=count) for count in counts]
+    except ValidationError as error:
+        raise as_gesso_error(error) from None
     given = [given_for(card, item, gives) for item in items]
     made = [make_many(make.model, given, chosen, seed) for chosen in settings]
     make.show("steps", lambda: contact_sheet([legible(one) for row in made for one in row[:COLUMNS]], COLUMNS))

@@ -142,9 +142,10 @@ class SpanEmbedding(nn.Module):
 
     def __init__(self, num: int, width: int) -> None:
         super().__init__()
-        self.num, self.layers = num, nn.Sequential(nn.Linear(num, width), nn.SiLU(), nn.Linear(width, width))
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
+        last = nn.Linear(width, width)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.num, self.layers = num, nn.Sequential(nn.Linear(num, width), nn.SiLU(), last)
 
     def forward(self, span: Times) -> Vectors:
         embedded: Vectors = self.layers(sinusoids(span, self.num))

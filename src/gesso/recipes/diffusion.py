@@ -4,8 +4,7 @@ Lipman 2022 with the straight path of Liu 2022 (`small`, `dit`, `base`); Ho 2020
 (`edm`) with the network of `small`, to compare with; Geng 2025 (`few`), which goes on from weights of `small` and needs few steps. Networks
 are U-Nets on patches of 2 × 2, and a DiT (Peebles and Xie 2023). Deviations: pixel-wise layer normalisation, some times drawn uniformly.
 
-The user gives `label`, a class that the pictures had, and `known`, pixels that stay: the network sees them at every step, and they are
-copied exactly into the output. Previews are the current estimate of the picture.
+The user gives `label`, a class, and `known`, pixels that stay: the network sees them at every step, and they are copied into the output.
 """
 
 from __future__ import annotations
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 SIDE = 32
 AIM = 1.25  # of the distance after four steps over that after fifty
-ALL = "pictures"  # the class of pictures that have none
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,10 @@ class Preset:
 
 SMALL = Preset(widths=(64, 128), depths=(1, 2), num_steps=20_000)
 PRESETS = {
-    "tiny": Preset(widths=(8, 16), depths=(1, 1), num_steps=200, batch_size=8),
+    "tiny": Preset((8, 16), (1, 1), num_steps=200, batch_size=8),
     "small": SMALL,
     "few": replace(SMALL, objective="mean", num_steps=4_000, rate=3e-4),
-    "epsilon": replace(SMALL, objective="epsilon"),
-    "v": replace(SMALL, objective="v"),
-    "edm": replace(SMALL, objective="edm"),
+    **{name: replace(SMALL, objective=name) for name in ("epsilon", "v", "edm")},
     "dit": Preset(widths=(192,), depths=(6,), num_steps=20_000, rate=5e-4),
     "base": Preset(widths=(128, 256, 256), depths=(2, 3, 3), num_steps=200_000, batch_size=128, rate=3e-4, average=0.9998),
 }
@@ -146,12 +142,11 @@ def stages(preset: Preset) -> list[Stage]:
 
 
 def facts(dataset: Any) -> dict[str, Any]:
-    return {"classes": [name or ALL for name in getattr(dataset, "classes", ("",))]}
+    return {"classes": [name or "pictures" for name in getattr(dataset, "classes", ("",))]}
 
 
 def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
-    picture = from_tensor(made[-1][1].media["image"][0])
-    known = request.conditions.get("known")
+    picture, known = from_tensor(made[-1][1].media["image"][0]), request.conditions.get("known")
     return {"image": known.paste(picture) if isinstance(known, Known) else picture}
 
 

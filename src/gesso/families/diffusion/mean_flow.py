@@ -68,7 +68,7 @@ class MeanFlow(Diffusion):
 def target_of(u: MeanVelocity, z: Samples, v: Samples, t: Times, span: Times) -> Samples:
     """v + (r - t) du/dt, with du/dt the directional derivative of u along (v, 1, -1)."""
     with torch.autocast(z.device.type, enabled=False):  # a slope in bfloat16 is coarse, and torch has not all of them
-        _, slope = torch.func.jvp(u, (z, t, span), (v, torch.ones_like(t), -torch.ones_like(span)))
+        slope = torch.func.jvp(u, (z, t, span), (v, torch.ones_like(t), -torch.ones_like(span)))[1]
     return v + beside(span, z) * slope
 
 
