@@ -88,10 +88,10 @@ CARD = Card(
         guidance_to | Guidance to | 강조 끝 | of the way, where it ends | 조건 강도를 그만 쓰는 지점
         sampler | Sampler | 샘플러 | how noise becomes a picture step by step | 노이즈를 그림으로 바꾸는 방식
         sampler.auto | What suits the weights | 가중치에 맞게
-        sampler.dpm | DPM-Solver++ | DPM-Solver++
+        sampler.dpm | DPM-Solver++, second order | DPM-Solver++ (2차)
         sampler.heun | Heun, twice the work | Heun (계산 두 배)
-        sampler.euler | Euler | Euler
-        sampler.ddim | DDIM | DDIM
+        sampler.euler | Euler, first order | Euler (1차)
+        sampler.ddim | DDIM, with as much noise as wanted | DDIM (노이즈 조절)
         sampler.ddpm | DDPM, many steps | DDPM (단계가 많아야 함)
         eta | Added noise | 더하는 노이즈 | with ddim: 0 adds none, 1 as much as ddpm | ddim에서만. 0은 없음, 1은 ddpm만큼
     """),
@@ -124,19 +124,17 @@ def family(preset: Preset) -> Diffusion:
 
 
 def stages(preset: Preset) -> list[Stage]:
-    from gesso.metrics.progress import distance_of_sets
 
     return [
         Stage(
             name="denoise",
             family=family(preset),
-            trains={"denoiser": Optimiser(rate=preset.rate, warmup=200, floor=0.1)},
+            trains={"denoiser": Optimiser(rate=preset.rate, warmup=100, floor=0.1)},
             data=lambda folder, split: small_pictures(folder, split, SIDE),
             num_steps=preset.num_steps,
             batch_size=preset.batch_size,
             average=preset.average,
             frame=Frame((SIDE, SIDE)),
-            figures=distance_of_sets,
         )
     ]
 

@@ -50,7 +50,7 @@ class Diffusion:
     def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
         clean, objective = batch.clean[self.clean], self.objective
         noise = batch.normal(rng, *clean.shape[1:])
-        lesson = objective.lesson(clean, noise, objective.draw(batch, rng))
+        lesson = objective.lesson(clean, noise, objective.times(batch, rng))
         said = objective.asked(lambda x, t: networks[self.role](x, t, batch.ports), lesson.x, lesson.t)
         error = (said.float() - lesson.target).square().mean(tuple(range(1, clean.ndim)))
         return Loss(lesson.weight * error, {f"{objective.predicts}_error": error.mean().detach()})
@@ -64,7 +64,7 @@ class Diffusion:
         device = next(network.parameters()).device
         inputs, num, path = inputs.to(device), settings.num_steps, self.objective.path
         noise = ItemNoise(inputs.shape, rng.initial_seed(), inputs.items)
-        look = partial(self.look, network, inputs, settings)
+        look = partial(self.guess_at, network, inputs, settings)
         steps = walk(self.chosen(settings), look, path, self.objective.levels(num), lambda: noise().to(device))
         for step, (x, guess) in enumerate(steps, 1):
             final = step == num
@@ -77,8 +77,8 @@ class Diffusion:
             raise GessoError(f"there is no sampler {name!r}", where="sampler", fix="one of " + ", ".join((AUTO, *SAMPLERS)))
         return SAMPLERS[name](settings)
 
-    def look(self, network: nn.Module, inputs: Inputs, settings: Any, x: Samples, t: Times, s: Times) -> Guess:
+    def guess_at(self, network: nn.Module, inputs: Inputs, settings: Any, x: Samples, t: Times, s: Times) -> Guess:
         """The guess at (x, t) with guidance, on the way to s."""
-        scale = scale_at(settings, self.objective.path.share(float(t[0])))
+        scale = scale_at(settings, self.objective.path.progress(float(t[0])))
         said = self.objective.asked(lambda x, t: guided(network, x, t, inputs.ports, inputs.null, scale), x, t)
         return self.objective.guess(said, x, t)

@@ -42,7 +42,7 @@ class MeanFlow(Diffusion):
     def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
         clean, network = batch.clean[self.clean], networks[self.role]
         noise = batch.normal(rng, *clean.shape[1:])
-        one, other = self.objective.draw(batch, rng), self.objective.draw(batch, rng)
+        one, other = self.objective.times(batch, rng), self.objective.times(batch, rng)
         apart = batch.uniform(rng) < self.share
         t = torch.where(apart, torch.minimum(one, other), one)
         span = torch.where(apart, (one - other).abs(), torch.zeros_like(one))
@@ -56,9 +56,9 @@ class MeanFlow(Diffusion):
         weight = (error.detach() + self.floor) ** -self.power
         return Loss(weight * error, {"mean_error": _mean_where(error, apart), "velocity_error": _mean_where(error, ~apart)})
 
-    def look(self, network: nn.Module, inputs: Inputs, settings: Any, x: Samples, t: Times, s: Times) -> Guess:
+    def guess_at(self, network: nn.Module, inputs: Inputs, settings: Any, x: Samples, t: Times, s: Times) -> Guess:
         """The guess at (x, t) whose rate is the mean velocity up to s for Euler steps, and the velocity at t for the other samplers."""
-        scale = scale_at(settings, self.objective.path.share(float(t[0])))
+        scale = scale_at(settings, self.objective.path.progress(float(t[0])))
         span = s - t if self.chosen(settings) is euler else torch.zeros_like(t)
         said = guided(network, x, t, inputs.ports, inputs.null, scale, span)
         return self.objective.guess(said, x, t)

@@ -39,7 +39,7 @@ class DenoisingObjective(Protocol):
     path: Path
     predicts: str
 
-    def draw(self, batch: Batch, rng: torch.Generator) -> Times: ...
+    def times(self, batch: Batch, rng: torch.Generator) -> Times: ...
 
     def levels(self, num: int) -> list[float]: ...
 
@@ -63,7 +63,7 @@ class FlowMatching(DenoisingObjective):
     path = STRAIGHT
     predicts = "velocity"
 
-    def draw(self, batch: Batch, rng: torch.Generator) -> Times:
+    def times(self, batch: Batch, rng: torch.Generator) -> Times:
         normal = torch.sigmoid(self.mean + self.deviation * batch.normal(rng))
         flat = batch.uniform(rng)
         return torch.where(batch.uniform(rng) < self.uniform, flat, normal)
@@ -86,7 +86,7 @@ class Preconditioned(DenoisingObjective):
     """D(x; σ) = c_skip x + c_out F(c_in x; σ) on the exploding path (Karras 2022, equation 7); F is the network.
 
     F learns (x₁ - c_skip x) / c_out, so an error of F counts the same at every σ: the loss of D has the weight 1 / c_out².
-    Where `limit` is not 0, the data lie within ±limit, and so does what samplers are told to expect (Ho 2020, section 3.3).
+    Where `limit` is not 0, the data lie within ±limit, and so does what samplers expect (Ho 2020, section 3.3).
     """
 
     path = EXPLODING
@@ -97,11 +97,11 @@ class Preconditioned(DenoisingObjective):
         """(c_skip, c_out, c_in)."""
         raise NotImplementedError
 
-    def draw(self, batch: Batch, rng: torch.Generator) -> Times:
-        return self.schedule.draw(batch, rng)
+    def times(self, batch: Batch, rng: torch.Generator) -> Times:
+        return self.schedule.drawn(batch, rng)
 
     def levels(self, num: int) -> list[float]:
-        return self.schedule.levels(num)
+        return self.schedule.falling(num)
 
     def lesson(self, clean: Samples, noise: Samples, t: Times) -> Lesson:
         x = clean + beside(t, clean) * noise
@@ -110,7 +110,7 @@ class Preconditioned(DenoisingObjective):
 
     def asked(self, call: Called, x: Samples, t: Times) -> Samples:
         _, _, scale = self.scales(t)
-        return call(beside(scale, x) * x, self.schedule.told(t))
+        return call(beside(scale, x) * x, self.schedule.clock(t))
 
     def guess(self, said: Samples, x: Samples, t: Times) -> Guess:
         skip, out, _ = (beside(scale, x) for scale in self.scales(t))

@@ -42,7 +42,7 @@ class Path:
     def sigma(self, t: float) -> float:
         return self.c + self.d * t
 
-    def share(self, t: float) -> float:
+    def progress(self, t: float) -> float:
         """How much of the way is done, α / (α + σ): from about 0 for noise to 1 for data, the same on every path."""
         return self.alpha(t) / (self.alpha(t) + self.sigma(t))
 

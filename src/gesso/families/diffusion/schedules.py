@@ -25,30 +25,31 @@ MOST_NOISE = 0.0066  # the least α: that of LinearBeta at s = 1. Beyond it a co
 
 @runtime_checkable
 class Schedule(Protocol):
-    """`draw` the σ [b] of a training batch, the σ of `levels`, and the time that the network is told, about [0, 1] with 1 for data."""
+    """The σ [b] `drawn` for a training batch; those of a sampler, `falling` to 0; and the `clock`, the time that the network is told: about
+    [0, 1] with 1 for data."""
 
-    def draw(self, batch: Batch, rng: torch.Generator) -> Times: ...
+    def drawn(self, batch: Batch, rng: torch.Generator) -> Times: ...
 
-    def levels(self, num: int) -> list[float]: ...
+    def falling(self, num: int) -> list[float]: ...
 
-    def told(self, sigma: Times) -> Times: ...
+    def clock(self, sigma: Times) -> Times: ...
 
 
-class OfTime:
+class OfTime(Schedule):
     """A schedule that is a function of s, which training draws uniformly and sampling divides into equal steps."""
 
     def sigma_of(self, s: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def draw(self, batch: Batch, rng: torch.Generator) -> Times:
+    def drawn(self, batch: Batch, rng: torch.Generator) -> Times:
         return self.sigma_of(FIRST + (1 - FIRST) * batch.uniform(rng))
 
-    def levels(self, num: int) -> list[float]:
+    def falling(self, num: int) -> list[float]:
         return self.sigma_of(torch.linspace(1, 0, num + 1, dtype=torch.float64)).tolist()
 
 
 @dataclass(frozen=True)
-class LinearBeta(OfTime, Schedule):
+class LinearBeta(OfTime):
     """-ln ᾱ(s) = s β₀ + s² (β₁ - β₀) / 2."""
 
     least: float = 0.1
@@ -57,13 +58,13 @@ class LinearBeta(OfTime, Schedule):
     def sigma_of(self, s: Tensor) -> Tensor:
         return (s * self.least + s**2 * (self.most - self.least) / 2).expm1().sqrt()
 
-    def told(self, sigma: Times) -> Times:
+    def clock(self, sigma: Times) -> Times:
         grown, half = torch.log1p(sigma**2), (self.most - self.least) / 2
         return 1 - ((self.least**2 + 4 * half * grown).sqrt() - self.least) / (2 * half)
 
 
 @dataclass(frozen=True)
-class Cosine(OfTime, Schedule):
+class Cosine(OfTime):
     """ᾱ(s) = f(s) / f(0) with f(s) = cos²(π/2 · (s + offset) / (1 + offset)), up to the s at which hardly any data are left."""
 
     offset: float = 0.008
@@ -80,7 +81,7 @@ class Cosine(OfTime, Schedule):
         alpha = torch.cos(math.pi / 2 * (s * self._end + self.offset) / (1 + self.offset)) / self._start
         return (1 / alpha**2 - 1).clamp_min(0).sqrt()
 
-    def told(self, sigma: Times) -> Times:
+    def clock(self, sigma: Times) -> Times:
         angle = torch.acos(self._start / (1 + sigma**2).sqrt())
         return 1 - (angle * 2 / math.pi * (1 + self.offset) - self.offset) / self._end
 
@@ -95,12 +96,12 @@ class LogNormal(Schedule):
     most: float = 80.0
     rho: float = 7.0
 
-    def draw(self, batch: Batch, rng: torch.Generator) -> Times:
+    def drawn(self, batch: Batch, rng: torch.Generator) -> Times:
         return (self.mean + self.deviation * batch.normal(rng)).exp()
 
-    def levels(self, num: int) -> list[float]:
+    def falling(self, num: int) -> list[float]:
         top, low = self.most ** (1 / self.rho), self.least ** (1 / self.rho)
         return [(top + k / max(1, num - 1) * (low - top)) ** self.rho for k in range(num)] + [0.0]
 
-    def told(self, sigma: Times) -> Times:
+    def clock(self, sigma: Times) -> Times:
         return -sigma.log() / 4  # Karras's c_noise, turned round so that more is cleaner

@@ -20,7 +20,7 @@ def beside(t):
 
 
 def drawn(objective, num: int = 16) -> torch.Tensor:
-    return objective.draw(Batch({}, Ports(), torch.arange(num)), torch.Generator().manual_seed(1)).double()
+    return objective.times(Batch({}, Ports(), torch.arange(num)), torch.Generator().manual_seed(1)).double()
 
 
 @pytest.mark.parametrize("objective", ALL, ids=lambda o: o.predicts)
@@ -77,7 +77,7 @@ def test_a_limit_holds_what_is_expected_within_the_range_of_the_data():
 
 
 def test_times_cover_the_whole_path():
-    times = FlowMatching().draw(Batch({}, Ports(), torch.arange(4000)), torch.Generator().manual_seed(0))
+    times = FlowMatching().times(Batch({}, Ports(), torch.arange(4000)), torch.Generator().manual_seed(0))
     assert 0 <= times.min() < 0.02 and 0.98 < times.max() <= 1
     assert abs(float(times.mean()) - 0.5) < 0.02
     middle = ((times > 0.25) & (times < 0.75)).float().mean()

@@ -69,9 +69,9 @@ MIXTURES = {"line": LINE, "plane": PLANE}
 
 GRIDS = {
     "flow": (STRAIGHT, FlowMatching().levels),
-    "linear": (EXPLODING, LinearBeta().levels),
-    "cosine": (EXPLODING, Cosine().levels),
-    "edm": (EXPLODING, LogNormal().levels),
+    "linear": (EXPLODING, LinearBeta().falling),
+    "cosine": (EXPLODING, Cosine().falling),
+    "edm": (EXPLODING, LogNormal().falling),
 }
 
 

@@ -33,23 +33,23 @@ def test_the_cosine_is_as_published():
 @pytest.mark.parametrize("schedule", [LinearBeta(), Cosine()])
 def test_the_time_told_is_one_minus_s(schedule):
     s = torch.linspace(0.01, 1, 50, dtype=torch.float64)
-    assert torch.allclose(schedule.told(schedule.sigma_of(s)), 1 - s, atol=1e-9)
+    assert torch.allclose(schedule.clock(schedule.sigma_of(s)), 1 - s, atol=1e-9)
 
 
 @pytest.mark.parametrize("schedule", [LinearBeta(), Cosine(), LogNormal()])
 @pytest.mark.parametrize("num", [1, 2, 18])
 def test_levels_fall_to_zero(schedule, num):
-    levels = schedule.levels(num)
+    levels = schedule.falling(num)
     assert len(levels) == num + 1 and levels[-1] == 0
     assert all(one > two for one, two in zip(levels, levels[1:], strict=False))
     assert 79 < levels[0] < 153
 
 
 def test_edm_levels_and_draws_are_as_published():
-    levels = LogNormal().levels(18)
+    levels = LogNormal().falling(18)
     assert levels[0] == pytest.approx(80) and levels[17] == pytest.approx(0.002)
     assert levels[9] == pytest.approx((80 ** (1 / 7) + 9 / 17 * (0.002 ** (1 / 7) - 80 ** (1 / 7))) ** 7)
-    logs = LogNormal().draw(BATCH, torch.Generator().manual_seed(0)).log()
+    logs = LogNormal().drawn(BATCH, torch.Generator().manual_seed(0)).log()
     assert float(logs.mean()) == pytest.approx(-1.2, abs=0.03) and float(logs.std()) == pytest.approx(1.2, abs=0.03)
-    told = LogNormal().told(torch.tensor([80.0, 0.002]))
+    told = LogNormal().clock(torch.tensor([80.0, 0.002]))
     assert told.tolist() == pytest.approx([-math.log(80) / 4, -math.log(0.002) / 4])
