@@ -102,3 +102,32 @@ def test_noise_depends_on_seed_and_item_but_not_on_the_batch():
 def test_an_unknown_solver_is_refused():
     with pytest.raises(GessoError, match="euler or heun"):
         run(Field(lambda x, t, v: x), inputs(), settings(solver="rk9"))
+
+
+def test_bits_are_those_of_the_family_before_the_kit():
+    """Outputs and trainings of `digits` replay to the bit, so the arithmetic is written out here as it was."""
+    network = Field(lambda x, t, v: torch.sin(3 * x) * (1 - t) + v[:, :, None, None])
+    asked, num = inputs((3, 8), given=0.3), 5
+    *_, last = run(network, asked, settings(num, 2.0, "heun"), seed=4)
+
+    def velocity(x, t):
+        given, without = (network(x, t, ports) for ports in (asked.ports, asked.null))
+        return without + 2.0 * (given - without)
+
+    seeds = [4 * 1_000_003 + item * 7919 + 12345 for item in (3, 8)]
+    x = torch.stack([torch.randn(1, 4, 4, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+    for step in range(num):
+        t, t_next = (torch.full((2,), k / num) for k in (step, step + 1))
+        v, span = velocity(x, t), (t_next - t).view(-1, 1, 1, 1)
+        x = x + span * v if step == num - 1 else x + span * (v + velocity(x + span * v, t_next)) / 2
+    assert torch.equal(last.media["image"], x)
+
+    data = torch.randn(6, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    batch = Batch({"image": data}, Ports(vector=torch.zeros(6, 1)), torch.arange(6))
+    loss = Flow().loss(Phase("flow", ("velocity",)), {"velocity": network}, batch, nn.Module(), 0, torch.Generator().manual_seed(7))
+    rng = torch.Generator().manual_seed(7)
+    noise, normal = torch.randn(6, 1, 4, 4, generator=rng), torch.sigmoid(torch.randn(6, generator=rng))
+    flat, chosen = torch.rand(6, generator=rng), torch.rand(6, generator=rng) < 0.3
+    t = torch.where(chosen, flat, normal)
+    said = network(torch.lerp(noise, data, t.view(-1, 1, 1, 1)), t, batch.ports)
+    assert torch.equal(loss.value, (said - (data - noise)).square().mean((1, 2, 3)))
