@@ -47,8 +47,8 @@ SIDED = frozenset(
 
 @dataclass(frozen=True)
 class Captioned:
-    """One picture's file content or path, and what is known of it: `captions` (text, tags), the first one the table's own, and of which
-    `languages` those are that Unicode adds.
+    """One picture's file content or path, and what is known of it: `captions` (text, tags), the first one the table's own, and the
+    `languages` of the others, "" where it is not known.
     """
 
     picture: bytes | Path
@@ -78,9 +78,10 @@ class CaptionedPictures:
         yield from sorted({one for row in self.rows for text, tags in row.captions for one in (text, *tags) if one})
 
     def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
-        """`picture` uint8 [side side 3], `captions` ((text, tags), …) and `group`."""
-        row, picture = self.rows[index], self.pixels[index]
-        return {"picture": swayed(picture, row, rng) if self.sway else picture, "captions": row.captions, "group": row.group}
+        """`picture` uint8 [side side 3], `captions` ((text, tags), …), the `languages` of those after the first, and `group`."""
+        row = self.rows[index]
+        picture = swayed(self.pixels[index], row, rng) if self.sway else self.pixels[index]
+        return {"picture": picture, "captions": row.captions, "languages": row.languages, "group": row.group}
 
     def stack(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """`image` float [b 3 side side] in [-1, 1]."""
@@ -190,7 +191,7 @@ def _from_files(place: Path, split: str) -> list[Captioned]:
         text = told.get(file.name) or (beside.read_bytes()[: 16 * MAX_TEXT].decode("utf-8", "replace") if beside.is_file() else "")
         captions = tuple(_caption(line, ()) for line in text.splitlines() if line.strip())
         if captions:
-            rows.append(Captioned(file, file.name, captions))
+            rows.append(Captioned(file, file.name, captions, languages=("",) * (len(captions) - 1)))
     return rows
 
 

@@ -40,10 +40,10 @@ class CaptionedShapes:
         yield from sorted({text for index in range(self.num) for text, _ in self._captions(self._shapes(index))})
 
     def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
-        """`picture` uint8 [side side 3], `captions` ((text, tags), …) and `group`, the first shape."""
+        """`picture` uint8 [side side 3], `captions` ((text, tags), …) in English and Korean, and `group`, the first shape."""
         shapes = self._shapes(index)
         drawn = _draw(shapes, self.side, np.random.default_rng([self.first + index, 7]))
-        return {"picture": drawn, "captions": self._captions(shapes), "group": shapes[0][1]}
+        return {"picture": drawn, "captions": self._captions(shapes), "languages": ("ko",), "group": shapes[0][1]}
 
     def stack(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """`image` float [b 3 side side] in [-1, 1]."""

@@ -29,15 +29,14 @@ Embed = Callable[[Sequence[Any]], np.ndarray]  # texts or pictures → unit vect
 def measure_retrieval(texts: Embed, pictures: Embed, held: Any, seed: int = 0) -> dict[str, Any]:
     """Recall at 1, 5 and 10 of captions for pictures and back, by set of questions and by language; and zero-shot naming of groups.
 
-    `held` has `rows` with `captions`, `languages` and `group`, and items with `picture`.
+    `held` has items with `picture`, `captions`, the `languages` of all captions but the first, and `group` ("": none).
     """
     items = [held.item(index, np.random.default_rng(0)) for index in range(len(held))]
     seen = pictures([item["picture"] for item in items])
-    rows = held.rows
-    names = [row.captions[0][0] for row in rows]
+    names, groups = [item["captions"][0][0] for item in items], [item["group"] for item in items]
     asked = texts(names)
-    others = np.array([row.group not in PEOPLE_AND_FLAGS for row in rows])
-    everything = np.ones(len(rows), bool)
+    others = np.array([group not in PEOPLE_AND_FLAGS for group in groups])
+    everything = np.ones(len(items), bool)
     keys = [" ".join(plain_words(name)) for name in names]
     found = {
         "all": recall(asked, seen, keys, everything, everything, seed),
@@ -45,8 +44,8 @@ def measure_retrieval(texts: Embed, pictures: Embed, held: Any, seed: int = 0) -
         "without people and flags, among all": recall(asked, seen, keys, others, everything, seed),
         "pictures asking for captions": recall(seen, asked, keys, everything, everything, seed),
     }
-    for language in sorted({one for row in rows for one in row.languages}):
-        own = [dict(zip(row.languages, row.captions[1:], strict=False)).get(language, ("", ()))[0] for row in rows]
+    for language in sorted({one for item in items for one in item["languages"]} - {""}):
+        own = [dict(zip(item["languages"], item["captions"][1:], strict=True)).get(language, ("", ()))[0] for item in items]
         told = np.array([bool(text) for text in own])
         written = np.zeros_like(asked)
         written[told] = texts([text for text in own if text])
@@ -56,9 +55,9 @@ def measure_retrieval(texts: Embed, pictures: Embed, held: Any, seed: int = 0) -
         if name in found:
             found[name]["aim R@10"] = aim
     report: dict[str, Any] = {"captions": found}
-    if len({row.group for row in rows} - {""}) > 1:
-        report |= zero_shot(texts, seen, [row.group for row in rows], seed)
-    return report | {"n": len(rows), "data": held.name}
+    if len(set(groups) - {""}) > 1:
+        report |= zero_shot(texts, seen, groups, seed)
+    return report | {"n": len(items), "data": held.name}
 
 
 def recall(

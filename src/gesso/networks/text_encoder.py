@@ -21,7 +21,7 @@ from gesso.ports import Ports, Tokens
 class TextEncoder(nn.Module):
     """A transformer without a causal mask (Vaswani 2017; norms first), and a linear map of the states' mean over the text.
 
-    `vocabulary` is the number of ids and `length` the most of a text. No text, where the mask has nothing, has learned outputs too.
+    `vocabulary` is the number of ids and `length` the most of a text; `dropout` is of the embeddings. No text, where the mask has nothing, has learned outputs too.
     """
 
     def __init__(self, vocabulary: int, length: int, width: int, depth: int, heads: int, out: int, dropout: float = 0.1) -> None:
@@ -31,7 +31,7 @@ class TextEncoder(nn.Module):
         self.place = nn.Parameter(torch.randn(length, width) * 0.02)
         nn.init.normal_(self.embed.weight, std=0.05)
         self.drop = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(TextBlock(width, heads, dropout) for _ in range(depth))
+        self.blocks = nn.ModuleList(TextBlock(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.project = nn.Linear(width, out)
 
@@ -55,19 +55,18 @@ class TextEncoder(nn.Module):
 class TextBlock(nn.Module):
     """Attention among the tokens that are present and a feed-forward part, each after a layer normalisation."""
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.before, self.qkv, self.mix = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.feed = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-        self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x [b n d], mask [b n]."""
         q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.qkv(self.before(x)).chunk(3, 2))
         mixed = F.scaled_dot_product_attention(q, k, v, mask[:, None, None])
-        x = x + self.drop(self.mix(mixed.transpose(1, 2).flatten(2)))
-        return x + self.drop(self.feed(x))
+        x = x + self.mix(mixed.transpose(1, 2).flatten(2))
+        return x + self.feed(x)
 
 
 class Sentences(nn.Module):

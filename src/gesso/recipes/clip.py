@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gesso.card import Card, Out, Slot, wordbook
 from gesso.conditions.picture import Picture
-from gesso.conditions.words import LENGTH, Words
+from gesso.conditions.words import Words
 from gesso.datasets.captioned_pictures import captioned_pictures
 from gesso.errors import GessoError
 from gesso.media.subwords import learn
@@ -27,6 +27,8 @@ from gesso.recipes.recipe import Optimiser, Recipe, Stage
 if TYPE_CHECKING:
     from gesso.families.contrastive import Contrastive
     from gesso.request import Request
+
+LENGTH = 32  # pieces of a text
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Preset:
 PRESETS = {
     "tiny": Preset(side=32, plan=((16, 1), (32, 1), (32, 1)), width=32, depth=1, heads=2, out=32, num_steps=300, batch_size=32, warmup=20),
     "small": Preset(
-        side=64, plan=((32, 1), (64, 2), (128, 2), (256, 2)), width=192, depth=2, heads=4, out=256, num_steps=2400, batch_size=256
+        side=48, plan=((32, 2), (64, 2), (128, 2), (256, 2)), width=192, depth=2, heads=4, out=256, num_steps=2400, batch_size=128
     ),
     "base": Preset(
         side=96, plan=((64, 2), (128, 2), (256, 3), (512, 3)), width=384, depth=4, heads=6, out=512, num_steps=20_000, batch_size=512
@@ -65,7 +67,7 @@ CARD = Card(
         "ko": "글이 그림과 얼마나 어울리는지 알려 주고, 글과 그림을 견줄 수 있는 벡터를 냅니다.",
     },
     conditions=(
-        Slot(name="words", kind=Words, facts={"vocabulary": "vocabulary"}),
+        Slot(name="words", kind=Words, options={"length": LENGTH}, facts={"vocabulary": "vocabulary"}),
         Slot(name="picture", kind=Picture),
     ),
     outputs=(
