@@ -68,7 +68,7 @@ class Words(Condition):
 
     @classmethod
     def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
-        """Encode as tokens [b length]: START, the ids of the text's pieces, END, then PAD, which the mask leaves out, as it does no text."""
+        """Encode as tokens [b length]: START, the ids of the text's pieces, END, then PAD, which the mask leaves out."""
         import torch
 
         vocabulary, length = subwords(frame.options.get("vocabulary", ())), length_of(frame.options)

@@ -63,7 +63,15 @@ class CaptionedPictures:
     """Pictures uint8 [n side side 3] on white with `rows`; `sway` moves, scales, tints and (where words allow) mirrors them."""
 
     def __init__(
-        self, pixels: np.ndarray, rows: Sequence[Captioned], *, name: str, licence: str, content: str, sway: bool, left_out: Mapping[str, str]
+        self,
+        pixels: np.ndarray,
+        rows: Sequence[Captioned],
+        *,
+        name: str,
+        licence: str,
+        content: str,
+        sway: bool,
+        left_out: Mapping[str, str],
     ) -> None:
         self.pixels, self.rows, self.name, self.licence, self.content = pixels, rows, name, licence, content
         self.sway, self.left_out = sway, left_out

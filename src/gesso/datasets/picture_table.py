@@ -17,6 +17,7 @@ from gesso.errors import GessoError, MissingExtra
 
 PICTURE_COLUMNS = ("image", "color", "flat", "picture")
 CLASS_COLUMNS = ("label", "group", "class")
+USUAL_COLUMNS = (*PICTURE_COLUMNS, *CLASS_COLUMNS, "cluster", "flag", "licence")
 MOST_BYTES = 2 << 30
 
 
@@ -75,7 +76,7 @@ def part_of(key: Any, val_given: bool) -> str:
     return "dev" if number // VAL_EVERY % DEV_EVERY == 0 else "train"
 
 
-def read_columns(file: Path, wanted: Sequence[str] = (*PICTURE_COLUMNS, *CLASS_COLUMNS, "cluster", "flag", "licence")) -> dict[str, list[Any]]:
+def read_columns(file: Path, wanted: Sequence[str] = USUAL_COLUMNS) -> dict[str, list[Any]]:
     """The wanted columns of a parquet table; where it has none of them, its columns' names without rows. GessoError for a broken file."""
     try:
         import pyarrow

@@ -77,7 +77,9 @@ def counted(truth: Sequence[Mapping[str, Any]]) -> Tensor:
     counts = torch.ones(num, num, dtype=torch.bool)
     for i, one in enumerate(truth):
         said = one.get("said")
-        counts[i] = False if said is None else torch.tensor([i == j or not said <= other.get("holds", said) for j, other in enumerate(truth)])
+        counts[i] = (
+            False if said is None else torch.tensor([i == j or not said <= other.get("holds", said) for j, other in enumerate(truth)])
+        )
     return counts
 
 

@@ -21,7 +21,8 @@ from gesso.ports import Ports, Tokens
 class TextEncoder(nn.Module):
     """A transformer without a causal mask (Vaswani 2017; norms first), and a linear map of the states' mean over the text.
 
-    `vocabulary` is the number of ids and `length` the most of a text; `dropout` is of the embeddings. No text, where the mask has nothing, has learned outputs too.
+    `vocabulary` is the number of ids and `length` the most of a text; `dropout` is of the embeddings. No text, where the mask has
+    nothing, has learned outputs too.
     """
 
     def __init__(self, vocabulary: int, length: int, width: int, depth: int, heads: int, out: int, dropout: float = 0.1) -> None:

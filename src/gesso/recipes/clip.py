@@ -71,11 +71,7 @@ CARD = Card(
         Slot(name="picture", kind=Picture),
     ),
     outputs=(
-        Out(
-            name="similarity",
-            medium="table",
-            help={"en": "the cosine of words and picture, and how likely they belong together", "ko": "글과 그림의 코사인, 서로 어울릴 확률"},
-        ),
+        Out(name="similarity", medium="table", help={"en": "how near words and picture are", "ko": "글과 그림이 얼마나 가까운지"}),
         Out(name="embedding", medium="table", help={"en": "a unit vector of what was given", "ko": "넣은 것의 단위 벡터"}),
     ),
     words=wordbook("""
@@ -166,10 +162,8 @@ recipe = Recipe(
     shape=lambda request, frame, preset: (1, preset.out),
     finish=finish,
     layout={
-        "en": "pictures with NAME.txt beside each, or metadata.csv with file_name and text; tables with a column of pictures and one of texts; "
-        "Unicode's names of emoji, cldr/*.json, add languages",
-        "ko": "그림마다 NAME.txt를 두거나, file_name과 text 열이 있는 metadata.csv, 또는 그림 열과 글 열이 있는 표. "
-        "유니코드의 이모지 이름 cldr/*.json이 있으면 다른 언어도 배웁니다",
+        "en": "a NAME.txt beside each picture, or metadata.csv with file_name and text, or a table; cldr/*.json adds languages",
+        "ko": "그림마다 NAME.txt, 또는 file_name과 text 열이 있는 metadata.csv, 또는 표. cldr/*.json이 있으면 다른 언어도 배웁니다",
     },
     data_files=("*.png+*.txt", "*.jpg+*.txt", "metadata.csv", "captions.csv", "train.parquet:color,annotation"),
     measures={"retrieval": measure},

@@ -158,5 +158,7 @@ def test_made_up_shapes_say_what_they_show():
         assert all((COLOURS[one][0] if one in COLOURS else SHAPES[one]) in korean for one in names)
         inks = {tuple(COLOURS[one][1]) for one in names if one in COLOURS}
         assert inks <= {tuple(pixel) for pixel in item["picture"].reshape(-1, 3).tolist()}
-    held = {json.dumps(captioned_pictures(None, split, 8).item(0, np.random.default_rng(0))["captions"]) for split in ("train", "dev", "val")}
+    held = {
+        json.dumps(captioned_pictures(None, split, 8).item(0, np.random.default_rng(0))["captions"]) for split in ("train", "dev", "val")
+    }
     assert len(held) > 1

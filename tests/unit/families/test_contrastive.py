@@ -28,16 +28,23 @@ def test_what_is_true_of_another_picture_is_no_negative():
 def test_the_sigmoid_loss_is_a_question_for_each_pair():
     logits = torch.tensor([[2.0, -1.0], [0.5, 1.0]])
     everything = torch.ones(2, 2, dtype=torch.bool)
-    expected = [-math.log(1 / (1 + math.exp(-2))) - math.log(1 / (1 + math.exp(-1))), math.log(1 + math.exp(0.5)) + math.log(1 + math.exp(-1))]
+    expected = [
+        -math.log(1 / (1 + math.exp(-2))) - math.log(1 / (1 + math.exp(-1))),
+        math.log(1 + math.exp(0.5)) + math.log(1 + math.exp(-1)),
+    ]
     assert sigmoid_loss(logits, everything).tolist() == pytest.approx(expected, rel=1e-5)
-    assert sigmoid_loss(logits, torch.eye(2, dtype=torch.bool)).tolist() == pytest.approx([math.log(1 + math.exp(-2)), math.log(1 + math.exp(-1))])
+    assert sigmoid_loss(logits, torch.eye(2, dtype=torch.bool)).tolist() == pytest.approx(
+        [math.log(1 + math.exp(-2)), math.log(1 + math.exp(-1))]
+    )
 
 
 def test_the_softmax_loss_chooses_in_both_directions():
     assert softmax_loss(torch.zeros(4, 4), torch.ones(4, 4, dtype=torch.bool)).tolist() == pytest.approx([math.log(4)] * 4)
     counts = torch.ones(3, 3, dtype=torch.bool)
     counts[0, 1] = counts[1, 0] = False
-    assert softmax_loss(torch.zeros(3, 3), counts)[:2].tolist() == pytest.approx([math.log(2)] * 2), "a pair that does not count is no choice"
+    assert softmax_loss(torch.zeros(3, 3), counts)[:2].tolist() == pytest.approx([math.log(2)] * 2), (
+        "a pair that does not count is no choice"
+    )
     counts[2] = False
     assert softmax_loss(torch.zeros(3, 3), counts)[2] == 0
 

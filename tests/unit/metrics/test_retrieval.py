@@ -21,7 +21,9 @@ def test_its_own_picture_is_found_and_chance_is_chance():
     turned = recall(np.roll(eye, 1, 0), eye, keys, ALL, ALL, 0)
     assert turned["R@1"] == 0 and turned["median rank"] == 20, "a tie counts as lost"
     rng = np.random.default_rng(0)
-    noise = recall(rng.normal(size=(400, 8)), rng.normal(size=(400, 8)), list(map(str, range(400))), np.ones(400, bool), np.ones(400, bool), 0)
+    noise = recall(
+        rng.normal(size=(400, 8)), rng.normal(size=(400, 8)), list(map(str, range(400))), np.ones(400, bool), np.ones(400, bool), 0
+    )
     assert noise["R@10"] == pytest.approx(noise["chance R@10"], abs=0.02) and noise["chance R@10"] == pytest.approx(0.025)
 
 
@@ -63,7 +65,11 @@ def test_a_measure_has_sets_languages_and_groups():
     found = report["captions"]
     assert found["all"]["R@1"] == 1 and found["all"]["aim R@10"] == 0.5 and found["all, in ko"]["n"] == 6
     assert found["without people and flags"]["among"] == 4 and found["without people and flags, among all"]["among"] == 12
-    assert report["chance of a group"] == pytest.approx(1 / 3) and report["n"] == 12 and set(report["by group"]) == {"people-body", "food drink", "flags"}
+    assert (
+        report["chance of a group"] == pytest.approx(1 / 3)
+        and report["n"] == 12
+        and set(report["by group"]) == {"people-body", "food drink", "flags"}
+    )
 
 
 def test_an_unknown_option_is_refused():
