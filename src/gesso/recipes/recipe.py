@@ -134,8 +134,8 @@ class Recipe:
 
     @property
     def needs_facts(self) -> bool:
-        """Whether it asks for facts, of its data or of its parents'."""
-        return self.facts is not None or any(slot.facts for slot in self.card.conditions)
+        """Whether it asks for facts, of its data or of its parents' (role.fact)."""
+        return self.facts is not None or any("." in fact for slot in self.card.conditions for fact in slot.facts.values())
 
     def networks(self, preset: Any, roles: Collection[str] | None = None) -> dict[str, nn.Module]:
         """Untrained networks by role; `roles` limits them, so that a critic is built for training only."""
