@@ -23,8 +23,9 @@ FEWER_TAGS = 3  # that a user writes
 class Words(Condition):
     """`text`, its white space as single spaces.
 
-    The slot's options: `vocabulary` (`gesso.media.subwords`; as a rule a fact that training learned from captions) and `length`, how
-    many numbers a text has for networks. A text that needs more is refused and never cut.
+    The slot's options: `vocabulary` (`gesso.media.subwords`; as a rule a fact that training learned from captions); `length`, how many
+    numbers a text has for networks, where a text that needs more is refused and never cut; `whole`, whose simulated users write the
+    text as it is, for a network that learns to write it.
     """
 
     kind: ClassVar[str] = "words"
@@ -91,6 +92,8 @@ class Words(Condition):
         if not captions:
             return None, {}
         text, tags = captions[int(rng.integers(len(captions)))]
+        if clean["slot"].options.get("whole"):
+            return cls.model_construct(text=_that_fit((text or tags[0]).split(), clean["slot"].options)), {}
         few = [tags[i] for i in rng.permutation(len(tags))[: 1 + int(rng.integers(FEWER_TAGS))]] if tags else []
         kind = rng.random()
         parts = [text] if text and (kind < 0.6 or not few) else few if kind < 0.8 or not text else [text, *few]

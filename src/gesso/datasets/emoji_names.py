@@ -55,7 +55,7 @@ def emoji_names(folder: Path) -> EmojiNames:
 
 def _read(file: Path) -> tuple[str, dict[str, Named]]:
     whole: Any = read_json(file)
-    inner = next((whole[root] for root in ROOTS if isinstance(whole, Mapping) and root in whole), None)
+    inner: Any = next((whole[root] for root in ROOTS if isinstance(whole, Mapping) and root in whole), None)
     try:
         language = str(inner["identity"]["language"])
         names = {

@@ -142,6 +142,10 @@ def finish(request: Request, made: Sequence[Any]) -> dict[str, Any]:
     }
 
 
+def facts(dataset: Any) -> dict[str, Any]:
+    return {"vocabulary": learn(dataset.texts())}
+
+
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Held-out captions and pictures find each other. Options: `split` ("val", or "dev" for choosing), `seed`."""
     from gesso.metrics.retrieval import measure_model
@@ -157,7 +161,7 @@ recipe = Recipe(
     family=family,
     stages=stages,
     keeps=("text", "picture", "match"),
-    facts=lambda dataset: {"vocabulary": learn(dataset.texts())},
+    facts=facts,
     frames=frames,
     shape=lambda request, frame, preset: (1, preset.out),
     finish=finish,
