@@ -15,6 +15,7 @@ Cache = tuple[Tensor, Tensor]  # keys and values [b h n d]
 class TextMemory:
     """What `step` needs of earlier steps: by layer, the keys and values of what is seen and of the pieces so far."""
 
+    about: Tensor
     seen: list[Cache]
     said: list[Cache | None] = field(default_factory=list)
     at: int = 0
@@ -23,7 +24,7 @@ class TextMemory:
 class CaptionDecoder(nn.Module):
     """A causal transformer (Vaswani 2017, norms first) with attention to seen features; the embedding is the output's matrix too.
 
-    `vocabulary` ids, texts of at most `length`; what is seen are [b m `context`] features and a vector [b `about`], one token more.
+    `vocabulary` ids, texts of at most `length`; what is seen are [b m `context`] features; a vector [b `about`] is added to every piece.
     """
 
     def __init__(self, vocabulary: int, length: int, width: int, depth: int, heads: int, context: int, about: int, dropout: float) -> None:
@@ -41,19 +42,20 @@ class CaptionDecoder(nn.Module):
     def forward(self, ids: Tensor, seen: Tensor, about: Tensor) -> Tensor:
         """Logits [b n v] of the piece after each of ids [b n]."""
         memory = self.begin(seen, about)
-        x = self.drop(self.embed(ids) + self.place[: ids.shape[1]])
+        x = self.drop(self.embed(ids) + self.place[: ids.shape[1]] + memory.about[:, None])
         for block, looked in zip(self.blocks, memory.seen, strict=True):
             x, _ = block(x, looked, None)
         return self.logits(x)
 
     def begin(self, seen: Tensor, about: Tensor) -> TextMemory:
         """Look at what is seen; `step` then goes through the pieces."""
-        tokens = torch.cat([self.about(about)[:, None], self.look(seen)], 1)
-        return TextMemory([block.looked_at(tokens) for block in self.blocks], [None] * len(self.blocks))  # type: ignore[operator]
+        tokens = self.look(seen)
+        looked = [block.looked_at(tokens) for block in self.blocks]  # type: ignore[operator]
+        return TextMemory(self.about(about), looked, [None] * len(self.blocks))
 
     def step(self, memory: TextMemory, ids: Tensor) -> Tensor:
         """Logits [b v] of the piece after ids [b], the newest piece of each text."""
-        x = (self.embed(ids) + self.place[memory.at])[:, None]
+        x = (self.embed(ids) + self.place[memory.at] + memory.about)[:, None]
         for n, block in enumerate(self.blocks):
             x, memory.said[n] = block(x, memory.seen[n], memory.said[n])
         memory.at += 1
