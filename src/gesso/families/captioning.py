@@ -47,10 +47,10 @@ class Captioning:
 
     def nats(self, networks: Networks, ports: Ports) -> tuple[Tensor, Tensor]:
         """The negative log-likelihood [b] of each text, END among it, and of how many pieces [b] it is the sum."""
-        ids = self.ids(ports)
+        ids = self._ids(ports)
         ids = ids[:, : max(2, int((ids != PAD).sum(1).max()))]
         writer = cast(Writes, networks["writer"])
-        logits = writer(ids[:, :-1], *self.view(networks, ports)).float()
+        logits = writer(ids[:, :-1], *self._view(networks, ports)).float()
         wanted = ids[:, 1:]
         each = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none", ignore_index=PAD)
         return each.unflatten(0, tuple(wanted.shape)).sum(1), (wanted != PAD).sum(1)
@@ -63,10 +63,10 @@ class Captioning:
 
         settings: `temperature` (0: always the likeliest piece) and `top_p` (Holtzman 2020: of the likeliest pieces that together have it).
         """
-        given = self.ids(inputs.ports)
+        given = self._ids(inputs.ports)
         draws = [torch.Generator().manual_seed((rng.initial_seed() * 1_000_003 + item * 7919) % (2**63 - 1)) for item in inputs.items]
         writer = cast(Writes, networks["writer"])
-        memory = writer.begin(*self.view(networks, inputs.ports))
+        memory = writer.begin(*self._view(networks, inputs.ports))
         ids = torch.full_like(given, PAD)
         ids[:, 0] = START
         nats = torch.zeros(ids.shape, device=ids.device)
@@ -86,13 +86,13 @@ class Captioning:
                 break
         yield Output({"ids": ids, "nats": nats, "logits": first})
 
-    def ids(self, ports: Ports) -> Tensor:
+    def _ids(self, ports: Ports) -> Tensor:
         tokens = ports.by_slot[self.words].tokens
         if tokens is None or tokens.ids is None:
             raise ValueError("this family needs the ids of words")
         return tokens.ids
 
-    def view(self, networks: Networks, ports: Ports) -> tuple[Tensor, Tensor]:
+    def _view(self, networks: Networks, ports: Ports) -> tuple[Tensor, Tensor]:
         """What the writer sees: features [b m c] of the picture, and the vector port."""
         spatial = ports.by_slot[self.picture].spatial
         if spatial is None or ports.vector is None:

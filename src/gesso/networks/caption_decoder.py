@@ -78,21 +78,21 @@ class DecoderBlock(nn.Module):
 
     def looked_at(self, tokens: Tensor) -> Cache:
         """Keys and values of what is seen [b m d]."""
-        key, value = (self.split(part) for part in self.seen(tokens).chunk(2, 2))
+        key, value = (self._split(part) for part in self.seen(tokens).chunk(2, 2))
         return key, value
 
     def forward(self, x: Tensor, looked: Cache, said: Cache | None) -> tuple[Tensor, Cache]:
         """x [b n d] from the start, or its newest column after what was `said`; the keys and values so far are returned with it."""
-        q, k, v = (self.split(part) for part in self.qkv(self.before(x)).chunk(3, 2))
+        q, k, v = (self._split(part) for part in self.qkv(self.before(x)).chunk(3, 2))
         if said is not None:
             k, v = torch.cat([said[0], k], 2), torch.cat([said[1], v], 2)
-        x = x + self.mix(self.joined(F.scaled_dot_product_attention(q, k, v, is_causal=said is None and x.shape[1] > 1)))
-        asked = self.split(self.ask(self.asking(x)))
-        x = x + self.told(self.joined(F.scaled_dot_product_attention(asked, *looked)))
+        x = x + self.mix(self._joined(F.scaled_dot_product_attention(q, k, v, is_causal=said is None and x.shape[1] > 1)))
+        asked = self._split(self.ask(self.asking(x)))
+        x = x + self.told(self._joined(F.scaled_dot_product_attention(asked, *looked)))
         return x + self.feed(x), (k, v)
 
-    def split(self, x: Tensor) -> Tensor:
+    def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
-    def joined(self, x: Tensor) -> Tensor:
+    def _joined(self, x: Tensor) -> Tensor:
         return x.transpose(1, 2).flatten(2)

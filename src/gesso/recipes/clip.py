@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gesso.request import Request
 
 LENGTH = 32  # pieces of a text
+SLOT = Slot(name="words", kind=Words, options={"length": LENGTH}, facts={"vocabulary": "vocabulary"})
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,7 @@ CARD = Card(
         "en": "Says how well words fit a picture, and gives vectors in which words and pictures can be compared.",
         "ko": "글이 그림과 얼마나 어울리는지 알려 주고, 글과 그림을 견줄 수 있는 벡터를 냅니다.",
     },
-    conditions=(
-        Slot(name="words", kind=Words, options={"length": LENGTH}, facts={"vocabulary": "vocabulary"}),
-        Slot(name="picture", kind=Picture),
-    ),
+    conditions=(SLOT, Slot(name="picture", kind=Picture)),
     outputs=(
         Out(name="similarity", medium="table", help={"en": "how near words and picture are", "ko": "글과 그림이 얼마나 가까운지"}),
         Out(name="embedding", medium="table", help={"en": "a unit vector of what was given", "ko": "넣은 것의 단위 벡터"}),
