@@ -39,6 +39,7 @@ ALLOWED_METHODS = {
     "restore": "each restores its part of a training's state from a checkpoint",
     "stack": "a dataset puts examples into a batch, the medium of layers puts a picture's layers on each other",
     "step": "one optimisation step, as in torch",
+    "texts": "each dataset of captions lists its texts, of which a vocabulary is learned",
     "to": "moves tensors, as in torch",
     "uniform": "a batch, and a turn of a game over it, draw uniform numbers for its items",
     "wake": "the job service wakes its scheduler",

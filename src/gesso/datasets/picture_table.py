@@ -17,6 +17,7 @@ from gesso.errors import GessoError, MissingExtra
 
 PICTURE_COLUMNS = ("image", "color", "flat", "picture")
 CLASS_COLUMNS = ("label", "group", "class")
+USUAL_COLUMNS = (*PICTURE_COLUMNS, *CLASS_COLUMNS, "cluster", "flag", "licence")
 MOST_BYTES = 2 << 30
 
 
@@ -45,7 +46,7 @@ def picture_rows(table: Path, split: str) -> PictureRows:
     apart = table.with_name("val.parquet")
     given = table.name == "train.parquet" and apart.is_file()
     file = apart if given and split == "val" else table
-    columns = _read(file)
+    columns = read_columns(file)
     name = next((one for one in PICTURE_COLUMNS if one in columns), None)
     if name is None:
         what = f"has columns {', '.join(sorted(columns))[:160]}"
@@ -58,16 +59,16 @@ def picture_rows(table: Path, split: str) -> PictureRows:
         raise GessoError("is not a picture's bytes", where=f"{file}, row {bad}, column {name}")
     keys = columns.get("cluster") or pictures
     flags = columns.get("flag") or [False] * len(pictures)
-    mine = [i for i, key in enumerate(keys) if not flags[i] and ((given and split == "val") or _part(key, given) == split)]
+    mine = [i for i, key in enumerate(keys) if not flags[i] and ((given and split == "val") or part_of(key, given) == split)]
     kind = next((one for one in CLASS_COLUMNS if one in columns), None)
     classes = [str(columns[kind][i]) for i in mine] if kind else [""] * len(mine)
-    all_rows = _read(table, CLASS_COLUMNS) if file != table else columns
+    all_rows = read_columns(table, CLASS_COLUMNS) if file != table else columns
     names = sorted({str(one) for one in all_rows.get(kind or "", ())}) or [""]
     licences = sorted({str(columns["licence"][i]) for i in mine}) if "licence" in columns else ["as the table says"]
     return PictureRows([pictures[i] for i in mine], classes, names, file, ", ".join(licences))
 
 
-def _part(key: Any, val_given: bool) -> str:
+def part_of(key: Any, val_given: bool) -> str:
     """The split of a row by its cluster or picture; with a table of its own for "val", the others are "train" and "dev"."""
     number = int(hashlib.sha256(key if isinstance(key, bytes) else str(key).encode()).hexdigest(), 16)
     if number % VAL_EVERY == 0 and not val_given:
@@ -75,7 +76,8 @@ def _part(key: Any, val_given: bool) -> str:
     return "dev" if number // VAL_EVERY % DEV_EVERY == 0 else "train"
 
 
-def _read(file: Path, wanted: Sequence[str] = (*PICTURE_COLUMNS, *CLASS_COLUMNS, "cluster", "flag", "licence")) -> dict[str, list[Any]]:
+def read_columns(file: Path, wanted: Sequence[str] = USUAL_COLUMNS) -> dict[str, list[Any]]:
+    """The wanted columns of a parquet table; where it has none of them, its columns' names without rows. GessoError for a broken file."""
     try:
         import pyarrow
         from pyarrow import parquet

@@ -87,7 +87,8 @@ class Recipe:
     `family`, `frames`, `shape`, `finish` and `film` are given it too where they have a parameter `facts`. Families find it in batches.
     build(preset) -> {role: an untrained module, or a function that builds one: of a role not in `keeps` it is called for training only}.
     stages(preset) -> the trainings, none for optimise-the-input.
-    uses: {role: a recipe's name, the path of its .py file, or the recipe itself} of frozen parents.
+    uses: {role: a recipe's name, the path of its .py file, or the recipe itself} of frozen parents. What a parent knows of its data is a
+    fact here too, named role.fact, such as a text encoder's "text.vocabulary".
     keeps: the roles whose weights are kept (a critic's are not); "family" is the family's state.
     frames(request) -> the views a request is sampled in.  family(preset) -> the family that samples.
     finish(request, [(frame, output)]) -> the named outputs, and under "notes" the names of notes for the user, whose texts are on the
@@ -131,6 +132,11 @@ class Recipe:
     def name(self) -> str:
         return self.card.name
 
+    @property
+    def needs_facts(self) -> bool:
+        """Whether it asks for facts, of its data or of its parents' (role.fact)."""
+        return self.facts is not None or any("." in fact for slot in self.card.conditions for fact in slot.facts.values())
+
     def networks(self, preset: Any, roles: Collection[str] | None = None) -> dict[str, nn.Module]:
         """Untrained networks by role; `roles` limits them, so that a critic is built for training only."""
         built = self.build(preset) if self.facts is None else self.build(preset, self.known)
@@ -139,7 +145,7 @@ class Recipe:
 
     def with_facts(self, facts: Mapping[str, Any]) -> Recipe:
         """This recipe for data of which `facts` are known; the same where it asks for none."""
-        if self.facts is None:
+        if not self.needs_facts:
             return self
         told: dict[str, Any] = {name: _told(getattr(self, name), facts) for name in ("family", "frames", "shape", "finish", "film")}
         return replace(self, card=self.card.with_facts(facts), known=dict(facts), **told)

@@ -79,10 +79,10 @@ def assemble(
             where=own.path,
             fix=f"leave --preset out, or --preset {own.card['preset']}",
         )
-    known = own.card.get("facts", {}) if own and facts is None else facts or {}
+    networks, hashes, cards, told = _parents(made, given.parents)
+    known = {**(own.card.get("facts", {}) if own and facts is None else facts or {}), **told}
     made = made.with_facts(known) if known or own else made
     made = made if fitting else replace(made, card=made.card.for_generating())
-    networks, hashes, cards = _parents(made, given.parents)
     states = {} if own is None else layered_over(own, given.overlays) if given.overlays else own.states
     networks |= _build(made, chosen, own, states)
     if own:
@@ -208,11 +208,15 @@ def _command(recipe: Recipe) -> str:
 
 def _parents(
     recipe: Recipe, given: Mapping[str, Weights | None]
-) -> tuple[dict[str, nn.Module], dict[str, str], dict[str, Mapping[str, Any]]]:
-    """Frozen parents by role, with hashes and cards. The networks of a parent that keeps several are named role.name."""
+) -> tuple[dict[str, nn.Module], dict[str, str], dict[str, Mapping[str, Any]], dict[str, Any]]:
+    """Frozen parents by role, with hashes, cards, and what they know of their data, by role.fact.
+
+    A parent's only network is named as the role. Of several, the one that has the role's name is too, and others are role.name.
+    """
     networks: dict[str, nn.Module] = {}
     hashes: dict[str, str] = {}
     cards: dict[str, Mapping[str, Any]] = {}
+    told: dict[str, Any] = {}
     for role, used in recipe.uses.items():
         held = given.get(role)
         untrained = role in given and held is None
@@ -221,12 +225,13 @@ def _parents(
             parent = assemble(used, weights=None if held is None else held.path, untrained=untrained)
         kept = tuple(inner for inner in parent.recipe.keeps or parent.networks if inner != STATE)
         for inner in kept:
-            networks[role if len(kept) == 1 else f"{role}.{inner}"] = parent.networks[inner].requires_grad_(False).eval()
+            networks[role if len(kept) == 1 or inner == role else f"{role}.{inner}"] = parent.networks[inner].requires_grad_(False).eval()
         for other, sha256 in parent.hashes.items():
             clashes = hashes.get(other, sha256) != sha256  # two roles with different weights of one recipe
             hashes[f"{role}:{other}" if clashes else other] = sha256
         cards |= parent.cards
-    return networks, hashes, cards
+        told |= {f"{role}.{name}": value for name, value in parent.recipe.known.items()}
+    return networks, hashes, cards, told
 
 
 def _build(recipe: Recipe, preset: Any, weights: Weights | None, states: Mapping[str, Mapping[str, Tensor]]) -> dict[str, nn.Module]:

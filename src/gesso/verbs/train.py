@@ -191,6 +191,7 @@ def _begin(
     assembled = assemble(recipe, preset=preset, weights=start.weights, untrained=True, facts=known)
     begun_from = "" if start.begin is None else _begin_from(assembled, start.begin)
     origin = _origin(recipe, assembled.preset_name, source, folder, seed, steps, minutes)
+    known = dict(assembled.recipe.known)  # with the parents'
     origin |= ({"facts": known} if known else {}) | ({"begun_from": begun_from} if begun_from else {})
     _make_folder(folder)
     return _Run(

@@ -68,7 +68,7 @@ class Catalogue:
         from gesso.weights.store import shipped
 
         path = self._settings.weights.get(recipe.name) or shipped(recipe.name)
-        if recipe.facts is None or path is None:
+        if not recipe.needs_facts or path is None:
             return recipe
         from gesso.verbs.assemble import weights_file
         from gesso.weights.store import read_weights
@@ -93,7 +93,7 @@ class Catalogue:
     def own_card(self, name: str, own: UserWeights) -> Card:
         """The card with what the owner's weights know of their data."""
         recipe = self.recipe(name)
-        if recipe.facts is None:
+        if not recipe.needs_facts:
             return recipe.card.for_generating()
         with self._lock:
             if own.sha256 not in self._own_cards:

@@ -15,9 +15,10 @@ import { partsWidget } from "./parts.js";
 import { pictureWidget } from "./picture.js";
 import { slidersWidget } from "./sliders.js";
 import { strokeWidget } from "./stroke.js";
+import { wordsWidget } from "./words.js";
 
 /** @type {Map<string, (editor: any, view: any, slot: any) => {element?: HTMLElement, tools?: any[]}>} */
-const widgets = new Map(Object.entries({ brush: strokeWidget, pen: strokeWidget, page: pictureWidget, picture: pictureWidget, label: labelWidget, mask: maskWidget, notes: notesWidget, number: numberWidget, known_notes: partsWidget, chords: chordsWidget, orbit: orbitWidget, sliders: slidersWidget, latent: foundWidget }));
+const widgets = new Map(Object.entries({ brush: strokeWidget, pen: strokeWidget, page: pictureWidget, picture: pictureWidget, label: labelWidget, mask: maskWidget, notes: notesWidget, number: numberWidget, known_notes: partsWidget, chords: chordsWidget, orbit: orbitWidget, sliders: slidersWidget, latent: foundWidget, words: wordsWidget }));
 
 /** @param {any} slot */
 export const widgetOf = (slot) => widgets.get(slot.control?.tool) ?? formWidget;

@@ -384,6 +384,7 @@ export const TABLE = {
   weights_open_help: ["A .safetensors file that gesso fit or gesso train wrote", "gesso fit이나 gesso train이 만든 .safetensors 파일"],
   wipe: ["Line between before and after", "원본과 결과를 나누는 선"],
   wipe_on: ["Before and after, side by side (V)", "원본과 결과 나란히 보기 (V)"],
+  words_help: ["A few words, in English or Korean", "짧은 글. 한국어나 영어로"],
   zoom_in: ["Zoom in (+)", "확대 (+)"],
   zoom_out: ["Zoom out (−)", "축소 (−)"],
 };

@@ -1,0 +1,146 @@
+"""clip: it learns made-up shapes in two languages, and its text encoder, or another in its place, is a parent of other recipes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import gesso
+from gesso import recipes
+from gesso.card import Card, Out, Slot
+from gesso.conditions.words import Words
+from gesso.datasets.captioned_shapes import CaptionedShapes
+from gesso.errors import GessoError
+from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
+from gesso.networks.text_encoder import Sentences
+from gesso.recipes.recipe import Optimiser, Recipe, Stage
+from gesso.verbs.measure import Make
+
+BOTH = {"en": "a toy", "ko": "장난감"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("clip") / "run"
+    gesso.train("clip", preset="tiny", steps=150, out=out, threads=1, quiet=True)
+    return out
+
+
+def test_words_find_their_shapes_in_both_languages(run: Path):
+    model = gesso.load("clip", weights=run)
+    report = recipes.find("clip").measures["retrieval"](Make(model), None, {})
+    found = report["captions"]["all"]
+    assert found["R@10"] > 3 * found["chance R@10"], found
+    shapes = CaptionedShapes(60, 64, first=5000)
+    for language in (0, 1):
+        item = next(one for one in (shapes.item(n, np.random.default_rng(0)) for n in range(60)) if "red circle" == one["captions"][0][0])
+        right, wrong = item["captions"][language][0], ("blue bar", "파란 막대")[language]
+        told = [model.generate(words=text, picture=item["picture"]).outputs["similarity"]["cosine"] for text in (right, wrong)]
+        assert told[0] > told[1]
+
+
+def test_either_input_has_a_vector_and_none_is_an_error(run: Path):
+    model = gesso.load("clip", weights=run)
+    alone = model.generate(words="a red circle").outputs
+    assert alone["similarity"] == {} and set(alone["embedding"]) == {"words"}
+    assert sum(value**2 for value in alone["embedding"]["words"]) == pytest.approx(1, abs=1e-3)
+    both = model.generate(words="a red circle", picture=np.zeros((8, 9, 3), np.uint8)).outputs
+    assert set(both["embedding"]) == {"words", "picture"} and 0 <= both["similarity"]["probability"] <= 1
+    assert both["embedding"]["words"] == alone["embedding"]["words"]
+    with pytest.raises(GessoError, match="nothing was given"):
+        model.generate()
+    with pytest.raises(GessoError, match="too long"):
+        model.generate(words="xylophone quartz " * 12)
+
+
+@dataclasses.dataclass(frozen=True)
+class Colourist:
+    """Learns the mean colour of a picture from its words, over a frozen text encoder."""
+
+    def phases(self, step: int) -> Sequence[Phase]:
+        return (Phase("colour", ("net",)),)
+
+    def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
+        return nn.Module()
+
+    def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
+        made = networks["net"](networks["text"](batch.ports.tokens).vector)
+        return Loss((made - batch.clean["image"].mean((-2, -1))).square().mean(1))
+
+    def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> None:
+        return None
+
+    def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
+        text = networks["text"](inputs.ports.tokens)
+        assert text.tokens.values.shape[:2] == text.tokens.mask.shape
+        yield Output({"colour": networks["net"](text.vector)})
+
+
+def colourist(text: Any, width: int) -> Recipe:
+    """A recipe that reads words through a frozen text encoder, whichever it is."""
+    slot = Slot(name="words", kind=Words, required=True, options={"length": 48}, facts={"vocabulary": "text.vocabulary"})
+    out = Out(name="colour", medium="table", help=BOTH)
+    stage = Stage(
+        name="colour", family=Colourist(), trains={"net": Optimiser(rate=1e-2)}, data=lambda folder, split: CaptionedShapes(64, 16),
+        num_steps=3, batch_size=8, average=0.0,
+    )  # fmt: skip
+    return Recipe(
+        card=Card(name="colourist", title=BOTH, summary=BOTH, conditions=(slot,), outputs=(out,)),
+        presets={"tiny": None},
+        default_preset="tiny",
+        build=lambda preset: {"net": nn.Linear(width, 3)},
+        family=lambda preset: Colourist(),
+        stages=lambda preset: (stage,),
+        keeps=("net",),
+        uses={"text": text},
+        finish=lambda request, made: {"colour": made[-1][1].media["colour"][0].tolist()},
+    )
+
+
+def own_sentences() -> Recipe:
+    """A user's own model of texts as a recipe: the letters' counts."""
+
+    def counts(texts: Sequence[str]) -> np.ndarray:
+        return np.array([[text.count(letter) for letter in "abcdefgh"] for text in texts], np.float32)
+
+    slot = Slot(name="words", kind=Words, facts={"vocabulary": "vocabulary"})
+    return Recipe(
+        card=Card(name="own_sentences", title=BOTH, summary=BOTH, conditions=(slot,), outputs=()),
+        presets={"tiny": None},
+        default_preset="tiny",
+        build=lambda preset, facts: {"text": Sentences(counts, 8)},
+        family=lambda preset: Colourist(),
+        facts=lambda dataset: {"vocabulary": "bytes"},
+        known={"vocabulary": "bytes"},
+    )
+
+
+def test_another_recipe_takes_the_text_encoder_with_its_vocabulary(run: Path, tmp_path: Path):
+    recipe = colourist("clip", recipes.find("clip").preset("tiny").out)
+    gesso.train(recipe, out=tmp_path / "child", weights=run, threads=1, quiet=True)
+    model = gesso.load(recipe, weights=[tmp_path / "child", run])
+    assert set(model.networks) == {"net", "text", "text.picture", "text.match"}
+    parent = gesso.load("clip", weights=run)
+    assert model.card.slot("words").options["vocabulary"] == parent.card.slot("words").options["vocabulary"]
+    assert not any(p.requires_grad for p in model.networks["text"].parameters())
+    assert all(torch.equal(a, b) for a, b in zip(model.networks["text"].parameters(), parent.networks["text"].parameters(), strict=True))
+    one, two = (model.generate(words=text).outputs["colour"] for text in ("red circle", "파란 막대"))
+    assert one != two and set(model.assembled.hashes) == {"colourist", "clip"}
+
+
+def test_ones_own_model_of_texts_takes_its_place(tmp_path: Path):
+    recipe = colourist(own_sentences(), 8)
+    gesso.train(recipe, out=tmp_path / "child", threads=1, quiet=True)
+    model = gesso.load(recipe, weights=tmp_path / "child")
+    assert isinstance(model.networks["text"], Sentences) and model.card.slot("words").options["vocabulary"] == "bytes"
+    facts: Mapping[str, Any] = model.assembled.cards["colourist"]["facts"]
+    assert facts == {"text.vocabulary": "bytes"}
+    one, two = (model.generate(words=text).outputs["colour"] for text in ("a bad cab", "xyz"))
+    assert one != two
