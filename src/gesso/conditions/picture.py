@@ -76,6 +76,19 @@ class Picture(Condition):
             return under_alpha(self.pixels)
         return to_white(self.pixels)
 
+    def with_gaps(self, frame: Frame) -> tuple[np.ndarray, Frame]:
+        """The planes of the frame's box with opacity as the last, uint8 [h w c+1], 0 beyond the page; and the frame of that alone."""
+        planes = self.planes(frame)
+        opaque = self.pixels[..., 3] if self.pixels.shape[2:] == (4,) else np.full(self.page, 255, np.uint8)
+        whole = np.dstack([planes, opaque])
+        h, w = self.page
+        left, top, right, bottom = frame.box or (0, 0, w, h)
+        inside = whole[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+        part = np.zeros((bottom - top, right - left, whole.shape[2]), np.uint8)
+        y, x = max(0, -top), max(0, -left)
+        part[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+        return part, Frame(frame.size)
+
     @classmethod
     def num_planes(cls) -> int:
         return 3
@@ -86,12 +99,18 @@ class Picture(Condition):
 
     @classmethod
     def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
+        """Encode as spatial: the planes in [-1, 1], then validity: with the slot's option `gaps` 1 only where all of a pixel is opaque
+        and on the page, which the frame's box may leave."""
         import torch
 
         h, w = frame.size
         out = torch.zeros(len(values), cls.num_planes() + 1, h, w)
         for row, value in zip(out, values, strict=True):
-            if value is not None:
+            if value is not None and frame.options.get("gaps"):
+                planes = resized_planes(*value.with_gaps(frame))
+                row[:-1] = torch.from_numpy(planes[..., :-1]).permute(2, 0, 1) / 127.5 - 1
+                row[-1] = torch.from_numpy(planes[..., -1] >= 255).float()
+            elif value is not None:
                 view = frame_inside(value.page, frame) if frame.options.get("fit") == "inside" else frame
                 part = row[:, : view.size[0], : view.size[1]]
                 part[:-1] = torch.from_numpy(resized_planes(value.planes(frame), view)).permute(2, 0, 1) / 127.5 - 1

@@ -72,9 +72,9 @@ def styled_pictures(folder: Path | None, split: str, side: int) -> StyledPicture
     left_out: dict[str, str] = {}
     content = hashlib.sha256()
     apart = (place / "content").is_dir() and (place / "style").is_dir()
-    contents = _read(place / "content" if apart else place, split, left_out, content)
+    contents = read_shrunk(place / "content" if apart else place, split, left_out, content)
     few = apart and len(pictures_in(place / "style")) < MIN_PICTURES
-    styles = _read(place / "style", "all" if few else split, left_out, content) if apart else contents
+    styles = read_shrunk(place / "style", "all" if few else split, left_out, content) if apart else contents
     least = 1 if apart or split != "train" else MIN_PICTURES
     if min(len(contents), len(styles)) < least:
         what = f"{len(contents)} contents and {len(styles)} styles for {split!r} can be read" + (
@@ -85,7 +85,8 @@ def styled_pictures(folder: Path | None, split: str, side: int) -> StyledPicture
     return StyledPictures(name, "as their owner says", contents, [*styles, *made], side, split == "train", left_out, content.hexdigest())
 
 
-def _read(place: Path, split: str, left_out: dict[str, str], content: Any) -> list[np.ndarray]:
+def read_shrunk(place: Path, split: str, left_out: dict[str, str], content: Any) -> list[np.ndarray]:
+    """The pictures of a split, made smaller to KEPT_SIDE; files that cannot be read come into `left_out`, hashes into `content`."""
     found = []
     for file in pictures_in(place) if split == "all" else files_of(place, split):
         try:

@@ -60,15 +60,22 @@ class Diffusion:
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         """Sample data from noise. Yields a preview of the expected data after every step but the last."""
-        network = networks[self.role]
-        device = next(network.parameters()).device
-        inputs, num, path = inputs.to(device), settings.num_steps, self.objective.path
-        noise = ItemNoise(inputs.shape, rng.initial_seed(), inputs.items)
-        look = partial(self.guess_at, network, inputs, settings)
-        steps = walk(self.chosen(settings), look, path, self.objective.levels(num), lambda: noise().to(device))
-        for step, (x, guess) in enumerate(steps, 1):
+        num = self.num_looks(settings)
+        for step, (x, guess) in enumerate(self.walked(networks[self.role], inputs, rng, settings), 1):
             final = step == num
             yield Output({self.clean: x if final else guess.clean}, final=final, step=step, num_steps=num)
+
+    def num_looks(self, settings: Any) -> int:
+        """How many steps a sample takes."""
+        num: int = settings.num_steps
+        return num
+
+    def walked(self, network: nn.Module, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[tuple[Samples, Guess]]:
+        """The steps of a sample."""
+        device = next(network.parameters()).device
+        inputs, noise = inputs.to(device), ItemNoise(inputs.shape, rng.initial_seed(), inputs.items)
+        look, levels = partial(self.guess_at, network, inputs, settings), self.objective.levels(settings.num_steps)
+        return walk(self.chosen(settings), look, self.objective.path, levels, lambda: noise().to(device))
 
     def chosen(self, settings: Any) -> Sampler:
         """The sampler of the settings; GessoError where there is none of that name."""

@@ -6,7 +6,8 @@
     ddim    the same with η times that noise: Song 2020, equations 12 and 16
     dpm     DPM-Solver++(2M): Lu 2022, algorithm 2 ("++", arXiv:2211.01095)
 
-All are written for x = α x₁ + σ ε, so they hold on every path. `walk` is the one loop that takes the steps.
+All are written for x = α x₁ + σ ε, so they hold on every path. `walk` is the one loop that takes the steps; `repeated` levels let it
+go back and forth, for resampling (Lugmayr 2022, "RePaint").
 """
 
 from __future__ import annotations
@@ -60,14 +61,46 @@ class Stride:
 Sampler = Callable[[Stride], Samples]
 
 
-def walk(sampler: Sampler, look: Look, path: Path, levels: Sequence[float], draw: Callable[[], Samples]) -> Iterator[tuple[Samples, Guess]]:
-    """Go from noise, the first that is drawn, through all levels. Yields after each step x and the guess from which it was made."""
+def walk(
+    sampler: Sampler,
+    look: Look,
+    path: Path,
+    levels: Sequence[float],
+    draw: Callable[[], Samples],
+    settle: Callable[[Samples, float], Samples] = lambda x, level: x,
+) -> Iterator[tuple[Samples, Guess]]:
+    """Go from noise, the first that is drawn, through all levels. Yields after each step x and the guess from which it was made.
+
+    A level noisier than the one before is reached by adding noise. `settle(x, level)` may change what a step has reached.
+    """
     x, before = path.sigma(levels[0]) * draw(), None
     for level, goal in pairwise(levels):
+        if path.progress(goal) < path.progress(level):
+            x, before = noisier(x, level, goal, path, draw()), None
+            continue
         t, s = (torch.full((len(x),), one, device=x.device, dtype=x.dtype) for one in (level, goal))
         before = Stride(x, look(x, t, s), t, s, level, goal, path, look, draw, None if before is None else _alone(before))
-        x = sampler(before)
+        x = settle(sampler(before), goal)
         yield x, before.now
+
+
+def noisier(x: Samples, level: float, goal: float, path: Path, noise: Samples) -> Samples:
+    """x carried from its level to a noisier one: with α = α_goal / α_level, α x + √(σ_goal² - α² σ_level²) z."""
+    alpha = path.alpha(goal) / path.alpha(level)
+    return alpha * x + math.sqrt(path.sigma(goal) ** 2 - (alpha * path.sigma(level)) ** 2) * noise
+
+
+def repeated(levels: Sequence[float], times: int) -> list[float]:
+    """Levels in which each step but the first and the last is taken `times` times, with a step back in between.
+
+    From pure noise there is nothing to go back to, and after the last step there is no noise.
+    """
+    steps = list(pairwise(levels))
+    found = [levels[0]]
+    for number, (level, goal) in enumerate(steps):
+        again = times if 0 < number < len(steps) - 1 else 1
+        found += [goal] + [level, goal] * (again - 1)
+    return found
 
 
 def _alone(stride: Stride) -> Stride:
