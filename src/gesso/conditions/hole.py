@@ -103,8 +103,9 @@ def _scrub(rng: np.random.Generator) -> Drawn:
 def _border(rng: np.random.Generator) -> Drawn:
     """One to three sides of the picture: it shall become larger."""
     deep = float(rng.uniform(0.12, 0.4))
-    sides = {"left": [(0.0, -0.1), (0.0, 1.1)], "right": [(1.0, -0.1), (1.0, 1.1)], "top": [(-0.1, 0.0), (1.1, 0.0)]}
-    sides["bottom"] = [(-0.1, 1.0), (1.1, 1.0)]
+    near, far = 0.0, 0.999  # a point at 1 would be off the page
+    sides = {"left": [(near, near), (near, far)], "right": [(far, near), (far, far)]}
+    sides |= {"top": [(near, near), (far, near)], "bottom": [(near, far), (far, far)]}
     chosen = rng.choice(list(sides), int(rng.integers(1, 4)), replace=False)
     return [(sides[str(side)], deep) for side in chosen]
 
@@ -128,6 +129,6 @@ def _wander(rng: np.random.Generator, steps: int, step: float, bend: float = 0.8
     path = [(x, y)]
     for _ in range(steps):
         angle += rng.normal(0, bend)
-        x, y = float(np.clip(x + step * np.cos(angle), 0, 1)), float(np.clip(y + step * np.sin(angle), 0, 1))
+        x, y = (float(np.clip(at + step * turn, 0, 0.999)) for at, turn in ((x, np.cos(angle)), (y, np.sin(angle))))
         path.append((x, y))
     return path
