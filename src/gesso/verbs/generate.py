@@ -144,19 +144,26 @@ def computing(
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Functions to call while networks run: `on_output` with each preview, `on_final` with each last; `stop` returns true to end it."""
+    """Functions to call while networks run: `on_output` with each preview, `on_final` with each last; `stop` returns true to end it.
+
+    `on_draft`, where there is one, is called with a preview that is a draft instead, and what was sampled before it.
+    """
 
     on_output: Callable[[Output], None] | None = None
     stop: Callable[[], bool] | None = None
     on_final: Callable[[Output], None] | None = None
+    on_draft: Callable[[Sampled], None] | None = None
 
     def check_stop(self) -> None:
         """Raise Stopped where `stop` returns true."""
         if self.stop is not None and self.stop():
             raise Stopped
 
-    def see(self, output: Output) -> None:
+    def see(self, output: Output, frame: Frame, before: Sampled) -> None:
         self.check_stop()
+        if output.draft and self.on_draft is not None:
+            self.on_draft([*before, (frame, on_cpu(output))])
+            return
         seen = self.on_final if output.final else self.on_output
         if seen is not None:
             seen(output)
@@ -191,7 +198,7 @@ def sample(
             # Frames are views of one item, so each starts with the same random numbers.
             rng = torch.Generator().manual_seed(request.seed)
             for output in run(assembled.networks, inputs, rng, settings):
-                callbacks.see(output)
+                callbacks.see(output, frame, sampled)
                 if output.final:
                     check_finite(output, recipe.name)
                     sampled.append((frame, output if device.type == "cpu" else on_cpu(output)))

@@ -19,7 +19,7 @@ from gesso.families.family import Output
 from gesso.ports import Frame
 from gesso.request import Request
 from gesso.verbs.assemble import Assembled
-from gesso.verbs.generate import Callbacks, Sampled, computing, described, finish, on_cpu, sample
+from gesso.verbs.generate import Callbacks, Sampled, computing, described, finish, sample
 from gesso.verbs.result import Result
 
 MOST_KEPT = 4  # requests whose network outputs are kept: the newest, and some to undo to
@@ -57,13 +57,13 @@ class IncrementalModel:
         """
         assembled = self.assembled
 
-        def see(output: Output) -> None:
-            if output.draft and on_draft is not None:
-                self._finish_draft(request, output, on_draft)
-            elif on_output is not None:
-                on_output(output)
+        def finish_draft(sampled: Sampled) -> None:
+            assert on_draft is not None
+            outputs, notes = finish(assembled, request, sampled)
+            on_draft(Result(assembled.recipe.card, outputs, request, _no_record, notes))
 
-        callbacks = Callbacks(see if on_output or on_draft else None, stop)
+        see = on_output or ((lambda output: None) if on_draft else None)  # families make previews for someone who looks
+        callbacks = Callbacks(see, stop, on_draft=finish_draft if on_draft else None)
         with computing(assembled, request) as numbers:
             key = self._key(request)
             sampled = self._recalled(key, request)
@@ -97,11 +97,6 @@ class IncrementalModel:
         if last is not None:
             outputs, notes = finish(self.assembled, request, copied(last.sampled))
             on_draft(Result(self.assembled.recipe.card, outputs, request, _no_record, notes))
-
-    def _finish_draft(self, request: Request, output: Output, on_draft: Callable[[Result], None]) -> None:
-        frame = self.assembled.recipe.frames(request, self.assembled.preset)[0]
-        outputs, notes = finish(self.assembled, request, [(frame, on_cpu(output))])
-        on_draft(Result(self.assembled.recipe.card, outputs, request, _no_record, notes))
 
     def _key(self, request: Request) -> _Key:
         recipe, preset = self.assembled.recipe, self.assembled.preset

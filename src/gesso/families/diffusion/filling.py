@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from gesso.families.diffusion.denoise import Diffusion
 from gesso.families.diffusion.paths import Guess
 from gesso.families.diffusion.samplers import repeated, walk
-from gesso.families.family import Batch, Inputs, ItemNoise, Loss, Networks, Phase
+from gesso.families.family import Batch, Inputs, ItemNoise, Loss, Networks, Output, Phase
 from gesso.ports import Ports
 from gesso.shapes import Images, Maps, Samples
 
@@ -49,6 +49,11 @@ class Filling(Diffusion):
         value = (error * weight).mean((1, 2, 3)) / weight.mean((1, 2, 3))
         inside = ((error * (1 - mask)).sum() / (error.shape[1] * (1 - mask).sum()).clamp_min(1)).detach()
         return Loss(lesson.weight * value, {"hole_error": inside})
+
+    def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
+        """Previews are drafts, since the picture is more than the window that is filled."""
+        for output in super().sample(networks, inputs, rng, settings):
+            yield replace(output, draft=not output.final)
 
     def num_looks(self, settings: Any) -> int:
         return settings.num_steps + max(0, settings.resampling - 1) * max(0, settings.num_steps - 2)
