@@ -7,14 +7,16 @@ scene, so that "val" asks for combinations that were never shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from gesso.datasets.dataset import Dataset
 from gesso.datasets.paired_pictures import to_images
 
 Relation = Literal["left", "above"]
@@ -32,6 +34,7 @@ PAPER = (250, 248, 244)
 MOST = 3  # objects of a group
 PLACES = {1: (0.5,), 2: (0.33, 0.67), 3: (0.19, 0.5, 0.81)}  # of a group's objects, across the direction of the relation
 SIZE, STRAY = 0.25, 0.012  # of an object, and how far it is moved, in shares of the side
+NUM_TEXTS = 4000
 NEVER = 10  # one in so many pairs of kind and colour is for "val" alone
 FINE = 8  # shapes are drawn so many times as large, then made smaller
 
@@ -65,6 +68,12 @@ class ComposedScenes:
     def __len__(self) -> int:
         return self.num
 
+    def texts(self) -> Iterator[str]:
+        """Many captions, of which a vocabulary can be learned, each once and in order."""
+        rng = np.random.default_rng(5)
+        scenes = (random_composition(rng) for _ in range(NUM_TEXTS))
+        yield from sorted({caption(scene, rng, language) for scene in scenes for language in ("en", "ko")})
+
     def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
         """`picture` uint8 [side side 3], `captions` ((text, no tags),), and the `composition`."""
         own = rng if self.split == "train" else np.random.default_rng([index, 77])
@@ -75,6 +84,13 @@ class ComposedScenes:
     def stack(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """`image` float [b 3 side side] in [-1, 1]."""
         return {"image": to_images([item["picture"] for item in items])}
+
+
+def scenes_or_captioned(folder: Path | None, split: str, side: int) -> Dataset:
+    """The pictures with captions of a folder, or composed scenes without one."""
+    from gesso.datasets.captioned_pictures import captioned_pictures
+
+    return ComposedScenes(side, split) if folder is None else captioned_pictures(folder, split, side)
 
 
 def never_shown(kind: str, colour: str) -> bool:

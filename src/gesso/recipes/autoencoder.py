@@ -76,17 +76,10 @@ def build(preset: Preset) -> dict[str, Any]:
 
 
 def family(preset: Preset) -> Adversarial:
-    from gesso.families.adversarial import Adversarial, Seat, Term
-    from gesso.families.adversarial.objectives import HINGE
-    from gesso.families.adversarial.reconstruction import Reconstruction, code_penalty, squared
-    from gesso.families.adversarial.translation import l1
+    from gesso.families.adversarial.reconstruction import coding
 
-    codec = Reconstruction(preset.channels, noisy=not preset.codes)
-    terms = (Term("squared", squared), Term("l1", l1, 0.2), Term("penalty", code_penalty, preset.penalty))
-    seats = (Seat(),) if preset.critic else ()
-    return Adversarial(
-        codec.play, codec.show, seats, ("codec",), objective=HINGE, weight=0.01, terms=terms, critics_from=preset.critic_from
-    )
+    noisy, critic = not preset.codes, bool(preset.critic)
+    return coding(preset.channels, noisy=noisy, penalty=preset.penalty, critic=critic, critics_from=preset.critic_from)
 
 
 def stages(preset: Preset) -> list[Stage]:

@@ -94,7 +94,8 @@ class Recipe:
     finish(request, [(frame, output)]) -> the named outputs, and under "notes" the names of notes for the user, whose texts are on the
     card (`note.NAME`).  measures: {name: function(make, data, options) -> report}.
     data(folder, "train" | "val") -> the examples that a fit reads (`gesso fit --data`).
-    preview(networks, batch, the stage's family) -> a uint8 picture that training saves at intervals; by default the family's samples.
+    preview(networks, batch, the stage's family) -> a uint8 picture that training saves at intervals; by default, or where it is None,
+    the family's samples.
     layout, data_files: what a folder for --data holds, in words, and the patterns of its files (with + between those needed together).
     learns_pictures: the stages accept a folder of the user's own pictures as data.
     native: networks compute in bfloat16 if the processor multiplies it natively, as in training, else in float32.

@@ -104,8 +104,9 @@ def shower(recipe: Recipe, stage: Stage, data: Path | None, seed: int) -> Callab
             made.extend(_examples(recipe, stage, stage.data(data, "val"), seed, NUM_SHOWN, 1)[0])
         batch, null = made
         with _evaluating(networks) as device:
-            if recipe.preview is not None:
-                return np.asarray(recipe.preview(networks, batch.to(device), stage.family))
+            shown = None if recipe.preview is None else recipe.preview(networks, batch.to(device), stage.family)
+            if shown is not None:
+                return np.asarray(shown)
             media = _sampled(recipe, stage, told, batch, null, seed)
             return sample_sheet(media) if media else None
 

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gesso.families.adversarial.game import Turn
+from gesso.families.adversarial.game import Adversarial, Seat, Term, Turn
+from gesso.families.adversarial.objectives import HINGE
+from gesso.families.adversarial.translation import l1
 from gesso.families.family import Batch, Inputs, Networks, Output
 from gesso.families.supervised import picture_of
 
@@ -44,3 +46,11 @@ def squared(turn: Turn) -> Tensor:
 def code_penalty(turn: Turn) -> Tensor:
     """What the bottleneck asks: the KL divergence, or the distance to the codes, [b]."""
     return turn.pictures["penalty"]
+
+
+def coding(channels: int, *, noisy: bool, penalty: float, critic: bool = False, critics_from: int = 0) -> Adversarial:
+    """The game of a codec alone, or from a step on with a critic: the squared and the absolute difference, and the bottleneck's."""
+    codec = Reconstruction(channels, noisy)
+    terms = (Term("squared", squared), Term("l1", l1, 0.2), Term("penalty", code_penalty, penalty))
+    seats = (Seat(),) if critic else ()
+    return Adversarial(codec.play, codec.show, seats, ("codec",), objective=HINGE, weight=0.01, terms=terms, critics_from=critics_from)
