@@ -55,7 +55,7 @@ class Composition:
     relation: Relation
 
 
-@dataclass(frozen=True)
+@dataclass
 class ComposedScenes:
     """Scenes `side` × `side` from their numbers, never stored; those of "train" are drawn anew at each look."""
 

@@ -20,7 +20,7 @@ from gesso.datasets.styled_pictures import MADE_UP, part, read_shrunk
 from gesso.errors import GessoError
 
 
-@dataclass(frozen=True)
+@dataclass
 class CroppedPictures:
     """`pictures` uint8 [h w 3]; each example is a part of one at `side` × `side`: with `augment` a random one, else the middle."""
 

@@ -33,7 +33,9 @@ def measure_bits(model: Any, held: Any, options: Mapping[str, Any]) -> dict[str,
     num = min(whole(options.get("num", NUM), where="--num", low=1), len(held))
     slot = model.card.slot("words")
     frame = Frame().with_options(slot.options)
-    told, untold, kept = [], [], []
+    told: list[float] = []
+    untold: list[float] = []
+    kept: list[float] = []
     with torch.inference_mode():
         for start in range(0, num, BATCH):
             items = [held.item(index, np.random.default_rng(index)) for index in range(start, min(num, start + BATCH))]

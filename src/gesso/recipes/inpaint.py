@@ -135,7 +135,9 @@ def stages(preset: Preset) -> list[Stage]:
 def page_of(request: Request) -> Page:
     settings = request.settings
     assert isinstance(settings, InpaintSettings)
-    return Page.of(request.conditions["picture"], request.conditions.get("hole"), settings.grows)
+    picture, hole = request.conditions["picture"], request.conditions.get("hole")
+    assert isinstance(picture, Picture)
+    return Page.of(picture.pixels, hole.mask if isinstance(hole, Hole) else None, settings.grows)
 
 
 def frames(request: Request, preset: Preset) -> list[Frame]:

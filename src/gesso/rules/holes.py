@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from PIL import Image
@@ -15,9 +15,6 @@ from gesso.rules.seam import meeting
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from gesso.conditions.hole import Hole
-    from gesso.conditions.picture import Picture
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels of the picture that was given
 ROOM = 2.0  # a window's side over its hole's
@@ -32,12 +29,13 @@ class Page:
     grows: Box
 
     @classmethod
-    def of(cls, picture: Picture | Any, hole: Hole | Any, grows: Box) -> Self:
+    def of(cls, pixels: np.ndarray, brushed: Callable[[Box], np.ndarray] | None, grows: Box) -> Self:
+        """`brushed(box)` is what is brushed away of a part of the picture, which it may leave; None is nothing."""
         left, top, right, bottom = grows
-        h, w = picture.pixels.shape[:2]
+        h, w = pixels.shape[:2]
         box = (-left, -top, w + right, h + bottom)
         empty = np.zeros((h + top + bottom, w + left + right), bool)
-        return cls(picture.pixels, empty if hole is None else hole.mask(box), grows)
+        return cls(pixels, empty if brushed is None else brushed(box), grows)
 
     @property
     def size(self) -> tuple[int, int]:

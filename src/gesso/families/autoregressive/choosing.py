@@ -62,5 +62,6 @@ def _joined(one: Any, other: Any) -> Any:
         return torch.cat([one, other])
     if isinstance(one, Mapping):
         return {name: _joined(value, other[name]) for name, value in one.items() if name in other}
-    assert is_dataclass(one)
-    return type(one)(**{field.name: _joined(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)})
+    assert is_dataclass(one) and not isinstance(one, type)
+    kind: Any = type(one)
+    return kind(**{field.name: _joined(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)})

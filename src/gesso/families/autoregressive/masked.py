@@ -38,7 +38,7 @@ class Masked(Autoregressive):
         """Yield the picture after each look; masked codes are shown as the network would draw them."""
         network: Any = networks[self.role]
         codec: Any = networks[self.codec]
-        num, height, width = inputs.shape[0], *network.grid
+        num, (height, width) = inputs.shape[0], network.grid
         device, length = network.place.device, height * width
         inputs = inputs.to(device)
         rngs = item_rngs(rng.initial_seed(), inputs.items)

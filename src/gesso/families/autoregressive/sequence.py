@@ -59,7 +59,7 @@ class Autoregressive:
         """Yield the picture so far, now and then, and at the end, with the tap `codes`; what is not written yet is the first code."""
         network: Any = networks[self.role]
         codec: Any = networks[self.codec]
-        num, height, width = inputs.shape[0], *network.grid
+        num, (height, width) = inputs.shape[0], network.grid
         device = network.place.device
         inputs = inputs.to(device)
         rngs = item_rngs(rng.initial_seed(), inputs.items)

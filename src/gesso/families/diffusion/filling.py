@@ -42,7 +42,7 @@ class Filling(Diffusion):
         pixels, mask = self.known(batch.ports)
         ports = self.shown(batch.ports, pixels, mask)
         noise = batch.normal(rng, *clean.shape[1:])
-        lesson = objective.lesson(clean, noise, objective.draw(batch, rng))
+        lesson = objective.lesson(clean, noise, objective.times(batch, rng))
         said = objective.asked(lambda x, t: networks[self.role](x, t, ports), lesson.x, lesson.t)
         error = (said.float() - lesson.target).square()
         weight = (1 - mask) + OUTSIDE * mask

@@ -69,10 +69,10 @@ class JobService:
     """Thread-safe; all queries name the owner. Most methods may block: call them from a thread."""
 
     def __init__(
-        self, settings: Settings, catalogue: Catalogue, files: FileStore, sanitizer: InputSanitizer, weights: UserWeightsStore
+        self, settings: Settings, catalogue: Catalogue, files: FileStore, sanitizer: InputSanitizer, user_weights: UserWeightsStore
     ) -> None:
         self._settings, self._catalogue, self._files, self._sanitizer = settings, catalogue, files, sanitizer
-        self._user_weights = weights
+        self._user_weights = user_weights
         self.store = JobStore(settings.home / "jobs.sqlite", settings.limits)
         recipes = None if settings.recipes is None else [str(one) for one in settings.recipes]
         weights = {name: str(path) for name, path in settings.weights.items()}
