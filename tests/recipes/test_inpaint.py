@@ -26,13 +26,13 @@ def picture() -> np.ndarray:
 def test_only_the_hole_changes(model: Model, picture: np.ndarray):
     strokes = [{"path": [[20, 20], [50, 30]], "radius": 5}, {"path": [[80, 50]], "radius": 4}]
     made = model.generate(picture=picture, hole=strokes, num_steps=2).outputs["image"]
-    hole = Hole.read(strokes, where="hole", options={}).mask((0, 0, 90, 60))
+    hole = Hole.read(strokes, where="hole", options={}).covered((0, 0, 90, 60))
     assert np.array_equal(made[~hole], picture[~hole]) and (made[hole] != picture[hole]).any(-1).mean() > 0.5
 
 
 def test_what_lies_in_the_hole_does_not_matter(model: Model, picture: np.ndarray):
     strokes = [{"path": [[20, 20], [50, 30]], "radius": 5}]
-    hole = Hole.read(strokes, where="hole", options={}).mask((0, 0, 90, 60))
+    hole = Hole.read(strokes, where="hole", options={}).covered((0, 0, 90, 60))
     other = picture.copy()
     other[hole] = 7
     one, two = (model.generate(picture=one, hole=strokes, num_steps=2).outputs["image"] for one in (picture, other))

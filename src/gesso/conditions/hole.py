@@ -23,7 +23,7 @@ class Hole(Strokes):
     kind: ClassVar[str] = "hole"
     reads: ClassVar[str] = "picture"
 
-    def mask(self, box: Box, size: tuple[int, int] | None = None) -> np.ndarray:
+    def covered(self, box: Box, size: tuple[int, int] | None = None) -> np.ndarray:
         """What is covered of a part of the page, bool, at the box's size, or at another: a pixel is covered if any of it is."""
         left, top, right, bottom = box
         drawn = Image.new("L", (right - left, bottom - top))
@@ -34,10 +34,10 @@ class Hole(Strokes):
                 pen.line(points, fill=1, width=max(1, round(2 * stroke.radius)), joint="curve")
             for x, y in points:
                 pen.ellipse((x - stroke.radius, y - stroke.radius, x + stroke.radius, y + stroke.radius), fill=1)
-        covered = np.asarray(drawn).astype(bool)
-        if size is None or size == covered.shape:
-            return covered
-        shares = Image.fromarray(covered.astype(np.float32)).resize((size[1], size[0]), Image.Resampling.BOX)
+        found = np.asarray(drawn).astype(bool)
+        if size is None or size == found.shape:
+            return found
+        shares = Image.fromarray(found.astype(np.float32)).resize((size[1], size[0]), Image.Resampling.BOX)
         return np.asarray(shares) > 0
 
     @classmethod
@@ -53,7 +53,7 @@ class Hole(Strokes):
         out = torch.zeros(len(values), 1, *frame.size)
         for row, value in zip(out, values, strict=True):
             if value is not None:
-                row[0] = torch.from_numpy(value.mask(frame.box or (0, 0, w, h), frame.size).astype(np.float32))
+                row[0] = torch.from_numpy(value.covered(frame.box or (0, 0, w, h), frame.size).astype(np.float32))
         return Ports(spatial=out)
 
     @classmethod

@@ -41,6 +41,8 @@ FINE = 8  # shapes are drawn so many times as large, then made smaller
 
 @dataclass(frozen=True)
 class Group:
+    """One to three equal objects."""
+
     kind: str
     colour: str
     count: int

@@ -31,7 +31,7 @@ def measure_filling(model: Any, held: Any, options: Mapping[str, Any]) -> dict[s
         real = np.asarray(held.item(index, np.random.default_rng(0))["picture"])
         habit = list(HABITS)[index % len(HABITS)]
         hole = Hole.of_habit(habit, real.shape[:2], np.random.default_rng([index, 9]))
-        mask = hole.mask((0, 0, real.shape[1], real.shape[0]))
+        mask = hole.covered((0, 0, real.shape[1], real.shape[0]))
         if not mask.any() or mask.all():
             continue
         emptied = np.where(mask[..., None], 0, real).astype(np.uint8)

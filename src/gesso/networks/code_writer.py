@@ -14,7 +14,7 @@ from gesso.shapes import TokenMask, TokenValues
 
 
 @dataclass
-class Memory:
+class WriterMemory:
     """What `step` keeps: for each block the keys and values so far [b heads n d], and those of the words with their mask."""
 
     words: TokenValues
@@ -63,14 +63,14 @@ class CodeWriter(nn.Module):
         told = self.text(ports.tokens).tokens
         return self.words(told.values), told.mask
 
-    def begin(self, ports: Ports, rows: int) -> Memory:
+    def begin(self, ports: Ports, rows: int) -> WriterMemory:
         """A memory before the first code."""
         words, mask = self.read(ports)
         if len(words) != rows:
             raise ValueError(f"the words are of {len(words)} rows, not {rows}")
-        return Memory(words, mask)
+        return WriterMemory(words, mask)
 
-    def step(self, memory: Memory, ids: Tensor | None) -> Tensor:
+    def step(self, memory: WriterMemory, ids: Tensor | None) -> Tensor:
         """Logits [b num] of the next code, after the one before it, int64 [b] (None: it is the first)."""
         rows = len(memory.words)
         last = torch.full((rows,), self.mask, device=memory.words.device) if ids is None else ids

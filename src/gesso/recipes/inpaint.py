@@ -137,7 +137,7 @@ def page_of(request: Request) -> Page:
     assert isinstance(settings, InpaintSettings)
     picture, hole = request.conditions["picture"], request.conditions.get("hole")
     assert isinstance(picture, Picture)
-    return Page.of(picture.pixels, hole.mask if isinstance(hole, Hole) else None, settings.grows)
+    return Page.of(picture.pixels, hole.covered if isinstance(hole, Hole) else None, settings.grows)
 
 
 def frames(request: Request, preset: Preset) -> list[Frame]:

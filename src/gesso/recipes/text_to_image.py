@@ -73,10 +73,10 @@ CARD = Card(
         guidance_scale | Guidance | 조건 강도 | how strictly the words are followed: 0 not at all, 1 normally | 글을 따르는 정도
         sampler | Sampler | 샘플러 | how noise becomes a picture | 노이즈를 그림으로 바꾸는 방식
         sampler.auto | What suits the weights | 가중치에 맞게
-        sampler.dpm | DPM-Solver++ | DPM-Solver++
+        sampler.dpm | DPM-Solver++, second order | DPM-Solver++ (2차)
         sampler.heun | Heun, twice the work | Heun (계산 두 배)
-        sampler.euler | Euler | Euler
-        sampler.ddim | DDIM | DDIM
+        sampler.euler | Euler, first order | Euler (1차)
+        sampler.ddim | DDIM, without added noise | DDIM (노이즈 없이)
         sampler.ddpm | DDPM, many steps | DDPM (단계가 많아야 함)
     """),
     paper="Peebles and Xie 2023, arXiv:2212.09748; Rombach 2022, arXiv:2112.10752; Lipman 2022, arXiv:2210.02747",

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import scipy
 from PIL import Image
-from scipy.ndimage import find_objects, label
 
 from gesso.rules.seam import meeting
 
@@ -63,8 +63,8 @@ def windows_of(page: Page, side: int) -> list[Box]:
     """
     h, w = page.hole.shape
     left, top, _, _ = page.grows
-    parts, _ = label(page.hole, np.ones((3, 3)))
-    boxes = [(x.start, y.start, x.stop, y.stop) for y, x in find_objects(parts)] or [(w // 2, h // 2, w // 2 + 1, h // 2 + 1)]
+    parts, _ = scipy.ndimage.label(page.hole, np.ones((3, 3)))
+    boxes = [(x.start, y.start, x.stop, y.stop) for y, x in scipy.ndimage.find_objects(parts)] or [(w // 2, h // 2, w // 2 + 1, h // 2 + 1)]
     boxes = _joined(boxes, side)
     found = []
     for one in boxes:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import binary_dilation
-from scipy.sparse import coo_array
-from scipy.sparse.linalg import spsolve
+import scipy
 
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
 
@@ -16,7 +14,7 @@ def meeting(made: np.ndarray, real: np.ndarray, hole: np.ndarray) -> np.ndarray:
     It is what Poisson blending adds (Pérez 2003, equation 4): gradients inside stay, and the border fits. Outside the result is `real`.
     """
     result = np.where(hole[..., None], made, real).astype(np.float64)
-    ring = binary_dilation(hole, CROSS) & ~hole
+    ring = scipy.ndimage.binary_dilation(hole, CROSS) & ~hole
     if not hole.any() or not ring.any():
         return result
     number = np.full(hole.shape, -1)
@@ -37,7 +35,7 @@ def meeting(made: np.ndarray, real: np.ndarray, hole: np.ndarray) -> np.ndarray:
         values.append(-np.ones(int(within.sum())))
         np.add.at(right, own[~within], step[ny[~within], nx[~within]])
     degree += 1e-9  # so that a part of the hole that touches nothing known has a solution, 0
-    matrix = coo_array((np.concatenate([degree, *values]), (np.concatenate(rows), np.concatenate(columns)))).tocsr()
-    field = spsolve(matrix, right).reshape(right.shape)
+    matrix = scipy.sparse.coo_array((np.concatenate([degree, *values]), (np.concatenate(rows), np.concatenate(columns)))).tocsr()
+    field = scipy.sparse.linalg.spsolve(matrix, right).reshape(right.shape)
     result[ys, xs] += field
     return result

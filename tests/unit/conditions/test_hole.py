@@ -17,20 +17,20 @@ SLOT = Slot(name="hole", kind=Hole)
 
 
 def test_it_covers_a_disc_along_the_path():
-    mask = SLOT.read([{"path": [[10, 10], [30, 10]], "radius": 4}]).mask((0, 0, 40, 20))
+    mask = SLOT.read([{"path": [[10, 10], [30, 10]], "radius": 4}]).covered((0, 0, 40, 20))
     assert mask.shape == (20, 40)
     assert mask[10, 10:31].all() and mask[10, 7] and mask[7, 20] and not mask[10, 2] and not mask[2, 20] and not mask[10, 37]
-    dot = SLOT.read([{"path": [[5, 5]], "radius": 2}]).mask((0, 0, 12, 12))
+    dot = SLOT.read([{"path": [[5, 5]], "radius": 2}]).covered((0, 0, 12, 12))
     assert 9 <= dot.sum() <= 25 and dot[5, 5]
 
 
 def test_a_part_of_the_page_is_the_part_of_its_mask_and_smaller_pixels_are_covered_if_any_is():
     hole = SLOT.read([{"path": [[10, 10], [33, 21]], "radius": 3}])
-    whole = hole.mask((0, 0, 48, 32))
-    assert np.array_equal(hole.mask((8, 4, 40, 28)), whole[4:28, 8:40])
-    beyond = hole.mask((-8, -8, 56, 40))
+    whole = hole.covered((0, 0, 48, 32))
+    assert np.array_equal(hole.covered((8, 4, 40, 28)), whole[4:28, 8:40])
+    beyond = hole.covered((-8, -8, 56, 40))
     assert np.array_equal(beyond[8:40, 8:56], whole)
-    small = hole.mask((0, 0, 48, 32), (8, 12))
+    small = hole.covered((0, 0, 48, 32), (8, 12))
     assert np.array_equal(small, whole.reshape(8, 4, 12, 4).any((1, 3)))
 
 
@@ -48,7 +48,7 @@ def test_people_leave_something_and_paint_over_something(habit: str):
         hole = Hole.of_habit(habit, (40, 60), np.random.default_rng(seed))
         assert SLOT.from_json(json.loads(hole.model_dump_json())) == hole
         hole.check((40, 60), where="hole")
-        shares.append(hole.mask((0, 0, 60, 40)).mean())
+        shares.append(hole.covered((0, 0, 60, 40)).mean())
     assert min(shares) > 0.002 and max(shares) < 0.97 and np.std(shares) > 0.005
 
 
