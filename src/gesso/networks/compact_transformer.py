@@ -64,6 +64,7 @@ class CompactTransformer(Whitening):
         """How much of the pooled token comes from each place, [b 1 h w], by attention rollout (Abnar and Zuidema 2020)."""
         h, routes = self.tokens(x), []
         for layer in self.layers:
+            assert isinstance(layer, EncoderLayer)
             routes.append(layer.attention.routes(layer.norms[0](h)).mean(1))
             h = layer(h)
         share = self.pool(self.norm(h)).softmax(1).transpose(1, 2).float()

@@ -13,7 +13,7 @@ from gesso.rules.seam import meeting
 
 def page(pixels: np.ndarray, *strokes: tuple[list[tuple[float, float]], float], grows: tuple[int, int, int, int] = (0, 0, 0, 0)) -> Page:
     hole = Hole.read([{"path": path, "radius": radius} for path, radius in strokes], where="hole", options={}) if strokes else None
-    return Page.of(pixels, None if hole is None else hole.mask, grows)
+    return Page.of(pixels, None if hole is None else hole.covered, grows)
 
 
 def noise(*shape: int) -> np.ndarray:
