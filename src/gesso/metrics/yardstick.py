@@ -1,4 +1,6 @@
-"""The yardstick of every recipe that makes pictures: N generated against N real held-out pictures, on the features of `cifar_classifier`.
+"""The yardstick of every recipe that makes pictures: N generated against N real held-out pictures, on features of the package's own.
+
+Those are of `cifar_classifier`, which learned from photographs, or of the picture network of `clip`, which learned from drawings.
 
 One row of figures for each set that is compared with the held-out pictures:
 
@@ -27,26 +29,32 @@ from gesso.number import whole
 
 NUM, LEARNED = 5000, 50_000  # the most pictures of a set, and of those that could be copied
 JUDGE = "cifar_classifier"
+FEATURES = {"photographs": (JUDGE, "classifier"), "drawings": ("clip", "picture")}  # by the option `features`: recipe and role
 SHEET, COLUMNS, CELL = 48, 8, 64  # pictures of a sheet, and how many pixels wide each is at least
-OPTIONS = ("num", "learned", "seed")
+OPTIONS = ("num", "learned", "seed", "features")
 
 
 @dataclass(frozen=True)
 class PictureNumbers:
-    """How many pictures are generated, how many training pictures they are compared with, and the seed."""
+    """How many pictures are generated, how many training pictures they are compared with, the seed, and whose features."""
 
     num: int
     learned: int
     seed: int
+    features: str = "photographs"
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> PictureNumbers:
         if unknown := [name for name in options if name not in OPTIONS]:
             raise GessoError(f"this measure has no option {unknown[0]!r}", where=f"--{unknown[0]}", fix="one of " + ", ".join(OPTIONS))
+        features = str(options.get("features", cls.features))
+        if features not in FEATURES:
+            raise GessoError(f"there are no features {features!r}", where="--features", fix="one of " + ", ".join(FEATURES))
         return cls(
             whole(options.get("num", NUM), where="--num", low=8),
             whole(options.get("learned", LEARNED), where="--learned", low=8),
             whole(options.get("seed", 0), where="--seed", low=0),
+            features,
         )
 
 
@@ -62,17 +70,18 @@ def measure_pictures(
     """The table of rows above. `data` gives the examples of "val" and "train", whose `target` is a picture of the kind that is made.
 
     Each picture is made under the conditions that the card requires, and under those that `gives` names.
-    Options: `num` pictures (5,000, or all that are held out), `learned` training pictures (50,000), `seed`. Makes the sheets "made",
-    whose pictures have the seeds below them, and "real".
+    Options: `num` pictures (5,000, or all that are held out), `learned` training pictures (50,000), `seed`, and `features`,
+    "photographs" or "drawings". Makes the sheets "made", whose pictures have the seeds below them, and "real".
     """
     numbers = PictureNumbers.read(options)
     held, learned = examples_of(data("val"), numbers.num, numbers.seed), examples_of(data("train"), numbers.learned, numbers.seed)
     chosen = make.model.card.settings(**settings or {})
     given = [given_for(make.model.card, item, gives) for item in held]
     made = make_many(make.model, given, chosen, numbers.seed)
-    judge = make.other(JUDGE)
+    name, role = FEATURES[numbers.features]
+    judge = make.other(name)
     real, trained = ([to_white(item[target]) for item in items] for items in (held, learned))
-    features = Features(judge.network, real, trained)
+    features = Features(judge.networks[role], real, trained)
     rows = {"generated": features.row(made), "training pictures": features.row(trained[: len(real)], may_copy=False)}
     if target != "picture" and any("picture" in one for one in given):
         rows["the input itself"] = features.row([to_white(item["picture"]) for item in held], may_copy=False)
