@@ -30,13 +30,14 @@ MeanVelocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # (z, t [b], r - t [b
 class MeanFlow(Diffusion):
     """Flow matching (r = t) for a part of each batch, MeanFlow for the `share` of it that has r > t.
 
-    The weight of an item is 1 / (error + floor)^power, without gradient (Geng 2025, equation 22). Its sampler is "euler" with the
-    mean velocity of each step.
+    The weight of an item is 1 / (error + floor)^power, without gradient (Geng 2025, equation 22). Here `power` is 0 where the paper has
+    0.75 to 1: such weights fade items by the noise of their own target too, so that what is learned is no mean any more, and a network
+    that has learned a flow already needs no such care. Its sampler is "euler" with the mean velocity of each step.
     """
 
     sampler: str = "euler"
     share: float = 0.5
-    power: float = 0.75
+    power: float = 0.0
     floor: float = 1e-3
 
     def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
