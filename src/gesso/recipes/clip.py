@@ -42,8 +42,6 @@ class Preset:
     out: int
     num_steps: int
     batch_size: int
-    rate: float = 1e-3
-    decay: float = 0.1
     drop: float = 0.1
     average: float = 0.995
     warmup: int = 100
@@ -79,8 +77,12 @@ CARD = Card(
     paper="Radford 2021, arXiv:2103.00020; Zhai 2023, arXiv:2303.15343",
     licence="Apache-2.0; weights, what their pictures allow",
     data="pictures with captions: OpenMoji (CC BY-SA 4.0), flat drawings (by row), Unicode's names of emoji (Unicode License V3)",
+    numbers=(
+        "a held-out OpenMoji caption finds its picture among the first 10 of 483 in 62.1 % (58.4 to 65.8), without people and flags in "
+        "45.1 %, in Korean in 62.2 %; fifteen minutes of one core: gesso train clip --data DATA --steps 1600, gesso measure clip --data openmoji",
+    ),
     limits={
-        "en": "It knows drawings of single things and about as many words as their captions have; no counting, and no photographs.",
+        "en": "It knows drawings of single things and the words of their captions. It does not count, and knows no photographs.",
         "ko": "사물 하나를 그린 단순한 그림과 그 설명에 나오는 낱말만 압니다. 수를 세지 못하고 사진은 모릅니다.",
     },
     example='gesso generate clip --weights runs/clip --words "a red apple" --picture apple.png',
@@ -108,7 +110,7 @@ def family(preset: Preset) -> Contrastive:
 
 
 def stages(preset: Preset) -> list[Stage]:
-    optimiser = Optimiser(rate=preset.rate, betas=(0.9, 0.98), decay=preset.decay, warmup=preset.warmup)
+    optimiser = Optimiser(rate=1e-3, betas=(0.9, 0.98), decay=0.1, warmup=preset.warmup)
     return [
         Stage(
             name="match",
@@ -134,10 +136,8 @@ def finish(request: Request, made: Sequence[Any]) -> dict[str, Any]:
     media = made[-1][1].media
     given = [name for name in ("words", "picture") if name in request.conditions]
     similarity = {"cosine": float(media["cosine"][0]), "probability": float(media["logit"][0].float().sigmoid())}
-    return {
-        "similarity": similarity if len(given) == 2 else {},
-        "embedding": {name: [round(value, 6) for value in media[name][0].tolist()] for name in given},
-    }
+    embedding = {name: [round(value, 6) for value in media[name][0].tolist()] for name in given}
+    return {"similarity": similarity if len(given) == 2 else {}, "embedding": embedding}
 
 
 def facts(dataset: Any) -> dict[str, Any]:
@@ -145,11 +145,12 @@ def facts(dataset: Any) -> dict[str, Any]:
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Held-out captions and pictures find each other. Options: `split` ("val", or "dev" for choosing), `seed`."""
+    """Held-out captions and pictures find each other. Options: `split` ("val", "dev"), `seed`, `learned` (the folder it learned from)."""
     from gesso.metrics.retrieval import measure_model
 
-    split = str(options.get("split", "val"))
-    return measure_model(make.model, captioned_pictures(data, split, make.model.assembled.preset.side), options)
+    held = captioned_pictures(data, str(options.get("split", "val")), make.model.assembled.preset.side)
+    learned = captioned_pictures(Path(options["learned"]), "train", 8) if "learned" in options else None
+    return measure_model(make.model, held, options, learned)
 
 
 recipe = Recipe(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,9 @@ def test_a_measure_has_sets_languages_and_groups():
     def texts(several: Any) -> np.ndarray:
         return np.eye(13)[[int(one.split()[-1]) if one.split()[-1].isdigit() else 12 for one in several]]
 
-    report = measure_retrieval(texts, lambda pictures: np.eye(13)[[one[0, 0, 0] for one in pictures]], Held())
+    learned = SimpleNamespace(texts=lambda: ["Grey 0", "grey, 1"])
+    report = measure_retrieval(texts, lambda pictures: np.eye(13)[[one[0, 0, 0] for one in pictures]], Held(), learned=learned)
+    assert report["captions"]["captions never learned"]["n"] == 10
     found = report["captions"]
     assert found["all"]["R@1"] == 1 and found["all"]["aim R@10"] == 0.5 and found["all, in ko"]["n"] == 6
     assert found["without people and flags"]["among"] == 4 and found["without people and flags, among all"]["among"] == 12
