@@ -41,7 +41,8 @@ class TextEncoder(nn.Module):
         assert tokens.ids is not None
         present = tokens.mask.clone()
         present[:, 0] = True
-        num = int(present.sum(1).max())  # what is padding in every row is not computed
+        # What is padding in every row is not computed, except in an export, whose shapes are fixed.
+        num = present.shape[1] if torch.compiler.is_compiling() else int(present.sum(1).max())
         mask = present[:, :num]
         x = self.drop(self.embed(tokens.ids[:, :num]) + self.place[:num])
         for block in self.blocks:

@@ -79,7 +79,7 @@ CARD = Card(
     data="pictures with captions: OpenMoji (CC BY-SA 4.0), flat drawings (by row), Unicode's names of emoji (Unicode License V3)",
     numbers=(
         "a held-out OpenMoji caption finds its picture among the first 10 of 483 in 62.1 % (58.4 to 65.8), without people and flags in "
-        "45.1 %, in Korean in 62.2 %; fifteen minutes of one core: gesso train clip --data DATA --steps 1600, gesso measure clip --data openmoji",
+        "45.1 %, in Korean in 62.2 %: gesso train clip --data DATA --steps 1600, gesso measure clip --data openmoji",
     ),
     limits={
         "en": "It knows drawings of single things and the words of their captions. It does not count, and knows no photographs.",
@@ -126,8 +126,6 @@ def stages(preset: Preset) -> list[Stage]:
 
 
 def frames(request: Request, preset: Preset) -> list[Frame]:
-    if not request.conditions:
-        raise GessoError("nothing was given", where="words", fix=CARD.example)
     picture = request.conditions.get("picture")
     return [Frame((preset.side, preset.side), page=picture.page if picture is not None else None)]
 
@@ -135,6 +133,8 @@ def frames(request: Request, preset: Preset) -> list[Frame]:
 def finish(request: Request, made: Sequence[Any]) -> dict[str, Any]:
     media = made[-1][1].media
     given = [name for name in ("words", "picture") if name in request.conditions]
+    if not given:
+        raise GessoError("nothing was given", where="words", fix=CARD.example)
     similarity = {"cosine": float(media["cosine"][0]), "probability": float(media["logit"][0].float().sigmoid())}
     embedding = {name: [round(value, 6) for value in media[name][0].tolist()] for name in given}
     return {"similarity": similarity if len(given) == 2 else {}, "embedding": embedding}
