@@ -151,11 +151,11 @@ def test_each_condition_changes_the_output(name: str):
     for slot in recipe.card.conditions:
         if not slot.network or slot.name not in given:
             continue
-        if slot.required or any(slot.name in group for group in recipe.card.one_of):
-            changed = {**given, slot.name: other[slot.name]}
-        else:
-            changed = {k: v for k, v in given.items() if k != slot.name}
-        assert apart(usual, raw(assembled, changed)) > 1e-6, f"{slot.name} changes nothing"
+        changed = [{**given, slot.name: other[slot.name]}] if slot.name in other else []
+        if not slot.required and not any(slot.name in group for group in recipe.card.one_of):
+            changed.insert(0, {k: v for k, v in given.items() if k != slot.name})
+        # Left out, or another one: what was given may happen to be what the recipe takes by itself, such as the likeliest class.
+        assert any(apart(usual, raw(assembled, one)) > 1e-6 for one in changed), f"{slot.name} changes nothing"
 
 
 @every

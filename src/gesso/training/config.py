@@ -61,12 +61,15 @@ def check_same(old: Mapping[str, Any], new: Mapping[str, Any], may_change: Colle
 def content_hash(dataset: Any) -> str:
     """A hash of a dataset's contents, to check that a resumed run gets the same data.
 
-    It hashes the dataset's `content` (a hash of its source files) if it has one, else all arrays, numbers and texts in its fields.
+    It hashes the dataset's `content` (a hash of its source files) if it has one, else all arrays, numbers and texts in its fields, and
+    the contents of its field `dataset`, if it varies the examples of another one.
     """
     declared = getattr(dataset, "content", "")
     if isinstance(declared, str) and declared:
         return hashlib.sha256(declared.encode()).hexdigest()[:32]
     hashed = hashlib.blake2b(digest_size=16)
+    if hasattr(getattr(dataset, "dataset", None), "item"):
+        hashed.update(content_hash(dataset.dataset).encode())
     for part in _parts(getattr(dataset, "__dict__", {})):
         hashed.update(len(part).to_bytes(8, "little"))
         hashed.update(part)

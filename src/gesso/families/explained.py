@@ -1,0 +1,88 @@
+"""Classification that is explained: which parts of a picture speak for a class, and where the network looked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gesso.families.family import Inputs, Networks, Output
+from gesso.families.supervised import Supervised, picture_of
+from gesso.ports import Ports
+from gesso.shapes import Images, Maps
+
+NUM_BEGUN = 1000  # training pictures that a network's `begin` reads
+
+
+@dataclass(frozen=True)
+class Explained(Supervised):
+    """Supervised learning of a network that can be asked for its reasons.
+
+    `network(pictures)` is `network.logits_of(network.maps(pictures))`, with maps [b c h w]. It may have `begin(pictures)`, which sets
+    fixed values from training pictures, and `attention(pictures)` [b 1 h w], where it looked. `mirror`: logits and reasons are the
+    means of a picture's and its mirror image's.
+    """
+
+    mirror: bool = True
+
+    def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
+        begin = getattr(networks[self.role], "begin", None)
+        if begin is not None:
+            chosen = torch.randperm(len(dataset), generator=rng)[:NUM_BEGUN].tolist()
+            pictures = dataset.stack([dataset.item(index, np.random.default_rng(index)) for index in chosen])["image"]
+            begin(pictures.to(next(networks[self.role].parameters()).device))
+        return nn.Module()
+
+    def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
+        """Yield one output: `logits` and `probability` [b classes], and [b 1 h w] in [0, 1] `evidence` for the class that the ports
+        name, else for the likeliest, and `attention` where the network has it."""
+        network: Any = networks[self.role]
+        pictures = picture_of(inputs.ports).to(next(network.parameters()).device)
+        views = [pictures, pictures.flip(-1)] if self.mirror else [pictures]
+        logits = torch.stack([network(view).float() for view in views]).mean(0)
+        wanted = _named(inputs.ports, logits)
+        media = {"logits": logits, "probability": logits.softmax(1), "evidence": _mean(class_evidence(network, v, wanted) for v in views)}
+        if hasattr(network, "attention"):
+            media["attention"] = _mean(network.attention(view) for view in views)
+        size = pictures.shape[-2:]
+        yield Output({name: _heat(value, size) if value.ndim == 4 else value for name, value in media.items()})
+
+
+def class_evidence(network: Any, pictures: Images, wanted: Tensor) -> Maps:
+    """Which places of the maps raise the logit of the class `wanted` [b] (Grad-CAM, Selvaraju 2017), [b 1 h w], not negative.
+
+    Gradients are taken here although sampling has none; inputs of inference mode are copied for that.
+    """
+    with torch.inference_mode(False), torch.autocast(pictures.device.type, enabled=False):
+        with torch.no_grad():
+            maps = network.maps(pictures.float().clone())
+        with torch.enable_grad():
+            maps.requires_grad_()
+            (slope,) = torch.autograd.grad(network.logits_of(maps).gather(1, wanted.clone()[:, None]).sum(), maps)
+        weights = slope.mean((-2, -1), keepdim=True)  # equation 1
+        return (weights * maps.detach()).sum(1, keepdim=True).relu()  # equation 2
+
+
+def _named(ports: Ports, logits: Tensor) -> Tensor:
+    """The class [b] of each item: the one that the vector port names, else the likeliest."""
+    if ports.vector is None:
+        return logits.argmax(1)
+    named = ports.vector.to(logits.device)
+    return torch.where(named[:, -1] > 0, named[:, :-1].argmax(1), logits.argmax(1))
+
+
+def _mean(heats: Iterator[Tensor]) -> Tensor:
+    """The mean of the heats of pictures and, where there is a second one, of their mirror images."""
+    first, *mirrored = heats
+    return (first + mirrored[0].flip(-1)) / 2 if mirrored else first
+
+
+def _heat(values: Maps, size: tuple[int, ...]) -> Maps:
+    """Maps that are not negative, at `size`, with the maximum of each 1 (0 where all are 0)."""
+    large = F.interpolate(values.float(), size=tuple(size), mode="bicubic", align_corners=False).clamp_min(0)
+    return large / large.amax((-2, -1), keepdim=True).clamp_min(1e-12)
