@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gesso.families.family import Inputs, Networks, Output
-from gesso.families.supervised import Supervised, picture_of
+from gesso.families.supervised import Supervised, classification, picture_of
+from gesso.media.heat import heat_over
+from gesso.media.picture import to_white
 from gesso.ports import Ports
 from gesso.shapes import Images, Maps
 
@@ -66,6 +68,12 @@ def class_evidence(network: Any, pictures: Images, wanted: Tensor) -> Maps:
             (slope,) = torch.autograd.grad(network.logits_of(maps).gather(1, wanted.clone()[:, None]).sum(), maps)
         weights = slope.mean((-2, -1), keepdim=True)  # equation 1
         return (weights * maps.detach()).sum(1, keepdim=True).relu()  # equation 2
+
+
+def explanation(picture: np.ndarray, output: Output, classes: Sequence[str]) -> dict[str, Any]:
+    """The first item of a sample as `classification` gives it, and each of its heats over the picture (uint8, any size)."""
+    heats = {name: value[0, 0].numpy() for name, value in output.media.items() if value.ndim == 4}
+    return {**classification(output, classes), **{name: heat_over(to_white(picture), heat) for name, heat in heats.items()}}
 
 
 def _named(ports: Ports, logits: Tensor) -> Tensor:

@@ -8,15 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gesso.networks.whitening import Whitening
 from gesso.shapes import Images, Maps, Vectors
 
-PATCH = 2  # side of the patches that are whitened
-SMALLEST = 5e-4  # added to the variances of whitened directions, of pictures in [-1, 1]: the weakest are mostly noise
 BIAS_GAIN = 8.0  # biases learn 8 × 8 times as fast as other weights under SGD
 HEAD_GAIN = 1 / 9
 
 
-class WhitenedConvNet(nn.Module):
+class WhitenedConvNet(Whitening):
     """Blocks of two 3×3 convolutions behind a fixed layer that whitens patches (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds").
 
     `widths` are the blocks' channels. Each block halves the picture, so the input [b `channels` h w] in [-1, 1] has at least
@@ -25,31 +24,15 @@ class WhitenedConvNet(nn.Module):
     """
 
     def __init__(self, channels: int, widths: Sequence[int], num_classes: int) -> None:
-        super().__init__()
-        size = channels * PATCH**2
-        self.whiten = nn.Buffer(torch.eye(size).reshape(size, channels, PATCH, PATCH))
-        self.mean = nn.Buffer(torch.zeros(channels))
-        self.whiten_bias = nn.Parameter(torch.zeros(2 * size))
-        ends = (2 * size, *widths)
+        super().__init__(channels)
+        ends = (self.num_whitened, *widths)
         self.blocks = nn.ModuleList(PooledBlock(a, b) for a, b in zip(ends, widths, strict=False))
         self.head = nn.Linear(widths[-1], num_classes, bias=False)
         nn.init.normal_(self.head.weight)
 
-    @torch.no_grad()
-    def begin(self, pictures: Images) -> None:
-        """Set the first layer to the principal directions of the pictures' patches, each divided by its deviation."""
-        mean = pictures.mean((0, 2, 3))
-        patches = F.unfold(pictures - mean[:, None, None], PATCH).transpose(1, 2).flatten(0, 1)
-        variances, directions = torch.linalg.eigh(patches.T.double() @ patches.double() / len(patches))
-        filters = directions.T / (variances + SMALLEST).sqrt()[:, None]
-        self.whiten.copy_(filters.reshape_as(self.whiten))
-        self.mean.copy_(mean)
-
     def maps(self, x: Images) -> Maps:
         """The maps before the last block, in which evidence for a class is looked for."""
-        with torch.autocast(x.device.type, enabled=False):  # weak directions are differences of near-equal pixels
-            h = F.conv2d(x.float() - self.mean[:, None, None], self.whiten)
-        h = F.gelu(torch.cat([h, -h], 1) + self.whiten_bias[:, None, None])
+        h = self.whitened(x)
         for block in self.blocks[:-1]:
             h = block(h)
         return h

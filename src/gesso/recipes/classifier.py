@@ -117,14 +117,24 @@ def facts(dataset: Any) -> dict[str, Any]:
     return {"classes": list(dataset.classes)}
 
 
-def finish(request: Any, made: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
-    from gesso.families.supervised import classification
-    from gesso.media.heat import heat_over
-    from gesso.media.picture import to_white
+def measure_accuracy(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """The share of held-out pictures whose class is found. Option: `split` (`gesso.metrics.recognition`)."""
+    from gesso.metrics.recognition import measure_accuracy
 
-    (_, output) = made[-1]
-    evidence = heat_over(to_white(request.conditions["picture"].pixels), output.media["evidence"][0, 0].numpy())
-    return {**classification(output, facts["classes"]), "evidence": evidence}
+    return measure_accuracy(make, lambda split: labelled_pictures(data, split, SIDE), AIM, options)
+
+
+def measure_evidence(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Whether evidence lies on what it is for. Options: `num`, `seed` (`gesso.metrics.recognition`)."""
+    from gesso.metrics.recognition import measure_evidence
+
+    return measure_evidence(make, lambda split: labelled_pictures(data, split, SIDE), options)
+
+
+def finish(request: Any, made: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
+    from gesso.families.explained import explanation
+
+    return explanation(request.conditions["picture"].pixels, made[-1][1], facts["classes"])
 
 
 recipe = Recipe(
@@ -143,4 +153,5 @@ recipe = Recipe(
         "ko": "종류마다 그림이 든 하위 폴더. CIFAR-10의 parquet 파일도 가능",
     },
     data_files=("*/*.png", "*/*.jpg", "train.parquet:image,label+val.parquet"),
+    measures={"accuracy": measure_accuracy, "evidence": measure_evidence},
 )
