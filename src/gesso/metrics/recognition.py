@@ -74,7 +74,7 @@ def measure_evidence(make: Any, data: Any, options: Mapping[str, Any]) -> dict[s
     return {"evidence": figures, "chance": 0.25, "n": num, "data": dataset.name}
 
 
-def explained(model: Any, pictures: Sequence[np.ndarray], names: Sequence[str] = ()) -> Iterator[Mapping[str, torch.Tensor]]:
+def explained(model: Any, pictures: Sequence[np.ndarray] | np.ndarray, names: Sequence[str] = ()) -> Iterator[Mapping[str, torch.Tensor]]:
     """What the family of a model samples for pictures (uint8), in batches; evidence is for the classes `names`, if given."""
     assembled = model.assembled
     family, networks = assembled.recipe.family(assembled.preset), assembled.networks
