@@ -16,7 +16,7 @@ from gesso.families.supervised import Supervised, classification, picture_of
 from gesso.media.heat import heat_over
 from gesso.media.picture import to_white
 from gesso.ports import Ports
-from gesso.shapes import Images, Maps
+from gesso.shapes import Images, Maps, Vectors
 
 NUM_BEGUN = 1000  # training pictures that a network's `begin` reads
 
@@ -45,29 +45,34 @@ class Explained(Supervised):
         name, else for the likeliest, and `attention` where the network has it."""
         network: Any = networks[self.role]
         pictures = picture_of(inputs.ports).to(next(network.parameters()).device)
-        views = [pictures, pictures.flip(-1)] if self.mirror else [pictures]
-        logits = torch.stack([network(view).float() for view in views]).mean(0)
+        views = self._views(pictures)
+        maps = [network.maps(view) for view in views]
+        logits = torch.stack([network.logits_of(one).float() for one in maps]).mean(0)
         wanted = _named(inputs.ports, logits)
-        media = {"logits": logits, "probability": logits.softmax(1), "evidence": _mean(class_evidence(network, v, wanted) for v in views)}
+        heats = {"evidence": _mean(class_evidence(network, one, wanted) for one in maps)}
         if hasattr(network, "attention"):
-            media["attention"] = _mean(network.attention(view) for view in views)
-        size = pictures.shape[-2:]
-        yield Output({name: _heat(value, size) if value.ndim == 4 else value for name, value in media.items()})
+            heats["attention"] = _mean(network.attention(view) for view in views)
+        shown = {name: _heat(heat, pictures.shape[-2:]) for name, heat in heats.items()}
+        yield Output({"logits": logits, "probability": logits.softmax(1), **shown})
+
+    def read(self, network: Any, pictures: Images) -> Vectors:
+        """The logits of pictures as `sample` has them, without reasons."""
+        return torch.stack([network(view).float() for view in self._views(pictures)]).mean(0)
+
+    def _views(self, pictures: Images) -> list[Images]:
+        return [pictures, pictures.flip(-1)] if self.mirror else [pictures]
 
 
-def class_evidence(network: Any, pictures: Images, wanted: Tensor) -> Maps:
-    """Which places of the maps raise the logit of the class `wanted` [b] (Grad-CAM, Selvaraju 2017), [b 1 h w], not negative.
+def class_evidence(network: Any, maps: Maps, wanted: Tensor) -> Maps:
+    """Which places of a network's maps raise the logit of the class `wanted` [b] (Grad-CAM, Selvaraju 2017), [b 1 h w], not negative.
 
-    Gradients are taken here although sampling has none; inputs of inference mode are copied for that.
+    Gradients are taken here although sampling has none; tensors of inference mode are copied for that.
     """
-    with torch.inference_mode(False), torch.autocast(pictures.device.type, enabled=False):
-        with torch.no_grad():
-            maps = network.maps(pictures.float().clone())
-        with torch.enable_grad():
-            maps.requires_grad_()
-            (slope,) = torch.autograd.grad(network.logits_of(maps).gather(1, wanted.clone()[:, None]).sum(), maps)
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(maps.device.type, enabled=False):
+        own = maps.detach().float().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(network.logits_of(own).gather(1, wanted.clone()[:, None]).sum(), own)
         weights = slope.mean((-2, -1), keepdim=True)  # equation 1
-        return (weights * maps.detach()).sum(1, keepdim=True).relu()  # equation 2
+        return (weights * own.detach()).sum(1, keepdim=True).relu()  # equation 2
 
 
 def explanation(picture: np.ndarray, output: Output, classes: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ evidence   four pictures of different classes in the quarters of one, and eviden
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,11 +18,12 @@ import torch
 
 from gesso.errors import GessoError
 from gesso.families.family import Inputs
+from gesso.families.supervised import picture_of
 from gesso.media.grid import contact_sheet
 from gesso.media.heat import heat_over
 from gesso.metrics.sets import LEVEL
 from gesso.number import whole
-from gesso.ports import Frame, join
+from gesso.ports import Frame, Ports, join
 
 BATCH = 250
 NUM_MISTAKES = 5
@@ -42,7 +43,7 @@ def measure_accuracy(make: Any, data: Any, aims: Mapping[str, float], options: M
         raise GessoError(f"there is no split {split!r}", where="--split", fix="val or dev")
     pictures, labels, dataset = _examples(data(split))
     classes = _same_classes(make.model, dataset)
-    found = np.concatenate([media["probability"].argmax(1).numpy() for media in explained(make.model, pictures)])
+    found = classes_found(make.model, pictures)
     rows = {name: right_share(found[labels == c] == c) for c, name in enumerate(classes) if (labels == c).any()}
     wrong = Counter(zip(labels[found != labels].tolist(), found[found != labels].tolist(), strict=True))
     return {
@@ -65,8 +66,7 @@ def measure_evidence(make: Any, data: Any, options: Mapping[str, Any]) -> dict[s
     games = [mosaic(pictures, labels, rng) for _ in range(num)]
     figures: dict[str, Any] = {}
     for name, boards in (("mosaic", [game[0] for game in games]), ("plain", [game[1] for game in games])):
-        made = list(explained(make.model, boards, [classes[game[3]] for game in games]))
-        heats = {key: torch.cat([media[key] for media in made])[:, 0].numpy() for key in made[0] if made[0][key].ndim == 4}
+        heats = heats_of(make.model, boards, [classes[game[3]] for game in games])
         for key, values in heats.items():
             figures[f"{key}, {name}"] = pointing(values, [game[2] for game in games])
         shown = [one for n in range(min(NUM_SHOWN, num)) for one in (boards[n], *(heat_over(boards[n], heats[key][n]) for key in heats))]
@@ -74,20 +74,39 @@ def measure_evidence(make: Any, data: Any, options: Mapping[str, Any]) -> dict[s
     return {"evidence": figures, "chance": 0.25, "n": num, "data": dataset.name}
 
 
-def explained(model: Any, pictures: Sequence[np.ndarray] | np.ndarray, names: Sequence[str] = ()) -> Iterator[Mapping[str, torch.Tensor]]:
-    """What the family of a model samples for pictures (uint8), in batches; evidence is for the classes `names`, if given."""
+def classes_found(model: Any, pictures: np.ndarray) -> np.ndarray:
+    """The class [n] that a model finds in each picture (uint8 [n h w 3])."""
     assembled = model.assembled
-    family, networks = assembled.recipe.family(assembled.preset), assembled.networks
-    picture, label = model.card.slot("picture"), model.card.slot("label")
+    family = assembled.recipe.family(assembled.preset)
+    with torch.inference_mode():
+        parts = [family.read(model.network, picture_of(_ports(model, pictures[n : n + BATCH]))) for n in range(0, len(pictures), BATCH)]
+    return np.asarray(torch.cat(parts).argmax(1).numpy())
+
+
+def heats_of(model: Any, pictures: Sequence[np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The heats [n h w] that a model makes of pictures (uint8), by name; evidence is for the classes `names`."""
+    assembled = model.assembled
+    family = assembled.recipe.family(assembled.preset)
+    made = []
     for start in range(0, len(pictures), BATCH):
-        values = [picture.kind(pixels=one) for one in pictures[start : start + BATCH]]
-        asked = [label.kind(name=one) for one in names[start : start + BATCH]] or [None] * len(values)
-        frame: Frame = next(iter(assembled.recipe.frames(model.request(picture=values[0]), assembled.preset)))
-        ports = join([slot.kind.encode(v, frame.with_options(slot.options)) for slot, v in ((picture, values), (label, asked))])
-        inputs = Inputs(ports, ports, (len(values), 3, *frame.size), range(start, start + len(values)), previews=False)
+        ports = _ports(model, pictures[start : start + BATCH], names[start : start + BATCH])
+        inputs = Inputs(ports, ports, tuple(picture_of(ports).shape), previews=False)
         with torch.inference_mode():
-            *_, last = family.sample(networks, inputs, torch.Generator(), model.card.settings())
-        yield last.media
+            *_, last = family.sample(assembled.networks, inputs, torch.Generator(), model.card.settings())
+        made.append({name: value[:, 0].numpy() for name, value in last.media.items() if value.ndim == 4})
+    return {name: np.concatenate([part[name] for part in made]) for name in made[0]}
+
+
+def _ports(model: Any, pictures: Sequence[np.ndarray] | np.ndarray, names: Sequence[str] = ()) -> Ports:
+    """The pictures, and the classes that they are asked for, as the recipe encodes them."""
+    assembled = model.assembled
+    values: dict[str, list[Any]] = {
+        "picture": [model.card.slot("picture").kind(pixels=one) for one in pictures],
+        "label": [model.card.slot("label").kind(name=one) for one in names] or [None] * len(pictures),
+    }
+    frame: Frame = next(iter(assembled.recipe.frames(model.request(picture=values["picture"][0]), assembled.preset)))
+    slots = [model.card.slot(name) for name in values]
+    return join([slot.kind.encode(values[slot.name], frame.with_options(slot.options)) for slot in slots], list(values))
 
 
 def mosaic(pictures: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int, int]:

@@ -37,7 +37,7 @@ class Preset:
     num_heads: int
     num_steps: int
     batch_size: int = 128
-    rate: float = 1e-3
+    rate: float = 2e-3
     warmup: int = 500
     average: float = 0.998
     hole: int = 0  # side of the square that is cut out of training pictures
@@ -45,8 +45,8 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset(stem=(8, 16, 32), depth=2, num_heads=2, num_steps=200, batch_size=32, warmup=40, average=0.98),
-    "small": Preset(stem=(64, 128), depth=4, num_heads=4, num_steps=5000),
-    "base": Preset(stem=(64, 256), depth=7, num_heads=4, num_steps=60_000, warmup=2000, average=0.9995, hole=12),
+    "small": Preset(stem=(64, 128), depth=4, num_heads=4, num_steps=4400),
+    "base": Preset(stem=(64, 256), depth=7, num_heads=4, num_steps=60_000, rate=1e-3, warmup=2000, average=0.9995, hole=12),
 }
 
 CARD = Card(

@@ -85,6 +85,7 @@ def test_the_mirror_image_counts_as_much():
     one, other = (sampled(Explained(), Left(), inputs(view)) for view in (x, x.flip(-1)))
     assert torch.allclose(one["logits"], other["logits"])
     assert torch.allclose(one["evidence"], other["evidence"].flip(-1), atol=1e-6)
+    assert torch.allclose(Explained().read(Left(), x), one["logits"])
     alone = Explained(mirror=False)
     assert not torch.allclose(sampled(alone, Left(), inputs(x))["logits"], sampled(alone, Left(), inputs(x.flip(-1)))["logits"])
 
@@ -97,8 +98,9 @@ def test_attention_is_an_output_of_networks_that_attend():
 
 def test_evidence_is_of_each_item_alone():
     x = torch.cat([picture(), picture().flip(-1)])
-    both = class_evidence(Colours(), x, torch.tensor([0, 2]))
-    alone = class_evidence(Colours(), x[1:], torch.tensor([2]))
+    network = Colours()
+    both = class_evidence(network, network.maps(x), torch.tensor([0, 2]))
+    alone = class_evidence(network, network.maps(x[1:]), torch.tensor([2]))
     assert torch.allclose(both[1:], alone, atol=1e-6)
 
 
