@@ -64,7 +64,7 @@ class CompactTransformer(Whitening):
         """How much of the pooled token comes from each place, [b 1 h w], by attention rollout (Abnar and Zuidema 2020)."""
         h, routes = self.tokens(x), []
         for layer in self.layers:
-            routes.append(layer.attention.weights(layer.norms[0](h)).mean(1))
+            routes.append(layer.attention.routes(layer.norms[0](h)).mean(1))
             h = layer(h)
         share = self.pool(self.norm(h)).softmax(1).transpose(1, 2).float()
         for route in reversed(routes):
@@ -99,7 +99,7 @@ class SelfAttention(nn.Module):
         made = shares(query, key) @ value  # of few tokens this learns faster on a CPU than torch's fused attention
         return self.write(made.transpose(1, 2).flatten(2))
 
-    def weights(self, h: Tensor) -> Tensor:
+    def routes(self, h: Tensor) -> Tensor:
         """The share [b heads n n] of each token (last) in what each token reads."""
         query, key, _ = self._split(h)
         return shares(query, key)

@@ -28,7 +28,7 @@ def test_attention_is_what_torchs_own_computes():
         own.out_proj.weight.copy_(layer.write.weight)
         own.out_proj.bias.copy_(layer.write.bias)
     made, shares = own(h, h, h, average_attn_weights=False)
-    assert torch.allclose(layer(h), made, atol=1e-5) and torch.allclose(layer.weights(h), shares, atol=1e-6)
+    assert torch.allclose(layer(h), made, atol=1e-5) and torch.allclose(layer.routes(h), shares, atol=1e-6)
 
 
 def test_attention_shares_out_one_whole():
