@@ -26,11 +26,12 @@ class Explained(Supervised):
     """Supervised learning of a network that can be asked for its reasons.
 
     `network(pictures)` is `network.logits_of(network.maps(pictures))`, with maps [b c h w]. It may have `begin(pictures)`, which sets
-    fixed values from training pictures, and `attention(pictures)` [b 1 h w], where it looked. `mirror`: logits and reasons are the
-    means of a picture's and its mirror image's.
+    fixed values from training pictures, and `attention(pictures)` [b 1 h w], where it looked. `views`: logits are the means of those
+    of the picture, of two moved by a pixel, which count half (Jordan 2024, section 3.6), and of their mirror images; reasons, of the
+    picture's and its mirror image's.
     """
 
-    mirror: bool = True
+    views: bool = True
 
     def prepare(self, networks: Networks, dataset: Any, rng: torch.Generator) -> nn.Module:
         begin = getattr(networks[self.role], "begin", None)
@@ -47,32 +48,38 @@ class Explained(Supervised):
         pictures = picture_of(inputs.ports).to(next(network.parameters()).device)
         views = self._views(pictures)
         maps = [network.maps(view) for view in views]
-        logits = torch.stack([network.logits_of(one).float() for one in maps]).mean(0)
+        logits = _weighted(network.logits_of(one).float() for one in maps)
         wanted = _named(inputs.ports, logits)
-        heats = {"evidence": _mean(class_evidence(network, one, wanted) for one in maps)}
+        heats = {"evidence": _mean(class_evidence(network, one, wanted) for one in maps[:2])}
         if hasattr(network, "attention"):
-            heats["attention"] = _mean(network.attention(view) for view in views)
+            heats["attention"] = _mean(network.attention(view) for view in views[:2])
         shown = {name: _heat(heat, pictures.shape[-2:]) for name, heat in heats.items()}
         yield Output({"logits": logits, "probability": logits.softmax(1), **shown})
 
     def read(self, network: Any, pictures: Images) -> Vectors:
         """The logits of pictures as `sample` has them, without reasons."""
-        return torch.stack([network(view).float() for view in self._views(pictures)]).mean(0)
+        return _weighted(network(view).float() for view in self._views(pictures))
 
     def _views(self, pictures: Images) -> list[Images]:
-        return [pictures, pictures.flip(-1)] if self.mirror else [pictures]
+        """The pictures, and behind them, if several views are looked at, their mirror images and both moved."""
+        if not self.views:
+            return [pictures]
+        pairs = [pictures, pictures.flip(-1)]
+        h, w = pictures.shape[-2:]
+        wider = [F.pad(one, (1, 1, 1, 1), mode="reflect") for one in pairs]
+        return pairs + [one[..., by : by + h, by : by + w] for one in wider for by in (0, 2)]
 
 
 def class_evidence(network: Any, maps: Maps, wanted: Tensor) -> Maps:
-    """Which places of a network's maps raise the logit of the class `wanted` [b] (Grad-CAM, Selvaraju 2017), [b 1 h w], not negative.
+    """Which places of a network's maps raise the logit of the class `wanted` [b], [b 1 h w], not negative.
 
-    Gradients are taken here although sampling has none; tensors of inference mode are copied for that.
+    Grad-CAM (Selvaraju 2017) with a gradient for each place in place of their mean (HiResCAM, Draelos 2020, equation 5): the mean moved
+    evidence to where the class is not. Gradients are taken here although sampling has none; tensors of inference mode are copied for that.
     """
     with torch.inference_mode(False), torch.enable_grad(), torch.autocast(maps.device.type, enabled=False):
         own = maps.detach().float().clone().requires_grad_()
         (slope,) = torch.autograd.grad(network.logits_of(own).gather(1, wanted.clone()[:, None]).sum(), own)
-        weights = slope.mean((-2, -1), keepdim=True)  # equation 1
-        return (weights * own.detach()).sum(1, keepdim=True).relu()  # equation 2
+        return (slope * own.detach()).sum(1, keepdim=True).relu()
 
 
 def explanation(picture: np.ndarray, output: Output, classes: Sequence[str]) -> dict[str, Any]:
@@ -87,6 +94,12 @@ def _named(ports: Ports, logits: Tensor) -> Tensor:
         return logits.argmax(1)
     named = ports.vector.to(logits.device)
     return torch.where(named[:, -1] > 0, named[:, :-1].argmax(1), logits.argmax(1))
+
+
+def _weighted(logits: Iterator[Vectors]) -> Vectors:
+    """The mean of the logits of views, of which those behind the first two count half."""
+    first, *others = logits
+    return (first + sum(one if n == 0 else one / 2 for n, one in enumerate(others))) / (4 if others else 1)
 
 
 def _mean(heats: Iterator[Tensor]) -> Tensor:

@@ -1,9 +1,9 @@
 """Classify pictures into the classes of your own data, by a convolutional network that shows what speaks for a class.
 
 Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU": a fixed layer that whitens patches, convolutions that begin as the
-identity, fast biases, smoothed labels, a triangular schedule, the mean over a picture and its mirror image. Deviations: two signs of the
+identity, fast biases, smoothed labels, a triangular schedule, the mean over six views. Deviations: two signs of the
 whitened patches come from one convolution; edges are reflected, mirroring is random, and the loop's own average replaces lookahead.
-Evidence is Grad-CAM (Selvaraju 2017) on the maps before the last block.
+Evidence is Grad-CAM (Selvaraju 2017) by place (Draelos 2020) on the maps before the last block.
 
 The user gives `picture`, and `label` to be shown the evidence for another class than the likeliest.
 """
@@ -43,7 +43,7 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset(widths=(16, 32), num_steps=200, batch_size=32, rate=0.05, warmup=40, average=0.9),
-    "small": Preset(widths=(64, 256, 256), num_steps=1100, batch_size=512, rate=0.75, warmup=250),
+    "small": Preset(widths=(64, 256, 256), num_steps=1350, batch_size=512, rate=0.75, warmup=310),
     "base": Preset(widths=(128, 384, 512), num_steps=3600, batch_size=512, rate=0.6, warmup=800, hole=8),
 }
 
@@ -67,7 +67,7 @@ CARD = Card(
         picture | Picture | 그림 | a picture; the network sees it at 32×32 | 그림 한 장; 신경망은 32×32로 봅니다
         label | Evidence for | 근거를 볼 종류 | whose evidence to show; if empty, the likeliest class | 비우면 가장 그럴듯한 종류의 근거
     """),
-    paper="Jordan 2024, arXiv:2404.00498; Selvaraju 2017, arXiv:1610.02391",
+    paper="Jordan 2024, arXiv:2404.00498; Selvaraju 2017, arXiv:1610.02391; Draelos 2020, arXiv:2011.08891",
     licence="Apache-2.0; weights, what their pictures allow",
     data="a folder with a subfolder of pictures for each class; CIFAR-10 (research)",
     limits={

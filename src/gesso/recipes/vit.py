@@ -2,8 +2,8 @@
 
 Hassani 2021, "Escaping the Big Data Paradigm with Compact Transformers": convolutions make the tokens, positions are learned, layer
 norms come first, attention pools the tokens. Deviations: a fixed layer that whitens patches (Jordan 2024) and batch norms in the
-tokenizer, which learns faster; the hidden layers are twice as wide as a token throughout. Evidence is Grad-CAM (Selvaraju 2017) on the
-last tokens, attention the rollout through all layers (Abnar and Zuidema 2020), which is of no particular class.
+tokenizer, which learns faster; the hidden layers are twice as wide as a token throughout. Evidence is Grad-CAM (Selvaraju 2017) by
+place (Draelos 2020) on the last tokens, attention the rollout through all layers (Abnar and Zuidema 2020), which is of no particular class.
 
 The user gives `picture`, and `label` to be shown the evidence for another class than the likeliest.
 """
@@ -74,7 +74,7 @@ CARD = Card(
         picture | Picture | 그림 | a picture; the network sees it at 32×32 | 그림 한 장; 신경망은 32×32로 봅니다
         label | Evidence for | 근거를 볼 종류 | whose evidence to show; if empty, the likeliest class | 비우면 가장 그럴듯한 종류의 근거
     """),
-    paper="Hassani 2021, arXiv:2104.05704; Abnar and Zuidema 2020, arXiv:2005.00928; Selvaraju 2017, arXiv:1610.02391",
+    paper="Hassani 2021, arXiv:2104.05704; Abnar and Zuidema 2020, arXiv:2005.00928; Draelos 2020, arXiv:2011.08891",
     licence="Apache-2.0; weights, what their pictures allow",
     data="a folder with a subfolder of pictures for each class; CIFAR-10 (research)",
     limits={

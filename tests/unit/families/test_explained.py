@@ -86,7 +86,7 @@ def test_the_mirror_image_counts_as_much():
     assert torch.allclose(one["logits"], other["logits"])
     assert torch.allclose(one["evidence"], other["evidence"].flip(-1), atol=1e-6)
     assert torch.allclose(Explained().read(Left(), x), one["logits"])
-    alone = Explained(mirror=False)
+    alone = Explained(views=False)
     assert not torch.allclose(sampled(alone, Left(), inputs(x))["logits"], sampled(alone, Left(), inputs(x.flip(-1)))["logits"])
 
 
