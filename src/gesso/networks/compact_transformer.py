@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -63,7 +64,8 @@ class CompactTransformer(Whitening):
     def attention(self, x: Images) -> Maps:
         """How much of the pooled token comes from each place, [b 1 h w], by attention rollout (Abnar and Zuidema 2020)."""
         h, routes = self.tokens(x), []
-        for layer in self.layers:
+        layers: Any = self.layers
+        for layer in layers:
             routes.append(layer.attention.routes(layer.norms[0](h)).mean(1))
             h = layer(h)
         share = self.pool(self.norm(h)).softmax(1).transpose(1, 2).float()
