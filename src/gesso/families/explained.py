@@ -27,7 +27,7 @@ class Explained(Supervised):
 
     `network(pictures)` is `network.logits_of(network.maps(pictures))`, with maps [b c h w]. It may have `begin(pictures)`, which sets
     fixed values from training pictures, and `attention(pictures)` [b 1 h w], where it looked. `views`: logits are the means of those
-    of the picture, of two moved by a pixel, which count half (Jordan 2024, section 3.6), and of their mirror images; reasons, of the
+    of the picture, of two moved by a pixel, which count half (Jordan 2024), and of their mirror images; reasons, of the
     picture's and its mirror image's.
     """
 
@@ -73,7 +73,7 @@ class Explained(Supervised):
 def class_evidence(network: Any, maps: Maps, wanted: Tensor) -> Maps:
     """Which places of a network's maps raise the logit of the class `wanted` [b], [b 1 h w], not negative.
 
-    Grad-CAM (Selvaraju 2017) with a gradient for each place in place of their mean (HiResCAM, Draelos 2020, equation 5): the mean moved
+    Grad-CAM (Selvaraju 2017) with a gradient for each place in place of their mean (HiResCAM, Draelos 2020): the mean moved
     evidence to where the class is not. Gradients are taken here although sampling has none; tensors of inference mode are copied for that.
     """
     with torch.inference_mode(False), torch.enable_grad(), torch.autocast(maps.device.type, enabled=False):

@@ -19,7 +19,7 @@ class CompactTransformer(Whitening):
     The input is [b `channels` side side] in [-1, 1]. Behind a fixed layer that whitens patches each 3×3 convolution, to `stem`
     channels each and the last to the tokens' width, halves the picture. `depth` layers of attention with `num_heads` heads and a hidden
     layer of twice the width, each behind a layer norm, see learned positions. The classes are read from the mean of all tokens by
-    learned weights (section 3.2 of the paper), in place of a class token.
+    learned weights, in place of a class token.
     """
 
     def __init__(self, channels: int, side: int, num_classes: int, *, stem: Sequence[int], depth: int, num_heads: int) -> None:

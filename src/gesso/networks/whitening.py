@@ -15,7 +15,7 @@ SMALLEST = 5e-4  # added to the variances of whitened directions, of pictures in
 class Whitening(nn.Module):
     """The parent of networks whose first layer is fixed: 2×2 patches along their principal directions, at unit variance, in both signs.
 
-    Only its bias is learned (Jordan 2024, section 3.2). `begin` sets the layer from pictures [b `channels` h w] in [-1, 1].
+    Only its bias is learned (Jordan 2024). `begin` sets the layer from pictures [b `channels` h w] in [-1, 1].
     """
 
     def __init__(self, channels: int) -> None:

@@ -43,7 +43,7 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset(widths=(16, 32), num_steps=200, batch_size=32, rate=0.05, warmup=40, average=0.9),
-    "small": Preset(widths=(64, 256, 256), num_steps=1350, batch_size=512, rate=0.75, warmup=310),
+    "small": Preset(widths=(64, 256, 256), num_steps=1100, batch_size=512, rate=0.75, warmup=250),
     "base": Preset(widths=(128, 384, 512), num_steps=3600, batch_size=512, rate=0.6, warmup=800, hole=8),
 }
 
@@ -70,6 +70,12 @@ CARD = Card(
     paper="Jordan 2024, arXiv:2404.00498; Selvaraju 2017, arXiv:1610.02391; Draelos 2020, arXiv:2011.08891",
     licence="Apache-2.0; weights, what their pictures allow",
     data="a folder with a subfolder of pictures for each class; CIFAR-10 (research)",
+    numbers=(
+        "89.8 % of 5,000 held-out pictures right (90 % interval 89.1 to 90.5; aim 91), 22 minutes of one core: gesso train classifier "
+        "--data cifar10 --out runs/classifier, gesso measure classifier --data cifar10 --weights runs/classifier",
+        "evidence for one of four pictures in one is strongest in its quarter in 67 %, on a plain page in 86 % (chance 25; n 300): "
+        "gesso measure classifier --which evidence --num 300 --data cifar10 --weights runs/classifier",
+    ),
     limits={
         "en": "It sees pictures at 32×32 and assigns each to one of the classes that it learned. Evidence is coarse: 7×7 places.",
         "ko": "그림을 32×32로 보고, 학습한 종류 가운데 하나로 분류합니다. 근거는 7×7칸으로 대략만 보여 줍니다.",
