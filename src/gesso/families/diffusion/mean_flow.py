@@ -35,15 +35,14 @@ class MeanFlow(Diffusion):
 
     ratio: α above. 0 takes the derivative, which networks bear whose embedding of times is smooth; one that tells 1,000 steps apart makes
     it a thousand times as large as the velocity. Above 0, v is what the network says of (z, t), without the noise of one example.
-    The weight of an item is 1 / (error + floor)^power, without gradient (Geng 2025, equation 22). Here `power` is 0 where the paper has
-    0.75 to 1: such weights fade items by the noise of their own target too, so that what is learned is no mean any more, and a network
-    that has learned a flow already needs no such care. Its sampler is "euler" with the mean velocity of each step.
+    Items with r > t have the weight 1 / (error + floor)^power, without gradient (Geng 2025, equation 22). The others have 1: their targets
+    are noisy, and weights that follow the noise would lead away from its mean. The sampler is "euler" with the mean velocity of a step.
     """
 
     sampler: str = "euler"
     share: float = 0.5
     ratio: float = 0.125
-    power: float = 0.0
+    power: float = 1.0
     floor: float = 1e-3
 
     def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
@@ -60,7 +59,7 @@ class MeanFlow(Diffusion):
             call = partial(_called, network, batch.ports.map(lambda value: value[apart]))
             target[apart] = target_of(call, z[apart], v[apart], t[apart], span[apart], self.ratio)
         error = (said - target).square().mean(tuple(range(1, clean.ndim)))
-        weight = (error.detach() + self.floor) ** -self.power
+        weight = torch.where(apart, (error.detach() + self.floor) ** -self.power, torch.ones_like(error))
         return Loss(weight * error, {"mean_error": _mean_where(error, apart), "velocity_error": _mean_where(error, ~apart)})
 
     def guess_at(self, network: nn.Module, inputs: Inputs, settings: Any, x: Samples, t: Times, s: Times) -> Guess:
