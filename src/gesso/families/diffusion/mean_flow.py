@@ -42,7 +42,7 @@ class MeanFlow(Diffusion):
     sampler: str = "euler"
     share: float = 0.5
     ratio: float = 0.125
-    power: float = 1.0
+    power: float = 0.5
     floor: float = 1e-3
 
     def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
