@@ -75,7 +75,7 @@ CARD = Card(
         picture | Picture | 그림 | one drawing on a plain ground | 단순한 배경의 그림 한 장
     """),
     paper="Radford 2021, arXiv:2103.00020; Zhai 2023, arXiv:2303.15343",
-    licence="Apache-2.0; weights, what their pictures allow",
+    licence="weights CC BY-SA 4.0 (made from OpenMoji and others), code Apache-2.0",
     data="pictures with captions: OpenMoji (CC BY-SA 4.0), flat drawings (by row), Unicode's names of emoji (Unicode License V3)",
     numbers=(
         "a held-out OpenMoji caption finds its picture among the first 10 of 483 in 62.1 % (58.4 to 65.8), without people and flags in "
