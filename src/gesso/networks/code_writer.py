@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gesso.networks.attention import attention
+from gesso.networks.attention import causal as triangle
 from gesso.networks.text_encoder import TextEncoder
 from gesso.ports import Ports
 from gesso.shapes import TokenMask, TokenValues
@@ -103,10 +104,11 @@ class WriterBlock(nn.Module):
         q, k, v = (self._split(part) for part in self.qkv(self.norm1(x)).chunk(3, 2))
         if kept is not None:
             k, v = torch.cat([kept[0], k], 2), torch.cat([kept[1], v], 2)
-        x = x + self.write(_merged(F.scaled_dot_product_attention(q, k, v, is_causal=causal)))
+        seen = triangle(x.shape[1], x.device) if causal else None
+        x = x + self.write(_merged(attention(q, k, v, seen, written_out=self.training)))
         read, said = (self._split(part) for part in self.look(words).chunk(2, 2))
         asked = self._split(self.ask(self.norm2(x)))
-        x = x + self.hear(_merged(F.scaled_dot_product_attention(asked, read, said, mask[:, None, None])))
+        x = x + self.hear(_merged(attention(asked, read, said, mask[:, None, None], written_out=self.training)))
         return x + self.feed(self.norm3(x)), (k, v)
 
     def _split(self, x: Tensor) -> Tensor:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gesso.networks.attention import attention
 from gesso.networks.unet import SpanEmbedding, checked_port, sinusoids
 from gesso.ports import Ports, PortSizes, Tokens
 from gesso.shapes import Images, Times, TokenMask, TokenValues, Vectors
@@ -114,19 +113,10 @@ class TokenReader(nn.Module):
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, num_heads: int, mask: Tensor | None, differentiable: bool) -> Tensor:
-    """Attention (Vaswani 2017, equation 1) of query [b n d] to key and value [b m d]; `mask` [b m] is true for those that are there.
-
-    `differentiable`: written out, because torch's own has no forward derivative and is slow backward for small sets in bf16.
-    """
+    """`attention` of query [b n d] to key and value [b m d] in several heads; `mask` [b m] is true for those that are there."""
     query, key, value = (one.unflatten(-1, (num_heads, -1)).transpose(1, 2) for one in (query, key, value))
     there = None if mask is None else mask[:, None, None]
-    if differentiable:
-        logits = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-        logits = logits if there is None else logits.masked_fill(~there, -math.inf)
-        mixed = torch.softmax(logits, -1).to(value.dtype) @ value
-    else:
-        mixed = F.scaled_dot_product_attention(query, key, value, there)
-    return mixed.transpose(1, 2).flatten(2)
+    return attention(query, key, value, there, written_out=differentiable).transpose(1, 2).flatten(2)
 
 
 def grid_positions(height: int, width: int, num: int, device: torch.device | None = None) -> Tensor:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gesso.media.subwords import BYTES, subwords
+from gesso.networks.attention import attention
 from gesso.ports import Ports, Tokens
 
 
@@ -66,7 +67,7 @@ class TextBlock(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x [b n d], mask [b n]."""
         q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.qkv(self.before(x)).chunk(3, 2))
-        mixed = F.scaled_dot_product_attention(q, k, v, mask[:, None, None])
+        mixed = attention(q, k, v, mask[:, None, None], written_out=self.training)
         x = x + self.mix(mixed.transpose(1, 2).flatten(2))
         return x + self.feed(x)
 
