@@ -50,7 +50,7 @@ SMALL = Preset(widths=(64, 128), depths=(1, 2), num_steps=20_000)
 PRESETS = {
     "tiny": Preset((8, 16), (1, 1), num_steps=200, batch_size=8),
     "small": SMALL,
-    "few": replace(SMALL, objective="mean", num_steps=4_000, rate=5e-4),
+    "few": replace(SMALL, objective="mean", num_steps=4_000, rate=3e-4),
     **{name: replace(SMALL, objective=name) for name in ("epsilon", "v", "edm")},
     "dit": Preset(widths=(192,), depths=(6,), num_steps=20_000, rate=5e-4),
     "base": Preset(widths=(128, 256, 256), depths=(2, 3, 3), num_steps=200_000, batch_size=128, rate=3e-4, average=0.9998),
