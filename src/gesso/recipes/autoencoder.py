@@ -59,6 +59,10 @@ CARD = Card(
     paper="Rombach 2022, arXiv:2112.10752; Esser 2021, arXiv:2012.09841",
     licence="Apache-2.0; weights, what their pictures allow",
     data="a folder of pictures",
+    numbers=(
+        "27.0 dB on 820 held-out flat drawings at 64², a quarter of the size: gesso train autoencoder --data flats --steps 2600, "
+        "gesso measure autoencoder --data flats",
+    ),
     limits={
         "en": "Detail finer than a few pixels is lost, most of all in pictures unlike those that it learned from.",
         "ko": "몇 픽셀보다 작은 세부는 사라지며, 배운 그림과 다를수록 더 그렇습니다.",
