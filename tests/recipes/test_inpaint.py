@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gesso.conditions.hole import Hole
+from gesso.errors import GessoError
 from gesso.metrics.filling import figures, measure_filling
 from gesso.verbs.assemble import assemble
 from gesso.verbs.load import Model
@@ -83,3 +84,8 @@ def test_the_measure_compares_with_simpler_ways(model: Model, picture: np.ndarra
     found = measure_filling(model, Held(), {"num_steps": 1})
     assert set(found["holes"]) == {"filled", "membrane", "biharmonic"} and found["n"] == 5
     assert all(row["outside"] == 0 for row in found["holes"].values())
+
+
+def test_a_picture_that_would_be_too_large_is_refused(model: Model):
+    with pytest.raises(GessoError, match="would be"):
+        model.generate(picture=np.zeros((4000, 4000, 3), np.uint8), left=2048, bottom=10, num_steps=1)

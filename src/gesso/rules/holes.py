@@ -117,11 +117,13 @@ def filled(page: Page, parts: Sequence[tuple[Box | None, Tensor]]) -> np.ndarray
         assert box is not None
         x, y, right, bottom = box[0] + left, box[1] + top, box[2] + left, box[3] + top
         ys, xs = slice(max(0, y), min(h, bottom)), slice(max(0, x), min(w, right))
-        hole = page.hole[ys, xs]
-        if not hole.any():
+        found = scipy.ndimage.find_objects(page.hole[ys, xs].astype(np.uint8))
+        if not found:
             continue
+        ys, xs = (_about(whole, part) for whole, part in zip((ys, xs), found[0], strict=True))
+        hole = page.hole[ys, xs]
         large = _at_size(made, (bottom - y, right - x))[ys.start - y : ys.stop - y, xs.start - x : xs.stop - x]
-        met = meeting(large, colours[ys, xs].astype(np.float64), hole)
+        met = meeting(large, colours[ys, xs].astype(np.float32), hole)
         result[ys, xs][hole] = met[hole].round().clip(0, 255).astype(np.uint8)
     if pixels.shape[2] == 1:
         grey = result.astype(np.float64).mean(2).round().astype(np.uint8)
@@ -131,11 +133,16 @@ def filled(page: Page, parts: Sequence[tuple[Box | None, Tensor]]) -> np.ndarray
     return result
 
 
+def _about(whole: slice, part: slice) -> slice:
+    """A part of a span with one more at each end, where the span has it."""
+    return slice(max(whole.start, whole.start + part.start - 1), min(whole.stop, whole.start + part.stop + 1))
+
+
 def _at_size(made: Tensor, size: tuple[int, int]) -> np.ndarray:
-    """A made part, float [c h w] in [-1, 1], as float64 levels [h w c] at another size."""
+    """A made part, float [c h w] in [-1, 1], as float32 levels [h w c] at another size."""
     planes = (made.float().cpu().numpy() + 1) * 127.5
     if planes.shape[1:] != size:
         planes = np.stack(
             [np.asarray(Image.fromarray(one.astype(np.float32)).resize((size[1], size[0]), Image.Resampling.BICUBIC)) for one in planes]
         )
-    return np.moveaxis(planes, 0, -1).astype(np.float64)
+    return np.moveaxis(planes, 0, -1).astype(np.float32)

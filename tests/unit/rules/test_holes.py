@@ -81,3 +81,13 @@ def test_what_is_made_meets_what_surrounds_it():
 def test_a_hole_that_touches_nothing_known_stays_as_it_was_made():
     made, real = np.full((6, 6, 3), 40.0), np.zeros((6, 6, 3))
     assert np.allclose(meeting(made, real, np.ones((6, 6), bool)), made)
+
+
+def test_a_large_hole_is_met_by_fewer_pixels():
+    """A plane's field of a million pixels, found on some thousands of them."""
+    ys, xs = np.mgrid[:1100, :1200]
+    real = np.stack([0.1 * ys, 0.05 * xs, 90 + 0 * ys], -1)
+    hole = np.zeros(ys.shape, bool)
+    hole[40:1060, 50:1150] = True
+    met = meeting(np.zeros(real.shape), real, hole)
+    assert np.abs(met - real).max() < 4 and np.allclose(met[~hole], real[~hole], atol=1e-4)
