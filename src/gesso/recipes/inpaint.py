@@ -21,7 +21,6 @@ from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.hole import Hole
 from gesso.conditions.picture import Picture
 from gesso.datasets.cropped_pictures import cropped_pictures
-from gesso.errors import GessoError
 from gesso.ports import Frame, PortSizes
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.request import Request
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from gesso.families.diffusion.filling import Filling
     from gesso.families.family import Output
 
-MOST, MOST_PIXELS = 2048, 2**24  # by which a side can grow, and of the picture that is made
+MOST = 2048  # pixels by which a side can grow
 
 
 @dataclass(frozen=True)
@@ -138,10 +137,6 @@ def page_of(request: Request) -> Page:
     assert isinstance(settings, InpaintSettings)
     picture, hole = request.conditions["picture"], request.conditions.get("hole")
     assert isinstance(picture, Picture)
-    (h, w), (left, top, right, bottom) = picture.page, settings.grows
-    if (h + top + bottom) * (w + left + right) > MOST_PIXELS:
-        what = f"the picture would be {w + left + right} × {h + top + bottom} pixels"
-        raise GessoError(what, where="left, right, top, bottom", fix=f"at most {MOST_PIXELS:,} pixels in all")
     return Page.of(picture.pixels, hole.covered if isinstance(hole, Hole) else None, settings.grows)
 
 

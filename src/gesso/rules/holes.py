@@ -11,12 +11,14 @@ import numpy as np
 import scipy
 from PIL import Image
 
+from gesso.errors import GessoError
 from gesso.rules.seam import meeting
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels of the picture that was given
+MOST = 2**24  # pixels of a page
 ROOM = 2.0  # a window's side over its hole's
 
 
@@ -33,6 +35,9 @@ class Page:
         """`brushed(box)` is what is brushed away of a part of the picture, which it may leave; None is nothing."""
         left, top, right, bottom = grows
         h, w = pixels.shape[:2]
+        if (h + top + bottom) * (w + left + right) > MOST:
+            what = f"the picture would be {w + left + right} × {h + top + bottom} pixels"
+            raise GessoError(what, where="left, right, top, bottom", fix=f"at most {MOST:,} pixels in all")
         box = (-left, -top, w + right, h + bottom)
         empty = np.zeros((h + top + bottom, w + left + right), bool)
         return cls(pixels, empty if brushed is None else brushed(box), grows)
