@@ -6,16 +6,20 @@ training on such pictures).
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from PIL import Image, ImageDraw
 
 SIDE, FINER = 256, 2  # pixels of a picture; it is drawn this many times larger, so that edges are soft
 NUM_LEAVES = 700
+KEPT = 256  # pictures, together 50 MB
 RADII = (4.0, 160.0)  # in the larger picture; frequent as 1/r, so that the large ones do not hide under the small
 
 
+@lru_cache(maxsize=KEPT)
 def dead_leaves(index: int) -> np.ndarray:
-    """The picture of a number, uint8 [256 256 3]."""
+    """The picture of a number, uint8 [256 256 3], read-only; the latest ones are remembered, as drawing one takes some 30 ms."""
     rng = np.random.default_rng([index, 29])
     side = SIDE * FINER
     leaf = np.asarray(_leaves(rng, side)).astype(np.int64)
@@ -31,7 +35,9 @@ def dead_leaves(index: int) -> np.ndarray:
     tint = rng.uniform(30, 225, 3) + 25 * table[:, :3] + rng.normal(0, 45, NUM_LEAVES + 1)[:, None]
     large = np.clip(tint[leaf] + shade[..., None], 0, 255)
     small = large.reshape(SIDE, FINER, SIDE, FINER, 3).mean((1, 3))
-    return np.round(small).astype(np.uint8)
+    picture = np.round(small).astype(np.uint8)
+    picture.flags.writeable = False
+    return picture
 
 
 def _leaves(rng: np.random.Generator, side: int) -> Image.Image:
