@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -45,5 +46,5 @@ def test_its_measures(run: Path):
     bits = measure_bits(model, ComposedScenes(32, "val"), {"num": 6})
     assert bits["bits of any code"] == 5 and 4 < bits["bits a code"] < 6 and bits["n"] == 6
     assert bits["bits a dimension"] == pytest.approx(bits["bits a code"] * 64 / (3 * 32 * 32))
-    rows = measure_obedience(model, ComposedScenes(32, "val"), {"num": 6}, {})["obedience"]
+    rows = measure_obedience(SimpleNamespace(model=model), {"num": 6})["obedience"]
     assert 0 <= rows["one picture"]["all"] < 0.7

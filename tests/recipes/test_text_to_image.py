@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 import gesso
-from gesso.datasets.composed_scenes import ComposedScenes
 from gesso.errors import GessoError
 from gesso.metrics.obedience import measure_obedience
 from gesso.verbs.load import Model
@@ -45,7 +45,7 @@ def test_what_are_no_words_is_refused(model: Model, words: object):
 
 
 def test_the_measure_judges_pictures_and_true_ones(model: Model):
-    found = measure_obedience(model, ComposedScenes(32, "val"), {"num": 12, "num_steps": 2}, {"all": 0.7})
+    found = measure_obedience(SimpleNamespace(model=model), {"num": 12, "num_steps": 2})
     rows = found["obedience"]
     assert rows["the true picture"]["all"] == rows["the true picture"]["whole"] == 1.0
     assert rows["one picture"]["all"] < 0.6 and found["n"] == 12
@@ -55,7 +55,7 @@ def test_the_measure_judges_pictures_and_true_ones(model: Model):
 def test_wrong_settings_of_the_measure_are_refused(model: Model):
     for wrong in ({"num": 1}, {"best": 0}, {"guidance_scale": -3}):
         with pytest.raises(GessoError):
-            measure_obedience(model, ComposedScenes(32, "val"), {"num": 4, **wrong}, {})
+            measure_obedience(SimpleNamespace(model=model), {"num": 4, **wrong})
 
 
 def test_captions_of_ones_own_pictures_are_learned(tmp_path: Path):
@@ -69,3 +69,10 @@ def test_captions_of_ones_own_pictures_are_learned(tmp_path: Path):
     done = gesso.train("text_to_image", preset="tiny", data=folder, steps=2, out=tmp_path / "run", quiet=True)
     made = gesso.load("text_to_image", weights=done.weights).generate(words="a square of brightness 3", num_steps=1)
     assert made.outputs["image"].shape == (32, 32, 3)
+
+
+def test_the_best_of_several_is_chosen_by_a_model_of_words_and_pictures(model: Model, tmp_path: Path):
+    clip = gesso.train("clip", preset="tiny", steps=2, out=tmp_path / "clip", quiet=True).weights
+    make = SimpleNamespace(model=model, other=lambda name, weights: gesso.load(name, weights=weights))
+    rows = measure_obedience(make, {"num": 4, "num_steps": 1, "best": 2, "rank": clip})["obedience"]
+    assert 0 <= rows["best of 2"]["all"] <= 1

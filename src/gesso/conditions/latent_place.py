@@ -20,7 +20,7 @@ MOST = 2**16  # numbers
 class LatentPlace(Condition):
     """`rows`: a vector for each layer of the generator, or one for all. They mean something to the model that they were found for only.
 
-    A fit finds them; nobody draws them. They are encoded as tokens [b layers width], which no network is built for: a family reads them.
+    A fit finds them. They are encoded as tokens [b layers width]; the family reads these, and networks do not.
     """
 
     kind: ClassVar[str] = "latent_place"

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gesso.families.autoregressive.choosing import narrowed
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
 from gesso.media.subwords import END, MASK, PAD, START
 from gesso.ports import Ports
@@ -106,7 +107,5 @@ def draw(logits: Tensor, rng: torch.Generator, settings: Any) -> Tensor:
     """A number drawn by logits [v] at the settings' temperature, among the likeliest that together have `top_p`."""
     if settings is None or settings.temperature == 0:
         return logits.argmax()
-    probability = (logits / settings.temperature).softmax(0).cpu()
-    ordered, numbers = probability.sort(descending=True, stable=True)
-    kept = ordered * ((ordered.cumsum(0) - ordered) < settings.top_p)
-    return numbers[torch.multinomial(kept, 1, generator=rng)[0]]
+    probability = narrowed(logits.cpu(), settings.temperature, settings.top_p).exp()
+    return torch.multinomial(probability, 1, generator=rng)[0]

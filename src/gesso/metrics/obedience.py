@@ -20,6 +20,7 @@ from gesso.number import whole
 
 INK = 60.0  # distance from paper, in levels, from which a pixel belongs to an object
 NUM = 200
+AIMS = {"all": 0.70, "all, best of eight": 0.85}
 LEAST = 0.006  # share of the picture that an object covers at least
 NEAR = 2  # pixels by which an object may lie off the middle of what was found
 KIND, COLOUR, COUNT, RELATION = "kind", "colour", "count", "relation"
@@ -118,14 +119,16 @@ def share_of(judgement: Mapping[str, Sequence[bool]]) -> float:
     return float(np.mean(every))
 
 
-def measure_obedience(
-    model: Any, held: ComposedScenes, options: Mapping[str, Any], aims: Mapping[str, float], ranked: Any = None
-) -> dict[str, Any]:
+def measure_obedience(make: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """How many attributes of held-out scenes are right: with a combination that training never showed, without, in all, and by language;
-    beside them the true pictures. With a model `ranked` of words and pictures also the one of `best` pictures that it thinks fits best.
+    beside them the true pictures. With `rank`, a run of `clip`, also the one of `best` pictures that it thinks fits best.
 
-    Options: `num` scenes (200), `best` (8), `seed`, and the settings `num_steps` and `guidance_scale`. Intervals (90 %) resample scenes.
+    Options: `num` scenes (200), `best` (8), `rank`, `seed`, and the settings `num_steps` and `guidance_scale`. Intervals (90 %) resample
+    scenes.
     """
+    model = make.model
+    held = ComposedScenes(model.assembled.preset.side, "val")
+    ranked = make.other("clip", weights=options["rank"]) if options.get("rank") else None
     num, best = whole(options.get("num", NUM), where="--num", low=2), whole(options.get("best", 8), where="--best", low=1)
     seed = whole(options.get("seed", 0), where="--seed", low=0)
     changed = {name: options[name] for name in ("num_steps", "guidance_scale") if name in options}
@@ -157,13 +160,13 @@ def measure_obedience(
         chosen_rows = [row for row, taken in zip(rows["one picture"], part, strict=True) if taken]
         if chosen_rows:
             found[f"one picture, {name}"] = shares(chosen_rows) | _interval(chosen_rows, seed)
-    return {"obedience": found, "aims": dict(aims), "n": num, "guidance": settings.guidance_scale, "steps": settings.num_steps}
+    return {"obedience": found, "aims": AIMS, "n": num, "guidance": settings.guidance_scale, "steps": settings.num_steps}
 
 
 def _fit(ranked: Any, pictures: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:
     """How well each picture fits its text [n], by a model of words and pictures."""
-    seen = picture_vectors(ranked.model, pictures, ranked.model.assembled.preset.side)
-    fits: np.ndarray = (seen * text_vectors(ranked.model, texts)).sum(1)
+    seen = picture_vectors(ranked, pictures, ranked.assembled.preset.side)
+    fits: np.ndarray = (seen * text_vectors(ranked, texts)).sum(1)
     return fits
 
 

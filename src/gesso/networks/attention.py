@@ -22,6 +22,6 @@ def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = N
     return torch.softmax(logits, -1).to(value.dtype) @ value
 
 
-def causal(num: int, device: torch.device | None = None) -> Tensor:
+def causal_mask(num: int, device: torch.device | None = None) -> Tensor:
     """bool [num num]: each sees itself and those before it."""
     return torch.ones(num, num, dtype=torch.bool, device=device).tril()

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Cache = tuple[Tensor, Tensor]  # keys and values [b h n d]
+from gesso.networks.decoder_block import Cache, DecoderBlock
 
 
 @dataclass
@@ -63,36 +63,3 @@ class CaptionDecoder(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         return F.linear(self.norm(x), self.embed.weight, self.bias)
-
-
-class DecoderBlock(nn.Module):
-    """Causal attention among pieces, attention to what is seen, and a feed-forward part, each after a layer normalisation."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.before, self.qkv, self.mix = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.asking, self.ask = nn.LayerNorm(width), nn.Linear(width, width)
-        self.seen, self.told = nn.Linear(width, 2 * width), nn.Linear(width, width)
-        self.feed = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-
-    def looked_at(self, tokens: Tensor) -> Cache:
-        """Keys and values of what is seen [b m d]."""
-        key, value = (self._split(part) for part in self.seen(tokens).chunk(2, 2))
-        return key, value
-
-    def forward(self, x: Tensor, looked: Cache, said: Cache | None) -> tuple[Tensor, Cache]:
-        """x [b n d] from the start, or its newest column after what was `said`; the keys and values so far are returned with it."""
-        q, k, v = (self._split(part) for part in self.qkv(self.before(x)).chunk(3, 2))
-        if said is not None:
-            k, v = torch.cat([said[0], k], 2), torch.cat([said[1], v], 2)
-        x = x + self.mix(self._joined(F.scaled_dot_product_attention(q, k, v, is_causal=said is None and x.shape[1] > 1)))
-        asked = self._split(self.ask(self.asking(x)))
-        x = x + self.told(self._joined(F.scaled_dot_product_attention(asked, *looked)))
-        return x + self.feed(x), (k, v)
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
-
-    def _joined(self, x: Tensor) -> Tensor:
-        return x.transpose(1, 2).flatten(2)

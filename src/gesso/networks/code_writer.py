@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from gesso.networks.attention import attention
-from gesso.networks.attention import causal as triangle
+from gesso.networks.decoder_block import Cache, DecoderBlock
 from gesso.networks.text_encoder import TextEncoder
 from gesso.ports import Ports
-from gesso.shapes import TokenMask, TokenValues
+from gesso.shapes import TokenMask
 
 
 @dataclass
 class WriterMemory:
-    """What `step` keeps: for each block the keys and values so far [b heads n d], and those of the words with their mask."""
+    """What `step` keeps: which words are there [b m], and for each block the keys and values of the words and of the codes so far."""
 
-    words: TokenValues
-    mask: TokenMask
-    kept: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    there: TokenMask
+    looked: list[Cache]
+    said: list[Cache | None]
     length: int = 0
 
 
@@ -42,7 +41,7 @@ class CodeWriter(nn.Module):
         nn.init.normal_(self.embed.weight, std=0.02)
         self.place = nn.Parameter(torch.randn(grid[0] * grid[1], width) * 0.02)
         self.words = nn.Linear(text.width, width)
-        self.blocks = nn.ModuleList(WriterBlock(width, heads) for _ in range(depth))
+        self.blocks = nn.ModuleList(DecoderBlock(width, heads, causal=causal) for _ in range(depth))
         self.norm, self.leave = nn.LayerNorm(width), nn.Linear(width, num)
         nn.init.normal_(self.leave.weight, std=0.02)
 
@@ -52,68 +51,29 @@ class CodeWriter(nn.Module):
 
     def forward(self, ids: Tensor, ports: Ports) -> Tensor:
         seen = torch.cat([torch.full_like(ids[:, :1], self.mask), ids[:, :-1]], 1) if self.causal else ids
-        words, mask = self.read(ports)
+        memory = self.begin(ports, len(ids))
         x = self.embed(seen) + self.place[: seen.shape[1]]
-        for block in self.blocks:
-            x, _ = block(x, words, mask, causal=self.causal)
+        for block, looked in zip(self.blocks, memory.looked, strict=True):
+            x, _ = block(x, looked, None, memory.there)
         logits: Tensor = self.leave(self.norm(x))
         return logits
 
-    def read(self, ports: Ports) -> tuple[TokenValues, TokenMask]:
+    def begin(self, ports: Ports, rows: int) -> WriterMemory:
+        """A memory before the first code, in which the words are read."""
         assert ports.tokens is not None
         told = self.text(ports.tokens).tokens
-        return self.words(told.values), told.mask
-
-    def begin(self, ports: Ports, rows: int) -> WriterMemory:
-        """A memory before the first code."""
-        words, mask = self.read(ports)
-        if len(words) != rows:
-            raise ValueError(f"the words are of {len(words)} rows, not {rows}")
-        return WriterMemory(words, mask)
+        if len(told.values) != rows:
+            raise ValueError(f"the words are of {len(told.values)} rows, not {rows}")
+        words = self.words(told.values)
+        return WriterMemory(told.mask, [block.looked_at(words) for block in self.blocks], [None] * len(self.blocks))  # type: ignore[operator]
 
     def step(self, memory: WriterMemory, ids: Tensor | None) -> Tensor:
         """Logits [b num] of the next code, after the one before it, int64 [b] (None: it is the first)."""
-        rows = len(memory.words)
-        last = torch.full((rows,), self.mask, device=memory.words.device) if ids is None else ids
+        rows = len(memory.there)
+        last = torch.full((rows,), self.mask, device=memory.there.device) if ids is None else ids
         x = (self.embed(last) + self.place[memory.length])[:, None]
-        kept = []
-        for number, block in enumerate(self.blocks):
-            x, now = block(x, memory.words, memory.mask, memory.kept[number] if memory.kept else None)
-            kept.append(now)
-        memory.kept, memory.length = kept, memory.length + 1
+        for n, block in enumerate(self.blocks):
+            x, memory.said[n] = block(x, memory.looked[n], memory.said[n], memory.there)
+        memory.length += 1
         logits: Tensor = self.leave(self.norm(x))[:, 0]
         return logits
-
-
-class WriterBlock(nn.Module):
-    """Self-attention, cross-attention to words and a perceptron, each after a layer normalisation."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for _ in range(3))
-        self.qkv, self.write = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.ask, self.look, self.hear = nn.Linear(width, width), nn.Linear(width, 2 * width), nn.Linear(width, width)
-        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-
-    def forward(
-        self, x: TokenValues, words: Tensor, mask: Tensor, kept: tuple[Tensor, Tensor] | None = None, *, causal: bool = False
-    ) -> tuple[TokenValues, tuple[Tensor, Tensor]]:
-        """The tokens, and the keys and values of all so far. Words are [b m d], of which `mask` [b m] are there. With `kept`, x is what
-        comes after those."""
-        q, k, v = (self._split(part) for part in self.qkv(self.norm1(x)).chunk(3, 2))
-        if kept is not None:
-            k, v = torch.cat([kept[0], k], 2), torch.cat([kept[1], v], 2)
-        seen = triangle(x.shape[1], x.device) if causal else None
-        x = x + self.write(_merged(attention(q, k, v, seen, written_out=self.training)))
-        read, said = (self._split(part) for part in self.look(words).chunk(2, 2))
-        asked = self._split(self.ask(self.norm2(x)))
-        x = x + self.hear(_merged(attention(asked, read, said, mask[:, None, None], written_out=self.training)))
-        return x + self.feed(self.norm3(x)), (k, v)
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
-
-
-def _merged(x: Tensor) -> Tensor:
-    return x.transpose(1, 2).flatten(2)

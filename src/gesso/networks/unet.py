@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gesso.networks.attention import attention
 from gesso.ports import Ports, PortSizes
 from gesso.shapes import Images, Maps, Times, Vectors
 
@@ -127,13 +128,7 @@ class Attention(nn.Module):
         b, c, h, w = x.shape
         parts = self.read(self.norm(x)).reshape(b, 3, self.num_heads, c // self.num_heads, h * w)
         query, key, value = parts.transpose(-1, -2).unbind(1)
-        if self.training:
-            # torch's own attention takes eight times as long backward for bf16 sets as small as these with channels last, and
-            # has no forward derivative
-            share = torch.softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, -1).to(value.dtype)
-            mixed = share @ value
-        else:
-            mixed = F.scaled_dot_product_attention(query, key, value)
+        mixed = attention(query, key, value, written_out=self.training)
         return x + self.write(mixed.transpose(-1, -2).reshape(b, c, h, w))
 
 

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.words import Words
-from gesso.datasets.composed_scenes import ComposedScenes, scenes_or_captioned
+from gesso.datasets.composed_scenes import scenes_or_captioned
 from gesso.media.subwords import learn
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gesso.families.autoregressive import Autoregressive
 
 LENGTH = 28  # pieces of a text
-AIM = {"all": 0.70, "all, best of eight": 0.85}
 
 
 @dataclass(frozen=True)
@@ -141,8 +140,7 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
     (`gesso.metrics.obedience.measure_obedience`)."""
     from gesso.metrics.obedience import measure_obedience
 
-    ranked = make.other("clip", weights=options["rank"]) if options.get("rank") else None
-    return measure_obedience(make.model, ComposedScenes(make.model.assembled.preset.side, "val"), options, AIM, ranked)
+    return measure_obedience(make, options)
 
 
 def measure_bits(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:

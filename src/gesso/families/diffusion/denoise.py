@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gesso.errors import GessoError
 from gesso.families.diffusion.guidance import guided, scale_at
@@ -16,6 +16,7 @@ from gesso.families.diffusion.objectives import DenoisingObjective, FlowMatching
 from gesso.families.diffusion.paths import Guess
 from gesso.families.diffusion.samplers import Sampler, ddim, ddpm, dpm, euler, heun, walk
 from gesso.families.family import Batch, Inputs, ItemNoise, Loss, Networks, Output, Phase
+from gesso.ports import Ports
 from gesso.shapes import Samples, Times
 
 SAMPLERS: dict[str, Callable[[Any], Sampler]] = {
@@ -51,9 +52,15 @@ class Diffusion:
         clean, objective = batch.clean[self.clean], self.objective
         noise = batch.normal(rng, *clean.shape[1:])
         lesson = objective.lesson(clean, noise, objective.times(batch, rng))
-        said = objective.asked(lambda x, t: networks[self.role](x, t, batch.ports), lesson.x, lesson.t)
-        error = (said.float() - lesson.target).square().mean(tuple(range(1, clean.ndim)))
-        return Loss(lesson.weight * error, {f"{objective.predicts}_error": error.mean().detach()})
+        ports, weight = self.taught(batch.ports)
+        said = objective.asked(lambda x, t: networks[self.role](x, t, ports), lesson.x, lesson.t)
+        error, places = (said.float() - lesson.target).square(), tuple(range(1, clean.ndim))
+        value = error.mean(places) if weight is None else (error * weight).mean(places) / weight.mean(places)
+        return Loss(lesson.weight * value, {f"{objective.predicts}_error": value.mean().detach()})
+
+    def taught(self, ports: Ports) -> tuple[Ports, Tensor | None]:
+        """The ports that the network gets in training, and how much the error of each place counts (None: all alike)."""
+        return ports, None
 
     def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> None:
         return None

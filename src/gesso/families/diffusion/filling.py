@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from gesso.families.diffusion.denoise import Diffusion
 from gesso.families.diffusion.paths import Guess
 from gesso.families.diffusion.samplers import repeated, walk
-from gesso.families.family import Batch, Inputs, ItemNoise, Loss, Networks, Output, Phase
+from gesso.families.family import Inputs, ItemNoise, Networks, Output
 from gesso.ports import Ports
 from gesso.shapes import Images, Maps, Samples
 
@@ -37,18 +37,9 @@ class Filling(Diffusion):
     hole: str = "hole"
     sees: bool = True
 
-    def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
-        clean, objective = batch.clean[self.clean], self.objective
-        pixels, mask = self.known(batch.ports)
-        ports = self.shown(batch.ports, pixels, mask)
-        noise = batch.normal(rng, *clean.shape[1:])
-        lesson = objective.lesson(clean, noise, objective.times(batch, rng))
-        said = objective.asked(lambda x, t: networks[self.role](x, t, ports), lesson.x, lesson.t)
-        error = (said.float() - lesson.target).square()
-        weight = (1 - mask) + OUTSIDE * mask
-        value = (error * weight).mean((1, 2, 3)) / weight.mean((1, 2, 3))
-        inside = ((error * (1 - mask)).sum() / (error.shape[1] * (1 - mask).sum()).clamp_min(1)).detach()
-        return Loss(lesson.weight * value, {"hole_error": inside})
+    def taught(self, ports: Ports) -> tuple[Ports, Tensor]:
+        pixels, mask = self.known(ports)
+        return self.shown(ports, pixels, mask), (1 - mask) + OUTSIDE * mask
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         """Previews are drafts, since the picture is more than the window that is filled."""
