@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.conditions.hint_simulator import simulate_hints
+from gesso.conditions.point_simulator import simulate_points
 from gesso.conditions.strokes import Coordinate, Path2D, gestures_of
 from gesso.errors import GessoError, as_gesso_error
 from gesso.media.file import parse_json, read_json
@@ -118,13 +119,16 @@ class Hints(Condition):
 
     @classmethod
     def sizes(cls, options: Mapping[str, Any]) -> PortSizes:
-        return PortSizes(spatial=4 if options.get("maps", True) else 0, token=3)
+        return PortSizes(spatial=4 if options.get("maps", True) else 0, token=3 if options.get("tokens", True) else 0)
 
     @classmethod
     def encode(cls, values: Sequence[Self | None], frame: Frame) -> Ports:
-        """Encode as tokens, colours and the pixels each covers (see `tokens_of`), and, unless the slot's option `maps` is False, as
-        spatial: colour in [-1, 1] under the marks, then 1 where a mark is."""
+        """Encode as tokens, colours and the pixels each covers (see `tokens_of`), and as spatial: colour in [-1, 1] under the marks, then
+        1 where a mark is. The slot's options `tokens` and `maps` turn either off."""
         import torch
+
+        if not frame.options.get("tokens", True):
+            return Ports(spatial=torch.from_numpy(np.stack([cls._map(value, frame) for value in values])))
 
         h, w = frame.size
         values = [None if value is None else value.for_networks() for value in values]
@@ -150,12 +154,28 @@ class Hints(Condition):
             spatial=None if spatial is None else torch.from_numpy(spatial), tokens=Tokens(*map(torch.from_numpy, (colours, mask, places)))
         )
 
+    @staticmethod
+    def _map(value: Hints | None, frame: Frame) -> np.ndarray:
+        """The marks that networks hear of as float32 [4 h w]."""
+        shown = np.zeros((4, *frame.size), np.float32)
+        heard = value.for_networks() if value else None
+        for mark in heard.marks if heard else ():
+            box, cover = _stamped(mark, frame.size, frame.box, frame.page)
+            shown[:3, *box][:, cover] = (np.asarray(mark.rgb, np.float32) / 127.5 - 1)[:, None]
+            shown[3, *box][cover] = 1
+        return shown
+
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
-        """Simulate a user's hints; see `simulate_hints`. `given` is the current picture, uint8 [h w 3], or None.
+        """Simulate a user's hints: on a drawing with known pieces by `simulate_hints`, else on a picture by `simulate_points`. `given` is
+        the current picture, uint8 [h w 3], or None.
 
         Row n of truth["answers"] belongs to token n of `encode`.
         """
+        if "pieces" not in clean:
+            points = simulate_points(clean["picture"], rng, budget, given)
+            told = tuple(Hint.model_construct(x=x, y=y, color=format_colour(c), radius=r, path=()) for x, y, c, r in points)
+            return (cls.model_construct(marks=told) if told else None), {}
         marks, truth = simulate_hints(clean, rng, budget, given)
         if len(marks) > MAX_SINGLE_TOKENS:
             token_of, tokens = tokens_of([colour for _, colour, _ in marks])
