@@ -172,7 +172,7 @@ class Hints(Condition):
 
         Row n of truth["answers"] belongs to token n of `encode`.
         """
-        if "pieces" not in clean:
+        if "picture" in clean and "pieces" not in clean:
             points = simulate_points(clean["picture"], rng, budget, given)
             told = tuple(Hint.model_construct(x=x, y=y, color=format_colour(c), radius=r, path=()) for x, y, c, r in points)
             return (cls.model_construct(marks=told) if told else None), {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ LOWEST = -128  # of a* and b* in the tables of bins
 COUNTED = 300  # examples whose colours are counted, for rarity
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What the network's output means. Of the `settings` of a sample, `ByBins` reads `temperature`."""
 

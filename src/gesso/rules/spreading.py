@@ -37,21 +37,26 @@ def spread(values: Maps, marked: Maps, guide: Maps, reach: float, edge: float) -
 
 
 def filtered(values: Maps, guide: Maps, reach: float, edge: float) -> Maps:
-    """Maps [b c h w] smoothed along the guide [b 1 h w]; away from edges the mean over the page stays."""
+    """Maps [b c h w] smoothed along the guide [b 1 h w]; beyond the page is nothing."""
     across, down = (1 + reach / edge * guide.diff(dim=axis).abs() for axis in (3, 2))
     for number in range(PASSES):
         width = reach * math.sqrt(3) * 2 ** (PASSES - number - 1) / math.sqrt(4**PASSES - 1)  # equation 14
         stay = math.exp(-math.sqrt(2) / max(width, 1e-3))
-        values = _along(values.permute(3, 0, 1, 2), (stay**across).permute(3, 0, 1, 2)).permute(1, 2, 3, 0)
-        values = _along(values.permute(2, 0, 1, 3), (stay**down).permute(2, 0, 1, 3)).permute(1, 2, 0, 3)
+        values = _along(values.permute(3, 0, 1, 2), (stay**across).permute(3, 0, 1, 2), stay).permute(1, 2, 3, 0)
+        values = _along(values.permute(2, 0, 1, 3), (stay**down).permute(2, 0, 1, 3), stay).permute(1, 2, 0, 3)
     return values
 
 
-def _along(values: Tensor, keep: Tensor) -> Tensor:
-    """Smoothed along the first axis; keep[i] is how much of row i goes over to row i + 1, and back."""
+def _along(values: Tensor, keep: Tensor, stay: float) -> Tensor:
+    """Smoothed along the first axis; keep[i] is how much of row i goes over to row i + 1, and back; `stay` is that without an edge.
+
+    The ends are those of an endless page of zeros: with the paper's, a mark at the border would count for all that lies beyond it.
+    """
     rows = list(values.contiguous())
+    rows[0] = rows[0] * (1 - stay)
     for i in range(1, len(rows)):
         rows[i] = torch.lerp(rows[i], rows[i - 1], keep[i - 1])
+    rows[-1] = rows[-1] / (1 + stay)
     for i in range(len(rows) - 2, -1, -1):
         rows[i] = torch.lerp(rows[i], rows[i + 1], keep[i])
     return torch.stack(rows)
