@@ -26,7 +26,7 @@ COUNTED = 300  # examples whose colours are counted, for rarity
 
 
 @runtime_checkable
-class Objective(Protocol):
+class ChromaObjective(Protocol):
     """What the network's output means. Of the `settings` of a sample, `ByBins` reads `temperature`."""
 
     @property
@@ -34,7 +34,7 @@ class Objective(Protocol):
 
     def prepared(self, dataset: Any) -> nn.Module: ...
 
-    def loss(self, made: Maps, chroma: Maps, state: nn.Module) -> Tensor: ...
+    def cost(self, made: Maps, chroma: Maps, state: nn.Module) -> Tensor: ...
 
     def chroma(self, made: Maps, settings: Any = None) -> Maps: ...
 
@@ -58,7 +58,7 @@ class ByBins:
         state.register_buffer("weight", rarity(counted(dataset), self.uniform))
         return state
 
-    def loss(self, made: Maps, chroma: Maps, state: nn.Module) -> Tensor:
+    def cost(self, made: Maps, chroma: Maps, state: nn.Module) -> Tensor:
         bins, shares = encoded(chroma)
         weights: Any = state.weight
         of_pixel = weights[bins[:, 0]]
@@ -82,7 +82,7 @@ class ByMean:
     def prepared(self, dataset: Any) -> nn.Module:
         return nn.Module()
 
-    def loss(self, made: Maps, chroma: Maps, state: nn.Module) -> Tensor:
+    def cost(self, made: Maps, chroma: Maps, state: nn.Module) -> Tensor:
         return (made.float() - chroma / SCALE).square().flatten(1).mean(1)
 
     def chroma(self, made: Maps, settings: Any = None) -> Maps:
@@ -99,7 +99,7 @@ class Chroma:
     Samples are {"chroma": [b 2 h w]}, and with `ByBins` {"likely": [b bins h/2 w/2], their probabilities}.
     """
 
-    objective: Objective = field(default_factory=ByBins)
+    objective: ChromaObjective = field(default_factory=ByBins)
     role: str = "colourist"
     photo: str = "photo"
     hints: str = "hints"
@@ -112,24 +112,24 @@ class Chroma:
         return prepared
 
     def loss(self, phase: Phase, networks: Networks, batch: Batch, state: nn.Module, step: int, rng: torch.Generator) -> Loss:
-        made = networks[self.role](self.seen(batch.ports))
+        made = networks[self.role](self.given_maps(batch.ports))
         truth = F.avg_pool2d(batch.clean["chroma"], 2)
         with torch.no_grad():
             away = (self.objective.chroma(made) - truth).norm(dim=1).mean()
-        return Loss(self.objective.loss(made, truth, state), {"away": away})
+        return Loss(self.objective.cost(made, truth, state), {"away": away})
 
     @torch.no_grad()
     def propose(self, networks: Networks, batch: Batch, rng: torch.Generator) -> Tensor:
         """The pictures as they are now, uint8 [b h w 3], for users who look at them."""
         ports = batch.ports
-        lab = torch.cat([lightness_of(ports, self.photo), self.larger(networks[self.role](self.seen(ports)), ports)], 1)
+        lab = torch.cat([lightness_of(ports, self.photo), self.larger(networks[self.role](self.given_maps(ports)), ports)], 1)
         return torch.from_numpy(np.stack([from_tensor(one) for one in to_picture(lab)]))
 
     @torch.no_grad()
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         device = next(networks[self.role].parameters()).device
         ports = inputs.ports.map(lambda tensor: tensor.to(device))
-        made = networks[self.role](self.seen(ports))
+        made = networks[self.role](self.given_maps(ports))
         likely = self.objective.likely(made)
         yield Output({"chroma": self.larger(made, ports, settings)} | ({} if likely is None else {"likely": likely}))
 
@@ -139,7 +139,7 @@ class Chroma:
         return F.interpolate(self.objective.chroma(made, settings), size=shown.shape[-2:], mode="bilinear", align_corners=False)
 
     @torch.no_grad()
-    def seen(self, ports: Ports) -> Maps:
+    def given_maps(self, ports: Ports) -> Maps:
         """The network's input [b 8 h w]: lightness and where there is any; a*, b* and where there are points; and the same as the rule
         spreads it along edges (`rules.photo_colouring.carried`)."""
         photo, hints = ports.by_slot[self.photo].spatial, ports.by_slot[self.hints].spatial

@@ -68,11 +68,7 @@ CARD = Card(
     ),
     outputs=(
         Out(name="image", medium="picture", help={"en": "the photograph in colour", "ko": "색을 입힌 사진"}),
-        Out(
-            name="suggested",
-            medium="colours",
-            help={"en": "for each hint the likely colours of its place", "ko": "힌트마다, 그 자리에 있을 법한 색들"},
-        ),
+        Out(name="suggested", medium="colours", help={"en": "likely colours of each hint's place", "ko": "힌트 자리에 있을 법한 색들"}),
     ),
     settings=PhotoSettings,
     words=wordbook("""
@@ -130,7 +126,7 @@ def frames(request: Request, preset: Preset) -> list[Frame]:
 
 
 def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
-    from gesso.rules.photo_colouring import coloured, suggestions
+    from gesso.rules.photo_colouring import coloured, suggested
 
     ((_, output),) = made
     photo, hints, settings = request.conditions["photo"], request.conditions.get("hints"), request.settings
@@ -140,13 +136,9 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
         Hints.encode([hints], Frame(size, page=photo.page, options={"tokens": False})).spatial[0].numpy()  # type: ignore[index]
         for size in (chroma.shape[1:], photo.page)
     )
-    found: list[list[str]] = []
-    if "likely" in output.media and hints is not None:
-        likely = output.media["likely"][0].float().cpu().numpy()
-        for mark in hints.marks:
-            x, y = (min(max(int(v), 0), n - 1) for v, n in ((mark.x, photo.page[1]), (mark.y, photo.page[0])))
-            there = likely[:, y * likely.shape[1] // photo.page[0], x * likely.shape[2] // photo.page[1]]
-            found.append(suggestions(there, float(lightness[y, x])))
+    likely = output.media.get("likely")
+    places = [(mark.x, mark.y) for mark in hints.marks] if hints else []
+    found = [] if likely is None else suggested(likely[0].float().cpu().numpy(), lightness, places)
     return {"image": coloured(lightness, chroma, points, exact, settings.spread), "suggested": found}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,3 +67,14 @@ def suggestions(likely: np.ndarray, lightness: float, num: int = 5) -> list[str]
     lab = np.concatenate([np.full((len(chosen), 1), lightness, np.float32), bins[chosen]], 1)
     shown = (to_picture(torch.from_numpy(lab.T[None, :, :, None].astype(np.float32)))[0, :, :, 0].T.numpy() + 1) * 127.5
     return [format_colour((int(r), int(g), int(b))) for r, g, b in shown.round()]
+
+
+def suggested(likely: np.ndarray, lightness: np.ndarray, places: Iterable[tuple[float, float]]) -> list[list[str]]:
+    """`suggestions` at places (x, y) of a page with L* [h w]; `likely` [bins th tw] covers the page."""
+    h, w = lightness.shape
+    found = []
+    for x, y in places:
+        column, row = min(max(int(x), 0), w - 1), min(max(int(y), 0), h - 1)
+        there = likely[:, row * likely.shape[1] // h, column * likely.shape[2] // w]
+        found.append(suggestions(there, float(lightness[row, column])))
+    return found

@@ -53,6 +53,6 @@ def test_both_objectives_are_least_where_they_are_right():
     state.register_buffer("weight", torch.ones(len(chroma_bins())))
     bins, shares = encoded(chroma)
     logits = torch.full((1, len(chroma_bins()), 1, 1), -20.0).scatter(1, bins, shares.log())
-    right, wrong = (ByBins().loss(one, chroma, state).item() for one in (logits, torch.zeros_like(logits)))
+    right, wrong = (ByBins().cost(one, chroma, state).item() for one in (logits, torch.zeros_like(logits)))
     assert right < wrong
-    assert ByMean().loss(chroma / 110, chroma, state).item() < 1e-9
+    assert ByMean().cost(chroma / 110, chroma, state).item() < 1e-9
