@@ -1,4 +1,4 @@
-"""DCGAN's networks: strided convolutions and batch normalisation only (Radford 2016, section 3)."""
+"""DCGAN's networks: strided convolutions and batch normalisation only (Radford 2016, section 3); the critic also without it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from gesso.judgement import Judgement
+from gesso.networks.twice_conv import TwiceConv2d
 from gesso.ports import Ports
 from gesso.shapes import Images, Vectors
 
@@ -34,18 +35,21 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANCritic(nn.Module):
-    """Picture [b c side side] -> logits [b 1]."""
+    """Picture [b c side side] -> logits [b 1]. Without `norm` a logit depends on its own picture alone, as penalties on slopes need."""
 
-    def __init__(self, channels: int, side: int, width: int) -> None:
+    def __init__(self, channels: int, side: int, width: int, norm: bool = True) -> None:
         super().__init__()
         halvings = (side // START).bit_length() - 1
         widths = [width * 2**n for n in range(halvings)]
-        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+        conv = nn.Conv2d if norm else TwiceConv2d
+        layers: list[nn.Module] = [conv(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for wide_in, wide in zip(widths, widths[1:], strict=False):
-            layers += [nn.Conv2d(wide_in, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2, inplace=True)]
+            norms = [nn.BatchNorm2d(wide)] if norm else []
+            layers += [conv(wide_in, wide, 4, 2, 1, bias=not norm), *norms, nn.LeakyReLU(0.2, inplace=True)]
         self.layers = nn.Sequential(*layers)
         self.leave = nn.Conv2d(widths[-1], 1, START)
-        self.apply(_near_zero)
+        if norm:
+            self.apply(_near_zero)
 
     def forward(self, picture: Images, ports: Ports) -> Judgement:
         return Judgement((self.leave(self.layers(picture)).flatten(1),))
