@@ -25,6 +25,7 @@ def test_generators_and_critics_fit_each_other():
     z, none = torch.randn(4, 16), Ports()
     for generator, critic in (
         (DCGANGenerator(3, 32, 8, 16), DCGANCritic(3, 32, 8)),
+        (DCGANGenerator(3, 32, 8, 16), DCGANCritic(3, 32, 8, norm=False)),
         (ResidualGenerator(3, (16, 16, 8), 16, patch=2), ResidualCritic(3, (16, 16, 8), patch=2)),
     ):
         picture = generator(z, none)
