@@ -60,6 +60,7 @@ class Slot(BaseModel):
     options: Mapping[str, Any] = {}
     source: str = ""  # the key of the clean example that simulated users read; "" is the kind's own
     facts: Mapping[str, str] = {}  # {option: the name of the fact about the data that gives its value}
+    when: str = ""  # the name of a fact: of weights of which it is not true, this condition is left out
 
     def with_words(self, wording: Wording | None) -> Slot:
         """Return this slot with title and help from a wordbook, unless it has its own."""
@@ -169,13 +170,14 @@ class Card(BaseModel):
         return schema
 
     def with_facts(self, facts: Mapping[str, Any]) -> Card:
-        """This card with the options that come from facts about the data. GessoError for a fact that is missing."""
+        """This card with the options and the conditions that facts about the data or the weights give. GessoError for a missing fact."""
         missing = sorted({fact for s in self.conditions for fact in s.facts.values() if fact not in facts})
         if missing:
             raise GessoError(f"the weights do not say {', '.join(missing)}", where=self.name, fix="train them again, or give others")
         filled = (
             s.model_copy(update={"options": {**s.options, **{option: facts[fact] for option, fact in s.facts.items()}}})
             for s in self.conditions
+            if not s.when or facts.get(s.when)
         )
         return self.model_copy(update={"conditions": tuple(filled)})
 

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.errors import GessoError, short_repr
-from gesso.media.subwords import END, PAD, START, plain_words, subwords
+from gesso.media.subwords import BYTES, END, PAD, START, plain_words, subwords
 from gesso.ports import Frame, Ports, PortSizes, Tokens
 
 MAX_LETTERS = 400
@@ -24,7 +24,8 @@ class Words(Condition):
     """`text`, its white space as single spaces.
 
     The slot's options: `vocabulary` (`gesso.media.subwords`; as a rule a fact that training learned from captions); `length`, how many
-    numbers a text has for networks, where a text that needs more is refused and never cut; `whole`, whose simulated users write the
+    numbers a text has for networks, where a text that needs more is refused and never cut (with the vocabulary "bytes", which is for models
+    that read texts themselves, there is room for every text); `whole`, whose simulated users write the
     text as it is, for a network that learns to write it.
     """
 
@@ -114,7 +115,7 @@ class Words(Condition):
 
 def length_of(options: Mapping[str, Any]) -> int:
     """The numbers of a text for networks."""
-    return int(options.get("length", LENGTH))
+    return 4 * MAX_LETTERS + 2 if options.get("vocabulary") == BYTES else int(options.get("length", LENGTH))
 
 
 def _that_fit(words: Sequence[str], options: Mapping[str, Any]) -> str:

@@ -196,12 +196,17 @@ def item_noise(shape: Sequence[int], seed: int, items: Sequence[int]) -> Tensor:
     return ItemNoise(shape, seed, items)()
 
 
+def item_generators(seed: int, items: Sequence[int]) -> list[torch.Generator]:
+    """A generator on the CPU for each item, seeded by (seed, item)."""
+    return [torch.Generator().manual_seed((seed * 1_000_003 + item * 7919 + 12345) % (2**63 - 1)) for item in items]
+
+
 class ItemNoise:
     """`item_noise`, drawn again and again: each item's draws go on from its own last one."""
 
     def __init__(self, shape: Sequence[int], seed: int, items: Sequence[int]) -> None:
         self.shape = tuple(shape[1:])
-        self.rngs = [torch.Generator().manual_seed((seed * 1_000_003 + item * 7919 + 12345) % (2**63 - 1)) for item in items]
+        self.rngs = item_generators(seed, items)
 
     def __call__(self) -> Tensor:
         return torch.stack([torch.randn(self.shape, generator=rng) for rng in self.rngs])

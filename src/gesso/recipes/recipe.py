@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # so that a card can be read without torch
     from torch import nn
 
     from gesso.families.family import Fits, Learns, Samples
+    from gesso.weights.store import Weights
 
 LATER = {"later": True}  # of a field that was added later: a run's config leaves it out while it has its default, so that old runs resume
 
@@ -102,6 +103,7 @@ class Recipe:
     drafts: finish gives a usable draft from earlier network outputs if only optional conditions have changed since.
     film(networks, settings) -> a function from a film's frame to the one made of it, `Planes -> Planes` of 4:2:0 and even size. Without
     it a film's frames are made as pictures are.
+    opens(folder) -> weights that lie in a folder of another library, checked and hashed, with what builds their networks (`Weights`).
     shots(request) -> the requests of the frames, 24 a second, of a film that the recipe makes of a request alone (`--out film.mp4`).
     """
 
@@ -127,6 +129,7 @@ class Recipe:
     film: Callable[..., Any] | None = None
     shots: Callable[..., Sequence[Any]] | None = None
     facts: Callable[[Dataset], Mapping[str, Any]] | None = None
+    opens: Callable[[Path], Weights] | None = None
     known: Mapping[str, Any] = field(default_factory=dict)  # the facts, once the data or the weights told them
 
     @property
@@ -135,8 +138,8 @@ class Recipe:
 
     @property
     def needs_facts(self) -> bool:
-        """Whether it asks for facts, of its data or of its parents' (role.fact)."""
-        return self.facts is not None or any("." in fact for slot in self.card.conditions for fact in slot.facts.values())
+        """Whether it asks for facts, of its data, of the folder that it opens, or of its parents' (role.fact)."""
+        return self.facts is not None or self.opens is not None or any("." in fact for slot in self.card.conditions for fact in slot.facts.values())
 
     def networks(self, preset: Any, roles: Collection[str] | None = None) -> dict[str, nn.Module]:
         """Untrained networks by role; `roles` limits them, so that a critic is built for training only."""

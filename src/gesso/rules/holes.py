@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels of the picture that was given
 MOST = 2**24  # pixels of a page
+LONGEST = 8192  # pixels of a side in which a model works
 ROOM = 2.0  # a window's side over its hole's
 
 
@@ -46,6 +47,12 @@ class Page:
     def size(self) -> tuple[int, int]:
         """Height and width of the picture that was given."""
         return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def box(self) -> Box:
+        """The grown page, in pixels of the given picture."""
+        (h, w), (left, top, right, bottom) = self.size, self.grows
+        return -left, -top, w + right, h + bottom
 
     @cached_property
     def inside(self) -> tuple[slice, slice]:
@@ -136,6 +143,22 @@ def filled(page: Page, parts: Sequence[tuple[Box | None, Tensor]]) -> np.ndarray
     if pixels.shape[2] == 4:
         return np.dstack([result, np.where(page.hole, 255, whole[..., 3]).astype(np.uint8)])
     return result
+
+
+def resized(made: Tensor, size: tuple[int, int]) -> np.ndarray:
+    """A made picture, float [3 h w] in [-1, 1], as uint8 at another size."""
+    return _at_size(made, size).round().clip(0, 255).astype(np.uint8)
+
+
+def working_size(shown: tuple[int, int], wanted: tuple[int, int], side: int, multiple: int) -> tuple[int, int]:
+    """(height, width) in which a model works that was trained on squares of `side`: about as many pixels in the proportions of what is
+    `shown`, in steps of `multiple`. A height or a width that is `wanted` (not 0) decides instead."""
+    h, w = shown
+    scale = side / np.sqrt(h * w)
+    scale = wanted[0] / h if wanted[0] else wanted[1] / w if wanted[1] else scale
+    exact = (wanted[0] or h * scale, wanted[1] or w * scale)
+    found = [max(multiple, min(LONGEST, round(one / multiple) * multiple)) for one in exact]
+    return found[0], found[1]
 
 
 def _about(whole: slice, part: slice) -> slice:

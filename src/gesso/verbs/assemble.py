@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 GivenWeights = Path | str | Sequence[Path | str] | Mapping[str, Path | str] | None
 UNTRAINED = "untrained"  # in place of a parent's weights
+WEIGHTS_FILE = "weights.safetensors"  # in a run's folder
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ def assemble(
 ) -> Assembled:
     """The recipe's networks with their weights.
 
-    `weights` is a .safetensors file or a run's folder, of this recipe or of one that it uses as a frozen parent; several are given as
-    a list, or by role: {"codec": "runs/vq"}, or the text "codec=runs/vq". A parent may be "untrained". A network of the recipe's own
+    `weights` is a .safetensors file or a run's folder, of this recipe or of one that it uses as a frozen parent, or a folder of another
+    library for a recipe that `opens` one; several are given as a list, or by role: {"codec": "runs/vq"}, or the text "codec=runs/vq". A parent may be "untrained". A network of the recipe's own
     may come from a safetensors file of another program, by its role. An overlay goes over the recipe's own weights. None takes the
     shipped ones. A recipe that keeps no weights needs none.
     `untrained` builds all of the recipe's own networks with random parameters (seed torch first), for data with these `facts`.
@@ -71,8 +72,7 @@ def assemble(
     made = recipes.find(recipe)
     given = parse_weights(made, weights)
     own = None if untrained and given.own is None else given.own or _own_weights(made, preset)
-    preset_name = preset or (str(own.card.get("preset") or "") if own else "") or made.default_preset
-    chosen = made.preset(preset_name)
+    preset_name, chosen = _preset(made, preset, own)
     if own and own.card.get("preset") not in (None, "", preset_name):
         raise GessoError(
             f"these are weights of the preset {own.card['preset']!r}",
@@ -94,14 +94,32 @@ def assemble(
     return Assembled(made, preset_name, chosen, networks, hashes, cards, states.get(STATE, {}))
 
 
+def _preset(recipe: Recipe, name: str | None, own: Weights | None) -> tuple[str, Any]:
+    """The name of the preset and the preset: the one asked for, that of the weights, or the recipe's default."""
+    if own is not None and own.preset is not None:
+        if name:
+            raise GessoError("these weights have a size of their own", where=own.path, fix="leave --preset out")
+        return "", own.preset
+    name = name or (str(own.card.get("preset") or "") if own else "") or recipe.default_preset
+    return name, recipe.preset(name)
+
+
+def read_for(recipe: Recipe, place: Path | str) -> Weights:
+    """The weights at a place: a weights file, a run's folder, or a folder of another library that the recipe opens."""
+    path = Path(place)
+    if recipe.opens is not None and path.is_dir() and not (path / WEIGHTS_FILE).is_file():
+        return recipe.opens(path)
+    return read_weights(weights_file(place))
+
+
 def weights_file(place: Path | str) -> Path:
     """The weights file at `place`, a file or a run's folder."""
     path = Path(place)
     if path.is_dir():
-        inside = path / "weights.safetensors"
+        inside = path / WEIGHTS_FILE
         if not inside.is_file():
             raise GessoError(
-                "this folder holds no weights.safetensors",
+                f"this folder holds no {WEIGHTS_FILE}",
                 where=path,
                 fix="give a run's folder (gesso train … --out runs/x) or a .safetensors file",
             )
@@ -129,7 +147,7 @@ def parse_weights(recipe: Recipe, given: GivenWeights) -> WeightsByRole:
         if role in recipe.keeps and role not in recipe.uses and role != recipe.name:
             parsed.networks[role] = read_network(weights_file(place), role)
             continue
-        read = read_weights(weights_file(place))
+        read = read_for(_taker(recipe, role), place)
         named = read.card.get("recipe")
         roles = [role] if role else [one for one, used in recipe.uses.items() if recipes.name_of(used) == named]
         if not set(roles) <= set(recipe.uses) | {recipe.name}:
@@ -150,6 +168,12 @@ def parse_weights(recipe: Recipe, given: GivenWeights) -> WeightsByRole:
     if parsed.networks:
         parsed.own = _with_networks(recipe, parsed.own, parsed.networks)
     return parsed
+
+
+def _taker(recipe: Recipe, role: str) -> Recipe:
+    """The recipe that a place without a weights file would be for: that of the role, or the first of all that opens such folders."""
+    takers = [recipes.find(recipe.uses[role])] if role in recipe.uses else [recipe, *map(recipes.find, recipe.uses.values())]
+    return next((one for one in takers if one.opens is not None), recipe)
 
 
 def _with_networks(recipe: Recipe, own: Weights | None, given: Mapping[str, Weights]) -> Weights:
@@ -189,6 +213,9 @@ def _own_weights(recipe: Recipe, preset: str | None) -> Weights | None:
     if not recipe.keeps:
         return None
     path = shipped(recipe.name, preset)
+    if path is None and recipe.opens is not None and not recipe.stages(recipe.preset(None)):
+        what = f"{recipe.name} makes nothing without weights of another library"
+        raise GessoError(what, where="--weights", fix="--weights FOLDER, where they lie on this machine")
     if path is None:
         raise GessoError(
             f"no trained weights of {recipe.name!r} are shipped",
@@ -238,6 +265,8 @@ def _build(recipe: Recipe, preset: Any, weights: Weights | None, states: Mapping
     """The recipe's networks: all of them without weights, else those that it keeps, loaded."""
     if weights is None:
         return {role: network.eval() for role, network in recipe.networks(preset).items()}
+    if weights.networks is not None:
+        return {role: network.eval() for role, network in weights.networks(preset).items()}
     roles = [role for role in recipe.keeps if role != STATE]
     with torch.random.fork_rng(devices=[]):  # parameters that are replaced at once must not advance the caller's generator
         networks = recipe.networks(preset, roles)

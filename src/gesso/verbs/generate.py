@@ -197,16 +197,28 @@ def sample(
             inputs = inputs if device.type == "cpu" else inputs.to(device)
             # Frames are views of one item, so each starts with the same random numbers.
             rng = torch.Generator().manual_seed(request.seed)
-            for output in run(assembled.networks, inputs, rng, settings):
-                callbacks.see(output, frame, sampled)
-                if output.final:
-                    check_finite(output, recipe.name)
-                    sampled.append((frame, output if device.type == "cpu" else on_cpu(output)))
+            with ended(run(assembled.networks, inputs, rng, settings)) as outputs:
+                for output in outputs:
+                    callbacks.see(output, frame, sampled)
+                    if output.final:
+                        check_finite(output, recipe.name)
+                        sampled.append((frame, output if device.type == "cpu" else on_cpu(output)))
     if not sampled:
         raise GessoError(
             f"{recipe.name} made no output", where=recipe.name, fix="its family's sample must end with an Output that is final"
         )
     return sampled
+
+
+@contextmanager
+def ended(outputs: Iterator[Output]) -> Iterator[Iterator[Output]]:
+    """A family's outputs, whose work is ended where one of them, or the user, is the last."""
+    try:
+        yield outputs
+    finally:
+        close = getattr(outputs, "close", None)  # a generator has it, another iterator may not
+        if close is not None:
+            close()
 
 
 def finish(assembled: Assembled, request: Request, sampled: Sampled) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gesso.errors import GessoError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_HEADER = 10 * 2**20
+MAX_HEAD = 2**16  # bytes that are read first of a file
 MAX_TENSORS = 50_000
 MAX_AXES = 8
 MAX_NAME = 200
@@ -64,22 +66,38 @@ def write_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) ->
 
 def read_header(data: bytes, *, where: object, dtypes: Collection[str] = tuple(NUM_BYTES)) -> tuple[list[Entry], dict[str, str]]:
     """Check a header. Returns its entries in the order of their bytes, and the metadata (text by name)."""
+    return _checked_header(data, len(data), where, dtypes)
+
+
+def read_file_header(path: str | Path, *, where: object, dtypes: Collection[str] = tuple(NUM_BYTES)) -> list[Entry]:
+    """The entries of a file's header, checked as `read_header` does, without reading the tensors: the file may have gigabytes."""
+    with open(path, "rb") as file:
+        head = file.read(MAX_HEAD)
+        length = int.from_bytes(head[:8], "little")
+        if len(head) == MAX_HEAD and MAX_HEAD < 8 + length <= MAX_HEADER + 8:
+            head += file.read(8 + length - MAX_HEAD)
+        num_bytes = file.seek(0, 2)
+    return _checked_header(head, num_bytes, where, dtypes)[0]
+
+
+def _checked_header(data: bytes, num_bytes: int, where: object, dtypes: Collection[str]) -> tuple[list[Entry], dict[str, str]]:
+    """`read_header` of a file of `num_bytes`, of which `data` is the beginning, with the whole header."""
     refuse_other_formats(data, where)
-    if len(data) < 8:
-        raise GessoError(f"the file is cut short: {len(data)} bytes", where=where, fix="copy or download it again")
+    if num_bytes < 8:
+        raise GessoError(f"the file is cut short: {num_bytes} bytes", where=where, fix="copy or download it again")
     length = int.from_bytes(data[:8], "little")
     if length > MAX_HEADER:
         raise GessoError(
             f"this is not a safetensors file: it declares a header of {length} bytes (at most {MAX_HEADER})", where=where, fix=SAFE
         )
-    if 8 + length > len(data):
-        raise GessoError(f"the file is cut short: {len(data)} bytes of at least {8 + length}", where=where, fix="copy or download it again")
+    if 8 + length > num_bytes:
+        raise GessoError(f"the file is cut short: {num_bytes} bytes of at least {8 + length}", where=where, fix="copy or download it again")
     header = _parse(data[8 : 8 + length], where)
     metadata = _metadata(header, where)
     if len(header) > MAX_TENSORS:
         raise GessoError(f"the file names {len(header)} tensors; the limit is {MAX_TENSORS}", where=where, fix=SAFE)
     entries = sorted((_entry(name, value, dtypes, where) for name, value in header.items()), key=lambda e: (e.begin, e.end))
-    _check_places(entries, len(data) - 8 - length, where)
+    _check_places(entries, num_bytes - 8 - length, where)
     return entries, metadata
 
 

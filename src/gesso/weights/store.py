@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -27,12 +27,18 @@ SHOWN_NAMES = 5
 
 @dataclass(frozen=True)
 class Weights:
-    """The contents of a weights file: `states` {role: {parameter's name: tensor}}, its `card`, and the `sha256` of the whole file."""
+    """The contents of a weights file: `states` {role: {parameter's name: tensor}}, its `card`, and the `sha256` of the whole file.
+
+    Of a folder of another library, which a recipe `opens`, there are no states: `networks(preset)` builds {role: network} of it, the
+    `preset` may be the folder's own, and the sha256 is of all that is used of it.
+    """
 
     states: dict[str, dict[str, Tensor]]
     card: dict[str, Any]
     sha256: str
     path: Path
+    networks: Callable[[Any], Mapping[str, nn.Module]] | None = None
+    preset: Any = None
 
 
 def save_weights(

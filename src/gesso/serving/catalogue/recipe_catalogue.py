@@ -70,10 +70,9 @@ class Catalogue:
         path = self._settings.weights.get(recipe.name) or shipped(recipe.name)
         if not recipe.needs_facts or path is None:
             return recipe
-        from gesso.verbs.assemble import weights_file
-        from gesso.weights.store import read_weights
+        from gesso.verbs.assemble import read_for
 
-        return recipe.with_facts(read_weights(weights_file(path)).card.get("facts", {}))
+        return recipe.with_facts(read_for(recipe, path).card.get("facts", {}))
 
     def _cache_cards(self, found: Mapping[str, Recipe]) -> None:
         fresh = json.loads(json.dumps({name: recipe_json(one) for name, one in found.items()}))  # as it will be read back

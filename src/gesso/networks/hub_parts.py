@@ -1,0 +1,153 @@
+"""Parts of models of diffusers and transformers, opened from a folder on this machine: never from the network, and never a pickle.
+
+The caller has checked the folder (`gesso.weights.hub`): its texts, and the headers of its weights. Here the sizes that a configuration
+declares are compared with the tensors that the files hold before any memory is taken for them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import torch
+from torch import nn
+
+from gesso.errors import GessoError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+EXTRA = "pip install 'gesso[hub]'"
+SPARE = 2**24  # numbers in buffers that are computed and not stored, such as positions
+SHOWN = 3
+
+
+@runtime_checkable
+class Part(Protocol):
+    """What is known of a checked part: see `gesso.weights.hub.HubPart`."""
+
+    @property
+    def library(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def config(self) -> Mapping[str, Any]: ...
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
+    @property
+    def variant(self) -> str | None: ...
+
+
+def libraries() -> tuple[Any, Any]:
+    """The modules diffusers and transformers. GessoError says what to install where they, or what they need, are missing."""
+    try:
+        import accelerate  # noqa: F401  (diffusers opens weights without a second copy where it is there)
+        import transformers
+
+        transformers.utils.logging.set_verbosity_error()  # before diffusers, whose import makes it warn of what is not needed
+        import diffusers
+    except ImportError as error:
+        raise GessoError(f"models of other libraries need the extra [hub] ({error})", where="--weights", fix=EXTRA) from None
+    diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
+    return diffusers, transformers
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """The libraries told that there is no network, whatever the environment says."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def class_of(part: Part, where: str) -> Any:
+    """The library's class of a part; GessoError where it is none that may be opened."""
+    diffusers, transformers = libraries()
+    if part.library == "stable_diffusion":
+        from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+
+        found = StableDiffusionSafetyChecker if part.kind == "StableDiffusionSafetyChecker" else None
+    else:
+        found = getattr(diffusers if part.library == "diffusers" else transformers, part.kind, None)
+    kinds = [diffusers.ModelMixin, diffusers.SchedulerMixin, transformers.PreTrainedModel, transformers.PreTrainedTokenizerBase]
+    kinds += [transformers.ProcessorMixin, transformers.image_processing_utils.BaseImageProcessor]
+    if not (isinstance(found, type) and issubclass(found, tuple(kinds))):
+        what = f"{part.kind} is no model, tokenizer or schedule of {part.library} {_version(part.library)}"
+        raise GessoError(what, where=where, fix="a newer or older version of that library, or other weights")
+    return found
+
+
+def open_part(part: Part, dtype: torch.dtype | None, where: str) -> Any:
+    """A part with its weights in `dtype` (None: as they are stored). GessoError with the reason where it cannot be opened."""
+    kind = class_of(part, where)
+    with offline():
+        try:
+            if not issubclass(kind, nn.Module):
+                return kind.from_pretrained(str(part.folder), local_files_only=True)
+            _check_sizes(part, kind, where)
+            how: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "variant": part.variant, "output_loading_info": True}
+            ours = hasattr(kind, "load_config")  # diffusers', whose number type has another name
+            how["torch_dtype" if ours else "dtype"] = dtype or _stored(part)
+            model, told = kind.from_pretrained(str(part.folder), **how)
+        except GessoError:
+            raise
+        except Exception as error:  # the library's own, of many kinds, for a folder that it cannot open
+            what = f"{part.kind} could not be opened: {type(error).__name__}: {str(error).strip()[:300]}"
+            raise GessoError(what, where=where, fix="give a folder that this version of the library can open") from error
+    missing = sorted(map(str, told.get("missing_keys") or ()))
+    if missing:
+        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        raise GessoError(f"the weights lack {', '.join(missing[:SHOWN])}{more}", where=where, fix="give a whole folder")
+    opened: nn.Module = model.eval().requires_grad_(False)
+    return opened
+
+
+def _check_sizes(part: Part, kind: Any, where: str) -> None:
+    """GessoError where the configuration declares other sizes than the files have. Nothing is allocated."""
+    with torch.device("meta"):
+        empty = kind.from_config(dict(part.config)) if hasattr(kind, "load_config") else kind(kind.config_class.from_dict(dict(part.config)))
+    own: dict[str, Tensor] = empty.state_dict()
+    wrong = [f"{name} {list(shape)} for {list(own[name].shape)}" for name, shape in part.shapes.items() if name in own and own[name].shape != shape]
+    held = sum(torch.Size(shape).numel() for shape in part.shapes.values())
+    needs = sum(one.numel() for one in (*empty.parameters(), *empty.buffers()))
+    if wrong:
+        raise GessoError("the configuration does not fit the weights: " + ", ".join(wrong[:SHOWN]), where=where, fix="give a whole folder")
+    if needs > 1.05 * held + SPARE:
+        what = f"the configuration declares {needs:,} numbers, and the weights hold {held:,}"
+        raise GessoError(what, where=where, fix="give a whole folder")
+
+
+def _stored(part: Part) -> torch.dtype:
+    """The number type of the stored weights: of the part's first file, of which a folder's others have the same."""
+    from safetensors import safe_open
+
+    file = next(one for one in sorted(part.folder.glob("*.safetensors")) if part.variant is None or f".{part.variant}" in one.name)
+    with safe_open(str(file), framework="pt") as held:
+        kinds = [held.get_slice(name).get_dtype() for name in list(held.keys())[:SHOWN]]
+    return {"F16": torch.float16, "BF16": torch.bfloat16}.get(kinds[0] if kinds else "F32", torch.float32)
+
+
+def number_type(name: str | None) -> torch.dtype | None:
+    """The type of numbers of this name; None for None."""
+    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    return None if name is None else kinds[name]
+
+
+def _version(library: str) -> str:
+    from importlib.metadata import version
+
+    return version("diffusers" if library == "stable_diffusion" else library)
