@@ -86,5 +86,5 @@ def test_what_the_package_imports_is_declared():
             imported |= {m.split(".")[0] for m in modules}
     outside = {called.get(name, name) for name in imported - set(sys.stdlib_module_names) - {"gesso"}}
     assert {plain(n) for n in outside} <= set(
-        needs(PROJECT["dependencies"], *(EXTRAS[name] for name in ("data", "log", "studio", "dist", "video", "export")))
+        needs(PROJECT["dependencies"], *(EXTRAS[name] for name in ("data", "log", "studio", "dist", "video", "export", "hub")))
     )

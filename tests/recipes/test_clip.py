@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_hub
 import torch
 from torch import nn
 
 import gesso
+import gesso.cli
 from gesso import recipes
 from gesso.card import Card, Out, Slot
 from gesso.conditions.words import Words
@@ -144,3 +146,45 @@ def test_ones_own_model_of_texts_takes_its_place(tmp_path: Path):
     assert facts == {"text.vocabulary": "bytes"}
     one, two = (model.generate(words=text).outputs["colour"] for text in ("a bad cab", "xyz"))
     assert one != two
+
+
+def test_a_hub_clip_takes_the_place_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    tiny_hub.needs_hub()
+    folder = tiny_hub.clip(tmp_path / "clip")
+    model = gesso.load("clip", weights=folder, device="cpu")
+    assert model.assembled.preset.side == 32 and model.card.slot("words").options["vocabulary"] == "bytes"
+    picture = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+    one, two = (model.generate(words=text, picture=picture).outputs["similarity"]["cosine"] for text in ("a red apple", "파란 여우 " * 30))
+    assert one != two and -1 <= one <= 1
+    report = recipes.find("clip").measures["retrieval"](Make(model), None, {})
+    assert 0 <= report["captions"]["all"]["R@10"] <= 1
+    inner = transformers_clip(folder, ["a red apple"], picture)
+    assert one == pytest.approx(inner, abs=2e-3)
+    given = ["generate", "clip", "--weights", str(folder), "--words", "a red apple", "--out", str(tmp_path / "fit.json")]
+    assert gesso.cli.main(given) == 0 and gesso.cli.main(["replay", str(tmp_path / "fit.json"), "--weights", str(folder)]) == 0
+    child = colourist("clip", 16)
+    gesso.train(child, out=tmp_path / "child", weights={"text": folder}, threads=1, quiet=True)
+    read = gesso.load(child, weights=[tmp_path / "child", folder])
+    assert read.assembled.hashes["clip"] == model.assembled.hashes["clip"]
+    assert read.generate(words="red").outputs["colour"] != read.generate(words="blue").outputs["colour"]
+    with pytest.raises(GessoError, match="size of their own"):
+        gesso.load("clip", weights=folder, preset="small")
+    with pytest.raises(GessoError, match="pipeline"):
+        gesso.load("clip", weights=tiny_hub.stable_diffusion(tmp_path / "sd"))
+    capsys.readouterr()
+
+
+def transformers_clip(folder: Path, texts: list[str], picture: np.ndarray) -> float:
+    """The cosine by the library's own model, with the picture squeezed as ours is."""
+    import transformers
+
+    from gesso.conditions.picture import Picture
+    from gesso.ports import Frame
+
+    model = transformers.CLIPModel.from_pretrained(folder).eval()
+    tokens = transformers.CLIPTokenizer.from_pretrained(folder)(texts, padding="max_length", max_length=24, return_tensors="pt")
+    seen = (Picture.encode([Picture(pixels=picture)], Frame((32, 32))).spatial[:, :-1] + 1) / 2
+    mean, deviation = (torch.tensor(row).view(1, 3, 1, 1) for row in ([0.48, 0.46, 0.41], [0.27, 0.26, 0.28]))
+    with torch.inference_mode():
+        made = model(**tokens, pixel_values=(seen - mean) / deviation)
+    return float(torch.nn.functional.cosine_similarity(made.text_embeds, made.image_embeds))

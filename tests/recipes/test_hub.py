@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -193,3 +196,48 @@ def test_nothing_is_asked_of_a_network(folder: Path, monkeypatch: pytest.MonkeyP
 def test_without_weights_it_says_what_to_give() -> None:
     with pytest.raises(GessoError, match="--weights FOLDER"):
         gesso.load("hub")
+
+
+def changed(folder: Path, to: Path, file: str, **more: Any) -> Path:
+    """A copy of a folder with other settings in one of its configurations."""
+    shutil.copytree(folder, to)
+    place = to / file
+    place.write_text(json.dumps(json.loads(place.read_text()) | more))
+    return to
+
+
+@pytest.mark.parametrize(
+    ("file", "more", "said"),
+    [
+        ("unet/config.json", {"cross_attention_dim": 2**30}, "does not fit the weights"),
+        ("unet/config.json", {"block_out_channels": [2**28, 2**28]}, "could not be opened|does not fit|declares"),
+        ("text_encoder/config.json", {"max_position_embeddings": 2**31 - 1}, "does not fit the weights"),
+        ("text_encoder/config.json", {"num_hidden_layers": 3}, "lack"),
+        ("unet/config.json", {"down_block_types": ["os.system"]}, "could not be opened"),
+        ("model_index.json", {"_class_name": "StableVideoDiffusionPipeline"}, "no pipeline that can be steered"),
+        ("model_index.json", {"_class_name": "os"}, "no pipeline that can be steered"),
+        ("model_index.json", {"unet": ["diffusers", "StableDiffusionPipeline"]}, "no model, tokenizer or schedule"),
+        ("model_index.json", {"unet": ["transformers", "AutoModel"]}, "no model, tokenizer or schedule"),
+        ("model_index.json", {"unet": ["diffusers", "load_image"]}, "no model, tokenizer or schedule"),
+        ("model_index.json", {"text_encoder": [None, None]}, "needs the part 'text_encoder'"),
+    ],
+)
+def test_folders_that_lie_are_refused_before_anything_is_made(
+    folder: Path, tmp_path: Path, file: str, more: dict[str, Any], said: str, capsys: Any
+) -> None:
+    other = changed(folder, tmp_path / "other", file, **more)
+    out = tmp_path / "out.png"
+    assert main(["generate", "hub", "--weights", str(other), "--words", "a fox", "--num-steps", "1", "--out", str(out)]) == 2
+    assert re.search(said, capsys.readouterr().err) and not out.exists()
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "x.safetensors").write_bytes(b"")
+    with pytest.raises(GessoError):
+        gesso.load("hub", weights=tmp_path / "x.safetensors")
+
+
+def test_without_the_extra_it_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    assert main(["generate", "hub", "--weights", str(folder), "--words", "a fox", "--out", str(tmp_path / "out.png")]) == 2
+    assert "pip install 'gesso[hub]'" in capsys.readouterr().err

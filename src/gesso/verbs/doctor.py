@@ -24,11 +24,13 @@ EXTRAS = {
     "data": (("pandas", "pandas"), ("pyarrow", "pyarrow"), ("resvg-py", "resvg_py"), ("scikit-learn", "sklearn")),
     "log": (("tensorboard", "tensorboard"), ("matplotlib", "matplotlib")),
     "studio": (("fastapi", "fastapi"), ("uvicorn", "uvicorn"), ("c2pa-python", "c2pa"), ("cryptography", "cryptography")),
+    "hub": (("diffusers", "diffusers"), ("transformers", "transformers"), ("accelerate", "accelerate")),
 }
 PURPOSES = {
     "data": "reading data sets and SVG drawings",
     "log": "curves and plots while training",
     "studio": "the page, serving and signing",
+    "hub": "models of diffusers and transformers",
 }
 LITTLE_MEMORY, LITTLE_DISK = 2.0, 1.0  # GB
 
