@@ -1,7 +1,7 @@
 """The loop of diffusers' training examples (train_unconditional): accelerate's prepare, backward and clipping, diffusers' schedule and EMA.
 
 The network, the loss and the batches are the same as ours. With --own-unet the network is diffusers' UNet2DModel with about as many
-parameters, which takes the digits' classes, noisy pixels and known pixels.
+parameters, which takes the class, noisy pixels and known pixels.
 """
 
 from __future__ import annotations
@@ -10,27 +10,8 @@ import sys
 import warnings
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from own_unet import OwnUNet
 from work import FAR, Gate, Work, asked, loader, num_parameters
-
-
-class OwnUNet(nn.Module):
-    """UNet2DModel behind the call of our velocity networks."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        from diffusers import UNet2DModel
-
-        self.unet = UNet2DModel(
-            sample_size=28, in_channels=3, out_channels=1, layers_per_block=1, block_out_channels=(32, 96), num_class_embeds=11,
-            down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-        )  # fmt: skip
-
-    def forward(self, x: Tensor, t: Tensor, ports: Any) -> Tensor:
-        given = ports.vector[:, -1] > 0
-        classes = torch.where(given, ports.vector[:, :10].argmax(1), 10)
-        return self.unet(torch.cat([x, ports.spatial], 1), 1000 * t, class_labels=classes).sample
 
 
 def main() -> None:
@@ -47,7 +28,7 @@ def main() -> None:
     if len(work.settings) > 1:
         raise SystemExit("diffusers' training examples have one player")
     if own:
-        work.networks = {work.role: OwnUNet()}
+        work.networks = {work.role: OwnUNet.like(work.network, work.made(0)[1])}
     accelerator = accelerate.Accelerator(mixed_precision="bf16" if given.bf16 else "no", cpu=True)
     model: Any = work.network
     parameters = num_parameters(model)

@@ -178,7 +178,8 @@ def asked() -> argparse.Namespace:
         parser.add_argument(f"--{name}", required=True)
     for name in ("data", "folder"):
         parser.add_argument(f"--{name}")
-    parser.add_argument("--batch", type=int)
+    for name in ("batch", "num-steps"):
+        parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--held", action="store_true")

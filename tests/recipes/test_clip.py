@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_hub
 import torch
 from torch import nn
 
 import gesso
 import gesso.cli
+import tiny_hub
 from gesso import recipes
 from gesso.card import Card, Out, Slot
 from gesso.conditions.words import Words

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_hub
 from PIL import Image
 
 import gesso
+import tiny_hub
 from gesso.cli import main
 from gesso.errors import GessoError, Stopped
 from gesso.request import Request

@@ -17,15 +17,15 @@ SLOW = 1000 * PATIENCE  # milliseconds
 
 
 @contextmanager
-def serving(home: Path, recipes: list[Any]) -> Iterator[Any]:
-    """A studio with these recipes, on a port of its own, in a thread."""
+def serving(home: Path, recipes: list[Any], **more: Any) -> Iterator[Any]:
+    """A studio with these recipes (and `more` settings), on a port of its own, in a thread."""
     pytest.importorskip("fastapi", reason="the extra studio is not installed: the page is not tried")
     uvicorn = pytest.importorskip("uvicorn")
     from gesso.serving import Settings
     from gesso.serving.run import bind, configuration
     from gesso.studio import create_app
 
-    settings = Settings(home=home, port=18765, recipes=recipes)
+    settings = Settings(home=home, port=18765, recipes=recipes, **more)
     listener = bind(settings)
     settings = replace(settings, port=listener.getsockname()[1])
     made = create_app(settings)

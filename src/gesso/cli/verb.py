@@ -311,6 +311,7 @@ def studio(
     browser: Annotated[bool, Parameter(negative="--no-browser")] = True,
     jobs: Literal["here", "ray", "off"] = "here",
     weights: Annotated[list[str] | None, Parameter(negative=())] = None,
+    device: str | None = None,
     link: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Open the studio, a page on this machine in which you draw and steer. Ctrl-C ends it.
@@ -330,7 +331,9 @@ def studio(
     jobs
         Where trainings and batches run: in processes here, on the Ray cluster of RAY_ADDRESS (or one of its own), or not at all.
     weights
-        RECIPE=FILE or RECIPE=FOLDER: weights of your own in place of those shipped, such as scene=runs/lego.
+        RECIPE=FILE or RECIPE=FOLDER: weights of your own in place of those shipped, such as scene=runs/lego or hub=models/flux.
+    device
+        Where networks run: cpu, cuda or cuda:1; what is there if left out.
     link
         Print another link to the running studio (of --home), for a second browser, and exit. Each link opens once.
     """
@@ -341,5 +344,7 @@ def studio(
         print(another(home))
         return
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
-        run(port, home, jobs=jobs, weights=flag.by_recipe(weights), on_start=lambda link: show.welcome(link, browser=browser))
+        run(
+            port, home, jobs=jobs, weights=flag.by_recipe(weights), device=device, on_start=lambda link: show.welcome(link, browser=browser)
+        )
     show.farewell()

@@ -1,4 +1,4 @@
-"""Sampling by a pipeline of another library, which has a loop of its own: what is given becomes its arguments, its steps become previews."""
+"""Sampling by a pipeline of another library, which has its own loop: what is given becomes its arguments, its steps become previews."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ class Piped:
             yield Output({IMAGE: start}, {FLAGGED: torch.zeros(1)})  # not a single step is taken
             return
         if pipeline.classes and task not in pipeline.classes:
-            raise GessoError("these weights need a picture and a hole in it", where=self.picture, fix="--picture photo.png --hole 'x,y x,y'")
+            raise GessoError(
+                "these weights need a picture and a hole in it", where=self.picture, fix="--picture photo.png --hole 'x,y x,y'"
+            )
         arguments = self._arguments(pipeline, task, inputs, start, unknown, settings)
         arguments["generator"] = item_generators(rng.initial_seed(), inputs.items)
         size, total = (inputs.shape[2], inputs.shape[3]), settings.num_steps
@@ -76,9 +78,7 @@ class Piped:
             start = torch.where(strokes[:, -1:] > 0, strokes[:, :-1], start)
         return start, unknown
 
-    def _arguments(
-        self, pipeline: Any, task: str, inputs: Inputs, start: Tensor | None, unknown: Tensor, settings: Any
-    ) -> dict[str, Any]:
+    def _arguments(self, pipeline: Any, task: str, inputs: Inputs, start: Tensor | None, unknown: Tensor, settings: Any) -> dict[str, Any]:
         """The arguments of a task, by the names of the library, as far as this pipeline has them."""
         slots, b = inputs.ports.by_slot, inputs.shape[0]
         told: dict[str, Any] = {"prompt": texts_of(slots[self.words]) if self.words in slots else [""] * b}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -66,7 +65,9 @@ def open_clip(part: Part) -> dict[str, nn.Module]:
     """The networks by role of a checked folder with a CLIP and its tokenizer. GessoError for another model."""
     where = str(part.folder)
     if part.kind != KIND:
-        raise GessoError(f"this is a {part.kind or 'model without a name'}, not a {KIND}", where=where, fix="a CLIP of transformers, with its tokenizer")
+        raise GessoError(
+            f"this is a {part.kind or 'model without a name'}, not a {KIND}", where=where, fix="a CLIP of transformers, with its tokenizer"
+        )
     _, transformers = libraries()
     model: Any = open_part(part, torch.float32, where)
     with offline():

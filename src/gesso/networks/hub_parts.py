@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from gesso.errors import GessoError
+from gesso.errors import GessoError, MissingExtra
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-EXTRA = "pip install 'gesso[hub]'"
 SPARE = 2**24  # numbers in buffers that are computed and not stored, such as positions
 SHOWN = 3
 
@@ -52,7 +51,7 @@ def libraries() -> tuple[Any, Any]:
         transformers.utils.logging.set_verbosity_error()  # before diffusers, whose import makes it warn of what is not needed
         import diffusers
     except ImportError as error:
-        raise GessoError(f"models of other libraries need the extra [hub] ({error})", where="--weights", fix=EXTRA) from None
+        raise MissingExtra(error.name or "diffusers", "hub", purpose="a model of another library") from None
     diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
@@ -119,9 +118,15 @@ def open_part(part: Part, dtype: torch.dtype | None, where: str) -> Any:
 def _check_sizes(part: Part, kind: Any, where: str) -> None:
     """GessoError where the configuration declares other sizes than the files have. Nothing is allocated."""
     with torch.device("meta"):
-        empty = kind.from_config(dict(part.config)) if hasattr(kind, "load_config") else kind(kind.config_class.from_dict(dict(part.config)))
+        empty = (
+            kind.from_config(dict(part.config)) if hasattr(kind, "load_config") else kind(kind.config_class.from_dict(dict(part.config)))
+        )
     own: dict[str, Tensor] = empty.state_dict()
-    wrong = [f"{name} {list(shape)} for {list(own[name].shape)}" for name, shape in part.shapes.items() if name in own and own[name].shape != shape]
+    wrong = [
+        f"{name} {list(shape)} for {list(own[name].shape)}"
+        for name, shape in part.shapes.items()
+        if name in own and own[name].shape != shape
+    ]
     held = sum(torch.Size(shape).numel() for shape in part.shapes.values())
     needs = sum(one.numel() for one in (*empty.parameters(), *empty.buffers()))
     if wrong:

@@ -75,7 +75,9 @@ def names_of(task: type) -> tuple[str, ...]:
 class HubPipeline(nn.Module):
     """`parts` by name; `classes` by task. Without parts it is empty, until a folder is opened."""
 
-    def __init__(self, classes: Mapping[str, type] | None = None, parts: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, classes: Mapping[str, type] | None = None, parts: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__()
         self.classes, self.options = dict(classes or {}), dict(options or {})
         self.models = nn.ModuleDict({name: part for name, part in (parts or {}).items() if isinstance(part, nn.Module)})
@@ -90,7 +92,9 @@ class HubPipeline(nn.Module):
         `on_step` is called after each step; an exception that it raises ends the work.
         """
         if task not in self.classes:
-            raise GessoError("no weights are loaded that can do this", where="--weights", fix="--weights FOLDER, of a pipeline of diffusers")
+            raise GessoError(
+                "no weights are loaded that can do this", where="--weights", fix="--weights FOLDER, of a pipeline of diffusers"
+            )
         pipeline = self.pipeline(task)
 
         def step(_: Any, number: int, time: Any, values: dict[str, Any]) -> dict[str, Any]:

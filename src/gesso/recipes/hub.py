@@ -59,7 +59,7 @@ CARD = Card(
     name="hub",
     title={"en": "A diffusers model of yours", "ko": "내 diffusers 모델"},
     summary={
-        "en": "Stable Diffusion, FLUX and others, from a folder on this machine: with words, pictures, holes, strokes and control pictures.",
+        "en": "Stable Diffusion, FLUX and others, from a folder here: with words, pictures, holes, strokes and control pictures.",
         "ko": "이 컴퓨터의 폴더에 있는 Stable Diffusion, FLUX 등을 글, 그림, 지운 곳, 붓질, 제어 그림으로 조종합니다.",
     },
     conditions=(
@@ -75,15 +75,15 @@ CARD = Card(
     words=wordbook("""
         words | Words | 글 | what the picture shall show | 그림에 담을 내용
         avoid | Avoid | 피할 것 | what the picture shall not show | 그림에 없어야 할 것
-        picture | Picture | 그림 | the picture to begin with; its transparent parts are made anew | 바탕이 될 그림. 투명한 부분은 새로 그립니다
+        picture | Picture | 그림 | what to begin with; transparent parts are made anew | 바탕이 될 그림. 투명한 곳은 새로 그립니다
         hole | Make anew | 지울 곳 | brush over what shall be made anew; the rest stays | 새로 그릴 곳을 칠하세요. 나머지는 그대로입니다
-        strokes | Colours | 색 칠하기 | colours painted over the picture before it is made | 그리기 전에 그림 위에 칠할 색
-        control | Control picture | 제어 그림 | what the control network reads, such as edges or depth | 제어 신경망이 읽는 그림. 윤곽선, 깊이 등
+        strokes | Colours | 색 칠하기 | colours over the picture before it is made | 그리기 전에 그림 위에 칠할 색
+        control | Control picture | 제어 그림 | what the control network reads: edges, depth | 제어 신경망이 읽는 윤곽선, 깊이 등
         num_steps | Steps | 단계 수 | sampling steps; more are finer and slower | 샘플링 단계. 많을수록 곱고 느립니다
         guidance_scale | Guidance | 조건 강도 | how strictly the words are followed | 글을 따르는 정도
-        strength | Change | 바꾸는 정도 | how much of the picture may change: 0 nothing, 1 everything | 그림을 바꾸는 정도. 0은 그대로, 1은 전부
+        strength | Change | 바꾸는 정도 | how much of the picture may change: 0 least, 1 all of it | 그림을 바꾸는 정도. 1은 전부
         control_scale | Control | 제어 강도 | how strictly the control picture is followed | 제어 그림을 따르는 정도
-        control_lines | Lines on white | 흰 바탕의 선 | the control picture is a drawing on white; the network wants light lines | 제어 그림이 흰 바탕의 선화일 때
+        control_lines | Lines on white | 흰 바탕의 선 | the control picture is a drawing on white; light lines are read | 제어 그림이 흰 바탕의 선화일 때
         width | Width | 너비 | pixels; 0 is what suits the model and the picture | 픽셀 수. 0은 모델과 그림에 맞게
         height | Height | 높이 | pixels; 0 is what suits the model and the picture | 픽셀 수. 0은 모델과 그림에 맞게
         left | Extend left | 왼쪽 넓히기 | pixels added at the left | 왼쪽에 더할 픽셀 수
@@ -175,5 +175,8 @@ recipe = Recipe(
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     finish=finish,
     default_preset="stored",
-    layout={"en": "a pipeline's folder with model_index.json and safetensors", "ko": "model_index.json과 safetensors가 있는 파이프라인 폴더"},
+    layout={
+        "en": "a pipeline's folder with model_index.json and safetensors",
+        "ko": "model_index.json과 safetensors가 있는 파이프라인 폴더",
+    },
 )

@@ -139,7 +139,11 @@ class Recipe:
     @property
     def needs_facts(self) -> bool:
         """Whether it asks for facts, of its data, of the folder that it opens, or of its parents' (role.fact)."""
-        return self.facts is not None or self.opens is not None or any("." in fact for slot in self.card.conditions for fact in slot.facts.values())
+        return (
+            self.facts is not None
+            or self.opens is not None
+            or any("." in fact for slot in self.card.conditions for fact in slot.facts.values())
+        )
 
     def networks(self, preset: Any, roles: Collection[str] | None = None) -> dict[str, nn.Module]:
         """Untrained networks by role; `roles` limits them, so that a critic is built for training only."""

@@ -65,6 +65,8 @@ class Settings:
     """`tokens` {owner: secret}: each owner sees only their own data. `recipes` are names or files (None: all that are found);
     `weights` {name of a recipe: file} replace the shipped ones.
 
+    `device` is where networks run, such as "cpu" or "cuda" (None: what is there).
+
     `names` are further host names under which a TLS proxy serves this server. A `host` that other machines can reach is refused
     without `behind_proxy`. Without `sign`, outputs are not signed; responses, the health endpoint and the page say so. `jobs` run in
     local processes ("here"), on a cluster ("ray"), or not at all ("off"); by default one at a time on one thread, so that interactive
@@ -77,6 +79,7 @@ class Settings:
     tokens: Mapping[str, str] = field(default_factory=default_tokens, repr=False)
     recipes: Sequence[str | Path] | None = None
     weights: Mapping[str, str | Path] = field(default_factory=dict)
+    device: str | None = None
     names: Sequence[str] = ()
     behind_proxy: bool = False
     jobs: Literal["here", "ray", "off"] = "here"

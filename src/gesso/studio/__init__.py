@@ -35,11 +35,12 @@ def run(
     *,
     jobs: Literal["here", "ray", "off"] = "here",
     weights: Mapping[str, str | Path] | None = None,
+    device: str | None = None,
     on_start: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the studio on 127.0.0.1 until Ctrl-C; `on_start` is given the link that lets a browser in. `jobs`: where they are done.
 
-    `weights` {recipe: file or folder} replace the shipped ones.
+    `weights` {recipe: file or folder} replace the shipped ones. `device` is where networks run (None: what is there).
     """
     try:
         from gesso.serving.run import serve
@@ -48,7 +49,7 @@ def run(
     from gesso.serving.settings import Settings
 
     more: dict[str, Any] = {} if home is None else {"home": home.expanduser()}
-    settings = Settings(port=port, jobs=jobs, weights=weights or {}, **more)
+    settings = Settings(port=port, jobs=jobs, weights=weights or {}, device=device, **more)
     serve(settings, create=create_app, on_start=on_start)
 
 

@@ -62,9 +62,9 @@ def assemble(
     """The recipe's networks with their weights.
 
     `weights` is a .safetensors file or a run's folder, of this recipe or of one that it uses as a frozen parent, or a folder of another
-    library for a recipe that `opens` one; several are given as a list, or by role: {"codec": "runs/vq"}, or the text "codec=runs/vq". A parent may be "untrained". A network of the recipe's own
-    may come from a safetensors file of another program, by its role. An overlay goes over the recipe's own weights. None takes the
-    shipped ones. A recipe that keeps no weights needs none.
+    library for a recipe that `opens` one; several are given as a list, or by role: {"codec": "runs/vq"}, or the text "codec=runs/vq". A
+    parent may be "untrained". A network of the recipe's own may come from a safetensors file of another program, by its role. An overlay
+    goes over the recipe's own weights. None takes the shipped ones. A recipe that keeps no weights needs none.
     `untrained` builds all of the recipe's own networks with random parameters (seed torch first), for data with these `facts`.
     `device` is where the networks go (None: what is there). `fitting` keeps the conditions that only a fit reads.
     GessoError where weights are missing, or belong to another recipe or preset.

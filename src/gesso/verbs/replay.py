@@ -17,6 +17,7 @@ from gesso.media.medium import Medium, budget_of, carrier, medium
 from gesso.recipes.recipe import Recipe
 from gesso.record import Environment, LeftOut, Record, condition_hash, digest, read_record
 from gesso.request import Request
+from gesso.training.device import find as find_device
 from gesso.verbs.assemble import Assembled, GivenWeights, assemble
 from gesso.verbs.film_replay import filmed, is_film, replay_film
 from gesso.verbs.generate import MAX_THREADS, make
@@ -113,7 +114,8 @@ def _assembled(record: Record, source: Path, recipe: Recipe | None, weights: Giv
             f"it was made with the recipe {asked.recipe!r}, which is not here", where=source, fix="give its file: --recipe mine.py"
         )
     try:
-        assembled = assemble(asked.recipe if recipe is None else recipe, preset=asked.preset or None, weights=weights)
+        device = _device_like(record.made.device)
+        assembled = assemble(asked.recipe if recipe is None else recipe, preset=asked.preset or None, weights=weights, device=device)
     except GessoError as error:
         if not asked.weights or weights is not None:
             raise
@@ -124,6 +126,14 @@ def _assembled(record: Record, source: Path, recipe: Recipe | None, weights: Giv
             f"the record is of {asked.recipe!r}, not of {assembled.recipe.name!r}", where=source, fix="give the recipe's own file"
         )
     return assembled
+
+
+def _device_like(name: str) -> str:
+    """The device that an output was made on, or the CPU where there is none like it; the comparison says so then."""
+    try:
+        return str(find_device(name))
+    except GessoError:
+        return "cpu"
 
 
 def compare(source: Path, record: Record, result: Result) -> Replay:

@@ -35,7 +35,9 @@ def pipeline(tmp_path: Path) -> Path:
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps({"num_train_timesteps": 1000}))
     parts = {"unet": ["diffusers", "UNet2DConditionModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
     parts |= {"scheduler": ["diffusers", "DDIMScheduler"], "safety_checker": [None, None]}
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline", "requires_safety_checker": False, **parts}))
+    (folder / "model_index.json").write_text(
+        json.dumps({"_class_name": "StableDiffusionPipeline", "requires_safety_checker": False, **parts})
+    )
     return folder
 
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,10 @@ Cards = dict[str, dict[str, Any]]  # JSON of each recipe, by name
 
 
 class CardCache:
-    """A JSON file that is valid until the code changes from which the cards were made."""
+    """A JSON file that is valid until the code changes from which the cards were made, or the `weights` whose facts are on them."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, weights: Mapping[str, str | Path] | None = None) -> None:
+        self._path, self._weights = path, dict(weights or {})
 
     def read(self) -> Cards | None:
         """The cached cards; None if there are none, or if the code has changed."""
@@ -32,14 +33,27 @@ class CardCache:
             cached = read_json(self._path, MOST_BYTES)
         except GessoError:
             return None
-        if not isinstance(cached, dict) or cached.get("code") != code_fingerprint() or not isinstance(cached.get("cards"), dict):
+        if not isinstance(cached, dict) or cached.get("code") != self._made_of() or not isinstance(cached.get("cards"), dict):
             return None
         return cached["cards"]
 
     def write(self, cards: Cards) -> None:
         """Store the cards for the next start. On a full disk that start reads the recipes instead."""
         with contextlib.suppress(GessoError):
-            write_atomic(self._path, json.dumps({"code": code_fingerprint(), "cards": cards}, ensure_ascii=False).encode())
+            write_atomic(self._path, json.dumps({"code": self._made_of(), "cards": cards}, ensure_ascii=False).encode())
+
+    def _made_of(self) -> str:
+        """What the cards were made of: the code, and where other weights than the shipped ones lie."""
+        given = [f"{name} {place} {_time(Path(place))}" for name, place in sorted(self._weights.items())]
+        return hashlib.sha256("\n".join([code_fingerprint(), *given]).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _time(path: Path) -> int:
+    """When a file or a folder was changed; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def code_fingerprint() -> str:

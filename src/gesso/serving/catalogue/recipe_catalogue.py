@@ -46,7 +46,7 @@ class Catalogue:
         if settings.recipes is not None:  # recipes that the settings name must exist
             self._recipes = {one.name: self._with_facts(one) for one in map(recipes.find, settings.recipes)}
         else:
-            self._cache = CardCache(settings.home / CARDS)
+            self._cache = CardCache(settings.home / CARDS, settings.weights)
 
     def recipes(self) -> dict[str, Recipe]:
         with self._lock:
@@ -113,7 +113,8 @@ class Catalogue:
         if key not in self._loaded:
             parents = [one for one in recipes.used_by(recipe) if one != name]
             given = [own.path if own else self._settings.weights.get(name), *map(self._settings.weights.get, parents)]
-            made = assemble(recipe, preset=preset or None, weights=[place for place in given if place is not None] or None)
+            weights = [place for place in given if place is not None] or None
+            made = assemble(recipe, preset=preset or None, weights=weights, device=self._settings.device)
             known = (name, made.preset_name, own_hash)
             key = known if known in self._loaded else key
             self._loaded.setdefault(key, made)

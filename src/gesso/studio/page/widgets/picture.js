@@ -40,7 +40,7 @@ export function pictureWidget(editor, _view, slot) {
       put(file);
     }
   });
-  let shown = "";
+  let shown = /** @type {string | null} */ (null); // so that an empty slot says so at first too
   const show = () => {
     const at = (editor.session && editor.pictureOf(slot.name)) ?? "";
     if (clear) clear.hidden = !at;

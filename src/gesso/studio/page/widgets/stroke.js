@@ -16,7 +16,7 @@ export function strokeWidget(editor, view, slot) {
   const clears = control.clears ?? [];
   const [list, item] = markSchemaOf(control.schema);
   const fills = Boolean(item && "fill" in item);
-  const alones = Boolean(item && "alone" in item);
+  const alones = Boolean(item && "alone" in item && editor.pieces?.output); // without pieces there is nothing elsewhere to follow
   const pieces = editor.pieces?.output ? editor.pieces : null;
   const tools = [];
   if (gestures.includes("stroke") || gestures.includes("piece")) tools.push(plain());
