@@ -60,6 +60,7 @@ class Environment(BaseModel):
     python: str = Field(default="", max_length=100)
     numpy: str = Field(default="", max_length=100)
     platform: str = Field(default="", max_length=300)
+    libraries: dict[str, str] = Field(default_factory=dict, max_length=20)  # others that computed, by name: their versions
     time: str = Field(default="", max_length=60)
 
 
@@ -98,7 +99,10 @@ class Record(BaseModel):
     output: dict[str, Digest] = Field(default_factory=dict, max_length=100)
 
     def to_json(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")
+        told = self.model_dump(mode="json")
+        if not self.made.libraries:  # few outputs have any
+            del told["made"]["libraries"]
+        return told
 
     def text(self) -> str:
         """The record as one line of JSON."""
@@ -125,12 +129,14 @@ def record(
     dtype: str = "float32",
     device: str = "cpu",
     files: Mapping[str, str] | None = None,
+    libraries: Mapping[str, str] | None = None,
     limit: int | None = None,
     time: datetime | None = None,
 ) -> Record:
     """The record of new outputs. Conditions are embedded up to `limit` bytes (32 MiB) in total; beyond it the largest are named by hash.
 
-    `files` {condition: file's name} are the files they came from; folders are not recorded.
+    `files` {condition: file's name} are the files they came from; folders are not recorded. `libraries` are the versions of others than
+    torch that computed.
     """
     asked = request.to_json()
     sizes = {name: len(canonical(value)) for name, value in asked["conditions"].items()}
@@ -144,7 +150,7 @@ def record(
         gesso=__version__,
         request=RecordedRequest(**asked),
         left=left,
-        made=environment_here(threads, dtype, time, device),
+        made=environment_here(threads, dtype, time, device, libraries),
         output={name: digest(value) for name, value in outputs.items()},
     )
 
@@ -161,7 +167,9 @@ def commit() -> str:
         return ""
 
 
-def environment_here(threads: int, dtype: str, time: datetime | None = None, device: str = "cpu") -> Environment:
+def environment_here(
+    threads: int, dtype: str, time: datetime | None = None, device: str = "cpu", libraries: Mapping[str, str] | None = None
+) -> Environment:
     """The environment of this process, now."""
     from importlib.metadata import PackageNotFoundError, version
 
@@ -179,6 +187,7 @@ def environment_here(threads: int, dtype: str, time: datetime | None = None, dev
         python=platform.python_version(),
         numpy=np.__version__,
         platform=f"{platform.system()} {platform.machine()}",
+        libraries=dict(libraries or {}),
         time=(time or datetime.now(UTC)).isoformat(timespec="seconds"),
     )
 

@@ -19,6 +19,7 @@ import gesso
 import tiny_hub
 from gesso.cli import main
 from gesso.errors import GessoError, Stopped
+from gesso.record import read_record
 from gesso.request import Request
 from gesso.verbs.generate import make
 from gesso.verbs.incremental import IncrementalModel
@@ -119,6 +120,7 @@ def test_the_command_line_writes_a_record_that_names_the_folders_content(folder:
     given = ["--words", "a red fox", "--picture", str(tmp_path / "photo.png"), "--hole", "20,20 40,30", "--num-steps", str(STEPS)]
     out = tmp_path / "made.png"
     assert main(["generate", "hub", "--weights", str(folder), *given, "--seed", "3", "--out", str(out)]) == 0, capsys.readouterr().err
+    assert set(read_record(out).made.libraries) == {"diffusers", "transformers"}
     moved = shutil.copytree(folder, tmp_path / "moved")
     assert main(["replay", str(out), "--weights", str(moved)]) == 0, capsys.readouterr().out
     config = moved / "scheduler" / "scheduler_config.json"

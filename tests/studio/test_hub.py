@@ -99,7 +99,12 @@ def test_words_strokes_and_a_hole_steer_it(visiting: Visit, tmp_path: Path) -> N
     filled = done(brush, nodes + 4)  # from the step before the colours: a branch
     look(page, "hub-hole")
     assert filled not in (pictured, painted)
+
+    def take() -> None:
+        page.locator("[data-drop=picture] [data-act=take-result]").click()
+
+    assert done(take, nodes + 5) != filled  # the hole is made anew in what was made
     page.get_by_role("tab", name="History").click()
     look(page, "hub-history")
-    page.locator(".node").nth(1).click()
+    page.locator(".node").nth(2).click()
     visiting.wait_until(lambda: page.evaluate(PICTURE) == painted, "the step with colours is there still, on its own branch")

@@ -58,6 +58,11 @@ def libraries() -> tuple[Any, Any]:
     return diffusers, transformers
 
 
+def versions() -> dict[str, str]:
+    """The versions of the libraries, which may change a last bit."""
+    return {module.__name__: str(module.__version__) for module in libraries()}
+
+
 @contextmanager
 def offline() -> Iterator[None]:
     """The libraries told that there is no network, whatever the environment says."""

@@ -116,7 +116,8 @@ class HubPipeline(nn.Module):
 
     def glimpse(self, task: str, latents: Tensor, size: tuple[int, int]) -> Tensor | None:
         """What latents show, decoded at a small size: [1 3 h w] in [-1, 1] of `size`; None where they are no map of the decoder's."""
-        pipeline, vae = self.pipeline(task), self.models["vae"] if "vae" in self.models else None
+        pipeline = self.pipeline(task)
+        vae: Any = self.models["vae"] if "vae" in self.models else None
         scale = getattr(pipeline, "vae_scale_factor", 0)
         if vae is None or not scale:
             return None
@@ -133,7 +134,7 @@ class HubPipeline(nn.Module):
 
     def pipeline(self, task: str) -> Any:
         """A fresh pipeline of a task over the same parts, so that no request leaves anything to the next one."""
-        kind = self.classes[task]
+        kind: Any = self.classes[task]
         wanted = signature(kind.__init__).parameters
         parts = {**self.models, **self.others, **self.options}
         missing = [n for n, one in wanted.items() if n not in ("self", *parts) and one.default is one.empty and n not in _optional(kind)]

@@ -148,13 +148,14 @@ def facts(dataset: Any) -> dict[str, Any]:
 
 def opens(folder: Path) -> Weights:
     from gesso.networks.hub_clip import open_clip, sizes
+    from gesso.networks.hub_parts import versions
     from gesso.weights.hub import read_hub
     from gesso.weights.store import Weights
 
     held = read_hub(folder)
     part = held.model
     side, out = sizes(part.config)
-    card = {"recipe": CARD.name, "facts": {"vocabulary": BYTES}}
+    card = {"recipe": CARD.name, "facts": {"vocabulary": BYTES}, "libraries": versions()}
     return Weights({}, card, held.sha256, folder, lambda preset: open_clip(part), replace(PRESETS["small"], side=side, out=out))
 
 

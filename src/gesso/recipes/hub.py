@@ -110,12 +110,12 @@ def build(preset: str | None) -> dict[str, Any]:
 
 
 def opens(folder: Path) -> Weights:
-    from gesso.networks.hub_parts import libraries, number_type
+    from gesso.networks.hub_parts import number_type, versions
     from gesso.networks.hub_pipeline import classes_of, facts_of, open_pipeline
     from gesso.weights.hub import read_hub
     from gesso.weights.store import Weights
 
-    libraries()
+    used = versions()
     held = read_hub(folder)
     configs = {name: part.config for name, part in held.parts.items()}
     classes = classes_of(held.kind, configs, str(folder))
@@ -123,7 +123,7 @@ def opens(folder: Path) -> Weights:
     def networks(preset: str | None) -> dict[str, Any]:
         return {"pipeline": open_pipeline(folder, classes, held.parts, held.options, number_type(preset))}
 
-    card = {"recipe": CARD.name, "facts": facts_of(classes, configs)}
+    card = {"recipe": CARD.name, "facts": facts_of(classes, configs), "libraries": used}
     return Weights({}, card, held.sha256, folder, networks)
 
 

@@ -242,8 +242,11 @@ def described(
 ) -> Result:
     """The outputs as a result, whose record is written when it is first read."""
     dtype = REDUCED if numbers.dtype == REDUCED else parameter_dtype(assembled)
-    time = datetime.now(UTC)
-    describe = partial(record, request, outputs, threads=numbers.threads, dtype=dtype, device=numbers.device, files=files, time=time)
+    used: dict[str, str] = {}
+    for card in assembled.cards.values():
+        used |= card.get("libraries", {})
+    how: dict[str, Any] = {"threads": numbers.threads, "dtype": dtype, "device": numbers.device, "files": files, "libraries": used}
+    describe = partial(record, request, outputs, **how, time=datetime.now(UTC))
     return Result(assembled.recipe.card, outputs, request, describe, notes)
 
 

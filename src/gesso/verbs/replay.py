@@ -173,7 +173,7 @@ def causes(record: Record, again: Record) -> list[str]:
             words.append(f"weights of {name}: {_brief(old)} then, {_brief(new)} now (give the old ones: --weights FILE)")
     if record.gesso != again.gesso:
         words.append(f"gesso: {record.gesso} then, {again.gesso} now")
-    for label in ("threads", "dtype", "device", "cpu", "torch", "numpy", "python", "platform"):
+    for label in ("threads", "dtype", "device", "cpu", "torch", "numpy", "python", "platform", "libraries"):
         before, now = getattr(record.made, label), getattr(again.made, label)
         if before != now:
             words.append(f"{label}: {_said(label, record.made, again.made)}")
@@ -182,6 +182,9 @@ def causes(record: Record, again: Record) -> list[str]:
 
 def _said(label: str, then: Environment, now: Environment) -> str:
     before, after = getattr(then, label), getattr(now, label)
+    if label == "libraries":
+        changed = sorted({name for name in {*before, *after} if before.get(name) != after.get(name)})
+        return ", ".join(f"{name} {before.get(name, 'not said')} then, {after.get(name, 'not used')} now" for name in changed)
     if label != "cpu":
         return f"{before or 'not said'} then, {after} now"
     gone, come = [f for f in before if f not in after], [f for f in after if f not in before]

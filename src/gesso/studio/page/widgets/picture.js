@@ -26,9 +26,17 @@ export async function putPicture(editor, slot, file) {
 export function pictureWidget(editor, _view, slot) {
   const place = h("div", { class: "slot-picture" });
   const put = (/** @type {Blob} */ file) => putPicture(editor, slot, file);
+  const take = async () => {
+    try {
+      await put(await api.readBlob(api.outputUrl(editor.session.id, editor.head, editor.output.name)));
+    } catch (error) {
+      notice(String(/** @type {Error} */ (error).message), "wrong");
+    }
+  };
   const button = h("button", { type: "button", class: "soft", on: { click: () => chooseFile(put) } }, w("replace"));
   const clear = slot.required ? null : h("button", { type: "button", class: "soft", "data-act": "clear", on: { click: () => editor.commit({ op: "drop", slot: slot.name }) } }, w("clear"));
-  const element = h("div", { class: "slot-row", "data-drop": slot.name, "aria-label": titleOf(slot), role: "group" }, place, h("div", { class: "slot-acts" }, button, clear));
+  const result = !slot.required && editor.output.medium === "picture" ? h("button", { type: "button", class: "soft", "data-act": "take-result", on: { click: take } }, w("take_result")) : null;
+  const element = h("div", { class: "slot-row", "data-drop": slot.name, "aria-label": titleOf(slot), role: "group" }, place, h("div", { class: "slot-acts" }, button, result, clear));
   const over = (/** @type {boolean} */ on) => () => element.classList.toggle("over", on);
   element.addEventListener("dragover", over(true));
   for (const end of ["dragleave", "drop"]) element.addEventListener(end, over(false));

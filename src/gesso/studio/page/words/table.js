@@ -320,6 +320,7 @@ export const TABLE = {
   redo: ["Redo (Ctrl+Shift+Z)", "다시 하기 (Ctrl+Shift+Z)"],
   rename: ["Rename", "이름 바꾸기"],
   replace: ["Replace…", "바꾸기…"],
+  take_result: ["Take the result", "결과를 바탕으로"],
   said_at: ["{x}, {y}, {colour}", "{x}, {y}, {colour}"],
   said_begun: ["Stroke begun at {x}, {y}.", "{x}, {y}에서 획을 시작했어요."],
   said_dropped: ["Stroke dropped.", "획을 취소했어요."],
