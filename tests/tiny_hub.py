@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,17 @@ def clip(folder: Path) -> Path:
     about = {"image_processor_type": "CLIPImageProcessor", "image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28]}
     (folder / "preprocessor_config.json").write_text(json.dumps(about | {"size": {"shortest_edge": 32}}))
     return folder
+
+
+def in_half(folder: Path, to: Path) -> None:
+    """A copy whose weights are in half precision, in files named as a variant, as large models are often kept."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folder, to)
+    for file in to.rglob("*.safetensors"):
+        tensors = {name: value.half() if value.is_floating_point() else value for name, value in load_file(str(file)).items()}
+        file.unlink()
+        save_file(tensors, str(file.with_suffix(".fp16.safetensors")), {"format": "pt"})
 
 
 def _unet(channels: int) -> dict[str, Any]:

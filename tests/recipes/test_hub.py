@@ -178,7 +178,14 @@ def test_other_architectures_take_the_same_request(root: Path, kind: str) -> Non
     assert pixels(model.generate(picture=NOISE, **given)).shape == NOISE.shape
 
 
-def test_numbers_of_another_type(folder: Path) -> None:
+def test_numbers_of_another_type(folder: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    tiny_hub.in_half(folder, half)
+    stored = gesso.load("hub", weights=half, device="cpu")
+    assert {str(p.dtype) for p in stored.networks["pipeline"].parameters()} == {"torch.float16"}
+    single = gesso.load("hub", weights=half, preset="float32", device="cpu").generate(words="a red fox", num_steps=STEPS)
+    full = gesso.load("hub", weights=folder, device="cpu").generate(words="a red fox", num_steps=STEPS)
+    assert abs(pixels(single) - pixels(full)).mean() < 8 and single.record.request.weights != full.record.request.weights
     model = gesso.load("hub", weights=folder, preset="bfloat16", device="cpu")
     result = model.generate(words="a red fox", num_steps=STEPS)
     assert result.record.made.dtype == "bfloat16" and result.record.request.preset == "bfloat16"

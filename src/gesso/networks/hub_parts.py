@@ -20,6 +20,7 @@ from gesso.errors import GessoError, MissingExtra
 if TYPE_CHECKING:
     from torch import Tensor
 
+STORED = {"F16": torch.float16, "BF16": torch.bfloat16}  # by their names in safetensors; all others are opened as float32
 SPARE = 2**24  # numbers in buffers that are computed and not stored, such as positions
 SHOWN = 3
 
@@ -40,6 +41,8 @@ class Part(Protocol):
     def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
     @property
     def variant(self) -> str | None: ...
+    @property
+    def numbers(self) -> str: ...
 
 
 def libraries() -> tuple[Any, Any]:
@@ -105,7 +108,7 @@ def open_part(part: Part, dtype: torch.dtype | None, where: str) -> Any:
             _check_sizes(part, kind, where)
             how: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "variant": part.variant, "output_loading_info": True}
             ours = hasattr(kind, "load_config")  # diffusers', whose number type has another name
-            how["torch_dtype" if ours else "dtype"] = dtype or _stored(part)
+            how["torch_dtype" if ours else "dtype"] = dtype or STORED.get(part.numbers, torch.float32)
             model, told = kind.from_pretrained(str(part.folder), **how)
         except GessoError:
             raise
@@ -122,10 +125,7 @@ def open_part(part: Part, dtype: torch.dtype | None, where: str) -> Any:
 
 def _check_sizes(part: Part, kind: Any, where: str) -> None:
     """GessoError where the configuration declares other sizes than the files have. Nothing is allocated."""
-    with torch.device("meta"):
-        empty = (
-            kind.from_config(dict(part.config)) if hasattr(kind, "load_config") else kind(kind.config_class.from_dict(dict(part.config)))
-        )
+    empty = _empty(part, kind)
     own: dict[str, Tensor] = empty.state_dict()
     wrong = [
         f"{name} {list(shape)} for {list(own[name].shape)}"
@@ -141,14 +141,20 @@ def _check_sizes(part: Part, kind: Any, where: str) -> None:
         raise GessoError(what, where=where, fix="give a whole folder")
 
 
-def _stored(part: Part) -> torch.dtype:
-    """The number type of the stored weights: of the part's first file, of which a folder's others have the same."""
-    from safetensors import safe_open
+def _empty(part: Part, kind: Any) -> Any:
+    """The model without memory. A model whose first numbers are computed with values has only its parameters there."""
+    from accelerate import init_empty_weights
 
-    file = next(one for one in sorted(part.folder.glob("*.safetensors")) if part.variant is None or f".{part.variant}" in one.name)
-    with safe_open(str(file), framework="pt") as held:
-        kinds = [held.get_slice(name).get_dtype() for name in list(held.keys())[:SHOWN]]
-    return {"F16": torch.float16, "BF16": torch.bfloat16}.get(kinds[0] if kinds else "F32", torch.float32)
+    def build() -> Any:
+        told = dict(part.config)
+        return kind.from_config(told) if hasattr(kind, "load_config") else kind(kind.config_class.from_dict(told))
+
+    try:
+        with torch.device("meta"):
+            return build()
+    except (RuntimeError, NotImplementedError):
+        with init_empty_weights():
+            return build()
 
 
 def number_type(name: str | None) -> torch.dtype | None:

@@ -129,7 +129,7 @@ class HubPipeline(nn.Module):
         share = min(1.0, GLIMPSE / max(h, w))
         small = F.interpolate(latents[:1].float(), (max(1, round(h * share)), max(1, round(w * share))), mode="area")
         small = small / vae.config["scaling_factor"] + (vae.config.get("shift_factor") or 0)
-        seen = vae.decode(small.to(vae.dtype), return_dict=False)[0].float().clamp(-1, 1)
+        seen = vae.decode(small.to(vae.dtype), return_dict=False)[0].float().nan_to_num().clamp(-1, 1)
         return F.interpolate(seen, size, mode="bilinear")
 
     def pipeline(self, task: str) -> Any:

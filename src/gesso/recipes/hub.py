@@ -83,7 +83,7 @@ CARD = Card(
         guidance_scale | Guidance | 조건 강도 | how strictly the words are followed | 글을 따르는 정도
         strength | Change | 바꾸는 정도 | how much of the picture may change: 0 least, 1 all of it | 그림을 바꾸는 정도. 1은 전부
         control_scale | Control | 제어 강도 | how strictly the control picture is followed | 제어 그림을 따르는 정도
-        control_lines | Lines on white | 흰 바탕의 선 | the control picture is a drawing on white; light lines are read | 제어 그림이 흰 바탕의 선화일 때
+        control_lines | Lines on white | 흰 바탕의 선 | a drawing on white, read as light lines | 제어 그림이 흰 바탕의 선화일 때
         width | Width | 너비 | pixels; 0 is what suits the model and the picture | 픽셀 수. 0은 모델과 그림에 맞게
         height | Height | 높이 | pixels; 0 is what suits the model and the picture | 픽셀 수. 0은 모델과 그림에 맞게
         left | Extend left | 왼쪽 넓히기 | pixels added at the left | 왼쪽에 더할 픽셀 수

@@ -6,9 +6,11 @@ Only safetensors and texts (JSON, vocabularies) are used. Pickles, code and link
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +40,8 @@ COPY = "give a whole folder, as save_pretrained wrote it: files of safetensors, 
 class HubPart:
     """One part of a pipeline, or a model: its class `kind` in a `library`, its `folder`, and the `shapes` of its stored tensors by name.
 
-    `variant` is the word in the names of its weights files, as "fp16". A part without weights (a tokenizer, a schedule) has no shapes.
+    `variant` is the word in the names of its weights files, as "fp16", and `numbers` the type of most stored numbers, as "F16". A part
+    without weights (a tokenizer, a schedule) has no shapes.
     """
 
     library: str
@@ -47,6 +50,7 @@ class HubPart:
     config: Mapping[str, Any] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     variant: str | None = None
+    numbers: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,12 @@ def _part(root: Path, folder: Path, library: str, kind: str, used: dict[str, Pat
         raise GessoError("there are no weights" + _pickled(folder), where=where, fix="convert them to safetensors first, or give others")
     variant = None if None in stored else sorted(one for one in stored if one)[0]
     shapes: dict[str, tuple[int, ...]] = {}
+    counts: Counter[str] = Counter()
     for match, file in stored[variant]:
         used[_relative(root, folder, match[0])] = file
-        shapes |= {entry.name: entry.shape for entry in read_file_header(file, where=printable(folder / match[0]))}
+        for entry in read_file_header(file, where=printable(folder / match[0])):
+            shapes[entry.name] = entry.shape
+            counts[entry.dtype] += math.prod(entry.shape)
     numbers = {int(match[2]) for match, _ in stored[variant] if match[2]}
     total = max((int(match[3]) for match, _ in stored[variant] if match[3]), default=0)
     if missing := set(range(1, total + 1)) - numbers:
@@ -158,7 +165,7 @@ def _part(root: Path, folder: Path, library: str, kind: str, used: dict[str, Pat
         if name.endswith(".safetensors.index.json"):
             _check_index(file, names if f".{variant}." in name or variant is None else None)
     kind = kind or next((one for one in config.get("architectures") or () if isinstance(one, str) and CLASS.fullmatch(one)), "")
-    return HubPart(library, kind, folder, config, shapes, variant)
+    return HubPart(library, kind, folder, config, shapes, variant, max(counts, key=counts.__getitem__, default=""))
 
 
 def _check_index(file: Path, names: set[str] | None) -> None:
