@@ -5,14 +5,13 @@ picture network is convolutional (`cifar_classifier`'s); texts see all of their 
 another picture of the batch makes no negative pair with it; captions are what a hurried user would write.
 
 The user gives `words`, a `picture` or both; outputs are their similarity and the vectors. Other recipes take its networks as a frozen
-parent: `uses={"text": "clip"}` gives the text encoder under the role `text`, and the vocabulary as the fact `text.vocabulary`. Weights may
-be a folder of transformers' CLIP too, in all places where those trained here may be (extra [hub]).
+parent: `uses={"text": "clip"}` gives the text encoder under the role `text`, and the vocabulary as the fact `text.vocabulary`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,14 +20,14 @@ from gesso.conditions.picture import Picture
 from gesso.conditions.words import Words
 from gesso.datasets.captioned_pictures import captioned_pictures
 from gesso.errors import GessoError
-from gesso.media.subwords import BYTES, learn
+from gesso.hub import clip_weights
+from gesso.media.subwords import learn
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 
 if TYPE_CHECKING:
     from gesso.families.contrastive import Contrastive
     from gesso.request import Request
-    from gesso.weights.store import Weights
 
 LENGTH = 32  # pieces of a text
 SLOT = Slot(name="words", kind=Words, options={"length": LENGTH}, facts={"vocabulary": "vocabulary"})
@@ -146,19 +145,6 @@ def facts(dataset: Any) -> dict[str, Any]:
     return {"vocabulary": learn(dataset.texts())}
 
 
-def opens(folder: Path) -> Weights:
-    from gesso.networks.hub_clip import open_clip, sizes
-    from gesso.networks.hub_parts import versions
-    from gesso.weights.hub import read_hub
-    from gesso.weights.store import Weights
-
-    held = read_hub(folder)
-    part = held.model
-    side, out = sizes(part.config)
-    card = {"recipe": CARD.name, "facts": {"vocabulary": BYTES}, "libraries": versions()}
-    return Weights({}, card, held.sha256, folder, lambda preset: open_clip(part), replace(PRESETS["small"], side=side, out=out))
-
-
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Held-out captions and pictures find each other. Options: `split` ("val", "dev"), `seed`, `learned` (the folder it learned from)."""
     from gesso.metrics.retrieval import measure_model
@@ -169,14 +155,8 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
 
 
 recipe = Recipe(
-    card=CARD,
-    presets=PRESETS,
-    build=build,
-    family=family,
-    stages=stages,
-    keeps=("text", "picture", "match"),
-    facts=facts,
-    opens=opens,
+    card=CARD, presets=PRESETS, build=build, family=family, stages=stages, keeps=("text", "picture", "match"), facts=facts,
+    opens=lambda folder: clip_weights(folder, CARD.name, PRESETS["small"]),
     frames=frames,
     shape=lambda request, frame, preset: (1, preset.out),
     finish=finish,
@@ -186,4 +166,4 @@ recipe = Recipe(
     },
     data_files=("*.png+*.txt", "*.jpg+*.txt", "metadata.csv", "captions.csv", "train.parquet:color,annotation"),
     measures={"retrieval": measure},
-)
+)  # fmt: skip

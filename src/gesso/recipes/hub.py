@@ -10,7 +10,6 @@ folder's content by its hash. Pixels outside a hole are kept to the bit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -21,6 +20,7 @@ from gesso.conditions.hole import Hole
 from gesso.conditions.picture import Picture
 from gesso.conditions.words import Words
 from gesso.errors import GessoError
+from gesso.hub import pipeline_weights
 from gesso.ports import Frame
 from gesso.recipes.recipe import Recipe
 from gesso.request import Request
@@ -29,7 +29,6 @@ from gesso.rules.holes import Page, filled, resized, working_size
 if TYPE_CHECKING:
     from gesso.families.family import Output
     from gesso.families.piped import Piped
-    from gesso.weights.store import Weights
 
 MOST = 4096  # pixels of a side
 PRESETS = {"stored": None, "float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}  # the number type of the networks
@@ -109,24 +108,6 @@ def build(preset: str | None) -> dict[str, Any]:
     return {"pipeline": HubPipeline()}
 
 
-def opens(folder: Path) -> Weights:
-    from gesso.networks.hub_parts import number_type, versions
-    from gesso.networks.hub_pipeline import classes_of, facts_of, open_pipeline
-    from gesso.weights.hub import read_hub
-    from gesso.weights.store import Weights
-
-    used = versions()
-    held = read_hub(folder)
-    configs = {name: part.config for name, part in held.parts.items()}
-    classes = classes_of(held.kind, configs, str(folder))
-
-    def networks(preset: str | None) -> dict[str, Any]:
-        return {"pipeline": open_pipeline(folder, classes, held.parts, held.options, number_type(preset))}
-
-    card = {"recipe": CARD.name, "facts": facts_of(classes, configs), "libraries": used}
-    return Weights({}, card, held.sha256, folder, networks)
-
-
 def family(preset: str | None) -> Piped:
     from gesso.families.piped import Piped
 
@@ -170,7 +151,7 @@ recipe = Recipe(
     build=build,
     family=family,
     keeps=("pipeline",),
-    opens=opens,
+    opens=lambda folder: pipeline_weights(folder, CARD.name),
     frames=frames,
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     finish=finish,
