@@ -11,7 +11,7 @@ import pytest
 BENCH = Path(__file__).parents[2] / "bench"
 
 
-@pytest.mark.parametrize("name", ["train", "ceiling", "ranks", "startup"])
+@pytest.mark.parametrize("name", ["train", "diffusion", "ceiling", "ranks", "startup"])
 def test_a_bench_says_what_it_does(name: str) -> None:
     run = subprocess.run([sys.executable, str(BENCH / f"{name}.py"), "--help"], capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
