@@ -10,7 +10,8 @@ training  gesso (`gesso.train`) beside the loop of diffusers' examples over the 
           in bf16, and over its own UNet2DModel of about as many parameters. Aim: 4 times the default loop.
 sampling  a batch of pictures in few steps (--few) and in many (--many) beside diffusers' loop over the same U-Net, and over its own, in
           many. Aim: 10 times. Whether few steps are as good as many is measured by `gesso measure diffusion --which steps`, not here.
-growth    a training step and a network's pass of ours by side and by batch, in turns: how much more each costs than the one before it.
+growth    our network's gradients (in bf16 where training is) and its pass (float32, as in sampling) by side and by batch, in turns: how
+          much more time each takes than the one before it.
 
 Peers run in an environment of their own (see bench/README.md); without --peers their rows are left out.
 """
@@ -32,6 +33,8 @@ from typing import Any
 import torch
 from sides.turns import Gone, Side, machine, machine_line, play, ratio
 from sides.work import Work
+
+from gesso.training.device import choose_cpu
 
 RECIPE = "diffusion"
 PARTS = ("training", "sampling", "growth")
@@ -123,7 +126,7 @@ def show(title: str, rows: dict[str, Any], unit: str) -> None:
 
 
 def growth(asked: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of a pass and of a training step of our U-Net, by side at a batch of 8, and by batch at the recipe's own side."""
+    """Seconds of a pass and of the gradients of our U-Net, by side at a batch of 8, and by batch at the recipe's own side."""
     torch.set_num_threads(asked.threads)
     work = Work(RECIPE, asked.preset, asked.data, 8)
     network, rng = work.network.to(memory_format=torch.channels_last), torch.Generator().manual_seed(0)
@@ -140,14 +143,16 @@ def growth(asked: argparse.Namespace) -> dict[str, Any]:
 
         def step() -> None:
             network.train().zero_grad(set_to_none=True)
-            network(x, t, shapes).square().mean().backward()
+            with torch.autocast("cpu", torch.bfloat16, enabled=choose_cpu().autocast):
+                made = network(x, t, shapes)
+            made.float().square().mean().backward()
 
         def look() -> None:
             network.eval()
             with torch.inference_mode():
                 network(x, t, shapes)
 
-        return {"training step": step, "pass": look}
+        return {"gradients": step, "pass": look}
 
     jobs = [(kind, value, what, run) for kind, value, num, side in points for what, run in times(num, side).items()]
     found: dict[tuple[str, int, str], list[float]] = {(kind, value, what): [] for kind, value, what, _ in jobs}
@@ -159,7 +164,7 @@ def growth(asked: argparse.Namespace) -> dict[str, Any]:
                 found[kind, value, what].append(time.perf_counter() - start)
     rows: dict[str, Any] = {}
     for kind, values in (("side", SIDES_OF_PICTURES), ("batch", BATCHES)):
-        for what in ("training step", "pass"):
+        for what in ("gradients", "pass"):
             for before, value in zip((None, *values), values, strict=False):
                 seconds = found[kind, value, what]
                 row = {"seconds": statistics.median(seconds), "by round": seconds}

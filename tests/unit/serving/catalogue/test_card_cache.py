@@ -101,3 +101,14 @@ app.state.services.close()
     run = subprocess.run([sys.executable, "-c", code, str(home)], capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "[]"
+
+
+def test_other_weights_have_cards_of_their_own(tmp_path: Path):
+    one, two = (tmp_path / name for name in ("one", "two"))
+    one.mkdir()
+    two.mkdir()
+    cache = card_cache.CardCache(tmp_path / CARDS, {"hub": one})
+    cache.write({"hub": {"name": "hub"}})
+    assert cache.read() == {"hub": {"name": "hub"}}
+    assert card_cache.CardCache(tmp_path / CARDS, {"hub": two}).read() is None
+    assert card_cache.CardCache(tmp_path / CARDS).read() is None
