@@ -21,6 +21,7 @@ from gesso.conditions.words import Words
 from gesso.datasets.captioned_shapes import CaptionedShapes
 from gesso.errors import GessoError
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
+from gesso.metrics.retrieval import picture_vectors, text_vectors
 from gesso.networks.text_encoder import Sentences
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.verbs.measure import Make
@@ -158,6 +159,9 @@ def test_a_hub_clip_takes_the_place_of_ones_own(tmp_path: Path, capsys: pytest.C
     assert one != two and -1 <= one <= 1
     report = recipes.find("clip").measures["retrieval"](Make(model), None, {})
     assert 0 <= report["captions"]["all"]["R@10"] <= 1
+    ranking = Make(model).other("clip", weights=str(folder))  # as `gesso measure text_to_image --rank FOLDER` does
+    fits = picture_vectors(ranking, [picture], ranking.assembled.preset.side) @ text_vectors(ranking, ["a red apple"]).T
+    assert float(fits[0, 0]) == pytest.approx(one, abs=1e-4)
     inner = transformers_clip(folder, ["a red apple"], picture)
     assert one == pytest.approx(inner, abs=2e-3)
     given = ["generate", "clip", "--weights", str(folder), "--words", "a red apple", "--out", str(tmp_path / "fit.json")]
