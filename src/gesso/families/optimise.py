@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -63,24 +63,65 @@ class StyleTransfer:
 
     def objective(self, network: Any, content: Images, style: Tensor, settings: Any) -> Callable[[Images], Terms]:
         """The objective's terms, of a picture [1 3 h w] for a content [1 3 h w] and a style [1 3 h w] of any size; "all" is their sum."""
+        names = {self.content_layer, *self.style_layers}
         with torch.no_grad():
-            names = {self.content_layer, *self.style_layers}
-            of_content, of_style = layer_outputs(network, content, names), layer_outputs(network, style, names)
-            scales = {name: equalising_factors(of_content[name], of_style[name]) for name in names}
-            wanted_content = of_content[self.content_layer] * scales[self.content_layer]
-            wanted_style = {name: gram(of_style[name] * scales[name]) for name in self.style_layers}
+            targets = self.terms.targets(layer_outputs(network, content, names), layer_outputs(network, style, names))
+        weights = settings.content_weight, settings.style_weight, settings.smoothness
 
         def objective(x: Images) -> Terms:
-            taps = {name: tap * scales[name] for name, tap in layer_outputs(network, x, names).items()}
-            parts = [relative_error(gram(taps[name]), target) for name, target in wanted_style.items()]
-            terms = {
-                "content": settings.content_weight * relative_error(taps[self.content_layer], wanted_content),
-                "style": settings.style_weight * torch.stack(parts).mean(),
-                "smoothness": settings.smoothness * roughness(x),
-            }
+            found = self.terms.of(x, layer_outputs(network, x, names), targets, weights)
+            terms = {name: value.squeeze(0) for name, value in found.items()}
             return {"all": sum(terms.values(), x.new_zeros(())), **terms}
 
         return objective
+
+    @property
+    def terms(self) -> StyleTerms:
+        return StyleTerms(self.content_layer, self.style_layers)
+
+
+class Targets(NamedTuple):
+    """What pictures should have: each layer's `scales` [b c 1 1], the scaled `content` [b c h w], and `grams` [b c c] by layer."""
+
+    scales: Mapping[str, Tensor]
+    content: Tensor
+    grams: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class StyleTerms:
+    """The terms of the objective of pictures [b 3 h w] by their layers' outputs, each [b]: that of `StyleTransfer`, for it and others.
+
+    unscaled_gram(maps, scales): the Gram matrix of scaled maps by a way that does not scale them; None scales them.
+    """
+
+    content_layer: str
+    style_layers: tuple[str, ...]
+    unscaled_gram: Callable[[Maps, Tensor], Tensor] | None = None
+
+    def targets(self, of_content: Mapping[str, Maps], of_style: Mapping[str, Maps]) -> Targets:
+        scales = {name: equalising_factors(of_content[name], of_style[name]) for name in {self.content_layer, *self.style_layers}}
+        content = of_content[self.content_layer] * scales[self.content_layer]
+        return Targets(scales, content, self._seen(of_style, scales)[1])
+
+    def of(self, x: Images, taps: Mapping[str, Maps], targets: Targets, weights: tuple[float, float, float]) -> Terms:
+        """`content`, `style` and `smoothness`, multiplied by `weights`."""
+        content, grams = self._seen(taps, targets.scales)
+        parts = [relative_error(grams[name], wanted) for name, wanted in targets.grams.items()]
+        content_weight, style_weight, smoothness = weights
+        return {
+            "content": content_weight * relative_error(content, targets.content),
+            "style": style_weight * torch.stack(parts).mean(0),
+            "smoothness": smoothness * roughness(x),
+        }
+
+    def _seen(self, taps: Mapping[str, Maps], scales: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The content layer's scaled maps, and the Gram matrices of scaled maps by layer."""
+        if self.unscaled_gram is not None:
+            grams = {name: self.unscaled_gram(taps[name], scales[name]) for name in self.style_layers}
+            return taps[self.content_layer] * scales[self.content_layer], grams
+        scaled = {name: tap * scales[name] for name, tap in taps.items()}  # each once, since a layer may be of the content and the style
+        return scaled[self.content_layer], {name: gram(scaled[name]) for name in self.style_layers}
 
 
 class PictureOptimiser:
@@ -123,10 +164,10 @@ def layer_outputs(network: Any, x: Tensor, names: Collection[str]) -> dict[str, 
     return taps
 
 
-def equalising_factors(one: Maps, other: Tensor) -> Tensor:
-    """Factors [1 c 1 1] that scale each filter's mean over both pictures to one, as Gatys did with VGG; filters near zero stay small."""
-    mean = (one.mean((0, 2, 3)) + other.mean((0, 2, 3))) / 2
-    return (1 / (mean + 0.1 * mean.mean() + 1e-6))[None, :, None, None]
+def equalising_factors(one: Maps, other: Maps) -> Tensor:
+    """Factors [b c 1 1] that scale each filter's mean over both pictures to one, as Gatys did with VGG; filters near zero stay small."""
+    mean = (one.float().mean((2, 3)) + other.float().mean((2, 3))) / 2
+    return (1 / (mean + 0.1 * mean.mean(1, keepdim=True) + 1e-6))[:, :, None, None]
 
 
 def gram(features: Maps) -> Tensor:
@@ -136,14 +177,19 @@ def gram(features: Maps) -> Tensor:
 
 
 def relative_error(found: Tensor, wanted: Tensor) -> Tensor:
-    """|found - wanted|² / |wanted|²."""
-    return (found - wanted).square().sum() / wanted.square().sum().clamp_min(1e-12)
+    """|found - wanted|² / |wanted|² of each item, [b]."""
+    return squares(found - wanted) / squares(wanted).clamp_min(1e-12)
+
+
+def squares(value: Tensor) -> Tensor:
+    """The sum of squares of each item, [b]."""
+    return value.square().flatten(1).sum(1)
 
 
 def roughness(x: Images) -> Tensor:
-    """The mean squared difference between neighbouring pixels."""
+    """The mean squared difference between neighbouring pixels of each item, [b]."""
     down, across = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
-    return down.square().mean() + across.square().mean()
+    return down.square().mean((1, 2, 3)) + across.square().mean((1, 2, 3))
 
 
 def split_pictures(ports: Ports, device: torch.device) -> tuple[Images, list[Tensor]]:

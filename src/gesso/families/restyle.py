@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gesso.errors import GessoError
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
-from gesso.families.optimise import PIXELS, filled_part, layer_outputs
+from gesso.families.optimise import PIXELS, StyleTerms, filled_part, layer_outputs
 from gesso.media.grid import contact_sheet
 from gesso.media.tensor import from_tensor
 from gesso.shapes import Images, Maps
@@ -78,11 +78,15 @@ class Restyle:
             look = self.moments_in(of_style)
             x = recoloured(content, look)
             taps = self._taps(encoder, x)
+        with full_precision(x):
+            targets = self.terms.targets(of_content, of_style)
+        weights = self.content_weight, self.style_weight, self.smoothness
         values = []
         for _ in range(self.passes):
             x = self.stepped(networks[self.role], x, taps, look)
             seen = self._taps(encoder, x)
-            terms = self.objective(seen, x, of_content, of_style)
+            with full_precision(x):
+                terms = self.terms.of(x, seen, targets, weights)
             value = sum(terms.values(), x.new_zeros(len(x)))
             values.append(value.log() + BEYOND * (x - x.clamp(-1, 1)).square().mean((1, 2, 3)))
             x, taps = x.detach().clamp(-1, 1), {name: tap.detach() for name, tap in seen.items()}
@@ -146,27 +150,10 @@ class Restyle:
             code = feature_code(means, deviations)
         return recoloured(x + network(x, levels, code).float(), look)
 
-    def objective(
-        self, taps: Mapping[str, Maps], x: Images, of_content: Mapping[str, Maps], of_style: Mapping[str, Maps]
-    ) -> dict[str, Tensor]:
-        """The terms of `StyleTransfer`'s objective of each picture, [b], from the features of all three pictures."""
-        with full_precision(x):
-            scales = {name: factors(of_content[name], of_style[name]) for name in taps}
-            name = self.content_layer
-            error = (taps[name].float() - of_content[name].float()) * scales[name]
-            content = squares(error) / squares(of_content[name].float() * scales[name]).clamp_min(1e-12)
-            parts = []
-            for name in self.style_layers:
-                both = scales[name][..., 0] * scales[name][..., 0].transpose(1, 2)
-                found, wanted = (pair_means(one[name]) * both for one in (taps, of_style))
-                parts.append(squares(found - wanted) / squares(wanted).clamp_min(1e-12))
-            down, across = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
-            rough = down.square().mean((1, 2, 3)) + across.square().mean((1, 2, 3))
-            return {
-                "content": self.content_weight * content,
-                "style": self.style_weight * torch.stack(parts).mean(0),
-                "smoothness": self.smoothness * rough,
-            }
+    @property
+    def terms(self) -> StyleTerms:
+        """The objective's terms. Products are as exact as the maps, and scaled afterwards."""
+        return StyleTerms(self.content_layer, self.style_layers, lambda maps, s: pair_means(maps) * (s[..., 0] * s[..., 0].transpose(1, 2)))
 
     def _taps(self, encoder: Any, x: Images) -> dict[str, Maps]:
         """The features that the objective and the levels need, and PIXELS, the picture in [0, 1] with a channel of ones."""
@@ -216,12 +203,6 @@ def recoloured(x: Images, look: StyleMoments) -> Images:
         return ((turned + wanted_mean) * 2 - 1).view_as(x)
 
 
-def factors(one: Maps, other: Maps) -> Tensor:
-    """`equalising_factors` of each item, [b c 1 1]."""
-    mean = (one.float().mean((2, 3)) + other.float().mean((2, 3))) / 2
-    return (1 / (mean + 0.1 * mean.mean(1, keepdim=True) + 1e-6))[:, :, None, None]
-
-
 def places(maps: Maps) -> Tensor:
     """Maps as [b n c], the features of each place: a view where the channels lie last in memory."""
     return maps.permute(0, 2, 3, 1).flatten(1, 2)
@@ -231,11 +212,6 @@ def pair_means(maps: Maps) -> Tensor:
     """The Gram matrix [b c c] as the mean over positions, in float32; its products are as exact as the maps."""
     flat = places(maps)
     return (flat.transpose(1, 2) @ flat).float() / flat.shape[1]
-
-
-def squares(value: Tensor) -> Tensor:
-    """The sum of squares of each item, [b]."""
-    return value.square().flatten(1).sum(1)
 
 
 def halves(num: int) -> tuple[slice, slice]:

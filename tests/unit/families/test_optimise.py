@@ -164,8 +164,8 @@ def test_the_pixel_layer_transfers_the_styles_colours(network):
 
 
 def test_relative_error_roughness_and_longest_side():
-    assert relative_error(torch.zeros(3), torch.ones(3)) == 1 and relative_error(torch.ones(3), torch.ones(3)) == 0
-    assert torch.isfinite(relative_error(torch.ones(3), torch.zeros(3)))
+    assert relative_error(torch.zeros(1, 3), torch.ones(1, 3)) == 1 and relative_error(torch.ones(1, 3), torch.ones(1, 3)) == 0
+    assert torch.isfinite(relative_error(torch.ones(1, 3), torch.zeros(1, 3)))
     assert roughness(torch.ones(1, 3, 4, 4)) == 0
     assert roughness(torch.arange(4.0).expand(1, 1, 4, 4)) == 1
     assert [longest_side(p, 100) for p in ((50, 200), (200, 50), (7, 7), (1, 500))] == [(25, 100), (100, 25), (100, 100), (8, 100)]

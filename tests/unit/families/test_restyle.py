@@ -51,7 +51,8 @@ def sampled(networks: Any, *, strength: float = 1.0, mix: float = 0.5, passes: i
 def test_the_objective_is_that_of_the_optimising_recipe(networks: Any) -> None:
     content, style, x = pictures(2), pictures(2, seed=2), pictures(2, seed=3)
     taps = [FAMILY._taps(networks["features"], one) for one in (x, content, style)]
-    found = FAMILY.objective(taps[0], x, taps[1], taps[2])
+    terms = FAMILY.terms
+    found = terms.of(x, taps[0], terms.targets(taps[1], taps[2]), (1.0, 30.0, 0.1))
     for i in range(2):
         wanted = StyleTransfer("conv2_1", LAYERS).objective(networks["features"], content[i : i + 1], style[i : i + 1], SETTINGS)(
             x[i : i + 1]
