@@ -1,8 +1,8 @@
 """Pictures in several looks, such as tones of skin, colours of hair or styles of drawing: each look is a domain, with a name.
 
-Sources, by what a folder holds: a table of drawings with the column skintone; LPC's layers of characters, whose looks are colours of hair;
-else a subfolder for each look. Which pictures show the same thing in another look is known of the first two; it is for measuring, and
-examples for training never have two of one group.
+Sources, by what a folder holds: a table of drawings with the column skintone; LPC's layers of characters, whose looks are colours of hair,
+or their folder `torso`, with colours of clothes; else a subfolder for each look. Which pictures show the same thing in another look is
+known of the first two; it is for measuring, and examples for training never have two of one group.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from gesso.datasets.coloured import on_paper
+from gesso.datasets.lpc_characters import characters, layers_at
 from gesso.datasets.paired_pictures import BORDER, encoded_on_paper, parts, to_images
 from gesso.datasets.small_pictures import from_files
 from gesso.errors import GessoError, MissingExtra
@@ -79,12 +80,11 @@ def look_pictures(folder: Path | None, split: str, side: int) -> LookPictures:
     place = Path(folder)
     if (place / "train.parquet").is_file():
         return _tones(place / ("val.parquet" if split == "val" else "train.parquet"), split, side)
-    if (place / "hair").is_dir() and (place / "body").is_dir():
-        from gesso.datasets.lpc_characters import characters
-
-        found = characters(place, split)
+    if (layers := layers_at(place)) is not None:
+        found = characters(layers[0], split, layers[1])
         pixels = np.stack([on_paper(one, side + BORDER) for one in found.pixels])
-        return LookPictures(f"{place.resolve().name}, hair", found.licence, pixels, *found[1:4], side, split == "train")
+        name = f"{layers[0].resolve().name}, {layers[1]}"
+        return LookPictures(name, found.licence, pixels, *found[1:4], side, split == "train")
     return _own(place, split, side)
 
 

@@ -11,29 +11,20 @@ it beside `class obeyed`. One training a side: the interval is of the test pictu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from gesso.datasets.cifar import shifted
-from gesso.datasets.small_pictures import SmallPictures
 from gesso.errors import GessoError
 from gesso.metrics.agreement import class_agreement, classes_of, diversity, features_of
+from gesso.metrics.learned_classifier import JUDGE, learned_classifier
 from gesso.metrics.sets import LEVEL, NUM_RESAMPLED
 from gesso.metrics.steered import make_many
 from gesso.number import whole
 
 NUM, COMPARED = 10_000, 2000  # pictures to learn from, and those whose diversity is compared
-JUDGE, PRESET = "cifar_classifier", "score"
 OPTIONS = ("num", "steps", "seed")
-
-
-class Shown(SmallPictures):
-    """Pictures with classes as a classifier learns from them: mirrored and shifted."""
-
-    def item(self, index: int, rng: np.random.Generator) -> Mapping[str, Any]:
-        return {"picture": shifted(self.pixels[index], rng), "label": int(self.labels[index])}
 
 
 def measure_score(
@@ -55,7 +46,7 @@ def measure_score(
     test, wanted = _pictures(held, range(len(held)))
     label = make.model.card.slot("label").kind
     made = make_many(make.model, [{"label": label(name=classes[c])} for c in labels], make.model.card.settings(), seed)
-    by_made, by_real = (_classifier(make, pictures, labels, classes, steps, seed) for pictures in (made, real))
+    by_made, by_real = (learned_classifier(make, pictures, labels, classes, steps=steps, seed=seed) for pictures in (made, real))
     right_made, right_real = (classes_of(network, test) == wanted for network in (by_made, by_real))
     shipped = make.other(JUDGE)
     sides = ((made, labels), (test, wanted))
@@ -83,24 +74,6 @@ def measure_score(
 def _pictures(dataset: Any, indices: Any) -> tuple[list[np.ndarray], np.ndarray]:
     items = [dataset.item(int(index), np.random.default_rng(int(index))) for index in indices]
     return [item["picture"] for item in items], np.array([item["label"] for item in items])
-
-
-def _classifier(
-    make: Any, pictures: Sequence[np.ndarray], labels: np.ndarray, classes: tuple[str, ...], steps: int | None, seed: int
-) -> Any:
-    """A network that learned these pictures' classes by the protocol."""
-    from gesso.networks.convnet import ConvNet
-
-    shown = Shown(np.stack(pictures), labels, classes, name="pictures to learn from")
-    trained = make.learned(
-        JUDGE,
-        shown,
-        preset=PRESET,
-        steps=steps,
-        seed=seed,
-        build=lambda preset: {"classifier": ConvNet(3, preset.plan, len(classes), drop=0.1)},
-    )
-    return trained["classifier"]
 
 
 def _ratio(made: np.ndarray, real: np.ndarray) -> float | None:

@@ -1,8 +1,9 @@
 """How well a generator of looks changes a picture: nearness to the true variant, a judge of looks, and how much else it changes.
 
-The judge is a small network that learns the looks from the training pictures, in the same way each time (JUDGE_STEPS steps, seed 0); its
-accuracy on true held-out pictures stands beside the others. Two baselines: the input itself, and a table of colours that is told which
-pictures belong together: to each colour of a look, the mean of what becomes of it in the other look (Reinhard's idea, made exact).
+The judge is a small network that learns the looks from the training pictures at 32 × 32, in the same way each time
+(`gesso.metrics.learned_classifier`); its accuracy on true held-out pictures stands beside the others. Two baselines: the input itself, and
+a table of colours that is told which pictures belong together: to each colour of a look, the mean of what becomes of it in the other look
+(Reinhard's idea, made exact).
 """
 
 from __future__ import annotations
@@ -11,29 +12,38 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from gesso.datasets.looks import LookPictures
+from gesso.datasets.small_pictures import square
+from gesso.media.grid import contact_sheet
 from gesso.metrics.agreement import class_agreement, classes_of
 from gesso.metrics.colour import CAP
+from gesso.metrics.learned_classifier import learned_classifier
 from gesso.metrics.views import psnr
-from gesso.networks.convnet import ConvNet
+from gesso.metrics.yardstick import legible
 from gesso.number import whole
 
 ACCURACY, NEARNESS = 0.95, 30.0  # aims: share of pictures, dB
-JUDGE_STEPS, JUDGE_BATCH = 400, 32
+JUDGE_STEPS, JUDGE_SIDE = 400, 32
 JUDGE_PLAN = ((16, 1), (32, 1), (64, 1), (64, 1))
 COARSE = 3  # bits of a colour's channel that the table leaves out
 STILL = 2  # levels: a pixel differs between two true variants if a channel differs by more
+SHOWN = 12  # rows of the sheet
 Pair = tuple[int, int]  # a picture's number, and the number of the look that it shall have
 
 
-def measure_looks(model: Any, learned: LookPictures, held: LookPictures, told: LookPictures, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures on all held-out pictures in all other looks. `told` has groups from which the table of colours learns."""
+def measure_looks(make: Any, learned: LookPictures, held: LookPictures, told: LookPictures, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures on held-out pictures, all or `limit` of them evenly over the set, each in all other looks.
+
+    `told` has groups from which the table of colours learns. Makes the sheet "looks", a row for each of SHOWN translations: the input, by
+    noise, the exemplar, by exemplar, the table's, the true variant.
+    """
     num = min(whole(options.get("limit", len(held)), where="--limit", low=1), len(held))
-    pairs = [(index, look) for index in range(num) for look in range(len(held.classes)) if look != held.labels[index]]
-    judge, table = trained_judge(learned), ColourTable(told)
+    chosen = np.linspace(0, len(held) - 1, num).round().astype(int).tolist()
+    pairs = [(index, look) for index in chosen for look in range(len(held.classes)) if look != held.labels[index]]
+    model, table = make.model, ColourTable(told)
+    seen = [square(picture, JUDGE_SIDE) for picture in learned.pixels]
+    judge = learned_classifier(make, seen, learned.labels, learned.classes, steps=JUDGE_STEPS, plan=JUDGE_PLAN)
     sets = {
         "by noise": [_made(model, held, pair) for pair in pairs],
         "by exemplar": [_made(model, held, pair, held.pixels[_exemplar(held, pair)]) for pair in pairs],
@@ -41,12 +51,22 @@ def measure_looks(model: Any, learned: LookPictures, held: LookPictures, told: L
         "a table of colours, told the pairs": [table(held.pixels[i], int(held.labels[i]), look) for i, look in pairs],
     }
     truths = [_variant(held, pair) for pair in pairs]
+    make.show("looks", lambda: _sheet(held, pairs, sets, truths))
     rows = {name: _figures(judge, held, pairs, pictures, truths) for name, pictures in sets.items()}
     known = [truth for truth in truths if truth is not None]
     right = [look for (_, look), truth in zip(pairs, truths, strict=True) if truth is not None] if known else []
     rows["the true variants"] = {"accuracy": _share(judge, known, right)} if known else _own_accuracy(judge, held)
     aims = {"aim: psnr": NEARNESS, "aim: accuracy": ACCURACY}
     return {"looks": rows, "n": len(pairs), "pictures": num, **aims, "data": held.name}
+
+
+def _sheet(held: LookPictures, pairs: Sequence[Pair], sets: Mapping[str, Sequence[np.ndarray]], truths: Sequence[Any]) -> np.ndarray:
+    cells: list[np.ndarray] = []
+    for n in np.linspace(0, len(pairs) - 1, min(SHOWN, len(pairs))).round().astype(int).tolist():
+        by_noise, by_exemplar, given, by_table = (pictures[n] for pictures in sets.values())
+        truth = np.full_like(given, 255) if truths[n] is None else truths[n]
+        cells += [given, by_noise, held.pixels[_exemplar(held, pairs[n])], by_exemplar, by_table, truth]
+    return contact_sheet([legible(one) for one in cells], 6)
 
 
 def _made(model: Any, held: LookPictures, pair: Pair, exemplar: np.ndarray | None = None) -> np.ndarray:
@@ -71,7 +91,7 @@ def _variant(held: LookPictures, pair: Pair) -> np.ndarray | None:
 
 
 def _figures(
-    judge: ConvNet, held: LookPictures, pairs: Sequence[Pair], pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray | None]
+    judge: Any, held: LookPictures, pairs: Sequence[Pair], pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray | None]
 ) -> dict[str, float]:
     """`psnr` to the true variants in dB, `accuracy` by the judge, and `elsewhere`, mean change in levels where variants are equal."""
     row = {"accuracy": _share(judge, pictures, [look for _, look in pairs])}
@@ -93,30 +113,12 @@ def change_elsewhere(made: np.ndarray, truth: np.ndarray, source: np.ndarray) ->
     return float(np.abs(made.astype(int) - source)[still].mean()) if still.any() else 0.0
 
 
-def _share(judge: ConvNet, pictures: Sequence[np.ndarray], looks: Sequence[int]) -> float:
-    return class_agreement(looks, classes_of(judge, pictures))
+def _share(judge: Any, pictures: Sequence[np.ndarray], looks: Sequence[int]) -> float:
+    return class_agreement(looks, classes_of(judge, [square(picture, JUDGE_SIDE) for picture in pictures]))
 
 
-def _own_accuracy(judge: ConvNet, held: LookPictures) -> dict[str, float]:
+def _own_accuracy(judge: Any, held: LookPictures) -> dict[str, float]:
     return {"accuracy": _share(judge, list(held.pixels), held.labels.tolist())}
-
-
-def trained_judge(learned: LookPictures) -> ConvNet:
-    """A classifier of the looks, trained on examples of `learned`; the same for the same pictures."""
-    rng = np.random.default_rng(0)
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.manual_seed(0)
-        network = ConvNet(3, JUDGE_PLAN, len(learned.classes))
-        optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
-        for step in range(JUDGE_STEPS):
-            items = [learned.item(int(index), rng) for index in rng.integers(len(learned), size=JUDGE_BATCH)]
-            batch = learned.stack(items)
-            loss = F.cross_entropy(network(batch["picture"]), batch["source"])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.param_groups[0]["lr"] = 3e-3 * (1 - step / JUDGE_STEPS)
-            optimiser.step()
-    return network.eval()
 
 
 class ColourTable:

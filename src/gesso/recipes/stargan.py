@@ -67,7 +67,7 @@ CARD = Card(
     """),
     paper="Choi 2020, arXiv:1912.01865; Choi 2018, arXiv:1711.09020",
     licence="Apache-2.0; weights, what their pictures allow",
-    data="a folder with a subfolder for each look; OpenMoji's tones of skin (CC BY-SA 4.0); LPC's colours of hair (CC BY-SA 3.0)",
+    data="a subfolder for each look; OpenMoji's tones of skin (CC BY-SA 4.0); LPC's colours of hair and clothes (CC BY-SA 3.0)",
     limits={
         "en": "It knows the looks of its data only, and changes colours and surfaces more readily than shapes.",
         "ko": "학습한 데이터의 모습만 알며, 모양보다 색과 겉모습을 잘 바꿉니다.",
@@ -144,7 +144,7 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
     (stage,) = make.model.recipe.stages(make.model.assembled.preset)
     learned, held = (stage.data(data, split) for split in ("train", "val"))
     told = learned if learned.knows_variants else stage.data(data, "dev")
-    return measure_looks(make.model, learned, held, told, options)
+    return measure_looks(make, learned, held, told, options)
 
 
 def preview(networks: Any, batch: Any, family: Any) -> Any:
@@ -165,8 +165,8 @@ recipe = Recipe(
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     facts=facts,
     layout={
-        "en": "a subfolder of pictures for each look; OpenMoji's tables; LPC's layers of characters",
-        "ko": "모습마다 그림 폴더 하나씩. OpenMoji 표와 LPC 캐릭터 레이어도 가능",
+        "en": "a subfolder for each look; OpenMoji's tables; LPC's layers (colours of hair), or their folder torso (of clothes)",
+        "ko": "모습마다 그림 폴더 하나씩. OpenMoji 표, LPC 캐릭터 레이어(머리색)나 그 안의 torso 폴더(옷 색)도 가능",
     },
     data_files=("*/*.png", "*/*.jpg", "train.parquet:skintone,base,color", "hair/*/*/*.png+body/*/*.png"),
     measures={"looks": measure},

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gesso.datasets.looks import TONES, look_pictures
-from gesso.datasets.lpc_characters import CELL, COLOURS, characters
+from gesso.datasets.lpc_characters import CELL, COLOURS, DYES, characters
 from gesso.errors import GessoError
 
 SIDE = 16
@@ -102,6 +102,8 @@ def layers(place: Path) -> None:
         for n in range(12):
             sheet(f"legs/pants/{body}/pants{n}.png", (0, 0, 0, 0))
             sheet(f"torso/tunics/{body}/tunic{n}.png", (0, 0, 0, 0))
+            for m, dye in enumerate(DYES if n < 4 else ()):
+                sheet(f"torso/coats/{body}/{dye}_coat{n}.png", (0, 50 * m, n + 100 * number, 255))
             for m, colour in enumerate(COLOURS):
                 sheet(f"hair/{body}/cut{n}/{colour}.png", (40 * m, 0, n + 100 * number, 255))
 
@@ -114,6 +116,29 @@ def test_characters_wear_held_out_hair_in_all_colours(tmp_path: Path, monkeypatc
     assert all((one[0, 0, 0] == 40 * label) for one, label in zip(val.pixels, val.labels, strict=True))
     styles = [{int(one[0, 0, 2]) for one in part.pixels} for part in (train, val)]
     assert styles[0] and styles[1] and not styles[0] & styles[1]
+
+
+def test_characters_wear_held_out_garments_in_all_dyes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("gesso.datasets.lpc_characters.NUM_CHARACTERS", {"train": 30, "dev": 4, "val": 6})
+    monkeypatch.setattr("gesso.datasets.lpc_characters._hair", lambda place, split, bodies: [place / "hair" / "bald"])
+    monkeypatch.setattr("gesso.datasets.lpc_characters.COLOURS", ("none",))
+    layers(tmp_path)
+    (tmp_path / "hair" / "bald").mkdir()
+    Image.new("RGBA", (13 * CELL, 12 * CELL)).save(tmp_path / "hair" / "bald" / "none.png")
+    train, val = (look_pictures(tmp_path / "torso", split, CELL) for split in ("train", "val"))
+    assert val.classes == DYES and val.knows_variants and not train.knows_variants and len(val) == 6 * len(DYES)
+    middle = [part.pixels[:, CELL // 2, CELL // 2].astype(int) for part in (train, val)]
+    assert all((one[:, 1] == 50 * part.labels).all() for one, part in zip(middle, (train, val), strict=True))
+    garments = [set(one[:, 2].tolist()) for one in middle]
+    assert garments[0] and garments[1] and not garments[0] & garments[1]
+    assert len({one % 100 for one in garments[1]}) <= 2, "a fifth is held out of each body's"
+
+
+def test_layers_without_dyed_garments_are_refused(tmp_path: Path):
+    for name in ("hair", "body", "torso"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(GessoError, match="no garment in brown"):
+        look_pictures(tmp_path / "torso", "train", SIDE)
 
 
 def test_missing_layers_are_named(tmp_path: Path):

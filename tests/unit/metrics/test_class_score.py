@@ -12,7 +12,8 @@ import gesso
 from gesso.datasets.cifar import Patterns
 from gesso.errors import GessoError
 from gesso.metrics import class_score
-from gesso.metrics.class_score import Shown, measure_score
+from gesso.metrics.class_score import measure_score
+from gesso.metrics.learned_classifier import Shown
 from gesso.verbs.measure import Make, measure
 
 

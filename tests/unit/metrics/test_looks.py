@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from gesso.datasets.exemplar_pictures import centres, exemplar_pictures
 from gesso.datasets.looks import look_pictures
 from gesso.metrics.exemplars import measure_exemplars, near, places_of
 from gesso.metrics.looks import ColourTable, change_elsewhere, measure_looks
+from gesso.verbs.measure import Make
 
 SIDE = 32
 
@@ -36,14 +37,16 @@ def test_change_elsewhere_looks_at_what_must_stay():
 
 
 def test_a_perfect_model_of_looks_is_measured_as_one(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("gesso.metrics.looks.JUDGE_STEPS", 60)
+    monkeypatch.setattr("gesso.metrics.looks.JUDGE_STEPS", 20)
     told, held = look_pictures(None, "train", SIDE), look_pictures(None, "val", SIDE)
 
     def generate(picture: Any, attribute: str, seed: int, exemplar: Any = None) -> Any:
         there = (held.groups == held.groups[seed]) & (held.labels == held.classes.index(attribute))
         return SimpleNamespace(outputs={"image": held.pixels[np.flatnonzero(there)[0]]})
 
-    report = measure_looks(SimpleNamespace(generate=generate), told, held, told, {"limit": 9})
+    make = Make(cast(Any, SimpleNamespace(generate=generate)), keeps_sheets=True)
+    report = measure_looks(make, told, held, told, {"limit": 9})
+    assert make.sheets["looks"].shape[1] > 6 * held.pixels.shape[2]
     assert report["looks"]["by noise"]["psnr"] == 40 and report["looks"]["by noise"]["elsewhere"] < 1
     assert report["looks"]["by noise"]["accuracy"] == report["looks"]["the true variants"]["accuracy"]
     assert report["looks"]["the input itself"]["psnr"] < 30 and report["n"] == 18
