@@ -20,6 +20,7 @@ from pydantic import Field
 from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.label import Label
 from gesso.datasets.small_pictures import labelled_pictures
+from gesso.metrics.of_classes import class_measures
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 
@@ -130,20 +131,6 @@ def facts(dataset: Any) -> dict[str, Any]:
     return {"classes": list(dataset.classes)}
 
 
-def measure_score(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """What a classifier learns from generated pictures. Options: `num`, `steps`, `seed` (`gesso.metrics.class_score`)."""
-    from gesso.metrics.class_score import measure_score
-
-    return measure_score(make, lambda split: labelled_pictures(data, split, SIDE), options, AIM)
-
-
-def measure_pictures(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Generated against held-out pictures. Options: `num`, `learned`, `seed` (`gesso.metrics.yardstick`)."""
-    from gesso.metrics.yardstick import measure_pictures
-
-    return measure_pictures(make, lambda split: labelled_pictures(data, split, SIDE), options)
-
-
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
@@ -159,5 +146,5 @@ recipe = Recipe(
         "ko": "종류마다 그림이 든 하위 폴더. CIFAR-10의 parquet 파일도 가능",
     },
     data_files=("*/*.png", "*/*.jpg", "train.parquet:image,label+val.parquet"),
-    measures={"score": measure_score, "pictures": measure_pictures},
+    measures=class_measures(SIDE, AIM),
 )

@@ -143,6 +143,12 @@ def steps(folder: Path) -> list[int]:
     return [int(p.name) for p in folder.iterdir() if STEP_NAME.fullmatch(p.name) and p.is_dir()]
 
 
+def doubled(step: int, every: int) -> bool:
+    """Whether a step is 1, 2, 4, 8, … times `every`, so that few of them come in the longest run."""
+    times, rest = divmod(step, every) if every else (0, 0)
+    return times > 0 and rest == 0 and times & (times - 1) == 0
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove temporary files and folders of interrupted saves (of checkpoints, or of `media.file.write_atomic`) from this folder."""
     if folder.is_dir():

@@ -97,6 +97,7 @@ class TrainingPlan:
     may_change: Collection[str] = ()
     export: Export | None = None
     export_best: Export | None = None
+    export_history: Export | None = None
     show: MakeSamples | None = None
     figures: MakeFigures | None = None
     patience: int | None = None
@@ -324,6 +325,8 @@ class Loop:
         if non_finite:
             raise Diverged(f"{non_finite} holds NaN or infinity")
         if self.plan.ranks.leads:
+            if self.plan.export_history is not None and checkpoint.doubled(taken.step, every):
+                self.plan.export_history(learner)
             self.log.sync()
             checkpoint.save(self.checkpoints, taken, also_keep={self._anchor(taken.step)})
         if every and taken.step % every == 0:

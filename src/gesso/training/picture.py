@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from gesso.errors import MissingExtra
 from gesso.media.file import write_atomic
 from gesso.media.grid import contact_sheet
 from gesso.media.picture import encode_png
+from gesso.media.plot import Line, Panel, plot
 from gesso.media.tensor import from_tensor
 
 
@@ -33,24 +34,14 @@ def save_samples(folder: Path, step: int, picture: np.ndarray) -> Path:
 
 def save_curve(path: Path, lines: Sequence[Mapping[str, Any]]) -> bool:
     """Plot the losses, and the figures of samples, over the steps as a PNG. Returns whether matplotlib is installed."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
-    names = sorted({name for line in lines for name in line if name.startswith(("loss/", "figure/"))})
-    if not names:
-        return True
-    figure = Figure(figsize=(7, 2.2 * len(names)), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(len(names), 1, squeeze=False)[:, 0]
-    for panel, name in zip(panels, names, strict=True):
+    panels = []
+    for name in sorted({name for line in lines for name in line if name.startswith(("loss/", "figure/"))}):
         points = [(line["step"], line[name]) for line in lines if name in line]
-        panel.plot([step for step, _ in points], [value for _, value in points], linewidth=1)
-        panel.set_ylabel(name)
-        panel.grid(alpha=0.3)
-    panels[-1].set_xlabel("step")
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=100)
-    write_atomic(path, data.getvalue())
+        panels.append(Panel([Line(name, [step for step, _ in points], [value for _, value in points])], y=name))
+    if not panels:
+        return True
+    try:
+        write_atomic(path, plot(panels, legend=False, x="step"))
+    except MissingExtra:
+        return False
     return True

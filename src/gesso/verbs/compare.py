@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gesso.errors import GessoError, MissingExtra
+from gesso.errors import GessoError
 from gesso.media.file import read_bytes, write_atomic
 from gesso.media.grid import contact_sheet
 from gesso.media.picture import encode_png, read_picture
+from gesso.media.plot import Line, Panel, plot
 from gesso.training.log import read_lines
 from gesso.training.showing import FIGURE
 from gesso.training.watch import signs_in
@@ -127,29 +127,15 @@ def _numbers(values: Mapping[str, Any], before: str = "") -> dict[str, float]:
 
 def curves(runs: Sequence[Run]) -> bytes:
     """A PNG of each logged number over the steps, a panel a number and a line a run: losses first, at most 12 panels."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtra("matplotlib", "log", purpose="a plot") from None
     names = dict.fromkeys(name for run in runs for line in run.lines if "event" not in line for name in line)
     chosen = [name for name in names if name not in APART and not name.startswith(NOT_PLOTTED)]
     chosen = sorted(chosen, key=lambda name: not name.startswith("loss/"))[:MOST_PANELS] or ["items_per_second"]
-    figure = Figure(figsize=(11, 2.0 * -(-len(chosen) // 2) + 0.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    for place, name in enumerate(chosen):
-        panel = figure.add_subplot(-(-len(chosen) // 2), 2, place + 1)
-        for run in runs:
-            points = [(line["step"], line[name]) for line in run.lines if isinstance(line.get(name), (int, float))]
-            panel.plot([step for step, _ in points], [value for _, value in points], linewidth=1, label=run.name)
-        panel.set_ylabel(name, fontsize=8)
-        panel.grid(alpha=0.3)
-        if not place:
-            panel.legend(fontsize=7)
-    figure.supxlabel("step", fontsize=8)
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=100)
-    return data.getvalue()
+    return plot([Panel([_line(run, name) for run in runs], y=name) for name in chosen], 2, x="step")
+
+
+def _line(run: Run, name: str) -> Line:
+    points = [(line["step"], line[name]) for line in run.lines if isinstance(line.get(name), (int, float))]
+    return Line(run.name, [step for step, _ in points], [value for _, value in points])
 
 
 def sheets(runs: Sequence[Run]) -> np.ndarray:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import shlex
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from gesso.verbs.generate import native_dtype
 from gesso.verbs.load import Model, load
 from gesso.verbs.result import Result, make_folder
 from gesso.verbs.thread import default_threads
-from gesso.verbs.train import train
+from gesso.verbs.train import HISTORY, train
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,11 +38,11 @@ if TYPE_CHECKING:
 class Make:
     """The function that a measure makes outputs with: `make(sketch=…, seed=0) -> Result`; `make.model` is the model, for batches.
 
-    `sheets`: the pictures that the measure shows, by name, where a folder was asked for.
+    `sheets`: the pictures that the measure shows, by name, where a folder was asked for. `weights` are those of the model, as given.
     """
 
-    def __init__(self, model: Model, *, keeps_sheets: bool = False) -> None:
-        self.model, self.keeps_sheets = model, keeps_sheets
+    def __init__(self, model: Model, *, keeps_sheets: bool = False, weights: GivenWeights = None) -> None:
+        self.model, self.keeps_sheets, self.weights = model, keeps_sheets, weights
         self.sheets: dict[str, np.ndarray] = {}
 
     def __call__(self, **given: Any) -> Result:
@@ -50,6 +51,20 @@ class Make:
     def other(self, name: str, weights: Path | str | None = None) -> Model:
         """The model of another recipe, to measure with."""
         return load(name, weights=weights)
+
+    def history(self) -> Iterator[Model]:
+        """The model after 1, 2, 4, 8, … checkpoints of its training, and at its end. GessoError where the weights are of no run."""
+        places = [Path(place) for role, place in named_places(self.weights) if not role]
+        run = places[0] if places and places[0].is_dir() else None
+        files = sorted((run / HISTORY).glob("*.safetensors")) if run is not None else []
+        if not files:
+            what = "keeps no weights of its training"
+            raise GessoError(
+                what, where=run or "--weights", fix="the folder of a run that reached a checkpoint (gesso train … --out FOLDER)"
+            )
+        last = self.model.assembled.cards[self.model.card.name].get("steps")
+        earlier = (load(self.model.recipe, preset=self.model.preset, weights=file) for file in files if int(file.stem) != last)
+        return itertools.chain(earlier, [self.model])
 
     def show(self, name: str, draw: Callable[[], np.ndarray]) -> None:
         """Keep the picture that `draw` makes, uint8, to be written beside the figures as `name`.png; not called without a folder."""
@@ -104,7 +119,7 @@ def measure(
         raise GessoError(what, where="--which", fix=f"one of {', '.join(measures)}" if measures else None)
     place = find_data(data)
     began = time.monotonic()
-    make = Make(model, keeps_sheets=target is not None and not target.suffix)
+    make = Make(model, keeps_sheets=target is not None and not target.suffix, weights=weights)
     figures = plain(measures[chosen](make, place, options))
     report = {
         "recipe": model.card.name,

@@ -43,7 +43,8 @@ from gesso.verbs.training_outputs import exporter, judger, later_exported, showe
 from gesso.weights.store import load_into, read_weights, shipped
 
 OWN_FILES = ("log.jsonl", "config.json", "curve.png", "weights.safetensors", "best.safetensors")
-OWN_FOLDERS = ("samples", "tensorboard")
+HISTORY = "history"  # the folder of weights at 1, 2, 4, 8, … checkpoints, for curves over a training
+OWN_FOLDERS = ("samples", "tensorboard", HISTORY)
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ def train(
     not stopping, on the same machine with the same number of threads. `stage` is the last one trained. `begin` is the weights file
     or run from which the networks start ("shipped": the package's own); `weights` are those of frozen parents, by role. `device` is
     as for `generate`. `patience` ends a run whose own figure, of samples at each `sample_every`, was no better than before for so
-    many looks; best.safetensors holds the weights that had the best. Started by `torchrun`, the processes share each batch, and the
-    first one writes the files.
+    many looks; best.safetensors holds the weights that had the best, and the folder history those at 1, 2, 4, 8, … checkpoints.
+    Started by `torchrun`, the processes share each batch, and the first one writes the files.
     GessoError where the folder holds another training, the disk is full, or the training diverges repeatedly; weights and
     checkpoints written before stay.
     """
@@ -242,6 +243,9 @@ def _plan(run: _Run, stage: Stage, before: Sequence[Learner], ranks: Ranks) -> T
         may_change=("threads", "numbers", *(("num_steps",) if run.steps is not None else ())),
         export=exporter(recipe, run.weights, run.origin, before, dataset) if newest else None,
         export_best=exporter(recipe, run.weights.with_name("best.safetensors"), run.origin, before, dataset) if newest else None,
+        export_history=exporter(recipe, lambda step: run.folder / HISTORY / f"{step:09d}.safetensors", run.origin, before, dataset)
+        if newest
+        else None,
         show=shower(recipe, stage, run.data, run.seed),
         figures=judger(recipe, stage, run.data, run.seed),
         patience=run.patience,

@@ -39,10 +39,11 @@ def slots_of(recipe: Recipe, stage: Stage) -> list[Slot]:
 
 
 def exporter(
-    recipe: Recipe, path: Path, origin: Mapping[str, Any], before: Sequence[Learner], dataset: Dataset
+    recipe: Recipe, path: Path | Callable[[int], Path], origin: Mapping[str, Any], before: Sequence[Learner], dataset: Dataset
 ) -> Callable[[Learner], None] | None:
     """A function that writes the averaged weights of the roles that the recipe keeps, in half precision, atomically.
 
+    `path` is the file's, or gives it for the number of steps.
     A file that holds the same weights stays as it is, since records name its hash. None where the recipe keeps nothing.
     """
     if not recipe.keeps:
@@ -61,8 +62,10 @@ def exporter(
         states = {role: learner.export_networks[role].state_dict() for role in recipe.keeps if role != STATE}
         if STATE in recipe.keeps:  # of all stages: each has a family of its own
             states[STATE] = {name: value for one in (*before, learner) for name, value in one.family.state_dict().items()}
-        if not _holds(path, states, card):
-            save_weights(path, states, card)
+        file = path(steps) if callable(path) else path
+        if not _holds(file, states, card):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save_weights(file, states, card)
 
     return export
 

@@ -71,3 +71,21 @@ def test_data_of_other_classes_are_refused(run: Path):
     shown = Shown(np.zeros((12, 32, 32, 3), np.uint8), np.arange(12) % 2, ("cats", "dogs"), name="x")
     with pytest.raises(GessoError, match="no class '(cats|dogs)'"):
         measure_score(make, lambda split: shown, {"num": 12, "steps": 1})
+
+
+def test_the_curve_has_a_row_for_each_weights_of_the_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("matplotlib", reason="the extra gesso[log] is not installed")
+    run = tmp_path / "run"
+    gesso.train("cgan", out=run, preset="tiny", steps=3, threads=1, quiet=True, checkpoint_every=1, sample_every=0)
+    assert [one.stem for one in sorted((run / "history").iterdir())] == ["000000001", "000000002"]
+    monkeypatch.setattr("gesso.metrics.of_classes.labelled_pictures", lambda folder, split, side: data(split))
+    report = measure("cgan", which="curve", weights=run, num=24, steps=1, out=tmp_path / "figures")
+    rows = report["figures"]["curve"]
+    assert [row["steps"] for row in rows] == [1, 2, 3] and [row["pictures"] for row in rows] == [8, 16, 24]
+    assert all(row["accuracy, 90 %"][0] <= row["accuracy"] <= row["accuracy, 90 %"][1] for row in rows)
+    assert rows[0]["minutes"] < rows[-1]["minutes"] and (tmp_path / "figures" / "curve.png").is_file()
+
+
+def test_a_curve_needs_a_run(run: Path):
+    with pytest.raises(GessoError, match="keeps no weights of its training"):
+        measure("acgan", which="curve", weights=run, num=8, steps=1)
