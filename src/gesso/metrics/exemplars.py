@@ -2,7 +2,7 @@
 
 Right exemplars are of two kinds: a warped copy of the true picture (`gesso.datasets.exemplar_pictures.random_warp`, seeded by the
 picture's number), and, where a table names its drawings, a drawing of the same subject with another person. The wrong exemplar is made in
-the same way from a picture half the set away.
+the same way from a picture half the set away. A model that shows no places (MUNIT's way, by codes) has the figures of its pictures alone.
 """
 
 from __future__ import annotations
@@ -14,33 +14,46 @@ from typing import Any
 import numpy as np
 
 from gesso.datasets.exemplar_pictures import GRID, ExemplarPictures, centres, relatives
+from gesso.media.grid import contact_sheet
 from gesso.metrics.looks import nearness
+from gesso.metrics.yardstick import legible
 from gesso.number import whole
 
 GAIN, FOUND = 3.0, 0.6  # aims: dB between right and wrong exemplars, share of parts found
 NEAR = 0.1  # of the picture's side: a part is found if it is no farther off
 PAPER = 250  # a part with no darker pixel shows nothing
+SHOWN = 8  # rows of the sheet
+Row = tuple[float, ...]  # PSNR by the right and by the wrong exemplar, and of the colours carried over where there are some
 
 
-def measure_exemplars(model: Any, held: ExemplarPictures, folder: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """PSNR by right and by wrong exemplars in dB and their difference, and the share of parts found. Options: `limit`."""
+def measure_exemplars(make: Any, held: ExemplarPictures, folder: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """PSNR by right and by wrong exemplars in dB and their difference, and the share of parts found. Options: `limit`.
+
+    Makes the sheet "exemplars": drawing, exemplar, what was carried over and from where, the result, the truth, the result by a wrong one.
+    """
     num = min(whole(options.get("limit", len(held)), where="--limit", low=2), len(held))
-    rows, found, same = [], [], []
+    model, cells = make.model, list[np.ndarray]()
+    rows, found, same = list[Row](), [], []
     for index in range(num):
         item, other = _seeded(held, index, index), _seeded(held, (index + num // 2) % num, index)
         made = model.generate(picture=item["picture"], exemplar=item["exemplar"], seed=0).outputs
         wrong = model.generate(picture=item["picture"], exemplar=other["exemplar"], seed=0).outputs["image"]
-        a, b, c = (nearness(one, item["target"]) for one in (made["image"], wrong, made["warped"]))
-        rows.append((a, b, c))
+        carried = [made[name] for name in ("warped", "places") if name in made]
+        rows.append(tuple(nearness(one, item["target"]) for one in (made["image"], wrong, *carried[:1])))
+        if index < SHOWN:
+            cells += [item["picture"], item["exemplar"], *carried, made["image"], item["target"], wrong]
+        if "places" not in made:
+            continue
         shown = parts_to_find(item["target"], item["places"])
         if shown.any():
             found.append(near(places_of(made["places"]), item["places"])[shown].mean())
             same.append(near(centres(len(item["places"])), item["places"])[shown].mean())
+    make.show("exemplars", lambda: contact_sheet([legible(one) for one in cells], len(cells) // min(num, SHOWN)))
     figures = {"warped copies": _means(rows), "another drawing": _means(_related(model, held, folder, num))}
-    parts = {"found": float(np.mean(found)), "at the same place": float(np.mean(same)), "aim": FOUND, "n": len(found)}
+    parts = {"found": float(np.mean(found)), "at the same place": float(np.mean(same)), "aim": FOUND, "n": len(found)} if found else {}
     return {
         "exemplars": {name: row for name, row in figures.items() if row},
-        f"parts within {NEAR:g} (PCK)": {"of the drawing": parts},
+        **({f"parts within {NEAR:g} (PCK)": {"of the drawing": parts}} if parts else {}),
         "aim: right - wrong": GAIN,
         "data": held.name,
     }
@@ -50,7 +63,7 @@ def _seeded(held: ExemplarPictures, index: int, seed: int) -> Mapping[str, Any]:
     return held.item(index, np.random.default_rng([seed, 77]))
 
 
-def _related(model: Any, held: ExemplarPictures, folder: Path | None, limit: int) -> list[tuple[float, float, float]]:
+def _related(model: Any, held: ExemplarPictures, folder: Path | None, limit: int) -> list[Row]:
     """The same for drawings whose exemplar is another drawing; the wrong one is that of a drawing half the list away."""
     pairs = [one for one in relatives(folder) if max(one) < len(held)][:limit] if folder is not None else []
     rows = []
@@ -58,18 +71,17 @@ def _related(model: Any, held: ExemplarPictures, folder: Path | None, limit: int
         item, wrong = _seeded(held, index, 0), pairs[(number + len(pairs) // 2) % len(pairs)][1]
         colours = [_seeded(held, one, 0)["target"] for one in (right, wrong)]
         shown = [model.generate(picture=item["picture"], exemplar=one, seed=0).outputs for one in colours]
-        made = (shown[0]["image"], shown[1]["image"], shown[0]["warped"])
-        a, b, c = (nearness(one, item["target"]) for one in made)
-        rows.append((a, b, c))
+        made = (shown[0]["image"], shown[1]["image"], *(one for name, one in shown[0].items() if name == "warped"))
+        rows.append(tuple(nearness(one, item["target"]) for one in made))
     return rows
 
 
-def _means(rows: Iterable[tuple[float, float, float]]) -> dict[str, float]:
+def _means(rows: Iterable[Row]) -> dict[str, float]:
     table = np.array(list(rows))
     if not table.size:
         return {}
-    right, wrong, carried = table.mean(0)
-    row = {"right": right, "wrong": wrong, "right - wrong": right - wrong, "carried over alone": carried}
+    right, wrong, *carried = table.mean(0)
+    row = {"right": right, "wrong": wrong, "right - wrong": right - wrong} | dict(zip(("carried over alone",), carried, strict=False))
     return {name: float(value) for name, value in row.items()} | {"n": len(table)}
 
 

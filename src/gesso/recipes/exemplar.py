@@ -4,9 +4,11 @@ Zhang 2020, "Cross-domain Correspondence Learning for Exemplar-based Image Trans
 exemplar in one domain, correlated and softly chosen; the exemplar's colours carried over; a network that paints the result; domain
 alignment. Exemplars for training are warped copies of the true picture (Lee 2020). Deviations: the known warp teaches the correspondence
 directly, by cross-entropy; the painter is a U-Net that sees what was carried over beside the drawing, without spatially adaptive norms;
-an L1 term and no perceptual one; the critic is left out but in `base`.
+an L1 term and no perceptual one; the critic is left out but in `base`. The preset `munit` takes another way, content and style as codes
+(Huang 2018, "Multimodal Unsupervised Image-to-Image Translation"; deviations in `gesso.families.adversarial.codes`).
 
-The user gives `picture`, a line drawing, and `exemplar`. Outputs: `image`, `warped`, and `places`, where each colour came from.
+The user gives `picture`, a line drawing, and `exemplar`. Outputs: `image`; by correspondence also `warped`, and `places`, where each
+colour came from.
 """
 
 from __future__ import annotations
@@ -26,21 +28,24 @@ if TYPE_CHECKING:
     from gesso.families.adversarial import Adversarial
 
 L1, FOUND, CARRIED, ALIGNED = 10.0, 1.0, 2.0, 1.0
+AGAIN, SELF = 1.0, 5.0  # of both codes, and of a picture from its own
 
 
 @dataclass(frozen=True)
 class Preset:
     width: int  # of the matcher
-    painter: tuple[int, ...]  # the painter's channels after each halving
+    painter: tuple[int, ...]  # the painter's channels after each halving, for the way by correspondence
     side: int
     num_steps: int
     batch_size: int
     critic: int = 0  # the critic's width; 0 is none
+    style: int = 0  # numbers of a style, for the way by codes; 0: by correspondence
 
 
 PRESETS = {
     "tiny": Preset(width=8, painter=(8, 16), side=32, num_steps=200, batch_size=4, critic=8),
     "small": Preset(width=48, painter=(32, 64, 96, 128), side=64, num_steps=2000, batch_size=8),
+    "munit": Preset(width=48, painter=(), side=64, num_steps=4000, batch_size=8, critic=32, style=8),
     "base": Preset(width=96, painter=(64, 128, 256, 512), side=128, num_steps=100_000, batch_size=16, critic=64),
 }
 
@@ -71,7 +76,7 @@ CARD = Card(
         picture | Drawing | 선화 | the line drawing to colour | 색을 입힐 선화
         exemplar | Exemplar | 본보기 | a coloured picture of something alike | 비슷한 것을 그린 색 있는 그림
     """),
-    paper="Zhang 2020, arXiv:2004.05571; Lee 2020, arXiv:2005.05207",
+    paper="Zhang 2020, arXiv:2004.05571; Lee 2020, arXiv:2005.05207; Huang 2018, arXiv:1804.04732",
     licence="Apache-2.0; weights, what their pictures allow",
     data="pairs of one's own; OpenMoji's line drawings and colours (CC BY-SA 4.0); flat drawings by 24 other artists",
     limits={
@@ -83,31 +88,42 @@ CARD = Card(
 
 
 def build(preset: Preset) -> dict[str, Any]:
+    from gesso.networks.content_style import CodeDecoder, CodeReader
     from gesso.networks.correspondence import LEARNED, Correspondence
     from gesso.networks.patchgan import PatchGAN
     from gesso.networks.translator import SkipTranslator
 
-    networks: dict[str, Any] = {
-        "matcher": Correspondence(preset.width, limit=preset.side + 8),
-        "painter": SkipTranslator(3 + 3 + LEARNED + 1, 3, preset.painter),
-    }
+    networks: dict[str, Any]
+    if preset.style:
+        networks = {"matcher": CodeReader(preset.width, preset.style), "painter": CodeDecoder(preset.width, preset.style)}
+    else:
+        matcher = Correspondence(preset.width, limit=preset.side + 8)
+        networks = {"matcher": matcher, "painter": SkipTranslator(3 + 3 + LEARNED + 1, 3, preset.painter)}
     return networks | ({"critic": lambda: PatchGAN(6, width=preset.critic)} if preset.critic else {})
 
 
 def family(preset: Preset) -> Adversarial:
     from gesso.families.adversarial import Adversarial, Seat, Term
     from gesso.families.adversarial.by_exemplar import ByExemplar
+    from gesso.families.adversarial.codes import ContentAndStyle
     from gesso.families.adversarial.translation import l1
 
-    game = ByExemplar()
-    terms = (Term("l1", l1, L1), Term("found", game.found, FOUND), Term("carried", game.carried_over, CARRIED))
+    game: Any
+    if preset.style:
+        game = ContentAndStyle()
+        again = (Term("content", game.content_again, AGAIN), Term("style", game.style_again, AGAIN))
+        terms = (*again, Term("self", game.picture_again, SELF))
+    else:
+        game = ByExemplar()
+        found = (Term("found", game.found, FOUND), Term("carried", game.carried_over, CARRIED))
+        terms = (*found, Term("aligned", game.aligned, ALIGNED))
     return Adversarial(
         game.play,
         game.show,
         seats=(Seat(given=("given",)),) if preset.critic else (),
         generators=("matcher", "painter"),
         weight=0.1,
-        terms=(*terms, Term("aligned", game.aligned, ALIGNED)),
+        terms=(Term("l1", l1, L1), *terms),
     )
 
 
@@ -135,12 +151,19 @@ def frames(request: Request, preset: Preset) -> list[Frame]:
     return [Frame(page, page=page)] if page else []
 
 
+def finish(request: Request, made: Any) -> dict[str, Any]:
+    """The outputs that there are: the way by codes knows no places."""
+    from gesso.media.tensor import from_tensor
+
+    return {name: from_tensor(value[0]) for name, value in made[-1][1].media.items()}
+
+
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """The right exemplar against a wrong one, and how well parts are found, on held-out pairs. Options: `limit`, the most pairs."""
     from gesso.metrics.exemplars import measure_exemplars
 
     (stage,) = make.model.recipe.stages(make.model.assembled.preset)
-    return measure_exemplars(make.model, stage.data(data, "val"), data, options)
+    return measure_exemplars(make, stage.data(data, "val"), data, options)
 
 
 recipe = Recipe(
@@ -152,6 +175,7 @@ recipe = Recipe(
     keeps=("matcher", "painter"),
     frames=frames,
     shape=lambda request, frame, preset: (1, 3, *frame.size),
+    finish=finish,
     layout={
         "en": "pairs, as for pix2pix: subfolders a (drawings) and b (colours), or a table of drawings",
         "ko": "pix2pix처럼 짝을 이룬 a(선화)와 b(색) 폴더, 또는 그림 표",

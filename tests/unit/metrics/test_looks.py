@@ -58,11 +58,15 @@ def test_a_model_that_looks_at_the_exemplar_is_told_from_one_that_does_not():
     def model(looks: bool) -> Any:
         def generate(picture: np.ndarray, exemplar: np.ndarray, seed: int) -> Any:
             image = exemplar if looks else picture
-            return SimpleNamespace(outputs={"image": image, "warped": exemplar, "places": np.zeros((SIDE, SIDE, 3), np.uint8)})
+            places = {} if looks else {"warped": exemplar, "places": np.zeros((SIDE, SIDE, 3), np.uint8)}
+            return SimpleNamespace(outputs={"image": image, **places})
 
-        return SimpleNamespace(generate=generate)
+        return Make(cast(Any, SimpleNamespace(generate=generate)), keeps_sheets=True)
 
-    blind, seeing = (measure_exemplars(model(looks), held, None, {"limit": 12}) for looks in (False, True))
+    makes = [model(looks) for looks in (False, True)]
+    blind, seeing = (measure_exemplars(make, held, None, {"limit": 12}) for make in makes)
+    assert makes[0].sheets["exemplars"].shape[1] > makes[1].sheets["exemplars"].shape[1], "places are shown where there are some"
+    assert "carried over alone" in blind["exemplars"]["warped copies"] and not any("PCK" in name for name in seeing)
     assert blind["exemplars"]["warped copies"]["right - wrong"] == 0 < seeing["exemplars"]["warped copies"]["right - wrong"]
     assert set(blind["exemplars"]) == {"warped copies"}, "made-up pictures have no relatives"
 
