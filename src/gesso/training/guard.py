@@ -1,14 +1,19 @@
-"""Detection of divergence in the step in which it happens."""
+"""Detection of divergence in the step in which it happens, and of examples that would cause it."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gesso.errors import GessoError
+from gesso.families.family import Batch
 
 NUM_RECENT = 101
 MIN_RECENT = 20  # losses needed before the median is used
 MAX_JUMP = 1e3
+MAX_SKIPPED = 20  # steps of a run that broken examples may cost
 MIN_MEDIAN = 1e-3  # losses may reach zero, so smaller medians count as this
 
 
@@ -40,3 +45,20 @@ class DivergenceGuard:
 
     def restore(self, values: Mapping[str, list[float]]) -> None:
         self.recent = {phase: deque(numbers, maxlen=NUM_RECENT) for phase, numbers in values.items()}
+
+
+def broken_examples(batch: Batch) -> str | None:
+    """Which examples of a batch hold NaN or infinity, and in what, in words; None where all numbers are finite."""
+    for name, value in batch.clean.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            bad = (~value.isfinite()).reshape(len(value), -1).any(1).to(batch.index.device)
+            numbers = ", ".join(map(str, batch.index[bad].tolist()))
+            return f"{name!r} holds NaN or infinity in example {numbers}"
+    return None
+
+
+def check_skipped(lines: Iterable[Mapping[str, Any]], broken: str, *, where: str) -> None:
+    """GessoError where a log tells of MAX_SKIPPED steps that were left out; `broken` is what is wrong with one more."""
+    if sum(line.get("event") == "skipped" for line in lines) >= MAX_SKIPPED:
+        what = f"{broken}, and {MAX_SKIPPED} steps before had such examples"
+        raise GessoError(what, where=where, fix="mend or remove those examples; the last state is kept in checkpoints/")

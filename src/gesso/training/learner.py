@@ -101,6 +101,13 @@ def buffers_of(learner: Learner) -> list[Tensor]:
     return [b for module in modules for b in module.buffers() if b.is_floating_point()]
 
 
+def full_size(taken: Snapshot, learner: Learner) -> int:
+    """The size of a checkpoint in bytes, including the optimisers' state."""
+    fresh = not any(name.startswith("optimiser/") for name in taken.tensors)
+    moments = 2 * sum(p.numel() * p.element_size() for one in learner.players.values() for p in one.parameters.values())
+    return taken.num_bytes + (moments if fresh else 0)
+
+
 def _state(module: nn.Module, what: str) -> dict[str, Tensor]:
     state = module.state_dict()
     for name, value in state.items():

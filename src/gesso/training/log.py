@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from gesso.media.file import write_atomic
 from gesso.training.fault_injection import fault_point
@@ -115,6 +118,12 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         if isinstance(line, dict) and isinstance(line.get("step"), int):
             found.append(line)
     return found
+
+
+def plain_number(value: Any) -> float | None:
+    """A number or a tensor's mean as a float; None for NaN and infinity, which JSON does not have."""
+    number = float(value.detach().float().mean()) if isinstance(value, Tensor) else float(value)
+    return number if math.isfinite(number) else None
 
 
 class Progress:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
@@ -23,10 +23,10 @@ from gesso.training.checkpoint import BrokenCheckpoint, Snapshot
 from gesso.training.config import check_same
 from gesso.training.device import Device
 from gesso.training.gradient import GradientSettings, check_private, set_gradients
-from gesso.training.guard import Diverged
+from gesso.training.guard import Diverged, broken_examples, check_skipped
 from gesso.training.interrupt import Interrupt
-from gesso.training.learner import Learner, buffers_of
-from gesso.training.log import Log, NoLog, Progress
+from gesso.training.learner import Learner, buffers_of, full_size
+from gesso.training.log import Log, NoLog, Progress, plain_number
 from gesso.training.optimiser import OptimiserSettings, Player, rate_at
 from gesso.training.ranks import Ranks
 from gesso.training.showing import Export, MakeFigures, MakeSamples, Showing
@@ -178,7 +178,7 @@ class Loop:
             if learner.step:
                 self.progress.say(f"resuming at step {learner.step} of {self.stage.num_steps}")
         self.last_good = found or learner.snapshot(plan.config)
-        checkpoint.check_space(plan.folder, _full_size(self.last_good, learner))
+        checkpoint.check_space(plan.folder, full_size(self.last_good, learner))
         self.log.open(learner.step)
         self.watch = Watch(self.stage.family, self.log.lines())
         self.showing.read_log()
@@ -219,6 +219,10 @@ class Loop:
         learner, family = self.learner, self.stage.family
         self._seed_torch(_key(self.plan.seed, step, GLOBAL))
         batch = self._batch(step)
+        broken = broken_examples(batch)
+        if self.plan.ranks.any(broken is not None):  # a roll-back would bring the same examples again
+            self._skip(step, broken or "another process has broken examples")
+            return {}
         rng = _generator(self.plan.seed, step, LOSS)
         logs: dict[str, Any] = {}
         for number, phase in enumerate(due_phases(family, step)):
@@ -265,6 +269,11 @@ class Loop:
             player.step(learner.rate_factor * rate_at(player.settings, step, self.stage.num_steps), own)
         return {f"norm/{phase.name}": norm} | {f"{phase.name}/{name}": one for name, one in logs.items()}
 
+    def _skip(self, step: int, broken: str) -> None:
+        """Tell that a step was left out because of its examples; GessoError after too many."""
+        check_skipped(self.log.lines(), broken, where=self.plan.dataset.name)
+        self._tell({"step": step, "event": "skipped", "reason": broken}, f"left out, {broken} of {self.plan.dataset.name}")
+
     def _players(self, phase: Phase) -> list[Player]:
         known = self.learner.players
         unknown = [role for role in phase.players if role not in known]
@@ -300,10 +309,15 @@ class Loop:
         self._count_seconds()
         took = max(1e-9, time.monotonic() - self._logged)
         num = learner.step - self._logged_step
-        losses = {name: learner.sums[name] / learner.num_summed[name] for name in learner.sums}
+        losses = {name: learner.sums[name] / learner.num_summed[name] for name in learner.sums if learner.num_summed[name]}
         learner.sums, learner.num_summed = {}, {}
         rates = {f"rate/{role}": rate for role, rate in self._rates(learner.step - 1).items()}
-        line = {"step": learner.step, **{f"loss/{n}": v for n, v in losses.items()}, **{n: _number(v) for n, v in logs.items()}, **rates}
+        line = {
+            "step": learner.step,
+            **{f"loss/{n}": v for n, v in losses.items()},
+            **{n: plain_number(v) for n, v in logs.items()},
+            **rates,
+        }
         speed = num * self.stage.batch_size / took
         self.log.write(line | {"items_per_second": round(speed, 2), "seconds": round(learner.seconds, 2)})
         self.watch.follow(line, self._tell)
@@ -387,15 +401,3 @@ def _generator(seed: int, step: int, purpose: int) -> torch.Generator:
 
 def _key(seed: int, step: int, purpose: int) -> int:
     return int(np.random.SeedSequence([seed, step, purpose]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _number(value: Any) -> float | None:
-    number = float(value.detach().float().mean()) if isinstance(value, Tensor) else float(value)
-    return number if math.isfinite(number) else None
-
-
-def _full_size(taken: Snapshot, learner: Learner) -> int:
-    """The size of a checkpoint in bytes, including the optimisers' state."""
-    fresh = not any(name.startswith("optimiser/") for name in taken.tensors)
-    moments = 2 * sum(p.numel() * p.element_size() for one in learner.players.values() for p in one.parameters.values())
-    return taken.num_bytes + (moments if fresh else 0)

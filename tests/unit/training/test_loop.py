@@ -222,6 +222,34 @@ def test_non_finite_values_are_rolled_back_and_finally_end_the_run(spoil: str, t
         assert checkpoint.load(tmp_path / "checkpoints", step).first_non_finite() is None
 
 
+class Broken(toy.Numbers):
+    """Some examples hold NaN."""
+
+    def __init__(self, share: int) -> None:
+        super().__init__()
+        self.x[::share] = np.nan
+
+
+def with_broken(share: int, folder: Path) -> Loop:
+    family = toy.Regress()
+    stage = Stage("fit", family, {"net": Optimiser(rate=1e-2)}, lambda f, s: Broken(share), NUM_STEPS, 4)
+    recipe = Recipe(toy.card("broken"), {"small": None}, lambda p: {"net": toy.Net(5)}, lambda p: family, lambda p: (stage,), ("net",))
+    return made(recipe, folder)
+
+
+def test_steps_with_broken_examples_are_left_out_and_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run = with_broken(25, tmp_path)
+    assert run.run() == "done" and run.learner.num_rollbacks == 0
+    events = [line for line in read_lines(tmp_path / "log.jsonl") if "event" in line]
+    assert events and {line["event"] for line in events} == {"skipped"} and "'x' holds NaN or infinity in example" in events[0]["reason"]
+    assert checkpoint.load(tmp_path / "checkpoints", NUM_STEPS).first_non_finite() is None
+
+
+def test_a_run_with_nothing_but_broken_examples_ends_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(GessoError, match="20 steps before had such examples.*mend or remove"):
+        with_broken(1, tmp_path).run()
+
+
 def test_a_jump_of_the_loss_is_divergence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GESSO_TOY_SPOIL", "22:1e7")
     with pytest.raises(GessoError, match="leapt to"):

@@ -13,6 +13,7 @@ EARLY = 300  # steps in which both signs are usual: nothing is learned yet
 COLLAPSED = 0.3  # generated pictures that differ by less than this share of what real ones do
 OVERFIT = 0.95  # r_t from which a critic tells nearly all real pictures from generated ones (Karras 2020, ADA, section 3.1)
 LONG = 10  # log lines that a sign must hold, since both values swing
+STILL = 1e-8  # the length of a gradient that is as good as none
 LEAP, BEFORE, LEAST = 20.0, 3, 0.1  # a player's loss leapt if it was so many times the median of at least three lines before, or of 0.1
 
 
@@ -43,6 +44,11 @@ def signs_of_trouble(lines: Sequence[Mapping[str, Any]], roles: Sequence[str], *
                 f"{role} tells real from generated pictures nearly always (r_t {sure[-1]:.2f}): "
                 "samples will hardly get better; stop here, or train with more pictures" + ("" if augmented else " or with augmentation")
             )
+    norms = [line.get("norm/generator") for line in recent]
+    if all(one is not None and one < STILL for one in norms):
+        found["still generator"] = (
+            "no gradient reaches the generator, so it learns no more: begin again (--fresh) with another seed or a lower rate"
+        )
     return found
 
 

@@ -46,3 +46,22 @@ def test_sureness_follows_the_objective():
     assert NON_SATURATING.sure(real, fake).tolist() == [1, 1]
     assert LEAST_SQUARES.sure(real, fake).tolist() == [-1, 1]
     assert RELATIVISTIC.sure(real, fake).tolist() == [-1, 1]
+
+
+def test_a_loss_that_leaps_is_told_at_once_and_over_later():
+    usual = [{"step": 20 * n, "loss/critic": 0.7 + 0.05 * (n % 3), "loss/generator": -0.4} for n in range(1, 6)]
+    assert not signs_of_trouble(usual, ["critic"], augmented=False)
+    leapt = [*usual, {"step": 120, "loss/critic": 24.0, "loss/generator": -0.5}]
+    told = signs_of_trouble(leapt, ["critic"], augmented=False, absolute=False)
+    assert list(told) == ["leap critic"] and "24" in told["leap critic"] and "step 120" in told["leap critic"]
+    later = [*leapt, *({"step": 120 + 20 * n, "loss/critic": 0.8, "loss/generator": -0.4} for n in range(1, LONG + 1))]
+    assert not signs_of_trouble(later, ["critic"], augmented=False)
+    falls = [{"step": 20 * n, "loss/critic": 90.0 / n, "loss/generator": 0.01 * n} for n in range(1, 12)]
+    assert not signs_of_trouble(falls, ["critic"], augmented=False), "a high loss at the start, and small ones, are usual"
+
+
+def test_a_generator_without_gradient_is_told():
+    still = [{**line, "norm/generator": 0.0} for line in lines(spread=0.9, r_t=0.5)]
+    assert list(signs_of_trouble(still, ["critic"], augmented=False)) == ["still generator"]
+    still[-1]["norm/generator"] = 0.1
+    assert not signs_of_trouble(still, ["critic"], augmented=False)

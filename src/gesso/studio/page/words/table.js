@@ -174,6 +174,8 @@ export const TABLE = {
   job_sheet: ["Contact sheet", "한눈에 보기"],
   job_sign_collapse: ["The pictures are nearly all alike. Stop, and try more pictures or another seed.", "그림이 거의 다 비슷해요. 멈추고 그림을 더 모으거나 다른 시드로 해 보세요."],
   job_sign_overfit: ["It has learned these pictures by heart and will not get better. Stop here, or add pictures.", "이 그림들을 외워 버려서 더 나아지지 않아요. 여기서 멈추거나 그림을 더 넣으세요."],
+  job_sign_leap: ["The training leapt and may not recover. Stop, and begin again with a lower rate or other pictures.", "학습이 크게 튀어 돌아오지 못할 수 있어요. 멈추고 학습률을 낮추거나 그림을 바꿔 다시 해 보세요."],
+  job_sign_still: ["It does not learn any more. Stop, and begin again with another seed.", "더 이상 배우지 않아요. 멈추고 다른 시드로 다시 해 보세요."],
   job_state_cancelled: ["Cancelled", "취소함"],
   job_state_done: ["Done", "완료"],
   job_state_failed: ["Failed", "실패"],
