@@ -17,8 +17,7 @@ from gesso.card import Card, Out, Slot, wordbook
 from gesso.conditions.picture import Picture
 from gesso.datasets.small_pictures import small_pictures
 from gesso.ports import Frame
-from gesso.recipes.recipe import Optimiser, Recipe, Stage
-from gesso.request import Request
+from gesso.recipes.recipe import Optimiser, Recipe, Stage, size_of
 
 if TYPE_CHECKING:
     from gesso.families.adversarial import Adversarial
@@ -106,11 +105,6 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
-def frames(request: Request, preset: Preset) -> list[Frame]:
-    page = request.conditions["picture"].page
-    return [Frame(page, page=page)] if page else []
-
-
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """What comes back of held-out pictures. Options: `limit`, the most pictures."""
     from gesso.metrics.reconstructed import measure_codec
@@ -126,7 +120,7 @@ recipe = Recipe(
     family=family,
     stages=stages,
     keeps=("codec",),
-    frames=frames,
+    frames=size_of("picture"),
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     layout={
         "en": "pictures, a subfolder for each class or none; or a parquet table with a column image or color",

@@ -22,7 +22,7 @@ from gesso.conditions.label import Label
 from gesso.datasets.small_pictures import labelled_pictures
 from gesso.metrics.of_classes import class_measures
 from gesso.ports import Frame
-from gesso.recipes.recipe import Optimiser, Recipe, Stage
+from gesso.recipes.recipe import Optimiser, Recipe, Stage, class_names
 
 if TYPE_CHECKING:
     from gesso.families.adversarial import Adversarial
@@ -127,10 +127,6 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
-def facts(dataset: Any) -> dict[str, Any]:
-    return {"classes": list(dataset.classes)}
-
-
 recipe = Recipe(
     card=CARD,
     presets=PRESETS,
@@ -138,7 +134,7 @@ recipe = Recipe(
     family=family,
     stages=stages,
     keeps=("generator",),
-    facts=facts,
+    facts=class_names,
     frames=lambda request, preset: [Frame((SIDE, SIDE), page=(SIDE, SIDE))],
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     layout={

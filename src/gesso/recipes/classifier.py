@@ -21,7 +21,7 @@ from gesso.conditions.picture import Picture
 from gesso.datasets.small_pictures import labelled_pictures
 from gesso.datasets.varied import Varied
 from gesso.ports import Frame
-from gesso.recipes.recipe import Optimiser, Recipe, Stage
+from gesso.recipes.recipe import Optimiser, Recipe, Stage, class_names
 
 if TYPE_CHECKING:
     from gesso.families.explained import Explained
@@ -119,10 +119,6 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
-def facts(dataset: Any) -> dict[str, Any]:
-    return {"classes": list(dataset.classes)}
-
-
 def measure_accuracy(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """The share of held-out pictures whose class is found. Option: `split` (`gesso.metrics.recognition`)."""
     from gesso.metrics.recognition import measure_accuracy
@@ -150,7 +146,7 @@ recipe = Recipe(
     family=family,
     stages=stages,
     keeps=("classifier",),
-    facts=facts,
+    facts=class_names,
     frames=lambda request, preset: [Frame((SIDE, SIDE), page=request.conditions["picture"].page)],
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     finish=finish,

@@ -20,8 +20,7 @@ from gesso.conditions.picture import Picture
 from gesso.datasets.paired_pictures import paired_pictures
 from gesso.datasets.unpaired_pictures import unpaired_pictures
 from gesso.ports import Frame
-from gesso.recipes.recipe import Optimiser, Recipe, Stage
-from gesso.request import Request
+from gesso.recipes.recipe import Optimiser, Recipe, Stage, size_of
 
 if TYPE_CHECKING:
     from gesso.families.adversarial import Adversarial
@@ -126,11 +125,6 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
-def frames(request: Request, preset: Preset) -> list[Frame]:
-    page = request.conditions["picture"].page
-    return [Frame(page, page=page)] if page else []
-
-
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Distances from the hidden other picture of held-out pairs. Options: `limit`, the most pairs; `rival`, weights of `pix2pix`."""
     from gesso.metrics.translated import measure_pairs
@@ -161,7 +155,7 @@ recipe = Recipe(
     stages=stages,
     keeps=("there", "back"),
     preview=preview,
-    frames=frames,
+    frames=size_of("picture"),
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     layout={
         "en": "subfolders a and b; names need not agree",

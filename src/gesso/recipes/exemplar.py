@@ -21,7 +21,7 @@ from gesso.card import Card, Out, Slot, wordbook
 from gesso.conditions.picture import Picture
 from gesso.datasets.exemplar_pictures import exemplar_pictures
 from gesso.ports import Frame
-from gesso.recipes.recipe import Optimiser, Recipe, Stage
+from gesso.recipes.recipe import Optimiser, Recipe, Stage, size_of
 from gesso.request import Request
 
 if TYPE_CHECKING:
@@ -146,11 +146,6 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
-def frames(request: Request, preset: Preset) -> list[Frame]:
-    page = request.conditions["picture"].page
-    return [Frame(page, page=page)] if page else []
-
-
 def finish(request: Request, made: Any) -> dict[str, Any]:
     """The outputs that there are: the way by codes knows no places."""
     from gesso.media.tensor import from_tensor
@@ -173,7 +168,7 @@ recipe = Recipe(
     family=family,
     stages=stages,
     keeps=("matcher", "painter"),
-    frames=frames,
+    frames=size_of("picture"),
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     finish=finish,
     layout={

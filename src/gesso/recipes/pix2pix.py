@@ -17,8 +17,7 @@ from gesso.card import Card, Out, Slot, wordbook
 from gesso.conditions.picture import Picture
 from gesso.datasets.paired_pictures import paired_pictures
 from gesso.ports import Frame
-from gesso.recipes.recipe import Optimiser, Recipe, Stage
-from gesso.request import Request
+from gesso.recipes.recipe import Optimiser, Recipe, Stage, size_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -118,11 +117,6 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
-def frames(request: Request, preset: Preset) -> list[Frame]:
-    page = request.conditions["picture"].page
-    return [Frame(page, page=page)] if page else []
-
-
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Distances from the true pictures of held-out pairs. Options: `limit`, the most pairs."""
     from gesso.metrics.translated import measure_pairs
@@ -145,7 +139,7 @@ recipe = Recipe(
     family=family,
     stages=stages,
     keeps=("generator",),
-    frames=frames,
+    frames=size_of("picture"),
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     layout={
         "en": "subfolders a and b with the same names; or both side by side in one file; photographs alone, of which edges are given",

@@ -170,3 +170,18 @@ class Recipe:
 def _told(function: Callable[..., Any] | None, facts: Mapping[str, Any]) -> Callable[..., Any] | None:
     """The function with the facts as its argument `facts`, if it has one of that name."""
     return function if function is None or "facts" not in signature(function).parameters else partial(function, facts=dict(facts))
+
+
+def size_of(slot: str) -> Callable[[Any, Any], list[Frame]]:
+    """`frames` of a recipe that samples at the size of the picture of a slot."""
+
+    def frames(request: Any, preset: Any) -> list[Frame]:
+        page = request.conditions[slot].page
+        return [Frame(page, page=page)] if page else []
+
+    return frames
+
+
+def class_names(dataset: Any) -> dict[str, Any]:
+    """`facts` of a recipe that needs the names of its data's classes."""
+    return {"classes": list(dataset.classes)}

@@ -21,8 +21,7 @@ from gesso.conditions.label import Label
 from gesso.conditions.picture import Picture
 from gesso.datasets.looks import look_pictures
 from gesso.ports import Frame
-from gesso.recipes.recipe import Optimiser, Recipe, Stage
-from gesso.request import Request
+from gesso.recipes.recipe import Optimiser, Recipe, Stage, class_names, size_of
 
 if TYPE_CHECKING:
     from gesso.families.adversarial import Adversarial
@@ -88,10 +87,6 @@ def build(preset: Preset, facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def facts(dataset: Any) -> dict[str, Any]:
-    return {"classes": list(dataset.classes)}
-
-
 def family(preset: Preset) -> Adversarial:
     from gesso.families.adversarial import Adversarial, Term
     from gesso.families.adversarial.looks import Looks
@@ -132,11 +127,6 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
-def frames(request: Request, preset: Preset) -> list[Frame]:
-    page = request.conditions["picture"].page
-    return [Frame(page, page=page)] if page else []
-
-
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Nearness to the true variants and accuracy of the looks on held-out pictures. Options: `limit`, the most pictures a look."""
     from gesso.metrics.looks import measure_looks
@@ -161,9 +151,9 @@ recipe = Recipe(
     stages=stages,
     keeps=("generator", "mapping", "encoder"),
     preview=preview,
-    frames=frames,
+    frames=size_of("picture"),
     shape=lambda request, frame, preset: (1, 3, *frame.size),
-    facts=facts,
+    facts=class_names,
     layout={
         "en": "a subfolder for each look; OpenMoji's tables; LPC's layers (colours of hair), or their folder torso (of clothes)",
         "ko": "모습마다 그림 폴더 하나씩. OpenMoji 표, LPC 캐릭터 레이어(머리색)나 그 안의 torso 폴더(옷 색)도 가능",

@@ -10,8 +10,10 @@ export function labelWidget(editor, _view, slot) {
   const choices = [null, ...slot.control.classes].filter((name) => name !== null || !slot.required);
   const buttons = choices.map((name) => h("button", { type: "button", role: "radio", class: "chip", "data-value": name ?? "", on: { click: () => choose(name) } }, name ?? w("any")));
   const group = h("div", { class: "chips", role: "radiogroup", "aria-label": titleOf(slot), on: { keydown: walk } }, buttons);
+  const asked = h("p", { class: "quiet", "data-asked": "" }, w("choose_to_begin"));
   const show = () => {
     const now = editor.given.conditions[slot.name]?.[field] ?? null;
+    asked.hidden = !slot.required || now !== null;
     choices.forEach((name, i) => {
       buttons[i].setAttribute("aria-checked", String(name === now));
       buttons[i].tabIndex = name === now || (now === null && i === 0) ? 0 : -1;
@@ -29,5 +31,5 @@ export function labelWidget(editor, _view, slot) {
     event.preventDefault();
     event.stopPropagation();
   }
-  return { element: group };
+  return { element: h("div", {}, asked, group) };
 }

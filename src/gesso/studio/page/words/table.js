@@ -14,6 +14,7 @@ export const TABLE = {
   begin: ["Start", "시작하기"],
   begin_with: ["Start with a picture", "그림으로 시작하기"],
   begin_without: ["No picture is needed to start.", "준비물 없이 바로 시작할 수 있어요."],
+  choose_to_begin: ["Choose one to make the first picture.", "하나를 고르면 첫 그림이 나옵니다."],
   canvas: [
     "The drawing. Arrow keys move the cursor, Enter puts a mark, Shift+Enter begins and ends a stroke.",
     "그림판. 화살표로 커서를 옮기고, Enter로 점을 찍고, Shift+Enter로 획을 시작하고 끝냅니다.",
