@@ -22,13 +22,13 @@ NAMES = ("cgan", "acgan", "stargan", "exemplar")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty pictures in two classes, `a` and `b`, with the same names: looks, and pairs."""
+    """Pictures in two classes, `a` and `b`, with the same names: looks, and pairs."""
     made: Path = tmp_path_factory.mktemp("data")
-    for number in range(10):
+    for number in range(16):
         for name, colour in (("a", (230, 60, 40)), ("b", (40, 80, 220))):
             (made / name).mkdir(exist_ok=True)
             pixels = np.full((40, 40, 3), 255, np.uint8)
-            pixels[8 + number : 30, 10:30] = colour
+            pixels[4 + number : 30, 10:30] = colour
             Image.fromarray(pixels).save(made / name / f"{number}.png")
     return made
 

@@ -13,11 +13,14 @@ from gesso.families.family import STATE
 from gesso.training import picture
 from gesso.training.learner import Learner
 from gesso.training.log import NoLog, Progress
+from gesso.training.watch import signs_in
 
 Networks = Mapping[str, nn.Module]  # with the family's state under "family"
 MakeSamples = Callable[[Networks, int], np.ndarray | None]  # (networks, step) -> a picture uint8
 MakeFigures = Callable[[Networks], Mapping[str, float]]  # the smaller the better; the first decides
 Export = Callable[[Learner], None]
+LOOKS = 6  # no better in so many is told as a sign, with or without patience
+STALE = "stale"  # the sign's name
 FIGURE = "figure/"  # before the name of a figure in the log
 
 
@@ -41,19 +44,22 @@ class Showing:
         self.folder, self.log, self.progress = folder, log, progress
         self.samples, self.figures, self.export_best, self.patience = samples, figures, export_best, patience
         self.values: list[float] = []
+        self._told = False  # that it gets no better
         self._failed = False
 
     def read_log(self) -> None:
         """Read the figures so far from the log."""
         values = (next((v for k, v in line.items() if k.startswith(FIGURE)), None) for line in self.log.lines() if "event" not in line)
         self.values = [value for value in values if isinstance(value, (int, float))]
+        self._told = STALE in signs_in(self.log.lines())
 
     @property
     def stale(self) -> bool:
         """Whether the last `patience` looks were no better than one before."""
-        if self.patience is None or len(self.values) <= self.patience:
-            return False
-        return min(self.values[-self.patience :]) >= min(self.values[: -self.patience])
+        return self.patience is not None and self._no_better(self.patience)
+
+    def _no_better(self, looks: int) -> bool:
+        return len(self.values) > looks and min(self.values[-looks:]) >= min(self.values[:-looks])
 
     def show(self, learner: Learner) -> None:
         networks = learner.export_networks | {STATE: learner.family}
@@ -82,6 +88,19 @@ class Showing:
         self.progress.say(f"step {learner.step}: {told}" + (" (best)" if better else ""))
         if better and self.export_best is not None:
             self.export_best(learner)
+        self._tell_stale(learner.step, next(iter(found)))
+
+    def _tell_stale(self, step: int, name: str) -> None:
+        """Tell once that the first figure gets no better, and when it does again."""
+        if self._no_better(LOOKS) == self._told:
+            return
+        self._told = not self._told
+        if not self._told:
+            self.log.write({"step": step, "event": "sign over", "sign": STALE})
+            return
+        words = f"{name} of samples has got no better for {LOOKS} looks: stop here (best.safetensors holds the best), or add pictures"
+        self.log.write({"step": step, "event": "sign", "sign": STALE, "reason": words})
+        self.progress.say(f"step {step}: {words}")
 
     def _trying(self, act: Callable[[], Any]) -> None:
         try:

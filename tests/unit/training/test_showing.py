@@ -10,7 +10,8 @@ import pytest
 from torch import nn
 
 from gesso.training.log import Log, Progress
-from gesso.training.showing import Showing
+from gesso.training.showing import LOOKS, Showing
+from gesso.training.watch import signs_in
 
 
 def learner(step: int) -> Any:
@@ -44,6 +45,20 @@ def test_the_best_weights_are_kept_and_a_run_that_gets_no_better_is_stale(log: L
     assert kept == [0, 1] and stale == [False, False, False, True, True]
     assert [line["figure/distance"] for line in log.lines()] == values and (log.folder / "curve.png").is_file()
     assert not shown(log, [1.0, 1.0, 1.0])[0].stale
+
+
+def test_figures_that_get_no_better_are_told_once_and_over_when_they_do(log: Log):
+    values = [3.0, *[4.0] * (LOOKS + 2), 2.0]
+    showing, _ = shown(log, values)
+    for step in range(len(values) - 1):
+        showing.show(learner(step))
+        if step == LOOKS:
+            showing.read_log()  # as a resumed run does
+    assert not showing.stale, "it is told, and without patience the run goes on"
+    assert [line["step"] for line in log.lines() if line.get("event") == "sign"] == [LOOKS]
+    assert "distance" in signs_in(log.lines())["stale"]
+    showing.show(learner(len(values)))
+    assert not signs_in(log.lines())
 
 
 def test_a_resumed_run_knows_its_figures(log: Log):

@@ -51,7 +51,7 @@ export function jobList(place, dialogs, begun) {
 /** What a sign of trouble in a training means: in the page's language where its kind is known, else as the server says it. @param {string} sign @param {string} reason */
 function signWords(sign, reason) {
   const [kind, ...of] = sign.split(" ");
-  const known = { collapse: w("job_sign_collapse"), overfit: w("job_sign_overfit"), leap: w("job_sign_leap"), still: w("job_sign_still") };
+  const known = { collapse: w("job_sign_collapse"), overfit: w("job_sign_overfit"), leap: w("job_sign_leap"), still: w("job_sign_still"), stale: w("job_sign_stale") };
   return kind in known ? [/** @type {any} */ (known)[kind], of.length ? h("span", { class: "quiet" }, ` (${of.join(" ")})`) : null] : reason;
 }
 

@@ -177,6 +177,7 @@ export const TABLE = {
   job_sign_overfit: ["It has learned these pictures by heart and will not get better. Stop here, or add pictures.", "이 그림들을 외워 버려서 더 나아지지 않아요. 여기서 멈추거나 그림을 더 넣으세요."],
   job_sign_leap: ["The training leapt and may not recover. Stop, and begin again with a lower rate or other pictures.", "학습이 크게 튀어 돌아오지 못할 수 있어요. 멈추고 학습률을 낮추거나 그림을 바꿔 다시 해 보세요."],
   job_sign_still: ["It does not learn any more. Stop, and begin again with another seed.", "더 이상 배우지 않아요. 멈추고 다른 시드로 다시 해 보세요."],
+  job_sign_stale: ["Its pictures have not become better for a while. Stop here, or add pictures.", "그림이 한동안 나아지지 않았어요. 여기서 멈추거나 그림을 더 넣으세요."],
   job_state_cancelled: ["Cancelled", "취소함"],
   job_state_done: ["Done", "완료"],
   job_state_failed: ["Failed", "실패"],
