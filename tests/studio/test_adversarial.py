@@ -131,6 +131,13 @@ def test_colours_are_taken_from_an_exemplar_and_their_places_shown(visiting: Vis
     visiting.wait_nodes(nodes + 1)
     visiting.wait_until(lambda: page.evaluate(PICTURE) != before, "other colours")
     look(page, "exemplar-other")
+    coloured = page.evaluate(PICTURE)
+    page.locator("[data-output=places]").click()
+    visiting.wait_until(lambda: page.evaluate(PICTURE) != coloured, "where colours came from")
+    assert page.locator("[data-output=places]").get_attribute("aria-checked") == "true"
+    look(page, "exemplar-places")
+    page.locator("[data-output=image]").click()
+    visiting.wait_until(lambda: page.evaluate(PICTURE) == coloured, "and back, to the bit")
 
 
 def test_a_training_shows_its_curve_and_its_log_while_it_goes_on(visiting: Visit) -> None:

@@ -40,7 +40,7 @@ class CodeReader(nn.Module):
     def style(self, picture: Images, there: Tensor) -> Vectors:
         """The style of the part of a picture in which `there` [b 1 h w] is 1."""
         seen = features_of(self.layers, picture).float()
-        inside = F.adaptive_avg_pool2d(there.float(), seen.shape[-2:])
+        inside = F.adaptive_avg_pool2d(there.float(), (seen.shape[-2], seen.shape[-1]))
         mean = (seen * inside).sum((2, 3)) / inside.sum((2, 3)).clamp_min(1e-4)
         style: Vectors = self.leave(mean)
         return style

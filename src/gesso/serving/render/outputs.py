@@ -43,12 +43,14 @@ def shown_output(card: Card) -> str | None:
 def pixels_of(result: Result, name: str, index: int = 0) -> np.ndarray:
     """An output as uint8 pixels: a picture, one of several, or integers [h w] as 24-bit colours (red holds the lowest byte)."""
     kind, value = medium(medium_of(result.card, name)), result.outputs.get(name)
+    if value is None:
+        raise GessoError(f"these weights make no {name}", where="output", fix="one of " + ", ".join(result.outputs))
     several = value if isinstance(value, tuple) else (value,)
     if not 0 <= index < len(several):
         raise GessoError(f"{name} has {len(several)} pictures", where="index", fix=f"0 to {len(several) - 1}")
     one = several[index]
     looks = medium("picture") if isinstance(value, tuple) and kind.viewer == "picture" else kind
-    shown = looks.thumb(one) if one is not None and looks.is_value(one) else labels_of(one)
+    shown = looks.thumb(one) if looks.is_value(one) else labels_of(one)
     if shown is not None:
         return shown
     raise GessoError(

@@ -123,6 +123,13 @@ export class LiveSocket extends EventTarget {
     this.send({ type: "want", ...wanted });
   }
 
+  /** Have the server send another output; it sends the whole picture. @param {string} name */
+  setOutput(name) {
+    this.output = name;
+    this.part = null;
+    this.send({ type: "want", outputs: [name] });
+  }
+
   /** Cancel the running request. */
   stop() {
     this.nextPreview = null;

@@ -27,6 +27,7 @@ export function controls(editor, view, place, openSeeds) {
       coloured && palettePanel(editor),
       made.filter((one) => one.element).map((one) => section(titleOf(one.slot), [one.element], { help: one.slot.help })),
       settings,
+      outputPanel(),
       seedPanel(),
       editor.card.limits && Object.keys(editor.card.limits).length ? h("p", { class: "quiet limits" }, editor.card.limits) : null,
     );
@@ -80,6 +81,18 @@ export function controls(editor, view, place, openSeeds) {
     editor.on("given", () => fields[0]?.element.isConnected && show());
     show();
     return [dials.length ? h("section", { class: "part dials" }, dials) : null, others.length ? section(w("settings"), others, { folds: true, open }) : null];
+  }
+
+  /** Which of the card's pictures the canvas shows, where there are several. */
+  function outputPanel() {
+    const outs = editor.pictureOutputs;
+    if (outs.length < 2) return null;
+    const chips = outs.map((out) => h("button", { type: "button", role: "radio", class: "chip", "data-output": out.name, title: out.help, on: { click: () => editor.showOutput(out.name) } }, () => t(out.help).split(/[:;.,]/)[0]));
+    const group = h("div", { class: "chips", role: "radiogroup", "aria-label": w("shown_output") }, chips);
+    const show = () => chips.forEach((one, n) => one.setAttribute("aria-checked", String(outs[n] === editor.output)));
+    editor.on("output", () => group.isConnected && show());
+    show();
+    return section(w("shown_output"), [group]);
   }
 
   function seedPanel() {

@@ -33,6 +33,7 @@ export class Editor extends EventTarget {
     /** @type {any[]} the actions of widgets on selected pieces */ this.pieceActions = [];
     this.marksShown = true;
     this.seedLocked = true;
+    /** @type {string | null} the output that was chosen to be shown */ this.shownOutput = null;
     /** @type {Map<any, HTMLCanvasElement>} thumbnails by node */ this.thumbnails = new Map();
     /** @type {any} the node that redo shows, by parent */ this.lastChild = new Map();
   }
@@ -58,9 +59,22 @@ export class Editor extends EventTarget {
     }
   }
 
-  /** The output that the canvas shows: the card's first picture. */
+  /** The pictures that the card's outputs can show on the canvas. @returns {any[]} */
+  get pictureOutputs() {
+    return this.card.outputs.filter((/** @type {any} */ o) => o.medium === "picture" && !o.role);
+  }
+
+  /** The output that the canvas shows: the one chosen, else the card's first picture. */
   get output() {
-    return this.card.outputs.find((/** @type {any} */ o) => o.medium === "picture") ?? this.card.outputs[0];
+    const shown = this.pictureOutputs;
+    return shown.find((one) => one.name === this.shownOutput) ?? shown[0] ?? this.card.outputs[0];
+  }
+
+  /** Show another of the card's pictures on the canvas. @param {string} name */
+  showOutput(name) {
+    this.shownOutput = name;
+    this.live?.setOutput(name);
+    this.emit("output");
   }
 
   /** @param {string} id @returns {Promise<boolean>} false if another session was opened meanwhile */
@@ -74,6 +88,7 @@ export class Editor extends EventTarget {
     if (visit !== this.numOpened) return false;
     this.leave();
     this.card = card;
+    this.shownOutput = null;
     this.session = session;
     this.nodes = new Map(session.nodes.map((/** @type {TreeNode} */ node) => [node.id, node]));
     this.thumbnails.clear();
@@ -110,7 +125,7 @@ export class Editor extends EventTarget {
 
   /** @param {string} name @param {any} detail */
   forward(name, detail) {
-    if (name === "frame" && !detail.view && detail.final !== false && detail.node !== null && detail.node !== undefined && !detail.probe && this.live) {
+    if (name === "frame" && !detail.view && detail.final !== false && detail.node !== null && detail.node !== undefined && !detail.probe && this.live && this.output === (this.pictureOutputs[0] ?? this.output)) {
       this.thumbnails.set(detail.node, copyCanvas(this.live.picture, 96));
       this.emit("seen", detail.node);
     }

@@ -344,6 +344,7 @@ export const TABLE = {
   saved_unsigned: ["Saved without a signature: {why}", "서명 없이 저장했어요: {why}"],
   saving: ["Saving…", "저장 중…"],
   seed: ["Seed", "시드"],
+  shown_output: ["Shown picture", "보여 줄 그림"],
   seed_grid: ["Try nine", "아홉 가지 보기"],
   seed_locked: ["The same seed for each step", "단계마다 같은 시드"],
   seed_open: ["A new seed for each step", "단계마다 새 시드"],
