@@ -1,4 +1,4 @@
-"""Recipes of the adversarial family show themselves from their cards: classes, looks, exemplars; a job of theirs shows how it goes."""
+"""Recipes of the adversarial family show themselves from their cards: classes, looks, exemplars."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from flats_sheet import JOB_PATIENCE
 from PIL import Image
 from test_sliders import PICTURE, drag, drop, look, open_weights, pictures, put
 from visits import Visit, serving
@@ -100,9 +99,10 @@ def test_a_look_is_switched_and_taken_from_an_exemplar(visiting: Visit, weights:
     page = visiting.page
     files = pictures(tmp_path, "mine", "other")
     open_weights(visiting, "stargan", weights["stargan"])
-    put(page, "picture", files[0])
     look(page, "stargan-start")
-    page.locator("[data-act=begin]").click()
+    with page.expect_file_chooser() as chooser:
+        page.locator(".drop[data-slot=picture]").click()
+    chooser.value.set_files(str(files[0]))  # the only picture that it needs, so it begins
     page.locator(".chip[data-value=b]").click()
     visiting.painted()
     look(page, "stargan-looks")
@@ -138,18 +138,3 @@ def test_colours_are_taken_from_an_exemplar_and_their_places_shown(visiting: Vis
     look(page, "exemplar-places")
     page.locator("[data-output=image]").click()
     visiting.wait_until(lambda: page.evaluate(PICTURE) == coloured, "and back, to the bit")
-
-
-def test_a_training_shows_its_curve_and_its_log_while_it_goes_on(visiting: Visit) -> None:
-    page = visiting.page
-    ask = {"kind": "train", "recipe": "cgan", "preset": "tiny", "steps": 2000, "title": "Patterns"}
-    job = page.evaluate("(ask) => import('/server/api.js').then((api) => api.submitJob(ask))", ask)["id"]
-    page.reload()
-    page.locator(f"[data-job='{job}']").click()
-    page.locator(".job-curve:not([hidden])").wait_for(timeout=1000 * JOB_PATIENCE)
-    page.locator(".job-log").evaluate("(one) => one.parentElement.open = true")
-    look(page, "cgan-job")
-    assert page.locator("dialog.job .job-state.running").count() == 1
-    page.click("[data-act=cancel-job]")
-    page.locator("dialog.job [data-act=resume-job]").wait_for(timeout=1000 * JOB_PATIENCE)
-    look(page, "cgan-job-stopped")

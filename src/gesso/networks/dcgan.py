@@ -30,8 +30,8 @@ class DCGANGenerator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1))
         self.apply(_near_zero)
 
-    def forward(self, latent: Vectors, ports: Ports) -> Images:
-        return torch.tanh(self.layers(latent[:, :, None, None]))
+    def forward(self, latent: Vectors, ports: Ports, truncation: float = 1.0) -> Images:
+        return torch.tanh(self.layers(latent[:, :, None, None] * truncation))
 
 
 class DCGANCritic(nn.Module):

@@ -37,8 +37,9 @@ class ResidualGenerator(nn.Module):
         _same_in_patches(self.leave, channels)
         self.scales = nn.ModuleList(_from_zero(known, wide) for wide in widths)
 
-    def forward(self, latent: Vectors, ports: Ports) -> Images:
-        z = F.normalize(latent.float(), dim=1) * latent.shape[1] ** 0.5
+    def forward(self, latent: Vectors, ports: Ports, truncation: float = 1.0) -> Images:
+        """The latent's length does not count, so `truncation` shortens what is made of it."""
+        z = F.normalize(latent.float(), dim=1) * (truncation * latent.shape[1] ** 0.5)
         if self.given is not None:
             z = torch.cat([z, self.given(ports.vector)], 1)
         x = self.start * self.enter(z)[:, :, None, None]

@@ -16,7 +16,8 @@ from gesso.families.family import Batch, Inputs, Networks, Output, item_noise
 class Latent:
     """`play` and `show` of such a game: `size` numbers from a normal distribution, and the name of the real pictures in a batch.
 
-    Settings with `truncation` shorten latents of samples by that factor (Brock 2019, section 3.1, without resampling).
+    Settings with `truncation` shorten latents of samples by that factor (Brock 2019, section 3.1, without resampling); the generator is
+    given it as `truncation`, since it may normalise latents.
     """
 
     size: int
@@ -30,5 +31,6 @@ class Latent:
     def show(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         latent = item_noise((inputs.shape[0], self.size), rng.initial_seed(), inputs.items)
         device = next(networks[self.role].parameters()).device
-        made = networks[self.role](latent.to(device) * getattr(settings, "truncation", 1.0), inputs.ports)
+        shortened = {"truncation": settings.truncation} if getattr(settings, "truncation", 1.0) != 1.0 else {}
+        made = networks[self.role](latent.to(device), inputs.ports, **shortened)
         yield Output({self.clean: made.float()})
