@@ -13,7 +13,7 @@ colour came from.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from gesso.card import Card, Out, Slot, wordbook
 from gesso.conditions.picture import Picture
 from gesso.datasets.exemplar_pictures import exemplar_pictures
 from gesso.ports import Frame
-from gesso.recipes.recipe import Optimiser, Recipe, Stage, size_of
+from gesso.recipes.recipe import LATER, Optimiser, Recipe, Stage, size_of
 from gesso.request import Request
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Preset:
     num_steps: int
     batch_size: int
     critic: int = 0  # the critic's width; 0 is none
-    style: int = 0  # numbers of a style, for the way by codes; 0: by correspondence
+    style: int = field(default=0, metadata=LATER)  # numbers of a style, for the way by codes; 0: by correspondence
 
 
 PRESETS = {
