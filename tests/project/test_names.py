@@ -24,7 +24,6 @@ VERBS = {
 }  # fmt: skip
 
 ALLOWED_METHODS = {
-    "objective": "the feed-forward family learns the optimising family's objective",
     "control": "a slot passes on its kind's control",
     "due": "whether an interval and a lazy term are taken at a step",
     "describe": "a recipe and a job, each as the JSON of the HTTP API",

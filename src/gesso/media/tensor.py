@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,3 +45,8 @@ def from_tensor(x: Tensor) -> np.ndarray:
         )
     pixels = values.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).numpy()
     return np.ascontiguousarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1))
+
+
+def pictures_in(media: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The first of each batch of pictures, float [b c h w] in [-1, 1], by name: outputs of a recipe whose weights do not make all."""
+    return {name: from_tensor(value[0]) for name, value in media.items()}

@@ -57,7 +57,7 @@ class Protocol:
         """Whether the class of each held-out picture is found, bool [n]."""
         return np.asarray(classes_of(network, self.test) == self.wanted)
 
-    def told(self) -> dict[str, Any]:
+    def counts(self) -> dict[str, Any]:
         """The numbers of pictures and steps."""
         return {"n": len(self.asked), "n held-out": len(self.test), "steps": self.steps or "the protocol's", "data": self.name}
 
@@ -89,7 +89,7 @@ def measure_score(
         "aim": (aims or {}).get(make.model.preset),
         "class obeyed": class_agreement(protocol.labels, classes_of(by_real, made)),
         "diversity within classes over real": varied[0] / varied[1],
-        **protocol.told(),
+        **protocol.counts(),
         "features of diversity": dict(shipped.assembled.hashes),
     }
 
@@ -126,7 +126,7 @@ def measure_curve(
         "accuracy, learned from real": right_real.mean(),
         "aim of the ratio": (aims or {}).get(make.model.preset),
         "interval": "90 %, resampled test pictures; one training a row",
-        **protocol.told(),
+        **protocol.counts(),
     }
 
 

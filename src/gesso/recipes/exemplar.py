@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from gesso.card import Card, Out, Slot, wordbook
 from gesso.conditions.picture import Picture
 from gesso.datasets.exemplar_pictures import exemplar_pictures
+from gesso.media.tensor import pictures_in
 from gesso.ports import Frame
 from gesso.recipes.recipe import LATER, Optimiser, Recipe, Stage, size_of
-from gesso.request import Request
 
 if TYPE_CHECKING:
     from gesso.families.adversarial import Adversarial
@@ -111,7 +111,7 @@ def family(preset: Preset) -> Adversarial:
     game: Any
     if preset.style:
         game = ContentAndStyle()
-        again = (Term("content", game.content_again, AGAIN), Term("style", game.style_again, AGAIN))
+        again = (Term("content", game.content_found, AGAIN), Term("style", game.style_found, AGAIN))
         terms = (*again, Term("self", game.picture_again, SELF))
     else:
         game = ByExemplar()
@@ -146,13 +146,6 @@ def stages(preset: Preset) -> list[Stage]:
     ]
 
 
-def finish(request: Request, made: Any) -> dict[str, Any]:
-    """The outputs that there are: the way by codes knows no places."""
-    from gesso.media.tensor import from_tensor
-
-    return {name: from_tensor(value[0]) for name, value in made[-1][1].media.items()}
-
-
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """The right exemplar against a wrong one, and how well parts are found, on held-out pairs. Options: `limit`, the most pairs."""
     from gesso.metrics.exemplars import measure_exemplars
@@ -170,7 +163,7 @@ recipe = Recipe(
     keeps=("matcher", "painter"),
     frames=size_of("picture"),
     shape=lambda request, frame, preset: (1, 3, *frame.size),
-    finish=finish,
+    finish=lambda request, made: pictures_in(made[-1][1].media),  # the way by codes knows no places
     layout={
         "en": "pairs, as for pix2pix: subfolders a (drawings) and b (colours), or a table of drawings",
         "ko": "pix2pix처럼 짝을 이룬 a(선화)와 b(색) 폴더, 또는 그림 표",

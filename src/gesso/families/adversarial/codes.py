@@ -43,12 +43,12 @@ class ContentAndStyle:
         made = networks["painter"](content, style)[..., :h, :w]
         yield Output({"image": made.float()}, taps={"content": content, "style": style})
 
-    def content_again(self, turn: Turn) -> Tensor:
+    def content_found(self, turn: Turn) -> Tensor:
         """Distance of the drawing's content from that read in what was made, [b] (equation 3)."""
         reader: Any = turn.networks["matcher"]
         return distance(reader.coloured(turn.pictures["fake"]), turn.pictures["content"])
 
-    def style_again(self, turn: Turn) -> Tensor:
+    def style_found(self, turn: Turn) -> Tensor:
         """Distance of the exemplar's style from that read in what was made, [b] (equation 4)."""
         return distance(_style(turn.networks["matcher"], turn.pictures["fake"]), turn.pictures["style"])
 

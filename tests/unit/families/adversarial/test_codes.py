@@ -57,7 +57,7 @@ def test_codes_are_found_again_by_learning(networks: dict[str, Any]):
     values = []
     for _ in range(25):
         turn = turn_of(networks, of)
-        terms = [game.content_again(turn), game.style_again(turn), game.picture_again(turn)]
+        terms = [game.content_found(turn), game.style_found(turn), game.picture_again(turn)]
         assert all(one.shape == (2,) for one in terms)
         total = torch.stack(terms).sum(0).mean()
         optimiser.zero_grad()
