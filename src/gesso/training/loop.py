@@ -339,14 +339,15 @@ class Loop:
         if non_finite:
             raise Diverged(f"{non_finite} holds NaN or infinity")
         if self.plan.ranks.leads:
-            if self.plan.export_history is not None and checkpoint.doubled(taken.step, every):
-                self.plan.export_history(learner)
             self.log.sync()
             checkpoint.save(self.checkpoints, taken, also_keep={self._anchor(taken.step)})
         if every and taken.step % every == 0:
             self.last_good = taken
-        if self.plan.export is not None and self.plan.ranks.leads:
-            self.plan.export(learner)
+        if self.plan.ranks.leads:
+            if self.plan.export is not None:
+                self.plan.export(learner)
+            if self.plan.export_history is not None and checkpoint.doubled(taken.step, every):
+                self.plan.export_history(learner)
         self.plan.ranks.wait()
 
     def _anchor(self, step: int) -> int:
