@@ -221,7 +221,9 @@ class Loop:
         batch = self._batch(step)
         broken = broken_examples(batch)
         if self.plan.ranks.any(broken is not None):  # a roll-back would bring the same examples again
-            self._skip(step, broken or "another process has broken examples")
+            told = broken or "another process has broken examples"
+            check_skipped(self.log.lines(), told, where=self.plan.dataset.name)
+            self._tell({"step": step, "event": "skipped", "reason": told}, f"left out, {told} of {self.plan.dataset.name}")
             return {}
         rng = _generator(self.plan.seed, step, LOSS)
         logs: dict[str, Any] = {}
@@ -268,11 +270,6 @@ class Loop:
         for player, own in zip(players, norms, strict=True):
             player.step(learner.rate_factor * rate_at(player.settings, step, self.stage.num_steps), own)
         return {f"norm/{phase.name}": norm} | {f"{phase.name}/{name}": one for name, one in logs.items()}
-
-    def _skip(self, step: int, broken: str) -> None:
-        """Tell that a step was left out because of its examples; GessoError after too many."""
-        check_skipped(self.log.lines(), broken, where=self.plan.dataset.name)
-        self._tell({"step": step, "event": "skipped", "reason": broken}, f"left out, {broken} of {self.plan.dataset.name}")
 
     def _players(self, phase: Phase) -> list[Player]:
         known = self.learner.players
