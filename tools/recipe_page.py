@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from gesso import recipes
 from gesso.card import Card
 
 LANGUAGES = ("en", "ko")
+FIGURES = Path(__file__).resolve().parents[1] / "docs" / "figures"
 HEADINGS = {
     "en": {
         "other": "한국어",
@@ -21,6 +23,11 @@ HEADINGS = {
         "outputs": "Outputs",
         "settings": "Settings",
         "figures": "Figures",
+        "people": "Simulated people",
+        "people_note": "What simulated people reach who steer it, each in their own way (docs/conditions.md):",
+        "person": "person",
+        "not_steered": "Simulated people do not steer it",
+        "not_measured": "Not measured yet",
         "limits": "Limits",
         "source": "Source and licence",
         "weights": "Shipped weights",
@@ -47,6 +54,11 @@ HEADINGS = {
         "outputs": "출력",
         "settings": "설정",
         "figures": "측정값",
+        "people": "시뮬레이션 사용자",
+        "people_note": "저마다의 방식으로 다루는 시뮬레이션 사용자가 얻은 값입니다(docs/conditions.md).",
+        "person": "사용자",
+        "not_steered": "시뮬레이션 사용자로 재지 않습니다",
+        "not_measured": "아직 재지 않았습니다",
         "limits": "한계",
         "source": "출처와 라이선스",
         "weights": "함께 배포하는 가중치",
@@ -84,8 +96,8 @@ def index_name(language: str) -> str:
     return "index.md" if language == "en" else f"list.{language}.md"
 
 
-def page(card: Card, language: str, weights: str = "") -> str:
-    """The whole page; `weights` is the Markdown of what is said beside the shipped weights, in English."""
+def page(card: Card, language: str, weights: str = "", steered: str = "") -> str:
+    """The whole page; `weights` is the Markdown of what is said beside the shipped weights, in English, and `steered` that of people."""
     say = HEADINGS[language]
     parts = [
         f"# {text(card.title, language)}",
@@ -100,6 +112,8 @@ def page(card: Card, language: str, weights: str = "") -> str:
     parts += [f"## {say['settings']}", settings(card, language) if card.settings.model_fields else say["none"]]
     if card.numbers:
         parts += [f"## {say['figures']}", "\n".join(f"- {number}" for number in card.numbers)]
+    if steered:
+        parts += [f"## {say['people']}", steered]
     if card.limits:
         parts += [f"## {say['limits']}", text(card.limits, language)]
     facts = [(say["paper"], card.paper), (say["licence"], card.licence), (say["data"], card.data)]
@@ -171,12 +185,32 @@ def values(field: Mapping[str, Any], choices: Mapping[str, Mapping[str, str]], l
     return span + (" (" + ", ".join(f"{name}: {words}" for name, words in ends) + ")" if ends else "")
 
 
+def people(recipe: Any, language: str, figures: Path) -> str:
+    """The table of simulated people from the recipe's report, or why there is none."""
+    from gesso.steering.people import why_not
+    from gesso.verbs.measure import cell_text
+
+    say, report = HEADINGS[language], figures / f"people-{recipe.name}.json"
+    if reason := why_not(recipe):
+        return f"{say['not_steered']}: {text(reason, language)}."
+    if not report.is_file():
+        return f"{say['not_measured']}: `gesso measure {recipe.name} --people all`."
+    told = json.loads(report.read_text("utf-8"))
+    rows = told["figures"]["people"]
+    columns = [name for name in next(iter(rows.values())) if any(row[name] is not None for row in rows.values())]
+    cells = [[name, *(cell_text(row[column]) for column in columns)] for name, row in rows.items()]
+    return "\n\n".join([say["people_note"], table([say["person"], *columns], cells), f"`{told['command']}`, n = {told['figures']['n']}"])
+
+
 def pages(shipped: Path) -> dict[str, str]:
     """Every page by its file's name, for all recipes of the package; `shipped` is the folder of shipped weights."""
-    cards = [recipes.find(name).card for name in recipes.names()]
+    found = [recipes.find(name) for name in recipes.names()]
+    cards = [recipe.card for recipe in found]
     made = {index_name(language): index(cards, language) for language in LANGUAGES}
-    for card in cards:
+    for recipe in found:
+        card = recipe.card
         beside = shipped / f"{card.name}.md"
         weights = beside.read_text("utf-8").split("\n", 1)[1].strip() if beside.is_file() else ""
-        made |= {file_name(card.name, language): page(card, language, weights) for language in LANGUAGES}
+        for language in LANGUAGES:
+            made[file_name(card.name, language)] = page(card, language, weights, people(recipe, language, FIGURES))
     return made

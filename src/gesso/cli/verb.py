@@ -60,6 +60,7 @@ def train(
     threads: int | None = None,
     device: str | None = None,
     patience: int | None = None,
+    people: str | None = None,
     quiet: bool = False,
 ) -> None:
     """Train a recipe. After Ctrl-C or --minutes, the same command continues.
@@ -99,6 +100,8 @@ def train(
         cpu, cuda or cuda:1; what is there if left out.
     patience
         Stop when the figure of samples has not improved for so many looks (one every 500 steps).
+    people
+        Who gives the conditions: names of simulated people, or .toml or .json files, with commas; "own" is the recipe's own [own].
     quiet
         Print nothing while training.
     """
@@ -107,7 +110,7 @@ def train(
     run(
         recipe, data=data, out=out, preset=preset, steps=steps, minutes=minutes, seed=seed, fresh=fresh, stage=stage,
         begin=begin, weights=weights, threads=threads, device=device,
-        patience=patience, quiet=quiet,
+        patience=patience, people=people, quiet=quiet,
     )  # fmt: skip
 
 
@@ -153,6 +156,7 @@ def measure(
     out: Path | None = None,
     weights: Annotated[list[str] | None, Parameter(negative=())] = None,
     preset: str | None = None,
+    people: str | None = None,
     json: bool = False,
     **options: str,
 ) -> None:
@@ -161,6 +165,8 @@ def measure(
     gesso measure colorize --data openmoji/val.parquet --size 512 --counts 0,1,3 --limit 20
     gesso measure digits --out digits.json
     gesso measure gan --which pictures --data cifar10 --weights runs/gan --out runs/gan/measured
+    gesso measure colorize --people all --data flats
+    gesso measure colorize --people sloppy,./me.toml --data flats --num 50 --against runs/before
 
     Parameters
     ----------
@@ -176,16 +182,27 @@ def measure(
         A .safetensors file or a run's folder; ROLE=FILE for a network it uses.
     preset
         The model's size.
+    people
+        Simulated people steer in place of a measure: all, names with commas between, or a .toml or .json file that declares some.
     json
         Print JSON instead of tables.
     options
         The measure's own options.
     """
+    from gesso.errors import GessoError
     from gesso.verbs.measure import measure as run
     from gesso.verbs.measure import tables
 
     given = {name.replace("-", "_"): flag.typed(value) for name, value in options.items()}
-    report = run(recipe, which=which, data=data, out=out, weights=weights, preset=preset, **given)
+    if people is None:
+        report = run(recipe, which=which, data=data, out=out, weights=weights, preset=preset, **given)
+    elif which is not None:
+        raise GessoError("people steer in place of a measure", where="--which", fix="leave one of --which and --people out")
+    else:
+        from gesso.steering.people_figures import measure_people
+
+        who = None if people == "all" else people
+        report = measure_people(recipe, who, data=data, out=out, weights=weights, preset=preset, **given)
     if json:
         show.print_json(report)
         return

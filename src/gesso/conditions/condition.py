@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from gesso.number import StrictNumbers
+from gesso.person import Person
 from gesso.ports import Frame, Ports, PortSizes
 
 PLAIN = (str, int, float, bool, type(None))
@@ -65,6 +66,18 @@ class Condition(StrictNumbers):
         simulated user then corrects its errors.
         """
         raise NotImplementedError
+
+    @classmethod
+    def given_by(
+        cls, person: Person, clean: Clean, rng: np.random.Generator, given: Any = None, before: Self | None = None, turns: int = 1
+    ) -> tuple[Self | None, Truth]:
+        """What a person gives next for this example, to be merged into `before`, what they gave so far; None: they have nothing to add.
+
+        `given` is the output they look at, and `turns` how often they act. The truth is that of `simulate`; where a kind has a place on
+        the page it also holds `meant`, bool [h w], where this shall have an effect, and `asked`, uint8 [h w 3], what it asks for there.
+        Unless a kind says otherwise, a person gives it once, as `simulate` does with their effort.
+        """
+        return (None, {}) if before is not None or turns < 1 else cls.simulate(clean, rng, person.effort, given=given)
 
     @classmethod
     def null(cls, frame: Frame, num: int = 1) -> Ports:

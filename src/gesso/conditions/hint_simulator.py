@@ -26,9 +26,9 @@ def simulate_hints(
     """
     pieces, colours, free = clean["pieces"], clean["colours"], clean["line"] > 160
     chosen = _choose_pieces(np.where(free, pieces, len(colours)), colours, rng, budget, given)
-    wanted, changed = _recolour(colours, chosen, rng) if rng.random() < 0.45 else (colours, np.zeros(len(colours), bool))
+    wanted, changed = recolour(colours, chosen, rng) if rng.random() < 0.45 else (colours, np.zeros(len(colours), bool))
     unit = max(pieces.shape) / 72
-    depth = _distance_to_border(pieces, free) if len(chosen) else np.zeros(0)
+    depth = distance_to_border(pieces, free) if len(chosen) else np.zeros(0)
     marks: list[SimulatedMark] = []
     for piece in chosen:
         red, green, blue = (int(v) for v in np.clip(wanted[piece] + (rng.normal(0, 4, 3) if rng.random() < 0.4 else 0), 0, 255))
@@ -37,11 +37,17 @@ def simulate_hints(
     return marks, {"wanted": wanted, "changed": changed, "answers": answers}
 
 
+def seen(areas: np.ndarray, num_pixels: int) -> np.ndarray:
+    """Which pieces, by their areas in pixels, are large enough on a page of so many pixels that a user would look at them."""
+    found: np.ndarray = areas >= 9 * num_pixels / 72**2 / 16
+    return found
+
+
 def _choose_pieces(
     pieces: np.ndarray, colours: np.ndarray, rng: np.random.Generator, budget: float, given: np.ndarray | None
 ) -> np.ndarray:
     areas = np.bincount(pieces.ravel(), minlength=len(colours) + 1).astype(float)[:-1]
-    big = areas >= 9 * pieces.size / 72**2 / 16
+    big = seen(areas, pieces.size)
     coloured = np.flatnonzero(big & (colours.min(1) < 243))
     white = np.flatnonzero(big & (colours.min(1) >= 243))
     if not len(coloured) or budget <= 0:
@@ -64,7 +70,7 @@ def _choose_pieces(
     return rng.permutation(pool)[: min(int(rng.geometric(0.2)), 14)]
 
 
-def _recolour(colours: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def recolour(colours: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Replace the colours of some hinted pieces. All pieces of that colour change with it, or sometimes only the hinted ones."""
     wanted, changed = colours.copy(), np.zeros(len(colours), bool)
     turn = rng.permutation(3) if rng.random() < 0.5 else None
@@ -79,7 +85,7 @@ def _recolour(colours: np.ndarray, chosen: np.ndarray, rng: np.random.Generator)
     return wanted, changed & (wanted != colours).any(1)
 
 
-def _distance_to_border(pieces: np.ndarray, free: np.ndarray) -> np.ndarray:
+def distance_to_border(pieces: np.ndarray, free: np.ndarray) -> np.ndarray:
     """The distance of each pixel, in pixels, from its piece's border and from ink."""
     edge = ~free
     edge[1:] |= pieces[1:] != pieces[:-1]

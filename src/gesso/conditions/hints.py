@@ -12,12 +12,14 @@ import numpy as np
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gesso.conditions.condition import Clean, Condition, Truth
-from gesso.conditions.hint_simulator import simulate_hints
+from gesso.conditions.hint_person import hints_by_person, points_by_person
+from gesso.conditions.hint_simulator import SimulatedMark, simulate_hints
 from gesso.conditions.point_simulator import simulate_points
 from gesso.conditions.strokes import Coordinate, Path2D, gestures_of
 from gesso.errors import GessoError, as_gesso_error
 from gesso.media.file import parse_json, read_json
 from gesso.number import StrictNumbers
+from gesso.person import Person
 from gesso.ports import Frame, Ports, PortSizes, Tokens
 from gesso.rules.palette import format_colour, parse_colour
 
@@ -176,7 +178,21 @@ class Hints(Condition):
             points = simulate_points(clean["picture"], rng, budget, given)
             told = tuple(Hint.model_construct(x=x, y=y, color=format_colour(c), radius=r, path=()) for x, y, c, r in points)
             return (cls.model_construct(marks=told) if told else None), {}
-        marks, truth = simulate_hints(clean, rng, budget, given)
+        return cls._simulated(*simulate_hints(clean, rng, budget, given))
+
+    @classmethod
+    def given_by(
+        cls, person: Person, clean: Clean, rng: np.random.Generator, given: Any = None, before: Self | None = None, turns: int = 1
+    ) -> tuple[Self | None, Truth]:
+        """The marks of this person's next look at the picture; see `hints_by_person`."""
+        starts = [(mark.x, mark.y) for mark in before.marks] if before is not None else []
+        if "picture" in clean and "pieces" not in clean:
+            marks, truth = points_by_person(person, clean["picture"], rng, given, starts, turns)
+            return cls._simulated(marks, truth | {"answers": np.zeros((len(marks), 0), bool)})
+        return cls._simulated(*hints_by_person(person, clean, rng, given, starts, turns))
+
+    @classmethod
+    def _simulated(cls, marks: Sequence[SimulatedMark], truth: Truth) -> tuple[Self | None, Truth]:
         if len(marks) > MAX_SINGLE_TOKENS:
             token_of, tokens = tokens_of([colour for _, colour, _ in marks])
             truth = truth | {"answers": np.stack([truth["answers"][token_of == n].any(0) for n in range(len(tokens))])}

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from gesso.conditions.condition import Clean, Truth
 from gesso.conditions.strokes import Stroke, Strokes, gestures_of
+from gesso.person import Person
 from gesso.ports import Frame, Ports, PortSizes
 
 Point = tuple[float, float]
@@ -62,6 +63,19 @@ class Hole(Strokes):
         h, w = clean["picture"].shape[:2]
         habit = list(HABITS)[int(rng.integers(len(HABITS)))]
         return cls.of_habit(habit, (h, w), rng), {"habit": habit}
+
+    @classmethod
+    def given_by(
+        cls, person: Person, clean: Clean, rng: np.random.Generator, given: Any = None, before: Self | None = None, turns: int = 1
+    ) -> tuple[Self | None, Truth]:
+        """A part painted over, once, by this person's hand. What is in its place is not asked for, so it means a place alone."""
+        value, truth = super().given_by(person, clean, rng, given, before, turns)
+        if value is None:
+            return None, truth
+        h, w = clean["picture"].shape[:2]
+        meant = value.covered((0, 0, w, h))
+        shaken = tuple(stroke.shaken(rng, person.wobble * max(h, w), (w, h)) for stroke in value.strokes)
+        return cls(strokes=shaken), truth | {"meant": meant}
 
     @classmethod
     def of_habit(cls, habit: str, page: tuple[int, int], rng: np.random.Generator) -> Self:

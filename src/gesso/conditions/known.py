@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import scipy
 from pydantic import ValidationError, field_serializer, field_validator, model_validator
 
 from gesso.conditions.condition import Clean, Condition, Truth
@@ -14,9 +15,11 @@ from gesso.conditions.picture import Pixels
 from gesso.conditions.strokes import gestures_of
 from gesso.errors import GessoError, as_gesso_error
 from gesso.media.picture import data_url, from_data_url, read_picture
+from gesso.person import Person
 from gesso.ports import Frame, Ports, PortSizes
 
 KNOWN_THRESHOLD = 128  # the smallest value of a mask or alpha channel that marks a pixel as known
+BRUSH = 4.0  # a simulated person's brush, in radii of their pen
 
 
 class Known(Condition):
@@ -134,6 +137,34 @@ class Known(Condition):
         return cls.model_construct(
             pixels=np.where(mask if pixels.ndim == 2 else mask[..., None], pixels, 0).astype(np.uint8), mask=mask
         ), {}
+
+    @classmethod
+    def given_by(
+        cls, person: Person, clean: Clean, rng: np.random.Generator, given: Any = None, before: Self | None = None, turns: int = 1
+    ) -> tuple[Self | None, Truth]:
+        """The true pixels under a brush where the output that the person looks at is wrong: at the worst place, or at any that is."""
+        pixels = clean["picture"]
+        h, w = pixels.shape[:2]
+        done = np.zeros((h, w), bool) if before is None else before.mask
+        wrong = np.ones((h, w)) * 255 if given is None else np.abs(np.asarray(given, np.float32) - pixels)
+        wrong = np.where(done, 0, wrong if wrong.ndim == 2 else wrong.mean(-1))
+        radius = max(1.0, BRUSH * person.pen * max(h, w))
+        ys, xs = np.mgrid[:h, :w]
+        mask = np.zeros((h, w), bool)
+        for _ in range(turns * person.a_look):
+            left = scipy.ndimage.uniform_filter(np.where(mask, 0, wrong), 2 * int(radius) + 1)
+            places = np.flatnonzero(left.ravel() > person.content)
+            if not len(places):
+                break
+            place = int(rng.choice(places)) if given is None or person.order == "any" else int(left.argmax())
+            y, x = np.array(divmod(place, w)) + rng.normal(0, 1, 2) * person.wobble * max(h, w)
+            mask |= np.hypot(ys - y, xs - x) <= radius
+        mask &= ~done
+        if not mask.any():
+            return None, {}
+        part = np.where(mask if pixels.ndim == 2 else mask[..., None], pixels, 0).astype(np.uint8)
+        asked = np.repeat(pixels[..., None], 3, -1) if pixels.ndim == 2 else pixels[..., :3]
+        return cls.model_construct(pixels=part, mask=mask), {"meant": mask, "asked": asked}
 
     def merge(self, edit: Self) -> Self:
         """Merge both known parts. The edit's pixels win where they overlap."""

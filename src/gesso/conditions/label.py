@@ -9,6 +9,7 @@ import numpy as np
 
 from gesso.conditions.condition import Clean, Condition, Truth
 from gesso.errors import GessoError
+from gesso.person import Person
 from gesso.ports import Frame, Ports, PortSizes
 
 
@@ -59,6 +60,17 @@ class Label(Condition):
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
         """The class of the example, whose number is `clean["label"]`."""
         return cls.model_construct(name=class_names(clean["slot"].options)[int(clean["label"])]), {}
+
+    @classmethod
+    def given_by(
+        cls, person: Person, clean: Clean, rng: np.random.Generator, given: Any = None, before: Self | None = None, turns: int = 1
+    ) -> tuple[Self | None, Truth]:
+        """The class of the example, once; who misses it names another."""
+        value, truth = super().given_by(person, clean, rng, given, before, turns)
+        others = [name for name in class_names(clean["slot"].options) if value is not None and name != value.name]
+        if others and rng.random() < person.miss:
+            value = cls.model_construct(name=others[int(rng.integers(len(others)))])
+        return value, truth
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:

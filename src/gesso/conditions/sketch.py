@@ -12,6 +12,7 @@ from pydantic import PrivateAttr
 
 from gesso.conditions.condition import Clean, Truth
 from gesso.conditions.picture import Picture
+from gesso.person import Person
 from gesso.ports import Frame, Ports
 from gesso.rules.reading import Lines, Reading, read_lines
 from gesso.rules.regions import drawn_regions
@@ -87,6 +88,13 @@ class Sketch(Picture):
         made._readings = made.pixels, {"auto": Reading(line)}  # a simulated drawing is always dark on white
         made._regions = None if regions is None else regions.astype(np.int64)
         return made, {"gaps": gaps}
+
+    @classmethod
+    def given_by(
+        cls, person: Person, clean: Clean, rng: np.random.Generator, given: Any = None, before: Self | None = None, turns: int = 1
+    ) -> tuple[Self | None, Truth]:
+        """The drawing, once: who takes pains leaves fewer gaps in it."""
+        return (None, {}) if before is not None or turns < 1 else cls.simulate(clean, rng, 1 - person.effort, given=given)
 
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:

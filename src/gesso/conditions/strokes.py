@@ -8,6 +8,7 @@ from math import dist
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
+import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from gesso.conditions.condition import Condition
@@ -47,6 +48,11 @@ class Stroke(StrictNumbers):
 
     path: Path2D = Field(min_length=1, max_length=4096)
     radius: float = Field(default=3.0, gt=0, le=1000, allow_inf_nan=False)
+
+    def shaken(self, rng: np.random.Generator, wobble: float, page: tuple[int, int]) -> Self:
+        """The same stroke of a hand that shakes by `wobble` pixels (standard deviation), on a page of (width, height)."""
+        path = np.array(self.path) + rng.normal(0, 1, (len(self.path), 2)) * wobble
+        return self.model_copy(update={"path": tuple((float(x), float(y)) for x, y in path.clip(0, np.array(page) - 1.0))})
 
 
 class Strokes(Condition):

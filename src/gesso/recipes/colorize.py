@@ -8,7 +8,7 @@ The user gives `sketch`, and optionally `hints`, `paper`, `cuts`, `joins` and `k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.rules import decision, prediction
 from gesso.rules.colouring import UserEdits, colour_drawing, hash_predictions, mean_picture
+from gesso.rules.fill import over_line
 from gesso.rules.reading import Lines, restore_paper_and_ink
 from gesso.rules.window import detail_of, windows
 
@@ -185,9 +186,13 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     return {**pictures, **maps, "notes": read.notes(out.num_closed) + out.notes}
 
 
+def aim(example: Mapping[str, Any]) -> dict[str, Any]:
+    return {"image": over_line(example["colours"][example["pieces"]], example["line"])}
+
+
 recipe = Recipe(
     card=CARD, presets=PRESETS, build=build, family=lambda preset: objectives().mirrored(), stages=stages, keeps=("generator",),
-    frames=frames, finish=finish, measures={"protocol": protocol, "reliability": reliability}, native=True, drafts=True,
+    frames=frames, finish=finish, aim=aim, measures={"protocol": protocol, "reliability": reliability}, native=True, drafts=True,
     preview=lambda networks, batch, family: objectives().preview_sheet(networks, batch), learns_pictures=True, layout=LAYOUT,
     data_files=("train.parquet:color_svg,line_svg", "*/train.parquet:color_svg,line_svg", "*.png"),
 )  # fmt: skip

@@ -173,6 +173,7 @@ recipe = Recipe(
     frames=lambda request, preset: [Frame((SIDE, SIDE), page=(SIDE, SIDE))],
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     finish=finish,
+    aim=lambda example: {"image": example["picture"]},
     layout={
         "en": "pictures, or a subfolder of them for each class; parquet tables",
         "ko": "그림들, 또는 종류마다 하위 폴더. parquet 표도 가능",

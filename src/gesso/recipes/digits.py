@@ -138,6 +138,7 @@ recipe = Recipe(
     frames=lambda request, preset: [Frame(SIZE, page=SIZE)],
     shape=lambda request, frame, preset: (1, 1, *frame.size),
     finish=finish,
+    aim=lambda example: {"image": example["picture"]},
     layout={"en": "MNIST's t10k files; without --data, scikit-learn's digits", "ko": "MNIST의 t10k 파일. 없으면 scikit-learn의 숫자"},
     data_files=("t10k-images-idx3-ubyte.gz+t10k-labels-idx1-ubyte.gz",),
     measures={"steered": measure},

@@ -168,6 +168,7 @@ recipe = Recipe(
     frames=frames,
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     finish=finish,
+    aim=lambda example: {"image": example["picture"]},
     layout={
         "en": "pictures of any size; photos; or a parquet table with a column image or color",
         "ko": "크기가 자유로운 그림들, 또는 image나 color 열이 있는 parquet 표",

@@ -99,6 +99,7 @@ class Recipe:
     the family's samples.
     layout, data_files: what a folder for --data holds, in words, and the patterns of its files (with + between those needed together).
     learns_pictures: the stages accept a folder of the user's own pictures as data.
+    aim(example) -> {output: the value it should have} of an example of its last stage, for simulated people to steer to, as pictures uint8.
     native: networks compute in bfloat16 if the processor multiplies it natively, as in training, else in float32.
     drafts: finish gives a usable draft from earlier network outputs if only optional conditions have changed since.
     film(networks, settings) -> a function from a film's frame to the one made of it, `Planes -> Planes` of 4:2:0 and even size. Without
@@ -130,6 +131,7 @@ class Recipe:
     shots: Callable[..., Sequence[Any]] | None = None
     facts: Callable[[Dataset], Mapping[str, Any]] | None = None
     opens: Callable[[Path], Weights] | None = None
+    aim: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     known: Mapping[str, Any] = field(default_factory=dict)  # the facts, once the data or the weights told them
 
     @property

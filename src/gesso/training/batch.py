@@ -18,11 +18,12 @@ from gesso.conditions.condition import Condition
 from gesso.datasets.dataset import Dataset, order
 from gesso.errors import GessoError
 from gesso.families.family import Batch
+from gesso.person import Person
 from gesso.ports import Frame, Ports, join
 from gesso.training.ranks import Ranks
 
 # Numbers appended to (seed, step, item) to get independent random streams. None is 0, because numpy treats a trailing 0 as absent.
-BUDGET, SLOT, VIEW = 100, 101, 1_000_000_007
+WHO, BUDGET, SLOT, VIEW = 99, 100, 101, 1_000_000_007
 
 
 class SlotInfo(Protocol):
@@ -74,6 +75,7 @@ class BatchMaker:
     channels_last: bool = False
     ranks: Ranks = Ranks()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    people: Sequence[Person | None] = ()  # who gives the conditions, one for each example; None: the kinds' own simulated users
     _orders: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -121,13 +123,21 @@ class BatchMaker:
             for item, key, budget, output in zip(clean_batch.items, rngs, budgets, shown, strict=True):
                 rng = np.random.default_rng([*key, SLOT + k])
                 left_out = rng.random() < slot.drop
-                value, known = (None, {}) if left_out else slot.kind.simulate(example_of(slot, item), rng, budget, given=output)
+                value, known = (None, {}) if left_out else self._given(slot, item, key, rng, budget, output)
                 values.append(value)
                 truths.append(known)
             ports[slot.name] = slot.kind.encode(values, clean_batch.frame.with_options(dict(slot.options)))
             truth[slot.name] = truths
         joined = join(list(ports.values()), list(ports)).map(self._aligned_copy)
         return Batch(clean_batch.clean, joined, index, truth, clean_batch.start, clean_batch.total, self.facts)
+
+    def _given(self, slot: SlotInfo, item: Any, key: Sequence[int], rng: np.random.Generator, budget: float, output: Any) -> Any:
+        """The value of a condition and its truth, by the kind's own simulated user or by the person who is given this example."""
+        who = np.random.default_rng([*key, WHO]) if self.people else None
+        person = self.people[int(who.integers(len(self.people)))] if who is not None else None
+        if who is None or person is None:
+            return slot.kind.simulate(example_of(slot, item), rng, budget, given=output)
+        return slot.kind.given_by(person, example_of(slot, item), rng, output, None, int(who.integers(person.patience + 1)))
 
     def null(self, clean_batch: CleanBatch) -> Ports:
         """The ports of the same batch with all conditions dropped."""

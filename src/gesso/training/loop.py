@@ -16,6 +16,7 @@ from torch import nn
 from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
 from gesso.families.family import Batch, Learns, Loss, Phase, due_phases
+from gesso.person import Person
 from gesso.ports import Frame
 from gesso.training import checkpoint
 from gesso.training.batch import BatchMaker, CleanBatch, Prefetcher, SlotInfo
@@ -104,6 +105,7 @@ class TrainingPlan:
     quiet: bool = False
     ranks: Ranks = Ranks()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    people: Sequence[Person | None] = ()
 
 
 class Loop:
@@ -119,7 +121,7 @@ class Loop:
         self._checked: set[str] = set()  # private phases whose players do not mix examples
         images_last = plan.device.channels_last
         batch_size, frame = self.stage.batch_size, self.stage.frame
-        maker = BatchMaker(plan.dataset, plan.slots, batch_size, plan.seed, frame, images_last, plan.ranks, plan.facts)
+        maker = BatchMaker(plan.dataset, plan.slots, batch_size, plan.seed, frame, images_last, plan.ranks, plan.facts, plan.people)
         self.batches = Prefetcher(maker, self.stage.num_steps, self.stage.look_every)
         self.checkpoints = plan.folder / "checkpoints"
         self.log = Log(plan.folder) if plan.ranks.leads else NoLog()

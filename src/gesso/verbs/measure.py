@@ -100,6 +100,8 @@ def measure(
     out: Path | str | None = None,
     weights: GivenWeights = None,
     preset: str | None = None,
+    ran: Callable[..., Any] | None = None,
+    shown: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Run one of the recipe's measures (`which`, or its first) and return its report; `out` is where to write it.
@@ -108,11 +110,12 @@ def measure(
     shows pictures, a sheet of each kind.
 
     `data` is the file or folder to measure on, or its name (`gesso data`); `options` are the measure's own. The figures are under
-    `figures`, beside command, versions and commit.
+    `figures`, beside command, versions and commit. `ran` is a measure that is no recipe's own, called `which`, and `shown` the flags by
+    which the command line asks for it.
     """
     target = _checked_out(out)
     model = load(name, preset=preset, weights=weights)
-    measures = model.recipe.measures
+    measures = model.recipe.measures if ran is None else {str(which): ran}
     chosen = which or next(iter(measures), None)
     if chosen is None or chosen not in measures:
         what = f"{model.card.name} has no measure" + (f" {which!r}" if which else "s")
@@ -126,7 +129,7 @@ def measure(
         "measure": chosen,
         "preset": model.preset,
         "weights": model.assembled.hashes,
-        "command": command(model.card.name, which, place, weights, options),
+        "command": command(model.card.name, which if ran is None else None, place, weights, {**(shown or {}), **options}),
         "gesso": gesso.__version__,
         "commit": commit() or None,
         "made": environment_here(default_threads(), native_dtype(model.assembled)).model_dump(mode="json"),
@@ -208,6 +211,8 @@ def cell_text(value: Any) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 10 else f"{value:.2f}"
+    if isinstance(value, Mapping) and set(value) == {"value", "low", "high"}:  # a figure with its interval
+        return f"{cell_text(value['value'])} ({cell_text(value['low'])} to {cell_text(value['high'])})"
     if isinstance(value, (list, tuple)):
         return " – ".join(cell_text(one) for one in value) if len(value) == 2 else ", ".join(cell_text(one) for one in value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else str(value)

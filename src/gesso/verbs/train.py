@@ -26,6 +26,7 @@ from gesso.datasets.folder_check import check_folder
 from gesso.errors import GessoError
 from gesso.media.file import REASONS, write_atomic
 from gesso.number import whole
+from gesso.person import OWN, Person, trainers
 from gesso.recipes.recipe import Gradient, Recipe, Stage
 from gesso.record import commit
 from gesso.request import MAX_SEED
@@ -79,6 +80,7 @@ def train(
     weights: GivenWeights = None,
     quiet: bool = False,
     patience: int | None = None,
+    people: Any = None,
     log_every: int = 20,
     sample_every: int = 500,
     checkpoint_every: int = 500,
@@ -93,13 +95,16 @@ def train(
     or run from which the networks start ("shipped": the package's own); `weights` are those of frozen parents, by role. `device` is
     as for `generate`. `patience` ends a run whose own figure, of samples at each `sample_every`, was no better than before for so
     many looks; best.safetensors holds the weights that had the best, and the folder history those at 1, 2, 4, 8, … checkpoints.
+    `people` are who gives the conditions, each as many examples: names of the library, .toml or .json files, Person objects, and "own"
+    for the conditions' own simulated users, who are the default.
     Started by `torchrun`, the processes share each batch, and the first one writes the files.
     GessoError where the folder holds another training, the disk is full, or the training diverges repeatedly; weights and
     checkpoints written before stay.
     """
     began = time.monotonic()
     intervals = Intervals(log_every, sample_every, checkpoint_every)
-    start = Start(begin, weights, device, None if patience is None else whole(patience, where="--patience", low=1))
+    looks = None if patience is None else whole(patience, where="--patience", low=1)
+    start = Start(begin, weights, device, looks, trainers(people))
     run = _begin(recipes.find(recipe), data, out, preset, steps, minutes, seed, stage, threads, intervals, quiet, start)
     learners: list[Learner] = []
     reason, log = "done", run.folder / "log.jsonl"
@@ -130,12 +135,13 @@ def train(
 @dataclass(frozen=True)
 class Start:
     """Where a training starts: the weights that the networks `begin` from, the `weights` of frozen parents, and the device's name; and
-    after how many looks without a better figure it ends (`patience`)."""
+    after how many looks without a better figure it ends (`patience`), and who gives the conditions (`people`)."""
 
     begin: Path | str | None = None
     weights: GivenWeights = None
     device: str | None = None
     patience: int | None = None
+    people: tuple[Person | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,6 +160,7 @@ class _Run:
     origin: dict[str, Any]
     quiet: bool
     patience: int | None
+    people: tuple[Person | None, ...]
     first: Dataset  # the first stage's examples
     begun_from: str  # sha256 of the weights that the networks began from, or ""
 
@@ -194,9 +201,24 @@ def _begin(
     origin = _origin(recipe, assembled.preset_name, source, folder, seed, steps, minutes)
     known = dict(assembled.recipe.known)  # with the parents'
     origin |= ({"facts": known} if known else {}) | ({"begun_from": begun_from} if begun_from else {})
+    origin |= {"people": [OWN if one is None else one.name for one in start.people]} if start.people else {}
     _make_folder(folder)
     return _Run(
-        assembled, stages, source, folder, seed, steps, num_threads, device, intervals, origin, quiet, start.patience, first, begun_from
+        assembled,
+        stages,
+        source,
+        folder,
+        seed,
+        steps,
+        num_threads,
+        device,
+        intervals,
+        origin,
+        quiet,
+        start.patience,
+        start.people,
+        first,
+        begun_from,
     )
 
 
@@ -252,6 +274,7 @@ def _plan(run: _Run, stage: Stage, before: Sequence[Learner], ranks: Ranks) -> T
         quiet=run.quiet,
         ranks=ranks,
         facts=recipe.known,
+        people=run.people,
     )
 
 
@@ -322,6 +345,8 @@ def _config(run: _Run, stage: Stage, dataset: Dataset) -> dict[str, Any]:
         config["gradient"] = as_json(stage.gradient)
     if stage.gradients:
         config["gradients"] = as_json(stage.gradients)
+    if run.people:
+        config["people"] = [OWN if person is None else as_json(person) for person in run.people]
     if recipe.known:
         config["facts"] = dict(recipe.known)
     if run.begun_from:
