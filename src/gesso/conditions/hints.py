@@ -133,7 +133,8 @@ class Hints(Condition):
             return Ports(spatial=torch.from_numpy(np.stack([cls._map(value, frame) for value in values])))
 
         h, w = frame.size
-        values = [None if value is None else value.for_networks() for value in values]
+        blind = frame.options.get("blind", False)  # a view of the page as if nothing were marked on it
+        values = [None if value is None or blind else value.for_networks() for value in values]
         shared = [tokens_of([mark.rgb for mark in v.marks]) if v else (np.zeros(0, int), np.zeros((0, 3), int)) for v in values]
         num = max(1, *(len(tokens) for _, tokens in shared)) if shared else 1
         spatial = np.zeros((len(values), 4, h, w), np.float32) if frame.options.get("maps", True) else None

@@ -24,11 +24,13 @@ from gesso.datasets.coloured import from_folder
 from gesso.datasets.drawings import PALETTE, synthetic_set
 from gesso.metrics.colour import protocol
 from gesso.metrics.reliability import reliability
+from gesso.metrics.steadiness import steadiness
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
 from gesso.rules import decision, prediction
 from gesso.rules.colouring import UserEdits, colour_drawing, hash_predictions, mean_picture
 from gesso.rules.fill import over_line
+from gesso.rules.reach import Reach, mixed
 from gesso.rules.reading import Lines, restore_paper_and_ink
 from gesso.rules.window import detail_of, windows
 
@@ -63,6 +65,7 @@ class ColorizeSettings(Settings):
     guess: float = Field(default=0.5, ge=0, le=1)
     gap: float | None = Field(default=None, ge=0, le=200)
     lines: Lines = "auto"
+    reach: Reach = "all"
     detail: int | None = Field(default=None, ge=64, le=256)
 
 
@@ -120,6 +123,10 @@ CARD = Card(
         note.scarce_paper | The page has hardly any bare paper. Is this line art? | 빈 바탕이 거의 없습니다. 선화가 맞나요?
         note.no_piece | No line encloses an area. Close the gaps. | 선으로 닫힌 영역이 없습니다. 틈을 막아 주세요.
         note.on_line | This hint is on a line, so it coloured the nearest piece. | 힌트가 선 위에 있어서 가장 가까운 영역을 칠했습니다.
+        reach | Reach of colours | 색이 미치는 범위 | what else may change when you colour a piece | 한 곳을 칠할 때 함께 바뀔 수 있는 곳
+        reach.all | The whole picture | 그림 전체
+        reach.same | Only what takes the same colour | 같은 색이 되는 곳만
+        reach.marked | Nothing else | 칠한 곳만
         detail | Detail | 세밀도 | the network's window in pixels; by default by the pen's width | 신경망이 보는 창의 크기(픽셀)
     """),
     paper="Zhang 2017, arXiv:1705.02999; Vinyals 2015, arXiv:1506.03134",
@@ -162,7 +169,24 @@ def frames(request: Any, preset: Preset) -> list[Frame]:
     """Windows of the page no larger than in training, nearly square, overlapping on a long page."""
     sketch, lines = request.conditions["sketch"], request.settings.lines
     detail = request.settings.detail or detail_of(sketch.line(lines))
-    return [Frame(size, box, sketch.page, {"lines": lines}) for size, box in windows(sketch.page, detail)]
+    seen = [Frame(size, box, sketch.page, {"lines": lines}) for size, box in windows(sketch.page, detail)]
+    if request.settings.reach == "all" or "hints" not in request.conditions:
+        return seen
+    blind = [frame.with_options({"lines": lines, "blind": True}) for frame in seen]
+    return blind if request.settings.reach == "marked" else [*blind, *seen]
+
+
+def predicted(made: Sequence[tuple[Frame, Output]], page: tuple[int, ...], follow: float) -> tuple[list[prediction.Prediction], Any]:
+    """The predictions of all windows and the colours they are over; of a window made with and without hints, both as one."""
+    ways: dict[bool, list[prediction.Prediction]] = {False: [], True: []}
+    for frame, output in made:
+        shares, regions = (output.media[name][0].numpy() for name in ("shares", "regions"))
+        ways[bool(frame.options.get("blind"))].append(prediction.Prediction(shares, regions, frame.box or (0, 0, *page[::-1])))
+    blind, seen = ways[True], ways[False]
+    colours = made[-1][1].media["colours"][0].numpy()
+    if not blind or len(seen) < len(blind):  # a draft may have the first ways alone
+        return (seen, colours) if not blind else (blind, made[0][1].media["colours"][0].numpy())
+    return [mixed(one, other, colours, len(PALETTE), follow) for one, other in zip(seen, blind, strict=True)], colours
 
 
 def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
@@ -170,12 +194,13 @@ def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]
     line, marks = read.line, given["hints"].marks if "hints" in given else ()
     hints, fills = [(h.points, h.rgb, h.radius) for h in marks], {n for n, h in enumerate(marks) if h.fill}
     strokes = {k: [(s.path, s.radius) for s in given[k].strokes] if k in given else [] for k in ("paper", "cuts", "joins")}
-    joins, alone = [p for p, _ in strokes["joins"]], {n for n, h in enumerate(marks) if h.alone}
-    edits = UserEdits(hints, strokes["paper"], strokes["cuts"], joins, chosen.gap, fills, alone, chosen.guess)
-    media = [(output.media, frame.box or (0, 0, *line.shape[::-1])) for frame, output in made]
-    predictions = [prediction.Prediction(m["shares"][0].numpy(), m["regions"][0].numpy(), box) for m, box in media]
-    colours, num = made[0][1].media["colours"][0].numpy(), max(chosen.num_proposals, chosen.choice + 1)
-    digest, params = hash_predictions(predictions, colours), decision.DecisionParameters()
+    joins, steady = [p for p, _ in strokes["joins"]], chosen.reach != "all"
+    alone = {n for n, h in enumerate(marks) if h.alone or chosen.reach == "marked"}
+    edits = UserEdits(hints, strokes["paper"], strokes["cuts"], joins, chosen.gap, fills, alone, chosen.guess, steady)
+    # What follows no hint has nothing of one, so a share of a like colour of the palette is its own.
+    params, num = decision.DecisionParameters(heed=1.0 if steady else 0.0), max(chosen.num_proposals, chosen.choice + 1)
+    predictions, colours = predicted(made, line.shape, params.follow)
+    digest = hash_predictions(predictions, colours)
     out = colour_drawing(line, predictions, colours, edits, params, num=num, spread=chosen.spread, seed=request.seed, digest=digest)
     coloured, flats = restore_paper_and_ink(out.images, out.flats, out.pieces, read, hints)
     kept = given["keep"].paste if "keep" in given else lambda picture: picture
@@ -192,7 +217,8 @@ def aim(example: Mapping[str, Any]) -> dict[str, Any]:
 
 recipe = Recipe(
     card=CARD, presets=PRESETS, build=build, family=lambda preset: objectives().mirrored(), stages=stages, keeps=("generator",),
-    frames=frames, finish=finish, aim=aim, measures={"protocol": protocol, "reliability": reliability}, native=True, drafts=True,
+    frames=frames, finish=finish, aim=aim, native=True, drafts=True,
+    measures={"protocol": protocol, "reliability": reliability, "steadiness": steadiness},
     preview=lambda networks, batch, family: objectives().preview_sheet(networks, batch), learns_pictures=True, layout=LAYOUT,
     data_files=("train.parquet:color_svg,line_svg", "*/train.parquet:color_svg,line_svg", "*.png"),
 )  # fmt: skip

@@ -33,7 +33,7 @@ class UserEdits:
 
     `fills` are the indices of marks that colour the whole background, as they would a piece; `alone` those of marks that were not
     encoded for the network and that no other piece follows. `guess` in [0, 1] says how much is coloured without a hint
-    (`decision.certainty_thresholds`).
+    (`decision.certainty_thresholds`); with `steady` the number of hints does not matter for that.
     """
 
     marks: Sequence[Mark] = ()
@@ -44,6 +44,7 @@ class UserEdits:
     fills: Collection[int] = ()
     alone: Collection[int] = ()
     guess: float = 0.5
+    steady: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def colour_drawing(
     predictions, colours = closed.cache.get("grouped", digest, lambda: merge_similar_colours(predictions, colours), 1)
     hinted = hinted_pieces(closed, edits.marks, colours, edits.fills)
     followed = [rgb for n, (_, rgb, _) in enumerate(edits.marks) if n not in edits.alone]
-    entries = sorted(set(nearest_indices(colours, followed)))
+    entries, num_hints = sorted(set(nearest_indices(colours, followed))), 0 if edits.steady else len(followed)
     middles = [points[len(points) // 2] for points, _, _ in edits.marks]
     places = tuple(zip(middles, nearest_indices(colours, [rgb for _, rgb, _ in edits.marks]), strict=True))
     key = digest, params, tuple(sorted(hinted.items())), places
@@ -99,7 +100,7 @@ def colour_drawing(
     images, laid, first, cut, follows = [], [], None, pieces, np.zeros(0, bool)
     for n in range(num):
         noise = None if n == 0 else spread * rng.gumbel(size=len(colours))
-        chosen = choose_colours(share, colours, page, params, noise, hints=entries, num_hints=len(followed), guess=edits.guess)
+        chosen = choose_colours(share, colours, page, params, noise, hints=entries, num_hints=num_hints, guess=edits.guess)
         for path, radius in edits.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
         follows = follows if n else _follows(pieces, chosen, colours[entries], edits, page)
