@@ -32,6 +32,10 @@ def generate_one(
     request: Annotated[
         Path | None, Parameter(help="Begin from a request's JSON, or from an output made before; its preset and weights too.")
     ] = None,
+    merge: Annotated[
+        list[Path] | None,
+        Parameter(help="With --request: another output of the same drawing, whose hints are joined with its own.", negative=()),
+    ] = None,
     preset: Annotated[str | None, Parameter(help="The model's size: the weights' own if left out.")] = None,
     weights: Weights = None,
     threads: Annotated[int | None, Parameter(help="Torch's threads.")] = None,
@@ -42,21 +46,21 @@ def generate_one(
 ) -> int | None:
     """Make one output a seed, and print the path of each; or one film."""
     if video is not None:
-        refused = {"--seeds": seeds, "--take": take, "--request": request, "--mark": mark or None}
+        refused = {"--seeds": seeds, "--take": take, "--request": request, "--merge": merge, "--mark": mark or None}
         how = {"seed": seed or 0, "preset": preset, "weights": weights, "threads": threads, "device": device, "resume": resume}
         return _film(recipe, given, video, out, refused, **how)
     from gesso.media.medium import medium
 
     if recipe.shots is not None and out is not None and out.suffix.lower() in medium("video").endings:
-        refused = {"--seeds": seeds, "--take": take, "--request": request, "--mark": mark or None}
+        refused = {"--seeds": seeds, "--take": take, "--request": request, "--merge": merge, "--mark": mark or None}
         how = {"seed": seed, "preset": preset, "weights": weights, "threads": threads, "device": device, "resume": resume}
         return _shots(recipe, given, out, refused, **how)
     from gesso.verbs.generate import generate
 
     with show.watch(recipe.name) as watched:
         for path, result in generate(
-            recipe, given, out=out, seeds=flag.seeds(seeds, seed), take=take, base=request, preset=preset, weights=weights,
-            threads=threads, device=device, mark=mark, on_output=watched.show,
+            recipe, given, out=out, seeds=flag.seeds(seeds, seed), take=take, base=request, merge=merge or (), preset=preset,
+            weights=weights, threads=threads, device=device, mark=mark, on_output=watched.show,
         ):  # fmt: skip
             watched.pause()
             show.made(path, result)

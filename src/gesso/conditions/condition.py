@@ -87,6 +87,13 @@ class Condition(StrictNumbers):
         """Merge a later edit into this value. The edit wins where both apply."""
         return edit
 
+    def joined(self, later: Self, base: Self | None) -> Self | None:
+        """This value and one of another branch, which both changed `base`; where they do not agree, `later` wins. None: nothing is left.
+
+        Marks of repeatable kinds are joined without this (`conditions.branches`).
+        """
+        return later
+
     def check(self, page: tuple[int, int] | None, *, where: str) -> None:
         """Raise GessoError if the value does not fit a page of (height, width) pixels."""
 

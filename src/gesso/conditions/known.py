@@ -173,6 +173,19 @@ class Known(Condition):
         later = edit.mask if self.pixels.ndim == 2 else edit.mask[..., None]
         return type(self)(pixels=np.where(later, edit.pixels, self.pixels).astype(np.uint8), mask=self.mask | edit.mask)
 
+    def joined(self, later: Self, base: Self | None) -> Self | None:
+        """Pixel by pixel: what the later branch changed is as it says, protected or freed, and the rest as it is here."""
+        if later.page != self.page or later.pixels.shape != self.pixels.shape:
+            return later
+        if base is None or base.page != self.page or base.pixels.shape != self.pixels.shape:
+            changed = later.mask
+        else:
+            differs = later.pixels != base.pixels
+            changed = (differs if differs.ndim == 2 else differs.any(-1)) | (later.mask != base.mask)
+        mask = np.where(changed, later.mask, self.mask)
+        pixels = np.where(changed if self.pixels.ndim == 2 else changed[..., None], later.pixels, self.pixels)
+        return type(self)(pixels=pixels.astype(np.uint8), mask=mask) if mask.any() else None
+
     def paste(self, picture: np.ndarray) -> np.ndarray:
         """A copy of the picture (uint8, same shape) with the known pixels written into it."""
         if picture.shape != self.pixels.shape:

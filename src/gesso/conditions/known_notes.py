@@ -158,6 +158,16 @@ class KnownNotes(Condition):
                 target[part] = np.where(m, source, target[part])
         return type(self).of(pitches, onsets, mask)
 
+    def joined(self, later: Self, base: Self | None) -> Self | None:
+        """Step by step and voice by voice: what the later branch changed is as it says, and the rest as it is here."""
+        steps, voices = max(self.steps, later.steps), max(len(self.voices), len(later.voices))
+        grids = [_padded(one, voices, steps) for one in (self, later, base)]
+        (pitches, onsets, mask), (new_pitches, new_onsets, new_mask), begun = grids
+        changed = (new_pitches != begun[0]) | (new_onsets != begun[1]) | (new_mask != begun[2])
+        pairs = ((pitches, new_pitches), (onsets, new_onsets), (mask, new_mask))
+        pitches, onsets, mask = (np.where(changed, new, old) for old, new in pairs)
+        return type(self).of(pitches, onsets, mask) if mask.any() else None
+
     def paste(self, pitches: np.ndarray, onsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Copies of a grid [voices steps] with the known notes written into it."""
         pitches, onsets = pitches.copy(), onsets.copy()
@@ -169,6 +179,14 @@ class KnownNotes(Condition):
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         about = {key: options[key] for key in ("voices", "lowest", "pitches", "ranges") if key in options}
         return {"tool": "known_notes", "schema": cls.model_json_schema(), "files": MIDI_ENDINGS, **about}
+
+
+def _padded(value: KnownNotes | None, voices: int, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pitches, onsets and what is known, [voices steps]; nothing is known of None."""
+    empty = np.full((voices, steps), REST, np.int16), np.zeros((voices, steps), bool), np.zeros((voices, steps), bool)
+    for whole, part in zip(empty, value.known_grid() if value is not None else (), strict=False):
+        whole[: part.shape[0], :steps][:, : part.shape[1]] = part[:, :steps]
+    return empty
 
 
 def _notation(

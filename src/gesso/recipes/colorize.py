@@ -3,12 +3,12 @@
 Sources: user-guided colourisation (Zhang 2017: simulated hints, annealed mean); pointer networks (Vinyals 2015). Deviations: a U-Net
 encodes the drawing alone, and a transformer over its regions receives the hints; a region takes a colour of a fixed palette, or points to
 a hint, whose colour is copied exactly; simulated users often want other colours than the example's; there is no critic.
-The user gives `sketch`, and optionally `hints`, `paper`, `cuts`, `joins` and `keep`. Outputs: `image`, `proposal`, `pieces`, `layers`, ….
+The user gives `sketch`, and optionally `hints`, `avoid`, `paper`, `cuts`, `joins` and `keep`. Outputs: `image`, `proposal`, `pieces`, ….
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from gesso.card import Card, Out, Settings, Slot, wordbook
+from gesso.conditions.avoid import Avoid
 from gesso.conditions.hints import Hints
 from gesso.conditions.known import Known
 from gesso.conditions.sketch import Sketch
@@ -27,10 +28,10 @@ from gesso.metrics.reliability import reliability
 from gesso.metrics.steadiness import steadiness
 from gesso.ports import Frame
 from gesso.recipes.recipe import Optimiser, Recipe, Stage
-from gesso.rules import decision, prediction
+from gesso.rules import decision
 from gesso.rules.colouring import UserEdits, colour_drawing, hash_predictions, mean_picture
 from gesso.rules.fill import over_line
-from gesso.rules.reach import Reach, mixed
+from gesso.rules.reach import Reach, predicted, views
 from gesso.rules.reading import Lines, restore_paper_and_ink
 from gesso.rules.window import detail_of, windows
 
@@ -79,6 +80,7 @@ CARD = Card(
     conditions=(
         Slot(name="sketch", kind=Sketch, required=True, stays=True, options={"regions": True}),
         Slot(name="hints", kind=Hints, options={"maps": False}),
+        Slot(name="avoid", kind=Avoid, network=False, options={"clears": ("hints",)}),
         Slot(name="paper", kind=Strokes, network=False, options={"clears": ("hints",)}),
         Slot(name="cuts", kind=Strokes, network=False, options={"gestures": ("bridge", "split")}),
         Slot(name="joins", kind=Strokes, network=False, options={"gestures": ("join",)}),
@@ -97,6 +99,7 @@ CARD = Card(
     words=wordbook("""
         sketch | Line art | 선화 | the line drawing | 색을 칠할 선화
         hints | Colour | 색칠 | points and strokes of colour; they always win | 찍거나 그은 색이 항상 우선합니다
+        avoid | Not this | 이 색 말고 | places that shall have another colour than this one | 이 색이 아닌 다른 색이어야 할 곳
         paper | Paper | 여백 | strokes over areas that stay uncoloured | 칠하지 않고 비워 둘 곳을 긋습니다
         cuts | Split | 나누기 | strokes that split a piece in two | 그은 선을 따라 영역을 둘로 나눕니다
         joins | Merge | 합치기 | strokes over pieces that belong together | 그은 영역들을 하나로 합칩니다
@@ -146,9 +149,6 @@ def build(preset: Preset) -> dict[str, nn.Module]:
     return {"generator": RegionPainter(CARD.port_sizes(), torch.from_numpy(PALETTE), **shape)}
 
 
-LAYOUT = {"en": "coloured pictures, or tables of drawings as train.parquet", "ko": "색칠한 그림들, 또는 그림 표 train.parquet"}
-
-
 def objectives() -> Any:
     from gesso.families import colour_objectives
 
@@ -170,55 +170,36 @@ def frames(request: Any, preset: Preset) -> list[Frame]:
     sketch, lines = request.conditions["sketch"], request.settings.lines
     detail = request.settings.detail or detail_of(sketch.line(lines))
     seen = [Frame(size, box, sketch.page, {"lines": lines}) for size, box in windows(sketch.page, detail)]
-    if request.settings.reach == "all" or "hints" not in request.conditions:
-        return seen
-    blind = [frame.with_options({"lines": lines, "blind": True}) for frame in seen]
-    return blind if request.settings.reach == "marked" else [*blind, *seen]
-
-
-def predicted(made: Sequence[tuple[Frame, Output]], page: tuple[int, ...], follow: float) -> tuple[list[prediction.Prediction], Any]:
-    """The predictions of all windows and the colours they are over; of a window made with and without hints, both as one."""
-    ways: dict[bool, list[prediction.Prediction]] = {False: [], True: []}
-    for frame, output in made:
-        shares, regions = (output.media[name][0].numpy() for name in ("shares", "regions"))
-        ways[bool(frame.options.get("blind"))].append(prediction.Prediction(shares, regions, frame.box or (0, 0, *page[::-1])))
-    blind, seen = ways[True], ways[False]
-    colours = made[-1][1].media["colours"][0].numpy()
-    if not blind or len(seen) < len(blind):  # a draft may have the first ways alone
-        return (seen, colours) if not blind else (blind, made[0][1].media["colours"][0].numpy())
-    return [mixed(one, other, colours, len(PALETTE), follow) for one, other in zip(seen, blind, strict=True)], colours
+    return views(seen, request.settings.reach if "hints" in request.conditions else "all")
 
 
 def finish(request: Any, made: Sequence[tuple[Frame, Output]]) -> dict[str, Any]:
     given, chosen, read = request.conditions, request.settings, request.conditions["sketch"].reading(request.settings.lines)
     line, marks = read.line, given["hints"].marks if "hints" in given else ()
-    hints, fills = [(h.points, h.rgb, h.radius) for h in marks], {n for n, h in enumerate(marks) if h.fill}
+    hints, avoid = ([(h.points, h.rgb, h.radius) for h in given[name].marks] if name in given else [] for name in ("hints", "avoid"))
     strokes = {k: [(s.path, s.radius) for s in given[k].strokes] if k in given else [] for k in ("paper", "cuts", "joins")}
     joins, steady = [p for p, _ in strokes["joins"]], chosen.reach != "all"
+    fills = {n for n, h in enumerate(marks) if h.fill}
     alone = {n for n, h in enumerate(marks) if h.alone or chosen.reach == "marked"}
-    edits = UserEdits(hints, strokes["paper"], strokes["cuts"], joins, chosen.gap, fills, alone, chosen.guess, steady)
-    # What follows no hint has nothing of one, so a share of a like colour of the palette is its own.
+    edits = UserEdits(hints, strokes["paper"], strokes["cuts"], joins, chosen.gap, fills, alone, chosen.guess, steady, avoid)
     params, num = decision.DecisionParameters(heed=1.0 if steady else 0.0), max(chosen.num_proposals, chosen.choice + 1)
-    predictions, colours = predicted(made, line.shape, params.follow)
+    predictions, colours = predicted(made, line.shape, len(PALETTE), params.follow)
     digest = hash_predictions(predictions, colours)
     out = colour_drawing(line, predictions, colours, edits, params, num=num, spread=chosen.spread, seed=request.seed, digest=digest)
     coloured, flats = restore_paper_and_ink(out.images, out.flats, out.pieces, read, hints)
     kept = given["keep"].paste if "keep" in given else lambda picture: picture
     images, flat = tuple(map(kept, coloured)), kept(flats[chosen.choice])
-    mean = mean_picture(predictions, colours, line.shape, digest=digest)
-    pictures = {"image": images[chosen.choice], "proposal": mean, "proposals": images}
+    pictures = {"proposal": mean_picture(predictions, colours, line.shape, digest=digest), "proposals": images}
     maps = {"pieces": out.pieces.labels, "sure": out.sure, "follows": out.follows, "layers": read.layers(flat)}
-    return {**pictures, **maps, "notes": read.notes(out.num_closed) + out.notes}
-
-
-def aim(example: Mapping[str, Any]) -> dict[str, Any]:
-    return {"image": over_line(example["colours"][example["pieces"]], example["line"])}
+    return {"image": images[chosen.choice], **pictures, **maps, "notes": read.notes(out.num_closed) + out.notes}
 
 
 recipe = Recipe(
     card=CARD, presets=PRESETS, build=build, family=lambda preset: objectives().mirrored(), stages=stages, keeps=("generator",),
-    frames=frames, finish=finish, aim=aim, native=True, drafts=True,
+    frames=frames, finish=finish, native=True, drafts=True,
+    aim=lambda example: {"image": over_line(example["colours"][example["pieces"]], example["line"])},
     measures={"protocol": protocol, "reliability": reliability, "steadiness": steadiness},
-    preview=lambda networks, batch, family: objectives().preview_sheet(networks, batch), learns_pictures=True, layout=LAYOUT,
+    preview=lambda networks, batch, family: objectives().preview_sheet(networks, batch), learns_pictures=True,
+    layout={"en": "coloured pictures, or tables of drawings as train.parquet", "ko": "색칠한 그림들, 또는 그림 표 train.parquet"},
     data_files=("train.parquet:color_svg,line_svg", "*/train.parquet:color_svg,line_svg", "*.png"),
 )  # fmt: skip

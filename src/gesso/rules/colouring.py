@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gesso.rules.apply_hints import Mark, apply_hints, hinted_pieces, nearest_indices, pieces_of_mark
+from gesso.rules.avoided import without_avoided
 from gesso.rules.cache import ArrayCache, ResultCache
 from gesso.rules.cutting import cut_pieces, hinted_open_shapes, is_background
 from gesso.rules.decision import DecisionParameters, apply_paper_prior, choose_colours, confidence
@@ -33,7 +34,8 @@ class UserEdits:
 
     `fills` are the indices of marks that colour the whole background, as they would a piece; `alone` those of marks that were not
     encoded for the network and that no other piece follows. `guess` in [0, 1] says how much is coloured without a hint
-    (`decision.certainty_thresholds`); with `steady` the number of hints does not matter for that.
+    (`decision.certainty_thresholds`); with `steady` the number of hints does not matter for that. `avoid` are marks of
+    colours that their pieces shall not have.
     """
 
     marks: Sequence[Mark] = ()
@@ -45,6 +47,7 @@ class UserEdits:
     alone: Collection[int] = ()
     guess: float = 0.5
     steady: bool = False
+    avoid: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ def colour_drawing(
     for n in range(num):
         noise = None if n == 0 else spread * rng.gumbel(size=len(colours))
         chosen = choose_colours(share, colours, page, params, noise, hints=entries, num_hints=num_hints, guess=edits.guess)
+        chosen = without_avoided(pieces, chosen, share, colours, edits.avoid)
         for path, radius in edits.paper:
             chosen[[p for p, _ in pieces_under(pieces, path, radius)]] = 255
         follows = follows if n else _follows(pieces, chosen, colours[entries], edits, page)

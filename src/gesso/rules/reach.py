@@ -6,13 +6,42 @@ that: one with hints and one without. A region counts by the first where it foll
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
+from gesso.ports import Frame
 from gesso.rules.prediction import Prediction
 
 Reach = Literal["all", "same", "marked"]
+BLIND = "blind"  # an option of frames in which no hint is encoded
+
+
+def views(frames: Sequence[Frame], reach: Reach) -> list[Frame]:
+    """The frames of a page that a network needs for this reach: with hints, without, or first without and then with them."""
+    blind = [] if reach == "all" else [frame.with_options({**frame.options, BLIND: True}) for frame in frames]
+    return blind if reach == "marked" else [*blind, *frames]
+
+
+def predicted(
+    made: Sequence[tuple[Frame, Any]], page: tuple[int, ...], num_palette: int, follow: float
+) -> tuple[list[Prediction], np.ndarray]:
+    """The predictions of all windows of a page (h, w), and the colours uint8 [k 3] they are over, from a network's outputs by frame, whose
+    media are `shares`, `regions` and `colours`; of a window seen both ways, one (`mixed`)."""
+    ways: dict[bool, list[Prediction]] = {False: [], True: []}
+    over: dict[bool, np.ndarray] = {}
+    for frame, output in made:
+        shares, regions, colours = (output.media[name][0].numpy() for name in ("shares", "regions", "colours"))
+        blind = bool(frame.options.get(BLIND))
+        ways[blind].append(Prediction(shares, regions, frame.box or (0, 0, page[1], page[0])))
+        over.setdefault(blind, colours)
+    if not ways[True]:
+        return ways[False], over[False]
+    if len(ways[False]) < len(ways[True]):  # nothing else is wanted, or it is a draft that has not got further
+        return ways[True], over[True]
+    pairs = zip(ways[False], ways[True], strict=True)
+    return [mixed(seen, blind, over[False], num_palette, follow) for seen, blind in pairs], over[False]
 
 
 def mixed(seen: Prediction, blind: Prediction, colours: np.ndarray, num_palette: int, follow: float) -> Prediction:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gesso.card import Card, Settings, Slot, named_errors
+from gesso.conditions.branches import marks_field
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError, field_error
 from gesso.request import Request
@@ -72,14 +73,6 @@ def fold(card: Card, state: State, edit: Any, read: Read = read_value) -> State:
         elif isinstance(one, Seed):
             seed = one.value
     return State(values, settings, seed)
-
-
-def marks_field(value: Condition) -> str | None:
-    """The name of the field that holds a repeatable kind's marks: its only tuple. None where there is no such field."""
-    if not value.repeatable:
-        return None
-    fields = [name for name in type(value).model_fields if isinstance(getattr(value, name), tuple)]
-    return fields[0] if len(fields) == 1 else None
 
 
 def without_mark(slot: Slot, value: Condition | None, index: int) -> Condition | None:

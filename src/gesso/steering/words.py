@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from gesso.card import Card, Slot, value_name
+from gesso.conditions.branches import marks_field
 from gesso.conditions.condition import Condition
-from gesso.steering.fold import State, marks_field
+from gesso.steering.fold import State
 
 Said = dict[str, str]  # by language
 MAX_LENGTH = 60  # characters of a value within a sentence

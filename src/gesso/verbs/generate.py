@@ -48,6 +48,7 @@ def generate(
     seeds: Sequence[int | None] = (None,),
     take: str | None = None,
     base: Path | None = None,
+    merge: Sequence[Path] = (),
     preset: str | None = None,
     weights: GivenWeights = None,
     threads: int | None = None,
@@ -59,17 +60,21 @@ def generate(
 
     `given` holds conditions and settings by the card's names. `out` may contain {seed}; without it a new name is chosen, and
     recipes without pictures write nothing. `base` is a request's JSON or an output made before; `given` overrides what it
-    holds. `take` names the output to write, if not the first picture. `device` is where networks run, such as "cpu" or "cuda" (None:
-    what is there). `mark` signs the file as content credentials.
+    holds, and `merge` are more such files, whose hints and other conditions are joined with its own. `take` names the output to write,
+    if not the first picture. `device` is where networks run, such as "cpu" or "cuda" (None: what is there). `mark` signs the file as
+    content credentials.
     GessoError before any work is done where a name, a file or a value is wrong.
     """
     found = recipes.find(recipe)
     paths = output_paths(out, found.card, seeds)
-    refuse_overwriting(paths, [*named_files(given), base, *places(weights)])
+    refuse_overwriting(paths, [*named_files(given), base, *merge, *places(weights)])
     marker = signer(paths) if mark else None
     file = None if base is None else read_request(base, found.name)
     assembled = assemble_for(found, preset=preset, weights=weights, base=file, device=device)
-    requests = [request_of(assembled, given, seed=seed, base=file) for seed in seeds]
+    if merge and file is None:
+        raise GessoError("there is nothing to merge it with", where="--merge", fix="--request FILE --merge FILE")
+    merged = [read_request(one, found.name) for one in merge]
+    requests = [request_of(assembled, given, seed=seed, base=file, merged=merged) for seed in seeds]
     for path, request in zip(paths, requests, strict=True):
         result = make(assembled, request, on_output=on_output, threads=threads, files=files_of(found.card, given))
         if path is not None:

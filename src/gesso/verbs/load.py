@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +78,20 @@ class Model:
             )
         return self.networks[kept[0]]
 
-    def request(self, *, seed: int | None = None, base: str | Path | None = None, **given: Any) -> Request:
+    def request(
+        self, *, seed: int | None = None, base: str | Path | None = None, merge: Sequence[str | Path] = (), **given: Any
+    ) -> Request:
         """A checked request. `given` holds conditions and settings by the card's names.
 
         `base` is the file of a request's JSON, or an output with its record inside; `given` overrides what it holds. Preset and
-        weights are this model's: `load(…, base=…)` loads the file's.
+        weights are this model's: `load(…, base=…)` loads the file's. `merge` are more such files, of other branches of the same
+        drawing: their hints and other conditions are joined with those of `base`.
         """
         file = None if base is None else read_request(base, self.card.name)
-        return request_of(self.assembled, given, seed=seed, base=file)
+        if merge and file is None:
+            raise GessoError("there is nothing to merge it with", where="merge", fix="give base= too")
+        merged = [read_request(one, self.card.name) for one in merge]
+        return request_of(self.assembled, given, seed=seed, base=file, merged=merged)
 
     def make(
         self,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gesso import recipes
-from gesso.card import Card
+from gesso.card import Card, named_errors
+from gesso.conditions.branches import joined
+from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
 from gesso.media.file import parse_json, printable, read_bytes
 from gesso.media.medium import budget_of, carrier
@@ -76,19 +78,49 @@ def assemble_for(
     return assembled
 
 
-def request_of(assembled: Assembled, given: Mapping[str, Any], *, seed: int | None = None, base: RequestFile | None = None) -> Request:
-    """A checked request for these networks. `given` holds conditions and settings by name, and overrides those of `base`."""
+def request_of(
+    assembled: Assembled,
+    given: Mapping[str, Any],
+    *,
+    seed: int | None = None,
+    base: RequestFile | None = None,
+    merged: Sequence[RequestFile] = (),
+) -> Request:
+    """A checked request for these networks. `given` holds conditions and settings by name, and overrides those of `base`.
+
+    `merged` are files of other branches, whose conditions are joined with those of `base`: marks of all are kept, and where two say
+    something else of the same, the later file wins. GessoError where they are of another drawing.
+    """
     card = assembled.recipe.card
     conditions, settings = split(card, given)
     if base is not None:
         base.check_complete(conditions)
         kept = {name: card.slot(name).from_json(value) for name, value in base.asked.conditions.items() if name not in conditions}
+        for file in merged:
+            _merge(card, kept, file, conditions)
         conditions, settings = {**kept, **conditions}, {**base.asked.settings, **settings}
         seed = base.asked.seed if seed is None else seed
     number = 0 if seed is None else seed  # False and "" are not None: Request refuses them
     return Request.build(
         card, conditions, seed=number, settings=settings, weights=assembled.hashes, preset=assembled.preset_name
     )  # fmt: skip
+
+
+def _merge(card: Card, kept: dict[str, Condition], file: RequestFile, given: Collection[str]) -> None:
+    """Join the conditions of a file with those `kept`, but for those that are `given` anew."""
+    file.check_complete(given)
+    for name, value in file.asked.conditions.items():
+        slot = card.slot(name)
+        later = slot.from_json(value)
+        if name in given:
+            continue
+        if slot.required and name in kept and kept[name] != later:
+            fix = f"merge outputs of the same {name}, or give --{name.replace('_', '-')}"
+            raise GessoError(f"it has another {name}", where=file.path, fix=fix)
+        with named_errors(name, slot.kind):
+            value = joined(kept.get(name), later, None)
+        if value is not None:
+            kept[name] = value
 
 
 def split(card: Card, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -44,11 +44,11 @@ IN_ADDRESSES = {
 PARTS = {"slot": "page", "output": "image", "sample": "0", "name": "dots"}  # the parts that are equal for all users
 OF_JOBS = {"output": "0"}
 # Fields and questions that may name what has an owner, tried below by hand; and those that cannot.
-NAMING = {"edits", "edit", "parent", "client", "node", "conditions", "files", "upload", "weights", "a", "b"}
+NAMING = {"edits", "edit", "parent", "client", "node", "into", "conditions", "files", "upload", "weights", "a", "b"}
 PLAIN = set(
     """
     recipe title move name favourite seed settings preset kind each format steps minutes processes which options colours model prompt n size
-    response_format output_format color q part max_side index clean make after image mask file data
+    wins response_format output_format color q part max_side index clean make after image mask file data
 """.split()
 )
 
@@ -137,6 +137,7 @@ def filled(path: str, ids: dict[str, str]) -> str:
 BODIES = {
     ("POST", "/api/sessions/{id}/edits"): {"edit": dot(3)},
     ("PUT", "/api/sessions/{id}/head"): {"move": "undo"},
+    ("POST", "/api/sessions/{id}/merge"): {"node": "of another branch"},
     ("PATCH", "/api/sessions/{id}/nodes/{node}"): {"name": "mine"},
     ("PATCH", "/api/sessions/{id}"): {"title": "mine"},
     ("PUT", "/api/palettes/{id}"): {"name": "mine"},
@@ -214,7 +215,11 @@ def test_what_is_anns_is_nothing_to_bob(app: FastAPI, ann: TestClient, bob: Test
             assert answer.status_code == 404 and same(answer, ids, ask(bob, "GET", path, unknown), unknown), (path, mixed)
     # And all of it is there: ann's own are answered, the ones that take away last.
     for method, path in sorted(with_owner(app), key=lambda asked: (asked[0] == "DELETE", asked[1].count("{"))):
-        if (method, path) in declared and path not in ("/api/jobs/{id}/resume",) and (method, path) != ("DELETE", "/api/sessions/{id}"):
+        if (
+            (method, path) in declared
+            and path not in ("/api/jobs/{id}/resume", "/api/sessions/{id}/merge")
+            and (method, path) != ("DELETE", "/api/sessions/{id}")
+        ):
             answer = ask(ann, method, path, anns)
             assert answer.status_code < 300 or path == "/api/jobs/{id}/cancel", (method, path, answer.text[:300])
     assert ask(ann, "DELETE", "/api/sessions/{id}", anns).status_code == 204
@@ -231,6 +236,8 @@ def bodies(anns: dict[str, str], bobs: dict[str, str]) -> list[tuple[str, str, d
         ("POST", f"{mine}/edits", {"edit": {"op": "group", "edits": [{"op": "set", "slot": "page", "value": upload}]}}),
         ("POST", f"{mine}/edits", {"edit": dot(5), "parent": anns["node"]}),
         ("PUT", f"{mine}/head", {"node": anns["node"]}),
+        ("POST", f"{mine}/merge", {"node": anns["node"]}),
+        ("POST", f"{mine}/merge", {"node": bobs["node"], "into": anns["node"]}),
         ("GET", f"{mine}/compare?a={anns['node']}&b={bobs['node']}", {}),
         ("GET", f"{mine}/compare?a={bobs['node']}&b={anns['node']}", {}),
         *(("POST", "/api/generate", {"recipe": "dots", "conditions": {"page": value}}) for value in (upload, {"pixels": upload})),

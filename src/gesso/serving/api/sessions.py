@@ -22,6 +22,7 @@ from gesso.serving.http.routes import Routes, body_of, read_json
 from gesso.serving.render.outputs import check_format, output_file, pixels_of, shown_output, smaller
 from gesso.serving.render.renderer import RenderJob
 from gesso.serving.services import Services
+from gesso.steering.branches import merge_branch
 
 MOST_PICTURES = 5000  # in an imported session: each is decoded in the sandbox
 TITLE = Field(default="", max_length=1000)
@@ -46,6 +47,15 @@ class AppendEdit(_SessionBody):
     edit: dict[str, Any]
     parent: str | None = None
     client: str | None = Field(default=None, max_length=200)
+
+
+class MergeBranch(_SessionBody):
+    """Merge the branch of `node` into `into` (null: the head). Where both say something else of the same, `wins` says which counts: that
+    of the newer node ("later"), that of `into` ("this"), or that of `node` ("that")."""
+
+    node: str = Field(max_length=100)
+    into: str | None = Field(default=None, max_length=100)
+    wins: Literal["later", "this", "that"] = "later"
 
 
 class MoveHead(_SessionBody):
@@ -132,6 +142,20 @@ def _register_nodes(routes: Routes, services: Services) -> None:
             return {"node": node.model_dump(mode="json"), "missing": list(store.missing(owner, id, node.id))}
 
         return JSONResponse(await asyncio.to_thread(append), 201)
+
+    @routes.http(
+        "POST", "/api/sessions/{id}/merge", who=TOKEN, max_body=65_536, reads=MergeBranch, tags=["sessions"], summary="Merge two branches"
+    )
+    async def merge(id: str, http: Http) -> Any:
+        """`both` names the conditions and settings that both branches had changed."""
+        owner, body = identity_of(http).owner, await read_json(http, MergeBranch)
+
+        def run() -> Any:
+            made = merge_branch(store, owner, id, body.node, body.into, wins=body.wins)
+            missing = list(store.missing(owner, id, made.node.id))
+            return {"node": made.node.model_dump(mode="json"), "both": list(made.both), "missing": missing}
+
+        return JSONResponse(await asyncio.to_thread(run), 201)
 
     @routes.http(
         "PUT",

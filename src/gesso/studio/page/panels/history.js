@@ -5,7 +5,8 @@ import { firstColourOf, describeEdit } from "../session/edits.js";
 import { loadThumbnails } from "../session/thumbnails.js";
 import { fill, h } from "../ui/elements.js";
 import { iconButton } from "../ui/icons.js";
-import { relativeTime, lang, t, w } from "../words/language.js";
+import { announce, notice } from "../ui/messages.js";
+import { relativeTime, lang, t, titleOf, w } from "../words/language.js";
 
 /** @param {import("../session/editor.js").Editor} editor @param {HTMLElement} place @param {(a: any, b: any) => void} compare */
 export function history(editor, place, compare) {
@@ -19,7 +20,7 @@ export function history(editor, place, compare) {
     show();
   }, { "aria-pressed": "false" });
   const count = h("p", { class: "quiet" });
-  const keys = h("p", { class: "quiet tree-keys" }, h("kbd", {}, "F2"), " ", w("key_name"), " · ", h("kbd", {}, "F"), " ", w("favourite"), " · ", h("kbd", {}, "C"), " ", w("key_compare"));
+  const keys = h("p", { class: "quiet tree-keys" }, h("kbd", {}, "F2"), " ", w("key_name"), " · ", h("kbd", {}, "F"), " ", w("favourite"), " · ", h("kbd", {}, "C"), " ", w("key_compare"), " · ", h("kbd", {}, "M"), " ", w("key_merge"));
   fill(place, h("div", { class: "row tree-bar" }, filter, named), list, h("div", { class: "tree-foot" }, count, keys));
   const watcher = loadThumbnails(editor);
 
@@ -70,10 +71,21 @@ export function history(editor, place, compare) {
       h("span", { class: "said" }, said, node.name ? h("small", {}, plain) : current && at ? h("small", {}, () => relativeTime(at)) : null),
       h("span", { class: "acts" },
         act("tag", w("name_node"), () => rename(node, /** @type {HTMLElement} */ (list.querySelector(`[data-node="${CSS.escape(String(node.id))}"] .said > *`)))),
+        editor.canMerge(node.id) && act("join", w("merge_branch"), () => merge(node), { "data-act": "merge" }),
         !current && act("compare", w("compare_with"), () => compare(node.id, editor.head), { "data-act": "compare" }),
         act("star", w("favourite"), () => change(node, { favourite: !node.favourite }), { class: "plain star", "aria-pressed": String(Boolean(node.favourite)) })),
     );
   }
+
+  /** @param {any} node */
+  async function merge(node) {
+    const both = await editor.merge(node.id).catch((error) => void editor.emit("wrong", { what: error.message }));
+    if (both?.length) notice(w("merged_both", { names: both.map((name) => titled(name)).join(", ") }));
+    else if (both) announce(w("merged"));
+  }
+
+  /** The title of a condition or a setting. @param {string} name */
+  const titled = (name) => (editor.slot(name) ? titleOf(editor.slot(name)) : t(editor.card.settings?.properties?.[name]?.words?.title ?? { en: name }));
 
   /** @param {any} node @param {any} change_ */
   async function change(node, change_) {
@@ -112,6 +124,7 @@ export function history(editor, place, compare) {
       Enter: () => editor.show(node?.id),
       F2: () => rename(node, /** @type {HTMLElement} */ (at.querySelector(".said > *"))),
       f: () => change(node, { favourite: !node?.favourite }),
+      m: () => node && editor.canMerge(node.id) && merge(node),
       c: () => node && node.id !== editor.head && compare(node.id, editor.head),
     });
     if (next) /** @type {HTMLElement} */ (next).focus();

@@ -55,6 +55,8 @@ export const deleteSession = (/** @type {string} */ id) => request(`/api/session
 export const search = async (/** @type {string} */ text) => listOf(await get(`/api/search?q=${enc(text)}`), "found");
 
 export const updateNode = (/** @type {string} */ id, /** @type {any} */ node, /** @type {any} */ change) => send("PATCH", `/api/sessions/${enc(id)}/nodes/${enc(node)}`, change);
+/** Merge the branch of a node into another node. @returns {Promise<{node: any, both: string[], missing: string[]}>} */
+export const mergeBranch = (/** @type {string} */ id, /** @type {any} */ node, /** @type {any} */ into) => send("POST", `/api/sessions/${enc(id)}/merge`, { node, into });
 export const compareNodes = async (/** @type {string} */ id, /** @type {any} */ a, /** @type {any} */ b) => listOf(await get(`/api/sessions/${enc(id)}/compare?a=${enc(a)}&b=${enc(b)}`), "differences");
 /** The URL of a node's output, a PNG; `how` is a query: max_side=…, clean=true, index=…. */
 export const outputUrl = (/** @type {string} */ id, /** @type {any} */ node, /** @type {string} */ output, /** @type {string} */ how = "") =>

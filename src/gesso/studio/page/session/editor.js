@@ -201,6 +201,23 @@ export class Editor extends EventTarget {
     this.emit("given");
   }
 
+  /** Whether the branch of a node can be merged into what is shown: neither leads to the other. @param {any} id */
+  canMerge(id) {
+    const leads = (/** @type {any} */ from, /** @type {any} */ to) => this.pathTo(to).some((node) => node.id === from);
+    return this.nodes.has(id) && !leads(id, this.head) && !leads(this.head, id);
+  }
+
+  /** Merge the branch of a node into what is shown. @param {any} id @returns {Promise<string[] | null>} the names of what both branches had changed */
+  async merge(id) {
+    const { session, live } = this;
+    if (!live || this.pending.length || !this.canMerge(id)) return null;
+    const made = await api.mergeBranch(session.id, id, this.head);
+    if (this.live !== live) return null;
+    this.nodes.set(made.node.id, made.node);
+    this.show(made.node.id);
+    return made.both;
+  }
+
   get canUndo() {
     const parent = this.nodes.get(this.head)?.parent;
     return parent !== null && parent !== undefined && this.nodes.has(parent);

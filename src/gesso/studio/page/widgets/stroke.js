@@ -12,6 +12,7 @@ export function strokeWidget(editor, view, slot) {
   const { control } = slot;
   const here = editor.live; // the session of these marks
   const coloured = Boolean(control.colour);
+  const shown = control.colour === "shown"; // a mark has the colour that it is set down on
   const gestures = control.gestures ?? ["stroke"];
   const clears = control.clears ?? [];
   const [list, item] = markSchemaOf(control.schema);
@@ -36,7 +37,7 @@ export function strokeWidget(editor, view, slot) {
     return one;
   }
   const merge = (/** @type {any[]} */ marks) => ({ op: "merge", slot: slot.name, value: { [list]: marks.map(valueOf) } });
-  const markOf = (/** @type {number[][]} */ points) => ({ slot: slot.name, points, radius: editor.radius, colour: coloured ? editor.colour : null, fill: editor.fills, alone: editor.alone });
+  const markOf = (/** @type {number[][]} */ points) => ({ slot: slot.name, points, radius: editor.radius, colour: shown ? view.colourAt(...centre(points[0])) : coloured ? editor.colour : null, fill: !shown && editor.fills, alone: !shown && editor.alone });
 
   /** A tool that draws a path; `done` receives it when the pointer is lifted. @param {any} about @param {(draft: any) => void} done @param {boolean} previews */
   function drawn(about, done, previews) {
@@ -90,7 +91,7 @@ export function strokeWidget(editor, view, slot) {
   }
 
   function plain() {
-    const about = { name: slot.name, icon: coloured ? "brush" : "pen", title: titleOf(slot), help: slot.help, coloured, fills, alones, pressure: true, pieces: Boolean(pieces) && gestures.includes("piece") };
+    const about = { name: slot.name, icon: shown ? "close" : coloured ? "brush" : "pen", title: titleOf(slot), help: slot.help, coloured: coloured && !shown, fills: fills && !shown, alones: alones && !shown, pressure: true, pieces: Boolean(pieces) && gestures.includes("piece") };
     return drawn(about, (draft) => (pieces && clears.length ? settle(draft) : (tellOpen(draft), editor.commit(merge([draft]), here))), true);
   }
 
@@ -169,7 +170,7 @@ export function strokeWidget(editor, view, slot) {
       // Not wider than the piece, so that it does not mark its neighbour.
       return { ...markOf([round(place)]), radius: Math.max(0.5, Math.min(editor.radius, 4, Math.floor(clearance) - 0.5)), fill: map.isBackground(id) };
     });
-    editor.commit(together([...taken(map, ids, [slot.name, ...clears]), merge(marks)]), here);
+    editor.commit(together([...taken(map, ids, shown ? clears : [slot.name, ...clears]), merge(marks)]), here);
   }
 
   /** Edits that remove the marks that are entirely in these pieces. @param {import("../canvas/piece_map.js").PieceMap} map @param {Set<number | null>} ids @param {string[]} slots */
@@ -178,8 +179,8 @@ export function strokeWidget(editor, view, slot) {
     return within.sort((/** @type {any} */ a, /** @type {any} */ b) => b.index - a.index).map((/** @type {any} */ one) => ({ op: "take", slot: one.slot, index: one.index }));
   }
 
-  const onPieces = !pieces ? null : gestures.includes("piece") ? { title: titleOf(slot), icon: tools[0].icon, coloured, run: mark } : gestures.includes("join") ? { title: w("gesture_join"), icon: "join", several: true, run: (/** @type {any} */ ids, /** @type {any} */ map) => unite(ids, map) || notice(w("not_touching")) } : null;
-  return { tools, onPieces, brush: [fills && pieces && fillSwitch(editor, slot), alones && aloneSwitch(editor, slot)] };
+  const onPieces = !pieces ? null : gestures.includes("piece") ? { title: titleOf(slot), icon: tools[0].icon, coloured: coloured && !shown, run: mark } : gestures.includes("join") ? { title: w("gesture_join"), icon: "join", several: true, run: (/** @type {any} */ ids, /** @type {any} */ map) => unite(ids, map) || notice(w("not_touching")) } : null;
+  return { tools, onPieces, brush: [fills && !shown && pieces && fillSwitch(editor, slot), alones && !shown && aloneSwitch(editor, slot)] };
 }
 
 /** Switch: a mark on the background colours only its own spot, or all of the background. @param {import("../session/editor.js").Editor} editor @param {any} slot */
