@@ -38,10 +38,9 @@ def hints_by_person(
     `given` is the picture they look at, uint8 or float [h w 3], and `before` the first points of their marks so far.
     """
     pieces, colours, free = clean["pieces"], clean["colours"], clean["line"] > INK
-    wrong = _wrong_pieces(person, np.where(free, pieces, len(colours)), colours, given)
     tried = _times_tried(pieces, before)
-    wrong = [piece for piece in _in_order(person, wrong, pieces, rng) if tried.get(piece, 0) < TRIES][: turns * person.a_look]
-    chosen = np.array(wrong, int)
+    wrong = _in_order(person, _wrong_pieces(person, np.where(free, pieces, len(colours)), colours, given), pieces, rng)
+    chosen = np.array([piece for piece in wrong if tried.get(piece, 0) < TRIES][: turns * person.a_look], int)
     wants = person.wants_other > 0 and rng.random() < person.wants_other
     wanted, changed = recolour(colours, chosen, rng) if wants else (colours, np.zeros(len(colours), bool))
     marks: list[SimulatedMark] = []
@@ -77,8 +76,7 @@ def _in_order(person: Person, wrong: Mapping[int, float], pieces: np.ndarray, rn
     if person.order == "any":
         return found
     areas = np.bincount(pieces.ravel())
-    weight = (lambda piece: areas[piece]) if person.order == "largest" else (lambda piece: areas[piece] * wrong[piece])
-    return sorted(found, key=lambda piece: -weight(piece))
+    return sorted(found, key=lambda piece: -float(areas[piece] * (1 if person.order == "largest" else wrong[piece])))
 
 
 def _times_tried(pieces: np.ndarray, before: Sequence[tuple[float, float]]) -> dict[int, int]:
