@@ -21,7 +21,7 @@ def joined(earlier: Condition | None, later: Condition | None, base: Condition |
     """The value of two branches that left `base`; None where it is empty.
 
     What one of them alone changed is as it changed it. Marks of both are kept, the earlier branch's first, so that later ones win where
-    they overlap; what either removed is gone. Of other kinds each says what it can (`Condition.joined`).
+    they overlap; what either removed is gone. Of other kinds each says what it can (`Condition.with_branch`).
     """
     if _same(earlier, later) or _same(later, base):
         return earlier
@@ -32,7 +32,7 @@ def joined(earlier: Condition | None, later: Condition | None, base: Condition |
         return _joined_marks(earlier, later, base, some)
     if earlier is None or later is None:  # one removed it, the other changed it: what was given last counts
         return later
-    return earlier.joined(later, base)
+    return earlier.with_branch(later, base)
 
 
 def _same(one: Condition | None, other: Condition | None) -> bool:

@@ -87,7 +87,7 @@ class Condition(StrictNumbers):
         """Merge a later edit into this value. The edit wins where both apply."""
         return edit
 
-    def joined(self, later: Self, base: Self | None) -> Self | None:
+    def with_branch(self, later: Self, base: Self | None) -> Self | None:
         """This value and one of another branch, which both changed `base`; where they do not agree, `later` wins. None: nothing is left.
 
         Marks of repeatable kinds are joined without this (`conditions.branches`).

@@ -114,7 +114,12 @@ def _beside(inside: np.ndarray, free: np.ndarray, side: int) -> np.ndarray:
 
 
 def points_by_person(
-    person: Person, picture: np.ndarray, rng: np.random.Generator, given: np.ndarray | None, before: Sequence[tuple[float, float]], turns: int
+    person: Person,
+    picture: np.ndarray,
+    rng: np.random.Generator,
+    given: np.ndarray | None,
+    before: Sequence[tuple[float, float]],
+    turns: int,
 ) -> tuple[list[SimulatedMark], dict[str, Any]]:
     """The next marks of a person on a picture without pieces, uint8 [h w 3]: points where it is wrong, in the colour that should be there.
 

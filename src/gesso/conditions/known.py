@@ -173,7 +173,7 @@ class Known(Condition):
         later = edit.mask if self.pixels.ndim == 2 else edit.mask[..., None]
         return type(self)(pixels=np.where(later, edit.pixels, self.pixels).astype(np.uint8), mask=self.mask | edit.mask)
 
-    def joined(self, later: Self, base: Self | None) -> Self | None:
+    def with_branch(self, later: Self, base: Self | None) -> Self | None:
         """Pixel by pixel: what the later branch changed is as it says, protected or freed, and the rest as it is here."""
         if later.page != self.page or later.pixels.shape != self.pixels.shape:
             return later

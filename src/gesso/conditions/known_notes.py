@@ -158,7 +158,7 @@ class KnownNotes(Condition):
                 target[part] = np.where(m, source, target[part])
         return type(self).of(pitches, onsets, mask)
 
-    def joined(self, later: Self, base: Self | None) -> Self | None:
+    def with_branch(self, later: Self, base: Self | None) -> Self | None:
         """Step by step and voice by voice: what the later branch changed is as it says, and the rest as it is here."""
         steps, voices = max(self.steps, later.steps), max(len(self.voices), len(later.voices))
         grids = [_padded(one, voices, steps) for one in (self, later, base)]

@@ -168,6 +168,7 @@ recipe = Recipe(
     frames=frames,
     shape=lambda request, frame, preset: (1, 2, *frame.size),
     finish=finish,
+    aim=lambda example: {"image": example["picture"]},
     layout={"en": "photographs of any size", "ko": "크기가 자유로운 사진들"},
     learns_pictures=True,
     data_files=("*.jpg", "*.png", "train/*.jpg"),

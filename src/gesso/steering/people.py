@@ -36,7 +36,7 @@ NO_AIM = {
 
 
 @dataclass(frozen=True)
-class Turn:
+class PersonTurn:
     """One action and what it led to: the name of the condition that was given, or "begin" or "undo".
 
     pictures: the outputs that are pictures, uint8 [h w 3] on white, by name.  seconds: how long the person waited for them.
@@ -82,7 +82,7 @@ def episode(
     rng: np.random.Generator,
     *,
     most: int | None = None,
-) -> Iterator[Turn]:
+) -> Iterator[PersonTurn]:
     """The turns of a person who steers an example to its aim, the first with nothing but what is required.
 
     `make` gives the result of a request; `aim` is the picture that the person wants, by the output's name: its first is what they look
@@ -107,12 +107,12 @@ def episode(
         yield now
         undid = False
         if error_of(now.pictures[output], wanted) > error_of(before.pictures[output], wanted) and rng.random() < person.undo:
-            now, undid = Turn(UNDO, before.state, before.pictures, 0.0), True  # a session has its picture still
+            now, undid = PersonTurn(UNDO, before.state, before.pictures, 0.0), True  # a session has its picture still
             yield now
 
 
 def _next(
-    card: Card, person: Person, clean: Mapping[str, Any], now: Turn, output: str, rng: np.random.Generator
+    card: Card, person: Person, clean: Mapping[str, Any], now: PersonTurn, output: str, rng: np.random.Generator
 ) -> tuple[Slot, Any, Mapping[str, Any]] | None:
     """What the person gives next: of the first condition to which they have something to add."""
     for slot in steered(card):
@@ -129,12 +129,12 @@ def _as_example(seen: np.ndarray, clean: Mapping[str, Any]) -> np.ndarray:
     return seen[..., 0] if grey else seen
 
 
-def _turn(make: Callable[[Request], Any], card: Card, action: str, state: State, truth: Mapping[str, Any]) -> Turn:
+def _turn(make: Callable[[Request], Any], card: Card, action: str, state: State, truth: Mapping[str, Any]) -> PersonTurn:
     began = time.perf_counter()
     result = make(to_request(card, state))
     seconds = time.perf_counter() - began
     names = [out.name for out in card.outputs if out.medium == "picture"]
-    return Turn(action, state, {name: to_white(result.outputs[name]) for name in names if name in result.outputs}, seconds, truth)
+    return PersonTurn(action, state, {name: to_white(result.outputs[name]) for name in names if name in result.outputs}, seconds, truth)
 
 
 def error_of(one: np.ndarray, two: np.ndarray) -> float:

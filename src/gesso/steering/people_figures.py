@@ -25,7 +25,7 @@ from gesso.number import whole
 from gesso.person import Person, people
 from gesso.recipes import find
 from gesso.recipes.recipe import Recipe
-from gesso.steering.people import BEGIN, UNDO, Turn, episode, error_of, why_not
+from gesso.steering.people import BEGIN, UNDO, PersonTurn, episode, error_of, why_not
 from gesso.verbs.assemble import GivenWeights
 from gesso.verbs.measure import measure
 
@@ -95,7 +95,7 @@ def of_example(model: Any, person: Person, examples: Any, index: int, seed: int,
     return of_turns(turns, *next(iter(aim.items())), most=most, target=target)
 
 
-def of_turns(turns: Sequence[Turn], output: str, aim: np.ndarray, *, most: int, target: float) -> dict[str, Any]:
+def of_turns(turns: Sequence[PersonTurn], output: str, aim: np.ndarray, *, most: int, target: float) -> dict[str, Any]:
     """The figures of one episode; None where an action has no place, asks for nothing in particular, or there was none."""
     found: dict[str, list[float]] = {name: [] for name in ("adherence", "locality", "bleed", "seconds")}
     for before, after in zip(turns, turns[1:], strict=False):

@@ -207,6 +207,7 @@ def _rows(value: Any) -> list[dict[str, Any]] | None:
 
 
 def cell_text(value: Any) -> str:
+    """A figure as a table shows it: a number, an interval, a figure with its interval, or text."""
     if value is None:
         return "–"
     if isinstance(value, float):

@@ -109,6 +109,19 @@ def test_without_a_picture_coloured_pieces_are_hinted_with_the_truth_that_traini
     assert give(PLAIN, clean, turns=0)[0] is None
 
 
+def test_on_a_picture_without_pieces_points_are_given_where_it_is_wrong():
+    picture = np.full((40, 60, 3), (90, 140, 60), np.uint8)
+    grey = picture.copy()
+    grey[10:20, 30:45] = 128
+    value, truth = Hints.given_by(EXACT, {"picture": picture}, np.random.default_rng(0), grey)
+    (mark,) = value.marks
+    assert 30 <= mark.x < 45 and 10 <= mark.y < 20 and mark.color == "#5a8c3c"
+    assert truth["meant"][round(mark.y), round(mark.x)] and (truth["asked"][truth["meant"]] == (90, 140, 60)).all()
+    assert Hints.given_by(EXACT, {"picture": picture}, np.random.default_rng(0), picture)[0] is None
+    more, _ = Hints.given_by(EXACT, {"picture": picture}, np.random.default_rng(0), grey, value)
+    assert np.hypot(more.marks[0].x - mark.x, more.marks[0].y - mark.y) > 2
+
+
 def test_known_pixels_are_given_where_the_output_is_wrong():
     picture = np.zeros((28, 28), np.uint8)
     given = picture.copy()
