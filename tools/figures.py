@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "colorize-flats": (*MEASURE, "colorize", "--data", "flats", "--group=-scene", "--rules", "exact"),
     "colorize-scenes": (*MEASURE, "colorize", "--data", "flats", "--group", "scene", "--rules", "exact"),
     "colorize-styles": (str(ROOT / "tools" / "sweep_colorize.py"), "flats", "--hands", "--limit", "150"),
+    "people-colorize": (*MEASURE, "colorize", "--data", "flats", "--people", "all", "--num", "30"),
     "reliability-openmoji": (*MEASURE, "colorize", "--which", "reliability", "--data", "openmoji"),
     "reliability-flats": (*MEASURE, "colorize", "--which", "reliability", "--data", "flats", "--group=-scene"),
 }

@@ -62,7 +62,7 @@ def steadiness(make: Any, data: Path | None, options: Mapping[str, Any]) -> dict
         items = ((examples.item(i, np.random.default_rng([seed, i])), [seed, i, 5]) for i in order)
         found = [_of_drawing(partial(make, reach=reach, seed=0), script, item, key, steps) for item, key in items]
         counts = np.array([one["far"] for one in found])
-        row = {name: _share(np.array([one[name] for one in found]), counts) for name in SEEN}
+        row: dict[str, Any] = {name: _share(np.array([one[name] for one in found]), counts) for name in SEEN}
         row |= {"far pieces": int(counts.sum()), "steps": int(sum(one["steps"] for one in found))}
         rows[f"{person.name}, reach {reach}"] = row | {"dB": round(float(np.mean([one["dB"] for one in found])), 2)}
     return {"changed though nothing near them did": rows, "aim": AIM, "n": len(order), "data": getattr(examples, "name", "")}

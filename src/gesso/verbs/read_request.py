@@ -109,9 +109,9 @@ def request_of(
 def _merge(card: Card, kept: dict[str, Condition], file: RequestFile, given: Collection[str]) -> None:
     """Join the conditions of a file with those `kept`, but for those that are `given` anew."""
     file.check_complete(given)
-    for name, value in file.asked.conditions.items():
+    for name, given_there in file.asked.conditions.items():
         slot = card.slot(name)
-        later = slot.from_json(value)
+        later = slot.from_json(given_there)
         if name in given:
             continue
         if slot.required and name in kept and kept[name] != later:
