@@ -66,7 +66,7 @@ class ColorizeSettings(Settings):
     guess: float = Field(default=0.5, ge=0, le=1)
     gap: float | None = Field(default=None, ge=0, le=200)
     lines: Lines = "auto"
-    reach: Reach = "all"
+    reach: Reach = Field(default="all", exclude_if=lambda value: value == "all")  # a later field: requests of before stay as they are
     detail: int | None = Field(default=None, ge=64, le=256)
 
 
