@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import ValidationError
 from scipy.ndimage import find_objects, label
 
-from gesso.datasets.composed_scenes import COLOURS, KINDS, PAPER, SIZE, ComposedScenes, Composition, Group, named, never_shown, shape
+from gesso.datasets.composed_scenes import PAPER, SIZE, ComposedScenes, Composition, Group, named, never_shown
+from gesso.datasets.scene_stock import SHAPES, Stock
 from gesso.errors import as_gesso_error
 from gesso.metrics.retrieval import NUM_RESAMPLED, picture_vectors, text_vectors
 from gesso.metrics.steered import make_many
@@ -36,9 +37,9 @@ class Found:
     y: float
 
 
-def objects_in(picture: np.ndarray) -> list[Found]:
-    """The objects of a square picture uint8 [side side 3] on paper: each connected part is compared with every shape in every colour, at
-    the size of objects and at every place near it, and is what it differs from least."""
+def objects_in(picture: np.ndarray, stock: Stock = SHAPES) -> list[Found]:
+    """The objects of a square picture uint8 [side side 3] on paper: each connected part is compared with every kind in each of its colours,
+    at the size of objects and at every place near it, and is what it differs from least."""
     values = picture.astype(np.float64)
     side = len(values)
     size = round(side * SIZE)
@@ -50,14 +51,14 @@ def objects_in(picture: np.ndarray) -> list[Found]:
             continue
         alone = np.where((parts == number)[..., None] | ~ink[..., None], values, PAPER)
         top, left = ((one.start + one.stop - size) // 2 for one in (ys, xs))
-        kind, colour = _nearest(alone, top, left, size)
+        kind, colour = _nearest(alone, top, left, size, stock)
         found.append(Found(kind, colour, (xs.start + xs.stop) / 2 / side, (ys.start + ys.stop) / 2 / side))
     return found
 
 
-def _nearest(picture: np.ndarray, top: int, left: int, size: int) -> tuple[str, str]:
+def _nearest(picture: np.ndarray, top: int, left: int, size: int, stock: Stock) -> tuple[str, str]:
     """The kind and colour whose picture at about this place differs least."""
-    names, templates = _templates(size)
+    names, templates = _templates(stock, size)
     padded = np.pad(picture - PAPER, ((NEAR + size,) * 2, (NEAR + size,) * 2, (0, 0)))
     best, answer = np.inf, names[0]
     for y in range(-NEAR, NEAR + 1):
@@ -73,20 +74,21 @@ def _nearest(picture: np.ndarray, top: int, left: int, size: int) -> tuple[str, 
 
 
 @lru_cache(maxsize=8)
-def _templates(size: int) -> tuple[list[tuple[str, str]], np.ndarray]:
-    """Every kind in every colour, as its difference from paper, float [n size size 3]."""
-    names = [(kind, colour) for kind in KINDS for colour in COLOURS]
-    return names, np.stack([shape(kind, size)[..., None] * (np.array(COLOURS[colour][0], float) - PAPER) for kind, colour in names])
+def _templates(stock: Stock, size: int) -> tuple[list[tuple[str, str]], np.ndarray]:
+    """Every kind in each of its colours, as its difference from paper, float [n size size 3]."""
+    names = [(kind, colour) for kind in stock.kinds for colour in stock.colours(kind)]
+    looks = [stock.look(kind, colour, size) for kind, colour in names]
+    return names, np.stack([cover * (ink - np.array(PAPER, float)) for ink, cover in looks])
 
 
-def judged(picture: np.ndarray, asked: Composition, text: str) -> dict[str, list[bool]]:
+def judged(picture: np.ndarray, asked: Composition, text: str, stock: Stock = SHAPES) -> dict[str, list[bool]]:
     """Which of the attributes that the caption names are right, by attribute: of each group its kind, count and (if named) colour, and
     the relation. What a group is, is said by most of the objects in its half of the picture."""
-    found = objects_in(picture)
+    found = objects_in(picture, stock)
     halves = [[one for one in found if ((one.x if asked.relation == "left" else one.y) < 0.5) == (half == 0)] for half in (0, 1)]
     right: dict[str, list[bool]] = {KIND: [], COLOUR: [], COUNT: [], RELATION: []}
     most = [_most(half) for half in halves]
-    for group, told, half, says in zip((asked.first, asked.second), named(text, asked), halves, most, strict=True):
+    for group, told, half, says in zip((asked.first, asked.second), named(text, asked, stock), halves, most, strict=True):
         right[KIND].append(says.kind == group.kind)
         right[COUNT].append(sum(one.kind == group.kind for one in half) == group.count == len(half))
         if told:
@@ -119,15 +121,15 @@ def share_of(judgement: Mapping[str, Sequence[bool]]) -> float:
     return float(np.mean(every))
 
 
-def measure_obedience(make: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """How many attributes of held-out scenes are right: with a combination that training never showed, without, in all, and by language;
-    beside them the true pictures. With `rank`, a run of `clip`, also the one of `best` pictures that it thinks fits best.
+def measure_obedience(make: Any, options: Mapping[str, Any], held: ComposedScenes | None = None) -> dict[str, Any]:
+    """How many attributes of the scenes `held` (None: of shapes) are right: with a combination that training never showed, without, in
+    all, and by language; beside them the true pictures. With `rank`, a run of `clip`, also the one of `best` pictures that it thinks fits best.
 
     Options: `num` scenes (200), `best` (8), `rank`, `seed`, and the settings `num_steps` and `guidance_scale`. Intervals (90 %) resample
     scenes.
     """
     model = make.model
-    held = ComposedScenes(model.assembled.preset.side, "val")
+    held = held or ComposedScenes(model.assembled.preset.side, "val")
     ranked = make.other("clip", weights=options["rank"]) if options.get("rank") else None
     num, best = whole(options.get("num", NUM), where="--num", low=2), whole(options.get("best", 8), where="--best", low=1)
     seed = whole(options.get("seed", 0), where="--seed", low=0)
@@ -141,13 +143,17 @@ def measure_obedience(make: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     slot = model.card.slot("words")
     given = [{"words": slot.read(text)} for text in texts]
     tries = [make_many(model, given, settings, seed + number) for number in range(best if ranked else 1)]
-    rows = {"one picture": [judged(one, item["composition"], text) for one, item, text in zip(tries[0], items, texts, strict=True)]}
+
+    def judge(pictures: Sequence[np.ndarray]) -> list[dict[str, list[bool]]]:
+        return [judged(one, item["composition"], text, held.stock) for one, item, text in zip(pictures, items, texts, strict=True)]
+
+    rows = {"one picture": judge(tries[0])}
     if ranked:
         fits = np.stack([_fit(ranked, pictures, texts) for pictures in tries])
-        chosen = [tries[int(place)][index] for index, place in enumerate(fits.argmax(0))]
-        rows[f"best of {best}"] = [judged(one, item["composition"], text) for one, item, text in zip(chosen, items, texts, strict=True)]
-    rows["the true picture"] = [judged(item["picture"], item["composition"], text) for item, text in zip(items, texts, strict=True)]
-    new = [any(never_shown(group.kind, group.colour) for group in (one["composition"].first, one["composition"].second)) for one in items]
+        rows[f"best of {best}"] = judge([tries[int(place)][index] for index, place in enumerate(fits.argmax(0))])
+    rows["the true picture"] = judge([item["picture"] for item in items])
+    scenes = [item["composition"] for item in items]
+    new = [any(never_shown(group.kind, group.colour, held.stock) for group in (one.first, one.second)) for one in scenes]
     korean = [not text.isascii() for text in texts]
     parts = {
         "of new pairs": new,
@@ -160,7 +166,14 @@ def measure_obedience(make: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         chosen_rows = [row for row, taken in zip(rows["one picture"], part, strict=True) if taken]
         if chosen_rows:
             found[f"one picture, {name}"] = shares(chosen_rows) | _interval(chosen_rows, seed)
-    return {"obedience": found, "aims": AIMS, "n": num, "guidance": settings.guidance_scale, "steps": settings.num_steps}
+    return {
+        "obedience": found,
+        "aims": AIMS,
+        "n": num,
+        "scenes": held.name,
+        "guidance": settings.guidance_scale,
+        "steps": settings.num_steps,
+    }
 
 
 def _fit(ranked: Any, pictures: Sequence[np.ndarray], texts: Sequence[str]) -> np.ndarray:

@@ -11,7 +11,7 @@ parent: `uses={"text": "clip"}` gives the text encoder under the role `text`, an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,11 +19,13 @@ from gesso.card import Card, Out, Slot, wordbook
 from gesso.conditions.picture import Picture
 from gesso.conditions.words import Words
 from gesso.datasets.captioned_pictures import captioned_pictures
+from gesso.datasets.composed_scenes import scenes_of
+from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
 from gesso.hub import clip_weights
 from gesso.media.subwords import learn
 from gesso.ports import Frame
-from gesso.recipes.recipe import Optimiser, Recipe, Stage
+from gesso.recipes.recipe import LATER, Optimiser, Recipe, Stage
 
 if TYPE_CHECKING:
     from gesso.families.contrastive import Contrastive
@@ -47,12 +49,24 @@ class Preset:
     average: float = 0.995
     warmup: int = 100
     objective: Literal["sigmoid", "softmax"] = "sigmoid"
+    scenes: bool = field(default=False, metadata=LATER)  # learns composed scenes, to choose among pictures of them
 
 
 PRESETS = {
     "tiny": Preset(side=32, plan=((16, 1), (32, 1), (32, 1)), width=32, depth=1, heads=2, out=32, num_steps=300, batch_size=32, warmup=20),
     "small": Preset(
         side=48, plan=((32, 2), (64, 2), (128, 2), (256, 2)), width=192, depth=2, heads=4, out=256, num_steps=2400, batch_size=128
+    ),
+    "scenes": Preset(
+        side=32,
+        plan=((32, 1), (64, 1), (128, 2), (256, 1)),
+        width=128,
+        depth=2,
+        heads=4,
+        out=128,
+        num_steps=6000,
+        batch_size=128,
+        scenes=True,
     ),
     "base": Preset(
         side=96, plan=((64, 2), (128, 2), (256, 3), (512, 3)), width=384, depth=4, heads=6, out=512, num_steps=20_000, batch_size=512
@@ -110,6 +124,11 @@ def family(preset: Preset) -> Contrastive:
     return Contrastive(objective=preset.objective)
 
 
+def examples(folder: Path | None, split: str, preset: Preset, num: int = 20_000) -> Dataset:
+    """Captioned pictures, or `num` scenes."""
+    return scenes_of(folder, split, preset.side, num) if preset.scenes else captioned_pictures(folder, split, preset.side)
+
+
 def stages(preset: Preset) -> list[Stage]:
     optimiser = Optimiser(rate=1e-3, betas=(0.9, 0.98), decay=0.1, warmup=preset.warmup)
     return [
@@ -117,7 +136,7 @@ def stages(preset: Preset) -> list[Stage]:
             name="match",
             family=family(preset),
             trains={"text": optimiser, "picture": optimiser, "match": Optimiser(rate=5e-3, betas=(0.9, 0.98), warmup=preset.warmup)},
-            data=lambda folder, split: captioned_pictures(folder, split, preset.side),
+            data=lambda folder, split: examples(folder, split, preset),
             num_steps=preset.num_steps,
             batch_size=preset.batch_size,
             average=preset.average,
@@ -146,10 +165,11 @@ def facts(dataset: Any) -> dict[str, Any]:
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Held-out captions and pictures find each other. Options: `split` ("val", "dev"), `seed`, `learned` (the folder it learned from)."""
+    """Held-out captions and pictures find each other; of scenes, 500. Options: `split` ("val", "dev"), `seed`, `learned` (the folder it
+    learned from)."""
     from gesso.metrics.retrieval import measure_model
 
-    held = captioned_pictures(data, str(options.get("split", "val")), make.model.assembled.preset.side)
+    held = examples(data, str(options.get("split", "val")), make.model.assembled.preset, num=500)
     learned = captioned_pictures(Path(options["learned"]), "train", 8) if "learned" in options else None
     return measure_model(make.model, held, options, learned)
 

@@ -10,7 +10,7 @@ The user gives `words`. Previews are the picture as far as it is written.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from gesso.conditions.words import Words
 from gesso.datasets.composed_scenes import scenes_or_captioned
 from gesso.media.subwords import learn
 from gesso.ports import Frame
-from gesso.recipes.recipe import Optimiser, Recipe, Stage
+from gesso.recipes.recipe import LATER, Optimiser, Recipe, Stage
 
 if TYPE_CHECKING:
     from gesso.families.autoregressive import Autoregressive
@@ -44,6 +44,7 @@ class Preset:
     batch_size: int = 64
     rate: float = 5e-4
     masked: bool = False
+    scenes: bool = field(default=False, metadata=LATER)  # a folder's sprites make scenes, in place of its captioned pictures
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -57,6 +58,7 @@ PRESETS = {
     ),
     "small": SMALL,
     "masked": replace(SMALL, masked=True),
+    "scenes": replace(SMALL, scenes=True),
     "base": Preset(
         side=64, codec=(96, 192, 256), channels=8, codes=4096, width=512, depth=12, heads=8, text=384, codec_steps=50_000,
         num_steps=100_000, batch_size=128, rate=3e-4,
@@ -120,7 +122,7 @@ def stages(preset: Preset) -> list[Stage]:
     from gesso.families.adversarial.reconstruction import coding
 
     def data(folder: Path | None, split: str) -> Any:
-        return scenes_or_captioned(folder, split, preset.side)
+        return scenes_or_captioned(folder, split, preset.side, scenes=preset.scenes)
 
     shared: dict[str, Any] = {"data": data, "batch_size": preset.batch_size, "frame": Frame((preset.side, preset.side))}
     codec, writer = Optimiser(rate=1e-3, warmup=200, floor=0.02), Optimiser(rate=preset.rate, warmup=200, floor=0.05)
@@ -136,18 +138,21 @@ def facts(dataset: Any) -> dict[str, Any]:
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Composed scenes as their captions ask. Options: `num`, `guidance_scale`, `best` and `rank`, a run of `clip`
-    (`gesso.metrics.obedience.measure_obedience`)."""
+    """Composed scenes as their captions ask, of the sprites of `data` where it is given. Options: `num`, `guidance_scale`,
+    `best` and `rank`, a run of `clip` (`gesso.metrics.obedience.measure_obedience`)."""
+    from gesso.datasets.composed_scenes import scenes_of
     from gesso.metrics.obedience import measure_obedience
 
-    return measure_obedience(make, options)
+    preset = make.model.assembled.preset
+    return measure_obedience(make, options, scenes_of(data if preset.scenes else None, "val", preset.side))
 
 
 def measure_bits(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Bits a code and a dimension of held-out pictures, of which the codec's part is not known. Option: `num` pictures."""
     from gesso.metrics.bits import measure_bits
 
-    return measure_bits(make.model, scenes_or_captioned(data, "val", make.model.assembled.preset.side), options)
+    preset = make.model.assembled.preset
+    return measure_bits(make.model, scenes_or_captioned(data, "val", preset.side, scenes=preset.scenes), options)
 
 
 def preview(networks: Any, batch: Any, family: Any) -> Any:

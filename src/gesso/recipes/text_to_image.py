@@ -10,7 +10,7 @@ The user gives `words`. Previews are the current estimate of the picture.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +21,7 @@ from gesso.conditions.words import Words
 from gesso.datasets.composed_scenes import scenes_or_captioned
 from gesso.media.subwords import learn
 from gesso.ports import Frame, PortSizes
-from gesso.recipes.recipe import Optimiser, Recipe, Stage
+from gesso.recipes.recipe import LATER, Optimiser, Recipe, Stage
 
 if TYPE_CHECKING:
     from gesso.families.diffusion import Diffusion
@@ -41,11 +41,14 @@ class Preset:
     batch_size: int = 64
     rate: float = 5e-4
     average: float = 0.998
+    scenes: bool = field(default=False, metadata=LATER)  # a folder's sprites make scenes, in place of its captioned pictures
 
 
+SMALL = Preset(side=32, patch=4, width=256, depth=6, heads=4, text=128, num_steps=8000)
 PRESETS = {
     "tiny": Preset(side=32, patch=4, width=32, depth=2, heads=2, text=32, num_steps=200, batch_size=8),
-    "small": Preset(side=32, patch=4, width=256, depth=6, heads=4, text=128, num_steps=8000),
+    "small": SMALL,
+    "scenes": replace(SMALL, scenes=True),
     "base": Preset(side=64, patch=4, width=512, depth=12, heads=8, text=384, num_steps=100_000, batch_size=128, rate=3e-4, average=0.9998),
 }
 
@@ -112,7 +115,7 @@ def stages(preset: Preset) -> list[Stage]:
             name="denoise",
             family=family(preset),
             trains={"denoiser": Optimiser(rate=preset.rate, warmup=200, floor=0.05)},
-            data=lambda folder, split: scenes_or_captioned(folder, split, preset.side),
+            data=lambda folder, split: scenes_or_captioned(folder, split, preset.side, scenes=preset.scenes),
             num_steps=preset.num_steps,
             batch_size=preset.batch_size,
             average=preset.average,
@@ -126,11 +129,13 @@ def facts(dataset: Any) -> dict[str, Any]:
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Composed scenes as their captions ask. Options: `num`, `num_steps`, `guidance_scale`, `best` and `rank`
-    (`gesso.metrics.obedience.measure_obedience`)."""
+    """Composed scenes as their captions ask, of the sprites of `data` where it is given. Options: `num`, `num_steps`, `guidance_scale`,
+    `best` and `rank`, a run of `clip` (`gesso.metrics.obedience.measure_obedience`)."""
+    from gesso.datasets.composed_scenes import scenes_of
     from gesso.metrics.obedience import measure_obedience
 
-    return measure_obedience(make, options)
+    preset = make.model.assembled.preset
+    return measure_obedience(make, options, scenes_of(data if preset.scenes else None, "val", preset.side))
 
 
 recipe = Recipe(

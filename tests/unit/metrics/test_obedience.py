@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gesso.datasets.composed_scenes import COLOURS, KINDS, ComposedScenes, Composition, Group, caption, drawn, named, never_shown
+from gesso.datasets.composed_scenes import ComposedScenes, Composition, Group, caption, drawn, named, never_shown
+from gesso.datasets.scene_stock import COLOURS, KINDS
 from gesso.metrics.obedience import judged, objects_in, share_of, shares
 
 SCENE = Composition(Group("star", "red", 2), Group("moon", "blue", 1), "left")
