@@ -12,6 +12,7 @@ _LAZY = {
     "train": "gesso.verbs.train",
     "fit": "gesso.verbs.fit",
     "batch": "gesso.verbs.batch",
+    "best": "gesso.verbs.best",
     "measure": "gesso.verbs.measure",
     "replay": "gesso.verbs.replay",
     "Hint": "gesso.conditions.hints",
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from gesso.errors import GessoError as GessoError
     from gesso.request import Request as Request
     from gesso.verbs.batch import batch as batch
+    from gesso.verbs.best import best as best
     from gesso.verbs.fit import fit as fit
     from gesso.verbs.load import Model as Model
     from gesso.verbs.load import load as load

@@ -28,6 +28,10 @@ def generate_one(
     seeds: Annotated[
         str | None, Parameter(help="Several outputs, one a seed: 0-7, or 1,5,9. Their names get -0, -1, … or {seed} in --out.")
     ] = None,
+    best: Annotated[
+        int | None, Parameter(help="Make so many, from the seed on, and keep the one that fits the words best, as the recipe clip sees it.")
+    ] = None,
+    rank: Annotated[str | None, Parameter(help="Weights of clip to choose by, for --best: a file or a run's folder [shipped].")] = None,
     take: Annotated[str | None, Parameter(help="Which of the outputs to write, if not the first that such a file holds.")] = None,
     request: Annotated[
         Path | None, Parameter(help="Begin from a request's JSON, or from an output made before; its preset and weights too.")
@@ -46,15 +50,18 @@ def generate_one(
 ) -> int | None:
     """Make one output a seed, and print the path of each; or one film."""
     if video is not None:
-        refused = {"--seeds": seeds, "--take": take, "--request": request, "--merge": merge, "--mark": mark or None}
+        refused = {"--seeds": seeds, "--best": best, "--take": take, "--request": request, "--merge": merge, "--mark": mark or None}
         how = {"seed": seed or 0, "preset": preset, "weights": weights, "threads": threads, "device": device, "resume": resume}
         return _film(recipe, given, video, out, refused, **how)
     from gesso.media.medium import medium
 
     if recipe.shots is not None and out is not None and out.suffix.lower() in medium("video").endings:
-        refused = {"--seeds": seeds, "--take": take, "--request": request, "--merge": merge, "--mark": mark or None}
+        refused = {"--seeds": seeds, "--best": best, "--take": take, "--request": request, "--merge": merge, "--mark": mark or None}
         how = {"seed": seed, "preset": preset, "weights": weights, "threads": threads, "device": device, "resume": resume}
         return _shots(recipe, given, out, refused, **how)
+    if best is not None or rank is not None:
+        how = {"take": take, "base": request, "preset": preset, "weights": weights, "threads": threads, "device": device, "mark": mark}
+        return _best(recipe, given, out, seeds, seed, best, rank, **how)
     from gesso.verbs.generate import generate
 
     with show.watch(recipe.name) as watched:
@@ -65,6 +72,22 @@ def generate_one(
             watched.pause()
             show.made(path, result)
     return None
+
+
+def _best(
+    recipe: Any, given: dict[str, Any], out: Path | None, seeds: str | None, seed: int | None, num: int | None, rank: str | None, **how: Any
+) -> None:
+    """Make several outputs and print the path of the best, and how well each seed fits."""
+    from gesso.errors import GessoError
+    from gesso.verbs.best import best
+
+    if num is None or seeds is not None:
+        what = "--rank is for the best of several" if num is None else "--best chooses seeds itself"
+        raise GessoError(what, where="--rank" if num is None else "--seeds", fix="--best 8" if num is None else "--seed for the first")
+    with show.watch(recipe.name) as watched:
+        path, ranked = best(recipe, given, num=num, out=out, seed=seed, judge=rank, on_output=watched.show, **how)
+    show.made(path, ranked[0].result)
+    show.tell(f"seed {one.seed}: {one.fit:.3f}" for one in ranked)
 
 
 def _shots(recipe: Any, given: dict[str, Any], out: Path, refused: dict[str, Any], **how: Any) -> int:

@@ -123,7 +123,8 @@ def share_of(judgement: Mapping[str, Sequence[bool]]) -> float:
 
 def measure_obedience(make: Any, options: Mapping[str, Any], held: ComposedScenes | None = None) -> dict[str, Any]:
     """How many attributes of the scenes `held` (None: of shapes) are right: with a combination that training never showed, without, in
-    all, and by language; beside them the true pictures. With `rank`, a run of `clip`, also the one of `best` pictures that it thinks fits best.
+    all, and by language; beside them the true pictures. With `rank`, a run of `clip`, also the one of `best` pictures that it thinks fits
+    best.
 
     Options: `num` scenes (200), `best` (8), `rank`, `seed`, and the settings `num_steps` and `guidance_scale`. Intervals (90 %) resample
     scenes.

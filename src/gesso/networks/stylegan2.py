@@ -86,8 +86,8 @@ class ModulatedConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(wide, wide_in, kernel, kernel))
         self.scale, self.demodulate = 1 / math.sqrt(wide_in * kernel**2), demodulate
 
-    def forward(self, x: Maps, w: Vectors) -> Maps:
-        style = self.style(w)
+    def forward(self, x: Maps, style: Vectors) -> Maps:
+        """`style` [b wide_in] scales the input's channels."""
         weight = self.weight * self.scale
         x = F.conv2d(x * style[:, :, None, None], weight, padding=weight.shape[-1] // 2)
         if not self.demodulate:
@@ -106,8 +106,8 @@ class StyledLayer(nn.Module):
         self.strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(wide))
 
-    def forward(self, x: Maps, w: Vectors, noise: Tensor | None) -> Maps:
-        x = self.conv(x, w)
+    def forward(self, x: Maps, style: Vectors, noise: Tensor | None) -> Maps:
+        x = self.conv(x, style)
         if noise is not None:
             x = x + (self.strength * GAIN * noise).to(x.dtype)
         return F.leaky_relu(x + (self.bias * GAIN).to(x.dtype)[:, None, None], 0.2)
@@ -116,7 +116,8 @@ class StyledLayer(nn.Module):
 class Synthesis(nn.Module):
     """w, one for all layers [b width] or one for each [b layers width], -> picture [b c side side]; pictures of all sizes are added.
 
-    `widths` are the channels at 4×4, 8×8, …; the last size is the picture's.
+    `widths` are the channels at 4×4, 8×8, …; the last size is the picture's. `styles` and `from_styles` are its two halves: all channels'
+    styles together are the style space S (Wu 2021, "StyleSpace").
     """
 
     def __init__(self, channels: int, widths: Sequence[int], width: int) -> None:
@@ -133,18 +134,35 @@ class Synthesis(nn.Module):
     def num_layers(self) -> int:
         return len(self.layers)
 
-    def forward(self, w: Tensor, noise: Noise = None) -> Images:
+    @property
+    def modulated(self) -> list[ModulatedConv]:
+        """The convolutions that styles modulate, in the order of `styles`: after each second layer the one that shows its maps."""
+        found: list[ModulatedConv] = []
+        for number, layer in enumerate(self.layers):
+            found += [layer.conv, self.leave[number // 2]] if number % 2 == 0 else [layer.conv]  # type: ignore[list-item]
+        return found
+
+    def styles(self, w: Tensor) -> list[Tensor]:
+        """The style [b channels] of each of `modulated`."""
         ws = w[:, None].expand(-1, self.num_layers, -1) if w.ndim == 2 else w
-        x, picture = self.start.expand(len(w), -1, -1, -1), None
+        numbers = [number for number in range(self.num_layers) for _ in range(2 - number % 2)]
+        return [conv.style(ws[:, number]) for conv, number in zip(self.modulated, numbers, strict=True)]
+
+    def from_styles(self, styles: Sequence[Tensor], noise: Noise = None) -> Images:
+        x, picture = self.start.expand(len(styles[0]), -1, -1, -1), None
+        given = iter(styles)
         for number, layer in enumerate(self.layers):
             if number % 2 == 1:
                 x = doubled(x)
-            x = layer(x, ws[:, number], None if noise is None else noise[number])
+            x = layer(x, next(given), None if noise is None else noise[number])
             if number % 2 == 0:
-                shown = self.leave[number // 2](x, ws[:, number])
+                shown = self.leave[number // 2](x, next(given))
                 picture = shown if picture is None else doubled(picture) + shown
         assert picture is not None
         return picture
+
+    def forward(self, w: Tensor, noise: Noise = None) -> Images:
+        return self.from_styles(self.styles(w), noise)
 
 
 class StyleCritic(nn.Module):

@@ -82,8 +82,8 @@ def fit(
     found = recipes.find(recipe)
     examples = _examples(found, data)
     known = {} if found.facts is None or examples is None else dict(found.facts(examples))
-    # Weights that only a fit makes start from random numbers, which the seed decides.
-    untrained = bool(found.keeps) and not found.stages(found.preset(preset)) and weights is None
+    # Weights that only a fit makes start from random numbers, which the seed decides, unless weights of its own are given.
+    untrained = bool(found.keeps) and not found.stages(found.preset(preset))
     torch.manual_seed(whole(seed, where="seed", low=0, high=MAX_SEED))
     assembled = assemble(found, preset=preset, weights=weights, untrained=untrained, facts=known or None, device=device, fitting=True)
     name = assembled.recipe.name
@@ -91,7 +91,7 @@ def fit(
         raise GessoError(
             f"{name} makes its output at once: there is nothing to fit", where=name, fix=f"gesso generate {name}, or gesso train {name}"
         )
-    card = assembled.recipe.card
+    card, known = assembled.recipe.card, {**known, **assembled.recipe.known}
     more_conditions, more_settings = split(card, given or {})
     request = Request.build(
         card, {**(conditions or {}), **more_conditions}, seed=seed, settings={**(settings or {}), **more_settings},

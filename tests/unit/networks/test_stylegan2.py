@@ -16,13 +16,13 @@ def test_modulation_equals_a_kernel_for_each_item():
     kernels = layer.weight[None] * layer.scale * style[:, None, :, None, None]
     kernels = kernels * torch.rsqrt(kernels.square().sum((2, 3, 4), keepdim=True) + 1e-8)
     wanted = torch.cat([F.conv2d(x[i : i + 1], kernels[i], padding=1) for i in range(3)])
-    assert torch.allclose(layer(x, w), wanted, atol=1e-5)
+    assert torch.allclose(layer(x, style), wanted, atol=1e-5)
 
 
 def test_demodulated_maps_keep_unit_variance():
     torch.manual_seed(1)
     layer = ModulatedConv(64, 64, 3, 16)
-    out = layer(torch.randn(8, 64, 16, 16), 5 * torch.randn(8, 16))
+    out = layer(torch.randn(8, 64, 16, 16), layer.style(5 * torch.randn(8, 16)))
     assert 0.7 < out[..., 2:-2, 2:-2].var() < 1.3
 
 
@@ -52,6 +52,17 @@ def test_styles_of_two_latents_mix_by_layer():
     assert not torch.allclose(synthesis(ws), same)
     noise = [torch.randn(2, 1, size, size) for size in synthesis.sizes]
     assert torch.equal(synthesis(w, noise), same), "noise starts without strength"
+
+
+def test_styles_are_half_of_the_way_and_one_channel_can_be_moved():
+    torch.manual_seed(5)
+    synthesis = Synthesis(3, (16, 16, 8), 16)
+    w = torch.randn(2, synthesis.num_layers, 16)
+    styles = synthesis.styles(w)
+    assert [one.shape[1] for one in styles] == [16, 16, 16, 16, 16, 16, 8, 8], "layer, colour, layer, layer, colour, …"
+    assert torch.equal(synthesis.from_styles(styles), synthesis(w))
+    styles[-1] = styles[-1] + torch.eye(8)[3]
+    assert not torch.equal(synthesis.from_styles(styles), synthesis(w))
 
 
 def test_mapping_remembers_the_mean_only_in_training():

@@ -45,7 +45,7 @@ class StyleGame(Adversarial):
         num = settings.num_steps
         for step in range(1, num + 1):
             for group in adam.param_groups:
-                group["lr"] = RATE * _speed(step / num)
+                group["lr"] = RATE * speed(step / num)
             made = synthesis(w + apart, noise).float()
             distance = difference(made, target)
             adam.zero_grad(set_to_none=True)
@@ -82,6 +82,6 @@ def _given(inputs: Inputs, slot: str) -> Images:
     return spatial[:, :-1]  # the last channel is validity
 
 
-def _speed(t: float) -> float:
+def speed(t: float) -> float:
     """The rate over time in (0, 1]: up quickly, down slowly by a cosine over the last half."""
     return min(1.0, t / WARMUP) * min(1.0, 0.5 - 0.5 * math.cos(math.pi * min(1.0, 2 * (1 - t))))

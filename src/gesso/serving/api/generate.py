@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Query, Response
 from fastapi import Request as Http
@@ -23,11 +24,19 @@ from gesso.serving.render.outputs import accepted_file, output_file, store_outpu
 from gesso.serving.render.renderer import RenderJob, RenderTicket
 from gesso.serving.services import Services
 
+if TYPE_CHECKING:
+    from gesso.request import Request
+    from gesso.verbs.best import Ranked
+
+MOST_OF_ONE = 16  # outputs of one request with different seeds, of which the best is chosen
 CHECK_CLIENT_SECONDS = 0.25  # between two checks whether the client is still connected
 
 
 class GenerateRequest(StrictNumbers):
-    """A request in the format of records. A condition's picture may be {"upload": id} from POST /api/uploads."""
+    """A request in the format of records. A condition's picture may be {"upload": id} from POST /api/uploads.
+
+    With `best` above 1 so many are made, of seeds from `seed` on, and the one that fits the words best is the answer.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,6 +46,7 @@ class GenerateRequest(StrictNumbers):
     settings: dict[str, Any] = Field(default_factory=dict, max_length=100)
     preset: str = Field(default="", max_length=100)
     weights: dict[str, str] = Field(default_factory=dict, max_length=100)
+    best: Whole = Field(default=1, ge=1, le=MOST_OF_ONE)
 
 
 def register(routes: Routes, services: Services) -> None:
@@ -112,16 +122,22 @@ def register(routes: Routes, services: Services) -> None:
         owner = identity_of(http).owner
         with services.renderer.reserve(owner) as queue:
             body = await read_json(http, GenerateRequest)
-            request = await services.run_in_cpu_pool(services.sanitizer.sanitize_request, owner, body.model_dump())
+            request = await services.run_in_cpu_pool(services.sanitizer.sanitize_request, owner, body.model_dump(exclude={"best"}))
             card = services.catalogue.card(body.recipe)
             wanted = accepted_file(card, http.headers.get("accept", ""))
-            result = await wait_for_result(http, services, queue(("http", owner), RenderJob(owner, request, ("http", owner))))
+            if body.best > 1:
+                from gesso.verbs.best import with_seeds
+
+                ranked = await rank_results(http, services, queue, owner, lambda: with_seeds(request, body.best))
+                result, fits = ranked[0].result, {"fits": fits_of(ranked)}
+            else:
+                result, fits = await wait_for_result(http, services, queue(("http", owner), RenderJob(owner, request, ("http", owner)))), {}
             if wanted is not None:
                 name, format = wanted
                 file = await services.run_in_cpu_pool(output_file, services.marker, result, name, format)
                 return file_answer(services, owner, file, download(f"gesso.{format}") | notes_header(result))
             outputs = await services.run_in_cpu_pool(store_outputs, services.files, owner, result, services.marker)
-            return {"outputs": outputs, "notes": result.note_texts, "record": result.record.to_json()}
+            return {"outputs": outputs, "notes": result.note_texts, "record": result.record.to_json(), **fits}
 
     @routes.http("GET", "/api/outputs/{id}", who=TOKEN, tags=["make"], summary="Something that was made, with its record inside")
     def see_output(id: str, http: Http) -> Any:
@@ -171,6 +187,31 @@ async def wait_for_result(http: Http, services: Services, ticket: RenderTicket) 
     finally:
         future.cancel()  # its result is not read from here on
         ticket.stop()
+
+
+async def rank_results(
+    http: Http, services: Services, queue: Callable[[Hashable, RenderJob], RenderTicket], owner: str, requests: Callable[[], list[Request]]
+) -> list[Ranked]:
+    """The results of requests with other seeds, the one that fits its words best first; each is separate work, and so is each look."""
+    from gesso.verbs.best import JUDGE, best_first, fit_of, judging, picture_of, text_of
+
+    async def made(one: Request, memory: str) -> Any:
+        return await wait_for_result(http, services, queue(("http", owner), RenderJob(owner, one, (memory, owner))))
+
+    several = requests()
+    text = text_of(services.catalogue.card(several[0].recipe), several[0])
+    judge = services.catalogue.card(JUDGE)
+    results = [await made(one, "http") for one in several]
+    fits = []
+    for result in results:
+        asked = await services.run_in_cpu_pool(judging, judge, text, picture_of(result))
+        fits.append(fit_of(await made(asked, JUDGE)))
+    return best_first(results, fits)
+
+
+def fits_of(ranked: Sequence[Ranked]) -> list[dict[str, Any]]:
+    """Seeds and how well each fits, best first, as JSON."""
+    return [{"seed": one.seed, "fit": one.fit} for one in ranked]
 
 
 def file_response(services: Services, owner: str, kind: Any, id: str) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import Query, Response
@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from gesso.conditions.condition import Condition
 from gesso.errors import GessoError
 from gesso.marking.signing_request import Branch
-from gesso.serving.api.generate import download, wait_for_result
+from gesso.number import Whole
+from gesso.request import MAX_SEED
+from gesso.serving.api.generate import MOST_OF_ONE, download, fits_of, rank_results, wait_for_result
 from gesso.serving.api.signing import file_answer, is_cacheable
 from gesso.serving.http.guard import TOKEN, identity_of
 from gesso.serving.http.routes import Routes, body_of, read_json
@@ -70,6 +72,12 @@ class UpdateNode(_SessionBody):
 
     name: str | None = Field(default=None, max_length=1000)
     favourite: bool | None = None
+
+
+class RankSeeds(_SessionBody):
+    """Seeds to make a node's output with."""
+
+    seeds: list[Annotated[Whole, Field(ge=0, le=MAX_SEED)]] = Field(min_length=1, max_length=MOST_OF_ONE)
 
 
 def register(routes: Routes, services: Services) -> None:
@@ -254,6 +262,24 @@ def _register_nodes(routes: Routes, services: Services) -> None:
                 return file_answer(services, owner, file, download(f"{request.recipe}.{format}") | (LASTING if is_cacheable(file) else {}))
 
             return await services.run_in_cpu_pool(encode)
+
+    @routes.http(
+        "POST",
+        "/api/sessions/{id}/nodes/{node}/rank",
+        who=TOKEN,
+        max_body=10_000,
+        reads=RankSeeds,
+        tags=["sessions"],
+        summary="How well a node's output fits its words with other seeds, the best first",
+    )
+    async def rank(id: str, node: str, http: Http) -> Any:
+        owner = identity_of(http).owner
+        with services.renderer.reserve(owner) as queue:
+            body = await read_json(http, RankSeeds)
+            request = await services.run_in_cpu_pool(store.request, owner, id, node)
+            seeds = dict.fromkeys(body.seeds)
+            ranked = await rank_results(http, services, queue, owner, lambda: [request.model_copy(update={"seed": seed}) for seed in seeds])
+            return {"ranked": fits_of(ranked)}
 
     @routes.http("GET", "/api/sessions/{id}/compare", who=TOKEN, tags=["sessions"], summary="How node b differs from node a")
     def compare(id: str, http: Http, a: str = Query(max_length=100), b: str = Query(max_length=100)) -> Any:

@@ -1,7 +1,9 @@
 /**
  * Nine seeds of the same request side by side. A click takes one; those that are kept stay while the others get new seeds, and are
- * still there when the grid is opened again. Each picture is a preview; only the one taken becomes a node.
+ * still there when the grid is opened again. Each picture is a preview; only the one taken becomes a node. Where words are given, the
+ * server says which picture fits them best.
  */
+import { rankSeeds } from "../server/api.js";
 import { randomSeed } from "../session/editor.js";
 import { copyCanvas } from "../ui/copy_canvas.js";
 import { dialog } from "../ui/dialog.js";
@@ -11,6 +13,7 @@ import { refreshText, t, w } from "../words/language.js";
 
 const NUM = 9;
 const SMALL = 100; // pixels: narrower pictures are shown with square pixels
+const WORDS = "words"; // the tool of a condition that is a text
 const SIDE = 520; // pixels, of what is kept of each picture
 
 /** @typedef {{seed: number, kept: boolean, box: HTMLElement, take: any, keep: any, picture: HTMLCanvasElement | null}} Tile */
@@ -32,7 +35,9 @@ export function openSeedGrid(editor, view) {
   const waiting = () => tiles.find((one) => !one.picture);
   const line = h("p", { class: "quiet", role: "status" });
   const vary = iconButton("dice", w("seeds_vary"), varyOthers, { class: "soft", "data-act": "vary-others" }, w("seeds_vary"));
-  const box = dialog(w("seed_grid"), [h("div", { class: `choices of-${NUM}` }, tiles.map((one) => one.box)), h("div", { class: "row" }, vary, line)], "wide choices-sheet");
+  const hasWords = editor.card.conditions.some((/** @type {any} */ slot) => slot.control?.tool === WORDS && editor.given.conditions[slot.name]);
+  const rank = hasWords && iconButton("star", w("seeds_rank"), chooseByWords, { class: "soft", "data-act": "rank-seeds" }, w("seeds_rank"));
+  const box = dialog(w("seed_grid"), [h("div", { class: `choices of-${NUM}` }, tiles.map((one) => one.box)), h("div", { class: "row" }, vary, rank, line)], "wide choices-sheet");
   view.frozen = copyCanvas(live.picture);
   box.addEventListener("close", () => {
     over = true;
@@ -70,6 +75,7 @@ export function openSeedGrid(editor, view) {
   /** @param {Tile} tile */
   function empty(tile) {
     tile.picture = null;
+    tile.box.classList.remove("best");
     tile.take.disabled = true;
     tile.take.setAttribute("aria-current", String(tile.seed === now));
     fill(tile.take, h("span", { class: "choice-wait" }, icon("dice")));
@@ -88,6 +94,25 @@ export function openSeedGrid(editor, view) {
       empty(tile);
     }
     if (!making) make();
+  }
+
+  /** Mark the picture that fits the words best. */
+  async function chooseByWords() {
+    if (!rank) return;
+    rank.disabled = true;
+    fill(line, w("seeds_ranking"));
+    try {
+      const [first] = await rankSeeds(session.id, live?.head, tiles.map((tile) => tile.seed));
+      if (over || editor.live !== live) return;
+      for (const tile of tiles) tile.box.classList.toggle("best", tile.seed === first.seed);
+      const place = tiles.findIndex((tile) => tile.seed === first.seed);
+      fill(line, w("seeds_best", { num: String(place + 1) }));
+      tiles[place]?.take.focus();
+    } catch (error) {
+      if (!over) fill(line, error instanceof Error ? error.message : String(error));
+    } finally {
+      rank.disabled = false;
+    }
   }
 
   /** Make the pictures that are not made yet, one after the other. */

@@ -1,0 +1,116 @@
+"""Words that change a generated picture: StyleCLIP, on `stylegan2` and `clip`, both frozen.
+
+Patashnik 2021, "StyleCLIP: Text-Driven Manipulation of StyleGAN Imagery": global directions in the style space (section 6) and the
+search of a latent (section 4). Deviations: the convolutions that show colour count as channels too, since at small sizes they move
+colour alone; in place of a network that knows faces, the drawing's lightness is what keeps identity.
+
+`gesso fit styleclip` measures once, for a generator, what each of its channels does in the eyes of `clip`; its weights are these figures.
+The user gives `words`, and `instead`, what the picture is before; `place` is where `gesso fit stylegan2` found a picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from gesso.card import Card, Out, Settings, Slot, wordbook
+from gesso.conditions.latent_place import LatentPlace
+from gesso.conditions.words import Words
+from gesso.recipes.clip import LENGTH
+from gesso.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    from gesso.families.adversarial.styleclip import StyleClip
+
+TEXT: dict[str, Any] = {"kind": Words, "options": {"length": LENGTH}, "facts": {"vocabulary": "clip.vocabulary"}}
+
+
+@dataclass(frozen=True)
+class Preset:
+    num_latents: int  # on which each channel is measured
+    sees: int  # pixels a side at which `clip` looks
+
+
+PRESETS = {
+    "tiny": Preset(num_latents=2, sees=32),
+    "small": Preset(num_latents=24, sees=48),
+    "base": Preset(num_latents=100, sees=96),
+}
+
+
+class StyleClipSettings(Settings):
+    way: Literal["direction", "search"] = Field(default="direction")
+    strength: float = Field(default=4.0, ge=-20, le=20)
+    disentanglement: float = Field(default=0.15, ge=0, le=1)
+    truncation: float = Field(default=0.8, ge=0, le=2)
+    num_steps: int = Field(default=60, ge=1, le=2000)
+    keep: float = Field(default=0.008, ge=0, le=10)
+    identity: float = Field(default=1.0, ge=0, le=100)
+
+
+CARD = Card(
+    name="styleclip",
+    title={"en": "Words that change a picture", "ko": "글로 그림 바꾸기"},
+    summary={
+        "en": "Changes a generated picture as your words say, and little else.",
+        "ko": "만들어진 그림을 글이 말하는 대로 바꾸고, 나머지는 되도록 그대로 둡니다.",
+    },
+    conditions=(
+        Slot(name="words", **TEXT),
+        Slot(name="instead", **TEXT),
+        Slot(name="place", kind=LatentPlace, options={"finds": "picture"}),
+    ),
+    outputs=(Out(name="image", medium="picture", help={"en": "the changed picture", "ko": "바뀐 그림"}),),
+    settings=StyleClipSettings,
+    words=wordbook("""
+        words | Words | 글 | what the picture shall become; without words it stays | 그림이 바뀔 모습. 없으면 그대로 둡니다
+        instead | Instead of | 지금 모습 | what it is before: the change goes from there | 바뀌기 전의 모습
+        place | Place | 자리 | where a picture was found, in place of seed and truncation | 그림을 찾은 자리. 시드와 절단 대신 사용
+        way | Way | 방식 | directions are quick; a search fits more and keeps less | 방향은 빠르고, 탐색은 더 맞추되 덜 유지합니다
+        way.direction | Direction | 방향
+        way.search | Search | 탐색
+        strength | Strength | 세기 | how far it moves; below 0 away from the words | 움직이는 정도. 0보다 작으면 반대로
+        disentanglement | Disentanglement | 분리 | only channels at least so relevant move | 관련도가 이보다 낮은 채널은 그대로
+        truncation | Truncation | 절단 | below 1: more typical and less varied pictures | 1보다 작으면 전형적이고 덜 다양한 그림이 됩니다
+        num_steps | Steps | 단계 수 | steps of a search | 탐색의 단계 수
+        keep | Keep the latent | 자리 유지 | weight of the distance from the first latent, in a search | 탐색에서 처음 자리와의 거리 비중
+        identity | Keep the drawing | 형태 유지 | weight of changes of lightness, in a search | 탐색에서 밝기 변화의 비중
+    """),
+    paper="Patashnik 2021, arXiv:2103.17249; Wu 2021, arXiv:2011.12799",
+    licence="Apache-2.0; weights, what the generator's pictures allow",
+    data="none: it measures the generator that it is given",
+    limits={
+        "en": "It makes what the generator can make, for words that clip knows: of small drawings, colour before all else.",
+        "ko": "생성기가 만들 수 있고 clip이 아는 말만 통합니다. 작은 그림에서는 무엇보다 색입니다.",
+    },
+    example='gesso generate styleclip --weights runs/styleclip --weights runs/styles --words "red" --seed 3 --out red.png',
+)
+
+
+def family(preset: Preset) -> StyleClip:
+    from gesso.families.adversarial.styleclip import StyleClip
+
+    return StyleClip(preset.num_latents, preset.sees)
+
+
+def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Edits to named colours that succeed, and what else they change. Options: `num`, `strength`, `disentanglement`, `way`, `seed`
+    (`gesso.metrics.worded_edits`)."""
+    from gesso.metrics.worded_edits import measure_edits
+
+    return measure_edits(make.model, options)
+
+
+recipe = Recipe(
+    card=CARD,
+    presets=PRESETS,
+    build=lambda preset: {},
+    family=family,
+    uses={"generator": "stylegan2", "clip": "clip"},
+    keeps=("family",),
+    shape=lambda request, frame, preset: (1, 3, *frame.size),
+    measures={"edits": measure},
+)
