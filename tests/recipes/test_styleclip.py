@@ -70,6 +70,8 @@ def test_a_place_that_was_found_is_changed(model: Model, tmp_path: Path, weights
     found = gesso.fit("stylegan2", given={"picture": given, "num_steps": 2}, weights=weights["generator"], out=tmp_path / "found")
     place = str(found.out / "request.json")
     assert not np.array_equal(picture(model, place=place, words="red", disentanglement=0), picture(model, place=place))
+    own = gesso.fit("styleclip", given={"picture": given, "num_steps": 2}, weights=dict(weights), out=tmp_path / "own")
+    assert own.weights is None and np.array_equal(own.result.outputs["image"], found.result.outputs["image"]), "it finds the same"
 
 
 def test_the_command_line_makes_it_and_it_is_replayed(weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

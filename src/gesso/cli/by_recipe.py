@@ -60,8 +60,17 @@ def generate_one(
         how = {"seed": seed, "preset": preset, "weights": weights, "threads": threads, "device": device, "resume": resume}
         return _shots(recipe, given, out, refused, **how)
     if best is not None or rank is not None:
-        how = {"take": take, "base": request, "preset": preset, "weights": weights, "threads": threads, "device": device, "mark": mark}
-        return _best(recipe, given, out, seeds, seed, best, rank, **how)
+        chosen: dict[str, Any] = {
+            "take": take,
+            "base": request,
+            "preset": preset,
+            "weights": weights,
+            "threads": threads,
+            "device": device,
+            "mark": mark,
+        }
+        _best(recipe, given, out, seeds, seed, best, rank, **chosen)
+        return None
     from gesso.verbs.generate import generate
 
     with show.watch(recipe.name) as watched:

@@ -5,40 +5,45 @@ search of a latent (section 4). Deviations: the convolutions that show colour co
 colour alone; in place of a network that knows faces, the drawing's lightness is what keeps identity.
 
 `gesso fit styleclip` measures once, for a generator, what each of its channels does in the eyes of `clip`; its weights are these figures.
-The user gives `words`, and `instead`, what the picture is before; `place` is where `gesso fit stylegan2` found a picture.
+With a `picture` it finds that one's place instead, as `gesso fit stylegan2` does. The user gives `words`, `instead` (what the picture is
+before) and `place`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from gesso.card import Card, Out, Settings, Slot, wordbook
 from gesso.conditions.latent_place import LatentPlace
+from gesso.conditions.picture import Picture
 from gesso.conditions.words import Words
+from gesso.media.picture import middle_square
+from gesso.ports import Frame
 from gesso.recipes.clip import LENGTH
+from gesso.recipes.clip import PRESETS as CLIP
 from gesso.recipes.recipe import Recipe
+from gesso.recipes.stylegan2 import PRESETS as GENERATOR
 
 if TYPE_CHECKING:
     from gesso.families.adversarial.styleclip import StyleClip
 
 TEXT: dict[str, Any] = {"kind": Words, "options": {"length": LENGTH}, "facts": {"vocabulary": "clip.vocabulary"}}
 
+NO_FACTS: Mapping[str, Any] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class Preset:
     num_latents: int  # on which each channel is measured
-    sees: int  # pixels a side at which `clip` looks
 
 
-PRESETS = {
-    "tiny": Preset(num_latents=2, sees=32),
-    "small": Preset(num_latents=24, sees=48),
-    "base": Preset(num_latents=100, sees=96),
-}
+PRESETS = {"tiny": Preset(num_latents=2), "small": Preset(num_latents=12), "base": Preset(num_latents=100)}
 
 
 class StyleClipSettings(Settings):
@@ -62,6 +67,7 @@ CARD = Card(
         Slot(name="words", **TEXT),
         Slot(name="instead", **TEXT),
         Slot(name="place", kind=LatentPlace, options={"finds": "picture"}),
+        Slot(name="picture", kind=Picture, fit=True),
     ),
     outputs=(Out(name="image", medium="picture", help={"en": "the changed picture", "ko": "바뀐 그림"}),),
     settings=StyleClipSettings,
@@ -69,13 +75,18 @@ CARD = Card(
         words | Words | 글 | what the picture shall become; without words it stays | 그림이 바뀔 모습. 없으면 그대로 둡니다
         instead | Instead of | 지금 모습 | what it is before: the change goes from there | 바뀌기 전의 모습
         place | Place | 자리 | where a picture was found, in place of seed and truncation | 그림을 찾은 자리. 시드와 절단 대신 사용
+        picture | Picture to find | 찾을 그림 | the picture that is searched for, to be changed | 찾아서 바꿀 그림
         way | Way | 방식 | directions are quick; a search fits more and keeps less | 방향은 빠르고, 탐색은 더 맞추되 덜 유지합니다
         way.direction | Direction | 방향
         way.search | Search | 탐색
         strength | Strength | 세기 | how far it moves; below 0 away from the words | 움직이는 정도. 0보다 작으면 반대로
         disentanglement | Disentanglement | 분리 | only channels at least so relevant move | 관련도가 이보다 낮은 채널은 그대로
+        strength.-20 | Away | 반대로
+        strength.20 | Towards | 글 쪽으로
+        disentanglement.0 | All channels | 모든 채널
+        disentanglement.1 | None | 없음
         truncation | Truncation | 절단 | below 1: more typical and less varied pictures | 1보다 작으면 전형적이고 덜 다양한 그림이 됩니다
-        num_steps | Steps | 단계 수 | steps of a search | 탐색의 단계 수
+        num_steps | Steps | 단계 수 | steps of a search, for words or for a picture | 글이나 그림을 찾는 단계 수
         keep | Keep the latent | 자리 유지 | weight of the distance from the first latent, in a search | 탐색에서 처음 자리와의 거리 비중
         identity | Keep the drawing | 형태 유지 | weight of changes of lightness, in a search | 탐색에서 밝기 변화의 비중
     """),
@@ -90,10 +101,16 @@ CARD = Card(
 )
 
 
-def family(preset: Preset) -> StyleClip:
+def family(preset: Preset, facts: Mapping[str, Any] = NO_FACTS) -> StyleClip:
     from gesso.families.adversarial.styleclip import StyleClip
 
-    return StyleClip(preset.num_latents, preset.sees)
+    return StyleClip(preset.num_latents, sees=CLIP[facts.get("clip.preset", "small")].side)
+
+
+def frames(request: Any, preset: Preset, facts: Mapping[str, Any] = NO_FACTS) -> list[Frame]:
+    """The generator's size; of a picture to find, the square in its middle."""
+    size, given = (GENERATOR[facts.get("generator.preset", "small")].side,) * 2, request.conditions.get("picture")
+    return [Frame(size, page=size) if given is None else Frame(size, middle_square(given.page), given.page)]
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +128,7 @@ recipe = Recipe(
     family=family,
     uses={"generator": "stylegan2", "clip": "clip"},
     keeps=("family",),
+    frames=frames,
     shape=lambda request, frame, preset: (1, 3, *frame.size),
     measures={"edits": measure},
 )

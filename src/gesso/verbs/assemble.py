@@ -236,7 +236,7 @@ def _command(recipe: Recipe) -> str:
 def _parents(
     recipe: Recipe, given: Mapping[str, Weights | None]
 ) -> tuple[dict[str, nn.Module], dict[str, str], dict[str, Mapping[str, Any]], dict[str, Any]]:
-    """Frozen parents by role, with hashes, cards, and what they know of their data, by role.fact.
+    """Frozen parents by role, with hashes, cards, and what they know of their data, by role.fact; role.preset is their preset's name.
 
     A parent's only network is named as the role. Of several, the one that has the role's name is too, and others are role.name.
     """
@@ -257,7 +257,7 @@ def _parents(
             clashes = hashes.get(other, sha256) != sha256  # two roles with different weights of one recipe
             hashes[f"{role}:{other}" if clashes else other] = sha256
         cards |= parent.cards
-        told |= {f"{role}.{name}": value for name, value in parent.recipe.known.items()}
+        told |= {f"{role}.preset": parent.preset_name, **{f"{role}.{name}": value for name, value in parent.recipe.known.items()}}
     return networks, hashes, cards, told
 
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gesso.errors import GessoError
-from gesso.families.adversarial.projection import difference, speed
+from gesso.families.adversarial.projection import StyleGame, difference, speed
 from gesso.families.adversarial.style_latent import StyleLatent
 from gesso.families.contrastive import unit
 from gesso.families.family import STATE, Inputs, Networks, Output, item_noise
@@ -36,9 +36,10 @@ SAME = 1e-2  # by which numbers of one generator may differ, as weights are kept
 class StyleClip:
     """networks: "generator.mapping" and "generator.synthesis" of a style generator, "clip.text" and "clip.picture".
 
-    Conditions: `words`, `instead` (what the picture is before: the direction goes from there to `words`) and `place`. `fit` measures the
-    relevance [channels d] (unit vectors) and the deviation [channels] of all channels of S on `num_latents` latents, and gives them as the
-    family's weights, which `sample` reads from the state. `sees` is the side at which the picture network looks.
+    Conditions: `words`, `instead` (what the picture is before: the direction goes from there to `words`), `place`, and for a fit
+    `picture`. `fit` measures the relevance [channels d] (unit vectors) and the deviation [channels] of all channels of S on
+    `num_latents` latents, and gives them as the family's weights, which `sample` reads from the state. `sees` is the side at which the
+    picture network looks.
 
     Settings: `way`, `truncation`; for "direction" `strength` (α) and `disentanglement` (β); for "search" `num_steps`, and the weights
     `keep` of the distance from the first latent and `identity` of the change of the drawing's lightness.
@@ -48,6 +49,7 @@ class StyleClip:
     sees: int
     words: str = "words"
     instead: str = "instead"
+    picture: str = "picture"
 
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         generator = StyleGenerator(networks)
@@ -65,23 +67,28 @@ class StyleClip:
             yield Output({"image": made.float()}, taps={"step": step})
 
     def fit(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
-        """Yield a picture of each latent with the tap `objective`, then the relevance of all channels as the family's weights."""
+        """Yield a picture of each latent with the tap `objective`, and the relevance of all channels so far as the family's weights; where
+        a `picture` is given, find its place instead (`StyleGame.fit`)."""
         generator = StyleGenerator(networks)
+        if _spatial(inputs, self.picture):
+            latent = generator.latent
+            game = StyleGame(latent.play, latent.show, generators=("mapping", "synthesis"), latent=latent, wanted=self.picture)
+            yield from game.fit(generator.networks, inputs, rng, settings)
+            return
         with torch.no_grad():
             deviation = generator.deviation(settings)
-            total = torch.zeros(len(deviation), networks["clip.picture"].num_classes, device=deviation.device)  # type: ignore[arg-type]
+            total = torch.zeros((), device=deviation.device)
             for number in range(self.num_latents):
                 inner = Inputs(Ports(), Ports(), (1,), items=(number,))
                 styles = joined(generator.synthesis.styles(generator.start(inner, rng.initial_seed(), settings)))
                 noise = generator.noise(inner, rng.initial_seed())
-                moves = self._moves(networks, generator, styles, noise, deviation)
-                before, total = total, total + moves
+                before, total = total, total + self._moves(networks, generator, styles, noise, deviation)
                 made = generator.synthesis.from_styles(parted(styles, generator.channels), noise).float()
-                final = number == self.num_latents - 1
                 turned = 0.0 if not number else float((1 - (unit(before) * unit(total)).sum(1)).mean())
                 yield Output(
-                    {"image": made}, taps={"objective": {"change of the mean": turned}}, final=final, step=number + 1,
-                    num_steps=self.num_latents, weights={STATE: {RELEVANCE: unit(total), DEVIATION: deviation, START: generator.start_map}},
+                    {"image": made}, taps={"objective": {"change of the mean": turned}}, final=number == self.num_latents - 1,
+                    step=number + 1, num_steps=self.num_latents,
+                    weights={STATE: {RELEVANCE: unit(total), DEVIATION: deviation, START: generator.start_map}},
                 )  # fmt: skip
 
     def towards(self, networks: Networks, inputs: Inputs) -> tuple[Tensor, Tensor] | None:
@@ -154,9 +161,10 @@ class StyleGenerator:
     def __init__(self, networks: Networks) -> None:
         self.networks = {role: networks[f"generator.{role}"] for role in ("mapping", "synthesis")}
         self.synthesis: Any = self.networks["synthesis"]
-        self.size = int(self.networks["mapping"].layers[0].weight.shape[1])  # type: ignore[union-attr, index]
+        mapping: Any = self.networks["mapping"]
+        self.size = int(mapping.layers[0].weight.shape[1])
         self.latent = StyleLatent(self.size)
-        self.channels = [conv.style.weight.shape[0] for conv in self.synthesis.modulated]
+        self.channels: list[int] = [conv.style.weight.shape[0] for conv in self.synthesis.modulated]
 
     @property
     def start_map(self) -> Tensor:
@@ -216,3 +224,9 @@ def _tokens(inputs: Inputs, slot: str) -> Tokens | None:
     """The tokens of a text; None where it is not given."""
     found = inputs.ports.by_slot[slot].tokens if slot in inputs.ports.by_slot else None
     return found if found is not None and bool(found.mask.any()) else None
+
+
+def _spatial(inputs: Inputs, slot: str) -> bool:
+    """Whether a picture is given."""
+    found = inputs.ports.by_slot[slot].spatial if slot in inputs.ports.by_slot else None
+    return found is not None and bool(found[:, -1].any())
