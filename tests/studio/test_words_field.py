@@ -51,7 +51,7 @@ RECIPE = Recipe(
 def visiting(browser: Any, tmp_path: Path) -> Iterator[Visit]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="ko-KR")
     context.add_init_script("localStorage.setItem('gesso.guided', '1')")
-    with serving(tmp_path, [RECIPE]) as app:
+    with serving(tmp_path, [RECIPE, "clip"]) as app:
         visit = Visit(context.new_page())
         visit.page.goto(app.state.services.access.link("me"))
         visit.page.locator("[data-recipe=writer]").click()
@@ -93,3 +93,22 @@ def test_a_text_that_is_too_long_for_the_networks_is_told(visiting: Visit) -> No
         lambda: "81 pieces" in page.locator("body").inner_text() and "38 fit" in page.locator("body").inner_text(), "the reason is shown"
     )
     visiting.until(0.5, 0.5, lambda pixel: pixel[0] == 255)
+
+
+def test_the_seed_that_fits_the_words_best_is_marked(visiting: Visit) -> None:
+    page = visiting.page
+    pictures = page.locator(".choice canvas")
+    page.click("[data-act=grid]")
+    visiting.wait_until(lambda: pictures.count() == 9, "nine pictures")
+    assert page.locator("[data-act=rank-seeds]").count() == 0, "there are no words to choose by"
+    page.keyboard.press("Escape")
+    nodes = visiting.num_nodes()
+    page.locator(FIELD).fill("a red apple")
+    page.locator(FIELD).press("Enter")
+    visiting.wait_nodes(nodes + 1)
+    page.click("[data-act=grid]")
+    visiting.wait_until(lambda: pictures.count() == 9, "nine pictures")
+    page.click("[data-act=rank-seeds]")
+    page.locator(".choice-tile.best").wait_for()
+    assert "1" in page.locator(".choices-sheet [role=status]").inner_text(), "of equals the first"
+    assert visiting.num_nodes() == nodes + 1, "it only marks"

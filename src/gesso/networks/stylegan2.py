@@ -136,7 +136,7 @@ class Synthesis(nn.Module):
 
     @property
     def modulated(self) -> list[ModulatedConv]:
-        """The convolutions that styles modulate, in the order of `styles`: the layers', and after every other one that which shows its maps."""
+        """The convolutions that styles modulate, in the order of `styles`: the layers', and after each even one's that which shows it."""
         found: list[ModulatedConv] = []
         for number, layer in enumerate(self.layers):
             found += [layer.conv, self.leave[number // 2]] if number % 2 == 0 else [layer.conv]  # type: ignore[list-item]

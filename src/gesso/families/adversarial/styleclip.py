@@ -164,7 +164,8 @@ class StyleGenerator:
         mapping: Any = self.networks["mapping"]
         self.size = int(mapping.layers[0].weight.shape[1])
         self.latent = StyleLatent(self.size)
-        self.channels: list[int] = [conv.style.weight.shape[0] for conv in self.synthesis.modulated]
+        modulated: Any = self.synthesis.modulated
+        self.channels: list[int] = [conv.style.weight.shape[0] for conv in modulated]
 
     @property
     def start_map(self) -> Tensor:
