@@ -33,7 +33,7 @@ from gesso.recipes.stylegan2 import PRESETS as GENERATOR
 if TYPE_CHECKING:
     from gesso.families.adversarial.styleclip import StyleClip
 
-TEXT: dict[str, Any] = {"kind": Words, "options": {"length": LENGTH}, "facts": {"vocabulary": "clip.vocabulary"}}
+TEXT: dict[str, Any] = {"kind": Words, "options": {"length": LENGTH}, "facts": {"vocabulary": "clip.vocabulary", "seen_by": "clip.preset"}}
 
 NO_FACTS: Mapping[str, Any] = MappingProxyType({})
 
@@ -43,13 +43,13 @@ class Preset:
     num_latents: int  # on which each channel is measured
 
 
-PRESETS = {"tiny": Preset(num_latents=2), "small": Preset(num_latents=12), "base": Preset(num_latents=100)}
+PRESETS = {"tiny": Preset(num_latents=2), "small": Preset(num_latents=6), "base": Preset(num_latents=100)}
 
 
 class StyleClipSettings(Settings):
     way: Literal["direction", "search"] = Field(default="direction")
-    strength: float = Field(default=4.0, ge=-20, le=20)
-    disentanglement: float = Field(default=0.15, ge=0, le=1)
+    strength: float = Field(default=2.0, ge=-20, le=20)
+    disentanglement: float = Field(default=0.3, ge=0, le=1)
     truncation: float = Field(default=0.8, ge=0, le=2)
     num_steps: int = Field(default=60, ge=1, le=2000)
     keep: float = Field(default=0.008, ge=0, le=10)
@@ -66,7 +66,7 @@ CARD = Card(
     conditions=(
         Slot(name="words", **TEXT),
         Slot(name="instead", **TEXT),
-        Slot(name="place", kind=LatentPlace, options={"finds": "picture"}),
+        Slot(name="place", kind=LatentPlace, options={"finds": "picture"}, facts={"of": "generator.preset"}),
         Slot(name="picture", kind=Picture, fit=True),
     ),
     outputs=(Out(name="image", medium="picture", help={"en": "the changed picture", "ko": "바뀐 그림"}),),

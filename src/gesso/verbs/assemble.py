@@ -236,7 +236,8 @@ def _command(recipe: Recipe) -> str:
 def _parents(
     recipe: Recipe, given: Mapping[str, Weights | None]
 ) -> tuple[dict[str, nn.Module], dict[str, str], dict[str, Mapping[str, Any]], dict[str, Any]]:
-    """Frozen parents by role, with hashes, cards, and what they know of their data, by role.fact; role.preset is their preset's name.
+    """Frozen parents by role, with hashes, cards, and what they know of their data, by role.fact; and their preset's name as role.preset
+    where a slot asks for it.
 
     A parent's only network is named as the role. Of several, the one that has the role's name is too, and others are role.name.
     """
@@ -244,6 +245,7 @@ def _parents(
     hashes: dict[str, str] = {}
     cards: dict[str, Mapping[str, Any]] = {}
     told: dict[str, Any] = {}
+    asked = {fact for slot in recipe.card.conditions for fact in slot.facts.values()}
     for role, used in recipe.uses.items():
         held = given.get(role)
         untrained = role in given and held is None
@@ -257,7 +259,8 @@ def _parents(
             clashes = hashes.get(other, sha256) != sha256  # two roles with different weights of one recipe
             hashes[f"{role}:{other}" if clashes else other] = sha256
         cards |= parent.cards
-        told |= {f"{role}.preset": parent.preset_name, **{f"{role}.{name}": value for name, value in parent.recipe.known.items()}}
+        facts = {**parent.recipe.known, **({"preset": parent.preset_name} if f"{role}.preset" in asked else {})}
+        told |= {f"{role}.{name}": value for name, value in facts.items()}
     return networks, hashes, cards, told
 
 
