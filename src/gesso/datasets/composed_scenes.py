@@ -206,7 +206,7 @@ def drawn(composition: Composition, side: int, rng: np.random.Generator, stock: 
             along = 0.26 + 0.48 * number
             x, y = (along, across) if composition.relation == "left" else (across, along)
             left, top = (int(np.clip(round((at + rng.uniform(-STRAY, STRAY)) * side - size / 2), 0, side - size)) for at in (x, y))
-            ink, cover = stock.look(group.kind, group.colour, size)
+            ink, cover = stock.appearance(group.kind, group.colour, size)
             part = picture[top : top + size, left : left + size]
             part[:] = (part * (1 - cover) + ink * cover).round().astype(np.uint8)
     return picture

@@ -77,13 +77,13 @@ class Stock:
     def colours(self, kind: str) -> tuple[str, ...]:
         return tuple(COLOURS) if self.kinds[kind].coloured else (OWN,)
 
-    def look(self, kind: str, colour: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    def appearance(self, kind: str, colour: str, size: int) -> tuple[np.ndarray, np.ndarray]:
         """An object at size × size: ink [size size 3] in levels, and how much of each pixel it covers [size size 1] in [0, 1]."""
-        return _look(self, kind, colour, size)
+        return _appearance(self, kind, colour, size)
 
 
 @lru_cache(maxsize=4096)
-def _look(stock: Stock, kind: str, colour: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _appearance(stock: Stock, kind: str, colour: str, size: int) -> tuple[np.ndarray, np.ndarray]:
     picture = stock.kinds[kind].picture
     if picture is None:
         return np.broadcast_to(np.array(COLOURS[colour][0]), (size, size, 3)), shape(kind, size)[..., None]

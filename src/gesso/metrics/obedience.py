@@ -77,7 +77,7 @@ def _nearest(picture: np.ndarray, top: int, left: int, size: int, stock: Stock) 
 def _templates(stock: Stock, size: int) -> tuple[list[tuple[str, str]], np.ndarray]:
     """Every kind in each of its colours, as its difference from paper, float [n size size 3]."""
     names = [(kind, colour) for kind in stock.kinds for colour in stock.colours(kind)]
-    looks = [stock.look(kind, colour, size) for kind, colour in names]
+    looks = [stock.appearance(kind, colour, size) for kind, colour in names]
     return names, np.stack([cover * (ink - np.array(PAPER, float)) for ink, cover in looks])
 
 

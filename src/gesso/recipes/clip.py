@@ -58,20 +58,13 @@ PRESETS = {
         side=48, plan=((32, 2), (64, 2), (128, 2), (256, 2)), width=192, depth=2, heads=4, out=256, num_steps=2400, batch_size=128
     ),
     "scenes": Preset(
-        side=32,
-        plan=((32, 1), (64, 1), (128, 2), (256, 1)),
-        width=128,
-        depth=2,
-        heads=4,
-        out=128,
-        num_steps=6000,
-        batch_size=128,
+        side=32, plan=((32, 1), (64, 1), (128, 2), (256, 1)), width=128, depth=2, heads=4, out=128, num_steps=6000, batch_size=128,
         scenes=True,
     ),
     "base": Preset(
         side=96, plan=((64, 2), (128, 2), (256, 3), (512, 3)), width=384, depth=4, heads=6, out=512, num_steps=20_000, batch_size=512
     ),
-}
+}  # fmt: skip
 
 CARD = Card(
     name="clip",
@@ -131,18 +124,14 @@ def examples(folder: Path | None, split: str, preset: Preset, num: int = 20_000)
 
 def stages(preset: Preset) -> list[Stage]:
     optimiser = Optimiser(rate=1e-3, betas=(0.9, 0.98), decay=0.1, warmup=preset.warmup)
+    match = Optimiser(rate=5e-3, betas=(0.9, 0.98), warmup=preset.warmup)
     return [
         Stage(
-            name="match",
-            family=family(preset),
-            trains={"text": optimiser, "picture": optimiser, "match": Optimiser(rate=5e-3, betas=(0.9, 0.98), warmup=preset.warmup)},
-            data=lambda folder, split: examples(folder, split, preset),
-            num_steps=preset.num_steps,
-            batch_size=preset.batch_size,
-            average=preset.average,
-            frame=Frame((preset.side, preset.side)),
+            "match", family(preset), {"text": optimiser, "picture": optimiser, "match": match},
+            data=lambda folder, split: examples(folder, split, preset), num_steps=preset.num_steps, batch_size=preset.batch_size,
+            average=preset.average, frame=Frame((preset.side, preset.side)),
         )
-    ]
+    ]  # fmt: skip
 
 
 def frames(request: Request, preset: Preset) -> list[Frame]:
@@ -165,8 +154,7 @@ def facts(dataset: Any) -> dict[str, Any]:
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Held-out captions and pictures find each other; of scenes, 500. Options: `split` ("val", "dev"), `seed`, `learned` (the folder it
-    learned from)."""
+    """Held-out captions and pictures (500 scenes) find each other. Options: `split` ("val", "dev"), `seed`, `learned`, a folder."""
     from gesso.metrics.retrieval import measure_model
 
     held = examples(data, str(options.get("split", "val")), make.model.assembled.preset, num=500)

@@ -25,15 +25,17 @@ from gesso.conditions.picture import Picture
 from gesso.conditions.words import Words
 from gesso.media.picture import middle_square
 from gesso.ports import Frame
-from gesso.recipes.clip import LENGTH
-from gesso.recipes.clip import PRESETS as CLIP
 from gesso.recipes.recipe import Recipe
-from gesso.recipes.stylegan2 import PRESETS as GENERATOR
 
 if TYPE_CHECKING:
     from gesso.families.adversarial.styleclip import StyleClip
 
-TEXT: dict[str, Any] = {"kind": Words, "options": {"length": LENGTH}, "facts": {"vocabulary": "clip.vocabulary", "seen_by": "clip.preset"}}
+LENGTH = 32  # pieces of a text of `clip`
+TEXT: dict[str, Any] = {
+    "kind": Words,
+    "options": {"length": LENGTH},
+    "facts": {"vocabulary": "clip.vocabulary", "seen_at": "clip.preset.side"},
+}
 
 NO_FACTS: Mapping[str, Any] = MappingProxyType({})
 
@@ -66,7 +68,7 @@ CARD = Card(
     conditions=(
         Slot(name="words", **TEXT),
         Slot(name="instead", **TEXT),
-        Slot(name="place", kind=LatentPlace, options={"finds": "picture"}, facts={"of": "generator.preset"}),
+        Slot(name="place", kind=LatentPlace, options={"finds": "picture"}, facts={"side": "generator.preset.side"}),
         Slot(name="picture", kind=Picture, fit=True),
     ),
     outputs=(Out(name="image", medium="picture", help={"en": "the changed picture", "ko": "바뀐 그림"}),),
@@ -104,12 +106,12 @@ CARD = Card(
 def family(preset: Preset, facts: Mapping[str, Any] = NO_FACTS) -> StyleClip:
     from gesso.families.adversarial.styleclip import StyleClip
 
-    return StyleClip(preset.num_latents, sees=CLIP[facts.get("clip.preset", "small")].side)
+    return StyleClip(preset.num_latents, sees=facts.get("clip.preset.side", 48))
 
 
 def frames(request: Any, preset: Preset, facts: Mapping[str, Any] = NO_FACTS) -> list[Frame]:
     """The generator's size; of a picture to find, the square in its middle."""
-    size, given = (GENERATOR[facts.get("generator.preset", "small")].side,) * 2, request.conditions.get("picture")
+    size, given = (facts.get("generator.preset.side", 32),) * 2, request.conditions.get("picture")
     return [Frame(size, page=size) if given is None else Frame(size, middle_square(given.page), given.page)]
 
 

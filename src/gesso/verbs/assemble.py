@@ -236,8 +236,8 @@ def _command(recipe: Recipe) -> str:
 def _parents(
     recipe: Recipe, given: Mapping[str, Weights | None]
 ) -> tuple[dict[str, nn.Module], dict[str, str], dict[str, Mapping[str, Any]], dict[str, Any]]:
-    """Frozen parents by role, with hashes, cards, and what they know of their data, by role.fact; and their preset's name as role.preset
-    where a slot asks for it.
+    """Frozen parents by role, with hashes, cards, and what they know of their data, by role.fact; and of their presets, what a slot asks
+    for as role.preset.FIELD.
 
     A parent's only network is named as the role. Of several, the one that has the role's name is too, and others are role.name.
     """
@@ -259,8 +259,9 @@ def _parents(
             clashes = hashes.get(other, sha256) != sha256  # two roles with different weights of one recipe
             hashes[f"{role}:{other}" if clashes else other] = sha256
         cards |= parent.cards
-        facts = {**parent.recipe.known, **({"preset": parent.preset_name} if f"{role}.preset" in asked else {})}
-        told |= {f"{role}.{name}": value for name, value in facts.items()}
+        told |= {f"{role}.{name}": value for name, value in parent.recipe.known.items()}
+        start = f"{role}.preset."
+        told |= {fact: getattr(parent.preset, fact.removeprefix(start)) for fact in asked if fact.startswith(start)}
     return networks, hashes, cards, told
 
 

@@ -54,7 +54,7 @@ class StyleClip:
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         generator = StyleGenerator(networks)
         seed = rng.initial_seed()
-        ws, noise = generator.start(inputs, seed, settings), generator.noise(inputs, seed)
+        ws, noise = generator.start(inputs, seed, settings), generator.layer_noise(inputs, seed)
         towards = self.towards(networks, inputs)
         if towards is None or (settings.way == "direction" and settings.strength == 0):
             yield Output({"image": generator.synthesis(ws, noise).float()})
@@ -81,7 +81,7 @@ class StyleClip:
             for number in range(self.num_latents):
                 inner = Inputs(Ports(), Ports(), (1,), items=(number,))
                 styles = joined(generator.synthesis.styles(generator.start(inner, rng.initial_seed(), settings)))
-                noise = generator.noise(inner, rng.initial_seed())
+                noise = generator.layer_noise(inner, rng.initial_seed())
                 before, total = total, total + self._moves(networks, generator, styles, noise, deviation)
                 made = generator.synthesis.from_styles(parted(styles, generator.channels), noise).float()
                 turned = 0.0 if not number else float((1 - (unit(before) * unit(total)).sum(1)).mean())
@@ -187,7 +187,7 @@ class StyleGenerator:
     def start(self, inputs: Inputs, seed: int, settings: Any) -> Tensor:
         return self.latent.start(self.networks, inputs, seed, settings)
 
-    def noise(self, inputs: Inputs, seed: int) -> list[Tensor]:
+    def layer_noise(self, inputs: Inputs, seed: int) -> list[Tensor]:
         return self.latent.noise(self.synthesis, inputs, seed)
 
     def deviation(self, settings: Any) -> Tensor:

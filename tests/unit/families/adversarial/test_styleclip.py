@@ -103,7 +103,7 @@ def test_no_strength_and_no_words_change_nothing(networks: dict[str, nn.Module],
     assert torch.equal(made(networks, given(RED, state), strength=0.0), still)
     generator = StyleGenerator(networks)
     ws = generator.start(given(None), 5, SimpleNamespace(**SETTINGS))
-    assert torch.equal(generator.synthesis(ws, generator.noise(given(None), 5)), still), "it is the generator's own picture"
+    assert torch.equal(generator.synthesis(ws, generator.layer_noise(given(None), 5)), still), "it is the generator's own picture"
     assert not torch.equal(made(networks, given(RED, state)), still)
 
 

@@ -13,7 +13,6 @@ import { refreshText, t, w } from "../words/language.js";
 
 const NUM = 9;
 const SMALL = 100; // pixels: narrower pictures are shown with square pixels
-const WORDS = "words"; // the tool of a condition that is a text
 const SIDE = 520; // pixels, of what is kept of each picture
 
 /** @typedef {{seed: number, kept: boolean, box: HTMLElement, take: any, keep: any, picture: HTMLCanvasElement | null}} Tile */
@@ -35,7 +34,7 @@ export function openSeedGrid(editor, view) {
   const waiting = () => tiles.find((one) => !one.picture);
   const line = h("p", { class: "quiet", role: "status" });
   const vary = iconButton("dice", w("seeds_vary"), varyOthers, { class: "soft", "data-act": "vary-others" }, w("seeds_vary"));
-  const hasWords = editor.card.conditions.some((/** @type {any} */ slot) => slot.control?.tool === WORDS && editor.given.conditions[slot.name]);
+  const hasWords = editor.card.conditions.some((/** @type {any} */ slot) => slot.control?.schema?.properties?.text && editor.given.conditions[slot.name]);
   const rank = hasWords && iconButton("star", w("seeds_rank"), chooseByWords, { class: "soft", "data-act": "rank-seeds" }, w("seeds_rank"));
   const box = dialog(w("seed_grid"), [h("div", { class: `choices of-${NUM}` }, tiles.map((one) => one.box)), h("div", { class: "row" }, vary, rank, line)], "wide choices-sheet");
   view.frozen = copyCanvas(live.picture);
