@@ -165,9 +165,7 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
 recipe = Recipe(
     card=CARD, presets=PRESETS, build=build, family=family, stages=stages, keeps=("text", "picture", "match"), facts=facts,
     opens=lambda folder: clip_weights(folder, CARD.name, PRESETS["small"]),
-    frames=frames,
-    shape=lambda request, frame, preset: (1, preset.out),
-    finish=finish,
+    frames=frames, shape=lambda request, frame, preset: (1, preset.out), finish=finish,
     layout={
         "en": "a NAME.txt beside each picture, or metadata.csv with file_name and text, or a table; cldr/*.json adds languages",
         "ko": "그림마다 NAME.txt, 또는 file_name과 text 열이 있는 metadata.csv, 또는 표. cldr/*.json이 있으면 다른 언어도 배웁니다",
