@@ -51,7 +51,7 @@ PRESETS = {"tiny": Preset(num_latents=2), "small": Preset(num_latents=6), "base"
 class StyleClipSettings(Settings):
     way: Literal["direction", "search"] = Field(default="direction")
     strength: float = Field(default=2.0, ge=-20, le=20)
-    disentanglement: float = Field(default=0.3, ge=0, le=1)
+    disentanglement: float = Field(default=0.2, ge=0, le=1)
     truncation: float = Field(default=0.8, ge=0, le=2)
     num_steps: int = Field(default=60, ge=1, le=2000)
     keep: float = Field(default=0.008, ge=0, le=10)
