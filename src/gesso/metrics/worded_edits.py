@@ -66,8 +66,8 @@ def judged(before: np.ndarray, after: np.ndarray, colour: str) -> dict[str, floa
 
 
 def measure_edits(model: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Edits of generated pictures to each colour that is not theirs, by colour and in all; beside them what the same edits give where
-    another colour is looked for, which is chance. Intervals (90 %) resample pictures.
+    """Edits of generated pictures to each colour that is not theirs, by colour and in all; "chance" is how often an edit to another
+    colour gives it. Intervals (90 %) resample pictures.
 
     Options: `num` pictures (48), `seed`, `language` ("en", "ko") and the settings.
     """
@@ -102,8 +102,8 @@ def measure_edits(model: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         )
     table = {"all": _means(every) | {"succeeded, 90 %": _interval(every, owners, seed, "succeeded")}}
     table |= {name: _means(part) for name, part in rows.items() if part}
-    wrong = np.roll(np.array(asked_for), max(1, len(asked_for) // 2))
-    chance = float(np.mean([one == two for one, two, own in zip(found, wrong, asked_for, strict=True) if two != own] or [0.0]))
+    strays = [one not in ("", asked) for one, asked in zip(found, asked_for, strict=True)]
+    chance = float(np.mean(strays)) / (len(HUES) - 1)
     return {
         "edits": table, "aims": AIMS, "chance": chance, "n pictures": num, "n without a colour": colours.count(""),
         "settings": settings.model_dump(), "language": chosen,

@@ -275,9 +275,8 @@ def _register_nodes(routes: Routes, services: Services) -> None:
     async def rank(id: str, node: str, http: Http) -> Any:
         owner = identity_of(http).owner
         with services.renderer.reserve(owner) as queue:
-            body = await read_json(http, RankSeeds)
             request = await services.run_in_cpu_pool(store.request, owner, id, node)
-            seeds = dict.fromkeys(body.seeds)
+            seeds = dict.fromkeys((await read_json(http, RankSeeds)).seeds)
             ranked = await rank_results(http, services, queue, owner, lambda: [request.model_copy(update={"seed": seed}) for seed in seeds])
             return {"ranked": fits_of(ranked)}
 
