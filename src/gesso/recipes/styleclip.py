@@ -2,7 +2,7 @@
 
 Patashnik 2021, "StyleCLIP: Text-Driven Manipulation of StyleGAN Imagery": global directions in the style space (section 6) and the
 search of a latent (section 4). Deviations: the convolutions that show colour count as channels too, since at small sizes they move
-colour alone; in place of a network that knows faces, the drawing's lightness is what keeps identity.
+colour alone; in place of a network that knows faces, a drawing's lightness and its page are what keeps identity.
 
 `gesso fit styleclip` measures once, for a generator, what each of its channels does in the eyes of `clip`; its weights are these figures.
 With a `picture` it finds that one's place instead, as `gesso fit stylegan2` does. The user gives `words`, `instead` (what the picture is
@@ -55,7 +55,7 @@ class StyleClipSettings(Settings):
     truncation: float = Field(default=0.8, ge=0, le=2)
     num_steps: int = Field(default=60, ge=1, le=2000)
     keep: float = Field(default=0.008, ge=0, le=10)
-    identity: float = Field(default=1.0, ge=0, le=100)
+    identity: float = Field(default=40.0, ge=0, le=1000)
 
 
 CARD = Card(
@@ -90,7 +90,7 @@ CARD = Card(
         truncation | Truncation | 절단 | below 1: more typical and less varied pictures | 1보다 작으면 전형적이고 덜 다양한 그림이 됩니다
         num_steps | Steps | 단계 수 | steps of a search, for words or for a picture | 글이나 그림을 찾는 단계 수
         keep | Keep the latent | 자리 유지 | weight of the distance from the first latent, in a search | 탐색에서 처음 자리와의 거리 비중
-        identity | Keep the drawing | 형태 유지 | weight of changes of lightness, in a search | 탐색에서 밝기 변화의 비중
+        identity | Keep the drawing | 형태 유지 | weight of the drawing and its page, in a search | 탐색에서 형태와 바탕의 비중
     """),
     paper="Patashnik 2021, arXiv:2103.17249; Wu 2021, arXiv:2011.12799",
     licence="Apache-2.0; weights, what the generator's pictures allow",

@@ -27,6 +27,7 @@ RATE = 0.1  # of Adam, as in the paper's section 4
 REACH = 5.0  # deviations by which a channel is moved to see what it does, as in the paper's section 6
 MANY = 2000  # latents whose styles give the deviations
 BATCH = 64  # pictures at once
+PAPER = 0.7  # of [-1, 1]: lighter pixels of a drawing are the page
 LUMA = (0.299, 0.587, 0.114)
 RELEVANCE, DEVIATION, START = "relevance", "deviation", "start"
 SAME = 1e-2  # by which numbers of one generator may differ, as weights are kept in half precision
@@ -42,7 +43,7 @@ class StyleClip:
     picture network looks.
 
     Settings: `way`, `truncation`; for "direction" `strength` (α) and `disentanglement` (β); for "search" `num_steps`, and the weights
-    `keep` of the distance from the first latent and `identity` of the change of the drawing's lightness.
+    `keep` of the distance from the first latent and `identity` of what is drawn anew (`redrawn`).
     """
 
     num_latents: int
@@ -122,7 +123,7 @@ class StyleClip:
     def _search(
         self, networks: Networks, ws: Tensor, noise: Sequence[Tensor], towards: tuple[Tensor, Tensor], settings: Any
     ) -> Iterator[Output]:
-        """Adam on a latent for each layer: 1 - cosine + keep |w - w₀|² + identity · difference of lightness (section 4, equation 1)."""
+        """Adam on a latent for each layer: 1 - cosine + keep |w - w₀|² + identity · what is drawn anew (section 4, equation 1)."""
         synthesis: Any = networks["generator.synthesis"]
         with gradients(ws):
             first, told, noise = ws.float().clone(), towards[0].float().clone(), [one.float().clone() for one in noise]
@@ -136,7 +137,7 @@ class StyleClip:
                     group["lr"] = RATE * speed(step / num)
                 made = synthesis(first + away, noise)
                 far = 1 - (self._seen(networks, made) * told).sum(1)
-                value = far + settings.keep * away.square().sum((1, 2)) + settings.identity * difference(luma(made), luma(begun))
+                value = far + settings.keep * away.square().sum((1, 2)) + settings.identity * redrawn(made, begun)
                 adam.zero_grad(set_to_none=True)
                 value.sum().backward()
                 adam.step()
@@ -213,6 +214,12 @@ def joined(styles: Sequence[Tensor]) -> Tensor:
 
 def parted(styles: Tensor, channels: Sequence[int]) -> list[Tensor]:
     return list(styles.split(list(channels), 1))
+
+
+def redrawn(made: Images, begun: Images) -> Tensor:
+    """How much of a drawing is another one, [b]: the change of lightness at all scales, and of the colours of what was paper."""
+    paper = (begun.amin(1, keepdim=True) > PAPER).to(begun.dtype)
+    return difference(luma(made), luma(begun)) + ((made - begun).square() * paper).mean((1, 2, 3))
 
 
 def luma(pictures: Images) -> Any:
