@@ -20,7 +20,6 @@ from gesso.conditions.picture import Picture
 from gesso.conditions.words import Words
 from gesso.datasets.captioned_pictures import captioned_pictures
 from gesso.datasets.composed_scenes import scenes_of
-from gesso.datasets.dataset import Dataset
 from gesso.errors import GessoError
 from gesso.hub import clip_weights
 from gesso.media.subwords import learn
@@ -117,8 +116,7 @@ def family(preset: Preset) -> Contrastive:
     return Contrastive(objective=preset.objective)
 
 
-def examples(folder: Path | None, split: str, preset: Preset, num: int = 20_000) -> Dataset:
-    """Captioned pictures, or `num` scenes."""
+def examples(folder: Path | None, split: str, preset: Preset, num: int = 20_000) -> Any:
     return scenes_of(folder, split, preset.side, num) if preset.scenes else captioned_pictures(folder, split, preset.side)
 
 
@@ -163,9 +161,9 @@ def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, 
 
 
 recipe = Recipe(
-    card=CARD, presets=PRESETS, build=build, family=family, stages=stages, keeps=("text", "picture", "match"), facts=facts,
+    card=CARD, presets=PRESETS, build=build, family=family, stages=stages, keeps=("text", "picture", "match"), facts=facts, frames=frames,
+    shape=lambda request, frame, preset: (1, preset.out), finish=finish,
     opens=lambda folder: clip_weights(folder, CARD.name, PRESETS["small"]),
-    frames=frames, shape=lambda request, frame, preset: (1, preset.out), finish=finish,
     layout={
         "en": "a NAME.txt beside each picture, or metadata.csv with file_name and text, or a table; cldr/*.json adds languages",
         "ko": "그림마다 NAME.txt, 또는 file_name과 text 열이 있는 metadata.csv, 또는 표. cldr/*.json이 있으면 다른 언어도 배웁니다",
