@@ -60,16 +60,8 @@ def generate_one(
         how = {"seed": seed, "preset": preset, "weights": weights, "threads": threads, "device": device, "resume": resume}
         return _shots(recipe, given, out, refused, **how)
     if best is not None or rank is not None:
-        chosen: dict[str, Any] = {
-            "take": take,
-            "base": request,
-            "preset": preset,
-            "weights": weights,
-            "threads": threads,
-            "device": device,
-            "mark": mark,
-        }
-        _best(recipe, given, out, seeds, seed, best, rank, **chosen)
+        chosen: dict[str, Any] = {"take": take, "base": request, "preset": preset, "weights": weights, "threads": threads}
+        _best(recipe, given, out, {"--seeds": seeds, "--merge": merge}, seed, best, rank, device=device, mark=mark, **chosen)
         return None
     from gesso.verbs.generate import generate
 
@@ -84,15 +76,24 @@ def generate_one(
 
 
 def _best(
-    recipe: Any, given: dict[str, Any], out: Path | None, seeds: str | None, seed: int | None, num: int | None, rank: str | None, **how: Any
+    recipe: Any,
+    given: dict[str, Any],
+    out: Path | None,
+    refused: dict[str, Any],
+    seed: int | None,
+    num: int | None,
+    rank: str | None,
+    **how: Any,
 ) -> None:
     """Make several outputs and print the path of the best, and how well each seed fits."""
     from gesso.errors import GessoError
     from gesso.verbs.best import best
 
-    if num is None or seeds is not None:
-        what = "--rank is for the best of several" if num is None else "--best chooses seeds itself"
-        raise GessoError(what, where="--rank" if num is None else "--seeds", fix="--best 8" if num is None else "--seed for the first")
+    if num is None:
+        raise GessoError("--rank is for the best of several", where="--rank", fix="--best 8")
+    wrong = next((name for name, value in refused.items() if value is not None), None)
+    if wrong:
+        raise GessoError(f"--best chooses among seeds of one request, so {wrong} does not go with it", where=wrong, fix="leave one out")
     with show.watch(recipe.name) as watched:
         path, ranked = best(recipe, given, num=num, out=out, seed=seed, judge=rank, on_output=watched.show, **how)
     show.made(path, ranked[0].result)
