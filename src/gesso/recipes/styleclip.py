@@ -116,7 +116,7 @@ def frames(request: Any, preset: Preset, facts: Mapping[str, Any] = NO_FACTS) ->
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Edits to named colours that succeed, and what else they change. Options: `num`, `strength`, `disentanglement`, `way`, `seed`
+    """Edits to named colours that succeed, and what else they change. Options: `num`, `seed`, `way`, `strength`, `disentanglement`, `num_steps`
     (`gesso.metrics.worded_edits`)."""
     from gesso.metrics.worded_edits import measure_edits
 
