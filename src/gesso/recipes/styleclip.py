@@ -116,8 +116,10 @@ def frames(request: Any, preset: Preset, facts: Mapping[str, Any] = NO_FACTS) ->
 
 
 def measure(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Edits to named colours that succeed, and what else they change. Options: `num`, `seed`, `way`, `strength`, `disentanglement`, `num_steps`
-    (`gesso.metrics.worded_edits`)."""
+    """Edits to named colours that succeed, and what else they change (`gesso.metrics.worded_edits`).
+
+    Options: `num`, `seed`, `way`, `strength`, `disentanglement`, `num_steps`.
+    """
     from gesso.metrics.worded_edits import measure_edits
 
     return measure_edits(make.model, options)
