@@ -36,7 +36,7 @@ def classes_of(kind: str, configs: Mapping[str, Mapping[str, Any]], where: str) 
         HOLE: auto.AUTO_INPAINT_PIPELINES_MAPPING,
     }
     families = [name for classes in maps.values() for name, one in classes.items() if one.__name__ == kind]
-    found = {task: classes[families[0]] for task, classes in maps.items() if families and families[0] in classes}
+    found: dict[str, type] = {task: classes[families[0]] for task, classes in maps.items() if families and families[0] in classes}
     found = {task: one for task, one in found.items() if set(NEEDED) <= set(names_of(one))}
     if not found:
         known = sorted({one.__name__ for classes in maps.values() for one in classes.values() if set(NEEDED) <= set(names_of(one))})
