@@ -121,8 +121,10 @@ def people(given: str | Path | Person | Iterable[Any] | None = None) -> tuple[Pe
         found = [one for part in parts if part for one in _named(part)]
     elif isinstance(given, Person):
         found = [given]
-    else:
+    elif isinstance(given, Iterable):
         found = [one for part in given for one in people(part)]
+    else:
+        raise GessoError(f"is a {type(given).__name__}, not people", where="--people", fix="names, or the path of a file")
     names = [one.name for one in found]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise GessoError(f"there are two people called {twice!r}", where="--people", fix="give each a name of its own")
@@ -138,7 +140,8 @@ def trainers(given: Any) -> tuple[Person | None, ...]:
     """
     if given is None:
         return ()
-    parts = [part.strip() for part in given.split(",")] if isinstance(given, str) else [given] if isinstance(given, Person) else list(given)
+    several = isinstance(given, Iterable) and not isinstance(given, (str, Person))
+    parts = list(given) if several else [part.strip() for part in given.split(",")] if isinstance(given, str) else [given]
     others = [part for part in parts if part != OWN]
     found: tuple[Person | None, ...] = people(others) if others or OWN not in parts else ()
     return (*found, *([None] if OWN in parts else []))

@@ -61,7 +61,7 @@ def test_a_point_beyond_the_page_is_refused(model, photo):
 
 def test_its_measures_print_a_curve_and_rare_colours(run):
     figures = gesso.measure("photo_colorize", weights=run, limit=2, side=48, points="0,5", which="curve")["figures"]
-    assert set(figures["psnr"]) == {"coloured", "network alone", "rule alone", "grey and points"}
+    assert set(figures["psnr"]) == {"coloured", "without the rule after it", "rule alone", "grey and points"}
     assert figures["psnr"]["rule alone"]["5"] > figures["psnr"]["rule alone"]["0"]
     rare = gesso.measure("photo_colorize", weights=run, limit=2, side=48, which="rare", rival=str(run))["figures"]
     assert set(rare["colours"]) == {"coloured", "grey", "rival"}

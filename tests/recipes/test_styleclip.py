@@ -152,7 +152,7 @@ def test_a_server_changes_and_chooses(weights: Weights, tmp_path: Path):
         edits = [{"op": "set", "slot": "words", "value": {"text": "red"}}]
         made = client.post("/api/sessions", json={"recipe": "styleclip", "edits": edits})
         session = made.json()["session"]
-        rank = f"/api/sessions/{session['id']}/nodes/{session['head']}/rank"
+        rank = f"/api/sessions/{session['id']}/ranks/{session['head']}"
         ranked = client.post(rank, json={"seeds": [9, 4]}).json()["ranked"]
         assert {one["seed"] for one in ranked} == {4, 9} and ranked[0]["fit"] >= ranked[1]["fit"]
         assert client.post(rank, json={"seeds": []}).status_code == 400

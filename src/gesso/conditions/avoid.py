@@ -10,6 +10,7 @@ import numpy as np
 from gesso.conditions.condition import Clean, Truth
 from gesso.conditions.hints import Hints
 from gesso.conditions.strokes import gestures_of
+from gesso.person import Person
 from gesso.ports import Frame, Ports, PortSizes
 
 
@@ -29,6 +30,13 @@ class Avoid(Hints):
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
         """Nothing: what someone does not want is not in an example."""
+        return None, {}
+
+    @classmethod
+    def given_by(
+        cls, person: Person, clean: Clean, rng: np.random.Generator, given: Any = None, before: Self | None = None, turns: int = 1
+    ) -> tuple[Self | None, Truth]:
+        """Nothing, as in `simulate`."""
         return None, {}
 
     @classmethod

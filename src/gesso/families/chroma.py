@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gesso.families.family import Batch, Inputs, Loss, Networks, Output, Phase
+from gesso.media.grid import contact_sheet
 from gesso.media.lab import chroma_bins, to_lab, to_picture
 from gesso.media.tensor import from_tensor
 from gesso.ports import Ports
@@ -22,6 +23,7 @@ from gesso.shapes import Maps
 SCALE = 110.0  # of a* and b* to about [-1, 1]
 NEAREST, WIDTH = 5, 5.0  # a colour is shared among so many bins, by a normal distribution of this width (Zhang 2016, 2.1)
 LOWEST = -128  # of a* and b* in the tables of bins
+LEAST = 1e-6  # of a bin's frequency
 COUNTED = 300  # examples whose colours are counted, for rarity
 
 
@@ -126,6 +128,14 @@ class Chroma:
         return torch.from_numpy(np.stack([from_tensor(one) for one in to_picture(lab)]))
 
     @torch.no_grad()
+    def sheet(self, networks: Networks, batch: Batch) -> np.ndarray:
+        """A sheet of a batch's grey photographs, their colours as they are now, and their own, a column each."""
+        light = lightness_of(batch.ports, self.photo)
+        made = self.larger(networks[self.role](self.given_maps(batch.ports)), batch.ports)
+        rows = [to_picture(torch.cat([light, chroma.to(light)], 1)) for chroma in (0 * made, made, batch.clean["chroma"])]
+        return contact_sheet([from_tensor(one) for row in rows for one in row], len(batch))
+
+    @torch.no_grad()
     def sample(self, networks: Networks, inputs: Inputs, rng: torch.Generator, settings: Any) -> Iterator[Output]:
         device = next(networks[self.role].parameters()).device
         ports = inputs.ports.map(lambda tensor: tensor.to(device))
@@ -188,5 +198,5 @@ def rarity(frequency: Tensor, uniform: float) -> Tensor:
     """The weight of each bin (Zhang 2016, equation 4): its inverse frequency, mixed with `uniform`, with mean 1 over pixels."""
     near = (-torch.cdist(chroma_bins(), chroma_bins()).square() / (2 * WIDTH**2)).exp()
     smooth = (near / near.sum(0)).double() @ frequency
-    weight = 1 / ((1 - uniform) * smooth + uniform / len(smooth))
+    weight = 1 / ((1 - uniform) * smooth + uniform / len(smooth)).clamp_min(LEAST)  # bins that were never seen would weigh without end
     return (weight / (weight * smooth).sum()).float()

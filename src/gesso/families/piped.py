@@ -83,7 +83,7 @@ class Piped:
         slots, b = inputs.ports.by_slot, inputs.shape[0]
         told: dict[str, Any] = {"prompt": texts_of(slots[self.words]) if self.words in slots else [""] * b}
         told |= {"height": inputs.shape[2], "width": inputs.shape[3], "num_inference_steps": settings.num_steps}
-        told |= {"guidance_scale": settings.guidance_scale, "strength": settings.strength}
+        told |= {"guidance_scale": settings.guidance_scale, "strength": 1.0 if task == HOLE else settings.strength}  # a hole is made anew
         avoid = texts_of(slots[self.avoid]) if self.avoid in slots else [""]
         if any(avoid):
             told["negative_prompt"] = avoid

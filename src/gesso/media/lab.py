@@ -13,6 +13,7 @@ from gesso.shapes import Images, Maps
 WHITE = (0.95047, 1.0, 1.08883)
 TO_XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))  # IEC 61966-2-1
 KNEE = 6 / 29
+BISECTIONS, MARGIN = 8, 1e-3
 GRID = 10  # the side of a bin, as in Zhang 2016
 
 
@@ -28,13 +29,27 @@ def to_lab(picture: Images) -> Maps:
 
 def to_picture(lab: Maps) -> Images:
     """L*, a* and b* [b 3 h w] as sRGB in [-1, 1]; colours that sRGB does not have are clipped."""
-    lightness, a, b = lab.float().unbind(1)
-    y = (lightness + 16) / 116
-    f = torch.stack([y + a / 500, y, y - b / 200], 1)
-    xyz = torch.where(f > KNEE, f**3, 3 * KNEE**2 * (f - 4 / 29)) * torch.tensor(WHITE, device=lab.device)[:, None, None]
-    linear = _turned(xyz, torch.linalg.inv(torch.tensor(TO_XYZ))).clamp(0, 1)
+    linear = _linear(lab).clamp(0, 1)
     value = torch.where(linear > 0.0031308, 1.055 * linear.clamp_min(1e-9) ** (1 / 2.4) - 0.055, 12.92 * linear)
     return value.clamp(0, 1) * 2 - 1
+
+
+def fitted(lab: Maps) -> Maps:
+    """Colours [b 3 h w] with as much of their chroma as sRGB has at their lightness, by bisection: clipping would change L*."""
+    lightness, chroma = lab[:, :1].float(), lab[:, 1:].float()
+    low, high = torch.zeros_like(lightness), torch.ones_like(lightness)
+    if (fits := _in_gamut(lab)).all():
+        return lab
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        inside = _in_gamut(torch.cat([lightness, chroma * middle], 1))
+        low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
+    return torch.cat([lightness, chroma * torch.where(fits, 1, low)], 1)
+
+
+def _in_gamut(lab: Maps) -> Tensor:
+    linear = _linear(lab)
+    return ((linear > -MARGIN) & (linear < 1 + MARGIN)).all(1, keepdim=True)
 
 
 def lab_planes(picture: np.ndarray) -> np.ndarray:
@@ -54,6 +69,15 @@ def chroma_bins() -> Tensor:
     steps = torch.arange(0, 256, 3) / 127.5 - 1
     every = torch.cartesian_prod(steps, steps, steps).T.reshape(1, 3, -1, 1)
     return torch.unique((to_lab(every)[0, 1:, :, 0].T / GRID).round(), dim=0) * GRID
+
+
+def _linear(lab: Maps) -> Maps:
+    """L*, a* and b* as linear sRGB, which may lie outside [0, 1]."""
+    lightness, a, b = lab.float().unbind(1)
+    y = (lightness + 16) / 116
+    f = torch.stack([y + a / 500, y, y - b / 200], 1)
+    xyz = torch.where(f > KNEE, f**3, 3 * KNEE**2 * (f - 4 / 29)) * torch.tensor(WHITE, device=lab.device)[:, None, None]
+    return _turned(xyz, torch.linalg.inv(torch.tensor(TO_XYZ)))
 
 
 def _turned(maps: Maps, matrix: Tensor) -> Maps:

@@ -17,6 +17,7 @@ from gesso.ports import Frame
 from gesso.rules.palette import format_colour
 from gesso.rules.photo_colouring import coloured
 
+SIDE = 256
 NUM, POINTS = 40, (0, 1, 5, 10, 50, 100)
 CAP = 40.0  # dB of one picture, so that a perfect one does not outweigh others
 LARGEST = 4  # half the side of the square whose mean colour a point has, in pixels
@@ -26,8 +27,9 @@ THRESHOLDS = np.arange(151)  # of the distance in a* and b* (Zhang 2016, 3.1)
 def hint_curve(model: Any, held: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """PSNR in dB (mean over pictures, each at most 40) with points at random places, of which larger numbers hold the smaller.
 
-    A point has the mean colour of a square of 1 to 9 pixels (Zhang 2017, 4.1). Rows: the model; its network without the rule; the rule
-    without a network, from grey; and grey with the points' own pixels alone. Options: `limit` pictures (40) and `points`.
+    A point has the mean colour of a square of 1 to 9 pixels (Zhang 2017, 4.1). Rows: the model; its network, which sees what the rule
+    carries, without the rule after it; the rule without a network, from grey; and grey with the points' own pixels alone.
+    Options: `limit` pictures (40), `points`, and the `side` of the photographs (256).
     """
     num = min(whole(options.get("limit", NUM), where="--limit", low=1), len(held))
     counts = _counts(options)
@@ -37,7 +39,7 @@ def hint_curve(model: Any, held: Any, options: Mapping[str, Any]) -> dict[str, A
         marks = random_points(real, max(counts), np.random.default_rng([index, 21]))
         for count in counts:
             hints = Hints(marks=tuple(marks[:count])) if count else None
-            rows = {"coloured": _made(model, real, hints), "network alone": _made(model, real, hints, spread=0.0)}
+            rows = {"coloured": _made(model, real, hints), "without the rule after it": _made(model, real, hints, spread=0.0)}
             rows |= {"rule alone": _from_grey(real, hints, 1.0), "grey and points": _from_grey(real, hints, 0.0)}
             for name, picture in rows.items():
                 found.setdefault(name, {}).setdefault(count, []).append(psnr(picture, real))
@@ -70,6 +72,13 @@ def rare_colours(model: Any, learned: Any, held: Any, options: Mapping[str, Any]
         plain, right, total, decibel = np.stack(each).T
         figures[name] = {"accuracy": float(plain.mean()), "rebalanced": float(right.sum() / total.sum()), "psnr": float(decibel.mean())}
     return {"colours": figures, "n": num, "data": held.name, "bins": len(chroma_bins())}
+
+
+def side_of(options: Mapping[str, Any]) -> int:
+    """The side of the photographs to measure on; GessoError for an option that there is not."""
+    if wrong := sorted(set(options) - {"limit", "points", "side", "rival"}):
+        raise GessoError("this measure has no such option", where=f"--{wrong[0]}", fix="limit, points, side or rival")
+    return whole(options.get("side", SIDE), where="--side", low=16, high=1024)
 
 
 def random_points(real: np.ndarray, num: int, rng: np.random.Generator) -> list[Hint]:

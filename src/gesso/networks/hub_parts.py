@@ -6,6 +6,7 @@ declares are compared with the tensors that the files hold before any memory is 
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -66,19 +67,29 @@ def versions() -> dict[str, str]:
     return {module.__name__: str(module.__version__) for module in libraries()}
 
 
+_LOCK = threading.Lock()
+_OFFLINE: list[bool] = []  # what the setting was, and one entry for each use at the moment
+
+
 @contextmanager
 def offline() -> Iterator[None]:
     """The libraries told that there is no network, whatever the environment says."""
     from huggingface_hub import constants
 
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
+    with _LOCK:
+        if not _OFFLINE:
+            _OFFLINE.append(constants.HF_HUB_OFFLINE)
+        _OFFLINE.append(True)
+        constants.HF_HUB_OFFLINE = True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             yield
     finally:
-        constants.HF_HUB_OFFLINE = before
+        with _LOCK:
+            _OFFLINE.pop()
+            if len(_OFFLINE) == 1:  # nobody else needs it
+                constants.HF_HUB_OFFLINE = _OFFLINE.pop()
 
 
 def class_of(part: Part, where: str) -> Any:

@@ -105,7 +105,14 @@ class HubPipeline(nn.Module):
         with offline():
             try:
                 made = pipeline(**arguments, output_type="pt", callback_on_step_end=step)
-            except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:  # of the library; GessoError is a ValueError
+            except (
+                ValueError,
+                TypeError,
+                RuntimeError,
+                LookupError,
+                AttributeError,
+                AssertionError,
+            ) as error:  # of the library; GessoError is a ValueError
                 if isinstance(error, GessoError):
                     raise
                 what = f"{type(pipeline).__name__} could not do this: {str(error).strip()[:300]}"
@@ -156,8 +163,14 @@ def open_pipeline(
     libraries()
     opened = {name: open_part(part, dtype, str(path / name)) for name, part in parts.items()}
     made = HubPipeline(classes, opened, options)
-    for task in made.classes:  # a part that is missing is told now, not at the first request
-        made.pipeline(task)
+    for task, kind in made.classes.items():  # a part that is missing is told now, not at the first request
+        try:
+            made.pipeline(task)
+        except GessoError:
+            raise
+        except Exception as error:  # the library's own, of many kinds
+            what = f"{kind.__name__} could not be put together: {type(error).__name__}: {str(error).strip()[:300]}"
+            raise GessoError(what, where=str(path), fix="give a folder that this version of the library can open") from error
     return made
 
 

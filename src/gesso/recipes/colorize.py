@@ -99,7 +99,7 @@ CARD = Card(
     words=wordbook("""
         sketch | Line art | 선화 | the line drawing | 색을 칠할 선화
         hints | Colour | 색칠 | points and strokes of colour; they always win | 찍거나 그은 색이 항상 우선합니다
-        avoid | Not this | 이 색 말고 | places that shall have another colour than this one | 이 색이 아닌 다른 색이어야 할 곳
+        avoid | Not this | 이 색 말고 | places that should have another colour than this one | 이 색이 아닌 다른 색이어야 할 곳
         paper | Paper | 여백 | strokes over areas that stay uncoloured | 칠하지 않고 비워 둘 곳을 긋습니다
         cuts | Split | 나누기 | strokes that split a piece in two | 그은 선을 따라 영역을 둘로 나눕니다
         joins | Merge | 합치기 | strokes over pieces that belong together | 그은 영역들을 하나로 합칩니다

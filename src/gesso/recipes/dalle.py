@@ -84,7 +84,7 @@ CARD = Card(
     outputs=(Out(name="image", medium="picture", help={"en": "the picture", "ko": "그림"}),),
     settings=DalleSettings,
     words=wordbook("""
-        words | Words | 글 | what the picture shall show | 그림에 담을 내용
+        words | Words | 글 | what the picture should show | 그림에 담을 내용
         temperature | Temperature | 온도 | how freely pieces are chosen: 0 takes the likeliest | 얼마나 자유롭게 고를지. 0은 늘 같은 것
         top_p | Top-p | 상위 확률 | only the likeliest pieces that together have this probability | 합쳐서 이 확률이 되는 조각들만 고릅니다
         guidance_scale | Guidance | 조건 강도 | how strictly the words are followed: 0 not at all, 1 normally | 글을 따르는 정도

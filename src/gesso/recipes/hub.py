@@ -72,10 +72,10 @@ CARD = Card(
     outputs=(Out(name="image", medium="picture", help={"en": "the picture", "ko": "그림"}),),
     settings=HubSettings,
     words=wordbook("""
-        words | Words | 글 | what the picture shall show | 그림에 담을 내용
-        avoid | Avoid | 피할 것 | what the picture shall not show | 그림에 없어야 할 것
+        words | Words | 글 | what the picture should show | 그림에 담을 내용
+        avoid | Avoid | 피할 것 | what the picture should not show | 그림에 없어야 할 것
         picture | Picture | 그림 | what to begin with; transparent parts are made anew | 바탕이 될 그림. 투명한 곳은 새로 그립니다
-        hole | Make anew | 지울 곳 | brush over what shall be made anew; the rest stays | 새로 그릴 곳을 칠하세요. 나머지는 그대로입니다
+        hole | Make anew | 새로 그릴 곳 | brush over what should be made anew; the rest stays | 새로 그릴 곳을 칠하세요
         strokes | Colours | 색 칠하기 | colours over the picture before it is made | 그리기 전에 그림 위에 칠할 색
         control | Control picture | 제어 그림 | what the control network reads: edges, depth | 제어 신경망이 읽는 윤곽선, 깊이 등
         num_steps | Steps | 단계 수 | sampling steps; more are finer and slower | 샘플링 단계. 많을수록 곱고 느립니다

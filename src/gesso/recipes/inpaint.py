@@ -84,7 +84,7 @@ CARD = Card(
     settings=InpaintSettings,
     words=wordbook("""
         picture | Picture | 그림 | the picture; its transparent parts are made anew | 고칠 그림. 투명한 부분은 새로 그립니다
-        hole | Make anew | 지울 곳 | brush over what shall be made anew | 새로 그릴 곳을 칠하세요
+        hole | Make anew | 지울 곳 | brush over what should be made anew | 새로 그릴 곳을 칠하세요
         num_steps | Steps | 단계 수 | sampling steps; more are finer and slower | 샘플링 단계. 많을수록 곱고 느립니다
         resampling | Repeats | 반복 | how often each step is taken, so that both sides agree; 0: the network alone | 단계마다 반복 횟수
         guidance_scale | Guidance | 조건 강도 | how strictly the surroundings are followed | 주변을 따르는 정도
@@ -92,7 +92,7 @@ CARD = Card(
         right | Extend right | 오른쪽 넓히기 | pixels added at the right | 오른쪽에 더할 픽셀 수
         top | Extend at the top | 위쪽 넓히기 | pixels added at the top | 위쪽에 더할 픽셀 수
         bottom | Extend at the bottom | 아래쪽 넓히기 | pixels added at the bottom | 아래쪽에 더할 픽셀 수
-        note.nothing | There is no hole yet: brush over what shall be made anew. | 아직 지운 곳이 없습니다. 새로 그릴 곳을 칠하세요.
+        note.nothing | There is no hole yet: brush over what should be made anew. | 아직 지운 곳이 없습니다. 새로 그릴 곳을 칠하세요.
     """),
     paper="Saharia 2022, arXiv:2111.05826; Lugmayr 2022, arXiv:2201.09865",
     licence="Apache-2.0; weights, what their pictures allow",

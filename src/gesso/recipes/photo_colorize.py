@@ -52,7 +52,7 @@ PRESETS = {
 class PhotoSettings(Settings):
     spread: float = Field(default=0.5, ge=0, le=1)
     temperature: float = Field(default=0.38, ge=0.05, le=1)
-    size: int = Field(default=256, ge=32, le=768)
+    size: int = Field(default=256, ge=16, le=768)
 
 
 CARD = Card(
@@ -144,18 +144,23 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
 
 def measure_curve(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """PSNR by the number of points, on held photographs. Options: `limit`, `side`, `points` (several with commas)."""
-    from gesso.metrics.photo_colour import hint_curve
+    from gesso.metrics.photo_colour import hint_curve, side_of
 
-    return hint_curve(make.model, colour_photos(data, "val", int(options.get("side", 256))), options)
+    return hint_curve(make.model, colour_photos(data, "val", side_of(options)), options)
 
 
 def measure_rare(make: Any, data: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Accuracy of colours without hints, plain and with rare colours weighing as much as frequent ones. Options: `limit`, `rival`."""
-    from gesso.metrics.photo_colour import rare_colours
+    from gesso.metrics.photo_colour import rare_colours, side_of
 
-    side = int(options.get("side", 256))
+    side = side_of(options)
     rival = make.other("photo_colorize", weights=options["rival"]) if "rival" in options else None
     return rare_colours(make.model, colour_photos(data, "train", side), colour_photos(data, "val", side), options, rival)
+
+
+def preview(networks: Any, batch: Any, family: Any) -> Any:
+    """Grey photographs, the colours made of them, and their own."""
+    return family.sheet(networks, batch)
 
 
 recipe = Recipe(
@@ -166,6 +171,7 @@ recipe = Recipe(
     stages=stages,
     keeps=("colourist",),
     frames=frames,
+    preview=preview,
     shape=lambda request, frame, preset: (1, 2, *frame.size),
     finish=finish,
     aim=lambda example: {"image": example["picture"]},

@@ -61,7 +61,7 @@ CARD = Card(
     outputs=(Out(name="image", medium="picture", help={"en": "the picture in its new look", "ko": "모습이 바뀐 그림"}),),
     words=wordbook("""
         picture | Picture | 그림 | the picture to change | 모습을 바꿀 그림
-        attribute | Look | 모습 | the look it shall have, by its name in the data | 바꿀 모습의 이름. 데이터에 있는 것 중 하나
+        attribute | Look | 모습 | the look it should have, by its name in the data | 바꿀 모습의 이름. 데이터에 있는 것 중 하나
         exemplar | Exemplar | 본보기 | a picture with that look, whose style is taken | 그 모습을 한 그림. 스타일을 따옵니다
     """),
     paper="Choi 2020, arXiv:1912.01865; Choi 2018, arXiv:1711.09020",

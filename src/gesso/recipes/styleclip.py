@@ -74,11 +74,11 @@ CARD = Card(
     outputs=(Out(name="image", medium="picture", help={"en": "the changed picture", "ko": "바뀐 그림"}),),
     settings=StyleClipSettings,
     words=wordbook("""
-        words | Words | 글 | what the picture shall become; without words it stays | 그림이 바뀔 모습. 없으면 그대로 둡니다
+        words | Words | 글 | what the picture should become; without words it stays | 그림이 바뀔 모습. 없으면 그대로 둡니다
         instead | Instead of | 지금 모습 | what it is before: the change goes from there | 바뀌기 전의 모습
-        place | Place | 자리 | where a picture was found, in place of seed and truncation | 그림을 찾은 자리. 시드와 절단 대신 사용
+        place | Place | 자리 | where a picture was found, in place of seed and truncation | 그림을 찾은 자리. 시드와 절단을 대신함
         picture | Picture to find | 찾을 그림 | the picture that is searched for, to be changed | 찾아서 바꿀 그림
-        way | Way | 방식 | directions are quick; a search fits more and keeps less | 방향은 빠르고, 탐색은 더 맞추되 덜 유지합니다
+        way | Way | 방식 | directions are quick; a search is slower and comes closer | 방향은 빠르고, 탐색은 느리지만 더 잘 맞습니다
         way.direction | Direction | 방향
         way.search | Search | 탐색
         strength | Strength | 세기 | how far it moves; below 0 away from the words | 움직이는 정도. 0보다 작으면 반대로

@@ -70,7 +70,7 @@ CARD = Card(
     outputs=(Out(name="image", medium="picture", help={"en": "the picture", "ko": "그림"}),),
     settings=TextToImageSettings,
     words=wordbook("""
-        words | Words | 글 | what the picture shall show | 그림에 담을 내용
+        words | Words | 글 | what the picture should show | 그림에 담을 내용
         num_steps | Steps | 단계 수 | sampling steps; more are finer and slower | 샘플링 단계. 많을수록 곱고 느립니다
         guidance_scale | Guidance | 조건 강도 | how strictly the words are followed: 0 not at all, 1 normally | 글을 따르는 정도
         sampler | Sampler | 샘플러 | how noise becomes a picture | 노이즈를 그림으로 바꾸는 방식

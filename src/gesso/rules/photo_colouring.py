@@ -21,13 +21,13 @@ def coloured(lightness: np.ndarray, chroma: np.ndarray, points: np.ndarray, exac
     """The picture uint8 [h w 3] of L* [h w] and a* and b* [2 th tw] of any size.
 
     Colours of points win: what the proposal lacks at `points` is added around them along edges of the lightness, `share` of it, and the
-    pixels at `exact` have their points' a* and b*. Both are float [4 …], sRGB in [-1, 1] and 1 where a point is: `points` at the size of
-    `chroma`, `exact` of the page.
+    pixels at `exact` have their points' a* and b*, as far as sRGB has them at this lightness. Both are float [4 …], sRGB in [-1, 1] and
+    1 where a point is: `points` at the size of `chroma`, `exact` of the page.
     """
     import torch
     import torch.nn.functional as F
 
-    from gesso.media.lab import to_lab, to_picture
+    from gesso.media.lab import fitted, to_lab, to_picture
     from gesso.media.tensor import from_tensor
 
     h, w = lightness.shape
@@ -41,7 +41,7 @@ def coloured(lightness: np.ndarray, chroma: np.ndarray, points: np.ndarray, exac
     larger = F.interpolate(given, size=(h, w), mode="bilinear", align_corners=False)
     marks = torch.from_numpy(exact)[None]
     larger = torch.where(marks[:, 3:] > 0, to_lab(marks[:, :3])[:, 1:], larger)
-    return from_tensor(to_picture(torch.cat([light, larger], 1))[0])
+    return from_tensor(to_picture(fitted(torch.cat([light, larger], 1)))[0])
 
 
 def carried(values: Maps, marked: Maps, lightness: Maps) -> tuple[Maps, Maps]:

@@ -61,6 +61,9 @@ def merged_state(card: Card, base: State, earlier: State, later: State) -> State
     """The state of two branches that left `base`."""
     values = {}
     for slot in card.conditions:
+        one, other = earlier.values.get(slot.name), later.values.get(slot.name)
+        if slot.required and one is not None and other is not None and not values_equal(one, other):
+            raise GessoError(f"the other branch has another {slot.name}", where="node", fix="merge branches of one picture")
         with named_errors(slot.name, slot.kind):  # the joined value may exceed the kind's limits
             value = joined(*(state.values.get(slot.name) for state in (earlier, later, base)))
         if value is not None:

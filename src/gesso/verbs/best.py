@@ -14,6 +14,7 @@ import numpy as np
 
 from gesso import recipes
 from gesso.card import Card
+from gesso.conditions.words import Words
 from gesso.errors import GessoError
 from gesso.families.family import Output
 from gesso.metrics.retrieval import cut
@@ -69,6 +70,7 @@ def best(
     marker = signer([out]) if mark else None
     model = load(recipe, preset=preset, weights=weights, base=base, device=device)
     first = model.request(seed=seed, base=base, **given)
+    refuse_overwriting(output_paths(out, card, [one.seed for one in with_seeds(first, many)]), [*named_files(given), base])
     ranked = rank(model, first, many, judge=judge, threads=threads, on_output=on_output, files=files_of(model.card, given))
     path = output_paths(out, card, [ranked[0].seed])[0]
     if path is not None:
@@ -109,7 +111,7 @@ def with_seeds(request: Request, num: int) -> list[Request]:
 
 def text_slot(card: Card) -> str:
     """The name of the condition whose words outputs are ranked by; GessoError where there is none, or no picture to look at."""
-    name = next((slot.name for slot in card.conditions if getattr(slot.kind, "kind", "") == "words"), None)
+    name = next((slot.name for slot in card.conditions if issubclass(slot.kind, Words)), None)
     if name is None or not any(out.medium == "picture" for out in card.outputs):
         raise GessoError(f"{card.name} makes no picture of words", where="best", fix="one output: leave it out")
     return name

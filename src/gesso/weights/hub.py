@@ -25,6 +25,8 @@ INDEX, CONFIG = "model_index.json", "config.json"
 TEXTS = (".json", ".txt", ".model", ".jinja")  # of which configurations and tokenizers consist
 PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion")  # the last for its safety checker
+LISTS = re.compile(r"(?:diffusion_pytorch_model|model)(?:\.([a-z0-9_]{1,20}))?\.safetensors\.index(?:\.([a-z0-9_]{1,20}))?\.json")
+ELSEWHERE = "transformers_weights"  # a setting by which transformers opens another file than the usual one
 STORED = re.compile(r"(?:diffusion_pytorch_model|model)(?:\.([a-z0-9_]{1,20}))?(?:-(\d{5})-of-(\d{5}))?\.safetensors")
 NAME, CLASS = re.compile(r"[a-z][a-z0-9_]{0,60}"), re.compile(r"[A-Za-z][A-Za-z0-9_]{0,100}")
 MAX_CONFIG, MAX_TEXT = 2**20, 2**26  # bytes
@@ -142,8 +144,14 @@ def _part(root: Path, folder: Path, library: str, kind: str, used: dict[str, Pat
     for name, file in texts.items():
         used[_relative(root, folder, name)] = file
         if name.endswith("config.json"):
-            found = _config(file, {"timesteps": MAX_TIMESTEPS} if name.startswith("scheduler") else {}, free=name.startswith("tokenizer"))
-            config = found if name == CONFIG else config
+            found_text = _config(
+                file, {"timesteps": MAX_TIMESTEPS} if name.startswith("scheduler") else {}, free=name.startswith("tokenizer")
+            )
+            config = found_text if name == CONFIG else config
+    if ELSEWHERE in config or "adapter_config.json" in texts:
+        raise GessoError(
+            "its weights are said to lie in another file, or to have an adapter", where=where, fix="merge them into the model's own file"
+        )
     if CONFIG not in texts:
         return HubPart(library, kind, folder, config)
     if not stored:
@@ -162,8 +170,8 @@ def _part(root: Path, folder: Path, library: str, kind: str, used: dict[str, Pat
         raise GessoError(f"{len(missing)} of {total} weights files are missing, such as number {min(missing)}", where=where, fix=COPY)
     names = {match[0] for match, _ in stored[variant]}
     for name, file in texts.items():
-        if name.endswith(".safetensors.index.json"):
-            _check_index(file, names if f".{variant}." in name or variant is None else None)
+        if found := LISTS.fullmatch(name):
+            _check_index(file, names if (found[1] or found[2]) == variant else None)
     kind = kind or next((one for one in config.get("architectures") or () if isinstance(one, str) and CLASS.fullmatch(one)), "")
     return HubPart(library, kind, folder, config, shapes, variant, max(counts, key=counts.__getitem__, default=""))
 
@@ -223,7 +231,7 @@ def _bounded(value: Any, most: Mapping[str, int], where: str, name: str = "", de
         return
     if isinstance(value, (int, float)):
         limit = next((high for part, high in most.items() if part in name), MAX_REPEATS if REPEATS.search(name) else MAX_NUMBER)
-        wrong = f"{value:.3g}; the limit is {limit}" if not -limit <= value <= limit else None
+        wrong = f"{str(value)[:20]}; the limit is {limit}" if not -limit <= value <= limit else None
     elif depth > MAX_DEPTH:
         wrong = f"more than {MAX_DEPTH} levels deep"
     elif isinstance(value, list):

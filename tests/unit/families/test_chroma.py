@@ -32,6 +32,12 @@ def test_rare_colours_weigh_more_and_the_mean_weight_is_one():
     torch.testing.assert_close(flat, torch.ones(len(grey)))
 
 
+def test_colours_that_were_never_seen_have_finite_weights():
+    seen = (chroma_bins().norm(dim=1) < 25).double()
+    weight = rarity(seen / seen.sum(), 0.0)
+    assert torch.isfinite(weight).all() and (weight > 0).all()
+
+
 def test_counted_colours_are_those_of_the_pictures():
     held = colour_photos(None, "val", 32)
     frequency = counted(held)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gesso.media.lab import GRID, chroma_bins, lab_planes, to_lab, to_picture
+from gesso.media.lab import GRID, chroma_bins, fitted, lab_planes, to_lab, to_picture
 from gesso.rules.palette import lab_of
 
 
@@ -33,3 +33,14 @@ def test_every_colour_rounds_to_a_bin_and_each_bin_is_used():
     lab = lab_of(np.concatenate([drawn, corners]))
     assert {tuple(one) for one in (np.round(lab[:, 1:] / GRID) * GRID).astype(int).tolist()} <= bins
     assert len(bins) == len(chroma_bins()) == 261
+
+
+@pytest.mark.parametrize("lab", [(90.0, 79.0, -108.0), (85.0, 80.0, 67.0), (25.0, -22.0, -90.0)])
+def test_a_colour_that_srgb_lacks_keeps_its_lightness_and_hue(lab):
+    given = torch.tensor(lab).view(1, 3, 1, 1)
+    made = to_lab(to_picture(fitted(given)))[0, :, 0, 0]
+    assert abs(made[0] - lab[0]) < 0.5
+    wanted = given[0, 1:, 0, 0]
+    assert torch.nn.functional.cosine_similarity(made[1:], wanted, dim=0) > 0.995 and 5 < made[1:].norm() < wanted.norm()
+    inside = torch.tensor([60.0, 10.0, -15.0]).view(1, 3, 1, 1)
+    assert fitted(inside) is inside

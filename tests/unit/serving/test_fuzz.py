@@ -111,6 +111,8 @@ def bodies(ids: dict[str, str]) -> dict[tuple[str, str], list[Any]]:
         ],
         ("PUT", "/api/sessions/{id}/head"): [{"node": ids["node"]}, {"move": "undo"}],
         ("PATCH", "/api/sessions/{id}/nodes/{node}"): [{"name": "n", "favourite": True}],
+        ("POST", "/api/sessions/{id}/merge"): [{"node": ids["node"], "wins": "this"}],
+        ("POST", "/api/sessions/{id}/ranks/{node}"): [{"seeds": [1, 2]}],
         ("POST", "/api/generate"): [
             {
                 "recipe": "dots",
@@ -248,7 +250,8 @@ def test_honest_bodies_are_taken(ann: TestClient, ids: dict[str, str]):
         for asked, given in bodies(ids).items()
     }
     refused = {asked: told for asked, told in taken.items() if asked != ("POST", "/api/jobs") and not any(one < 300 for one in told)}
-    assert set(refused) <= {("POST", "/api/generate")}, refused  # it asks for weights that are not here
+    sessions = {("POST", "/api/sessions/{id}/merge"), ("POST", "/api/sessions/{id}/ranks/{node}")}  # one branch, and no words
+    assert set(refused) <= {("POST", "/api/generate"), *sessions}, refused  # the first asks for weights that are not here
 
 
 @pytest.mark.parametrize("kind", ["bodies", "names", "some values", pytest.param("all values", marks=pytest.mark.slow)])

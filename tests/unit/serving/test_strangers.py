@@ -48,7 +48,7 @@ NAMING = {"edits", "edit", "parent", "client", "node", "into", "conditions", "fi
 PLAIN = set(
     """
     recipe title move name favourite seed settings preset kind each format steps minutes processes which options colours model prompt n size
-    wins response_format output_format color q part max_side index clean make after image mask file data
+    wins seeds best response_format output_format color q part max_side index clean make after image mask file data
 """.split()
 )
 
@@ -139,6 +139,7 @@ BODIES = {
     ("PUT", "/api/sessions/{id}/head"): {"move": "undo"},
     ("POST", "/api/sessions/{id}/merge"): {"node": "of another branch"},
     ("PATCH", "/api/sessions/{id}/nodes/{node}"): {"name": "mine"},
+    ("POST", "/api/sessions/{id}/ranks/{node}"): {"seeds": [1]},
     ("PATCH", "/api/sessions/{id}"): {"title": "mine"},
     ("PUT", "/api/palettes/{id}"): {"name": "mine"},
 }
@@ -217,7 +218,7 @@ def test_what_is_anns_is_nothing_to_bob(app: FastAPI, ann: TestClient, bob: Test
     for method, path in sorted(with_owner(app), key=lambda asked: (asked[0] == "DELETE", asked[1].count("{"))):
         if (
             (method, path) in declared
-            and path not in ("/api/jobs/{id}/resume", "/api/sessions/{id}/merge")
+            and path not in ("/api/jobs/{id}/resume", "/api/sessions/{id}/merge", "/api/sessions/{id}/ranks/{node}")
             and (method, path) != ("DELETE", "/api/sessions/{id}")
         ):
             answer = ask(ann, method, path, anns)

@@ -58,6 +58,26 @@ def test_parts_shapes_and_a_hash_of_the_content(pipeline: Path, tmp_path: Path) 
     assert read_hub(pipeline).sha256 != held.sha256
 
 
+def test_other_ways_to_name_a_file_elsewhere_are_refused(pipeline: Path) -> None:
+    unet = pipeline / "unet"
+    os.rename(unet / "diffusion_pytorch_model.safetensors", unet / "diffusion_pytorch_model.fp16.safetensors")
+    index = unet / "diffusion_pytorch_model.safetensors.index.fp16.json"
+    index.write_text(json.dumps({"weight_map": {"weight": "../../elsewhere.safetensors"}}))
+    with pytest.raises(GessoError, match="elsewhere"):
+        read_hub(pipeline)
+    index.unlink()
+    read_hub(pipeline)
+    told(unet / "config.json", transformers_weights="other.safetensors")
+    with pytest.raises(GessoError, match="another file"):
+        read_hub(pipeline)
+
+
+def test_numbers_beyond_all_floats_are_refused(pipeline: Path) -> None:
+    told(pipeline / "unet" / "config.json", sample_size=10**400)
+    with pytest.raises(GessoError, match="the limit is"):
+        read_hub(pipeline)
+
+
 def test_several_files_and_variants(pipeline: Path) -> None:
     unet = pipeline / "unet"
     os.rename(unet / "diffusion_pytorch_model.safetensors", unet / "diffusion_pytorch_model.fp16.safetensors")

@@ -265,7 +265,7 @@ def _register_nodes(routes: Routes, services: Services) -> None:
 
     @routes.http(
         "POST",
-        "/api/sessions/{id}/nodes/{node}/rank",
+        "/api/sessions/{id}/ranks/{node}",
         who=TOKEN,
         max_body=10_000,
         reads=RankSeeds,

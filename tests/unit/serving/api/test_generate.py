@@ -206,7 +206,13 @@ def test_nothing_crosses_between_two_strangers(app: FastAPI, ann: TestClient, bo
     session = ann.post("/api/sessions", json={"recipe": "dots", "edits": [{"op": "set", "slot": "page", "value": page}]}).json()["session"]
     output = ann.post("/api/generate", json=payload(page)).json()["outputs"]["image"]["id"]
     ids = {"sessions": session["id"], "uploads": page["upload"], "outputs": output}
-    bodies = {"/edits": {"edit": {"op": "seed", "value": 1}}, "/head": {"move": "undo"}, "/nodes/": {"name": "mine"}}
+    bodies = {
+        "/edits": {"edit": {"op": "seed", "value": 1}},
+        "/head": {"move": "undo"},
+        "/nodes/": {"name": "mine"},
+        "/merge": {"node": "other"},
+        "/ranks/": {"seeds": [1]},
+    }
     tried = 0
     for route, _ in app.state.policies:
         kind = route.path.split("/")[2] if route.path.startswith("/api/") else ""

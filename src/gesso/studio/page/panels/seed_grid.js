@@ -34,7 +34,8 @@ export function openSeedGrid(editor, view) {
   const waiting = () => tiles.find((one) => !one.picture);
   const line = h("p", { class: "quiet", role: "status" });
   const vary = iconButton("dice", w("seeds_vary"), varyOthers, { class: "soft", "data-act": "vary-others" }, w("seeds_vary"));
-  const hasWords = editor.card.conditions.some((/** @type {any} */ slot) => slot.control?.schema?.properties?.text && editor.given.conditions[slot.name]);
+  const worded = editor.card.conditions.find((/** @type {any} */ slot) => slot.control?.schema?.properties?.text);
+  const hasWords = worded && editor.given.conditions[worded.name];
   const rank = hasWords && iconButton("star", w("seeds_rank"), chooseByWords, { class: "soft", "data-act": "rank-seeds" }, w("seeds_rank"));
   const box = dialog(w("seed_grid"), [h("div", { class: `choices of-${NUM}` }, tiles.map((one) => one.box)), h("div", { class: "row" }, vary, rank, line)], "wide choices-sheet");
   view.frozen = copyCanvas(live.picture);

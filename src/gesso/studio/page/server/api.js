@@ -58,7 +58,7 @@ export const updateNode = (/** @type {string} */ id, /** @type {any} */ node, /*
 /** Merge the branch of a node into another node. @returns {Promise<{node: any, both: string[], missing: string[]}>} */
 export const mergeBranch = (/** @type {string} */ id, /** @type {any} */ node, /** @type {any} */ into) => send("POST", `/api/sessions/${enc(id)}/merge`, { node, into });
 /** How well a node's picture fits its words with each seed, the best first. @param {string} id @param {any} node @param {number[]} seeds @returns {Promise<{seed: number, fit: number}[]>} */
-export const rankSeeds = async (id, node, seeds) => listOf(await send("POST", `/api/sessions/${enc(id)}/nodes/${enc(node)}/rank`, { seeds }), "ranked");
+export const rankSeeds = async (id, node, seeds) => listOf(await send("POST", `/api/sessions/${enc(id)}/ranks/${enc(node)}`, { seeds }), "ranked");
 export const compareNodes = async (/** @type {string} */ id, /** @type {any} */ a, /** @type {any} */ b) => listOf(await get(`/api/sessions/${enc(id)}/compare?a=${enc(a)}&b=${enc(b)}`), "differences");
 /** The URL of a node's output, a PNG; `how` is a query: max_side=…, clean=true, index=…. */
 export const outputUrl = (/** @type {string} */ id, /** @type {any} */ node, /** @type {string} */ output, /** @type {string} */ how = "") =>

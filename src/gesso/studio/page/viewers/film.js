@@ -30,7 +30,7 @@ export function filmViewer() {
   const under = h("div", { class: "film-side" });
   const over = h("div", { class: "film-side" });
   const grip = wipeGrip({ class: "film-grip" }, () => stage, () => share, put);
-  const names = [h("small", { class: "film-name", hidden: true }, w("film_before")), h("small", { class: "film-name end", hidden: true }, w("film_after"))];
+  const names = [h("small", { class: "film-name", hidden: true }, w("before_short")), h("small", { class: "film-name end", hidden: true }, w("film_after"))];
   const stage = h("div", { class: "film-stage" }, under, over, grip, names);
   const told = h("p", { class: "quiet", role: "status", hidden: true });
   const play = iconButton("play", () => t(w(playing() ? "film_pause" : "film_play")), () => (playing() ? pause() : start()), { "data-act": "film-play", class: "soft" });

@@ -1,6 +1,4 @@
-/** The texts of the page: key → [English, Korean]. */
-
-/** @type {Object<string, [string, string]>} */
+/** The texts of the page: key → [English, Korean]. @type {Object<string, [string, string]>} */
 export const TABLE = {
   add_colour: ["Keep this colour", "이 색 담아 두기"],
   alone_off: ["Follow my colour", "내 색을 따라 바뀌기"],
@@ -31,9 +29,10 @@ export const TABLE = {
   colour: ["Colour", "색"],
   colour_code: ["Colour as #rrggbb", "색 (#rrggbb)"],
   colours_here: ["In this picture", "이 그림의 색"],
+  film_play: ["Play", "재생"],
   merge_branch: ["Merge this branch into the current state (M)", "이 갈래를 지금 상태에 합치기 (M)"],
   merged: ["The branch is merged.", "갈래를 합쳤습니다."],
-  merged_both: ["Merged. Both branches had changed: {names}. Where they meet, the newer step counts.", "합쳤습니다. 두 갈래가 함께 바꾼 것: {names}. 겹치는 곳은 더 새로운 단계를 따릅니다."],
+  merged_both: ["Merged. Both branches had changed: {names}. Where they meet, the newer step counts.", "합쳤습니다. 양쪽에서 모두 바꾼 것: {names}. 겹치는 곳은 더 새로운 단계를 따릅니다."],
   compare_with: ["Compare with the current state (C)", "지금 상태와 비교 (C)"],
   compare: ["Compare two states", "두 상태 비교"],
   compare_changes: ["What changed, from left to right", "왼쪽에서 오른쪽으로 달라진 것"],
@@ -73,7 +72,6 @@ export const TABLE = {
   fill_where: ["A mark on the background colours (F)", "배경에 찍으면 (F)"],
   film_after: ["Result", "결과"],
   film_becomes: ["It becomes {size}.", "{size} 크기가 돼요."],
-  film_before: ["Original", "원본"],
   film_download: ["Download the film", "영상 내려받기"],
   film_download_part: ["Download what is made", "만든 데까지 내려받기"],
   film_drop: ["Or a film: drop it here, or choose a file", "영상도 돼요: 여기에 끌어다 놓거나 파일을 고르세요"],
@@ -84,7 +82,6 @@ export const TABLE = {
   film_no_recipe: ["No recipe here takes a film.", "영상을 받는 레시피가 여기 없어요."],
   film_part: ["{done} of {total} frames are made, and play.", "{total}장 중 {done}장까지 만들었고, 재생할 수 있어요."],
   film_pause: ["Pause", "멈춤"],
-  film_play: ["Play", "재생"],
   film_quality: ["Quality", "품질"],
   film_reading: ["Reading the film…", "영상을 읽는 중…"],
   film_seek: ["Time in the film", "영상의 시각"],
@@ -234,6 +231,7 @@ export const TABLE = {
   ],
   learn: ["Learn from a folder here", "이 컴퓨터의 폴더로 익히기"],
   learn_folder: ["Folder", "폴더"],
+  notes_play: ["Play", "재생"],
   train_help: ["Learns from a folder of this machine, in the background. Look in now and then, and stop when the samples are good.", "이 컴퓨터의 폴더에서 백그라운드로 배워요. 가끔 들여다보고, 결과가 좋으면 멈추세요."],
   learn_help: ["The picture gets sharp while it learns. You may close the page, or stop and go on later.", "익히는 동안 그림이 점점 또렷해집니다. 페이지를 닫아도 되고, 멈췄다가 이어서 해도 됩니다."],
   learn_where: ["Put the folder where gesso data looks, and start the studio again.", "gesso data가 찾는 곳에 폴더를 두고 스튜디오를 다시 시작하세요."],
@@ -274,7 +272,6 @@ export const TABLE = {
   notes_note: ["note", "음표"],
   notes_pause: ["Pause", "일시 정지"],
   notes_place: ["Place in the music", "음악의 위치"],
-  notes_play: ["Play", "재생"],
   notes_rest: ["rest", "쉼표"],
   notes_roll: ["Piano roll, time to the right", "피아노 롤, 오른쪽으로 시간이 흐릅니다"],
   notes_soprano: ["Soprano", "소프라노"],
@@ -328,7 +325,7 @@ export const TABLE = {
   redo: ["Redo (Ctrl+Shift+Z)", "다시 하기 (Ctrl+Shift+Z)"],
   rename: ["Rename", "이름 바꾸기"],
   replace: ["Replace…", "바꾸기…"],
-  take_result: ["Take the result", "결과를 바탕으로"],
+  take_result: ["Take the result", "결과를 가져오기"],
   said_at: ["{x}, {y}, {colour}", "{x}, {y}, {colour}"],
   said_begun: ["Stroke begun at {x}, {y}.", "{x}, {y}에서 획을 시작했어요."],
   said_dropped: ["Stroke dropped.", "획을 취소했어요."],
