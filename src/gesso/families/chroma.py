@@ -128,7 +128,7 @@ class Chroma:
         return torch.from_numpy(np.stack([from_tensor(one) for one in to_picture(lab)]))
 
     @torch.no_grad()
-    def sheet(self, networks: Networks, batch: Batch) -> np.ndarray:
+    def columns(self, networks: Networks, batch: Batch) -> np.ndarray:
         """A sheet of a batch's grey photographs, their colours as they are now, and their own, a column each."""
         light = lightness_of(batch.ports, self.photo)
         made = self.larger(networks[self.role](self.given_maps(batch.ports)), batch.ports)

@@ -136,8 +136,7 @@ def finish(request: Request, made: Sequence[tuple[Frame, Output]]) -> dict[str, 
         Hints.encode([hints], Frame(size, page=photo.page, options={"tokens": False})).spatial[0].numpy()  # type: ignore[index]
         for size in (chroma.shape[1:], photo.page)
     )
-    likely = output.media.get("likely")
-    places = [(mark.x, mark.y) for mark in hints.marks] if hints else []
+    likely, places = output.media.get("likely"), [(mark.x, mark.y) for mark in hints.marks] if hints else []
     found = [] if likely is None else suggested(likely[0].float().cpu().numpy(), lightness, places)
     return {"image": coloured(lightness, chroma, points, exact, settings.spread), "suggested": found}
 
@@ -153,14 +152,9 @@ def measure_rare(make: Any, data: Path | None, options: dict[str, Any]) -> dict[
     """Accuracy of colours without hints, plain and with rare colours weighing as much as frequent ones. Options: `limit`, `rival`."""
     from gesso.metrics.photo_colour import rare_colours, side_of
 
-    side = side_of(options)
+    learned, held = (colour_photos(data, split, side_of(options)) for split in ("train", "val"))
     rival = make.other("photo_colorize", weights=options["rival"]) if "rival" in options else None
-    return rare_colours(make.model, colour_photos(data, "train", side), colour_photos(data, "val", side), options, rival)
-
-
-def preview(networks: Any, batch: Any, family: Any) -> Any:
-    """Grey photographs, the colours made of them, and their own."""
-    return family.sheet(networks, batch)
+    return rare_colours(make.model, learned, held, options, rival)
 
 
 recipe = Recipe(
@@ -171,7 +165,7 @@ recipe = Recipe(
     stages=stages,
     keeps=("colourist",),
     frames=frames,
-    preview=preview,
+    preview=lambda networks, batch, family: family.columns(networks, batch),
     shape=lambda request, frame, preset: (1, 2, *frame.size),
     finish=finish,
     aim=lambda example: {"image": example["picture"]},
