@@ -129,14 +129,14 @@ def people(given: str | Path | Person | Iterable[Any] | None = None) -> tuple[Pe
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise GessoError(f"there are two people called {twice!r}", where="--people", fix="give each a name of its own")
     if not found:
-        raise GessoError("names nobody", where="--people", fix="one or more of " + ", ".join(known()))
+        raise GessoError("there is no name in it", where="--people", fix="one or more of " + ", ".join(known()))
     return tuple(found)
 
 
 def trainers(given: Any) -> tuple[Person | None, ...]:
     """The people who give the conditions in a training, as `people` reads them; "own" is None, the conditions' own simulated users.
 
-    None: nobody is named, and only the conditions' own simulate.
+    None: no person is named, and only the conditions' own simulate.
     """
     if given is None:
         return ()

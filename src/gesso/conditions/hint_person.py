@@ -14,7 +14,7 @@ import scipy
 from gesso.conditions.hint_simulator import SimulatedMark, distance_to_border, recolour, seen
 from gesso.person import Person
 
-INK = 160  # line values up to this are ink, where nobody looks at the colour
+INK = 160  # pixels with a line value up to this are ink; their colour does not count
 PAPER_FROM = 243  # pieces this light in all channels are paper
 TRIES = 2  # marks in one piece before a person leaves it as it is
 STEPS = 6  # points of a stroke

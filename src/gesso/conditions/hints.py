@@ -129,15 +129,14 @@ class Hints(Condition):
         1 where a mark is. The slot's options `tokens` and `maps` turn either off."""
         import torch
 
-        if not frame.options.get("tokens", True):
-            return Ports(spatial=torch.from_numpy(np.stack([cls._map(value, frame) for value in values])))
-
         h, w = frame.size
         blind = frame.options.get("blind", False)  # a view of the page as if nothing were marked on it
         values = [None if value is None or blind else value.for_networks() for value in values]
+        spatial = torch.from_numpy(_maps_of(values, frame)) if frame.options.get("maps", True) else None
+        if not frame.options.get("tokens", True):
+            return Ports(spatial=spatial)
         shared = [tokens_of([mark.rgb for mark in v.marks]) if v else (np.zeros(0, int), np.zeros((0, 3), int)) for v in values]
         num = max(1, *(len(tokens) for _, tokens in shared)) if shared else 1
-        spatial = np.zeros((len(values), 4, h, w), np.float32) if frame.options.get("maps", True) else None
         colours = np.zeros((len(values), num, 3), np.float32)
         places = np.zeros((len(values), num, h, w), np.float32)
         mask = np.zeros((len(values), num), bool)
@@ -148,25 +147,9 @@ class Hints(Condition):
                 box, cover = _stamped(mark, frame.size, frame.box, frame.page)
                 if not cover.any():
                     continue
-                if spatial is not None:
-                    spatial[b, :3, *box][:, cover] = (np.asarray(mark.rgb, np.float32) / 127.5 - 1)[:, None]
-                    spatial[b, 3, *box][cover] = 1
                 places[b, n, *box][cover] = 1
                 mask[b, n] = True
-        return Ports(
-            spatial=None if spatial is None else torch.from_numpy(spatial), tokens=Tokens(*map(torch.from_numpy, (colours, mask, places)))
-        )
-
-    @staticmethod
-    def _map(value: Hints | None, frame: Frame) -> np.ndarray:
-        """The marks that networks hear of as float32 [4 h w]."""
-        shown = np.zeros((4, *frame.size), np.float32)
-        heard = value.for_networks() if value else None
-        for mark in heard.marks if heard else ():
-            box, cover = _stamped(mark, frame.size, frame.box, frame.page)
-            shown[:3, *box][:, cover] = (np.asarray(mark.rgb, np.float32) / 127.5 - 1)[:, None]
-            shown[3, *box][cover] = 1
-        return shown
+        return Ports(spatial=spatial, tokens=Tokens(*map(torch.from_numpy, (colours, mask, places))))
 
     @classmethod
     def simulate(cls, clean: Clean, rng: np.random.Generator, budget: float, given: Any = None) -> tuple[Self | None, Truth]:
@@ -206,6 +189,17 @@ class Hints(Condition):
     @classmethod
     def control(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         return {"tool": "brush", "schema": cls.model_json_schema(), "colour": True} | gestures_of(options, "stroke", "piece")
+
+
+def _maps_of(values: Sequence[Hints | None], frame: Frame) -> np.ndarray:
+    """Colour in [-1, 1] under the marks, then 1 where a mark is, float32 [values 4 h w]."""
+    maps = np.zeros((len(values), 4, *frame.size), np.float32)
+    for value, shown in zip(values, maps, strict=True):
+        for mark in value.marks if value else ():
+            box, cover = _stamped(mark, frame.size, frame.box, frame.page)
+            shown[:3, *box][:, cover] = (np.asarray(mark.rgb, np.float32) / 127.5 - 1)[:, None]
+            shown[3, *box][cover] = 1
+    return maps
 
 
 def tokens_of(colours: Sequence[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray]:

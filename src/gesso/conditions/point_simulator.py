@@ -31,11 +31,16 @@ def simulate_points(picture: np.ndarray, rng: np.random.Generator, budget: float
     marks = []
     for y, x in places:
         half = int(rng.integers(0, LARGEST + 1))
-        square = picture[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1].reshape(-1, 3)
-        colour = square.mean(0) + (0 if exact else rng.normal(0, INEXACT, 3))
+        colour = mean_colour(picture, x, y, half) + (0 if exact else rng.normal(0, INEXACT, 3))
         red, green, blue = (int(v) for v in colour.round().clip(0, 255))
         marks.append((float(x), float(y), (red, green, blue), half + 0.5))
     return marks
+
+
+def mean_colour(picture: np.ndarray, x: int, y: int, half: int) -> np.ndarray:
+    """The mean colour of a square of 2 `half` + 1 pixels about a pixel of uint8 [h w 3], float64 [3]."""
+    found: np.ndarray = picture[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1].reshape(-1, 3).mean(0)
+    return found
 
 
 def _about_the_middle(h: int, w: int, num: int, rng: np.random.Generator) -> np.ndarray:

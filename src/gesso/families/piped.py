@@ -113,7 +113,7 @@ def unsigned(pictures: Tensor) -> Tensor:
 
 
 class _Ended(BaseException):
-    """Raised inside the work where nobody waits for it any more."""
+    """Raised inside the work after the caller has stopped."""
 
 
 def in_turns(work: Callable[[Callable[[Output], None]], Output]) -> Iterator[Output]:

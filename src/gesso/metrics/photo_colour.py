@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from gesso.conditions.hints import Hint, Hints
+from gesso.conditions.point_simulator import LARGEST, mean_colour
 from gesso.errors import GessoError
 from gesso.media.lab import chroma_bins, lab_planes
 from gesso.metrics.colour import interval
@@ -20,7 +21,6 @@ from gesso.rules.photo_colouring import coloured
 SIDE = 256
 NUM, POINTS = 40, (0, 1, 5, 10, 50, 100)
 CAP = 40.0  # dB of one picture, so that a perfect one does not outweigh others
-LARGEST = 4  # half the side of the square whose mean colour a point has, in pixels
 THRESHOLDS = np.arange(151)  # of the distance in a* and b* (Zhang 2016, 3.1)
 
 
@@ -86,8 +86,7 @@ def random_points(real: np.ndarray, num: int, rng: np.random.Generator) -> list[
     marks = []
     for _ in range(num):
         y, x, half = int(rng.integers(real.shape[0])), int(rng.integers(real.shape[1])), int(rng.integers(LARGEST + 1))
-        square = real[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1].reshape(-1, 3)
-        red, green, blue = (int(v) for v in square.mean(0).round())
+        red, green, blue = (int(v) for v in mean_colour(real, x, y, half).round())
         marks.append(Hint(x=x, y=y, color=format_colour((red, green, blue)), radius=half + 0.5))
     return marks
 

@@ -1,4 +1,4 @@
-"""Whether a colouring stays as it is where nobody touched it, over a script of steps by a simulated person.
+"""Whether a colouring stays the same far from every hint, over a script of steps by a simulated person.
 
 After each step of a script, of the pieces that are not near the new marks, the share that changed: in the finished picture, in the
 finished picture without the pieces that took a hint's colour (`follows`: the network thinks that they belong together), and in the raw

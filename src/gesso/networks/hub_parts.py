@@ -88,7 +88,7 @@ def offline() -> Iterator[None]:
     finally:
         with _LOCK:
             _OFFLINE.pop()
-            if len(_OFFLINE) == 1:  # nobody else needs it
+            if len(_OFFLINE) == 1:  # this was the last use
                 constants.HF_HUB_OFFLINE = _OFFLINE.pop()
 
 

@@ -58,3 +58,9 @@ def test_grey_hears_the_lightness_alone(picture):
     assert spatial.shape == (2, 2, 40, 60) and not spatial[1].any()
     np.testing.assert_allclose((spatial[0, 0] + 1) * 50, grey.lightness(), atol=0.3)
     assert Grey(pixels=picture[..., 0]).lightness().shape == (40, 60)
+
+
+def test_a_blind_view_has_no_marks_with_or_without_tokens():
+    value = Hints(marks=(Hint(3, 4, "#ff0000"),))
+    for options in ({"blind": True}, {"blind": True, "tokens": False}):
+        assert not Hints.encode([value], Frame((16, 20), page=(16, 20), options=options)).spatial.any()

@@ -132,7 +132,7 @@ class StyleClip:
             begun = synthesis(first, noise).detach()
         num = settings.num_steps
         for step in range(1, num + 1):
-            with gradients(ws):  # closed before each yield: whoever reads the outputs computes without gradients
+            with gradients(ws):  # closed before each yield, so that the caller computes without gradients
                 for group in adam.param_groups:
                     group["lr"] = RATE * speed(step / num)
                 made = synthesis(first + away, noise)
